@@ -1,0 +1,30 @@
+/** Physical memory as the kernel sees it; x86's Ram is one. Physical addresses index the arrays; the buffer never grows. */
+export interface Ram {
+  readonly base: number;
+  readonly size: number;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+}
+
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 4096;
+export const PAGE_MASK = ~4095;
+
+/**
+ * Page frames (analogous to `alloc_page`, `get_page`, `put_page`). A frame number times PAGE_SIZE is a physical
+ * address. Implemented by mm/page_alloc.ts.
+ */
+export interface PageFrames {
+  /** One frame with reference count 1, or 0 when memory is exhausted and nothing could be freed. */
+  alloc(zero: boolean): number;
+  get(pfn: number): void;
+  /** Drops a reference; the last one frees the frame. */
+  put(pfn: number): void;
+  count(pfn: number): number;
+  /** To be called after the kernel wrote into a frame that may hold code the processor translated. */
+  written(pfn: number): void;
+  readonly total: number;
+  readonly free: number;
+}

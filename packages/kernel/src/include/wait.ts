@@ -1,0 +1,46 @@
+import { serializable } from "./serial.ts";
+/** Something that can be woken: a Task, an epoll item, a poll table. */
+export interface Waiter {
+  /**
+   * @param events EPOLL… bits that became true, or 0 for "look again"
+   */
+  woken(queue: WaitQueue, events: number): void;
+}
+
+/** Analogous to `wait_queue_head_t`: who wants to know when the owner's state changes. First in, first woken. */
+export class WaitQueue {
+  waiters: Set<Waiter> | null = null;
+
+  static {
+    serializable("WaitQueue", this);
+  }
+
+  get active(): boolean {
+    return this.waiters !== null && this.waiters.size > 0;
+  }
+
+  add(waiter: Waiter): void {
+    (this.waiters ??= new Set()).add(waiter);
+  }
+
+  remove(waiter: Waiter): void {
+    this.waiters?.delete(waiter);
+  }
+
+  /**
+   * Wakes up to `count` waiters (all of them by default). A woken Task runs its system call again from the top and
+   * leaves every queue it is on; other waiters stay until removed.
+   */
+  wake(events = 0, count: number = Infinity): void {
+    const waiters = this.waiters;
+    if (waiters === null || waiters.size === 0) return;
+    if (waiters.size === 1) {
+      for (const waiter of waiters) waiter.woken(this, events);
+      return;
+    }
+    for (const waiter of [...waiters]) {
+      if (count-- <= 0) return;
+      waiter.woken(this, events);
+    }
+  }
+}

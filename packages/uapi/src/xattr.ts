@@ -1,0 +1,61 @@
+// Constants of the Linux ABI, x86-64; written by scripts/uapi.mjs from the headers named below.
+
+// <linux/xattr.h>
+export const XATTR_CREATE = 1;
+export const XATTR_REPLACE = 2;
+export const XATTR_OS2_PREFIX = 0x55c1c9ff202b;
+export const XATTR_OS2_PREFIX_LEN = 4;
+export const XATTR_MAC_OSX_PREFIX = 0x55c1c9ff2056;
+export const XATTR_MAC_OSX_PREFIX_LEN = 4;
+export const XATTR_BTRFS_PREFIX = 0x55c1c9ff2089;
+export const XATTR_BTRFS_PREFIX_LEN = 6;
+export const XATTR_HURD_PREFIX = 0x55c1c9ff20ba;
+export const XATTR_HURD_PREFIX_LEN = 4;
+export const XATTR_SECURITY_PREFIX = 0x55c1c9ff20e7;
+export const XATTR_SECURITY_PREFIX_LEN = 9;
+export const XATTR_SYSTEM_PREFIX = 0x55c1c9ff2121;
+export const XATTR_SYSTEM_PREFIX_LEN = 7;
+export const XATTR_TRUSTED_PREFIX = 0x55c1c9ff2155;
+export const XATTR_TRUSTED_PREFIX_LEN = 8;
+export const XATTR_USER_PREFIX = 0x55c1c9ff218c;
+export const XATTR_USER_PREFIX_LEN = 5;
+export const XATTR_EVM_SUFFIX = 0x55c1c9ff21ba;
+export const XATTR_NAME_EVM = 0x55c1c9ff21cf;
+export const XATTR_IMA_SUFFIX = 0x55c1c9ff21eb;
+export const XATTR_NAME_IMA = 0x55c1c9ff2200;
+export const XATTR_SELINUX_SUFFIX = 0x55c1c9ff221c;
+export const XATTR_NAME_SELINUX = 0x55c1c9ff2239;
+export const XATTR_SMACK_SUFFIX = 0x55c1c9ff225d;
+export const XATTR_SMACK_IPIN = 0x55c1c9ff2278;
+export const XATTR_SMACK_IPOUT = 0x55c1c9ff2295;
+export const XATTR_SMACK_EXEC = 0x55c1c9ff22b4;
+export const XATTR_SMACK_TRANSMUTE = 0x55c1c9ff22d1;
+export const XATTR_SMACK_MMAP = 0x55c1c9ff22f8;
+export const XATTR_NAME_SMACK = 0x55c1c9ff2315;
+export const XATTR_NAME_SMACKIPIN = 0x55c1c9ff2337;
+export const XATTR_NAME_SMACKIPOUT = 0x55c1c9ff2361;
+export const XATTR_NAME_SMACKEXEC = 0x55c1c9ff238d;
+export const XATTR_NAME_SMACKTRANSMUTE = 0x55c1c9ff23b7;
+export const XATTR_NAME_SMACKMMAP = 0x55c1c9ff23eb;
+export const XATTR_APPARMOR_SUFFIX = 0x55c1c9ff2415;
+export const XATTR_NAME_APPARMOR = 0x55c1c9ff2434;
+export const XATTR_CAPS_SUFFIX = 0x55c1c9ff245a;
+export const XATTR_NAME_CAPS = 0x55c1c9ff2477;
+export const XATTR_POSIX_ACL_ACCESS = 0x55c1c9ff249b;
+export const XATTR_NAME_POSIX_ACL_ACCESS = 0x55c1c9ff24c3;
+export const XATTR_POSIX_ACL_DEFAULT = 0x55c1c9ff24f7;
+export const XATTR_NAME_POSIX_ACL_DEFAULT = 0x55c1c9ff2521;
+
+// <linux/limits.h>
+export const NR_OPEN = 0x400;
+export const NGROUPS_MAX = 0x10000;
+export const ARG_MAX = 0x20000;
+export const LINK_MAX = 127;
+export const MAX_CANON = 255;
+export const MAX_INPUT = 255;
+export const NAME_MAX = 255;
+export const PATH_MAX = 0x1000;
+export const PIPE_BUF = 0x1000;
+export const XATTR_NAME_MAX = 255;
+export const XATTR_SIZE_MAX = 0x10000;
+export const XATTR_LIST_MAX = 0x10000;
