@@ -1,1 +1,1 @@
-export * from "./cpu.ts";
+export * from './cpu.ts';

@@ -1,5 +1,5 @@
-import * as CAP from "@vitrine/uapi/capability.ts";
-import { serializable } from "./serial.ts";
+import * as CAP from '@vitrine/uapi/capability.ts';
+import { serializable } from './serial.ts';
 
 /** A capability set: bits 0–31 and 32–63. Immutable. */
 export interface CapSet {
@@ -41,10 +41,10 @@ export function cap_equal(a: CapSet, b: CapSet): boolean {
 
 /** 16 hexadecimal digits, as /proc/PID/status prints a set. */
 export function cap_hex(set: CapSet): string {
-  return set.hi.toString(16).padStart(8, "0") + set.lo.toString(16).padStart(8, "0");
+  return set.hi.toString(16).padStart(8, '0') + set.lo.toString(16).padStart(8, '0');
 }
 
-const NAMES = Object.entries(CAP).filter(([k]) => k.startsWith("CAP_") && k !== "CAP_LAST_CAP") as [
+const NAMES = Object.entries(CAP).filter(([k]) => k.startsWith('CAP_') && k !== 'CAP_LAST_CAP') as [
   string,
   number,
 ][];
@@ -69,7 +69,7 @@ export class UserNamespace {
     this.group = group;
   }
   static {
-    serializable("UserNamespace", this);
+    serializable('UserNamespace', this);
   }
 }
 
@@ -97,11 +97,11 @@ export class Cred {
   }
 
   static {
-    serializable("Cred", this);
+    serializable('Cred', this);
   }
 
   /** A copy with some fields changed (prepare_creds and commit_creds in one). */
-  with(changes: Partial<Omit<Cred, "with">>): Cred {
+  with(changes: Partial<Omit<Cred, 'with'>>): Cred {
     return Object.assign(new Cred(this.userNs), this, changes);
   }
 }

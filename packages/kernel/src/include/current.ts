@@ -1,7 +1,7 @@
-import type { Cred } from "./cred.ts";
-import type { Kernel } from "./kernel.ts";
-import type { UserMemory } from "./uaccess.ts";
-import type { WaitQueue } from "./wait.ts";
+import type { Cred } from './cred.ts';
+import type { Kernel } from './kernel.ts';
+import type { UserMemory } from './uaccess.ts';
+import type { WaitQueue } from './wait.ts';
 
 /**
  * The task on whose behalf the kernel runs (Linux's `current`), as far as code below kernel/ may know it. Task

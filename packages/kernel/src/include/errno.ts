@@ -34,7 +34,7 @@ export function errno(code: number, template: string, ...args: readonly unknown[
 }
 
 /** What a blocking operation returns when it parked the task: the call runs again, from the top, when it is woken. */
-export const BLOCKED = -(2 ** 40);
+export const BLOCKED: number = -(2 ** 40);
 
 // Kernel-internal codes of include/linux/errno.h; they never reach the guest: the signal code turns them into a restart or EINTR.
 /** Restart unless a handler without SA_RESTART runs. */

@@ -1,7 +1,7 @@
-import type { Host } from "./host.ts";
-import type { PageFrames, Ram } from "./ram.ts";
-import type { Clock, Timers } from "./time.ts";
-import type { Trace } from "./trace.ts";
+import type { Host } from './host.ts';
+import type { PageFrames, Ram } from './ram.ts';
+import type { Clock, Timers } from './time.ts';
+import type { Trace } from './trace.ts';
 
 /**
  * One machine's kernel: the root of the object graph. There are no global variables, because several machines live in

@@ -10,7 +10,7 @@ export interface Ram {
 
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
-export const PAGE_MASK = ~4095;
+export const PAGE_MASK: number = ~4095;
 
 /**
  * Page frames (analogous to `alloc_page`, `get_page`, `put_page`). A frame number times PAGE_SIZE is a physical

@@ -1,4 +1,4 @@
-import { serializable } from "./serial.ts";
+import { serializable } from './serial.ts';
 
 export const NSEC_PER_SEC = 1e9;
 export const NSEC_PER_MSEC = 1e6;
@@ -26,7 +26,7 @@ export class Timer {
     return this.slot >= 0;
   }
   static {
-    serializable("Timer", this);
+    serializable('Timer', this);
   }
 }
 

@@ -52,18 +52,18 @@ export function defineTracepoints(...list: readonly (keyof TraceEvents)[]): void
 }
 
 defineTracepoints(
-  "sys_enter",
-  "sys_exit",
-  "sched_switch",
-  "sched_wakeup",
-  "sched_process_fork",
-  "sched_process_exec",
-  "sched_process_exit",
-  "signal_generate",
-  "signal_deliver",
-  "page_fault_user",
-  "oom_kill",
-  "printk",
+  'sys_enter',
+  'sys_exit',
+  'sched_switch',
+  'sched_wakeup',
+  'sched_process_fork',
+  'sched_process_exec',
+  'sched_process_exit',
+  'signal_generate',
+  'signal_deliver',
+  'page_fault_user',
+  'oom_kill',
+  'printk',
 );
 
 /** One machine's tracepoints: a plain object, so that reading a point costs a property load. */

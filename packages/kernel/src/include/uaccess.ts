@@ -4,6 +4,9 @@
  * Addresses are numbers below 2^47.
  */
 export interface UserMemory {
+  /** Physical memory, which translate() points into. */
+  readonly ram: Uint8Array;
+
   /** A copy of `length` bytes. */
   read(address: number, length: number): Uint8Array;
   /** Copies into `to`, all of it or EFAULT. */

@@ -1,4 +1,4 @@
-import { serializable } from "./serial.ts";
+import { serializable } from './serial.ts';
 /** Something that can be woken: a Task, an epoll item, a poll table. */
 export interface Waiter {
   /**
@@ -12,7 +12,7 @@ export class WaitQueue {
   waiters: Set<Waiter> | null = null;
 
   static {
-    serializable("WaitQueue", this);
+    serializable('WaitQueue', this);
   }
 
   get active(): boolean {

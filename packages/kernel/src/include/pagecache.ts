@@ -1,0 +1,39 @@
+import { serializable } from './serial.ts';
+
+/** What the page cache needs of the inode whose pages it keeps. */
+export interface PageOwner {
+  /** File size in bytes. */
+  size: number;
+  /**
+   * Fills the page at physical address `pa` with the file's bytes from `index` pages on; the frame is zeroed before.
+   * A file system that lives in the page cache alone (tmpfs) does nothing. Throws EIO.
+   */
+  readPage(index: number, pa: number): void;
+}
+
+/** A mapping of the file into an address space, as truncation needs it (mm/vma.ts implements it). */
+export interface MappedRange {
+  /** Takes away the page-table entries for the file pages [first, last]. */
+  zap(first: number, last: number): void;
+}
+
+/**
+ * Analogous to `struct address_space`: the cached pages of one file, shared by read, write and mmap. Operations are in
+ * mm/filemap.ts.
+ */
+export class AddressSpace {
+  readonly owner: PageOwner;
+  /** Page index to frame number; the cache holds one reference to each frame. */
+  readonly pages: Map<number, number> = new Map();
+  /** Every VMA that maps the file (i_mmap). */
+  readonly mappings: Set<MappedRange> = new Set();
+  /** Dropped pages can be read again through the owner; tmpfs pages cannot. */
+  readonly reclaimable: boolean;
+  constructor(owner: PageOwner, reclaimable: boolean) {
+    this.owner = owner;
+    this.reclaimable = reclaimable;
+  }
+  static {
+    serializable('AddressSpace', this);
+  }
+}

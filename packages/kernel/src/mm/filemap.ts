@@ -1,0 +1,133 @@
+import { errno } from '../include/errno.ts';
+import { ENOMEM } from '@vitrine/uapi/errno.ts';
+import type { IovIter } from '../include/iov.ts';
+import type { Kernel } from '../include/kernel.ts';
+import type { AddressSpace } from '../include/pagecache.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+
+/**
+ * The page cache (analogous to mm/filemap.c). Every file page in memory is one frame that read, write and mmap share.
+ */
+
+/** The cached frame of a page, or 0. */
+export function filemap_find_page(mapping: AddressSpace, index: number): number {
+  return mapping.pages.get(index) ?? 0;
+}
+
+/** The frame of a page, read in when it is not cached. The cache's reference is not the caller's: get() to keep it. */
+export function filemap_get_page(kernel: Kernel, mapping: AddressSpace, index: number): number {
+  const cached = mapping.pages.get(index);
+  if (cached !== undefined) return cached;
+  const pfn = kernel.frames.alloc(true);
+  if (pfn === 0) {
+    throw errno(ENOMEM, 'no free page frame for page {} of a file: {} of {} frames are free',
+      index, kernel.frames.free, kernel.frames.total); // prettier-ignore
+  }
+  try {
+    mapping.owner.readPage(index, pfn * PAGE_SIZE);
+  } catch (error) {
+    kernel.frames.put(pfn);
+    throw error;
+  }
+  mapping.pages.set(index, pfn);
+  return pfn;
+}
+
+/** Copies out of the file from `pos` on; ends at the file's end. @returns bytes copied */
+export function filemap_read(
+  kernel: Kernel,
+  mapping: AddressSpace,
+  pos: number,
+  to: IovIter,
+): number {
+  let done = 0;
+  const size = mapping.owner.size;
+  while (to.count > 0 && pos + done < size) {
+    const at = pos + done;
+    const offset = at % PAGE_SIZE;
+    const n = Math.min(to.count, PAGE_SIZE - offset, size - at);
+    const index = Math.floor(at / PAGE_SIZE);
+    // A hole of a file that lives in the cache alone reads as zeros without taking a frame.
+    const pfn = mapping.reclaimable
+      ? filemap_get_page(kernel, mapping, index)
+      : filemap_find_page(mapping, index);
+    const copied = pfn === 0 ? to.zero(n) : to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+    done += copied;
+    if (copied < n) break;
+  }
+  return done;
+}
+
+/**
+ * Copies into the file at `pos`, allocating pages; the caller checked limits and updates times.
+ * The owner's size grows when the write ends past it. @returns bytes copied
+ */
+export function filemap_write(
+  kernel: Kernel,
+  mapping: AddressSpace,
+  pos: number,
+  from: IovIter,
+): number {
+  let done = 0;
+  while (from.count > 0) {
+    const at = pos + done;
+    const offset = at % PAGE_SIZE;
+    const n = Math.min(from.count, PAGE_SIZE - offset);
+    let pfn: number;
+    try {
+      pfn = filemap_get_page(kernel, mapping, Math.floor(at / PAGE_SIZE));
+      done += from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+    } catch (error) {
+      if (done === 0) throw error;
+      break;
+    }
+    kernel.frames.written(pfn);
+    if (pos + done > mapping.owner.size) mapping.owner.size = pos + done;
+    if (pos + done < at + n) break;
+  }
+  return done;
+}
+
+/**
+ * The file's size becomes `size`: pages past it leave the cache and every address space, and the rest of the last page
+ * reads as zeros (truncate_setsize).
+ */
+export function truncate_setsize(kernel: Kernel, mapping: AddressSpace, size: number): void {
+  const old = mapping.owner.size;
+  mapping.owner.size = size;
+  if (size >= old) return;
+  filemap_punch(kernel, mapping, size, Infinity);
+}
+
+/** Makes the bytes [start, end) read as zeros, giving whole pages back (truncate_inode_pages_range). */
+export function filemap_punch(
+  kernel: Kernel,
+  mapping: AddressSpace,
+  start: number,
+  end: number,
+): void {
+  const first = Math.ceil(start / PAGE_SIZE);
+  const last = end === Infinity ? Infinity : Math.floor(end / PAGE_SIZE) - 1;
+  zeroPart(kernel, mapping, start, Math.min(end, first * PAGE_SIZE));
+  if (end !== Infinity && last + 1 >= first) zeroPart(kernel, mapping, (last + 1) * PAGE_SIZE, end);
+  if (last < first) return;
+  for (const range of mapping.mappings) range.zap(first, last);
+  for (const [index, pfn] of mapping.pages) {
+    if (index < first || index > last) continue;
+    mapping.pages.delete(index);
+    kernel.frames.put(pfn);
+  }
+}
+
+/** Zeros the bytes [start, end) of one page, if it is cached or can be read in. */
+function zeroPart(kernel: Kernel, mapping: AddressSpace, start: number, end: number): void {
+  if (start >= end) return;
+  const index = Math.floor(start / PAGE_SIZE);
+  const pfn = mapping.reclaimable
+    ? filemap_get_page(kernel, mapping, index)
+    : filemap_find_page(mapping, index);
+  if (pfn === 0) return;
+  const at = pfn * PAGE_SIZE + (start % PAGE_SIZE);
+  kernel.ram.u8.fill(0, at, at + (end - start));
+  kernel.frames.written(pfn);
+}
