@@ -1,1 +1,3 @@
-export {};
+export { busyboxImage } from './busybox.ts';
+export { DEFAULT_CONFIG, DEFAULT_PATH, type Image, type ImageConfig, type LazyBytes, type RootEntry } from './entry.ts'; // prettier-ignore
+export { isTar, readTar, TarError } from './tar.ts';

