@@ -9,6 +9,8 @@ export interface PageOwner {
    * A file system that lives in the page cache alone (tmpfs) does nothing. Throws EIO.
    */
   readPage(index: number, pa: number): void;
+  /** Is the page, not in the cache, all zeros? Then reading takes no frame. Absent: never. */
+  hole?(index: number): boolean;
 }
 
 /** A mapping of the file into an address space, as truncation needs it (mm/vma.ts implements it). */

@@ -33,6 +33,13 @@ export function filemap_get_page(kernel: Kernel, mapping: AddressSpace, index: n
   return pfn;
 }
 
+/** The frame of a page that is to be read: 0 for a hole, which needs none. */
+function filemap_read_page(kernel: Kernel, mapping: AddressSpace, index: number): number {
+  const cached = mapping.pages.get(index);
+  if (cached !== undefined) return cached;
+  return mapping.owner.hole?.(index) ? 0 : filemap_get_page(kernel, mapping, index);
+}
+
 /** Copies out of the file from `pos` on; ends at the file's end. @returns bytes copied */
 export function filemap_read(
   kernel: Kernel,
@@ -47,10 +54,7 @@ export function filemap_read(
     const offset = at % PAGE_SIZE;
     const n = Math.min(to.count, PAGE_SIZE - offset, size - at);
     const index = Math.floor(at / PAGE_SIZE);
-    // A hole of a file that lives in the cache alone reads as zeros without taking a frame.
-    const pfn = mapping.reclaimable
-      ? filemap_get_page(kernel, mapping, index)
-      : filemap_find_page(mapping, index);
+    const pfn = filemap_read_page(kernel, mapping, index);
     const copied = pfn === 0 ? to.zero(n) : to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
     done += copied;
     if (copied < n) break;
@@ -123,9 +127,7 @@ export function filemap_punch(
 function zeroPart(kernel: Kernel, mapping: AddressSpace, start: number, end: number): void {
   if (start >= end) return;
   const index = Math.floor(start / PAGE_SIZE);
-  const pfn = mapping.reclaimable
-    ? filemap_get_page(kernel, mapping, index)
-    : filemap_find_page(mapping, index);
+  const pfn = filemap_read_page(kernel, mapping, index);
   if (pfn === 0) return;
   const at = pfn * PAGE_SIZE + (start % PAGE_SIZE);
   kernel.ram.u8.fill(0, at, at + (end - start));

@@ -1,0 +1,157 @@
+import { EFBIG, EPERM, ETXTBSY, EINVAL } from '@vitrine/uapi/errno.ts';
+import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID } from '@vitrine/uapi/capability.ts';
+import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
+import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
+import { S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
+import { capable, in_group_p } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import type { Path } from './dcache.ts';
+import {
+  type Inode,
+  MAY_WRITE,
+  S_APPEND,
+  S_IMMUTABLE,
+  S_ISDIR,
+  S_ISREG,
+  type Timespec,
+} from './inode.ts';
+import { fsnotify_change } from './notify/fsnotify.ts';
+import { mnt_want_write } from './permission.ts';
+
+/** Changes to an inode's attributes (analogous to `struct iattr`): what is there is changed. */
+export interface Iattr {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  size?: number;
+  atime?: Timespec;
+  mtime?: Timespec;
+  ctime?: Timespec;
+  /** The caller named the times itself: only the owner may. */
+  timesSet?: boolean;
+  /** utime(NULL) and the like: who may write may do it. */
+  touch?: boolean;
+  /** The size changes through an open file: no permission check (ftruncate, O_TRUNC). */
+  fromFile?: boolean;
+  /** Set-id bits go, whoever asks (write, truncate, chown). */
+  kill?: boolean;
+}
+
+export function inode_owner_or_capable(current: Current, inode: Inode): boolean {
+  return current.cred.fsuid === inode.uid || capable(current.cred, CAP_FOWNER);
+}
+
+/** May these changes be made (setattr_prepare)? May drop the set-group-id bit from attr.mode. */
+function setattr_prepare(current: Current, inode: Inode, attr: Iattr, what: unknown): void {
+  const cred = current.cred;
+  if (attr.size !== undefined) inode_newsize_ok(current, inode, attr.size);
+  if (attr.uid !== undefined && !(cred.fsuid === inode.uid && attr.uid === inode.uid) && !capable(cred, CAP_CHOWN)) {
+    throw errno(EPERM, 'changing the owner of {} from {} to {} needs CAP_CHOWN; uid {} has not', what, inode.uid, attr.uid, cred.fsuid); // prettier-ignore
+  }
+  if (
+    attr.gid !== undefined &&
+    !(cred.fsuid === inode.uid && (in_group_p(cred, attr.gid) || attr.gid === inode.gid)) &&
+    !capable(cred, CAP_CHOWN)
+  ) {
+    throw errno(EPERM, 'changing the group of {} to {} needs to own it and be in the group, or CAP_CHOWN (uid {})', what, attr.gid, cred.fsuid); // prettier-ignore
+  }
+  if (attr.mode !== undefined && !attr.kill) {
+    if (!inode_owner_or_capable(current, inode)) {
+      throw errno(EPERM, 'changing the mode of {} needs its owner (uid {}) or CAP_FOWNER, not uid {}', what, inode.uid, cred.fsuid); // prettier-ignore
+    }
+    const gid = attr.gid ?? inode.gid;
+    if (!in_group_p(cred, gid) && !capable(cred, CAP_FSETID)) attr.mode &= ~S_ISGID;
+  }
+  if (attr.timesSet && !inode_owner_or_capable(current, inode)) {
+    throw errno(EPERM, 'setting the times of {} needs its owner (uid {}) or CAP_FOWNER, not uid {}', what, inode.uid, cred.fsuid); // prettier-ignore
+  }
+}
+
+/** Size limits, with SIGXFSZ where RLIMIT_FSIZE says so. */
+export function inode_newsize_ok(current: Current, inode: Inode, size: number): void {
+  if (size <= inode.size) return;
+  const limit = current.rlimit(RLIMIT_FSIZE);
+  if (size > limit) {
+    current.force_or_send_sig(SIGXFSZ, `file size ${size} is above RLIMIT_FSIZE (${limit})`);
+    throw errno(EFBIG, 'size {} is above RLIMIT_FSIZE ({}) of process {}', size, limit, current.tgid);
+  }
+  if (size > inode.sb.maxbytes) {
+    throw errno(EFBIG, 'size {} is above the largest file of {} ({})', size, inode.sb, inode.sb.maxbytes);
+  }
+}
+
+/** Changes attributes of a file, if the caller may (notify_change). */
+export function notify_change(current: Current, path: Path, attr: Iattr): void {
+  const inode = path.dentry.inode;
+  const owner = attr.mode !== undefined || attr.uid !== undefined || attr.gid !== undefined;
+  if (inode.flags & (S_IMMUTABLE | S_APPEND) && (owner || attr.timesSet)) {
+    throw errno(EPERM, '{} is immutable or append-only', path);
+  }
+  if (attr.touch && !inode_owner_or_capable(current, inode)) {
+    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} is immutable', path);
+    inode.permission(current, MAY_WRITE, path);
+  }
+  const now = inode.sb.kernel.clock.realtime();
+  attr.ctime = now;
+  if (attr.touch) attr.atime = attr.mtime = now;
+  if (attr.size !== undefined && attr.mtime === undefined) attr.mtime = now;
+  if (attr.kill) killSetId(inode, attr);
+  setattr_prepare(current, inode, attr, path);
+  inode.setattr(current, attr);
+  fsnotify_change(path.dentry, attr);
+}
+
+/** Set-user-id goes, and set-group-id where it means a program (setattr_should_drop_suidgid). */
+function killSetId(inode: Inode, attr: Iattr): void {
+  const mode = droppedMode(inode.mode);
+  if (mode !== inode.mode) attr.mode = mode;
+  else delete attr.mode;
+}
+
+function droppedMode(mode: number): number {
+  if (mode & S_ISUID) mode &= ~S_ISUID;
+  if ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) mode &= ~S_ISGID;
+  return mode;
+}
+
+/** A write by somebody without CAP_FSETID takes the set-id bits away (file_remove_privs). */
+export function file_remove_privs(current: Current, inode: Inode): void {
+  if (!(inode.mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode.mode)) return;
+  if (capable(current.cred, CAP_FSETID)) return;
+  inode.mode = droppedMode(inode.mode);
+}
+
+export function chmod_common(current: Current, path: Path, mode: number): void {
+  mnt_want_write(path);
+  notify_change(current, path, { mode: (path.dentry.inode.mode & S_IFMT) | (mode & 0o7777) });
+}
+
+/** @param uid, gid 0xffffffff leaves it */
+export function chown_common(current: Current, path: Path, uid: number, gid: number): void {
+  mnt_want_write(path);
+  const inode = path.dentry.inode;
+  const attr: Iattr = {};
+  if (uid !== 0xffff_ffff) attr.uid = uid;
+  if (gid !== 0xffff_ffff) attr.gid = gid;
+  if (!S_ISDIR(inode.mode)) attr.kill = true;
+  notify_change(current, path, attr);
+}
+
+/** Truncates through a path: the file must be regular and writable (vfs_truncate). */
+export function vfs_truncate(current: Current, path: Path, size: number): void {
+  const inode = path.dentry.inode;
+  mnt_want_write(path);
+  inode.permission(current, MAY_WRITE, path);
+  if (inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', path);
+  if (inode.writecount < 0) throw errno(ETXTBSY, '{} is being executed', path);
+  do_truncate(current, path, size);
+}
+
+export function do_truncate(current: Current, path: Path, size: number): void {
+  if (size < 0) throw errno(EINVAL, 'size {} is negative', size);
+  const attr: Iattr = { size, fromFile: true };
+  if (!capable(current.cred, CAP_FSETID)) attr.kill = true;
+  notify_change(current, path, attr);
+}
+

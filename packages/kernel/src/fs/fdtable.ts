@@ -1,0 +1,186 @@
+import { EBADF, EMFILE } from '@vitrine/uapi/errno.ts';
+import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { serializable } from '../include/serial.ts';
+import { eventpoll_release } from './eventpoll.ts';
+import { FMODE_PATH, FMODE_WRITER, type File } from './file.ts';
+import { iput } from './inode.ts';
+import { locks_remove_file, locks_remove_posix } from './locks.ts';
+import { mntput } from './mount.ts';
+import { fsnotify_close } from './notify/fsnotify.ts';
+
+declare module '../include/current.ts' {
+  interface Current {
+    files: FilesStruct;
+  }
+}
+
+/** Analogous to `struct files_struct`: a descriptor table, shared by the tasks that were cloned with CLONE_FILES. */
+export class FilesStruct {
+  readonly fd: (File | null)[] = [];
+  readonly cloexec: Set<number> = new Set();
+  /** No free descriptor is below this one. */
+  next = 0;
+  /** Tasks that share the table. */
+  count = 1;
+
+  static {
+    serializable('FilesStruct', this);
+  }
+
+  /** The lowest free descriptor from `from` on. */
+  lowest(from: number): number {
+    let fd = Math.max(from, this.next);
+    while (fd < this.fd.length && this.fd[fd] !== null) fd++;
+    return fd;
+  }
+
+  install(fd: number, file: File, cloexec: boolean): void {
+    while (this.fd.length < fd) this.fd.push(null);
+    this.fd[fd] = file;
+    if (cloexec) this.cloexec.add(fd);
+    else this.cloexec.delete(fd);
+    if (fd === this.next) this.next++;
+  }
+
+  /** Empties the slot and returns what was there. */
+  remove(fd: number): File | null {
+    const file = this.fd[fd] ?? null;
+    if (file === null) return null;
+    this.fd[fd] = null;
+    this.cloexec.delete(fd);
+    if (fd < this.next) this.next = fd;
+    return file;
+  }
+}
+
+function notOpen(current: Current, fd: number): never {
+  throw errno(EBADF, 'fd {} is not open in process {}', fd, current.tgid);
+}
+
+/** The open file behind a descriptor; one opened with O_PATH counts as none. Throws EBADF. */
+export function fget(current: Current, fd: number): File {
+  const file = current.files.fd[fd];
+  if (file === undefined || file === null) return notOpen(current, fd);
+  if (file.mode & FMODE_PATH) {
+    throw errno(EBADF, 'fd {} of process {} was opened with O_PATH: it only names {}', fd, current.tgid, file.path); // prettier-ignore
+  }
+  return file;
+}
+
+/** The same, O_PATH or not (fget_raw). */
+export function fget_raw(current: Current, fd: number): File {
+  return current.files.fd[fd] ?? notOpen(current, fd);
+}
+
+/** Is there room for a descriptor at or above `from`? Throws EMFILE. @returns it */
+export function get_unused_fd(current: Current, from = 0): number {
+  const fd = current.files.lowest(from);
+  const limit = Math.min(current.rlimit(RLIMIT_NOFILE), current.kernel.vfs.nr_open);
+  if (fd >= limit) {
+    throw errno(EMFILE, 'process {} may open {} files (RLIMIT_NOFILE), all descriptors below are in use',
+      current.tgid, limit); // prettier-ignore
+  }
+  return fd;
+}
+
+/** Gives the file a descriptor; the caller's reference becomes the table's. On EMFILE the file is released. */
+export function fd_install(current: Current, file: File, cloexec: boolean, from = 0): number {
+  let fd: number;
+  try {
+    fd = get_unused_fd(current, from);
+  } catch (error) {
+    fput(current, file);
+    throw error;
+  }
+  current.files.install(fd, file, cloexec);
+  return fd;
+}
+
+/** Drops a reference to an open file. The last one releases it. */
+export function fput(current: Current, file: File): void {
+  if (--file.count > 0) return;
+  const kernel = current.kernel;
+  if (!(file.mode & FMODE_PATH)) {
+    fsnotify_close(file);
+    if (file.epitems !== null) eventpoll_release(file);
+    if (file.inode.locks !== null) locks_remove_file(file);
+    if (file.mode & FMODE_WRITER) file.inode.writecount--;
+    file.release(kernel);
+  }
+  kernel.vfs.files--;
+  iput(file.inode);
+  mntput(file.path.mnt);
+}
+
+/** Closes one descriptor's file: this table's record locks on it go (filp_close). */
+export function filp_close(current: Current, file: File, files: FilesStruct): void {
+  if (!(file.mode & FMODE_PATH)) {
+    file.flush(current);
+    if (file.inode.locks !== null) locks_remove_posix(file.inode, files);
+  }
+  fput(current, file);
+}
+
+export function close_fd(current: Current, fd: number): void {
+  const file = current.files.remove(fd);
+  if (file === null) notOpen(current, fd);
+  else filp_close(current, file, current.files);
+}
+
+/** A new table with the same open files (dup_fd), at most those below `max`. */
+export function dup_fd(from: FilesStruct, max: number = Infinity): FilesStruct {
+  const to = new FilesStruct();
+  const n = Math.min(from.fd.length, max);
+  for (let fd = 0; fd < n; fd++) {
+    const file = from.fd[fd]!;
+    if (file !== null) file.count++;
+    to.fd.push(file);
+  }
+  for (const fd of from.cloexec) if (fd < max) to.cloexec.add(fd);
+  to.next = Math.min(from.next, n);
+  return to;
+}
+
+/** For fork without CLONE_FILES. */
+export function copy_files(current: Current): FilesStruct {
+  return dup_fd(current.files);
+}
+
+/** The task gives up its table; the last one that shares it closes everything. */
+export function exit_files(task: Current): void {
+  const files = task.files;
+  if (files.count === 0 || --files.count > 0) return;
+  close_files(task, files);
+}
+
+/** Drops one share of a table that is not necessarily the task's own (put_files_struct). */
+export function put_files(current: Current, files: FilesStruct): void {
+  if (--files.count === 0) close_files(current, files);
+}
+
+function close_files(current: Current, files: FilesStruct): void {
+  for (let fd = 0; fd < files.fd.length; fd++) {
+    const file = files.remove(fd);
+    if (file !== null) filp_close(current, file, files);
+  }
+}
+
+/** execve: a table shared with others is copied first, then what is marked close-on-exec goes. */
+export function do_close_on_exec(current: Current): void {
+  unshare_files(current);
+  const files = current.files;
+  for (const fd of [...files.cloexec].sort((a, b) => a - b)) {
+    const file = files.remove(fd);
+    if (file !== null) filp_close(current, file, files);
+  }
+}
+
+/** The task gets a table of its own (unshare(CLONE_FILES)). */
+export function unshare_files(current: Current): void {
+  if (current.files.count === 1) return;
+  const copy = dup_fd(current.files);
+  current.files.count--;
+  current.files = copy;
+}

@@ -1,0 +1,232 @@
+import {
+  EBADF,
+  EINVAL,
+  ENODEV,
+  ENOTDIR,
+  ENOTTY,
+  EOVERFLOW,
+  ESPIPE,
+  ENXIO,
+} from '@vitrine/uapi/errno.ts';
+import {
+  O_ACCMODE,
+  O_PATH,
+  SEEK_CUR,
+  SEEK_DATA,
+  SEEK_END,
+  SEEK_HOLE,
+  SEEK_SET,
+} from '@vitrine/uapi/fcntl.ts';
+import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import type { Cred } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import type { IovIter } from '../include/iov.ts';
+import type { Kernel } from '../include/kernel.ts';
+import type { AddressSpace } from '../include/pagecache.ts';
+import { serializable } from '../include/serial.ts';
+import type { WaitQueue } from '../include/wait.ts';
+import type { Path } from './dcache.ts';
+import type { EpItem } from './eventpoll.ts';
+import type { FownStruct } from './fcntl.ts';
+import { type Inode, ihold } from './inode.ts';
+import { mntget } from './mount.ts';
+import type { DirContext } from './readdir.ts';
+
+export const FMODE_READ = 1;
+export const FMODE_WRITE = 2;
+/** Opened by execve. */
+export const FMODE_EXEC = 0x20;
+/** Counted in inode.writecount. */
+export const FMODE_WRITER = 0x10000;
+/** O_PATH: names a file, gives no access to it. */
+export const FMODE_PATH = 0x4000;
+
+/** What poll says of a file that is always ready. */
+export const DEFAULT_POLLMASK: number = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+
+/**
+ * Analogous to `struct file` with its operations: what a descriptor refers to. Each kind of file is a subclass; the
+ * defaults are those of a file whose operation table has no entry.
+ */
+export class File {
+  readonly path: Path;
+  readonly inode: Inode;
+  flags: number;
+  mode: number;
+  pos = 0;
+  /** Descriptors, mappings and system calls that hold it. */
+  count = 1;
+  readonly cred: Cred;
+  owner: FownStruct | null = null;
+  epitems: Set<EpItem> | null = null;
+
+  constructor(current: Current, path: Path, flags: number) {
+    this.path = path;
+    this.inode = path.dentry.inode;
+    this.flags = flags;
+    this.mode = flags & O_PATH ? FMODE_PATH : ((flags & O_ACCMODE) + 1) & 3;
+    if ((flags & O_ACCMODE) === O_ACCMODE) this.mode = 0; // ioctl only: neither read nor write
+    this.cred = current.cred;
+    ihold(this.inode);
+    mntget(path.mnt);
+    current.kernel.vfs.files++;
+  }
+
+  static {
+    serializable('File', this);
+  }
+
+  get mapping(): AddressSpace | null {
+    return this.inode.mapping;
+  }
+
+  get readable(): boolean {
+    return (this.mode & FMODE_READ) !== 0;
+  }
+
+  get writable(): boolean {
+    return (this.mode & FMODE_WRITE) !== 0;
+  }
+
+  /** Has a position: lseek, pread and pwrite work. */
+  get seekable(): boolean {
+    return true;
+  }
+
+  /** One more holder. */
+  get(): this {
+    this.count++;
+    return this;
+  }
+
+  /** @returns bytes read, 0 at the end, or BLOCKED */
+  read_iter(_current: Current, _to: IovIter, _pos: number): number {
+    throw errno(EINVAL, '{} cannot be read', this.path);
+  }
+
+  /** @returns bytes written, or BLOCKED. `pos` is where, the file's end for O_APPEND. */
+  write_iter(_current: Current, _from: IovIter, _pos: number): number {
+    throw errno(EINVAL, '{} cannot be written', this.path);
+  }
+
+  /** EPOLL… bits that are true now; pushes the queues that tell of changes. */
+  poll(_current: Current, _collect: WaitQueue[] | null): number {
+    return DEFAULT_POLLMASK;
+  }
+
+  /** Can it be watched with epoll? */
+  get pollable(): boolean {
+    return false;
+  }
+
+  ioctl(_current: Current, cmd: number, _arg: number): number {
+    throw errno(ENOTTY, '{} has no ioctl {}', this.path, '0x' + (cmd >>> 0).toString(16));
+  }
+
+  llseek(_current: Current, offset: number, whence: number): number {
+    return generic_file_llseek(this, offset, whence, this.inode.size);
+  }
+
+  /** Emits directory entries from ctx.pos on, until it is full. */
+  iterate(_current: Current, _ctx: DirContext): void {
+    throw errno(ENOTDIR, '{} is not a directory', this.path);
+  }
+
+  fsync(_current: Current, _datasync: boolean): number {
+    throw errno(EINVAL, '{} has nothing to synchronise', this.path);
+  }
+
+  fallocate(_current: Current, _mode: number, _offset: number, _length: number): number {
+    if ((this.inode.mode & 0o170000) === 0o10000) throw errno(ESPIPE, '{} is a pipe', this.path);
+    throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
+  }
+
+  /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
+  mmap_mapping(_current: Current): AddressSpace | null {
+    throw errno(ENODEV, '{} cannot be mapped into memory', this.path);
+  }
+
+  /** A descriptor is closed (not necessarily the last). */
+  flush(_current: Current): void {}
+
+  /** The last holder is gone. */
+  release(_kernel: Kernel): void {}
+
+  /** O_NONBLOCK or another status flag was changed by fcntl or ioctl. */
+  check_flags(_flags: number): void {}
+
+  /** Lines of /proc/PID/fdinfo beyond pos, flags, mnt_id and ino. */
+  show_fdinfo(): string {
+    return '';
+  }
+}
+
+export function generic_file_llseek(
+  file: File,
+  offset: number,
+  whence: number,
+  eof: number,
+): number {
+  let to: number;
+  switch (whence) {
+    case SEEK_SET:
+      to = offset;
+      break;
+    case SEEK_CUR:
+      to = file.pos + offset;
+      break;
+    case SEEK_END:
+      to = eof + offset;
+      break;
+    case SEEK_DATA:
+    case SEEK_HOLE:
+      if (offset < 0 || offset >= eof) {
+        throw errno(ENXIO, 'offset {} is outside {} (size {})', offset, file.path, eof);
+      }
+      to = whence === SEEK_HOLE ? eof : offset;
+      break;
+    default:
+      throw errno(EINVAL, 'lseek: whence {} is none of SEEK_SET, CUR, END, DATA, HOLE', whence);
+  }
+  return vfs_setpos(file, to);
+}
+
+export function vfs_setpos(file: File, to: number): number {
+  if (to < 0) throw errno(EINVAL, 'lseek: position {} in {} is negative', to, file.path);
+  if (to > file.inode.sb.maxbytes) {
+    throw errno(to > Number.MAX_SAFE_INTEGER ? EOVERFLOW : EINVAL,
+      'lseek: position {} is beyond the largest file of {}', to, file.inode.sb); // prettier-ignore
+  }
+  file.pos = to;
+  return to;
+}
+
+/** A file without position: pipe, socket, event counter. */
+export class StreamFile extends File {
+  static {
+    serializable('StreamFile', this);
+  }
+  override get seekable(): boolean {
+    return false;
+  }
+  override get pollable(): boolean {
+    return true;
+  }
+  override llseek(): number {
+    throw errno(ESPIPE, '{} has no position', this.path);
+  }
+}
+
+/** Opened with O_PATH. */
+export class PathFile extends File {
+  static {
+    serializable('PathFile', this);
+  }
+}
+
+/** Throws unless the file may be read (written). */
+export function wantMode(file: File, mode: number): void {
+  if ((file.mode & mode) === mode) return;
+  throw errno(EBADF, '{} is not open for {}', file.path, mode === FMODE_READ ? 'reading' : 'writing');
+}

@@ -1,0 +1,63 @@
+import type { Current } from '../include/current.ts';
+import { serializable } from '../include/serial.ts';
+import type { Path } from './dcache.ts';
+import { mntget, mntput } from './mount.ts';
+
+declare module '../include/current.ts' {
+  interface Current {
+    fs: FsStruct;
+  }
+}
+
+/** Analogous to `struct fs_struct`: root, current directory and umask, shared by CLONE_FS. */
+export class FsStruct {
+  root: Path;
+  pwd: Path;
+  umask = 0o022;
+  count = 1;
+
+  constructor(root: Path, pwd: Path) {
+    this.root = root;
+    this.pwd = pwd;
+    mntget(root.mnt);
+    mntget(pwd.mnt);
+  }
+
+  static {
+    serializable('FsStruct', this);
+  }
+}
+
+export function set_fs_root(fs: FsStruct, path: Path): void {
+  mntget(path.mnt);
+  mntput(fs.root.mnt);
+  fs.root = path;
+}
+
+export function set_fs_pwd(fs: FsStruct, path: Path): void {
+  mntget(path.mnt);
+  mntput(fs.pwd.mnt);
+  fs.pwd = path;
+}
+
+/** For fork without CLONE_FS. */
+export function copy_fs(current: Current): FsStruct {
+  const copy = new FsStruct(current.fs.root, current.fs.pwd);
+  copy.umask = current.fs.umask;
+  return copy;
+}
+
+export function exit_fs(task: Current): void {
+  const fs = task.fs;
+  if (fs.count === 0 || --fs.count > 0) return;
+  mntput(fs.root.mnt);
+  mntput(fs.pwd.mnt);
+}
+
+/** unshare(CLONE_FS). */
+export function unshare_fs(current: Current): void {
+  if (current.fs.count === 1) return;
+  const copy = copy_fs(current);
+  current.fs.count--;
+  current.fs = copy;
+}

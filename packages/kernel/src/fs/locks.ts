@@ -1,0 +1,202 @@
+import { EAGAIN, EBADF, EDEADLK, EINVAL, EWOULDBLOCK } from '@vitrine/uapi/errno.ts';
+import { F_RDLCK, F_UNLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { serializable } from '../include/serial.ts';
+import { WaitQueue } from '../include/wait.ts';
+import type { FilesStruct } from './fdtable.ts';
+import { FMODE_READ, FMODE_WRITE, type File } from './file.ts';
+import type { Inode } from './inode.ts';
+
+/** Analogous to `struct file_lock`. A process's own locks belong to its descriptor table, OFD and flock locks to the open file. */
+export class FileLock {
+  /** F_RDLCK or F_WRLCK. */
+  type: number;
+  start: number;
+  /** Last byte, Infinity to the end of the file. */
+  end: number;
+  readonly owner: FilesStruct | File;
+  /** For F_GETLK and /proc/locks; -1 for OFD locks. */
+  readonly pid: number;
+  constructor(type: number, start: number, end: number, owner: FilesStruct | File, pid: number) {
+    this.type = type;
+    this.start = start;
+    this.end = end;
+    this.owner = owner;
+    this.pid = pid;
+  }
+  static {
+    serializable('FileLock', this);
+  }
+}
+
+/** Analogous to `struct file_lock_context`. */
+export class FileLockContext {
+  /** Sorted by start within an owner. */
+  posix: FileLock[] = [];
+  flock: FileLock[] = [];
+  /** Woken when a lock goes. */
+  readonly wait: WaitQueue = new WaitQueue();
+  static {
+    serializable('FileLockContext', this);
+  }
+}
+
+/** Lock owners that wait, and the owner each waits for: for finding deadlocks. */
+export class BlockedLocks {
+  readonly waits: Map<FilesStruct | File, FilesStruct | File> = new Map();
+  static {
+    serializable('BlockedLocks', this);
+  }
+}
+
+declare module './vfs.ts' {
+  interface Vfs {
+    blockedLocks?: BlockedLocks;
+  }
+}
+
+function context(inode: Inode): FileLockContext {
+  return (inode.locks ??= new FileLockContext());
+}
+
+function conflicts(a: FileLock, b: FileLock): boolean {
+  if (a.owner === b.owner) return false;
+  if (a.type !== F_WRLCK && b.type !== F_WRLCK) return false;
+  return a.start <= b.end && b.start <= a.end;
+}
+
+/** The first lock in the way of `lock`, or null (posix_test_lock). */
+export function posix_test_lock(inode: Inode, lock: FileLock): FileLock | null {
+  return inode.locks?.posix.find((other) => conflicts(other, lock)) ?? null;
+}
+
+/**
+ * Sets or removes (F_UNLCK) a record lock. @param wait F_SETLKW @returns 0, or BLOCKED
+ */
+export function posix_lock_file(current: Current, file: File, lock: FileLock, wait: boolean): number {
+  const { inode } = file;
+  if (lock.type === F_RDLCK && !(file.mode & FMODE_READ)) {
+    throw errno(EBADF, 'a read lock needs {} open for reading', file.path);
+  }
+  if (lock.type === F_WRLCK && !(file.mode & FMODE_WRITE)) {
+    throw errno(EBADF, 'a write lock needs {} open for writing', file.path);
+  }
+  const blocked = (current.kernel.vfs.blockedLocks ??= new BlockedLocks()).waits;
+  blocked.delete(lock.owner);
+  const ctx = context(inode);
+  if (lock.type !== F_UNLCK) {
+    const other = posix_test_lock(inode, lock);
+    if (other !== null) {
+      if (!wait) {
+        throw errno(EAGAIN, 'bytes {}–{} of {} are locked by process {}', other.start, other.end, file.path, other.pid);
+      }
+      checkDeadlock(blocked, lock, other, file);
+      blocked.set(lock.owner, other.owner);
+      return current.wait(ctx.wait);
+    }
+  }
+  insert(ctx, lock);
+  return 0;
+}
+
+function checkDeadlock(
+  blocked: Map<FilesStruct | File, FilesStruct | File>,
+  lock: FileLock,
+  other: FileLock,
+  file: File,
+): void {
+  // Locks of open files are passed around: waiting for them proves nothing.
+  if (lock.pid === -1) return;
+  let owner: FilesStruct | File | undefined = other.owner;
+  for (let steps = 0; owner !== undefined && steps < 100; steps++) {
+    if (owner === lock.owner) {
+      throw errno(EDEADLK, 'process {} would wait for a lock on {} whose holder waits for process {}',
+        lock.pid, file.path, lock.pid); // prettier-ignore
+    }
+    owner = blocked.get(owner);
+  }
+}
+
+/** Replaces the owner's locks in the range, splitting and joining its others (posix_lock_inode). */
+function insert(ctx: FileLockContext, lock: FileLock): void {
+  const kept: FileLock[] = [];
+  let { start, end } = lock;
+  let freed = false;
+  for (const old of ctx.posix) {
+    if (old.owner !== lock.owner || old.end < start - 1 || old.start > end + 1) kept.push(old);
+    else if (old.type === lock.type) {
+      start = Math.min(start, old.start);
+      end = Math.max(end, old.end);
+    } else {
+      if (old.end < start || old.start > end) {
+        kept.push(old);
+        continue;
+      }
+      if (old.start < start) kept.push(new FileLock(old.type, old.start, start - 1, old.owner, old.pid));
+      if (old.end > end) kept.push(new FileLock(old.type, end + 1, old.end, old.owner, old.pid));
+      freed = true;
+    }
+  }
+  if (lock.type === F_UNLCK) freed = true;
+  else kept.push(new FileLock(lock.type, start, end, lock.owner, lock.pid));
+  ctx.posix = kept.sort((a, b) => a.start - b.start);
+  if (freed) ctx.wait.wake();
+}
+
+/** A descriptor is closed: every record lock of its table on the file goes (fcntl(2), the famous rule). */
+export function locks_remove_posix(inode: Inode, files: FilesStruct): void {
+  removeOwned(inode, files);
+  inode.sb.kernel.vfs.blockedLocks?.waits.delete(files);
+}
+
+/** The open file is released: its flock and OFD locks go. */
+export function locks_remove_file(file: File): void {
+  removeOwned(file.inode, file);
+  file.inode.sb.kernel.vfs.blockedLocks?.waits.delete(file);
+}
+
+function removeOwned(inode: Inode, owner: FilesStruct | File): void {
+  const ctx = inode.locks;
+  if (ctx === null) return;
+  const before = ctx.posix.length + ctx.flock.length;
+  ctx.posix = ctx.posix.filter((l) => l.owner !== owner);
+  ctx.flock = ctx.flock.filter((l) => l.owner !== owner);
+  if (ctx.posix.length + ctx.flock.length === before) return;
+  ctx.wait.wake();
+  if (ctx.posix.length + ctx.flock.length === 0 && !ctx.wait.active) inode.locks = null;
+}
+
+/** flock(2). @param type F_RDLCK, F_WRLCK or F_UNLCK @returns 0, or BLOCKED */
+export function flock_lock_file(current: Current, file: File, type: number, wait: boolean): number {
+  const ctx = context(file.inode);
+  const mine = ctx.flock.find((l) => l.owner === file);
+  if (type === F_UNLCK || (mine !== undefined && mine.type !== type)) {
+    // A conversion gives the old lock up first, as Linux does.
+    ctx.flock = ctx.flock.filter((l) => l !== mine);
+    if (mine !== undefined) ctx.wait.wake();
+    if (type === F_UNLCK) return 0;
+  } else if (mine !== undefined) return 0;
+  const lock = new FileLock(type, 0, Infinity, file, current.tgid);
+  const other = ctx.flock.find((l) => conflicts(l, lock));
+  if (other !== undefined) {
+    if (!wait) throw errno(EWOULDBLOCK, '{} is locked (flock) by process {}', file.path, other.pid);
+    return current.wait(ctx.wait);
+  }
+  ctx.flock.push(lock);
+  return 0;
+}
+
+/** The byte range of a `struct flock`. Throws EINVAL. */
+export function flock_range(file: File, whence: number, start: number, len: number): [number, number] {
+  if (whence < 0 || whence > 2) throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
+  const base = whence === 0 ? 0 : whence === 1 ? file.pos : file.inode.size;
+  let from = base + start;
+  let to = len > 0 ? from + len - 1 : Infinity;
+  if (len < 0) {
+    to = from - 1;
+    from += len;
+  }
+  if (from < 0) throw errno(EINVAL, 'the range to lock starts at {}, before the file', from);
+  return [from, to];
+}

@@ -1,0 +1,88 @@
+import { serializable } from '../include/serial.ts';
+import type { Dentry } from './dcache.ts';
+import { Path } from './dcache.ts';
+import type { SuperBlock } from './super.ts';
+import type { Kernel } from '../include/kernel.ts';
+
+/** Analogous to `struct mount`: a file system, or a part of one, attached to a place in a namespace. */
+export class Mount {
+  readonly id: number;
+  readonly sb: SuperBlock;
+  /** What is seen at the mount point: the root of the file system, or (bind) any of its dentries. */
+  readonly root: Dentry;
+  /** First column of /proc/mounts. */
+  devname: string;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME, MS_NOSYMFOLLOW. */
+  flags: number;
+  parent: Mount | null = null;
+  mountpoint: Dentry | null = null;
+  /** Mounts on this one, in the order they were made, by mount point. The last one on a dentry is on top through its parent. */
+  readonly children: Map<Dentry, Mount> = new Map();
+  ns: MntNamespace | null = null;
+  /** Open files, current directories and roots in it. */
+  count = 0;
+  /** Peer group: 0 when private. */
+  group = 0;
+  /** The peer group it receives from: 0 when no slave. */
+  master = 0;
+  unbindable = false;
+  /** Marked by MNT_EXPIRE. */
+  expire = false;
+
+  constructor(kernel: Kernel, root: Dentry, devname: string, flags: number) {
+    this.id = kernel.vfs.nextMountId++;
+    this.sb = root.sb;
+    this.root = root;
+    this.devname = devname;
+    this.flags = flags;
+    this.sb.active++;
+  }
+
+  static {
+    serializable('Mount', this);
+  }
+}
+
+/** Analogous to `struct mnt_namespace`. */
+export class MntNamespace {
+  readonly inum: number;
+  root!: Mount;
+  /** In the order of /proc/mounts. */
+  readonly mounts: Set<Mount> = new Set();
+  constructor(inum: number) {
+    this.inum = inum;
+  }
+  static {
+    serializable('MntNamespace', this);
+  }
+}
+
+/** The top mount on this dentry, seen through `mnt`, or null. */
+export function lookup_mnt(mnt: Mount, dentry: Dentry): Mount | null {
+  return mnt.children.get(dentry) ?? null;
+}
+
+/** Enters whatever is mounted here (follow_down). */
+export function follow_down(path: Path): Path {
+  let { mnt, dentry } = path;
+  while (dentry.mounted > 0) {
+    const top = mnt.children.get(dentry);
+    if (top === undefined) break;
+    mnt = top;
+    dentry = top.root;
+  }
+  return mnt === path.mnt ? path : new Path(mnt, dentry);
+}
+
+export function mntget(mnt: Mount): void {
+  mnt.count++;
+}
+
+/** Drops a reference; a mount that was detached lazily ends with the last one. */
+export function mntput(mnt: Mount): void {
+  if (--mnt.count === 0 && mnt.ns === null && !mnt.sb.pseudo) cleanup_mnt(mnt);
+}
+
+export function cleanup_mnt(mnt: Mount): void {
+  if (--mnt.sb.active === 0) mnt.sb.kill();
+}

@@ -1,0 +1,313 @@
+import {
+  EBUSY,
+  EINVAL,
+  ELOOP,
+  ENOENT,
+  ENOSPC,
+  ENOTDIR,
+  EPERM,
+  EAGAIN,
+} from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import {
+  MS_BIND,
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
+  MS_MOVE,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_RELATIME,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SILENT,
+  MS_SLAVE,
+  MS_STRICTATIME,
+  MS_SYNCHRONOUS,
+  MS_UNBINDABLE,
+} from '@vitrine/uapi/mount.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { type Dentry, Path, is_subdir } from './dcache.ts';
+import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
+import { S_ISDIR } from './inode.ts';
+import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
+import { MntNamespace, Mount, cleanup_mnt } from './mount.ts';
+
+/** umount2(2) flags. */
+export const MNT_FORCE = 1;
+export const MNT_DETACH = 2;
+export const MNT_EXPIRE = 4;
+export const UMOUNT_NOFOLLOW = 8;
+
+const SB_MASK = MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME | MS_SILENT;
+const MNT_MASK = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW; // prettier-ignore
+
+function may_mount(current: Current, what: string): void {
+  if (!capable(current.cred, CAP_SYS_ADMIN)) {
+    throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
+  }
+}
+
+/** Attaches a mount to a place (attach_mnt). */
+function attach(mnt: Mount, at: Path): void {
+  mnt.parent = at.mnt;
+  mnt.mountpoint = at.dentry;
+  at.mnt.children.set(at.dentry, mnt);
+  at.dentry.mounted++;
+  setNs(mnt, at.mnt.ns);
+}
+
+function setNs(mnt: Mount, ns: MntNamespace | null): void {
+  mnt.ns?.mounts.delete(mnt);
+  mnt.ns = ns;
+  ns?.mounts.add(mnt);
+  for (const child of mnt.children.values()) setNs(child, ns);
+}
+
+function detach(mnt: Mount): void {
+  mnt.parent!.children.delete(mnt.mountpoint!);
+  mnt.mountpoint!.mounted--;
+  mnt.parent = null;
+  mnt.mountpoint = null;
+}
+
+/** Mounts made with the same flags word as mount(2); atime rules as there. */
+function mountFlags(flags: number): number {
+  let mnt = flags & MNT_MASK;
+  if (!(flags & MS_NOATIME)) mnt |= MS_RELATIME;
+  if (flags & (MS_STRICTATIME | MS_NOATIME)) mnt &= ~MS_RELATIME;
+  return mnt;
+}
+
+/** The first mount of a new namespace: the root file system. */
+export function mount_rootfs(current: Current, type: string, flags: number, data: string): Path {
+  const { vfs } = current.kernel;
+  const sb = vfs.get_fs_type(type).mount(current, flags, 'rootfs', data);
+  const mnt = new Mount(current.kernel, sb.root, 'rootfs', mountFlags(flags));
+  const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
+  ns.root = mnt;
+  setNs(mnt, ns);
+  vfs.rootNs ??= ns;
+  return new Path(mnt, mnt.root);
+}
+
+/** mount(2). */
+export function path_mount(
+  current: Current,
+  source: string,
+  at: Path,
+  type: string,
+  flags: number,
+  data: string,
+): void {
+  may_mount(current, 'mount');
+  if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(at, flags);
+  if (flags & MS_REMOUNT) return do_remount(current, at, flags, data);
+  if (flags & MS_BIND) return do_loopback(current, at, source, (flags & MS_REC) !== 0);
+  if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) return do_change_type(at, flags);
+  if (flags & MS_MOVE) return do_move_mount(current, at, source);
+  do_new_mount(current, at, type, flags, source, data);
+}
+
+function do_new_mount(current: Current, at: Path, type: string, flags: number, source: string, data: string): void {
+  if (type === '') throw errno(EINVAL, 'mount: no file system type is given');
+  checkMountpoint(current, at);
+  const sb = current.kernel.vfs.get_fs_type(type).mount(current, flags & SB_MASK & ~MS_SILENT, source, data);
+  const mnt = new Mount(current.kernel, sb.root, source === '' ? 'none' : source, mountFlags(flags));
+  graft(at, mnt);
+}
+
+function checkMountpoint(current: Current, at: Path): void {
+  if (at.dentry.unhashed) throw errno(ENOENT, 'the mount point {} was removed', at);
+  if (at.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', at);
+  if (at.mnt.ns.mounts.size >= current.kernel.vfs.mount_max) {
+    throw errno(ENOSPC, 'the namespace has {} mounts, fs.mount-max', at.mnt.ns.mounts.size);
+  }
+}
+
+function graft(at: Path, mnt: Mount): void {
+  if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
+    cleanup_mnt(mnt);
+    throw errno(ENOTDIR, 'a directory and a file that is none cannot be mounted on each other ({})', at);
+  }
+  if (mnt.sb === at.mnt.sb && mnt.root === at.dentry && at.mnt.root === at.dentry) {
+    cleanup_mnt(mnt);
+    throw errno(EBUSY, '{} is mounted there already', mnt.sb);
+  }
+  attach(mnt, at);
+}
+
+function do_reconfigure_mnt(at: Path, flags: number): void {
+  requireMountRoot(at);
+  let next = mountFlags(flags);
+  if (!(flags & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME | MS_NODIRATIME))) {
+    const atime = MS_NOATIME | MS_RELATIME | MS_NODIRATIME;
+    next = (next & ~atime) | (at.mnt.flags & atime);
+  }
+  at.mnt.flags = next;
+}
+
+function do_remount(current: Current, at: Path, flags: number, data: string): void {
+  requireMountRoot(at);
+  do_reconfigure_mnt(at, flags);
+  at.mnt.sb.remount(current, flags & SB_MASK & ~MS_SILENT, data);
+}
+
+function requireMountRoot(at: Path): void {
+  if (at.dentry !== at.mnt.root) throw errno(EINVAL, '{} is not a mount point', at);
+}
+
+/** A copy of a mount, and with `recurse` of all below it (copy_tree). */
+function copy_tree(current: Current, mnt: Mount, root: Dentry, recurse: boolean): Mount {
+  const copy = new Mount(current.kernel, root, mnt.devname, mnt.flags);
+  copy.group = mnt.group;
+  copy.master = mnt.master;
+  if (recurse) {
+    for (const child of mnt.children.values()) {
+      if (child.unbindable || !is_subdir(child.mountpoint!, root)) continue;
+      const sub = copy_tree(current, child, child.root, true);
+      sub.parent = copy;
+      sub.mountpoint = child.mountpoint;
+      copy.children.set(child.mountpoint!, sub);
+      child.mountpoint!.mounted++;
+    }
+  }
+  return copy;
+}
+
+function do_loopback(current: Current, at: Path, source: string, recurse: boolean): void {
+  if (source === '') throw errno(EINVAL, 'mount --bind: no source is given');
+  const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
+  if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
+  checkMountpoint(current, at);
+  graft(at, copy_tree(current, old.mnt, old.dentry, recurse));
+}
+
+function do_move_mount(current: Current, at: Path, source: string): void {
+  if (source === '') throw errno(EINVAL, 'mount --move: no source is given');
+  const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
+  const { mnt } = old;
+  if (old.dentry !== mnt.root || mnt.parent === null) throw errno(EINVAL, '{} is not a mount point', old);
+  if (mnt.parent.group !== 0) throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', old);
+  if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
+    throw errno(EINVAL, 'a directory and a file that is none cannot be mounted on each other ({})', at);
+  }
+  for (let m: Mount | null = at.mnt; m !== null; m = m.parent) {
+    if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', old, at);
+  }
+  detach(mnt);
+  attach(mnt, at);
+}
+
+/** Shared, private, slave, unbindable: kept for mountinfo; events are not passed on between peers. */
+function do_change_type(at: Path, flags: number): void {
+  requireMountRoot(at);
+  const kind = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
+  if ((kind & (kind - 1)) !== 0 || flags & ~(kind | MS_REC | MS_SILENT)) {
+    throw errno(EINVAL, 'mount: one propagation type at a time, and only MS_REC with it');
+  }
+  changeType(at.mnt, kind, (flags & MS_REC) !== 0);
+}
+
+function changeType(mnt: Mount, kind: number, recurse: boolean): void {
+  if (kind === MS_SHARED) mnt.group ||= mnt.sb.kernel.vfs.nextPeerGroup++;
+  else if (kind === MS_SLAVE) {
+    if (mnt.group !== 0) mnt.master = mnt.group;
+    mnt.group = 0;
+  } else mnt.group = mnt.master = 0;
+  mnt.unbindable = kind === MS_UNBINDABLE;
+  if (recurse) for (const child of mnt.children.values()) changeType(child, kind, true);
+}
+
+/** umount2(2). */
+export function path_umount(current: Current, path: Path, flags: number): void {
+  may_mount(current, 'umount');
+  const { mnt } = path;
+  if (path.dentry !== mnt.root || mnt.ns === null) throw errno(EINVAL, '{} is not a mount point', path);
+  if (flags & MNT_EXPIRE) {
+    if (flags & (MNT_FORCE | MNT_DETACH)) throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE and MNT_DETACH');
+    if (!mnt.expire) {
+      mnt.expire = true;
+      throw errno(EAGAIN, '{} is marked: it goes the next time if it was not used', path);
+    }
+  }
+  if (mnt.parent === null) {
+    if (flags & MNT_DETACH) throw errno(EINVAL, '{} is the root of its namespace', path);
+    throw errno(EBUSY, '{} is the root file system', path);
+  }
+  if (!(flags & MNT_DETACH)) {
+    if (mnt.children.size > 0) throw errno(EBUSY, '{} has {} mounts below it', path, mnt.children.size);
+    if (mnt.count > 0) throw errno(EBUSY, '{} has {} open files or current directories in it', path, mnt.count);
+  }
+  umount_tree(mnt);
+}
+
+/** Takes a mount and all below it out of its namespace; what is still used lives on unseen. */
+export function umount_tree(mnt: Mount): void {
+  for (const child of [...mnt.children.values()]) umount_tree(child);
+  if (mnt.parent !== null) detach(mnt);
+  mnt.ns?.mounts.delete(mnt);
+  mnt.ns = null;
+  if (mnt.count === 0) cleanup_mnt(mnt);
+}
+
+/** A copy of the whole tree for a new namespace (copy_mnt_ns); the caller's root and directory move into it. */
+export function copy_mnt_ns(current: Current): MntNamespace {
+  const { vfs } = current.kernel;
+  const old = current.fs.root.mnt.ns!;
+  const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
+  ns.root = copy_tree(current, old.root, old.root.root, true);
+  setNs(ns.root, ns);
+  const { fs } = current;
+  const root = counterpart(fs.root, old.root, ns.root);
+  const pwd = counterpart(fs.pwd, old.root, ns.root);
+  if (root !== null) set_fs_root(fs, root);
+  if (pwd !== null) set_fs_pwd(fs, pwd);
+  return ns;
+}
+
+/** The place in the copied tree that corresponds to one in the original. */
+function counterpart(path: Path, old: Mount, copy: Mount): Path | null {
+  if (path.mnt === old) return new Path(copy, path.dentry);
+  for (const [at, child] of old.children) {
+    const sub = copy.children.get(at);
+    const found = sub === undefined ? null : counterpart(path, child, sub);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** pivot_root(2): `to` becomes the root of the namespace, the old root goes below it. */
+export function do_pivot_root(current: Current, to: Path, putOld: Path): void {
+  may_mount(current, 'pivot_root');
+  const root = current.fs.root;
+  const { mnt } = to;
+  if (mnt === root.mnt || putOld.mnt === root.mnt) throw errno(EBUSY, 'pivot_root: {} or {} is on the current root', to, putOld);
+  if (to.dentry !== mnt.root) throw errno(EINVAL, 'pivot_root: {} is not a mount point', to);
+  if (root.dentry !== root.mnt.root) throw errno(EINVAL, 'pivot_root: the current root {} is not a mount point', root);
+  if (root.mnt.parent === null && root.mnt.sb.type.name === 'rootfs') {
+    throw errno(EINVAL, 'pivot_root: the current root is the initial rootfs');
+  }
+  if (putOld.mnt !== mnt || !is_subdir(putOld.dentry, mnt.root)) {
+    throw errno(EINVAL, 'pivot_root: {} is not below {}', putOld, to);
+  }
+  const oldRoot = root.mnt;
+  const above = oldRoot.parent === null ? null : new Path(oldRoot.parent, oldRoot.mountpoint!);
+  detach(mnt);
+  if (above !== null) detach(oldRoot);
+  attach(oldRoot, putOld);
+  if (above !== null) attach(mnt, above);
+  else mnt.ns!.root = mnt;
+  const top = new Path(mnt, mnt.root);
+  if (current.fs.root.equals(root)) set_fs_root(current.fs, top);
+  if (current.fs.pwd.equals(root)) set_fs_pwd(current.fs, top);
+}

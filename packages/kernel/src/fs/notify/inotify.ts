@@ -1,0 +1,212 @@
+import { EAGAIN, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTDIR } from '@vitrine/uapi/errno.ts';
+import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
+import {
+  IN_ALL_EVENTS,
+  IN_EXCL_UNLINK,
+  IN_IGNORED,
+  IN_MASK_ADD,
+  IN_MASK_CREATE,
+  IN_ONESHOT,
+  IN_ONLYDIR,
+  IN_Q_OVERFLOW,
+  IN_UNMOUNT,
+} from '@vitrine/uapi/inotify.ts';
+import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
+import { FIONREAD } from '@vitrine/uapi/termios.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { serializable } from '../../include/serial.ts';
+import { WaitQueue } from '../../include/wait.ts';
+import { anon_inode_path } from '../anon_inodes.ts';
+import { StreamFile } from '../file.ts';
+import { type Inode, S_ISDIR } from '../inode.ts';
+
+/** inotify(7). One watch per inode and instance. */
+export class InotifyWatch {
+  readonly file: InotifyFile;
+  readonly wd: number;
+  readonly inode: Inode;
+  mask: number;
+  constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
+    this.file = file;
+    this.wd = wd;
+    this.inode = inode;
+    this.mask = mask;
+  }
+  static {
+    serializable('InotifyWatch', this);
+  }
+}
+
+interface InotifyEvent {
+  readonly wd: number;
+  readonly mask: number;
+  readonly cookie: number;
+  readonly name: string;
+}
+
+const EVENT_SIZE = 16;
+
+/** Name length in the record: with its NUL, padded to a whole number of event headers. */
+function paddedName(name: string): number {
+  return name === '' ? 0 : Math.ceil((name.length + 1) / EVENT_SIZE) * EVENT_SIZE;
+}
+
+export const MAX_QUEUED_EVENTS = 16384;
+export const MAX_USER_WATCHES = 65536;
+export const MAX_USER_INSTANCES = 128;
+
+/** An inotify instance. */
+export class InotifyFile extends StreamFile {
+  readonly watches: Map<number, InotifyWatch> = new Map();
+  private queue: InotifyEvent[] = [];
+  private readonly waitq: WaitQueue = new WaitQueue();
+  private lastWd = 0;
+
+  static {
+    serializable('InotifyFile', this);
+  }
+
+  /** @returns the watch descriptor */
+  addWatch(inode: Inode, arg: number): number {
+    if (arg & IN_ONLYDIR && !S_ISDIR(inode.mode)) throw errno(ENOTDIR, 'IN_ONLYDIR: {} is not a directory', inode);
+    const mask = (arg & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK)) | IN_IGNORED | IN_UNMOUNT;
+    for (const watch of inode.watches ?? []) {
+      if (watch.file !== this) continue;
+      if (arg & IN_MASK_CREATE) throw errno(EEXIST, 'IN_MASK_CREATE: watch {} is on {} already', watch.wd, inode);
+      watch.mask = arg & IN_MASK_ADD ? watch.mask | mask : mask;
+      return watch.wd;
+    }
+    if (this.watches.size >= MAX_USER_WATCHES) {
+      throw errno(ENOSPC, 'the instance has {} watches, fs.inotify.max_user_watches', MAX_USER_WATCHES);
+    }
+    const watch = new InotifyWatch(this, ++this.lastWd, inode, mask);
+    this.watches.set(watch.wd, watch);
+    (inode.watches ??= new Set()).add(watch);
+    return watch.wd;
+  }
+
+  removeWatch(wd: number): void {
+    const watch = this.watches.get(wd);
+    if (watch === undefined) throw errno(EINVAL, 'no watch {} in this inotify instance', wd);
+    this.forget(watch);
+  }
+
+  /** Ends a watch and tells of it with IN_IGNORED. */
+  forget(watch: InotifyWatch): void {
+    this.detach(watch);
+    this.watches.delete(watch.wd);
+    this.push({ wd: watch.wd, mask: IN_IGNORED, cookie: 0, name: '' });
+  }
+
+  private detach(watch: InotifyWatch): void {
+    const set = watch.inode.watches;
+    set?.delete(watch);
+    if (set?.size === 0) watch.inode.watches = null;
+  }
+
+  push(event: InotifyEvent): void {
+    const last = this.queue[this.queue.length - 1];
+    // Equal to the newest one: told once (inotify_merge).
+    if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.cookie === event.cookie && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
+    if (this.queue.length > MAX_QUEUED_EVENTS) return;
+    this.queue.push(
+      this.queue.length === MAX_QUEUED_EVENTS ? { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' } : event,
+    );
+    this.waitq.wake(EPOLLIN | EPOLLRDNORM);
+  }
+
+  override read_iter(current: Current, to: IovIter): number {
+    if (this.queue.length === 0) {
+      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'no inotify event is queued and O_NONBLOCK is set');
+      return current.wait(this.waitq);
+    }
+    let done = 0;
+    while (this.queue.length > 0) {
+      const event = this.queue[0]!;
+      const len = paddedName(event.name);
+      if (EVENT_SIZE + len > to.count) break;
+      const record = new Uint8Array(EVENT_SIZE + len);
+      const view = new DataView(record.buffer);
+      view.setInt32(0, event.wd, true);
+      view.setUint32(4, event.mask, true);
+      view.setUint32(8, event.cookie, true);
+      view.setUint32(12, len, true);
+      for (let i = 0; i < event.name.length; i++) record[EVENT_SIZE + i] = event.name.charCodeAt(i);
+      this.queue.shift();
+      done += to.copyTo(record, 0, record.length);
+    }
+    if (done === 0) throw errno(EINVAL, 'the buffer ({} bytes) is too small for the next inotify event', to.count);
+    return done;
+  }
+
+  override poll(_current: Current, collect: WaitQueue[] | null): number {
+    collect?.push(this.waitq);
+    return this.queue.length > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+  }
+
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    if (cmd !== FIONREAD) return super.ioctl(current, cmd, arg);
+    let bytes = 0;
+    for (const event of this.queue) bytes += EVENT_SIZE + paddedName(event.name);
+    current.mem.putU32(arg, bytes);
+    return 0;
+  }
+
+  override release(): void {
+    for (const watch of this.watches.values()) this.detach(watch);
+    this.watches.clear();
+    this.sb.kernel.vfs.inotifyInstances--;
+  }
+
+  private get sb(): Inode['sb'] {
+    return this.inode.sb;
+  }
+
+  override show_fdinfo(): string {
+    let text = '';
+    for (const { wd, inode, mask } of this.watches.values()) {
+      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.sb.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ignored_mask:0 \n`;
+    }
+    return text;
+  }
+}
+
+export function inotify_new(current: Current, flags: number): InotifyFile {
+  const { vfs } = current.kernel;
+  if (vfs.inotifyInstances >= MAX_USER_INSTANCES) {
+    throw errno(EMFILE, 'there are {} inotify instances, fs.inotify.max_user_instances', MAX_USER_INSTANCES);
+  }
+  vfs.inotifyInstances++;
+  return new InotifyFile(current, anon_inode_path(current.kernel, 'inotify'), flags & O_NONBLOCK);
+}
+
+/** An event on an inode reaches the watches that asked for it. */
+export function inotify_handle_event(
+  inode: Inode,
+  mask: number,
+  name: string,
+  cookie: number,
+  unlinked: boolean,
+): void {
+  for (const watch of [...inode.watches!]) {
+    if ((watch.mask & mask & IN_ALL_EVENTS) === 0) continue;
+    if (unlinked && watch.mask & IN_EXCL_UNLINK) continue;
+    watch.file.push({ wd: watch.wd, mask, cookie, name });
+    if (watch.mask & IN_ONESHOT) watch.file.forget(watch);
+  }
+}
+
+/** Every watch on the inode ends. */
+export function inotify_inode_gone(inode: Inode): void {
+  for (const watch of [...(inode.watches ?? [])]) watch.file.forget(watch);
+}
+
+/** The file system is unmounted: IN_UNMOUNT, then the watches end. */
+export function inotify_unmount(inode: Inode): void {
+  for (const watch of [...(inode.watches ?? [])]) {
+    watch.file.push({ wd: watch.wd, mask: IN_UNMOUNT, cookie: 0, name: '' });
+    watch.file.forget(watch);
+  }
+}

@@ -1,0 +1,119 @@
+import { EFBIG, EINVAL, EISDIR, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { O_APPEND, O_NOATIME } from '@vitrine/uapi/fcntl.ts';
+import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
+import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { IovIter } from '../include/iov.ts';
+import { serializable } from '../include/serial.ts';
+import type { AddressSpace } from '../include/pagecache.ts';
+import { filemap_read, filemap_write } from '../mm/filemap.ts';
+import { file_remove_privs } from './attr.ts';
+import { FMODE_READ, FMODE_WRITE, File, wantMode } from './file.ts';
+import { S_ISDIR, file_update_time, touch_atime } from './inode.ts';
+import { fsnotify_access, fsnotify_modify } from './notify/fsnotify.ts';
+
+/** Most bytes one call moves: INT_MAX rounded down to a page. */
+export const MAX_RW_COUNT = 0x7fff_f000;
+
+/** Reads at `pos`, or at the file's position when it is null. @returns bytes, or BLOCKED */
+export function vfs_read(current: Current, file: File, to: IovIter, pos: number | null): number {
+  wantMode(file, FMODE_READ);
+  to.truncate(MAX_RW_COUNT);
+  if (S_ISDIR(file.inode.mode)) throw errno(EISDIR, '{} is a directory: it is read by getdents', file.path);
+  const at = place(file, pos);
+  const n = file.read_iter(current, to, at);
+  if (n > 0) {
+    if (pos === null && file.seekable) file.pos = at + n;
+    fsnotify_access(file);
+  }
+  return n;
+}
+
+/** Writes at `pos`, or at the file's position (its end, with O_APPEND). @returns bytes, or BLOCKED */
+export function vfs_write(
+  current: Current,
+  file: File,
+  from: IovIter,
+  pos: number | null,
+  append = false,
+): number {
+  wantMode(file, FMODE_WRITE);
+  from.truncate(MAX_RW_COUNT);
+  let at = place(file, pos);
+  if (file.seekable && (file.flags & O_APPEND || append)) at = file.inode.size;
+  const n = file.write_iter(current, from, at);
+  if (n > 0) {
+    if (pos === null && file.seekable) file.pos = at + n;
+    fsnotify_modify(file);
+  }
+  return n;
+}
+
+function place(file: File, pos: number | null): number {
+  if (pos === null) return file.pos;
+  if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
+  if (!file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
+  return pos;
+}
+
+/** Reads for the kernel itself (execve, the SDK); ignores no limit but the caller's memory. */
+export function kernel_read(current: Current, file: File, pos: number, into: Uint8Array): number {
+  return file.read_iter(current, IovIter.kernel(into), pos);
+}
+
+export function kernel_write(current: Current, file: File, pos: number, from: Uint8Array): number {
+  const n = file.write_iter(current, IovIter.kernel(from), pos);
+  if (n > 0) fsnotify_modify(file);
+  return n;
+}
+
+/**
+ * The limits of a write to a regular file (generic_write_checks): RLIMIT_FSIZE with SIGXFSZ, the file system's largest
+ * file. Shortens the write. @returns false when nothing is to be written
+ */
+export function generic_write_checks(current: Current, file: File, from: IovIter, pos: number): boolean {
+  if (from.count === 0) return false;
+  const limit = current.rlimit(RLIMIT_FSIZE);
+  if (limit !== Infinity) {
+    if (pos >= limit) {
+      current.force_or_send_sig(SIGXFSZ, `write at ${pos} is at or above RLIMIT_FSIZE (${limit})`);
+      throw errno(EFBIG, 'write at {} is at or above RLIMIT_FSIZE ({}) of process {}', pos, limit, current.tgid);
+    }
+    from.truncate(limit - pos);
+  }
+  const max = file.inode.sb.maxbytes;
+  if (pos >= max) throw errno(EFBIG, 'write at {} is at or above the largest file of {} ({})', pos, file.inode.sb, max);
+  from.truncate(max - pos);
+  return true;
+}
+
+/** A regular file whose bytes are in the page cache. */
+export class RegularFile extends File {
+  static {
+    serializable('RegularFile', this);
+  }
+
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
+    if (!(this.flags & O_NOATIME)) touch_atime(this.inode, this.path.mnt);
+    return n;
+  }
+
+  override write_iter(current: Current, from: IovIter, pos: number): number {
+    if (!generic_write_checks(current, this, from, pos)) return 0;
+    file_remove_privs(current, this.inode);
+    const n = filemap_write(current.kernel, this.inode.mapping!, pos, from);
+    file_update_time(this.inode);
+    return n;
+  }
+
+  override mmap_mapping(_current: Current): AddressSpace | null {
+    touch_atime(this.inode, this.path.mnt);
+    return this.inode.mapping;
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+}

@@ -1,0 +1,112 @@
+import { ENOENT, ENOTDIR } from '@vitrine/uapi/errno.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { serializable } from '../include/serial.ts';
+import type { Dentry } from './dcache.ts';
+import { File } from './file.ts';
+import { MAY_READ, S_ISDIR, touch_atime } from './inode.ts';
+import { inode_permission } from './permission.ts';
+import { fsnotify_access } from './notify/fsnotify.ts';
+
+/** Where directory entries go: a getdents buffer, or a list for the kernel's own use. */
+export interface DirContext {
+  /** Position to go on from; iterate moves it past each entry that was taken. */
+  pos: number;
+  /**
+   * @param next position after this entry (d_off)
+   * @param type DT_… constant: bits 12–15 of the mode
+   * @returns false when it was not taken: there is no room
+   */
+  emit(name: string, ino: number, type: number, next: number): boolean;
+}
+
+/** Reads entries of an open directory (iterate_dir). */
+export function iterate_dir(current: Current, file: File, ctx: DirContext): void {
+  if (!S_ISDIR(file.inode.mode)) throw errno(ENOTDIR, '{} is not a directory', file.path);
+  inode_permission(current, file.inode, MAY_READ, file.path);
+  if (file.path.dentry.unhashed || file.inode.nlink === 0) {
+    throw errno(ENOENT, 'directory {} was removed', file.path);
+  }
+  ctx.pos = file.pos;
+  file.iterate(current, ctx);
+  file.pos = ctx.pos;
+  fsnotify_access(file);
+  touch_atime(file.inode, file.path.mnt);
+}
+
+/** Emits `.` and `..` at positions 0 and 1. @returns false when there is no room */
+export function dir_emit_dots(file: File, ctx: DirContext): boolean {
+  if (ctx.pos === 0) {
+    if (!ctx.emit('.', file.inode.ino, 4, 1)) return false;
+    ctx.pos = 1;
+  }
+  if (ctx.pos === 1) {
+    if (!ctx.emit('..', file.path.dentry.parent.inode.ino, 4, 2)) return false;
+    ctx.pos = 2;
+  }
+  return true;
+}
+
+/** Past the end of every directory that lives in the dentry cache (DIR_OFFSET_EOD). */
+const END = 0x7fff_ffff;
+
+/**
+ * An open directory whose entries are its dentries, newest first (simple_offset_dir_operations). The position is the
+ * offset of the dentry emitted last, so removing and making names while reading skips and repeats none.
+ */
+export class DcacheDirFile extends File {
+  /** Where reading stopped: a shortcut, valid while it is still in the directory. */
+  private cursor: Dentry | null = null;
+
+  static {
+    serializable('DcacheDirFile', this);
+  }
+
+  override iterate(_current: Current, ctx: DirContext): void {
+    if (!dir_emit_dots(this, ctx)) return;
+    if (ctx.pos === END) return;
+    const dir = this.path.dentry;
+    let next: Dentry | null;
+    if (ctx.pos === 2) next = dir.first;
+    else if (this.cursor !== null && this.cursor.offset === ctx.pos && this.cursor.parent === dir && !this.cursor.unhashed) next = this.cursor.next; // prettier-ignore
+    else {
+      next = dir.first;
+      while (next !== null && next.offset >= ctx.pos) next = next.next;
+    }
+    for (; next !== null; next = next.next) {
+      if (!ctx.emit(next.name, next.inode.ino, (next.inode.mode >> 12) & 15, next.offset)) return;
+      ctx.pos = next.offset;
+      this.cursor = next;
+    }
+    ctx.pos = END;
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+}
+
+export interface Dirent {
+  readonly name: string;
+  readonly ino: number;
+  readonly type: number;
+}
+
+/** Takes every entry: for code inside the kernel and the SDK. */
+class ListContext implements DirContext {
+  pos = 0;
+  readonly entries: Dirent[] = [];
+  emit(name: string, ino: number, type: number): boolean {
+    this.entries.push({ name, ino, type });
+    return true;
+  }
+}
+
+/** All entries of an open directory, `.` and `..` included. */
+export function vfs_readdir(current: Current, file: File): Dirent[] {
+  const ctx = new ListContext();
+  file.pos = 0;
+  iterate_dir(current, file, ctx);
+  return ctx.entries;
+}
+

@@ -1,0 +1,96 @@
+import { serializable } from '../include/serial.ts';
+import type { Current } from '../include/current.ts';
+import type { Kernel } from '../include/kernel.ts';
+import type { Dentry } from './dcache.ts';
+import { MKDEV } from './kdev_t.ts';
+
+/** statfs(2)'s answer; f_fsid is the device number. */
+export interface Statfs {
+  readonly type: number;
+  readonly bsize: number;
+  readonly blocks: number;
+  readonly bfree: number;
+  readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
+  readonly namelen: number;
+}
+
+/** Analogous to `struct file_system_type`. */
+export abstract class FileSystemType {
+  abstract readonly name: string;
+  /** Needs no block device. */
+  readonly nodev: boolean = true;
+  /** May be mounted inside a user namespace by its root. */
+  readonly userns: boolean = false;
+  /** Kernel-internal: mount(2) refuses it. */
+  readonly nouser: boolean = false;
+
+  /**
+   * Makes or finds the super block (fs_context's get_tree).
+   * @param flags MS_RDONLY and other super-block flags
+   * @param data the option string of mount(2)
+   */
+  abstract mount(current: Current, flags: number, source: string, data: string): SuperBlock;
+}
+
+/** Analogous to `struct super_block`. */
+export class SuperBlock {
+  readonly type: FileSystemType;
+  /** st_dev. */
+  readonly dev: number;
+  readonly magic: number;
+  /** MS_RDONLY, MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME. */
+  flags = 0;
+  blocksize = 4096;
+  /** Largest file size. */
+  maxbytes: number = Number.MAX_SAFE_INTEGER;
+  root!: Dentry;
+  /** Mounts of it; the last one that goes shuts it down. */
+  active = 0;
+  nextIno = 1;
+  /** Files without a path, such as pipes: the dentry's name is all there is. */
+  readonly pseudo: boolean = false;
+  readonly kernel: Kernel;
+
+  constructor(kernel: Kernel, type: FileSystemType, magic: number) {
+    this.kernel = kernel;
+    this.type = type;
+    this.magic = magic;
+    this.dev = MKDEV(0, kernel.vfs.nextAnonDev++);
+  }
+
+  static {
+    serializable('SuperBlock', this);
+  }
+
+  /** Options after rw/ro in /proc/mounts, each with a leading comma. */
+  show_options(): string {
+    return '';
+  }
+
+  statfs(): Statfs {
+    return { type: this.magic, bsize: this.blocksize, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, namelen: 255 }; // prettier-ignore
+  }
+
+  /** mount -o remount. Throws EINVAL for an option that cannot change. */
+  remount(_current: Current, flags: number, _data: string): void {
+    this.flags = flags;
+  }
+
+  /** The last mount is gone: gives resources back. */
+  kill(): void {}
+
+  /** In reasons. */
+  toString(): string {
+    return this.type.name;
+  }
+}
+
+/** A super block whose files have no paths (pipefs, sockfs, anon_inodefs). */
+export class PseudoSuperBlock extends SuperBlock {
+  override readonly pseudo = true;
+  static {
+    serializable('PseudoSuperBlock', this);
+  }
+}

@@ -1,0 +1,93 @@
+import { ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_WRITE,
+  SEEK_DATA,
+  SEEK_HOLE,
+} from '@vitrine/uapi/fcntl.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
+import { serializable } from '../../include/serial.ts';
+import { filemap_get_page } from '../../mm/filemap.ts';
+import { inode_newsize_ok } from '../attr.ts';
+import { vfs_setpos } from '../file.ts';
+import { file_update_time } from '../inode.ts';
+import { RegularFile } from '../read_write.ts';
+import type { TmpfsInode } from './inode.ts';
+
+/** An open regular file of tmpfs. */
+export class TmpfsFile extends RegularFile {
+  declare readonly inode: TmpfsInode;
+
+  static {
+    serializable('TmpfsFile', this);
+  }
+
+  override write_iter(current: Current, from: IovIter, pos: number): number {
+    const { inode } = this;
+    if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
+      throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be written', this.path);
+    }
+    if (inode.seals & F_SEAL_GROW && pos + from.count > inode.size) {
+      if (pos >= inode.size) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
+      from.truncate(inode.size - pos);
+    }
+    return super.write_iter(current, from, pos);
+  }
+
+  override llseek(current: Current, offset: number, whence: number): number {
+    if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return super.llseek(current, offset, whence);
+    const { inode } = this;
+    if (offset < 0 || offset >= inode.size) {
+      throw errno(ENXIO, 'offset {} is outside {} (size {})', offset, this.path, inode.size);
+    }
+    const end = Math.ceil(inode.size / PAGE_SIZE);
+    let index = Math.floor(offset / PAGE_SIZE);
+    while (index < end && this.hasPage(index) !== (whence === SEEK_DATA)) index++;
+    if (index >= end && whence === SEEK_DATA) {
+      throw errno(ENXIO, 'there are no data in {} from offset {} on', this.path, offset);
+    }
+    return vfs_setpos(this, Math.min(inode.size, Math.max(offset, index * PAGE_SIZE)));
+  }
+
+  private hasPage(index: number): boolean {
+    return this.inode.mapping!.pages.has(index) || !this.inode.hole(index);
+  }
+
+  override fallocate(current: Current, mode: number, offset: number, length: number): number {
+    const { inode } = this;
+    if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) {
+      throw errno(EOPNOTSUPP, 'tmpfs knows FALLOC_FL_KEEP_SIZE and PUNCH_HOLE, not mode {}', mode);
+    }
+    if (mode & FALLOC_FL_PUNCH_HOLE) {
+      if (!(mode & FALLOC_FL_KEEP_SIZE)) throw errno(EOPNOTSUPP, 'FALLOC_FL_PUNCH_HOLE needs FALLOC_FL_KEEP_SIZE');
+      if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
+      inode.punch(offset, offset + length);
+      file_update_time(inode);
+      return 0;
+    }
+    const end = offset + length;
+    inode_newsize_ok(current, inode, end);
+    if (inode.seals & F_SEAL_GROW && end > inode.size) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
+    this.reserve(current, Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
+    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode.size) inode.size = end;
+    file_update_time(inode);
+    return 0;
+  }
+
+  /** All pages or none. */
+  private reserve(current: Current, first: number, last: number): void {
+    const { inode } = this;
+    inode.sb.checkRoom(inode, last - first - inode.mapping!.pages.size);
+    if (last - first > current.kernel.frames.free + inode.mapping!.pages.size) {
+      throw errno(ENOSPC, 'fallocate of {} pages: {} page frames are free', last - first, current.kernel.frames.free);
+    }
+    for (let i = first; i < last; i++) filemap_get_page(current.kernel, inode.mapping!, i);
+  }
+}
+

@@ -1,0 +1,276 @@
+import {
+  EEXIST,
+  EINVAL,
+  ENODATA,
+  ENOSPC,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EPERM,
+} from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { RENAME_EXCHANGE } from '@vitrine/uapi/fcntl.ts';
+import { S_IFLNK } from '@vitrine/uapi/stat.ts';
+import { XATTR_CREATE, XATTR_REPLACE } from '@vitrine/uapi/xattr.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import { AddressSpace } from '../../include/pagecache.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
+import { serializable } from '../../include/serial.ts';
+import { filemap_get_page, filemap_punch, truncate_setsize } from '../../mm/filemap.ts';
+import type { Iattr } from '../attr.ts';
+import type { Dentry, Path } from '../dcache.ts';
+import type { File } from '../file.ts';
+import {
+  Inode,
+  S_ISDIR,
+  S_ISREG,
+  drop_nlink,
+  file_update_time,
+  inode_init_owner,
+  inode_set_ctime_current,
+  setattr_copy,
+} from '../inode.ts';
+import { DcacheDirFile } from '../readdir.ts';
+import { TmpfsFile } from './file.ts';
+import type { TmpfsSuperBlock } from './super.ts';
+
+/** What a directory's size counts for each entry. */
+const BOGO_DIRENT_SIZE = 20;
+
+/**
+ * An inode of tmpfs (analogous to `struct shmem_inode_info`). Its bytes are in the page cache and nowhere else, except
+ * for what the machine was booted with: those are read from `backing` when they are first touched.
+ */
+export class TmpfsInode extends Inode {
+  declare readonly sb: TmpfsSuperBlock;
+  /** Contents that were there at boot and have not been copied into pages. */
+  backing: Uint8Array | null = null;
+  target = '';
+  xattrs: Map<string, Uint8Array> | null = null;
+  /** F_SEAL_…; F_SEAL_SEAL on every file that memfd_create did not make sealable. */
+  seals = 1;
+
+  constructor(sb: TmpfsSuperBlock, mode: number) {
+    super(sb, sb.nextIno++, mode);
+    if (S_ISREG(mode)) this.mapping = new AddressSpace(this, false);
+    else if (S_ISDIR(mode)) {
+      this.nlink = 2;
+      this.size = 2 * BOGO_DIRENT_SIZE;
+    }
+  }
+
+  static {
+    serializable('TmpfsInode', this);
+  }
+
+  override get blocks(): number {
+    const pages = this.mapping === null ? 0 : this.mapping.pages.size;
+    const backed = this.backing === null ? 0 : Math.ceil(this.backing.length / PAGE_SIZE);
+    return Math.max(pages, backed) * 8;
+  }
+
+  /** Whether a page that is not in the cache has no bytes anywhere. */
+  hole(index: number): boolean {
+    return this.backing === null || index * PAGE_SIZE >= this.backing.length;
+  }
+
+  override readPage(index: number, pa: number): void {
+    const from = index * PAGE_SIZE;
+    if (this.hole(index)) this.sb.reserveBlock(this);
+    else {
+      this.sb.usedBlocks++;
+      this.sb.kernel.ram.u8.set(this.backing!.subarray(from, from + PAGE_SIZE), pa);
+    }
+  }
+
+  /** Runs something that frees pages, and gives their blocks back to the file system. */
+  private freeing(free: () => void): void {
+    const before = this.mapping!.pages.size;
+    free();
+    this.sb.usedBlocks -= before - this.mapping!.pages.size;
+  }
+
+  truncate(size: number): void {
+    if (this.backing !== null && size < this.backing.length) {
+      this.backing = size === 0 ? null : this.backing.subarray(0, size);
+    }
+    this.freeing(() => truncate_setsize(this.sb.kernel, this.mapping!, size));
+  }
+
+  /** Makes the bytes [start, end) a hole. */
+  punch(start: number, end: number): void {
+    if (this.backing !== null) {
+      const pages = Math.ceil(this.backing.length / PAGE_SIZE);
+      for (let i = 0; i < pages; i++) filemap_get_page(this.sb.kernel, this.mapping!, i);
+      this.backing = null;
+    }
+    this.freeing(() => filemap_punch(this.sb.kernel, this.mapping!, start, end));
+  }
+
+  override evict(): void {
+    if (this.mapping !== null) this.truncate(0);
+    this.backing = null;
+    this.sb.usedInodes--;
+    super.evict();
+  }
+
+  override setattr(_current: Current, attr: Iattr): void {
+    if (attr.size !== undefined) {
+      if (!S_ISREG(this.mode)) throw errno(EINVAL, '{} is not a regular file: it has no size to set', this);
+      if (attr.size < this.size && this.seals & 2) throw errno(EPERM, 'F_SEAL_SHRINK: {} cannot become smaller', this);
+      if (attr.size > this.size && this.seals & 4) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this);
+      if (attr.size !== this.size) this.truncate(attr.size);
+    }
+    setattr_copy(this, attr);
+  }
+
+  override open(current: Current, path: Path, flags: number): File {
+    if (S_ISREG(this.mode)) return new TmpfsFile(current, path, flags);
+    if (S_ISDIR(this.mode)) return new DcacheDirFile(current, path, flags);
+    return super.open(current, path, flags);
+  }
+
+  // Directories.
+
+  private newInode(current: Current, mode: number): TmpfsInode {
+    this.sb.reserveInode(this);
+    const inode = new TmpfsInode(this.sb, mode);
+    inode_init_owner(current, inode, this);
+    return inode;
+  }
+
+  private entered(): void {
+    this.size += BOGO_DIRENT_SIZE;
+    file_update_time(this);
+  }
+
+  private removed(): void {
+    this.size -= BOGO_DIRENT_SIZE;
+    file_update_time(this);
+  }
+
+  override mknod(current: Current, _dir: Dentry, _name: string, mode: number, rdev: number): Inode {
+    const inode = this.newInode(current, mode);
+    inode.rdev = rdev;
+    if (S_ISDIR(mode)) this.nlink++;
+    this.entered();
+    return inode;
+  }
+
+  override symlink(current: Current, _dir: Dentry, _name: string, target: string): Inode {
+    const inode = this.newInode(current, S_IFLNK | 0o777);
+    inode.target = target;
+    inode.size = target.length;
+    this.entered();
+    return inode;
+  }
+
+  override get_link(_current: Current, dentry: Dentry): string {
+    if (this.target === '') throw errno(EINVAL, '{} is not a symbolic link', dentry);
+    return this.target;
+  }
+
+  override tmpfile(current: Current, mode: number): Inode {
+    const inode = this.newInode(current, mode);
+    inode.nlink = 0;
+    return inode;
+  }
+
+  override link(_current: Current, old: Dentry): void {
+    const { inode } = old;
+    if (inode.nlink > 0) this.sb.reserveInode(inode);
+    inode.nlink++;
+    inode_set_ctime_current(inode);
+    this.entered();
+  }
+
+  override unlink(_current: Current, dentry: Dentry): void {
+    const { inode } = dentry;
+    if (inode.nlink > 1 && !S_ISDIR(inode.mode)) this.sb.usedInodes--;
+    this.removed();
+    inode.ctime = this.ctime;
+    drop_nlink(inode);
+  }
+
+  override rmdir(_current: Current, dentry: Dentry): void {
+    if (dentry.first !== null) throw errno(ENOTEMPTY, 'directory {} has entries ({})', dentry, dentry.first.name);
+    const { inode } = dentry;
+    this.removed();
+    this.nlink--;
+    inode.ctime = this.ctime;
+    inode.nlink = 1;
+    drop_nlink(inode);
+  }
+
+  override rename(
+    current: Current,
+    old: Dentry,
+    dir: Dentry,
+    _name: string,
+    target: Dentry | null,
+    flags: number,
+  ): void {
+    const to = dir.inode as TmpfsInode;
+    const isdir = S_ISDIR(old.inode.mode);
+    if (flags & RENAME_EXCHANGE) {
+      this.exchangeLinks(old, target!, to);
+    } else {
+      if (target !== null) {
+        if (isdir) to.rmdir(current, target);
+        else to.unlink(current, target);
+      }
+      this.removed();
+      to.entered();
+      if (isdir) {
+        this.nlink--;
+        to.nlink++;
+      }
+    }
+    inode_set_ctime_current(old.inode);
+  }
+
+  private exchangeLinks(a: Dentry, b: Dentry, to: TmpfsInode): void {
+    const delta = Number(S_ISDIR(b.inode.mode)) - Number(S_ISDIR(a.inode.mode));
+    this.nlink += delta;
+    to.nlink -= delta;
+    file_update_time(this);
+    file_update_time(to);
+    inode_set_ctime_current(b.inode);
+  }
+
+  // Extended attributes.
+
+  override listxattr(current: Current): readonly string[] {
+    const names = [...(this.xattrs?.keys() ?? [])];
+    return names.filter((n) => !n.startsWith('trusted.') || capable(current.cred, CAP_SYS_ADMIN));
+  }
+
+  override getxattr(_current: Current, name: string): Uint8Array {
+    this.checkPrefix(name);
+    const value = this.xattrs?.get(name);
+    if (value === undefined) throw errno(ENODATA, '{} has no attribute {}', this, name);
+    return value;
+  }
+
+  override setxattr(_current: Current, name: string, value: Uint8Array | null, flags: number): void {
+    this.checkPrefix(name);
+    const there = this.xattrs?.has(name) ?? false;
+    if (flags & XATTR_CREATE && there) throw errno(EEXIST, 'XATTR_CREATE: {} has attribute {}', this, name);
+    if ((flags & XATTR_REPLACE || value === null) && !there) {
+      throw errno(ENODATA, '{} has no attribute {}', this, name);
+    }
+    if (value === null) this.xattrs!.delete(name);
+    else {
+      if (!there && (this.xattrs?.size ?? 0) >= 1024) throw errno(ENOSPC, '{} has 1024 attributes', this);
+      (this.xattrs ??= new Map()).set(name, value);
+    }
+    inode_set_ctime_current(this);
+  }
+
+  private checkPrefix(name: string): void {
+    if (!/^(?:user|trusted|security)\../.test(name)) {
+      throw errno(EOPNOTSUPP, 'tmpfs has no attributes of the kind {} (user., trusted. and security. only)', name);
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import { EINVAL, ENOSPC } from '@vitrine/uapi/errno.ts';
+import { RAMFS_MAGIC, TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
+import { serializable } from '../../include/serial.ts';
+import { Dentry } from '../dcache.ts';
+import type { Inode } from '../inode.ts';
+import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
+import { TmpfsInode } from './inode.ts';
+
+export interface TmpfsOptions {
+  /** In pages; 0 is without limit. */
+  blocks: number;
+  inodes: number;
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+function parseSize(option: string, value: string, kernel: Kernel): number {
+  const match = /^(0x[0-9a-f]+|\d+)([kmgtpe%])?$/i.exec(value);
+  if (match === null) throw errno(EINVAL, 'tmpfs: {}={} is not a size', option, value);
+  const n = Number(match[1]);
+  const unit = (match[2] ?? '').toLowerCase();
+  if (unit === '%') return Math.floor((kernel.frames.total * PAGE_SIZE * n) / 100);
+  return n * 1024 ** ('kmgtpe'.indexOf(unit || '-') + 1);
+}
+
+/** The options of tmpfs(5). Throws EINVAL for an unknown one. */
+function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOptions {
+  for (const option of data.split(',')) {
+    if (option === '') continue;
+    const eq = option.indexOf('=');
+    const name = eq < 0 ? option : option.slice(0, eq);
+    const value = eq < 0 ? '' : option.slice(eq + 1);
+    switch (name) {
+      case 'size':
+        into.blocks = Math.ceil(parseSize(name, value, kernel) / PAGE_SIZE);
+        break;
+      case 'nr_blocks':
+        into.blocks = parseSize(name, value, kernel);
+        break;
+      case 'nr_inodes':
+        into.inodes = parseSize(name, value, kernel);
+        break;
+      case 'mode':
+        if (!/^[0-7]+$/.test(value)) throw errno(EINVAL, 'tmpfs: mode={} is not an octal number', value);
+        into.mode = Number.parseInt(value, 8) & 0o7777;
+        break;
+      case 'uid':
+      case 'gid':
+        if (!/^\d+$/.test(value)) throw errno(EINVAL, 'tmpfs: {}={} is not a number', name, value);
+        into[name] = Number(value);
+        break;
+      case 'huge':
+      case 'mpol':
+      case 'inode32':
+      case 'inode64':
+      case 'noswap':
+      case 'nosuid': // userspace mount(8) strips these, some callers do not
+        break;
+      default:
+        throw errno(EINVAL, 'tmpfs has no option {}', option);
+    }
+  }
+  return into;
+}
+
+/** Analogous to `struct shmem_sb_info`. */
+export class TmpfsSuperBlock extends SuperBlock {
+  options: TmpfsOptions;
+  usedBlocks = 0;
+  usedInodes = 1;
+
+  constructor(kernel: Kernel, type: FileSystemType, magic: number, options: TmpfsOptions) {
+    super(kernel, type, magic);
+    this.options = options;
+  }
+
+  static {
+    serializable('TmpfsSuperBlock', this);
+  }
+
+  /** One more page. Throws ENOSPC. */
+  reserveBlock(inode: Inode): void {
+    this.checkRoom(inode, 1);
+    this.usedBlocks++;
+  }
+
+  checkRoom(inode: Inode, pages: number): void {
+    const max = this.options.blocks;
+    if (max !== 0 && this.usedBlocks + pages > max) {
+      throw errno(ENOSPC, '{}: {} of {} pages are used (size={}k)', inode, this.usedBlocks, max, max * 4);
+    }
+  }
+
+  reserveInode(dir: Inode): void {
+    const max = this.options.inodes;
+    if (max !== 0 && this.usedInodes >= max) {
+      throw errno(ENOSPC, '{}: {} of {} inodes are used (nr_inodes)', dir, this.usedInodes, max);
+    }
+    this.usedInodes++;
+  }
+
+  override statfs(): Statfs {
+    const { blocks, inodes } = this.options;
+    const bfree = blocks === 0 ? 0 : Math.max(0, blocks - this.usedBlocks);
+    return {
+      type: this.magic,
+      bsize: PAGE_SIZE,
+      blocks,
+      bfree,
+      bavail: bfree,
+      files: inodes,
+      ffree: inodes === 0 ? 0 : inodes - this.usedInodes,
+      namelen: 255,
+    };
+  }
+
+  override show_options(): string {
+    if (this.magic === RAMFS_MAGIC) return '';
+    const o = this.options;
+    const half = Math.floor(this.kernel.frames.total / 2);
+    let text = '';
+    if (o.blocks !== half) text += `,size=${o.blocks * 4}k`;
+    if (o.inodes !== half) text += `,nr_inodes=${o.inodes}`;
+    if (o.mode !== 0o1777) text += `,mode=${o.mode.toString(8).padStart(3, '0')}`;
+    if (o.uid !== 0) text += `,uid=${o.uid}`;
+    if (o.gid !== 0) text += `,gid=${o.gid}`;
+    return text;
+  }
+
+  override remount(_current: Current, flags: number, data: string): void {
+    const options = parseOptions(this.kernel, data, { ...this.options });
+    if (options.blocks !== 0 && options.blocks < this.usedBlocks) {
+      throw errno(EINVAL, 'tmpfs: {} pages are used, size cannot become {}', this.usedBlocks, options.blocks);
+    }
+    if (options.inodes !== 0 && options.inodes < this.usedInodes) {
+      throw errno(EINVAL, 'tmpfs: {} inodes are used, nr_inodes cannot become {}', this.usedInodes, options.inodes);
+    }
+    this.options = options;
+    this.flags = flags;
+  }
+
+  /** Frees every page. */
+  override kill(): void {
+    const todo = [this.root];
+    for (let dentry = todo.pop(); dentry !== undefined; dentry = todo.pop()) {
+      const inode = dentry.inode;
+      if (inode.mapping !== null && inode.count === 0) inode.evict();
+      for (const child of dentry.children?.values() ?? []) todo.push(child);
+    }
+    this.root.children = null;
+    this.root.first = null;
+  }
+}
+
+/** Makes a super block of tmpfs, with its root directory. */
+export function tmpfs_super(
+  kernel: Kernel,
+  type: FileSystemType,
+  magic: number,
+  options: TmpfsOptions,
+): TmpfsSuperBlock {
+  const sb = new TmpfsSuperBlock(kernel, type, magic, options);
+  const root = new TmpfsInode(sb, 0o40000 | options.mode);
+  root.uid = options.uid;
+  root.gid = options.gid;
+  sb.root = new Dentry('/', null, root, sb);
+  return sb;
+}
+
+export class TmpfsType extends FileSystemType {
+  readonly name = 'tmpfs';
+  override readonly userns = true;
+  static {
+    serializable('TmpfsType', this);
+  }
+  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
+    const { kernel, cred } = current;
+    const half = Math.floor(kernel.frames.total / 2);
+    const options = parseOptions(kernel, data, { blocks: half, inodes: half, mode: 0o1777, uid: cred.fsuid, gid: cred.fsgid }); // prettier-ignore
+    const sb = tmpfs_super(kernel, this, TMPFS_MAGIC, options);
+    sb.flags = flags;
+    return sb;
+  }
+}
+
+/** tmpfs without limits and options but mode (fs/ramfs). */
+export class RamfsType extends FileSystemType {
+  readonly name = 'ramfs';
+  override readonly userns = true;
+  static {
+    serializable('RamfsType', this);
+  }
+  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
+    const mode = /(?:^|,)mode=([0-7]+)/.exec(data);
+    const sb = tmpfs_super(current.kernel, this, RAMFS_MAGIC, {
+      blocks: 0, inodes: 0, mode: mode === null ? 0o755 : Number.parseInt(mode[1]!, 8), uid: 0, gid: 0,
+    }); // prettier-ignore
+    sb.flags = flags;
+    return sb;
+  }
+}

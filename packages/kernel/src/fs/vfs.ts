@@ -1,0 +1,91 @@
+import { ENODEV, ENXIO } from '@vitrine/uapi/errno.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { serializable } from '../include/serial.ts';
+import type { Path } from './dcache.ts';
+import type { File } from './file.ts';
+import type { Inode } from './inode.ts';
+import { MAJOR, MINOR } from './kdev_t.ts';
+import type { MntNamespace, Mount } from './mount.ts';
+import type { FileSystemType } from './super.ts';
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    vfs: Vfs;
+  }
+}
+
+/** Opens the files of one character-device major (analogous to `struct cdev`). */
+export interface CharDriver {
+  open(current: Current, inode: Inode, path: Path, flags: number): File;
+}
+
+/** The machine-wide state of the file layer, and its sysctls (/proc/sys/fs). */
+export class Vfs {
+  readonly fileSystems: Map<string, FileSystemType> = new Map();
+  /** By major number, or by `major:minor` where one driver has a single minor. */
+  readonly charDrivers: Map<string, CharDriver> = new Map();
+  /** Names for /proc/devices. */
+  readonly charNames: Map<number, string> = new Map();
+  /** The kernel's own mounts: pipefs, sockfs, anon_inodefs. */
+  readonly pseudo: Map<string, Mount> = new Map();
+  nextAnonDev = 1;
+  nextMountId = 20;
+  nextMntNs = 1;
+  nextPeerGroup = 1;
+  /** get_next_ino(): inodes of pipes, sockets and other files without a home. */
+  nextIno = 1;
+  /** Joins the two halves of a rename in inotify events. */
+  nextCookie = 1;
+  inotifyInstances = 0;
+  rootNs!: MntNamespace;
+
+  /** Open files in the machine (/proc/sys/fs/file-nr). */
+  files = 0;
+  file_max: number = Number.MAX_SAFE_INTEGER;
+  nr_open = 1048576;
+  pipe_max_size = 1048576;
+  mount_max = 100000;
+  protected_symlinks = 1;
+  protected_hardlinks = 1;
+  protected_fifos = 1;
+  protected_regular = 2;
+  leases_enable = 1;
+
+  static {
+    serializable('Vfs', this);
+  }
+
+  register_filesystem(type: FileSystemType): void {
+    this.fileSystems.set(type.name, type);
+  }
+
+  get_fs_type(name: string): FileSystemType {
+    const type = this.fileSystems.get(name);
+    if (type === undefined || type.nouser) {
+      throw errno(ENODEV, 'no file system type {} is registered; there are {}',
+        name, [...this.fileSystems.keys()].join(', ')); // prettier-ignore
+    }
+    return type;
+  }
+
+  register_chrdev(major: number, minor: number | null, name: string, driver: CharDriver): void {
+    this.charDrivers.set(minor === null ? `${major}` : `${major}:${minor}`, driver);
+    this.charNames.set(major, this.charNames.get(major) ?? name);
+  }
+
+  chrdev_open(current: Current, inode: Inode, path: Path, flags: number): File {
+    const major = MAJOR(inode.rdev);
+    const minor = MINOR(inode.rdev);
+    const driver = this.charDrivers.get(`${major}:${minor}`) ?? this.charDrivers.get(`${major}`);
+    if (driver === undefined) {
+      throw errno(ENXIO, 'no driver for character device {}:{} ({})', major, minor, path);
+    }
+    return driver.open(current, inode, path, flags);
+  }
+}
+
+export function vfs_caches_init(kernel: Kernel): void {
+  kernel.vfs = new Vfs();
+}
