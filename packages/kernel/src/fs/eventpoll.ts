@@ -152,11 +152,6 @@ export function eventpoll_new(current: Current): EventpollFile {
   return new EventpollFile(current, anon_inode_path(current.kernel, '[eventpoll]'), 2);
 }
 
-/** The last holder of a file is gone: every epoll instance forgets it. */
-export function eventpoll_release(file: File): void {
-  for (const item of [...file.epitems!]) item.ep.remove(item);
-}
-
 export function do_epoll_ctl(
   current: Current,
   ep: EventpollFile,

@@ -3,12 +3,8 @@ import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
-import { eventpoll_release } from './eventpoll.ts';
-import { FMODE_PATH, FMODE_WRITER, type File } from './file.ts';
-import { iput } from './inode.ts';
-import { locks_remove_file, locks_remove_posix } from './locks.ts';
-import { mntput } from './mount.ts';
-import { fsnotify_close } from './notify/fsnotify.ts';
+import { FMODE_PATH, type File } from './file.ts';
+import { locks_remove_posix } from './locks.ts';
 
 declare module '../include/current.ts' {
   interface Current {
@@ -100,18 +96,7 @@ export function fd_install(current: Current, file: File, cloexec: boolean, from 
 
 /** Drops a reference to an open file. The last one releases it. */
 export function fput(current: Current, file: File): void {
-  if (--file.count > 0) return;
-  const kernel = current.kernel;
-  if (!(file.mode & FMODE_PATH)) {
-    fsnotify_close(file);
-    if (file.epitems !== null) eventpoll_release(file);
-    if (file.inode.locks !== null) locks_remove_file(file);
-    if (file.mode & FMODE_WRITER) file.inode.writecount--;
-    file.release(kernel);
-  }
-  kernel.vfs.files--;
-  iput(file.inode);
-  mntput(file.path.mnt);
+  file.put(current.kernel);
 }
 
 /** Closes one descriptor's file: this table's record locks on it go (filp_close). */

@@ -17,6 +17,7 @@ import {
   SEEK_HOLE,
   SEEK_SET,
 } from '@vitrine/uapi/fcntl.ts';
+import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import type { Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -29,8 +30,10 @@ import type { WaitQueue } from '../include/wait.ts';
 import type { Path } from './dcache.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
-import { type Inode, ihold } from './inode.ts';
-import { mntget } from './mount.ts';
+import { type Inode, ihold, iput } from './inode.ts';
+import { locks_remove_file } from './locks.ts';
+import { mntget, mntput } from './mount.ts';
+import { fsnotify_close } from './notify/fsnotify.ts';
 import type { DirContext } from './readdir.ts';
 
 export const FMODE_READ = 1;
@@ -98,6 +101,35 @@ export class File {
   get(): this {
     this.count++;
     return this;
+  }
+
+  /** One holder less; the last one releases it (fput). */
+  put(kernel: Kernel): void {
+    if (--this.count > 0) return;
+    if (!(this.mode & FMODE_PATH)) {
+      fsnotify_close(this);
+      if (this.epitems !== null) for (const item of [...this.epitems]) item.ep.remove(item);
+      if (this.inode.locks !== null) locks_remove_file(this);
+      if (this.mode & FMODE_WRITER) this.inode.writecount--;
+      this.release(kernel);
+    }
+    kernel.vfs.files--;
+    iput(this.inode);
+    mntput(this.path.mnt);
+  }
+
+  /** The mount forbids execution. */
+  get noexec(): boolean {
+    return (this.path.mnt.flags & MS_NOEXEC) !== 0;
+  }
+
+  /** For /proc/PID/maps. */
+  get devt(): number {
+    return this.inode.sb.dev;
+  }
+
+  get ino(): number {
+    return this.inode.ino;
   }
 
   /** @returns bytes read, 0 at the end, or BLOCKED */

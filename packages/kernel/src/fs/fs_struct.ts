@@ -14,7 +14,8 @@ export class FsStruct {
   root: Path;
   pwd: Path;
   umask = 0o022;
-  count = 1;
+  /** Tasks that share it. */
+  users = 1;
 
   constructor(root: Path, pwd: Path) {
     this.root = root;
@@ -49,15 +50,15 @@ export function copy_fs(current: Current): FsStruct {
 
 export function exit_fs(task: Current): void {
   const fs = task.fs;
-  if (fs.count === 0 || --fs.count > 0) return;
+  if (fs.users === 0 || --fs.users > 0) return;
   mntput(fs.root.mnt);
   mntput(fs.pwd.mnt);
 }
 
 /** unshare(CLONE_FS). */
 export function unshare_fs(current: Current): void {
-  if (current.fs.count === 1) return;
+  if (current.fs.users === 1) return;
   const copy = copy_fs(current);
-  current.fs.count--;
+  current.fs.users--;
   current.fs = copy;
 }

@@ -32,7 +32,7 @@ import type { File } from './file.ts';
 import type { FileLockContext } from './locks.ts';
 import type { Mount } from './mount.ts';
 import { fsnotify_inoderemove } from './notify/fsnotify.ts';
-import type { InotifyWatch } from './notify/inotify.ts';
+import type { InotifyWatch } from './notify/watch.ts';
 import type { Pipe } from './pipe.ts';
 import type { SuperBlock } from './super.ts';
 

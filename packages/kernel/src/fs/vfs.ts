@@ -1,7 +1,6 @@
 import { ENODEV, ENXIO } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
-import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import type { Path } from './dcache.ts';
 import type { File } from './file.ts';
@@ -84,8 +83,4 @@ export class Vfs {
     }
     return driver.open(current, inode, path, flags);
   }
-}
-
-export function vfs_caches_init(kernel: Kernel): void {
-  kernel.vfs = new Vfs();
 }

@@ -13,11 +13,14 @@ import {
   IN_MOVE_SELF,
   IN_OPEN,
 } from '@vitrine/uapi/inotify.ts';
+import { S_IFDIR, S_IFMT } from '@vitrine/uapi/stat.ts';
 import type { Iattr } from '../attr.ts';
 import type { Dentry } from '../dcache.ts';
 import type { File } from '../file.ts';
-import { type Inode, S_ISDIR } from '../inode.ts';
-import { inotify_handle_event, inotify_inode_gone } from './inotify.ts';
+import type { Inode } from '../inode.ts';
+import { inotify_handle_event, inotify_inode_gone } from './watch.ts';
+
+const isdirMode = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
 
 /**
  * Where the file layer tells of changes (analogous to fsnotify.h). Each hook costs two null checks while nobody
@@ -28,7 +31,7 @@ import { inotify_handle_event, inotify_inode_gone } from './inotify.ts';
 function fsnotify_dentry(dentry: Dentry, mask: number): void {
   const parent = dentry.parent.inode;
   if (parent.watches === null && dentry.inode.watches === null) return;
-  if (S_ISDIR(dentry.inode.mode)) mask |= IN_ISDIR;
+  if (isdirMode(dentry.inode.mode)) mask |= IN_ISDIR;
   if (parent.watches !== null && dentry.parent !== dentry) {
     inotify_handle_event(parent, mask, dentry.name, 0, dentry.unhashed);
   }
@@ -77,7 +80,7 @@ export function fsnotify_link_count(dentry: Dentry): void {
 
 /** A name was removed. */
 export function fsnotify_remove(dir: Dentry, victim: Dentry): void {
-  const isdir = S_ISDIR(victim.inode.mode);
+  const isdir = isdirMode(victim.inode.mode);
   if (!isdir) fsnotify_link_count(victim);
   if (dir.inode.watches === null) return;
   inotify_handle_event(dir.inode, IN_DELETE | (isdir ? IN_ISDIR : 0), victim.name, 0, false);
@@ -91,7 +94,7 @@ export function fsnotify_move(
   moved: Dentry,
   target: Dentry | null,
 ): void {
-  const isdir = S_ISDIR(moved.inode.mode) ? IN_ISDIR : 0;
+  const isdir = isdirMode(moved.inode.mode) ? IN_ISDIR : 0;
   if (from.inode.watches !== null || to.inode.watches !== null) {
     const cookie = moved.sb.kernel.vfs.nextCookie++;
     if (from.inode.watches !== null) inotify_handle_event(from.inode, IN_MOVED_FROM | isdir, oldname, cookie, false); // prettier-ignore
@@ -104,6 +107,6 @@ export function fsnotify_move(
 /** The inode is gone: nothing refers to it any more. */
 export function fsnotify_inoderemove(inode: Inode): void {
   if (inode.watches === null) return;
-  inotify_handle_event(inode, IN_DELETE_SELF | (S_ISDIR(inode.mode) ? IN_ISDIR : 0), '', 0, false);
+  inotify_handle_event(inode, IN_DELETE_SELF | (isdirMode(inode.mode) ? IN_ISDIR : 0), '', 0, false);
   inotify_inode_gone(inode);
 }

@@ -21,30 +21,7 @@ import { WaitQueue } from '../../include/wait.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import { StreamFile } from '../file.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
-
-/** inotify(7). One watch per inode and instance. */
-export class InotifyWatch {
-  readonly file: InotifyFile;
-  readonly wd: number;
-  readonly inode: Inode;
-  mask: number;
-  constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
-    this.file = file;
-    this.wd = wd;
-    this.inode = inode;
-    this.mask = mask;
-  }
-  static {
-    serializable('InotifyWatch', this);
-  }
-}
-
-interface InotifyEvent {
-  readonly wd: number;
-  readonly mask: number;
-  readonly cookie: number;
-  readonly name: string;
-}
+import { type InotifyEvent, type InotifyGroup, InotifyWatch } from './watch.ts';
 
 const EVENT_SIZE = 16;
 
@@ -57,8 +34,8 @@ export const MAX_QUEUED_EVENTS = 16384;
 export const MAX_USER_WATCHES = 65536;
 export const MAX_USER_INSTANCES = 128;
 
-/** An inotify instance. */
-export class InotifyFile extends StreamFile {
+/** An inotify instance (inotify(7)). */
+export class InotifyFile extends StreamFile implements InotifyGroup {
   readonly watches: Map<number, InotifyWatch> = new Map();
   private queue: InotifyEvent[] = [];
   private readonly waitq: WaitQueue = new WaitQueue();
@@ -180,33 +157,4 @@ export function inotify_new(current: Current, flags: number): InotifyFile {
   }
   vfs.inotifyInstances++;
   return new InotifyFile(current, anon_inode_path(current.kernel, 'inotify'), flags & O_NONBLOCK);
-}
-
-/** An event on an inode reaches the watches that asked for it. */
-export function inotify_handle_event(
-  inode: Inode,
-  mask: number,
-  name: string,
-  cookie: number,
-  unlinked: boolean,
-): void {
-  for (const watch of [...inode.watches!]) {
-    if ((watch.mask & mask & IN_ALL_EVENTS) === 0) continue;
-    if (unlinked && watch.mask & IN_EXCL_UNLINK) continue;
-    watch.file.push({ wd: watch.wd, mask, cookie, name });
-    if (watch.mask & IN_ONESHOT) watch.file.forget(watch);
-  }
-}
-
-/** Every watch on the inode ends. */
-export function inotify_inode_gone(inode: Inode): void {
-  for (const watch of [...(inode.watches ?? [])]) watch.file.forget(watch);
-}
-
-/** The file system is unmounted: IN_UNMOUNT, then the watches end. */
-export function inotify_unmount(inode: Inode): void {
-  for (const watch of [...(inode.watches ?? [])]) {
-    watch.file.push({ wd: watch.wd, mask: IN_UNMOUNT, cookie: 0, name: '' });
-    watch.file.forget(watch);
-  }
 }

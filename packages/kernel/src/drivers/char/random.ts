@@ -1,0 +1,71 @@
+import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { serializable } from '../../include/serial.ts';
+import { File } from '../../fs/file.ts';
+
+const RNDGETENTCNT = 0x80045200;
+const RNDADDTOENTCNT = 0x40045201;
+const RNDADDENTROPY = 0x40085203;
+const RNDZAPENTCNT = 0x5204;
+const RNDCLEARPOOL = 0x5206;
+const RNDRESEEDCRNG = 0x5207;
+const POOL_BITS = 256;
+
+/** Fills the caller's buffer with random bytes, at most a page at a time. */
+export function read_random(current: Current, to: IovIter): number {
+  const chunk = new Uint8Array(Math.min(to.count, 4096));
+  let done = 0;
+  while (to.count > 0) {
+    const part = chunk.subarray(0, Math.min(chunk.length, to.count));
+    current.kernel.get_random_bytes(part);
+    const n = to.copyTo(part, 0, part.length);
+    done += n;
+    if (n < part.length || (done >= 4096 && current.signal_pending())) break;
+  }
+  return done;
+}
+
+/** /dev/random and /dev/urandom: the generator is seeded at boot, so neither waits. */
+export class RandomFile extends File {
+  static {
+    serializable('RandomFile', this);
+  }
+
+  override read_iter(current: Current, to: IovIter): number {
+    return read_random(current, to);
+  }
+
+  /** Bytes written are welcome and change nothing: the host is the source. */
+  override write_iter(_current: Current, from: IovIter): number {
+    return from.skip(from.count);
+  }
+
+  override llseek(): number {
+    return (this.pos = 0);
+  }
+
+  override get pollable(): boolean {
+    return true;
+  }
+
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    switch (cmd >>> 0) {
+      case RNDGETENTCNT:
+        current.mem.putU32(arg, POOL_BITS);
+        return 0;
+      case RNDADDTOENTCNT:
+      case RNDADDENTROPY:
+      case RNDZAPENTCNT:
+      case RNDCLEARPOOL:
+      case RNDRESEEDCRNG:
+        if (!capable(current.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'changing the random pool needs CAP_SYS_ADMIN');
+        return 0;
+      default:
+        throw errno(EINVAL, '{} has no ioctl {}', this.path, '0x' + (cmd >>> 0).toString(16));
+    }
+  }
+}

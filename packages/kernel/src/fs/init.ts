@@ -1,0 +1,37 @@
+import type { Current } from '../include/current.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { pseudo_init } from './anon_inodes.ts';
+import { Path } from './dcache.ts';
+import { DevtmpfsType, devtmpfs_init } from './devtmpfs.ts';
+import { FilesStruct } from './fdtable.ts';
+import { FsStruct } from './fs_struct.ts';
+import { mount_rootfs } from './namespace.ts';
+import { RamfsType, TmpfsType } from './tmpfs/super.ts';
+import { Vfs } from './vfs.ts';
+
+/** Sets up the file layer of a machine: types, pseudo file systems, an empty /dev tree. */
+export function vfs_caches_init(kernel: Kernel): void {
+  kernel.vfs = new Vfs();
+  kernel.vfs.register_filesystem(new RamfsType());
+  kernel.vfs.register_filesystem(new TmpfsType());
+  kernel.vfs.register_filesystem(new DevtmpfsType());
+  pseudo_init(kernel);
+  devtmpfs_init(kernel);
+}
+
+/** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */
+export function mnt_init(current: Current, data = 'mode=755'): void {
+  const root = mount_rootfs(current, 'tmpfs', 0, data);
+  current.fs = new FsStruct(root, root);
+  current.files = new FilesStruct();
+}
+
+/** A kernel task's view of the files: the root of the first namespace. */
+export function init_fs(kernel: Kernel): FsStruct {
+  const { root } = kernel.vfs.rootNs;
+  let top = root;
+  // What is mounted over the root hides it.
+  for (let over = top.children.get(top.root); over !== undefined; over = top.children.get(top.root)) top = over;
+  const path = new Path(top, top.root);
+  return new FsStruct(path, path);
+}
