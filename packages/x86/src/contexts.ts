@@ -1,0 +1,114 @@
+import type { Ram } from './cpu.ts';
+import {
+  CONTEXT_AREA,
+  CONTEXT_STRIDE,
+  CONTEXTS,
+  JUMP_CACHE,
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_WRITE,
+} from './layout.ts';
+import { jumpHash } from './tier0/target.ts';
+
+/** A cached address space: its TLB and jump cache, and the pages whose code the latter may lead to. */
+export interface Context {
+  readonly address: number;
+  cr3: number;
+  lastUse: number;
+  readonly executed: Set<number>;
+}
+
+/**
+ * TLBs and jump caches of the address spaces used last, chosen by CR3, as PCIDs do it (SDM vol. 3, 4.10.1).
+ * In both kinds of table all ones is an entry that matches nothing.
+ */
+export class Contexts {
+  readonly #ram: Ram;
+  readonly #all: Context[] = [];
+  #clock = 0;
+  current: Context;
+
+  constructor(ram: Ram) {
+    this.#ram = ram;
+    this.current = this.select(0);
+  }
+
+  select(cr3: number): Context {
+    let context = this.#all.find((c) => c.cr3 === cr3);
+    if (!context) {
+      context = this.#unused();
+      context.cr3 = cr3;
+      this.#clear(context);
+    }
+    context.lastUse = ++this.#clock;
+    this.current = context;
+    return context;
+  }
+
+  #unused(): Context {
+    const index = this.#all.length;
+    if (index < CONTEXTS) {
+      const address = CONTEXT_AREA + index * CONTEXT_STRIDE;
+      const made: Context = { address, cr3: -1, lastUse: 0, executed: new Set() };
+      this.#all.push(made);
+      return made;
+    }
+    return this.#all.reduce((old, c) => (c.lastUse < old.lastUse ? c : old));
+  }
+
+  #clear(context: Context): void {
+    this.#ram.u8.fill(0xff, context.address, context.address + CONTEXT_STRIDE);
+    context.executed.clear();
+  }
+
+  #clearJumps(context: Context): void {
+    if (context.executed.size === 0) return;
+    this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CONTEXT_STRIDE);
+    context.executed.clear();
+  }
+
+  /** Remembers where an address of the current space continues. */
+  enterJump(va: number, rec: number): void {
+    const at = this.current.address + JUMP_CACHE + jumpHash(va | 0) * 16;
+    const { u32 } = this.#ram;
+    u32[at >> 2] = va % 2 ** 32;
+    u32[(at >> 2) + 1] = Math.floor(va / 2 ** 32);
+    u32[(at >> 2) + 2] = rec;
+    this.current.executed.add(Math.floor(va / 4096));
+  }
+
+  /** Takes back an entry that must not outlive a single step. */
+  forgetJump(va: number): void {
+    const at = this.current.address + JUMP_CACHE + jumpHash(va | 0) * 16;
+    this.#ram.u8.fill(0xff, at, at + 16);
+  }
+
+  invlpg(va: number): void {
+    const page = Math.floor(va / 4096);
+    const entry = this.current.address + (page % TLB_ENTRIES) * 32;
+    this.#ram.u8.fill(0xff, entry, entry + 16);
+    if (this.current.executed.has(page)) this.#clearJumps(this.current);
+  }
+
+  flush(cr3: number | undefined): void {
+    for (const context of this.#all)
+      if (cr3 === undefined || context.cr3 === cr3) this.#clear(context);
+  }
+
+  flushJumps(): void {
+    for (const context of this.#all) this.#clearJumps(context);
+  }
+
+  /** Makes the next guest write to a frame miss, because code was just decoded from it. */
+  protect(pfn: number): void {
+    const { u32 } = this.#ram;
+    for (const { address } of this.#all)
+      for (let i = 0; i < TLB_ENTRIES; i++) {
+        const entry = (address + i * 32) >> 2;
+        const low = u32[entry + (TLB_WRITE >> 2)]!;
+        if (low & 0xfff) continue;
+        const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
+        if (physical >>> 12 === pfn) u32.fill(0xffff_ffff, entry + (TLB_WRITE >> 2), entry + (TLB_WRITE >> 2) + 2);
+      }
+  }
+}

@@ -1,0 +1,63 @@
+/** CPUID (SDM vol. 2): exactly the features that exist. */
+import { features } from './features.ts';
+
+const VENDOR = 'VitrineX86  ';
+const BRAND = 'Vitrine x86-64 processor';
+
+/** Bits of leaf 1 ECX and of leaf 80000001H ECX by feature name. */
+const LEAF1_ECX: Record<string, number> = {
+  sse3: 0,
+  pclmulqdq: 1,
+  ssse3: 9,
+  cx16: 13,
+  'sse4.1': 19,
+  'sse4.2': 20,
+  movbe: 22,
+  popcnt: 23,
+  aes: 25,
+};
+/** FPU TSC MSR CX8 CMOV CLFSH FXSR SSE SSE2, and MMX once it is there. */
+const LEAF1_EDX: readonly number[] = [0, 4, 5, 8, 15, 19, 24, 25, 26];
+
+const bits = (positions: readonly number[]): number => positions.reduce((word, bit) => word | (1 << bit), 0);
+
+function word(text: string, at: number): number {
+  let value = 0;
+  for (let i = 3; i >= 0; i--) value = (value << 8) | (text.charCodeAt(at + i) || 0);
+  return value;
+}
+
+/** @returns EAX, EBX, ECX, EDX */
+export function cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
+  switch (leaf >>> 0) {
+    case 0:
+      return [7, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
+    case 1: {
+      const ecx = Object.entries(LEAF1_ECX).filter(([name]) => features.has(name));
+      const edx = features.has('mmx') ? [...LEAF1_EDX, 23] : LEAF1_EDX;
+      // Family 6; CLFLUSH line of 8 quadwords; one logical processor.
+      return [0x0006_06f0, 0x0001_0800, bits(ecx.map(([, bit]) => bit)), bits(edx)];
+    }
+    case 7:
+      return [0, subleaf === 0 ? leaf7Ebx() : 0, 0, 0];
+    case 0x8000_0000:
+      return [0x8000_0008 | 0, 0, 0, 0];
+    case 0x8000_0001:
+      return [0, 0, features.has('lahf') ? 1 : 0, bits([11, 20, 27, 29])];
+    case 0x8000_0002:
+    case 0x8000_0003:
+    case 0x8000_0004: {
+      const at = ((leaf & 7) - 2) * 16;
+      return [word(BRAND, at), word(BRAND, at + 4), word(BRAND, at + 8), word(BRAND, at + 12)];
+    }
+    case 0x8000_0008:
+      return [0x3020, 0, 0, 0];
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+function leaf7Ebx(): number {
+  const known: Record<string, number> = { fsgsbase: 0, bmi1: 3, bmi2: 8 };
+  return bits(Object.entries(known).flatMap(([name, bit]) => (features.has(name) ? [bit] : [])));
+}

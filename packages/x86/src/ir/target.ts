@@ -1,0 +1,50 @@
+import type { ValType } from '@vitrine/wasm/instructions.ts';
+import type { Builder } from './builder.ts';
+import type { Node } from './node.ts';
+import type { Slot, Width } from './operand.ts';
+
+/**
+ * A back end's answer to "where does this operand live?". Tier 0 reads register numbers and displacements from the
+ * decoded record; a compiling tier keeps registers in locals and folds constants.
+ */
+export interface Target {
+  /** Widths up to 32 give an i32, zero-extended; 64 gives an i64. */
+  readGpr(b: Builder, slot: Slot, width: Width): Node;
+  /** Writes as x86 does: 32 bits clear the upper half, 8 and 16 keep the rest. Higher bits of `value` are ignored. */
+  writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void;
+  /** Loads from byte `offset` of a vector register with a WebAssembly load instruction. */
+  readVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, load: string, offset: number): Node;
+  writeVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, store: string, offset: number, value: Node): void;
+  /** Register number 0–15 of a vector register as an address into its file, for indexed access to its bytes. */
+  vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node;
+  /** A cell of the register context (layout.ts). */
+  readCell(b: Builder, address: number, load: string): Node;
+  writeCell(b: Builder, address: number, store: string, value: Node): void;
+  /** The immediate, sign-extended to the type. */
+  immediate(b: Builder, type: 'i32' | 'i64'): Node;
+  /** Effective address of the ModRM memory operand, segment base included. */
+  address(b: Builder): Node;
+  /** Address of the following instruction. */
+  nextIp(b: Builder): Node;
+  /** Physical address of `size` bytes, or leaves with the fault. Straddling operands come back assembled in BOUNCE. */
+  translate(b: Builder, va: Node, size: number, write: boolean): Node;
+  /** Completes a store of more than one byte to an address that `translate` gave. */
+  commit(b: Builder, physical: Node): void;
+
+  /** Ends the block at the branch displacement's target. */
+  jump(b: Builder): void;
+  /** Ends the block at the displacement's target if `condition`, else at the next instruction. */
+  branch(b: Builder, condition: Node): void;
+  /** Ends the block at an address. */
+  jumpTo(b: Builder, va: Node): void;
+  /** Executes the same instruction again if `condition` (rep string instructions after a bounded stretch). */
+  again(b: Builder, condition: Node): void;
+  /** Leaves with a fault: nothing of this instruction has happened. */
+  raise(b: Builder, vector: number, errorCode: number): void;
+  /** Ends the block with EXIT_SYSCALL, or with a trap exception reported after the instruction. */
+  trap(b: Builder, exit: number, vector: number): void;
+  /** Has JavaScript carry out the instruction. */
+  assist(b: Builder, number: number): void;
+}
+
+export type { ValType };

@@ -1,0 +1,104 @@
+/**
+ * The processor's own memory: physical addresses below `Ram.base` (as firmware is reserved on a PC).
+ *
+ * The register context comes first, so that the byte offset of a register, which is what a decoded record stores,
+ * is its address.
+ */
+
+/** Slots of eight bytes that a record can name with one byte: the sixteen registers, then these. */
+export const SLOT_ZERO = 16;
+export const SLOT_FS = 17;
+export const SLOT_GS = 18;
+/** The address computed by an `ea` micro-operation. */
+export const SLOT_EA = 19;
+export const SLOT_RIP = 20;
+
+export const RIP_CELL: number = SLOT_RIP * 8;
+export const FS_CELL: number = SLOT_FS * 8;
+export const GS_CELL: number = SLOT_GS * 8;
+
+/** Lazily kept status flags; see ir/flags.ts. */
+export const FLAGS_RESULT = 0xb0;
+export const FLAGS_AUX = 0xb8;
+/** The other RFLAGS bits (DF, TF, AC, ID, NT, IF and the fixed ones). */
+export const FLAGS_REST = 0xbc;
+
+export const MXCSR_CELL = 0xc0;
+/** x87: control word, status word (TOP included), tag word (abridged: 1 = valid, by physical register), opcode. */
+export const FCW_CELL = 0xc8;
+export const FSW_CELL = 0xca;
+export const FTW_CELL = 0xcc;
+export const FOP_CELL = 0xce;
+export const FIP_CELL = 0xd0;
+export const FDP_CELL = 0xd8;
+
+/** XMM registers, 16 bytes each. */
+export const XMM_BASE = 0x100;
+/** x87 registers by physical number, 80 bits in 16 bytes; the low eight bytes are the MMX register. */
+export const ST_BASE = 0x200;
+export const CONTEXT_SIZE = 0x280;
+
+/** Why and where the handlers left; written just before they return an EXIT_ code. */
+export const EXIT_REC = 0x300;
+export const EXIT_FUEL_LEFT = 0x304;
+export const FAULT_ADDRESS = 0x308;
+export const FAULT_CODE = 0x310;
+export const FAULT_VECTOR = 0x314;
+export const CR3_CELL = 0x318;
+/** Number of the JavaScript assist wanted. */
+export const ASSIST_CELL = 0x31c;
+/** The two physical addresses and the split of the store held in BOUNCE. */
+export const BOUNCE_FIRST = 0x320;
+export const BOUNCE_SECOND = 0x324;
+export const BOUNCE_SPLIT = 0x328;
+export const BOUNCE_SIZE = 0x32c;
+/** Physical size of RAM, for the page walk's check of entries. */
+export const RAM_SIZE_CELL = 0x330;
+/** An operand that straddles two pages is assembled here. */
+export const BOUNCE = 0x380;
+/** Scratch for semantics that need to index bytes of a vector. */
+export const SCRATCH = 0x3c0;
+
+/**
+ * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
+ * addend) and a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record).
+ */
+export const CONTEXTS = 32;
+export const CONTEXT_AREA = 0x1_0000;
+export const TLB_ENTRIES = 512;
+export const TLB_READ = 0;
+export const TLB_WRITE = 8;
+export const TLB_ADDEND = 16;
+export const JUMP_ENTRIES = 1024;
+/** Offset of the jump cache in a context. */
+export const JUMP_CACHE: number = TLB_ENTRIES * 32;
+export const CONTEXT_STRIDE: number = JUMP_CACHE + JUMP_ENTRIES * 16;
+
+/** One byte a page frame: FRAME_ bits. */
+export const FRAME_FLAGS = 0x11_0000;
+/** Records were decoded from this frame. */
+export const FRAME_CODE = 1;
+/** Some TLB has held a write tag for this frame since it last had code. */
+export const FRAME_WRITTEN = 2;
+
+/** Decoded records fill the rest up to `Ram.base`. */
+export const ARENA = 0x20_0000;
+
+/** What handlers return. */
+export const EXIT_FUEL = 0;
+/** Fuel used up at an indirect jump: RIP_CELL holds the target. */
+export const EXIT_FUEL_RIP = 1;
+export const EXIT_SYSCALL = 2;
+export const EXIT_PAGE_FAULT = 3;
+/** FAULT_VECTOR at the record (a fault). */
+export const EXIT_FAULT = 4;
+/** FAULT_VECTOR with RIP_CELL after the instruction (a trap). */
+export const EXIT_TRAP = 5;
+/** RIP_CELL holds an address with no jump-cache entry. */
+export const EXIT_LOOKUP = 6;
+/** The record is an unresolved link within its page. */
+export const EXIT_LINK = 7;
+/** The record's code was dropped: decode again from its address. */
+export const EXIT_RESYNC = 8;
+/** JavaScript carries out the instruction at the record. */
+export const EXIT_ASSIST = 9;

@@ -1,0 +1,440 @@
+import { assists } from './assist.ts';
+import { Contexts } from './contexts.ts';
+import type { Cpu } from './cpu.ts';
+import {
+  TRAP_EXCEPTION,
+  TRAP_FUEL,
+  TRAP_PAGE_FAULT,
+  TRAP_SYSCALL,
+  VECTOR_GP,
+  VECTOR_PF,
+  VECTOR_SS,
+} from './cpu.ts';
+import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from './decode.ts';
+import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from './fxsave.ts';
+import { ASSISTS } from './insn/system.ts';
+import { AC, DF, ID, NT, TF } from './ir/flags.ts';
+import * as L from './layout.ts';
+import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
+import { createRam, type MemoryRam } from './ram.ts';
+import { CodePages, type CodePage } from './tier0/code-pages.ts';
+import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
+import { MAX_BLOCK, Translator } from './tier0/translate.ts';
+import { wasm, type WasmModule } from './wasm-api.ts';
+
+export interface CpuOptions {
+  /** Bytes of RAM; see createRam. */
+  readonly ramSize: number;
+  /** The compiled interpreter (generateTier0's bytes): one serves all machines of a process. */
+  readonly module: WasmModule;
+}
+
+interface Exports {
+  enter(fuel: number, tlb: number): number;
+  walk(va: bigint, access: number): number;
+  getFlags(): number;
+  setFlags(word: number): void;
+}
+
+const STATUS = 0x8d5;
+const REST_WRITABLE: number = TF | DF | NT | AC | ID;
+/** Bit 1 is always set, and so is IF in user mode. */
+const REST_FIXED = 0x202;
+
+const toPair = (va: number): bigint => BigInt.asUintN(64, BigInt(va));
+
+/** The processor: tier 0 and its translator around one RAM. */
+export class Machine implements Cpu {
+  readonly ram: MemoryRam;
+  readonly gpr: BigUint64Array;
+  readonly gpr32: Uint32Array;
+  faultAddress = 0;
+  errorCode = 0;
+  vector = 0;
+  retired = 0;
+  readonly contextSize: number = L.CONTEXT_SIZE;
+  /** Source of RDTSC; by default the instructions executed. */
+  tsc: () => number = () => this.retired;
+  /** What RDTSCP puts in ECX. */
+  tscAux = 0;
+
+  readonly #exports: Exports;
+  readonly #contexts: Contexts;
+  readonly #pages: CodePages;
+  readonly #translator: Translator;
+  readonly #insn = new Insn();
+  readonly #window = new Uint8Array(16);
+
+  constructor({ ramSize, module }: CpuOptions) {
+    this.ram = createRam(ramSize);
+    const { buffer } = this.ram.memory;
+    this.gpr = new BigUint64Array(buffer, 0, 16);
+    this.gpr32 = new Uint32Array(buffer, 0, 32);
+    const env = { memory: this.ram.memory, codeWritten: (pfn: number) => this.dropCode(pfn >>> 0) };
+    this.#exports = new wasm.Instance(module, { env }).exports as unknown as Exports;
+    this.#contexts = new Contexts(this.ram);
+    this.#pages = new CodePages(this.ram);
+    this.#translator = new Translator(this.ram, this.#pages);
+    this.reset();
+  }
+
+  // ---- registers
+
+  get rip(): number {
+    const { u32 } = this.ram;
+    return u32[L.RIP_CELL >> 2]! + (u32[(L.RIP_CELL >> 2) + 1]! | 0) * 2 ** 32;
+  }
+
+  set rip(va: number) {
+    this.#setPair(L.RIP_CELL, va);
+  }
+
+  get fsBase(): number {
+    return this.#pair(L.FS_CELL);
+  }
+
+  set fsBase(va: number) {
+    this.#setPair(L.FS_CELL, va);
+  }
+
+  get gsBase(): number {
+    return this.#pair(L.GS_CELL);
+  }
+
+  set gsBase(va: number) {
+    this.#setPair(L.GS_CELL, va);
+  }
+
+  #pair(cell: number): number {
+    return this.ram.u32[cell >> 2]! + (this.ram.u32[(cell >> 2) + 1]! | 0) * 2 ** 32;
+  }
+
+  #setPair(cell: number, va: number): void {
+    this.ram.u32[cell >> 2] = va % 2 ** 32;
+    this.ram.u32[(cell >> 2) + 1] = Math.floor(va / 2 ** 32);
+  }
+
+  get rflags(): number {
+    return this.ram.u32[L.FLAGS_REST >> 2]! | this.#exports.getFlags();
+  }
+
+  set rflags(value: number) {
+    this.ram.u32[L.FLAGS_REST >> 2] = (value & REST_WRITABLE) | REST_FIXED;
+    this.#exports.setFlags(value & STATUS);
+  }
+
+  get mxcsr(): number {
+    return this.ram.u32[L.MXCSR_CELL >> 2]!;
+  }
+
+  set mxcsr(value: number) {
+    this.ram.u32[L.MXCSR_CELL >> 2] = value & MXCSR_MASK;
+  }
+
+  get cr3(): number {
+    return this.ram.u32[L.CR3_CELL >> 2]!;
+  }
+
+  set cr3(value: number) {
+    if (value === this.cr3 && this.#contexts.current.cr3 === value) return;
+    this.ram.u32[L.CR3_CELL >> 2] = value;
+    this.#contexts.select(value);
+  }
+
+  reset(): void {
+    this.ram.u8.fill(0, 0, L.CONTEXT_SIZE);
+    this.ram.u16[L.FCW_CELL >> 1] = 0x37f;
+    this.mxcsr = 0x1f80;
+    this.rflags = REST_FIXED;
+  }
+
+  save(to: Uint8Array): void {
+    to.set(this.ram.u8.subarray(0, L.CONTEXT_SIZE));
+  }
+
+  load(from: Uint8Array): void {
+    this.ram.u8.set(from.length === L.CONTEXT_SIZE ? from : from.subarray(0, L.CONTEXT_SIZE));
+  }
+
+  fxsave(to: Uint8Array): void {
+    fxsaveImage(this.ram, to.subarray(0, FXSAVE_SIZE));
+  }
+
+  fxrstor(from: Uint8Array): void {
+    fxrstorImage(this.ram, from, true);
+  }
+
+  // ---- translation caches
+
+  invlpg(va: number): void {
+    this.#contexts.invlpg(va);
+  }
+
+  flushTlb(cr3?: number): void {
+    this.#contexts.flush(cr3);
+  }
+
+  hasCode(pfn: number): boolean {
+    return (this.ram.u8[L.FRAME_FLAGS + pfn]! & L.FRAME_CODE) !== 0;
+  }
+
+  dropCode(pfn: number): void {
+    if (!this.#pages.has(pfn)) return;
+    this.#pages.drop(pfn);
+    this.#contexts.flushJumps();
+  }
+
+  // ---- execution
+
+  run(fuel: number): number {
+    if (fuel === 1) return this.#step();
+    this.#pages.reclaim();
+    let left = fuel;
+    for (;;) {
+      const exit = this.#exports.enter(left, this.#contexts.current.address);
+      left = this.#account(left, exit);
+      const trap = this.#answer(exit);
+      if (trap >= 0) return trap;
+      if (left <= 0) return TRAP_FUEL;
+    }
+  }
+
+  /** Executes exactly one instruction. */
+  #step(): number {
+    this.#pages.reclaim();
+    const { rip } = this;
+    const rec = this.#block(rip, 1);
+    if (rec === 0) return this.#fetchFault();
+    this.#contexts.enterJump(rip, rec);
+    const exit = this.#exports.enter(1, this.#contexts.current.address);
+    this.#account(1, exit);
+    this.#contexts.forgetJump(rip);
+    const trap = this.#answer(exit);
+    return trap >= 0 ? trap : TRAP_FUEL;
+  }
+
+  /** Counts the instructions executed since `enter`; makes RIP right for exits at a record. Returns the fuel left. */
+  #account(before: number, exit: number): number {
+    const { u32, u8, u16 } = this.ram;
+    let left = u32[L.EXIT_FUEL_LEFT >> 2]! | 0;
+    switch (exit) {
+      case L.EXIT_FUEL:
+      case L.EXIT_PAGE_FAULT:
+      case L.EXIT_FAULT:
+      case L.EXIT_RESYNC:
+      case L.EXIT_ASSIST: {
+        const rec = u32[L.EXIT_REC >> 2]!;
+        const handler = u16[rec >> 1]!;
+        if (handler === MICRO_LINK || handler === MICRO_GOTO_VA) {
+          this.rip = this.#translator.targetOf(rec);
+          break;
+        }
+        left -= u8[rec + REC_COUNT]! - 1;
+        this.rip = this.#pages.ownerOf(rec)!.va + (u16[(rec + REC_PLACE) >> 1]! & 0xfff);
+      }
+    }
+    this.retired += before - left;
+    return left;
+  }
+
+  /** @returns a TRAP_ number, or -1 to go on */
+  #answer(exit: number): number {
+    switch (exit) {
+      case L.EXIT_FUEL:
+      case L.EXIT_FUEL_RIP:
+        return TRAP_FUEL;
+      case L.EXIT_SYSCALL:
+        return TRAP_SYSCALL;
+      case L.EXIT_PAGE_FAULT:
+      case L.EXIT_FAULT:
+        return this.#fault();
+      case L.EXIT_TRAP:
+        this.vector = this.ram.u32[L.FAULT_VECTOR >> 2]!;
+        this.errorCode = 0;
+        return TRAP_EXCEPTION;
+      case L.EXIT_LOOKUP:
+        return this.#lookup();
+      case L.EXIT_LINK:
+        return this.#link();
+      case L.EXIT_ASSIST:
+        return this.#assist();
+      default:
+        this.#pages.reclaim();
+        return -1;
+    }
+  }
+
+  /** Takes the fault out of the cells. */
+  #fault(): number {
+    const { u32 } = this.ram;
+    this.vector = u32[L.FAULT_VECTOR >> 2]!;
+    this.errorCode = u32[L.FAULT_CODE >> 2]!;
+    if (this.vector === VECTOR_PF) {
+      this.faultAddress = this.#pair(L.FAULT_ADDRESS);
+      return TRAP_PAGE_FAULT;
+    }
+    if (this.vector === NON_CANONICAL) this.vector = this.#usesStack() ? VECTOR_SS : VECTOR_GP;
+    return TRAP_EXCEPTION;
+  }
+
+  /** Whether the instruction at RIP addresses memory through RSP or RBP, or implicitly the stack. */
+  #usesStack(): boolean {
+    if (!this.#decodeHere()) return false;
+    const insn = this.#insn;
+    if (/^(push|pop|call|ret|leave|enter)/.test(insn.row.sem) && insn.isReg) return true;
+    return !insn.isReg && insn.segment === SEG_NONE && (insn.base === 4 || insn.base === 5);
+  }
+
+  /** Decodes the instruction at RIP, which has been executed before. */
+  #decodeHere(): boolean {
+    const bytes = this.#window;
+    const va = toPair(this.rip);
+    for (let i = 0; i < 15; i++) {
+      const physical = this.#exports.walk(va + BigInt(i), FETCH);
+      if (physical === -1) return decode(this.#insn, bytes, 0, i) === DECODED;
+      bytes[i] = this.ram.u8[physical >>> 0]!;
+    }
+    return decode(this.#insn, bytes, 0, 15) === DECODED;
+  }
+
+  /** Finds or translates the block at a virtual address; 0 with the FAULT_ cells set if it cannot be fetched. */
+  #block(va: number, limit: number = MAX_BLOCK): number {
+    const physical = this.#exports.walk(toPair(va), FETCH);
+    if (physical === -1) return 0;
+    const offset = va % 4096;
+    const pageVa = va - offset;
+    let page = this.#codePage(physical >>> 12, pageVa);
+    const nextPage = (): number => {
+      const tail = this.#exports.walk(toPair(pageVa + 4096), FETCH);
+      if (tail !== -1) this.#noteCode(tail >>> 12);
+      return tail === -1 ? -1 : tail >>> 0;
+    };
+    const known = limit === MAX_BLOCK ? page.blocks[offset]! : 0;
+    if (known !== 0) {
+      const tail = page.tails.get(offset);
+      if (tail === undefined) return known;
+      const now = nextPage();
+      if (now < 0) return 0;
+      if (now >>> 12 === tail) return known;
+    }
+    if (this.#pages.full) {
+      this.#pages.dropAll();
+      this.#contexts.flushJumps();
+      page = this.#codePage(physical >>> 12, pageVa);
+    }
+    const source = { page, physical: (physical & ~0xfff) >>> 0, nextPage };
+    const rec = this.#translator.translate(source, offset, limit);
+    if (rec !== 0 && page.tails.has(offset)) this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
+    return rec;
+  }
+
+  #codePage(pfn: number, va: number): CodePage {
+    this.#noteCode(pfn);
+    return this.#pages.page(pfn, va);
+  }
+
+  /** Code is about to be decoded from a frame: guest writes to it must be seen from now on. */
+  #noteCode(pfn: number): void {
+    const flags = this.ram.u8[L.FRAME_FLAGS + pfn]!;
+    if ((flags & L.FRAME_WRITTEN) === 0) return;
+    this.#contexts.protect(pfn);
+    this.ram.u8[L.FRAME_FLAGS + pfn] = flags & ~L.FRAME_WRITTEN;
+  }
+
+  /** RIP has no entry in the jump cache. */
+  #lookup(): number {
+    const { rip } = this;
+    const rec = this.#block(rip);
+    if (rec === 0) return this.#fetchFault();
+    this.#contexts.enterJump(rip, rec);
+    return -1;
+  }
+
+  #fetchFault(): number {
+    return this.#fault();
+  }
+
+  /** A branch within a page was taken for the first time: links it to its target. */
+  #link(): number {
+    const { u32 } = this.ram;
+    const stub = u32[L.EXIT_REC >> 2]!;
+    const target = this.#translator.targetOf(stub);
+    const slot = u32[(stub + 16) >> 2]!;
+    this.rip = target;
+    const owner = this.#pages.ownerOf(stub);
+    const rec = this.#block(target);
+    if (rec === 0) return this.#fetchFault();
+    const same = owner !== undefined && owner === this.#pages.ownerOf(rec) && this.#pages.ownerOf(stub) === owner;
+    if (same && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
+    this.#contexts.enterJump(target, rec);
+    return -1;
+  }
+
+  #assist(): number {
+    if (!this.#decodeHere()) return this.#fault();
+    const insn = this.#insn;
+    const name = ASSISTS[this.ram.u32[L.ASSIST_CELL >> 2]!]!;
+    const result = assists[name](this, insn);
+    if (result === -1) return this.#fault();
+    if (result !== undefined) {
+      this.vector = result;
+      this.errorCode = 0;
+      return TRAP_EXCEPTION;
+    }
+    this.rip += insn.length;
+    this.retired++;
+    return -1;
+  }
+
+  // ---- memory for assists
+
+  /** Effective address of a decoded instruction's memory operand. */
+  effectiveAddress(insn: Insn): bigint {
+    const slot = (n: number): bigint => this.ram.u64[n]!;
+    let va = BigInt(insn.disp) + slot(insn.base) + (slot(insn.index) << BigInt(insn.scale));
+    if (insn.ripRelative) va += toPair(this.rip + insn.length);
+    va = BigInt.asUintN(insn.address32 ? 32 : 64, va);
+    if (insn.segment === SEG_FS) va += slot(L.SLOT_FS);
+    if (insn.segment === SEG_GS) va += slot(L.SLOT_GS);
+    return BigInt.asUintN(64, va);
+  }
+
+  /** Writes guest memory, or nothing: false leaves the fault in the cells. */
+  copyOut(va: bigint, bytes: Uint8Array): boolean {
+    return this.#pieces(va, bytes.length, WRITE, (physical, from, to) => {
+      const pfn = physical >>> 12;
+      if (this.hasCode(pfn)) this.dropCode(pfn);
+      this.ram.u8[L.FRAME_FLAGS + pfn]! |= L.FRAME_WRITTEN;
+      this.ram.u8.set(bytes.subarray(from, to), physical);
+    });
+  }
+
+  copyIn(va: bigint, bytes: Uint8Array): boolean {
+    return this.#pieces(va, bytes.length, READ, (physical, from, to) =>
+      bytes.set(this.ram.u8.subarray(physical, physical + to - from), from),
+    );
+  }
+
+  /** Translates every page of a range before touching the first. */
+  #pieces(
+    va: bigint,
+    length: number,
+    access: number,
+    touch: (physical: number, from: number, to: number) => void,
+  ): boolean {
+    const pieces: [number, number, number][] = [];
+    for (let from = 0; from < length; ) {
+      const physical = this.#exports.walk(BigInt.asIntN(64, va + BigInt(from)), access);
+      if (physical === -1) return false;
+      const to = Math.min(length, from + 4096 - (physical & 0xfff));
+      pieces.push([physical >>> 0, from, to]);
+      from = to;
+    }
+    for (const piece of pieces) touch(...piece);
+    return true;
+  }
+}
+
+export function createCpu(options: CpuOptions): Machine {
+  return new Machine(options);
+}

@@ -1,0 +1,178 @@
+/**
+ * Generates the interpreter: one WebAssembly module with a handler for every shape of every row (handlers.ts), the
+ * helpers they call, and the entry.
+ */
+import type { Code } from '@vitrine/wasm/code.ts';
+import { ModuleWriter } from '@vitrine/wasm/module.ts';
+import { semantics } from '../insn/index.ts';
+import { Builder } from '../ir/builder.ts';
+import { emit, type Linker } from '../ir/emit.ts';
+import type { Helper } from '../ir/node.ts';
+import type { Operand } from '../ir/operand.ts';
+import {
+  EXIT_FAULT,
+  EXIT_LINK,
+  EXIT_RESYNC,
+  FAULT_CODE,
+  FAULT_VECTOR,
+  RIP_CELL,
+  SLOT_EA,
+} from '../layout.ts';
+import { walk } from '../mmu.ts';
+import { RESERVED, shapes, type Shape } from './handlers.ts';
+import { operandsOf } from './operands.ts';
+import * as record from './record.ts';
+import { Tier0Target } from './target.ts';
+
+const HANDLER = ['i32', 'i32', 'i32'] as const;
+
+class Generator implements Linker {
+  readonly module: ModuleWriter = new ModuleWriter();
+  readonly handlerType: number;
+  readonly #helpers = new Map<Helper, number>();
+  readonly #pending: { helper: Helper; code: Code }[] = [];
+  readonly #imports = new Map<string, number>();
+
+  constructor() {
+    this.module.importMemory('env', 'memory', { min: 1, max: 65536 });
+    this.#imports.set('codeWritten', this.module.importFunc('env', 'codeWritten', ['i32'], []));
+    this.handlerType = this.module.type(HANDLER, ['i32']);
+  }
+
+  imported(name: string): number {
+    return this.#imports.get(name)!;
+  }
+
+  /** Declares a helper on its first call; {@link finishHelpers} writes its body. */
+  helper(helper: Helper): number {
+    let index = this.#helpers.get(helper);
+    if (index === undefined) {
+      const func = this.module.func(helper.params, helper.result ? [helper.result] : []);
+      index = func.index;
+      this.#helpers.set(helper, index);
+      this.#pending.push({ helper, code: func.code });
+    }
+    return index;
+  }
+
+  finishHelpers(): void {
+    for (let next = this.#pending.pop(); next; next = this.#pending.pop()) {
+      const { helper, code } = next;
+      const b = new Builder(new Tier0Target(undefined));
+      const result = helper.body(b, ...helper.params.map((type, i) => b.param(i, type)));
+      if (result) b.return(result);
+      emit(b.root, code, this);
+      if (helper.result) code.op('unreachable');
+    }
+  }
+
+  handler(build: (b: Builder, target: Tier0Target) => void, target: Tier0Target): number {
+    const { index, code } = this.module.func(HANDLER, ['i32']);
+    const b = new Builder(target);
+    build(b, target);
+    emit(b.root, code, this);
+    code.op('unreachable');
+    return index;
+  }
+
+  shape(shape: Shape): number {
+    const target = new Tier0Target(shape);
+    return this.handler((b) => {
+      this.instruction(b, shape);
+      if (shape.fused) this.instruction(b, { ...shape, row: shape.fused });
+      if (!target.ended) target.next(b, record.layoutOf(shape).size);
+    }, target);
+  }
+
+  instruction(b: Builder, { row, width, form, live, rep }: Shape): void {
+    const meaning = semantics[row.sem];
+    if (!meaning) throw new Error(`no semantics ${row.sem} for ${row.name}`);
+    b.width = width;
+    b.rep = rep;
+    b.opcode = row.opcode;
+    b.flags.live = live;
+    try {
+      meaning(b, operandsOf(row.operands, width, form === 'reg') as Operand[]);
+    } catch (error) {
+      throw new Error(`${row.name} ${row.operands.map((o) => o.text).join()}: ${String(error)}`);
+    }
+  }
+}
+
+/** The machine's own micro-operations, in the order of record.ts. */
+function micros(generator: Generator): number[] {
+  const make = (build: (b: Builder, t: Tier0Target) => void): number =>
+    generator.handler(build, new Tier0Target(undefined));
+  const field = (b: Builder, t: Tier0Target, load: string, offset: number) => b.load(load, t.rec(b), offset);
+  const address = (b: Builder, t: Tier0Target) => {
+    const base = b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_RM));
+    return b.add(b.add(base, t.scaledIndex(b)), field(b, t, 'i64.load', 8));
+  };
+  const segment = (b: Builder, t: Tier0Target) =>
+    b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_REG));
+  return [
+    make((b, t) => t.exit(b, EXIT_RESYNC)),
+    make((b, t) => t.exit(b, EXIT_LINK)),
+    make((b, t) => t.lookup(b, field(b, t, 'i64.load', 8), t.fuel(b))),
+    make((b, t) => t.gotoLink(b)),
+    make((b, t) => {
+      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(address(b, t), segment(b, t)));
+      t.next(b, record.MICRO_SIZE[record.MICRO_EA]!);
+    }),
+    make((b, t) => {
+      const short = b.and(address(b, t), b.i64(0xffff_ffff));
+      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(short, segment(b, t)));
+      t.next(b, record.MICRO_SIZE[record.MICRO_EA32]!);
+    }),
+    make((b, t) => {
+      b.store('i32.store', b.i32(FAULT_VECTOR), field(b, t, 'i32.load', 8));
+      b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
+      t.exit(b, EXIT_FAULT);
+    }),
+  ];
+}
+
+/** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code. */
+function entry(generator: Generator): void {
+  const { index, code } = generator.module.func(['i32', 'i32'], ['i32']);
+  const begin = generator.handler((b, t) => {
+    t.lookup(b, b.load('i64.load', b.i32(RIP_CELL)), t.fuel(b));
+  }, new Tier0Target(undefined));
+  code.i32(0).get(0).get(1).call(begin);
+  generator.module.exportFunc('enter', index);
+}
+
+/** RFLAGS out of and into the lazily kept form, for JavaScript. */
+const getFlags: Helper = {
+  name: 'getFlags',
+  params: [],
+  result: 'i32',
+  pure: false,
+  body: (b) => b.flags.statusWord(),
+};
+
+const setFlags: Helper = {
+  name: 'setFlags',
+  params: ['i32'],
+  result: undefined,
+  pure: false,
+  body: (b, word) => b.flags.setStatusWord(word),
+};
+
+/** The bytes of the interpreter's module. */
+export function generateTier0(): Uint8Array {
+  const generator = new Generator();
+  const functions = micros(generator);
+  const invalid = functions[record.MICRO_RESYNC]!;
+  while (functions.length < RESERVED) functions.push(invalid);
+  for (const shape of shapes) functions.push(generator.shape(shape));
+  const { module } = generator;
+  module.table({ min: functions.length, max: functions.length });
+  module.elements(0, functions);
+  entry(generator);
+  module.exportFunc('walk', generator.helper(walk));
+  module.exportFunc('getFlags', generator.helper(getFlags));
+  module.exportFunc('setFlags', generator.helper(setFlags));
+  generator.finishHelpers();
+  return module.finish();
+}

@@ -1,0 +1,96 @@
+import { rows, type OperandSpec, type Row } from '../opcodes.ts';
+
+/**
+ * Tier 0 has one WebAssembly handler for every shape of every row. Which shapes exist, and the numbers of their
+ * handlers, follow from the table alone, so that the generator and the run time need not exchange anything.
+ */
+export interface Shape {
+  readonly row: Row;
+  readonly width: 8 | 16 | 32 | 64;
+  readonly form: Form;
+  /** Flags are computed. */
+  readonly live: boolean;
+  readonly rep: number;
+  /** A Jcc executed together with this comparison. */
+  readonly fused?: Row;
+}
+
+/** Register, memory at base + displacement, memory at base + index * scale + displacement. */
+export type Form = 'reg' | 'mem' | 'indexed';
+
+export interface RowHandlers {
+  readonly first: number;
+  readonly widths: readonly (8 | 16 | 32 | 64)[];
+  readonly forms: readonly Form[];
+  readonly lives: readonly boolean[];
+  readonly reps: readonly number[];
+}
+
+const MEMORY = 'EMWQO';
+
+function formsOf(row: Row): Form[] {
+  const memory = row.operands.some((o) => MEMORY.includes(o.code)) || (row.mod === 'mem' && row.hasModrm);
+  const register = !memory || (row.mod !== 'mem' && row.operands.some((o) => 'EWQ'.includes(o.code)));
+  const forms: Form[] = register ? ['reg'] : [];
+  if (memory && row.mod !== 'reg') forms.push('mem');
+  if (memory && row.indexed) forms.push('indexed');
+  return forms;
+}
+
+const FIXED_WIDTH: Record<string, 8 | 16 | 64> = { b: 8, w: 16, q: 64 };
+
+/** Operand size of a row that the prefixes do not change. */
+function fixedWidth(row: Row): 8 | 16 | 32 | 64 {
+  if (row.size64 !== 'no') return 64;
+  return FIXED_WIDTH[row.operands[0]?.size ?? ''] ?? 32;
+}
+
+function dimensions(row: Row): Omit<RowHandlers, 'first'> {
+  const flags = row.writes | row.writesSometimes;
+  return {
+    widths: row.widths.length > 0 ? row.widths : [fixedWidth(row)],
+    forms: formsOf(row),
+    lives: flags ? [false, true] : [true],
+    reps: row.rep ? [0, 1, 2] : [0],
+  };
+}
+
+const operandKey = (o: OperandSpec): string => (o.code === 'J' ? 'J' : `${o.access}${o.code}${o.size}${o.code === 'fixed' ? o.text : ''}`);
+
+/** Rows that mean the same share handlers (jcc short and near, movups and movupd). */
+function keyOf(row: Row): string {
+  const flags = `${row.writes},${row.writesSometimes}`;
+  const condition = /^(jcc|cmovcc|setcc)$/.test(row.sem) ? row.opcode & 15 : row.sem === 'nop' ? '' : '';
+  return [row.sem, condition, row.operands.map(operandKey).join(), flags, row.mod, row.widths.join(), row.size64].join('|');
+}
+
+/** Handlers 0 … RESERVED-1 are the machine's own micro-operations (tier0/micro.ts). */
+export const RESERVED = 16;
+
+export const shapes: Shape[] = [];
+const byKey = new Map<string, RowHandlers>();
+
+function handlersOf(row: Row): RowHandlers {
+  const key = keyOf(row);
+  const known = byKey.get(key);
+  const wanted = dimensions(row);
+  if (known && known.forms.length >= wanted.forms.length) return known;
+  const made: RowHandlers = { first: RESERVED + shapes.length, ...wanted };
+  for (const width of made.widths)
+    for (const form of made.forms)
+      for (const live of made.lives)
+        for (const rep of made.reps) shapes.push({ row, width, form, live, rep });
+  byKey.set(key, made);
+  return made;
+}
+
+/** By row id. */
+export const rowHandlers: readonly RowHandlers[] = rows.map(handlersOf);
+
+export function handlerNumber(h: RowHandlers, width: number, form: Form, live: boolean, rep: number): number {
+  const w = h.widths.length === 1 ? 0 : h.widths.indexOf(width as 16 | 32 | 64);
+  const f = h.forms.indexOf(form);
+  const l = h.lives.length === 1 ? 0 : Number(live);
+  const r = h.reps.length === 1 ? 0 : rep;
+  return h.first + ((w * h.forms.length + f) * h.lives.length + l) * h.reps.length + r;
+}

@@ -1,0 +1,61 @@
+/**
+ * A decoded instruction in memory. Fields in order; a handler knows at generation which ones its records have.
+ *
+ *     +0  u16  handler
+ *     +2  u8   slot of ModRM.reg: byte offset of the register in its file
+ *     +3  u8   slot of ModRM.rm, or of the base register
+ *     +4  u8   slot of the index register
+ *     +5  u8   instructions of the block up to and including this one
+ *     +6  u16  offset of the instruction in its page (12 bits), scale (2 bits) above it
+ *     +8  i64  displacement            (memory forms)
+ *         i64  immediate, or the address of the next instruction
+ *         u32  record of the branch target, u32 of the next block   (branches)
+ */
+import type { Shape } from './handlers.ts';
+
+export const REC_REG = 2;
+export const REC_RM = 3;
+export const REC_INDEX = 4;
+export const REC_COUNT = 5;
+export const REC_PLACE = 6;
+export const SCALE_SHIFT = 12;
+
+/** Micro-operations: records that are not an instruction. */
+export const MICRO_RESYNC = 0;
+/** Unresolved branch: i64 target, u32 address of the link to patch. */
+export const MICRO_LINK = 1;
+/** Branch out of the page: i64 target. */
+export const MICRO_GOTO_VA = 2;
+/** End of a block without a branch: u32 link. */
+export const MICRO_GOTO = 3;
+/** Address computation into SLOT_EA: reg is the slot of the segment base; i64 displacement. */
+export const MICRO_EA = 4;
+/** The same with 32-bit address size. */
+export const MICRO_EA32 = 5;
+/** Fault: i64 vector. */
+export const MICRO_RAISE = 6;
+
+/** Sizes of the micro-operations' records. */
+export const MICRO_SIZE: readonly number[] = [8, 24, 16, 16, 16, 16, 16];
+
+/** Semantics whose records carry the next instruction's address in the immediate's place. */
+const NEXT_IP = new Set(['call', 'call_indirect', 'syscall', 'int3', 'int1']);
+
+export interface Layout {
+  readonly immediate: number;
+  readonly links: number;
+  readonly size: number;
+  readonly hasImmediate: boolean;
+  readonly hasNextIp: boolean;
+  readonly hasLinks: boolean;
+}
+
+export function layoutOf(shape: Shape): Layout {
+  const { row, form } = shape;
+  const hasNextIp = NEXT_IP.has(row.sem);
+  const hasImmediate = row.operands.some((o) => o.code === 'I');
+  const hasLinks = row.operands.some((o) => o.code === 'J');
+  const immediate = form === 'reg' ? 8 : 16;
+  const links = immediate + (hasImmediate || hasNextIp ? 8 : 0);
+  return { immediate, links, size: links + (hasLinks ? 8 : 0), hasImmediate, hasNextIp, hasLinks };
+}

@@ -1,0 +1,306 @@
+import type { Builder } from '../ir/builder.ts';
+import type { Helper, Node } from '../ir/node.ts';
+import type { Slot, Width } from '../ir/operand.ts';
+import type { Target } from '../ir/target.ts';
+import {
+  ASSIST_CELL,
+  BOUNCE,
+  EXIT_ASSIST,
+  EXIT_FAULT,
+  EXIT_FUEL,
+  EXIT_FUEL_LEFT,
+  EXIT_FUEL_RIP,
+  EXIT_LOOKUP,
+  EXIT_PAGE_FAULT,
+  EXIT_REC,
+  FAULT_CODE,
+  FAULT_VECTOR,
+  JUMP_CACHE,
+  JUMP_ENTRIES,
+  RIP_CELL,
+  ST_BASE,
+  TLB_ADDEND,
+  TLB_READ,
+  TLB_WRITE,
+  XMM_BASE,
+} from '../layout.ts';
+import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import type { Shape } from './handlers.ts';
+import { layoutOf, REC_COUNT, REC_INDEX, REC_PLACE, REC_REG, REC_RM, SCALE_SHIFT, type Layout } from './record.ts';
+
+/** Notes where a handler leaves. */
+function noteExit(b: Builder, rec: Node, fuel: Node): void {
+  b.store('i32.store', b.i32(EXIT_REC), rec);
+  b.store('i32.store', b.i32(EXIT_FUEL_LEFT), fuel);
+}
+
+/** Leaves with the fault that the FAULT_ cells describe. */
+const leaveWithFault: Helper = {
+  name: 'leaveWithFault',
+  params: ['i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, rec, fuel) {
+    noteExit(b, rec, fuel);
+    const isPageFault = b.eq(b.load('i32.load', b.i32(FAULT_VECTOR)), b.i32(14));
+    return b.select(isPageFault, b.i32(EXIT_PAGE_FAULT), b.i32(EXIT_FAULT));
+  },
+};
+
+/** Leaves with an exit code. */
+const leave: Helper = {
+  name: 'leave',
+  params: ['i32', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, rec, fuel, code) {
+    noteExit(b, rec, fuel);
+    return code;
+  },
+};
+
+/** Leaves with RIP set. */
+const leaveAt: Helper = {
+  name: 'leaveAt',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, code) {
+    b.store('i64.store', b.i32(RIP_CELL), va);
+    b.store('i32.store', b.i32(EXIT_FUEL_LEFT), fuel);
+    return code;
+  },
+};
+
+/** Index of an address in the jump cache, times 16. */
+export const jumpHash = (low: number): number => (low ^ (low >>> 7)) & (JUMP_ENTRIES - 1);
+
+/**
+ * Operands live in the register file in memory, and records (record.ts) say which. A handler is a function
+ * (record, fuel, TLB) that ends by tail-calling the handler of the next record, or returns an EXIT_ code.
+ */
+export class Tier0Target implements Target {
+  readonly #shape: Shape | undefined;
+  readonly #layout: Layout | undefined;
+  /** Set when the handler ends by itself. */
+  ended = false;
+  #addressNode: Node | undefined;
+  readonly #slots = new Map<Slot, Node>();
+
+  constructor(shape: Shape | undefined) {
+    this.#shape = shape;
+    this.#layout = shape && layoutOf(shape);
+  }
+
+  rec(b: Builder): Node {
+    return b.param(0, 'i32');
+  }
+
+  fuel(b: Builder): Node {
+    return b.param(1, 'i32');
+  }
+
+  tlb(b: Builder): Node {
+    return b.param(2, 'i32');
+  }
+
+  /** A field of the record; records do not change while they execute. */
+  #field(b: Builder, load: string, offset: number): Node {
+    return b.node(load, load.startsWith('i64') ? 'i64' : 'i32', 'pure', [this.rec(b)], offset);
+  }
+
+  #slot(b: Builder, slot: Slot): { address: Node; offset: number } {
+    if (typeof slot === 'number') return { address: b.i32(0), offset: slot * 8 };
+    let address = this.#slots.get(slot);
+    if (!address || address.region !== b.root) {
+      address = this.#field(b, 'i32.load8_u', slot === 'reg' ? REC_REG : REC_RM);
+      if (address.region === b.root) this.#slots.set(slot, address);
+    }
+    return { address, offset: 0 };
+  }
+
+  readGpr(b: Builder, slot: Slot, width: Width): Node {
+    const { address, offset } = this.#slot(b, slot);
+    const load = ({ 8: 'i32.load8_u', 16: 'i32.load16_u', 32: 'i32.load', 64: 'i64.load' } as const)[width];
+    return b.load(load, address, offset);
+  }
+
+  writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void {
+    const { address, offset } = this.#slot(b, slot);
+    if (width === 8) b.store('i32.store8', address, b.wrap(value), offset);
+    else if (width === 16) b.store('i32.store16', address, b.wrap(value), offset);
+    else b.store('i64.store', address, b.extendU(width === 32 ? b.wrap(value) : value), offset);
+  }
+
+  #vector(b: Builder, file: 'xmm' | 'mmx', slot: Slot): { address: Node; offset: number } {
+    const base = file === 'xmm' ? XMM_BASE : ST_BASE;
+    if (typeof slot === 'number') return { address: b.i32(0), offset: base + slot * 16 };
+    return { address: this.#slot(b, slot).address, offset: base };
+  }
+
+  readVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, load: string, offset: number): Node {
+    const place = this.#vector(b, file, slot);
+    return b.load(load, place.address, place.offset + offset);
+  }
+
+  writeVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, store: string, offset: number, value: Node): void {
+    const place = this.#vector(b, file, slot);
+    b.store(store, place.address, value, place.offset + offset);
+  }
+
+  vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node {
+    const place = this.#vector(b, file, slot);
+    return b.add(place.address, b.i32(place.offset));
+  }
+
+  readCell(b: Builder, address: number, load: string): Node {
+    return b.load(load, b.i32(0), address);
+  }
+
+  writeCell(b: Builder, address: number, store: string, value: Node): void {
+    b.store(store, b.i32(0), value, address);
+  }
+
+  immediate(b: Builder, type: 'i32' | 'i64'): Node {
+    return this.#field(b, `${type}.load`, this.#layout!.immediate);
+  }
+
+  address(b: Builder): Node {
+    if (this.#addressNode) return this.#addressNode;
+    const base = b.load('i64.load', this.#field(b, 'i32.load8_u', REC_RM));
+    let address = b.add(base, this.#field(b, 'i64.load', 8));
+    if (this.#shape!.form === 'indexed') address = b.add(address, this.scaledIndex(b));
+    this.#addressNode = address;
+    return address;
+  }
+
+  /** index << scale, as the record has them. */
+  scaledIndex(b: Builder): Node {
+    const index = b.load('i64.load', this.#field(b, 'i32.load8_u', REC_INDEX));
+    const scale = this.#field(b, 'i64.load16_u', REC_PLACE);
+    return b.shl(index, b.shrU(scale, b.i64(SCALE_SHIFT)));
+  }
+
+  nextIp(b: Builder): Node {
+    return this.#field(b, 'i64.load', this.#layout!.immediate);
+  }
+
+  translate(b: Builder, va: Node, size: number, write: boolean): Node {
+    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
+    const page = b.and(last, b.i64(-4096));
+    const entry = tlbEntry(b, va, this.tlb(b));
+    const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+      const miss = write ? writeMiss : readMiss;
+      b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
+      b.if(b.eq(b.value(physical), b.i32(FAULT)), () =>
+        this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b)),
+      );
+    });
+    return b.value(physical);
+  }
+
+  commit(b: Builder, physical: Node): void {
+    b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
+  }
+
+  #tailHelper(b: Builder, helper: Helper, ...args: Node[]): void {
+    b.node('return_call', undefined, 'effect', args, helper);
+  }
+
+  /** Goes on with another record. */
+  dispatch(b: Builder, rec: Node, fuel: Node): void {
+    const handler = b.load('i32.load16_u', rec);
+    b.node('tail', undefined, 'effect', [rec, fuel, this.tlb(b), handler]);
+  }
+
+  /** Goes on with the record behind this one. */
+  next(b: Builder, size: number): void {
+    this.dispatch(b, b.add(this.rec(b), b.i32(size)), this.fuel(b));
+  }
+
+  /** Fuel left after this block. */
+  spent(b: Builder): Node {
+    return b.sub(this.fuel(b), this.#field(b, 'i32.load8_u', REC_COUNT));
+  }
+
+  /** Ends the block at a record. */
+  #goto(b: Builder, rec: Node): void {
+    const fuel = this.spent(b);
+    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
+      this.#tailHelper(b, leave, rec, fuel, b.i32(EXIT_FUEL)),
+    );
+    this.dispatch(b, rec, fuel);
+    this.ended = true;
+  }
+
+  jump(b: Builder): void {
+    this.#goto(b, this.#field(b, 'i32.load', this.#layout!.links));
+  }
+
+  /** The MICRO_GOTO record: like a jump, with its link behind the header. */
+  gotoLink(b: Builder): void {
+    this.#goto(b, this.#field(b, 'i32.load', 8));
+  }
+
+  branch(b: Builder, condition: Node): void {
+    const { links } = this.#layout!;
+    const taken = this.#field(b, 'i32.load', links);
+    const fall = this.#field(b, 'i32.load', links + 4);
+    this.#goto(b, b.select(condition, taken, fall));
+  }
+
+  jumpTo(b: Builder, va: Node): void {
+    const fuel = this.spent(b);
+    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
+      this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_FUEL_RIP)),
+    );
+    this.lookup(b, va, fuel);
+  }
+
+  /** Continues at an address through the jump cache. */
+  lookup(b: Builder, va: Node, fuel: Node): void {
+    const low = b.wrap(va);
+    const hash = b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
+    const entry = b.add(b.shl(hash, b.i32(4)), this.tlb(b));
+    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
+      this.dispatch(b, b.load('i32.load', entry, JUMP_CACHE + 8), fuel),
+    );
+    this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_LOOKUP));
+    this.ended = true;
+  }
+
+  again(b: Builder, condition: Node): void {
+    b.if(condition, () => {
+      const fuel = b.sub(this.fuel(b), b.i32(1));
+      b.if(b.op('i32.le_s', fuel, b.i32(0)), () => this.exit(b, EXIT_FUEL, fuel));
+      this.dispatch(b, this.rec(b), fuel);
+    });
+  }
+
+  /** Leaves at this record. */
+  exit(b: Builder, code: number, fuel: Node = this.fuel(b)): void {
+    this.#tailHelper(b, leave, this.rec(b), fuel, b.i32(code));
+  }
+
+  raise(b: Builder, vector: number, errorCode: number): void {
+    b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
+    b.store('i32.store', b.i32(FAULT_CODE), b.i32(errorCode));
+    this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b));
+  }
+
+  trap(b: Builder, exit: number, vector: number): void {
+    if (vector >= 0) {
+      b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
+      b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
+    }
+    this.#tailHelper(b, leaveAt, this.nextIp(b), this.spent(b), b.i32(exit));
+    this.ended = true;
+  }
+
+  assist(b: Builder, number: number): void {
+    b.store('i32.store', b.i32(ASSIST_CELL), b.i32(number));
+    this.exit(b, EXIT_ASSIST);
+    this.ended = true;
+  }
+}

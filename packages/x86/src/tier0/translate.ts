@@ -1,0 +1,252 @@
+import type { Ram } from '../cpu.ts';
+import { VECTOR_GP, VECTOR_UD } from '../cpu.ts';
+import { decode, DECODED, DECODE_MORE, DECODE_UD, Insn, SEG_FS, SEG_GS, SEG_NONE } from '../decode.ts';
+import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
+import type { OperandSpec } from '../opcodes.ts';
+import type { CodePage, CodePages } from './code-pages.ts';
+import { handlerNumber, rowHandlers, shapes, RESERVED, type Form } from './handlers.ts';
+import * as record from './record.ts';
+
+/** Most instructions in a block; the partition into blocks is part of the processor's defined behaviour. */
+export const MAX_BLOCK = 32;
+const LONGEST_RECORD = 64;
+
+/** Layouts by handler, so that translation allocates nothing for them. */
+const layouts: record.Layout[] = shapes.map(record.layoutOf);
+
+const SEGMENT_SLOT: Record<number, number> = { [SEG_NONE]: SLOT_ZERO, [SEG_FS]: SLOT_FS, [SEG_GS]: SLOT_GS };
+
+const ALL_FLAGS = 0x8d5;
+
+/** Where the code bytes of a block come from. */
+export interface Source {
+  readonly page: CodePage;
+  /** Physical address of the page. */
+  readonly physical: number;
+  /** Physical address of the following virtual page, or -1 when it cannot be fetched. */
+  nextPage(): number;
+}
+
+/**
+ * Decodes one basic block and writes its records.
+ *
+ * A block ends after an instruction that ends one, before an instruction that cannot be decoded or that straddles the
+ * page, at the end of the page, or at MAX_BLOCK. A straddling instruction is a block of its own.
+ */
+export class Translator {
+  readonly #ram: Ram;
+  readonly #pages: CodePages;
+  readonly #view: DataView;
+  readonly #insns: Insn[] = Array.from({ length: MAX_BLOCK }, () => new Insn());
+  readonly #offsets = new Int32Array(MAX_BLOCK + 1);
+  readonly #live = new Uint8Array(MAX_BLOCK);
+  readonly #window = new Uint8Array(32);
+  #count = 0;
+  /** What stopped decoding: a DECODE_ status of the instruction at the end, or DECODED. */
+  #stop = DECODED;
+  #at = 0;
+
+  constructor(ram: Ram, pages: CodePages) {
+    this.#ram = ram;
+    this.#pages = pages;
+    this.#view = new DataView(ram.u8.buffer);
+  }
+
+  /**
+   * @param limit most instructions (1 for single steps, which are not entered in the page's table)
+   * @returns the first record, or 0 when the first instruction straddles into a page that cannot be fetched
+   */
+  translate(source: Source, offset: number, limit: number = MAX_BLOCK): number {
+    const { page } = source;
+    this.#decodeBlock(source, offset, limit);
+    if (this.#count === 0 && this.#stop === DECODE_MORE) return 0;
+    this.#findLive();
+    const room = (this.#count + 3) * LONGEST_RECORD;
+    const start = this.#pages.allocate(page, room);
+    this.#at = start;
+    if (limit === MAX_BLOCK) page.blocks[offset] = start;
+    for (let i = 0; i < this.#count; i++) this.#instruction(page, i);
+    this.#end(page);
+    this.#pages.giveBack(page, start + room - this.#at);
+    return start;
+  }
+
+  #decodeBlock({ page, physical, nextPage }: Source, start: number, limit: number): void {
+    let offset = start;
+    this.#count = 0;
+    this.#stop = DECODED;
+    this.#offsets[0] = start;
+    while (this.#count < limit && offset < 4096) {
+      const insn = this.#insns[this.#count]!;
+      this.#stop = decode(insn, this.#ram.u8, physical + offset, 4096 - offset);
+      if (this.#stop === DECODE_MORE && this.#count === 0) {
+        const tail = nextPage();
+        if (tail < 0) return;
+        this.#stop = this.#decodeStraddling(insn, physical, offset, tail);
+        this.#pages.addTail(page, offset, tail >>> 12);
+      }
+      if (this.#stop !== DECODED) return;
+      offset += insn.length;
+      this.#offsets[++this.#count] = offset;
+      if (insn.row.end) return;
+    }
+  }
+
+  #decodeStraddling(insn: Insn, physical: number, offset: number, tail: number): number {
+    const { u8 } = this.#ram;
+    this.#window.set(u8.subarray(physical + offset, physical + 4096));
+    this.#window.set(u8.subarray(tail, tail + 15), 4096 - offset);
+    return decode(insn, this.#window, 0, 15);
+  }
+
+  /** Flags nobody reads before they are overwritten need not be computed; a possible fault reads them all. */
+  #findLive(): void {
+    let live = ALL_FLAGS;
+    for (let i = this.#count - 1; i >= 0; i--) {
+      const { row } = this.#insns[i]!;
+      this.#live[i] = (row.writes | row.writesSometimes) & live ? 1 : 0;
+      live = (live & ~row.writes) | row.reads;
+      if (row.faultsAlways || (row.mayFault && !this.#insns[i]!.isReg)) live = ALL_FLAGS;
+    }
+  }
+
+  #header(handler: number, reg: number, rm: number, index: number, i: number, scale: number): number {
+    const { u8, u16 } = this.#ram;
+    const at = this.#at;
+    u16[at >> 1] = handler;
+    u8[at + record.REC_REG] = reg;
+    u8[at + record.REC_RM] = rm;
+    u8[at + record.REC_INDEX] = index * 8;
+    u8[at + record.REC_COUNT] = i + 1;
+    u16[(at + record.REC_PLACE) >> 1] = this.#offsets[i]! | (scale << record.SCALE_SHIFT);
+    return at;
+  }
+
+  #pair(at: number, low: number, high: number): void {
+    this.#ram.u32[at >> 2] = low;
+    this.#ram.u32[(at >> 2) + 1] = high;
+  }
+
+  /** A virtual address as a pair. */
+  #address(at: number, va: number): void {
+    this.#pair(at, va % 2 ** 32, Math.floor(va / 2 ** 32));
+  }
+
+  #instruction(page: CodePage, i: number): void {
+    const insn = this.#insns[i]!;
+    const { row } = insn;
+    const handlers = rowHandlers[row.id]!;
+    const nextIp = page.va + this.#offsets[i + 1]!;
+    let base = insn.base;
+    let disp = insn.disp;
+    let dispHigh = insn.dispHigh;
+    let form: Form = 'reg';
+    if (!insn.isReg) {
+      form = 'mem';
+      if (insn.ripRelative) {
+        const va = nextIp + insn.disp;
+        disp = va % 2 ** 32;
+        dispHigh = Math.floor(va / 2 ** 32);
+      }
+      // POP computes its destination's address after incrementing RSP.
+      if (row.sem === 'pop' && base === 4) {
+        const moved = disp + insn.opsize / 8;
+        dispHigh = Math.floor((moved | 0) / 2 ** 32);
+        disp = moved;
+      }
+      const indexed = insn.index !== SLOT_ZERO;
+      const segment = row.sem === 'lea' ? SEG_NONE : insn.segment;
+      if (segment !== SEG_NONE && !insn.address32 && !indexed && base === SLOT_ZERO) base = SEGMENT_SLOT[segment]!;
+      else if (insn.address32 || segment !== SEG_NONE || (indexed && !handlers.forms.includes('indexed'))) {
+        this.#effectiveAddress(insn, i, base, disp, dispHigh, segment);
+        base = SLOT_EA;
+        disp = 0;
+        dispHigh = 0;
+      } else if (indexed) form = 'indexed';
+    }
+    const handler = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
+    const layout = layouts[handler - RESERVED]!;
+    const rm = form === 'reg' ? this.#rmSlot(insn) : base * 8;
+    const at = this.#header(handler, this.#regSlot(insn), rm, insn.index, i, form === 'indexed' ? insn.scale : 0);
+    if (form !== 'reg') this.#pair(at + 8, disp, dispHigh);
+    if (layout.hasNextIp) this.#address(at + layout.immediate, nextIp);
+    else if (layout.hasImmediate) this.#pair(at + layout.immediate, insn.imm | (insn.imm2 << 16), insn.immHigh);
+    this.#at = at + layout.size;
+    if (layout.hasLinks) this.#links(page, at + layout.links, nextIp, insn);
+  }
+
+  #effectiveAddress(insn: Insn, i: number, base: number, disp: number, dispHigh: number, segment: number): void {
+    const handler = insn.address32 ? record.MICRO_EA32 : record.MICRO_EA;
+    const at = this.#header(handler, SEGMENT_SLOT[segment]! * 8, base * 8, insn.index, i, insn.scale);
+    this.#pair(at + 8, disp, dispHigh);
+    this.#at = at + record.MICRO_SIZE[handler]!;
+  }
+
+  #regSlot(insn: Insn): number {
+    const spec = insn.row.operands.find((o) => 'GVPZS'.includes(o.code));
+    return spec ? slotOf(insn, spec, insn.reg) : 0;
+  }
+
+  #rmSlot(insn: Insn): number {
+    if (!insn.row.hasModrm) return SEGMENT_SLOT[insn.segment]! * 8;
+    const spec = insn.row.operands.find((o) => 'EWUQNR'.includes(o.code));
+    return spec ? slotOf(insn, spec, insn.rm) : insn.rm * 8;
+  }
+
+  /** The stubs of a branch: taken, then not taken. */
+  #links(page: CodePage, at: number, nextIp: number, insn: Insn): void {
+    const target = nextIp + insn.imm;
+    this.#link(page, at, target);
+    if (insn.row.sem !== 'call' && insn.row.sem !== 'jmp') this.#link(page, at + 4, nextIp);
+  }
+
+  /** Makes the link word at `slot` lead to `target`, directly or through a stub. */
+  #link(page: CodePage, slot: number, target: number): void {
+    const { u32 } = this.#ram;
+    const offset = target - page.va;
+    const inPage = offset >= 0 && offset < 4096;
+    const known = inPage && !page.tails.has(offset) ? page.blocks[offset]! : 0;
+    if (known) {
+      u32[slot >> 2] = known;
+      return;
+    }
+    const i = Math.max(0, this.#count - 1);
+    const handler = inPage ? record.MICRO_LINK : record.MICRO_GOTO_VA;
+    const stub = this.#header(handler, 0, 0, 0, i, 0);
+    this.#address(stub + 8, target);
+    if (inPage) u32[(stub + 16) >> 2] = slot;
+    u32[slot >> 2] = stub;
+    this.#at = stub + record.MICRO_SIZE[handler]!;
+  }
+
+  /** Ends a block that no branch ends. */
+  #end(page: CodePage): void {
+    const count = this.#count;
+    if (count === 0) {
+      const vector = this.#stop === DECODE_UD ? VECTOR_UD : VECTOR_GP;
+      const at = this.#header(record.MICRO_RAISE, 0, 0, 0, 0, 0);
+      this.#pair(at + 8, vector, 0);
+      this.#at = at + 16;
+      return;
+    }
+    const last = this.#insns[count - 1]!.row;
+    if (last.end && (last.size64 === 'forced' || last.operands.some((o) => o.code === 'J'))) return;
+    const at = this.#header(record.MICRO_GOTO, 0, 0, 0, count - 1, 0);
+    this.#at = at + 16;
+    this.#link(page, at + 8, page.va + this.#offsets[count]!);
+  }
+
+  /** Reads a stub's target. */
+  targetOf(stub: number): number {
+    return this.#view.getUint32(stub + 8, true) + this.#view.getInt32(stub + 12, true) * 2 ** 32;
+  }
+}
+
+/** Byte offset of a register in its file. */
+function slotOf(insn: Insn, spec: OperandSpec, number: number): number {
+  if ('VWU'.includes(spec.code)) return number * 16;
+  if ('PQN'.includes(spec.code)) return (number & 7) * 16;
+  // Without REX, byte registers 4–7 are AH, CH, DH and BH.
+  if (spec.size === 'b' && insn.rex === 0 && number >= 4 && number < 8) return (number - 4) * 8 + 1;
+  return number * 8;
+}
