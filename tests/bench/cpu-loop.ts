@@ -1,6 +1,6 @@
 /** Guest instructions per second of tier 0 on a mixed integer loop: `npx tsx tests/bench/cpu-loop.ts`. */
-import { TRAP_FUEL, TRAP_SYSCALL } from '@vitrine/x86/cpu.ts';
-import { compileC, FlatMachine } from '../cpu/flat.ts';
+import { TRAP_FUEL, TRAP_SYSCALL } from "@vitrine/x86/cpu.ts";
+import { compileC, FlatMachine } from "../cpu/flat.ts";
 
 const SOURCE = `
 typedef unsigned long u64; typedef unsigned int u32; typedef unsigned char u8;
@@ -22,17 +22,20 @@ __attribute__((section(".text.start"))) void _start(void) {
 }`;
 
 function measure(rounds: number): { mips: number; sum: bigint } {
-  const machine = new FlatMachine().load(compileC(SOURCE, ['-O2', `-DROUNDS=${rounds}`]));
+  const machine = new FlatMachine().load(compileC(SOURCE, ["-O2", `-DROUNDS=${rounds}`]));
   const { cpu } = machine;
   const start = performance.now();
   let trap = TRAP_FUEL;
   while (trap === TRAP_FUEL) trap = cpu.run(1_000_000);
   const seconds = (performance.now() - start) / 1000;
-  if (trap !== TRAP_SYSCALL) throw new Error(`trap ${trap} vector ${cpu.vector} at ${cpu.rip.toString(16)}`);
+  if (trap !== TRAP_SYSCALL)
+    throw new Error(`trap ${trap} vector ${cpu.vector} at ${cpu.rip.toString(16)}`);
   return { mips: cpu.retired / seconds / 1e6, sum: cpu.gpr[7]! };
 }
 
 for (const rounds of [10, 1000, 1000, 2000]) {
   const { mips, sum } = measure(rounds);
-  console.log(`${rounds} rounds: ${mips.toFixed(1)} million instructions/s, sum ${sum.toString(16)}`);
+  console.log(
+    `${rounds} rounds: ${mips.toFixed(1)} million instructions/s, sum ${sum.toString(16)}`,
+  );
 }

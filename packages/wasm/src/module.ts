@@ -1,6 +1,6 @@
-import { Bytes } from './bytes.ts';
-import { Code, valtypeCode } from './code.ts';
-import type { ValType } from './instructions.ts';
+import { Bytes } from "./bytes.ts";
+import { Code, valtypeCode } from "./code.ts";
+import type { ValType } from "./instructions.ts";
 
 interface Import {
   readonly module: string;
@@ -61,7 +61,12 @@ export class ModuleWriter {
     return this.#types.push(key) - 1;
   }
 
-  importFunc(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): number {
+  importFunc(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    results: readonly ValType[],
+  ): number {
     const type = this.type(params, results);
     this.#imports.push({ module, name, encode: (into) => into.u8(FUNC).uleb(type) });
     return this.#importedFuncs++;
@@ -72,7 +77,11 @@ export class ModuleWriter {
   }
 
   importTable(module: string, name: string, limits: Limits): number {
-    this.#imports.push({ module, name, encode: (into) => encodeLimits(into.u8(TABLE).u8(0x70), limits) });
+    this.#imports.push({
+      module,
+      name,
+      encode: (into) => encodeLimits(into.u8(TABLE).u8(0x70), limits),
+    });
     return this.#importedTables++;
   }
 
@@ -102,10 +111,10 @@ export class ModuleWriter {
   }
 
   /** A global initialised with an integer constant. */
-  global(type: 'i32' | 'i64', mutable: boolean, value: bigint): number {
+  global(type: "i32" | "i64", mutable: boolean, value: bigint): number {
     this.#globals.push((into) => {
       into.u8(valtypeCode(type)).u8(Number(mutable));
-      if (type === 'i32') into.u8(0x41).sleb(Number(value));
+      if (type === "i32") into.u8(0x41).sleb(Number(value));
       else into.u8(0x42).sleb64(value);
       into.u8(0x0b);
     });
@@ -165,7 +174,12 @@ function encodeSegment(segment: Segment, into: Bytes): void {
   segment.encode(into);
 }
 
-function section<T>(out: Bytes, id: number, rows: readonly T[], encode: (row: T, into: Bytes) => void): void {
+function section<T>(
+  out: Bytes,
+  id: number,
+  rows: readonly T[],
+  encode: (row: T, into: Bytes) => void,
+): void {
   if (rows.length === 0) return;
   const body = new Bytes().uleb(rows.length);
   for (const row of rows) encode(row, body);

@@ -1,4 +1,4 @@
-import type { Ram } from './cpu.ts';
+import type { Ram } from "./cpu.ts";
 import {
   CONTEXT_AREA,
   CONTEXT_STRIDE,
@@ -7,8 +7,8 @@ import {
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_WRITE,
-} from './layout.ts';
-import { jumpHash } from './tier0/target.ts';
+} from "./layout.ts";
+import { jumpHash } from "./tier0/target.ts";
 
 /** A cached address space: its TLB and jump cache, and the pages whose code the latter may lead to. */
 export interface Context {
@@ -108,7 +108,8 @@ export class Contexts {
         const low = u32[entry + (TLB_WRITE >> 2)]!;
         if (low & 0xfff) continue;
         const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
-        if (physical >>> 12 === pfn) u32.fill(0xffff_ffff, entry + (TLB_WRITE >> 2), entry + (TLB_WRITE >> 2) + 2);
+        if (physical >>> 12 === pfn)
+          u32.fill(0xffff_ffff, entry + (TLB_WRITE >> 2), entry + (TLB_WRITE >> 2) + 2);
       }
   }
 }

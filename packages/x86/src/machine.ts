@@ -1,6 +1,6 @@
-import { assists } from './assist.ts';
-import { Contexts } from './contexts.ts';
-import type { Cpu } from './cpu.ts';
+import { assists } from "./assist.ts";
+import { Contexts } from "./contexts.ts";
+import type { Cpu } from "./cpu.ts";
 import {
   TRAP_EXCEPTION,
   TRAP_FUEL,
@@ -9,18 +9,18 @@ import {
   VECTOR_GP,
   VECTOR_PF,
   VECTOR_SS,
-} from './cpu.ts';
-import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from './decode.ts';
-import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from './fxsave.ts';
-import { ASSISTS } from './insn/system.ts';
-import { AC, DF, ID, NT, TF } from './ir/flags.ts';
-import * as L from './layout.ts';
-import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
-import { createRam, type MemoryRam } from './ram.ts';
-import { CodePages, type CodePage } from './tier0/code-pages.ts';
-import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
-import { MAX_BLOCK, Translator } from './tier0/translate.ts';
-import { wasm, type WasmModule } from './wasm-api.ts';
+} from "./cpu.ts";
+import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from "./decode.ts";
+import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from "./fxsave.ts";
+import { ASSISTS } from "./insn/system.ts";
+import { AC, DF, ID, NT, TF } from "./ir/flags.ts";
+import * as L from "./layout.ts";
+import { FETCH, NON_CANONICAL, READ, WRITE } from "./mmu.ts";
+import { createRam, type MemoryRam } from "./ram.ts";
+import { CodePages, type CodePage } from "./tier0/code-pages.ts";
+import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from "./tier0/record.ts";
+import { MAX_BLOCK, Translator } from "./tier0/translate.ts";
+import { wasm, type WasmModule } from "./wasm-api.ts";
 
 export interface CpuOptions {
   /** Bytes of RAM; see createRam. */
@@ -324,7 +324,8 @@ export class Machine implements Cpu {
     }
     const source = { page, physical: (physical & ~0xfff) >>> 0, nextPage };
     const rec = this.#translator.translate(source, offset, limit);
-    if (rec !== 0 && page.tails.has(offset)) this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
+    if (rec !== 0 && page.tails.has(offset))
+      this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
     return rec;
   }
 
@@ -364,7 +365,10 @@ export class Machine implements Cpu {
     const owner = this.#pages.ownerOf(stub);
     const rec = this.#block(target);
     if (rec === 0) return this.#fetchFault();
-    const same = owner !== undefined && owner === this.#pages.ownerOf(rec) && this.#pages.ownerOf(stub) === owner;
+    const same =
+      owner !== undefined &&
+      owner === this.#pages.ownerOf(rec) &&
+      this.#pages.ownerOf(stub) === owner;
     if (same && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
     this.#contexts.enterJump(target, rec);
     return -1;
@@ -423,7 +427,7 @@ export class Machine implements Cpu {
     touch: (physical: number, from: number, to: number) => void,
   ): boolean {
     const pieces: [number, number, number][] = [];
-    for (let from = 0; from < length; ) {
+    for (let from = 0; from < length;) {
       const physical = this.#exports.walk(BigInt.asIntN(64, va + BigInt(from)), access);
       if (physical === -1) return false;
       const to = Math.min(length, from + 4096 - (physical & 0xfff));

@@ -1,7 +1,14 @@
-import type { Ram } from '../cpu.ts';
-import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
-import { RESERVED, shapes } from './handlers.ts';
-import { layoutOf, MICRO_GOTO, MICRO_GOTO_VA, MICRO_LINK, MICRO_RESYNC, MICRO_SIZE } from './record.ts';
+import type { Ram } from "../cpu.ts";
+import { ARENA, FRAME_CODE, FRAME_FLAGS } from "../layout.ts";
+import { RESERVED, shapes } from "./handlers.ts";
+import {
+  layoutOf,
+  MICRO_GOTO,
+  MICRO_GOTO_VA,
+  MICRO_LINK,
+  MICRO_RESYNC,
+  MICRO_SIZE,
+} from "./record.ts";
 
 export const CHUNK = 4096;
 
@@ -110,7 +117,7 @@ export class CodePages {
     let last = page.chunks.length - 1;
     if (last < 0 || page.filled[last]! + bytes > CHUNK) {
       const chunk = this.#free.pop();
-      if (chunk === undefined) throw new Error('record arena exhausted');
+      if (chunk === undefined) throw new Error("record arena exhausted");
       this.#owners[chunk] = page;
       last = page.chunks.push(chunk) - 1;
       page.filled.push(0);
@@ -145,7 +152,7 @@ export class CodePages {
     page.chunks.forEach((chunk, i) => {
       const start = ARENA + chunk * CHUNK;
       const end = start + page.filled[i]!;
-      for (let rec = start; rec < end; ) {
+      for (let rec = start; rec < end;) {
         const size = recordSizes[u16[rec >> 1]!]!;
         u16[rec >> 1] = successorOf(u16[rec >> 1]!);
         rec += size;
