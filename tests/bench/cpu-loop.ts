@@ -1,6 +1,6 @@
 /** Guest instructions per second of tier 0 on a mixed integer loop: `npx tsx tests/bench/cpu-loop.ts`. */
-import { TRAP_FUEL, TRAP_SYSCALL } from "@vitrine/x86/cpu.ts";
-import { compileC, FlatMachine } from "../cpu/flat.ts";
+import { TRAP_FUEL, TRAP_SYSCALL } from '@vitrine/x86/cpu.ts';
+import { compileC, FlatMachine } from '../cpu/flat.ts';
 
 const SOURCE = `
 typedef unsigned long u64; typedef unsigned int u32; typedef unsigned char u8;
@@ -22,7 +22,7 @@ __attribute__((section(".text.start"))) void _start(void) {
 }`;
 
 function measure(rounds: number): { mips: number; sum: bigint } {
-  const machine = new FlatMachine().load(compileC(SOURCE, ["-O2", `-DROUNDS=${rounds}`]));
+  const machine = new FlatMachine().load(compileC(SOURCE, ['-O2', `-DROUNDS=${rounds}`]));
   const { cpu } = machine;
   const start = performance.now();
   let trap = TRAP_FUEL;

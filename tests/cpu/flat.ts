@@ -1,11 +1,11 @@
 /** Runs flat pieces of machine code on the bare processor: no kernel, a few mapped pages. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { PTE_A, PTE_D, PTE_NX_HI, PTE_P, PTE_U, PTE_W } from "@vitrine/x86/cpu.ts";
-import { createCpu, type Machine } from "@vitrine/x86/machine.ts";
-import { generateTier0 } from "@vitrine/x86/tier0/generate.ts";
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PTE_A, PTE_D, PTE_NX_HI, PTE_P, PTE_U, PTE_W } from '@vitrine/x86/cpu.ts';
+import { createCpu, type Machine } from '@vitrine/x86/machine.ts';
+import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
 
 export const CODE = 0x40_0000;
 export const DATA = 0x60_0000;
@@ -98,39 +98,39 @@ export class FlatMachine {
 
 /** Assembles Intel-syntax source to flat bytes at CODE. */
 export function assemble(source: string): Uint8Array {
-  return build("s", `.intel_syntax noprefix\n.globl _start\n_start:\n${source}\n`, []);
+  return build('s', `.intel_syntax noprefix\n.globl _start\n_start:\n${source}\n`, []);
 }
 
 /** Compiles C whose entry is `_start` to flat bytes at CODE. */
-export function compileC(source: string, flags: readonly string[] = ["-O2"]): Uint8Array {
-  return build("c", source, flags);
+export function compileC(source: string, flags: readonly string[] = ['-O2']): Uint8Array {
+  return build('c', source, flags);
 }
 
 function build(extension: string, source: string, flags: readonly string[]): Uint8Array {
-  const dir = mkdtempSync(join(tmpdir(), "flat-"));
+  const dir = mkdtempSync(join(tmpdir(), 'flat-'));
   try {
     const input = join(dir, `in.${extension}`);
     writeFileSync(input, source);
     const script = `SECTIONS { . = ${CODE}; .all : { *(.text.start) *(.text*) *(.rodata*) . = ALIGN(4096); *(.data*) *(.bss*) *(COMMON) } /DISCARD/ : { *(.comment) *(.eh_frame*) *(.note*) } }`;
-    writeFileSync(join(dir, "l.ld"), script);
+    writeFileSync(join(dir, 'l.ld'), script);
     const common = [
-      "-nostdlib",
-      "-static",
-      "-ffreestanding",
-      "-fno-pic",
-      "-no-pie",
-      "-fno-stack-protector",
+      '-nostdlib',
+      '-static',
+      '-ffreestanding',
+      '-fno-pic',
+      '-no-pie',
+      '-fno-stack-protector',
     ];
     execFileSync(
-      "gcc",
-      [...common, ...flags, "-Wl,-T,l.ld", "-Wl,--build-id=none", "-o", "out.elf", input],
+      'gcc',
+      [...common, ...flags, '-Wl,-T,l.ld', '-Wl,--build-id=none', '-o', 'out.elf', input],
       {
         cwd: dir,
-        stdio: ["ignore", "ignore", "pipe"],
+        stdio: ['ignore', 'ignore', 'pipe'],
       },
     );
-    execFileSync("objcopy", ["-O", "binary", "out.elf", "out.bin"], { cwd: dir });
-    return readFileSync(join(dir, "out.bin"));
+    execFileSync('objcopy', ['-O', 'binary', 'out.elf', 'out.bin'], { cwd: dir });
+    return readFileSync(join(dir, 'out.bin'));
   } finally {
     rmSync(dir, { recursive: true });
   }

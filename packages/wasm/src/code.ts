@@ -1,5 +1,5 @@
-import { Bytes } from "./bytes.ts";
-import { instructions, type ValType } from "./instructions.ts";
+import { Bytes } from './bytes.ts';
+import { instructions, type ValType } from './instructions.ts';
 
 const VALTYPE: Record<ValType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
@@ -51,7 +51,7 @@ export class Code {
   }
 
   v128(bytes: ArrayLike<number>): this {
-    this.op("v128.const").body.raw(bytes);
+    this.op('v128.const').body.raw(bytes);
     return this;
   }
 
@@ -92,7 +92,7 @@ export class Code {
   }
 
   /** `block`, `loop` or `if`, optionally leaving one value. */
-  enter(name: "block" | "loop" | "if", result?: ValType): this {
+  enter(name: 'block' | 'loop' | 'if', result?: ValType): this {
     this.op(name).body.u8(result ? VALTYPE[result] : 0x40);
     return this;
   }
@@ -145,12 +145,12 @@ export class Code {
   }
 
   memoryCopy(): this {
-    this.op("memory.copy").body.u8(0).u8(0);
+    this.op('memory.copy').body.u8(0).u8(0);
     return this;
   }
 
   memoryFill(): this {
-    this.op("memory.fill").body.u8(0);
+    this.op('memory.fill').body.u8(0);
     return this;
   }
 

@@ -204,28 +204,28 @@ fd21 f64x2.extract_lane v:F L
 fd22 f64x2.replace_lane vF:v L
 `;
 
-export type ValType = "i32" | "i64" | "f32" | "f64" | "v128";
+export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
 /** How an instruction's immediate bytes are laid out; see the heading of this file. */
 export type Immediate =
-  | "-"
-  | "block"
-  | "label"
-  | "labels"
-  | "func"
-  | "indirect"
-  | "local"
-  | "global"
-  | "zero"
-  | "zero2"
-  | "i32"
-  | "i64"
-  | "f32"
-  | "f64"
-  | "v128"
-  | "mem"
-  | "L"
-  | "LL";
+  | '-'
+  | 'block'
+  | 'label'
+  | 'labels'
+  | 'func'
+  | 'indirect'
+  | 'local'
+  | 'global'
+  | 'zero'
+  | 'zero2'
+  | 'i32'
+  | 'i64'
+  | 'f32'
+  | 'f64'
+  | 'v128'
+  | 'mem'
+  | 'L'
+  | 'LL';
 
 export interface Instruction {
   readonly name: string;
@@ -240,35 +240,35 @@ export interface Instruction {
   readonly align: number;
 }
 
-const letters: Record<string, ValType> = { i: "i32", I: "i64", f: "f32", F: "f64", v: "v128" };
+const letters: Record<string, ValType> = { i: 'i32', I: 'i64', f: 'f32', F: 'f64', v: 'v128' };
 
 export const instructions: Map<string, Instruction> = new Map();
 /** By prefix * 256 + code, for the printer. */
 export const instructionByCode: Map<number, Instruction> = new Map();
 
 function define(opcode: number, name: string, signature: string, immediate: string): void {
-  const [params = "", results = ""] = signature.split(":");
+  const [params = '', results = ''] = signature.split(':');
   const isMemory = /^m\d$/.test(immediate);
   const row: Instruction = {
     name,
     prefix: opcode >> 8,
     code: opcode & 0xff,
-    params: signature === "*" ? undefined : [...params].map((c) => letters[c]!),
+    params: signature === '*' ? undefined : [...params].map((c) => letters[c]!),
     result: letters[results],
-    immediate: isMemory ? "mem" : (immediate as Immediate),
+    immediate: isMemory ? 'mem' : (immediate as Immediate),
     align: isMemory ? Number(immediate[1]) : 0,
   };
   instructions.set(name, row);
   instructionByCode.set(row.prefix * 256 + row.code, row);
 }
 
-for (const line of (control + memory + lanes).split("\n")) {
-  const [opcode, name, signature, immediate] = line.split(" ");
+for (const line of (control + memory + lanes).split('\n')) {
+  const [opcode, name, signature, immediate] = line.split(' ');
   if (immediate) define(parseInt(opcode!, 16), name!, signature!, immediate);
 }
-for (const line of families.split("\n")) {
-  const [opcode, signature, prefix, ...names] = line.split(" ");
+for (const line of families.split('\n')) {
+  const [opcode, signature, prefix, ...names] = line.split(' ');
   names.forEach((name, i) =>
-    define(parseInt(opcode!, 16) + i, `${prefix}.${name}`, signature!, "-"),
+    define(parseInt(opcode!, 16) + i, `${prefix}.${name}`, signature!, '-'),
   );
 }

@@ -1,6 +1,6 @@
-import { Bytes } from "./bytes.ts";
-import { Code, valtypeCode } from "./code.ts";
-import type { ValType } from "./instructions.ts";
+import { Bytes } from './bytes.ts';
+import { Code, valtypeCode } from './code.ts';
+import type { ValType } from './instructions.ts';
 
 interface Import {
   readonly module: string;
@@ -111,10 +111,10 @@ export class ModuleWriter {
   }
 
   /** A global initialised with an integer constant. */
-  global(type: "i32" | "i64", mutable: boolean, value: bigint): number {
+  global(type: 'i32' | 'i64', mutable: boolean, value: bigint): number {
     this.#globals.push((into) => {
       into.u8(valtypeCode(type)).u8(Number(mutable));
-      if (type === "i32") into.u8(0x41).sleb(Number(value));
+      if (type === 'i32') into.u8(0x41).sleb(Number(value));
       else into.u8(0x42).sleb64(value);
       into.u8(0x0b);
     });

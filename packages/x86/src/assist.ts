@@ -1,10 +1,10 @@
 /** Bodies of the instructions that JavaScript carries out. */
-import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from "./cpu.ts";
-import { cpuid } from "./cpuid.ts";
-import type { Insn } from "./decode.ts";
-import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from "./fxsave.ts";
-import type { Assist } from "./insn/system.ts";
-import type { Machine } from "./machine.ts";
+import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
+import { cpuid } from './cpuid.ts';
+import type { Insn } from './decode.ts';
+import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
+import type { Assist } from './insn/system.ts';
+import type { Machine } from './machine.ts';
 
 /** The vector of a fault, -1 for a page fault whose details are in the machine, or undefined when all went well. */
 export type AssistResult = number | undefined;

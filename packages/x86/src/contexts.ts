@@ -1,4 +1,4 @@
-import type { Ram } from "./cpu.ts";
+import type { Ram } from './cpu.ts';
 import {
   CONTEXT_AREA,
   CONTEXT_STRIDE,
@@ -7,8 +7,8 @@ import {
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_WRITE,
-} from "./layout.ts";
-import { jumpHash } from "./tier0/target.ts";
+} from './layout.ts';
+import { jumpHash } from './tier0/target.ts';
 
 /** A cached address space: its TLB and jump cache, and the pages whose code the latter may lead to. */
 export interface Context {

@@ -1,8 +1,8 @@
 /** CPUID (SDM vol. 2): exactly the features that exist. */
-import { features } from "./features.ts";
+import { features } from './features.ts';
 
-const VENDOR = "VitrineX86  ";
-const BRAND = "Vitrine x86-64 processor";
+const VENDOR = 'VitrineX86  ';
+const BRAND = 'Vitrine x86-64 processor';
 
 /** Bits of leaf 1 ECX and of leaf 80000001H ECX by feature name. */
 const LEAF1_ECX: Record<string, number> = {
@@ -10,8 +10,8 @@ const LEAF1_ECX: Record<string, number> = {
   pclmulqdq: 1,
   ssse3: 9,
   cx16: 13,
-  "sse4.1": 19,
-  "sse4.2": 20,
+  'sse4.1': 19,
+  'sse4.2': 20,
   movbe: 22,
   popcnt: 23,
   aes: 25,
@@ -35,7 +35,7 @@ export function cpuid(leaf: number, subleaf: number): readonly [number, number, 
       return [7, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
     case 1: {
       const ecx = Object.entries(LEAF1_ECX).filter(([name]) => features.has(name));
-      const edx = features.has("mmx") ? [...LEAF1_EDX, 23] : LEAF1_EDX;
+      const edx = features.has('mmx') ? [...LEAF1_EDX, 23] : LEAF1_EDX;
       // Family 6; CLFLUSH line of 8 quadwords; one logical processor.
       return [0x0006_06f0, 0x0001_0800, bits(ecx.map(([, bit]) => bit)), bits(edx)];
     }
@@ -44,7 +44,7 @@ export function cpuid(leaf: number, subleaf: number): readonly [number, number, 
     case 0x8000_0000:
       return [0x8000_0008 | 0, 0, 0, 0];
     case 0x8000_0001:
-      return [0, 0, features.has("lahf") ? 1 : 0, bits([11, 20, 27, 29])];
+      return [0, 0, features.has('lahf') ? 1 : 0, bits([11, 20, 27, 29])];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {

@@ -1,6 +1,6 @@
-import { features } from "./features.ts";
-import { SLOT_ZERO } from "./layout.ts";
-import { rows, type OperandSpec, type Row } from "./opcodes.ts";
+import { features } from './features.ts';
+import { SLOT_ZERO } from './layout.ts';
+import { rows, type OperandSpec, type Row } from './opcodes.ts';
 
 export const DECODED = 0;
 /** No such instruction: #UD. */
@@ -77,7 +77,7 @@ function enter(row: Row, opcode: number): void {
     }
     for (let form = 0; form < 16; form++) {
       if (row.digit >= 0 && (form & 7) !== row.digit) continue;
-      if (row.mod !== "any" && (row.mod === "reg") !== form >= 8) continue;
+      if (row.mod !== 'any' && (row.mod === 'reg') !== form >= 8) continue;
       const at = prefix * 16 + form;
       // A row with a mandatory prefix or a digit beats one without.
       const old = choice.byForm[at];
@@ -87,7 +87,7 @@ function enter(row: Row, opcode: number): void {
 }
 
 for (const row of rows) {
-  if (row.gate !== "" && !features.has(row.gate)) continue;
+  if (row.gate !== '' && !features.has(row.gate)) continue;
   for (let i = 0; i < row.span; i++) enter(row, row.opcode + i);
 }
 
@@ -225,10 +225,10 @@ function select(
 
 function setOperandSize(insn: Insn, row: Row, operand66: boolean): void {
   const use66 = operand66 && row.prefix !== 1;
-  if (row.size64 === "forced") insn.opsize = 64;
+  if (row.size64 === 'forced') insn.opsize = 64;
   else if (insn.rex & 8) insn.opsize = 64;
   else if (use66) insn.opsize = 16;
-  else insn.opsize = row.size64 === "default" ? 64 : 32;
+  else insn.opsize = row.size64 === 'default' ? 64 : 32;
 }
 
 function decodeModrm(insn: Insn, rex: number): void {
@@ -267,8 +267,8 @@ function fetchImmediates(insn: Insn, row: Row): void {
   insn.immHigh = 0;
   let first = true;
   for (const operand of row.operands) {
-    if (operand.code === "O") fetchOffset(insn);
-    if (operand.code !== "I" && operand.code !== "J") continue;
+    if (operand.code === 'O') fetchOffset(insn);
+    if (operand.code !== 'I' && operand.code !== 'J') continue;
     if (first) fetchImmediate(insn, operand);
     else insn.imm2 = fetch8();
     first = false;
@@ -286,16 +286,16 @@ function fetchOffset(insn: Insn): void {
 
 function fetchImmediate(insn: Insn, { code, size }: OperandSpec): void {
   const short16 = insn.opsize === 16;
-  if (size === "v" && insn.opsize === 64) {
+  if (size === 'v' && insn.opsize === 64) {
     insn.imm = fetch32();
     insn.immHigh = fetch32();
     return;
   }
-  if (size === "b") insn.imm = code === "J" ? (fetch8() << 24) >> 24 : fetch8();
-  else if (size === "bs") {
+  if (size === 'b') insn.imm = code === 'J' ? (fetch8() << 24) >> 24 : fetch8();
+  else if (size === 'bs') {
     const value = (fetch8() << 24) >> 24;
     insn.imm = short16 ? value & 0xffff : value;
-  } else if (size === "w") insn.imm = fetch16();
+  } else if (size === 'w') insn.imm = fetch16();
   else insn.imm = short16 ? fetch16() : fetch32();
   insn.immHigh = insn.imm >> 31;
 }

@@ -1,5 +1,5 @@
 /** FXSAVE and FXRSTOR (SDM vol. 1, 10.5), 64-bit layout, between the register context and a 512-byte image. */
-import type { Ram } from "./cpu.ts";
+import type { Ram } from './cpu.ts';
 import {
   FCW_CELL,
   FDP_CELL,
@@ -10,7 +10,7 @@ import {
   MXCSR_CELL,
   ST_BASE,
   XMM_BASE,
-} from "./layout.ts";
+} from './layout.ts';
 
 export const FXSAVE_SIZE = 512;
 export const MXCSR_MASK = 0xffff;

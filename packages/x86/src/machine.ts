@@ -1,6 +1,6 @@
-import { assists } from "./assist.ts";
-import { Contexts } from "./contexts.ts";
-import type { Cpu } from "./cpu.ts";
+import { assists } from './assist.ts';
+import { Contexts } from './contexts.ts';
+import type { Cpu } from './cpu.ts';
 import {
   TRAP_EXCEPTION,
   TRAP_FUEL,
@@ -9,18 +9,18 @@ import {
   VECTOR_GP,
   VECTOR_PF,
   VECTOR_SS,
-} from "./cpu.ts";
-import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from "./decode.ts";
-import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from "./fxsave.ts";
-import { ASSISTS } from "./insn/system.ts";
-import { AC, DF, ID, NT, TF } from "./ir/flags.ts";
-import * as L from "./layout.ts";
-import { FETCH, NON_CANONICAL, READ, WRITE } from "./mmu.ts";
-import { createRam, type MemoryRam } from "./ram.ts";
-import { CodePages, type CodePage } from "./tier0/code-pages.ts";
-import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from "./tier0/record.ts";
-import { MAX_BLOCK, Translator } from "./tier0/translate.ts";
-import { wasm, type WasmModule } from "./wasm-api.ts";
+} from './cpu.ts';
+import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from './decode.ts';
+import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from './fxsave.ts';
+import { ASSISTS } from './insn/system.ts';
+import { AC, DF, ID, NT, TF } from './ir/flags.ts';
+import * as L from './layout.ts';
+import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
+import { createRam, type MemoryRam } from './ram.ts';
+import { CodePages, type CodePage } from './tier0/code-pages.ts';
+import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
+import { MAX_BLOCK, Translator } from './tier0/translate.ts';
+import { wasm, type WasmModule } from './wasm-api.ts';
 
 export interface CpuOptions {
   /** Bytes of RAM; see createRam. */

@@ -14,9 +14,9 @@ import {
   PTE_PS,
   PTE_U,
   PTE_W,
-} from "./cpu.ts";
-import type { Builder } from "./ir/builder.ts";
-import type { Helper, Node, Var } from "./ir/node.ts";
+} from './cpu.ts';
+import type { Builder } from './ir/builder.ts';
+import type { Helper, Node, Var } from './ir/node.ts';
 import {
   BOUNCE,
   BOUNCE_FIRST,
@@ -35,7 +35,7 @@ import {
   TLB_ENTRIES,
   TLB_READ,
   TLB_WRITE,
-} from "./layout.ts";
+} from './layout.ts';
 
 export const READ = 0;
 export const WRITE = 1;
@@ -51,9 +51,9 @@ const PTE_NX = 1n << 63n;
 
 /** Notes a fault in the context's cells and returns FAULT. */
 function fail(b: Builder, vector: number, va: Node, code: Node): void {
-  b.store("i64.store", b.i32(FAULT_ADDRESS), va);
-  b.store("i32.store", b.i32(FAULT_CODE), code);
-  b.store("i32.store", b.i32(FAULT_VECTOR), b.i32(vector));
+  b.store('i64.store', b.i32(FAULT_ADDRESS), va);
+  b.store('i32.store', b.i32(FAULT_CODE), code);
+  b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
   b.return(b.i32(FAULT));
 }
 
@@ -62,9 +62,9 @@ function fail(b: Builder, vector: number, va: Node, code: Node): void {
  * @returns the physical address, or FAULT with FAULT_ADDRESS, FAULT_CODE and FAULT_VECTOR set
  */
 export const walk: Helper = {
-  name: "walk",
-  params: ["i64", "i32"],
-  result: "i32",
+  name: 'walk',
+  params: ['i64', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, va, access) {
     const canonical = b.eq(b.shrS(b.shl(va, b.i64(16)), b.i64(16)), va);
@@ -75,7 +75,7 @@ export const walk: Helper = {
       b.i32(PF_USER),
       b.or(b.mul(write, b.i32(PF_WRITE)), b.mul(fetch, b.i32(PF_FETCH))),
     );
-    const table = b.var(b.and(b.load("i32.load", b.i32(CR3_CELL)), b.i32(-4096)));
+    const table = b.var(b.and(b.load('i32.load', b.i32(CR3_CELL)), b.i32(-4096)));
     const allowed = b.var(b.i64(-1));
     const denied = b.var(b.i64(0));
     const offset = b.var(b.i32(0));
@@ -114,14 +114,14 @@ interface LevelState {
 function level(b: Builder, s: LevelState): void {
   const index = b.wrap(b.and(b.shrU(s.va, b.i64(s.shift - 3)), b.i64(0xff8)));
   b.assign(s.place, b.add(b.value(s.table), index));
-  const entry = b.load("i64.load", b.value(s.place));
+  const entry = b.load('i64.load', b.value(s.place));
   b.if(b.eqz(b.wrap(b.and(entry, b.i64(PTE_P)))), () => fail(b, 14, s.va, s.code));
   b.assign(s.allowed, b.and(b.value(s.allowed), entry));
   b.assign(s.denied, b.or(b.value(s.denied), entry));
   const physical = b.wrap(b.and(entry, b.i64(0xffff_f000)));
   const high = b.ne(b.and(entry, b.i64(0x000f_ffff_0000_0000n)), b.i64(0));
-  const size = b.load("i32.load", b.i32(RAM_SIZE_CELL));
-  const reserved = b.var(b.or(high, b.op("i32.ge_u", physical, size)));
+  const size = b.load('i32.load', b.i32(RAM_SIZE_CELL));
+  const reserved = b.var(b.or(high, b.op('i32.ge_u', physical, size)));
   b.assign(s.table, physical);
   const isLarge = b.wrap(b.and(entry, b.i64(PTE_PS)));
   if (s.shift === 39) b.assign(reserved, b.or(b.value(reserved), isLarge));
@@ -145,14 +145,14 @@ function markAccessed(b: Builder, places: readonly Var[], write: Node): void {
   for (const place of places)
     b.if(b.value(place), () => {
       b.assign(last, b.value(place));
-      const entry = b.load("i32.load", b.value(place));
+      const entry = b.load('i32.load', b.value(place));
       b.if(b.eqz(b.and(entry, b.i32(PTE_A))), () =>
-        b.store("i32.store", b.value(place), b.or(entry, b.i32(PTE_A))),
+        b.store('i32.store', b.value(place), b.or(entry, b.i32(PTE_A))),
       );
     });
   b.if(write, () => {
-    const entry = b.load("i32.load", b.value(last));
-    b.store("i32.store", b.value(last), b.or(entry, b.i32(PTE_D)));
+    const entry = b.load('i32.load', b.value(last));
+    b.store('i32.store', b.value(last), b.or(entry, b.i32(PTE_D)));
   });
 }
 
@@ -167,25 +167,25 @@ export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
 /** Notes a guest write to a frame: drops code that came from it. */
 function noteWrite(b: Builder, physical: Node): void {
   const frame = b.shrU(physical, b.i32(12));
-  b.if(b.and(b.load("i32.load8_u", frame, FRAME_FLAGS), b.i32(FRAME_CODE)), () => {
-    b.node("call_import", undefined, "effect", [frame], "codeWritten");
+  b.if(b.and(b.load('i32.load8_u', frame, FRAME_FLAGS), b.i32(FRAME_CODE)), () => {
+    b.node('call_import', undefined, 'effect', [frame], 'codeWritten');
   });
-  const flags = b.load("i32.load8_u", frame, FRAME_FLAGS);
-  b.store("i32.store8", frame, b.or(flags, b.i32(FRAME_WRITTEN)), FRAME_FLAGS);
+  const flags = b.load('i32.load8_u', frame, FRAME_FLAGS);
+  b.store('i32.store8', frame, b.or(flags, b.i32(FRAME_WRITTEN)), FRAME_FLAGS);
 }
 
 /** Makes BOUNCE of two pieces of an operand that straddles a page boundary. */
 function assemble(b: Builder, first: Node, second: Node, split: Node, size: Node): void {
-  b.node("memory.copy", undefined, "effect", [b.i32(BOUNCE), first, split]);
+  b.node('memory.copy', undefined, 'effect', [b.i32(BOUNCE), first, split]);
   const rest = b.sub(size, split);
-  b.node("memory.copy", undefined, "effect", [b.add(b.i32(BOUNCE), split), second, rest]);
+  b.node('memory.copy', undefined, 'effect', [b.add(b.i32(BOUNCE), split), second, rest]);
 }
 
 function straddle(b: Builder, va: Node, size: Node): { crosses: Node; split: Node; next: Node } {
   const offset = b.and(b.wrap(va), b.i32(0xfff));
   const split = b.sub(b.i32(4096), offset);
   return {
-    crosses: b.op("i32.gt_u", size, split),
+    crosses: b.op('i32.gt_u', size, split),
     split,
     next: b.and(b.add(va, b.i64(4095)), b.i64(PAGE)),
   };
@@ -196,9 +196,9 @@ const returnIfFault = (b: Builder, physical: Node): void =>
 
 /** TLB miss on a read. */
 export const readMiss: Helper = {
-  name: "readMiss",
-  params: ["i64", "i32", "i32"],
-  result: "i32",
+  name: 'readMiss',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
     const physical = b.call(walk, va, b.i32(READ));
@@ -212,20 +212,20 @@ export const readMiss: Helper = {
     });
     const entry = tlbEntry(b, va, tlb);
     const page = b.and(va, b.i64(PAGE));
-    b.store("i64.store", entry, page, TLB_READ);
-    b.if(b.ne(b.load("i64.load", entry, TLB_WRITE), page), () =>
-      b.store("i64.store", entry, b.i64(-1), TLB_WRITE),
+    b.store('i64.store', entry, page, TLB_READ);
+    b.if(b.ne(b.load('i64.load', entry, TLB_WRITE), page), () =>
+      b.store('i64.store', entry, b.i64(-1), TLB_WRITE),
     );
-    b.store("i32.store", entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
+    b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
     return physical;
   },
 };
 
 /** TLB miss on a write. A straddling store goes to BOUNCE, and from there to its places with `commitStore`. */
 export const writeMiss: Helper = {
-  name: "writeMiss",
-  params: ["i64", "i32", "i32"],
-  result: "i32",
+  name: 'writeMiss',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
     const physical = b.call(walk, va, b.i32(WRITE));
@@ -237,34 +237,34 @@ export const writeMiss: Helper = {
       noteWrite(b, physical);
       noteWrite(b, second);
       assemble(b, physical, second, split, size);
-      b.store("i32.store", b.i32(BOUNCE_FIRST), physical);
-      b.store("i32.store", b.i32(BOUNCE_SECOND), second);
-      b.store("i32.store", b.i32(BOUNCE_SPLIT), split);
-      b.store("i32.store", b.i32(BOUNCE_SIZE), size);
+      b.store('i32.store', b.i32(BOUNCE_FIRST), physical);
+      b.store('i32.store', b.i32(BOUNCE_SECOND), second);
+      b.store('i32.store', b.i32(BOUNCE_SPLIT), split);
+      b.store('i32.store', b.i32(BOUNCE_SIZE), size);
       b.return(b.i32(BOUNCE));
     });
     noteWrite(b, physical);
     const entry = tlbEntry(b, va, tlb);
     const page = b.and(va, b.i64(PAGE));
-    b.store("i64.store", entry, page, TLB_READ);
-    b.store("i64.store", entry, page, TLB_WRITE);
-    b.store("i32.store", entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
+    b.store('i64.store', entry, page, TLB_READ);
+    b.store('i64.store', entry, page, TLB_WRITE);
+    b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
     return physical;
   },
 };
 
 /** Writes BOUNCE to the two places of the straddling operand. */
 export const commitStore: Helper = {
-  name: "commitStore",
+  name: 'commitStore',
   params: [],
   result: undefined,
   pure: false,
   body(b) {
-    const cell = (address: number): Node => b.load("i32.load", b.i32(address));
+    const cell = (address: number): Node => b.load('i32.load', b.i32(address));
     const split = cell(BOUNCE_SPLIT);
-    b.node("memory.copy", undefined, "effect", [cell(BOUNCE_FIRST), b.i32(BOUNCE), split]);
+    b.node('memory.copy', undefined, 'effect', [cell(BOUNCE_FIRST), b.i32(BOUNCE), split]);
     const from = b.add(b.i32(BOUNCE), split);
-    b.node("memory.copy", undefined, "effect", [
+    b.node('memory.copy', undefined, 'effect', [
       cell(BOUNCE_SECOND),
       from,
       b.sub(cell(BOUNCE_SIZE), split),

@@ -15,7 +15,7 @@
  *   fault: may fault though it has no memory operand. sem=NAME: meaning, where it is not the mnemonic's. wN: fixed
  *   operand width. gate=NAME: exists only with that CPUID feature (features.ts).
  */
-import { fpRows } from "./opcodes-fp.ts";
+import { fpRows } from './opcodes-fp.ts';
 
 const integer = `
 63 movsxd =Gv,Ed x
@@ -212,13 +212,13 @@ NP.0FC3 movnti =My,Gy sem=mov
 /** Families of the integer set whose rows differ by a number only. */
 function families(): string {
   const lines: string[] = [];
-  "add or adc sbb and sub xor cmp".split(" ").forEach((name, i) => {
-    const op = (n: number): string => (i * 8 + n).toString(16).toUpperCase().padStart(2, "0");
-    const logic = name === "or" || name === "and" || name === "xor";
+  'add or adc sbb and sub xor cmp'.split(' ').forEach((name, i) => {
+    const op = (n: number): string => (i * 8 + n).toString(16).toUpperCase().padStart(2, '0');
+    const logic = name === 'or' || name === 'and' || name === 'xor';
     const flags =
-      (logic ? "W:oszpc U:a" : "W:oszapc") + (name === "adc" || name === "sbb" ? " R:c" : "");
-    const dst = name === "cmp" ? "" : "+";
-    const lock = name === "cmp" ? "" : "lock";
+      (logic ? 'W:oszpc U:a' : 'W:oszapc') + (name === 'adc' || name === 'sbb' ? ' R:c' : '');
+    const dst = name === 'cmp' ? '' : '+';
+    const lock = name === 'cmp' ? '' : 'lock';
     lines.push(
       `${op(0)} ${name} ${dst}Eb,Gb ${flags} ${lock}`,
       `${op(1)} ${name} ${dst}Ev,Gv ${flags} ${lock} x`,
@@ -231,11 +231,11 @@ function families(): string {
       `83/${i} ${name} ${dst}Ev,Ibs ${flags} ${lock}`,
     );
   });
-  "rol ror rcl rcr shl shr sal sar".split(" ").forEach((name, i) => {
+  'rol ror rcl rcr shl shr sal sar'.split(' ').forEach((name, i) => {
     const rotate = i < 4;
-    const flags = rotate ? "C:oc" : "C:oszapc";
-    const reads = i === 2 || i === 3 ? "R:c" : "";
-    const sem = name === "sal" ? "sem=shl" : "";
+    const flags = rotate ? 'C:oc' : 'C:oszapc';
+    const reads = i === 2 || i === 3 ? 'R:c' : '';
+    const sem = name === 'sal' ? 'sem=shl' : '';
     const tail = `${flags} ${reads} ${sem}`;
     lines.push(
       `C0/${i} ${name} +Eb,Ib ${tail}`,
@@ -246,8 +246,8 @@ function families(): string {
       `D3/${i} ${name} +Ev,CL ${tail}`,
     );
   });
-  const conditions = "o no b nb z nz be nbe s ns p np l nl le nle".split(" ");
-  const reads = "o o c c z z cz cz s s p p so so szo szo".split(" ");
+  const conditions = 'o no b nb z nz be nbe s ns p np l nl le nle'.split(' ');
+  const reads = 'o o c c z z cz cz s s p p so so szo szo'.split(' ');
   conditions.forEach((cc, i) => {
     const hex = i.toString(16).toUpperCase();
     lines.push(
@@ -257,7 +257,7 @@ function families(): string {
       `0F9${hex} set${cc} =Eb sem=setcc R:${reads[i]}`,
     );
   });
-  return lines.join("\n");
+  return lines.join('\n');
 }
 
 /** SSE and SSE2 data movement, logic and integer arithmetic. */
@@ -394,35 +394,35 @@ NP.0FC6 shufps +Vdq,Wdq,Ib
 `;
 
 export type OperandCode =
-  | "E"
-  | "G"
-  | "I"
-  | "J"
-  | "M"
-  | "O"
-  | "V"
-  | "W"
-  | "U"
-  | "P"
-  | "Q"
-  | "N"
-  | "R"
-  | "S"
-  | "X"
-  | "Y"
-  | "Z"
+  | 'E'
+  | 'G'
+  | 'I'
+  | 'J'
+  | 'M'
+  | 'O'
+  | 'V'
+  | 'W'
+  | 'U'
+  | 'P'
+  | 'Q'
+  | 'N'
+  | 'R'
+  | 'S'
+  | 'X'
+  | 'Y'
+  | 'Z'
   /** A register that the opcode implies. */
-  | "fixed"
+  | 'fixed'
   /** The constant 1. */
-  | "one"
+  | 'one'
   /** An x87 stack register: ST(i) from ModRM.rm, or ST(0). */
-  | "st";
+  | 'st';
 
 export interface OperandSpec {
   readonly code: OperandCode;
   /** b w d q dq u t v z y bs, or empty. */
   readonly size: string;
-  readonly access: "r" | "w" | "rw";
+  readonly access: 'r' | 'w' | 'rw';
   /** As written in the table, for the disassembler (AL, rAX, CL, ST0 …). */
   readonly text: string;
 }
@@ -445,7 +445,7 @@ export interface Row {
   readonly span: number;
   readonly prefix: number;
   readonly digit: number;
-  readonly mod: "any" | "mem" | "reg";
+  readonly mod: 'any' | 'mem' | 'reg';
   readonly modrm: number;
   readonly hasModrm: boolean;
   readonly operands: readonly OperandSpec[];
@@ -455,7 +455,7 @@ export interface Row {
   readonly reads: number;
   readonly undefines: number;
   readonly lock: boolean;
-  readonly size64: "no" | "default" | "forced";
+  readonly size64: 'no' | 'default' | 'forced';
   readonly end: boolean;
   readonly rep: boolean;
   readonly indexed: boolean;
@@ -468,19 +468,19 @@ export interface Row {
 }
 
 const FLAG: Record<string, number> = { o: 0x800, s: 0x80, z: 0x40, a: 0x10, p: 4, c: 1 };
-const PREFIXES: Record<string, number> = { NP: 0, "66": 1, F3: 2, F2: 3 };
+const PREFIXES: Record<string, number> = { NP: 0, '66': 1, F3: 2, F2: 3 };
 const OPCODE =
   /^(?:(NP|66|F3|F2)\.)?((?:0F(?:38|3A)?)?)([0-9A-F]{2})(\+?)(?:\/([0-7])?([mr])?)?(?::([0-9A-F]{2}))?$/;
 const FIXED = /^(AL|AH|rAX|CL|DX|rCX|ST0)$/;
 
 function parseOperand(text: string): OperandSpec {
-  const access = text[0] === "=" ? "w" : text[0] === "+" ? "rw" : "r";
-  const name = access === "r" ? text : text.slice(1);
-  if (name === "1") return { code: "one", size: "b", access, text: name };
-  if (name === "STi" || name === "ST0") return { code: "st", size: "", access, text: name };
+  const access = text[0] === '=' ? 'w' : text[0] === '+' ? 'rw' : 'r';
+  const name = access === 'r' ? text : text.slice(1);
+  if (name === '1') return { code: 'one', size: 'b', access, text: name };
+  if (name === 'STi' || name === 'ST0') return { code: 'st', size: '', access, text: name };
   if (FIXED.test(name)) {
-    const size = name === "AL" || name === "CL" ? "b" : name === "DX" ? "w" : "v";
-    return { code: "fixed", size, access, text: name };
+    const size = name === 'AL' || name === 'CL' ? 'b' : name === 'DX' ? 'w' : 'v';
+    return { code: 'fixed', size, access, text: name };
   }
   return { code: name[0] as OperandCode, size: name.slice(1), access, text: name };
 }
@@ -493,70 +493,70 @@ function parseFlags(words: readonly string[], key: string): number {
 function widthsOf(
   operands: readonly OperandSpec[],
   words: readonly string[],
-  size64: Row["size64"],
-): Row["widths"] {
+  size64: Row['size64'],
+): Row['widths'] {
   const sizes = operands.map((o) => o.size);
-  if (words.includes("wv")) sizes.push("v");
-  if (words.includes("wy")) sizes.push("y");
-  if (size64 === "forced") return [];
-  if (sizes.includes("v") || sizes.includes("z"))
-    return size64 === "default" ? [16, 64] : [16, 32, 64];
-  if (size64 === "default") return [16, 64];
-  return sizes.includes("y") ? [32, 64] : [];
+  if (words.includes('wv')) sizes.push('v');
+  if (words.includes('wy')) sizes.push('y');
+  if (size64 === 'forced') return [];
+  if (sizes.includes('v') || sizes.includes('z'))
+    return size64 === 'default' ? [16, 64] : [16, 32, 64];
+  if (size64 === 'default') return [16, 64];
+  return sizes.includes('y') ? [32, 64] : [];
 }
 
-const MODRM_CODES = "EGMVWUPQNRS";
-const MEMORY_CODES = "EMWQO";
+const MODRM_CODES = 'EGMVWUPQNRS';
+const MEMORY_CODES = 'EMWQO';
 
 function parseRow(line: string, id: number): Row {
   const [code, name, operandText, ...words] = line.trim().split(/ +/);
   const match = OPCODE.exec(code!);
   if (!match) throw new Error(`bad opcode ${code}`);
   const [, prefix, map, byte, plus, digit, mod, modrm] = match;
-  const operands = operandText === "-" ? [] : operandText!.split(",").map(parseOperand);
-  const size64 = words.includes("d64") ? "default" : words.includes("f64") ? "forced" : "no";
+  const operands = operandText === '-' ? [] : operandText!.split(',').map(parseOperand);
+  const size64 = words.includes('d64') ? 'default' : words.includes('f64') ? 'forced' : 'no';
   const hasModrm =
     digit !== undefined ||
     mod !== undefined ||
     modrm !== undefined ||
-    operands.some((o) => o.code === "st" || MODRM_CODES.includes(o.code));
+    operands.some((o) => o.code === 'st' || MODRM_CODES.includes(o.code));
   const touchesMemory =
-    mod !== "r" && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== "");
+    mod !== 'r' && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== '');
   const valueOf = (key: string): string =>
-    words.find((w) => w.startsWith(`${key}=`))?.slice(key.length + 1) ?? "";
+    words.find((w) => w.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
   const opcode = parseInt(byte!, 16);
   return {
     id,
     name: name!,
-    sem: valueOf("sem") || name!,
-    map: map === "" ? 0 : map === "0F" ? 1 : map === "0F38" ? 2 : 3,
+    sem: valueOf('sem') || name!,
+    map: map === '' ? 0 : map === '0F' ? 1 : map === '0F38' ? 2 : 3,
     opcode,
-    span: plus === "" ? 1 : 8 - (opcode & 7),
+    span: plus === '' ? 1 : 8 - (opcode & 7),
     prefix: prefix === undefined ? -1 : PREFIXES[prefix]!,
     digit: digit === undefined ? -1 : Number(digit),
-    mod: mod === undefined ? "any" : mod === "m" ? "mem" : "reg",
+    mod: mod === undefined ? 'any' : mod === 'm' ? 'mem' : 'reg',
     modrm: modrm === undefined ? -1 : parseInt(modrm, 16),
     hasModrm,
     operands,
-    writes: parseFlags(words, "W:") | parseFlags(words, "U:"),
-    writesSometimes: parseFlags(words, "C:"),
-    reads: parseFlags(words, "R:"),
-    undefines: parseFlags(words, "U:"),
-    lock: words.includes("lock"),
+    writes: parseFlags(words, 'W:') | parseFlags(words, 'U:'),
+    writesSometimes: parseFlags(words, 'C:'),
+    reads: parseFlags(words, 'R:'),
+    undefines: parseFlags(words, 'U:'),
+    lock: words.includes('lock'),
     size64,
-    end: words.includes("end"),
-    rep: words.includes("rep"),
-    indexed: words.includes("x"),
-    mayFault: words.includes("fault") || touchesMemory,
-    faultsAlways: words.includes("fault"),
-    widths: widthsOf(operands, words, size64 as Row["size64"]),
-    gate: valueOf("gate"),
+    end: words.includes('end'),
+    rep: words.includes('rep'),
+    indexed: words.includes('x'),
+    mayFault: words.includes('fault') || touchesMemory,
+    faultsAlways: words.includes('fault'),
+    widths: widthsOf(operands, words, size64 as Row['size64']),
+    gate: valueOf('gate'),
   };
 }
 
 function parseTable(text: string): Row[] {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.map(parseRow);
 }
 
-export const rows: readonly Row[] = parseTable([integer, families(), sseMoves, fpRows].join("\n"));
+export const rows: readonly Row[] = parseTable([integer, families(), sseMoves, fpRows].join('\n'));

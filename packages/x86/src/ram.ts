@@ -1,6 +1,6 @@
-import type { Ram } from "./cpu.ts";
-import { RAM_SIZE_CELL } from "./layout.ts";
-import { wasm, type WasmMemory } from "./wasm-api.ts";
+import type { Ram } from './cpu.ts';
+import { RAM_SIZE_CELL } from './layout.ts';
+import { wasm, type WasmMemory } from './wasm-api.ts';
 
 export const MIN_RAM: number = 64 * 2 ** 20;
 export const MAX_RAM: number = 3.5 * 2 ** 30;

@@ -1,15 +1,15 @@
 /** Binary arithmetic (SDM vol. 1, 5.1.2). */
-import { RAX, RDX, VECTOR_DE } from "../cpu.ts";
-import type { Builder } from "../ir/builder.ts";
-import type { Helper, Node } from "../ir/node.ts";
-import type { Operand, Width } from "../ir/operand.ts";
-import { SCRATCH } from "../layout.ts";
-import { widthOf, type Semantics } from "./semantics.ts";
+import { RAX, RDX, VECTOR_DE } from '../cpu.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Helper, Node } from '../ir/node.ts';
+import type { Operand, Width } from '../ir/operand.ts';
+import { SCRATCH } from '../layout.ts';
+import { widthOf, type Semantics } from './semantics.ts';
 
 /** CF in the type of `like`. */
 function carry(b: Builder, like: Node): Node {
-  const cf = b.flags.get("c");
-  return like.type === "i64" ? b.extendU(cf) : cf;
+  const cf = b.flags.get('c');
+  return like.type === 'i64' ? b.extendU(cf) : cf;
 }
 
 const add: Semantics = (b, [dst, src]) => {
@@ -76,9 +76,9 @@ const neg: Semantics = (b, [dst]) => {
 
 /** High half of the unsigned product, by schoolbook multiplication of 32-bit halves. */
 export const mulHighU: Helper = {
-  name: "mulHighU",
-  params: ["i64", "i64"],
-  result: "i64",
+  name: 'mulHighU',
+  params: ['i64', 'i64'],
+  result: 'i64',
   pure: true,
   body(b, x, y) {
     const low = (v: Node): Node => b.and(v, b.i64(0xffff_ffff));
@@ -90,9 +90,9 @@ export const mulHighU: Helper = {
 };
 
 export const mulHighS: Helper = {
-  name: "mulHighS",
-  params: ["i64", "i64"],
-  result: "i64",
+  name: 'mulHighS',
+  params: ['i64', 'i64'],
+  result: 'i64',
   pure: true,
   body(b, x, y) {
     const sign = (v: Node): Node => b.shrS(v, b.i64(63));
@@ -159,17 +159,17 @@ function multiplyInto(b: Builder, dst: Operand, first: Operand, second: Operand)
 
 /** Unsigned 128 / 64 by shift and subtract; the caller has checked high < divisor. Remainder goes to SCRATCH. */
 const divide128: Helper = {
-  name: "divide128",
-  params: ["i64", "i64", "i64"],
-  result: "i64",
+  name: 'divide128',
+  params: ['i64', 'i64', 'i64'],
+  result: 'i64',
   pure: false,
   body(b, high, low, divisor) {
     const quotient = b.var(b.i64(0));
     b.if(
       b.eqz(high),
       () => {
-        b.assign(quotient, b.op("i64.div_u", low, divisor));
-        b.store("i64.store", b.i32(SCRATCH), b.op("i64.rem_u", low, divisor));
+        b.assign(quotient, b.op('i64.div_u', low, divisor));
+        b.store('i64.store', b.i32(SCRATCH), b.op('i64.rem_u', low, divisor));
       },
       () => {
         const rest = b.var(high);
@@ -178,7 +178,7 @@ const divide128: Helper = {
         b.loop(() => {
           const top = b.shrU(b.value(rest), b.i64(63));
           const shifted = b.or(b.shl(b.value(rest), b.i64(1)), b.shrU(b.value(bits), b.i64(63)));
-          const fits = b.or(b.wrap(top), b.op("i64.ge_u", shifted, divisor));
+          const fits = b.or(b.wrap(top), b.op('i64.ge_u', shifted, divisor));
           b.assign(rest, b.select(fits, b.sub(shifted, divisor), shifted));
           b.assign(bits, b.shl(b.value(bits), b.i64(1)));
           b.assign(quotient, b.or(b.shl(b.value(quotient), b.i64(1)), b.extendU(fits)));
@@ -186,14 +186,14 @@ const divide128: Helper = {
           b.assign(left, next);
           return next;
         });
-        b.store("i64.store", b.i32(SCRATCH), b.value(rest));
+        b.store('i64.store', b.i32(SCRATCH), b.value(rest));
       },
     );
     return b.value(quotient);
   },
 };
 
-const remainder = (b: Builder): Node => b.load("i64.load", b.i32(SCRATCH));
+const remainder = (b: Builder): Node => b.load('i64.load', b.i32(SCRATCH));
 
 /** The dividend of a narrow division as an i64. */
 function dividend(b: Builder, width: 8 | 16 | 32, signed: boolean): Node {
@@ -211,7 +211,7 @@ const div: Semantics = (b, [src]) => {
   const divisor = b.get(src!);
   if (width === 64) {
     const high = b.reg(RDX, 64);
-    b.if(b.op("i64.ge_u", high, divisor), () => b.raise(VECTOR_DE));
+    b.if(b.op('i64.ge_u', high, divisor), () => b.raise(VECTOR_DE));
     const quotient = b.call(divide128, high, b.reg(RAX, 64), divisor);
     setPair(b, 64, quotient, remainder(b));
     return;
@@ -219,9 +219,9 @@ const div: Semantics = (b, [src]) => {
   const wide = b.extendU(divisor);
   b.if(b.eqz(divisor), () => b.raise(VECTOR_DE));
   const number = dividend(b, width, false);
-  const quotient = b.op("i64.div_u", number, wide);
+  const quotient = b.op('i64.div_u', number, wide);
   b.if(b.ne(b.zeroExtend(quotient, width), quotient), () => b.raise(VECTOR_DE));
-  setPair(b, width, b.wrap(quotient), b.wrap(b.op("i64.rem_u", number, wide)));
+  setPair(b, width, b.wrap(quotient), b.wrap(b.op('i64.rem_u', number, wide)));
 };
 
 const idiv: Semantics = (b, [src]) => {
@@ -233,9 +233,9 @@ const idiv: Semantics = (b, [src]) => {
   const number = dividend(b, width, true);
   const overflows = b.and(b.eq(number, b.i64(1n << 63n)), b.eq(wide, b.i64(-1)));
   b.if(overflows, () => b.raise(VECTOR_DE));
-  const quotient = b.op("i64.div_s", number, wide);
+  const quotient = b.op('i64.div_s', number, wide);
   b.if(b.ne(b.signExtend(quotient, width), quotient), () => b.raise(VECTOR_DE));
-  setPair(b, width, b.wrap(quotient), b.wrap(b.op("i64.rem_s", number, wide)));
+  setPair(b, width, b.wrap(quotient), b.wrap(b.op('i64.rem_s', number, wide)));
 };
 
 /** Divides magnitudes; the quotient's sign is that of both operands together, the remainder's the dividend's. */
@@ -250,12 +250,12 @@ function idiv64(b: Builder, src: Operand): void {
   const absLow = negate(sign, low);
   const borrow = b.and(sign, b.extendU(b.ne(low, b.i64(0))));
   const absHigh = b.sub(negate(sign, high), borrow);
-  b.if(b.op("i64.ge_u", absHigh, magnitude), () => b.raise(VECTOR_DE));
+  b.if(b.op('i64.ge_u', absHigh, magnitude), () => b.raise(VECTOR_DE));
   const quotient = b.call(divide128, absHigh, absLow, magnitude);
   const quotientSign = b.xor(sign, divisorSign);
   // The magnitude may be 2^63 only for a negative quotient.
   const limit = b.add(b.i64((1n << 63n) - 1n), b.shrU(quotientSign, b.i64(63)));
-  b.if(b.op("i64.gt_u", quotient, limit), () => b.raise(VECTOR_DE));
+  b.if(b.op('i64.gt_u', quotient, limit), () => b.raise(VECTOR_DE));
   setPair(b, 64, negate(quotientSign, quotient), negate(sign, remainder(b)));
 }
 

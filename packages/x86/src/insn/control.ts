@@ -1,11 +1,11 @@
 /** Control transfer, conditions and the flag instructions (SDM vol. 1, 5.1.7, 5.1.10, 5.1.11). */
-import { RAX, RCX, RSP, R11, VECTOR_BP, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "../cpu.ts";
-import { AC, CF, DF, ID, NT, TF } from "../ir/flags.ts";
-import type { Builder } from "../ir/builder.ts";
-import type { Node } from "../ir/node.ts";
-import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST, FTW_CELL } from "../layout.ts";
-import { Builder as B } from "../ir/builder.ts";
-import type { Semantics } from "./semantics.ts";
+import { RAX, RCX, RSP, R11, VECTOR_BP, VECTOR_DB, VECTOR_GP, VECTOR_UD } from '../cpu.ts';
+import { AC, CF, DF, ID, NT, TF } from '../ir/flags.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
+import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST, FTW_CELL } from '../layout.ts';
+import { Builder as B } from '../ir/builder.ts';
+import type { Semantics } from './semantics.ts';
 
 const jcc: Semantics = (b) => b.target.branch(b, b.flags.condition(b.opcode & 15));
 
@@ -21,7 +21,7 @@ const setcc: Semantics = (b, [dst]) => {
 
 function pushReturn(b: Builder): void {
   const top = b.sub(b.reg(RSP, 64), b.i64(8));
-  b.write("i64.store", top, b.target.nextIp(b));
+  b.write('i64.store', top, b.target.nextIp(b));
   b.setReg(RSP, 64, top);
 }
 
@@ -39,7 +39,7 @@ const callIndirect: Semantics = (b, [target]) => {
 
 const ret: Semantics = (b, [extra]) => {
   const top = b.reg(RSP, 64);
-  const va = b.read("i64.load", top);
+  const va = b.read('i64.load', top);
   const after = b.add(top, b.i64(8));
   b.setReg(RSP, 64, extra ? b.add(after, b.extendU(b.get(extra))) : after);
   b.target.jumpTo(b, va);
@@ -79,14 +79,14 @@ const popf: Semantics = (b) => {
   const word = b.wrap(b.read(B.loadOf(b.width), top));
   b.setReg(RSP, 64, b.add(top, b.i64(b.width / 8)));
   const mask = b.width === 16 ? POPF_REST & 0xffff : POPF_REST;
-  const kept = b.and(b.cell(FLAGS_REST, "i32.load"), b.i32(~mask));
-  b.setCell(FLAGS_REST, "i32.store", b.or(kept, b.and(word, b.i32(mask))));
+  const kept = b.and(b.cell(FLAGS_REST, 'i32.load'), b.i32(~mask));
+  b.setCell(FLAGS_REST, 'i32.store', b.or(kept, b.and(word, b.i32(mask))));
   b.flags.setStatusWord(word);
 };
 
 function setRest(b: Builder, bit: number, on: boolean): void {
-  const rest = b.cell(FLAGS_REST, "i32.load");
-  b.setCell(FLAGS_REST, "i32.store", on ? b.or(rest, b.i32(bit)) : b.and(rest, b.i32(~bit)));
+  const rest = b.cell(FLAGS_REST, 'i32.load');
+  b.setCell(FLAGS_REST, 'i32.store', on ? b.or(rest, b.i32(bit)) : b.and(rest, b.i32(~bit)));
 }
 
 const AH = 0xff00;
@@ -99,7 +99,7 @@ const lahf: Semantics = (b) => {
 
 const sahf: Semantics = (b) => {
   const ah = b.shrU(b.reg(RAX, 16), b.i32(8));
-  const overflow = b.shl(b.flags.get("o"), b.i32(11));
+  const overflow = b.shl(b.flags.get('o'), b.i32(11));
   b.flags.setStatusWord(b.or(ah, overflow));
 };
 
@@ -113,8 +113,8 @@ export const control: Record<string, Semantics> = {
   call_indirect: callIndirect,
   ret,
   loop: loop(),
-  loope: loop((b) => b.flags.get("z")),
-  loopne: loop((b) => b.eqz(b.flags.get("z"))),
+  loope: loop((b) => b.flags.get('z')),
+  loopne: loop((b) => b.eqz(b.flags.get('z'))),
   jrcxz: (b) => b.target.branch(b, b.eqz(b.reg(RCX, 64))),
   syscall,
   int3: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_BP),
@@ -127,12 +127,12 @@ export const control: Record<string, Semantics> = {
   nop: () => {},
   clc: (b) => b.flags.setCarry(b.i32(0)),
   stc: (b) => b.flags.setCarry(b.i32(CF)),
-  cmc: (b) => b.flags.setCarry(b.xor(b.flags.get("c"), b.i32(1))),
+  cmc: (b) => b.flags.setCarry(b.xor(b.flags.get('c'), b.i32(1))),
   cld: (b) => setRest(b, DF, false),
   std: (b) => setRest(b, DF, true),
   pushf,
   popf,
   lahf,
   sahf,
-  fwait: (b) => void b.cell(FTW_CELL, "i32.load16_u"),
+  fwait: (b) => void b.cell(FTW_CELL, 'i32.load16_u'),
 };

@@ -1,13 +1,13 @@
 /** All semantics by the name that rows of the opcode table give. */
-import { arithmetic } from "./arithmetic.ts";
-import { control } from "./control.ts";
-import { logic } from "./logic.ts";
-import { moves } from "./moves.ts";
-import type { Semantics } from "./semantics.ts";
-import { sseInteger } from "./sse-integer.ts";
-import { sseMoves } from "./sse-moves.ts";
-import { strings } from "./string.ts";
-import { system } from "./system.ts";
+import { arithmetic } from './arithmetic.ts';
+import { control } from './control.ts';
+import { logic } from './logic.ts';
+import { moves } from './moves.ts';
+import type { Semantics } from './semantics.ts';
+import { sseInteger } from './sse-integer.ts';
+import { sseMoves } from './sse-moves.ts';
+import { strings } from './string.ts';
+import { system } from './system.ts';
 
 export const semantics: Readonly<Record<string, Semantics>> = {
   ...arithmetic,

@@ -1,10 +1,10 @@
 /** Logic and bit instructions (SDM vol. 1, 5.1.4 and 5.1.6). */
-import type { Builder } from "../ir/builder.ts";
-import type { Node } from "../ir/node.ts";
-import type { Operand, Width } from "../ir/operand.ts";
-import { Builder as B } from "../ir/builder.ts";
-import { ZF } from "../ir/flags.ts";
-import { widthOf, type Semantics } from "./semantics.ts";
+import type { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
+import type { Operand, Width } from '../ir/operand.ts';
+import { Builder as B } from '../ir/builder.ts';
+import { ZF } from '../ir/flags.ts';
+import { widthOf, type Semantics } from './semantics.ts';
 
 function binary(combine: (b: Builder, x: Node, y: Node) => Node): Semantics {
   return (b, [dst, src]) => {
@@ -18,11 +18,11 @@ const test: Semantics = (b, [x, y]) => b.flags.logic(b.and(b.get(x!), b.get(y!))
 
 const not: Semantics = (b, [dst]) => b.set(dst!, b.not(b.get(dst!)));
 
-type BitAction = "test" | "set" | "reset" | "complement";
+type BitAction = 'test' | 'set' | 'reset' | 'complement';
 
 function changeBit(b: Builder, action: BitAction, value: Node, mask: Node): Node {
-  if (action === "set") return b.or(value, mask);
-  if (action === "reset") return b.and(value, b.not(mask));
+  if (action === 'set') return b.or(value, mask);
+  if (action === 'reset') return b.and(value, b.not(mask));
   return b.xor(value, mask);
 }
 
@@ -35,7 +35,7 @@ function bitWithin(action: BitAction): Semantics {
     const typed = width === 64 ? b.extendU(raw) : b.wrap(raw);
     const bit = b.and(typed, b.constant(value, width - 1));
     const cf = b.wrap(b.and(b.shrU(value, bit), b.constant(value, 1)));
-    if (action !== "test")
+    if (action !== 'test')
       b.set(dst!, changeBit(b, action, value, b.shl(b.constant(value, 1), bit)));
     b.flags.setCarry(cf);
   };
@@ -46,18 +46,18 @@ function bitString(action: BitAction): Semantics {
   const within = bitWithin(action);
   return (b, o) => {
     const [dst, index] = o;
-    if (dst!.kind !== "mem") return within(b, o);
+    if (dst!.kind !== 'mem') return within(b, o);
     const width = widthOf(dst!);
     const raw = b.get(index!);
     const offset = b.extendS(b.signExtend(raw, width));
     const log = Math.log2(width);
     const bytes = b.shl(b.shrS(offset, b.i64(log)), b.i64(log - 3));
     const va = b.add(b.address(), bytes);
-    const physical = b.target.translate(b, va, width / 8, action !== "test");
+    const physical = b.target.translate(b, va, width / 8, action !== 'test');
     const value = b.load(B.loadOf(width), physical);
     const bit = b.and(raw, b.constant(value, width - 1));
     const cf = b.wrap(b.and(b.shrU(value, bit), b.constant(value, 1)));
-    if (action !== "test") {
+    if (action !== 'test') {
       const mask = b.shl(b.constant(value, 1), bit);
       b.store(B.storeOf(width), physical, changeBit(b, action, value, mask));
       b.target.commit(b, physical);
@@ -74,7 +74,7 @@ function scan(reverse: boolean): Semantics {
     b.if(b.ne(value, b.constant(value, 0)), () => {
       const { type } = value;
       const bit = reverse
-        ? b.sub(b.constant(value, type === "i64" ? 63 : 31), b.op(`${type}.clz`, value))
+        ? b.sub(b.constant(value, type === 'i64' ? 63 : 31), b.op(`${type}.clz`, value))
         : b.op(`${type}.ctz`, value);
       b.set(dst!, bit);
     });
@@ -90,15 +90,15 @@ const popcnt: Semantics = (b, [dst, src]) => {
 
 const bswap: Semantics = (b, [dst]) => {
   const x = b.get(dst!);
-  if (x.type === "i32") return b.set(dst!, swap32(b, x));
+  if (x.type === 'i32') return b.set(dst!, swap32(b, x));
   const low = b.extendU(swap32(b, b.wrap(x)));
   const high = b.extendU(swap32(b, b.wrap(b.shrU(x, b.i64(32)))));
   b.set(dst!, b.or(b.shl(low, b.i64(32)), high));
 };
 
 function swap32(b: Builder, x: Node): Node {
-  const odd = b.op("i32.rotr", b.and(x, b.i32(0x00ff_00ff)), b.i32(8));
-  const even = b.op("i32.rotl", b.and(x, b.i32(0xff00_ff00)), b.i32(8));
+  const odd = b.op('i32.rotr', b.and(x, b.i32(0x00ff_00ff)), b.i32(8));
+  const even = b.op('i32.rotl', b.and(x, b.i32(0xff00_ff00)), b.i32(8));
   return b.or(odd, even);
 }
 
@@ -196,10 +196,10 @@ function rotateNarrow(
   left: boolean,
 ): { result: Node; cf: Node } {
   const bits = width + 1;
-  const turns = width === 32 ? masked : b.op("i32.rem_u", masked, b.i32(bits));
+  const turns = width === 32 ? masked : b.op('i32.rem_u', masked, b.i32(bits));
   const count = b.extendU(turns);
   const back = b.sub(b.i64(bits), count);
-  const value = b.or(b.extendU(x), b.shl(b.extendU(b.flags.get("c")), b.i64(width)));
+  const value = b.or(b.extendU(x), b.shl(b.extendU(b.flags.get('c')), b.i64(width)));
   const turned = left
     ? b.or(b.shl(value, count), b.shrU(value, back))
     : b.or(b.shrU(value, count), b.shl(value, back));
@@ -208,7 +208,7 @@ function rotateNarrow(
 
 function rotate65(b: Builder, x: Node, count: Node, left: boolean): { result: Node; cf: Node } {
   const one = b.i64(1);
-  const old = b.flags.get("c");
+  const old = b.flags.get('c');
   const carry = b.extendU(old);
   const back = b.sub(b.i64(64), count);
   const turned = left
@@ -244,10 +244,10 @@ function doubleShift16(
   left: boolean,
 ): { result: Node; cf: Node } {
   if (left) {
-    const turned = b.op("i32.rotl", b.or(b.shl(x, b.i32(16)), y), count);
+    const turned = b.op('i32.rotl', b.or(b.shl(x, b.i32(16)), y), count);
     return { result: b.shrU(turned, b.i32(16)), cf: bit0(b, turned) };
   }
-  const turned = b.op("i32.rotr", b.or(b.shl(y, b.i32(16)), x), count);
+  const turned = b.op('i32.rotr', b.or(b.shl(y, b.i32(16)), x), count);
   return { result: b.zeroExtend(turned, 16), cf: bitAt(b, turned, 31) };
 }
 
@@ -273,14 +273,14 @@ export const logic: Record<string, Semantics> = {
   xor: binary((b, x, y) => b.xor(x, y)),
   test,
   not,
-  bt: bitWithin("test"),
-  bts: bitWithin("set"),
-  btr: bitWithin("reset"),
-  btc: bitWithin("complement"),
-  bt_reg: bitString("test"),
-  bts_reg: bitString("set"),
-  btr_reg: bitString("reset"),
-  btc_reg: bitString("complement"),
+  bt: bitWithin('test'),
+  bts: bitWithin('set'),
+  btr: bitWithin('reset'),
+  btc: bitWithin('complement'),
+  bt_reg: bitString('test'),
+  bts_reg: bitString('set'),
+  btr_reg: bitString('reset'),
+  btc_reg: bitString('complement'),
   bsf: scan(false),
   bsr: scan(true),
   popcnt,

@@ -1,10 +1,10 @@
 /** Data transfer (SDM vol. 1, 5.1.1). */
-import { RAX, RBP, RBX, RSP } from "../cpu.ts";
-import { Builder } from "../ir/builder.ts";
-import type { Node } from "../ir/node.ts";
-import type { Operand } from "../ir/operand.ts";
-import { VECTOR_GP } from "../cpu.ts";
-import { widthOf, type Semantics } from "./semantics.ts";
+import { RAX, RBP, RBX, RSP } from '../cpu.ts';
+import { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
+import type { Operand } from '../ir/operand.ts';
+import { VECTOR_GP } from '../cpu.ts';
+import { widthOf, type Semantics } from './semantics.ts';
 
 const mov: Semantics = (b, [dst, src]) => b.set(dst!, b.get(src!));
 
@@ -31,7 +31,7 @@ const xadd: Semantics = (b, [dst, src]) => {
   const x = b.get(dst!);
   const y = b.get(src!);
   const sum = b.add(x, y);
-  if (dst!.kind === "mem") {
+  if (dst!.kind === 'mem') {
     b.set(dst!, sum);
     b.set(src!, x);
   } else {
@@ -48,7 +48,7 @@ const cmpxchg: Semantics = (b, [dst, src]) => {
   const expected = b.reg(RAX, width);
   const desired = b.get(src!);
   const equal = b.eq(current, expected);
-  if (dst!.kind === "mem") {
+  if (dst!.kind === 'mem') {
     b.set(dst!, b.select(equal, desired, current));
     b.if(b.eqz(equal), () => b.setReg(RAX, width, current));
   } else
@@ -66,8 +66,8 @@ const cmpxchg8b: Semantics = (b) => {
   const va = b.address();
   if (half === 8) b.if(b.and(b.wrap(va), b.i32(15)), () => b.raise(VECTOR_GP));
   const physical = b.target.translate(b, va, half * 2, true);
-  const load = half === 8 ? "i64.load" : "i32.load";
-  const store = half === 8 ? "i64.store" : "i32.store";
+  const load = half === 8 ? 'i64.load' : 'i32.load';
+  const store = half === 8 ? 'i64.store' : 'i32.store';
   const width = half === 8 ? 64 : 32;
   const low = b.load(load, physical);
   const high = b.load(load, physical, half);
@@ -88,7 +88,7 @@ const cmpxchg8b: Semantics = (b) => {
 };
 
 function push(b: Builder, value: Node): void {
-  const size = value.type === "i64" ? 64 : 16;
+  const size = value.type === 'i64' ? 64 : 16;
   const top = b.sub(b.reg(RSP, 64), b.i64(size / 8));
   b.write(Builder.storeOf(size), top, value);
   b.setReg(RSP, 64, top);
@@ -100,9 +100,9 @@ function popInto(b: Builder, dst: Operand): void {
   const value = b.read(Builder.loadOf(b.width), top);
   const after = b.add(top, b.i64(bytes));
   // A memory destination may fault, and POP RSP must win over the increment.
-  if (dst.kind === "mem") b.set(dst, value);
+  if (dst.kind === 'mem') b.set(dst, value);
   b.setReg(RSP, 64, after);
-  if (dst.kind !== "mem") b.set(dst, value);
+  if (dst.kind !== 'mem') b.set(dst, value);
 }
 
 /** Iw,Ib share the immediate: the nesting level is in bits 16 and up. */
@@ -111,7 +111,7 @@ const enter: Semantics = (b, [frame]) => {
   const level = b.and(b.shrU(packed, b.i32(16)), b.i32(31));
   const rsp = b.var(b.sub(b.reg(RSP, 64), b.i64(8)));
   const rbp = b.var(b.reg(RBP, 64));
-  b.write("i64.store", b.value(rsp), b.value(rbp));
+  b.write('i64.store', b.value(rsp), b.value(rbp));
   const base = b.value(rsp);
   b.if(level, () => {
     const left = b.var(b.sub(level, b.i32(1)));
@@ -119,13 +119,13 @@ const enter: Semantics = (b, [frame]) => {
       b.loop(() => {
         b.assign(rbp, b.sub(b.value(rbp), b.i64(8)));
         b.assign(rsp, b.sub(b.value(rsp), b.i64(8)));
-        b.write("i64.store", b.value(rsp), b.read("i64.load", b.value(rbp)));
+        b.write('i64.store', b.value(rsp), b.read('i64.load', b.value(rbp)));
         b.assign(left, b.sub(b.value(left), b.i32(1)));
         return b.value(left);
       }),
     );
     b.assign(rsp, b.sub(b.value(rsp), b.i64(8)));
-    b.write("i64.store", b.value(rsp), base);
+    b.write('i64.store', b.value(rsp), base);
   });
   const size = b.extendU(b.and(packed, b.i32(0xffff)));
   b.setReg(RSP, 64, b.sub(b.value(rsp), size));
@@ -134,7 +134,7 @@ const enter: Semantics = (b, [frame]) => {
 
 const leave: Semantics = (b) => {
   const frame = b.reg(RBP, 64);
-  const saved = b.read("i64.load", frame);
+  const saved = b.read('i64.load', frame);
   b.setReg(RSP, 64, b.add(frame, b.i64(8)));
   b.setReg(RBP, 64, saved);
 };
@@ -142,8 +142,8 @@ const leave: Semantics = (b) => {
 /** The segment base is in the ModRM.rm slot of instructions without ModRM. */
 const xlat: Semantics = (b) => {
   const offset = b.add(b.reg(RBX, 64), b.extendU(b.reg(RAX, 8)));
-  const va = b.add(offset, b.target.readGpr(b, "rm", 64));
-  b.setReg(RAX, 8, b.read("i32.load8_u", va));
+  const va = b.add(offset, b.target.readGpr(b, 'rm', 64));
+  b.setReg(RAX, 8, b.read('i32.load8_u', va));
 };
 
 export const moves: Record<string, Semantics> = {

@@ -1,5 +1,5 @@
-import type { Builder } from "../ir/builder.ts";
-import type { Operand, Width } from "../ir/operand.ts";
+import type { Builder } from '../ir/builder.ts';
+import type { Operand, Width } from '../ir/operand.ts';
 
 /**
  * The meaning of an instruction, written once for every operand form, width and tier. Operands come in the order of
@@ -12,7 +12,7 @@ export type Semantics = (b: Builder, o: readonly Operand[]) => void;
 
 /** Width of an integer operand. */
 export function widthOf(o: Operand): Width {
-  if (o.kind === "gpr" || o.kind === "imm") return o.width;
-  if (o.kind === "mem") return o.size as Width;
+  if (o.kind === 'gpr' || o.kind === 'imm') return o.width;
+  if (o.kind === 'mem') return o.size as Width;
   throw new Error(`${o.kind} operand has no width`);
 }

@@ -1,14 +1,14 @@
 /** SSE and SSE2 data movement (SDM vol. 1, 5.5.1.1 and 5.6.1.1). */
-import { VECTOR_GP, RDI } from "../cpu.ts";
-import type { Builder } from "../ir/builder.ts";
-import type { Node } from "../ir/node.ts";
-import type { Operand } from "../ir/operand.ts";
-import { SLOT_ZERO } from "../layout.ts";
-import type { Semantics } from "./semantics.ts";
+import { VECTOR_GP, RDI } from '../cpu.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
+import type { Operand } from '../ir/operand.ts';
+import { SLOT_ZERO } from '../layout.ts';
+import type { Semantics } from './semantics.ts';
 
 /** Bits of a vector or memory operand. */
 function sizeOf(o: Operand): number {
-  return o.kind === "xmm" || o.kind === "mem" || o.kind === "mmx" ? o.size : 0;
+  return o.kind === 'xmm' || o.kind === 'mem' || o.kind === 'mmx' ? o.size : 0;
 }
 
 const movdq: Semantics = (b, [dst, src]) => b.set(dst!, b.get(src!));
@@ -16,33 +16,33 @@ const movdq: Semantics = (b, [dst, src]) => b.set(dst!, b.get(src!));
 /** Moves the low 32 or 64 bits; what is above them in a register stays. */
 const movLow: Semantics = (b, [dst, src]) => {
   const size = sizeOf(dst!);
-  const value = b.getAs(src!, size === 32 ? "i32.load" : "i64.load");
-  b.setAs(dst!, size === 32 ? "i32.store" : "i64.store", value);
+  const value = b.getAs(src!, size === 32 ? 'i32.load' : 'i64.load');
+  b.setAs(dst!, size === 32 ? 'i32.store' : 'i64.store', value);
 };
 
 /** Loads 32 or 64 bits and clears the rest of the register. */
 function loadZero(load: string): Semantics {
-  return (b, [dst, src]) => b.setAs(dst!, "v128.store", b.getAs(src!, load));
+  return (b, [dst, src]) => b.setAs(dst!, 'v128.store', b.getAs(src!, load));
 }
 
 const movhLoad: Semantics = (b, [dst, src]) =>
-  b.setAs(dst!, "i64.store", b.getAs(src!, "i64.load"), 8);
+  b.setAs(dst!, 'i64.store', b.getAs(src!, 'i64.load'), 8);
 
 const movhStore: Semantics = (b, [dst, src]) =>
-  b.setAs(dst!, "i64.store", b.getAs(src!, "i64.load", 8));
+  b.setAs(dst!, 'i64.store', b.getAs(src!, 'i64.load', 8));
 
 const movhlps: Semantics = (b, [dst, src]) =>
-  b.setAs(dst!, "i64.store", b.getAs(src!, "i64.load", 8));
+  b.setAs(dst!, 'i64.store', b.getAs(src!, 'i64.load', 8));
 
 /** MOVD and MOVQ between a general register or memory and a vector register. */
 const movdTo: Semantics = (b, [dst, src]) => {
   const value = b.extendU(b.get(src!));
   const zero = b.v128(Array.from({ length: 16 }, () => 0));
-  b.setAs(dst!, "v128.store", b.lane("i64x2.replace_lane", [zero, value], 0));
+  b.setAs(dst!, 'v128.store', b.lane('i64x2.replace_lane', [zero, value], 0));
 };
 
 const movdFrom: Semantics = (b, [dst, src]) =>
-  b.set(dst!, b.getAs(src!, b.width === 64 ? "i64.load" : "i32.load"));
+  b.set(dst!, b.getAs(src!, b.width === 64 ? 'i64.load' : 'i32.load'));
 
 function mask(op: string): Semantics {
   return (b, [dst, src]) => b.set(dst!, b.op(op, b.get(src!)));
@@ -51,14 +51,14 @@ function mask(op: string): Semantics {
 /** Writes the bytes whose mask has its top bit set, without touching the others' pages. */
 const maskmov: Semantics = (b, [value, select]) => {
   const va = b.add(b.reg(RDI, 64), b.target.readGpr(b, SLOT_ZERO, 64));
-  const bits = b.op("i8x16.bitmask", b.get(select!));
+  const bits = b.op('i8x16.bitmask', b.get(select!));
   const left = b.var(bits);
-  const from = b.target.vectorAddress(b, "xmm", value!.kind === "xmm" ? value!.slot : 0);
+  const from = b.target.vectorAddress(b, 'xmm', value!.kind === 'xmm' ? value!.slot : 0);
   b.if(bits, () =>
     b.loop(() => {
-      const lane = b.op("i32.ctz", b.value(left));
-      const byte: Node = b.load("i32.load8_u", b.add(from, lane));
-      b.write("i32.store8", b.add(va, b.extendU(lane)), byte);
+      const lane = b.op('i32.ctz', b.value(left));
+      const byte: Node = b.load('i32.load8_u', b.add(from, lane));
+      b.write('i32.store8', b.add(va, b.extendU(lane)), byte);
       const rest = b.and(b.value(left), b.sub(b.value(left), b.i32(1)));
       b.assign(left, rest);
       return b.value(left);
@@ -74,15 +74,15 @@ export function checkAligned(b: Builder, va: Node): void {
 export const sseMoves: Record<string, Semantics> = {
   movdq,
   mov_low: movLow,
-  movd_load: loadZero("v128.load32_zero"),
-  movq_load: loadZero("v128.load64_zero"),
+  movd_load: loadZero('v128.load32_zero'),
+  movq_load: loadZero('v128.load64_zero'),
   movh_load: movhLoad,
   movh_store: movhStore,
   movhlps,
   movd_to: movdTo,
   movd_from: movdFrom,
-  movmskps: mask("i32x4.bitmask"),
-  movmskpd: mask("i64x2.bitmask"),
-  pmovmskb: mask("i8x16.bitmask"),
+  movmskps: mask('i32x4.bitmask'),
+  movmskpd: mask('i64x2.bitmask'),
+  pmovmskb: mask('i8x16.bitmask'),
   maskmovdqu: maskmov,
 };

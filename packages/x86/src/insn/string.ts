@@ -1,16 +1,16 @@
 /** String instructions (SDM vol. 1, 5.1.8), with interruptible REP. */
-import { RAX, RCX, RDI, RSI } from "../cpu.ts";
-import { Builder } from "../ir/builder.ts";
-import { DF } from "../ir/flags.ts";
-import type { Node } from "../ir/node.ts";
-import type { Operand, Width } from "../ir/operand.ts";
-import { FLAGS_REST } from "../layout.ts";
-import type { Semantics } from "./semantics.ts";
+import { RAX, RCX, RDI, RSI } from '../cpu.ts';
+import { Builder } from '../ir/builder.ts';
+import { DF } from '../ir/flags.ts';
+import type { Node } from '../ir/node.ts';
+import type { Operand, Width } from '../ir/operand.ts';
+import { FLAGS_REST } from '../layout.ts';
+import type { Semantics } from './semantics.ts';
 
 /** Rounds of a REP loop before fuel is looked at again. */
 const ROUNDS = 4096;
 
-const isDown = (b: Builder): Node => b.and(b.cell(FLAGS_REST, "i32.load"), b.i32(DF));
+const isDown = (b: Builder): Node => b.and(b.cell(FLAGS_REST, 'i32.load'), b.i32(DF));
 
 /** Bytes to move a pointer by after one element. */
 function stepOf(b: Builder, width: Width): Node {
@@ -22,7 +22,7 @@ function advance(b: Builder, register: number, by: Node): void {
 }
 
 /** The source: RSI in the segment that a prefix chose; its base is in the ModRM.rm slot. */
-const source = (b: Builder): Node => b.add(b.reg(RSI, 64), b.target.readGpr(b, "rm", 64));
+const source = (b: Builder): Node => b.add(b.reg(RSI, 64), b.target.readGpr(b, 'rm', 64));
 
 /**
  * Runs `round` under the REP prefix. Registers are up to date after each round, so that a fault in the next one
@@ -82,7 +82,7 @@ function movsBulk(b: Builder, width: Width): Node {
     slow,
     () => movsElement(b, width),
     () => {
-      b.node("memory.copy", undefined, "effect", [physicalTo, physicalFrom, bytes]);
+      b.node('memory.copy', undefined, 'effect', [physicalTo, physicalFrom, bytes]);
       b.assign(done, count);
       const moved = b.extendU(bytes);
       advance(b, RSI, moved);
@@ -113,7 +113,7 @@ function stosBulk(b: Builder, width: Width): Node {
     b.or(b.or(isDown(b), mixed), b.eqz(count)),
     () => stosElement(b, width),
     () => {
-      b.node("memory.fill", undefined, "effect", [physical, byte, bytes]);
+      b.node('memory.fill', undefined, 'effect', [physical, byte, bytes]);
       b.assign(done, count);
       advance(b, RDI, b.extendU(bytes));
     },
@@ -123,8 +123,8 @@ function stosBulk(b: Builder, width: Width): Node {
 
 /** Width of the implied operand: that of the row's first one. */
 function elementWidth(b: Builder, o: readonly Operand[]): Width {
-  const fixed = o.find((x) => x.kind === "gpr");
-  return fixed?.kind === "gpr" ? fixed.width : b.width;
+  const fixed = o.find((x) => x.kind === 'gpr');
+  return fixed?.kind === 'gpr' ? fixed.width : b.width;
 }
 
 const movs: Semantics = (b) => {

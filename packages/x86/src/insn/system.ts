@@ -1,19 +1,19 @@
 /** Instructions carried out by JavaScript, and MXCSR (SDM vol. 1, 5.1.13 to 5.1.15). */
-import { VECTOR_GP } from "../cpu.ts";
-import { MXCSR_CELL } from "../layout.ts";
-import type { Semantics } from "./semantics.ts";
+import { VECTOR_GP } from '../cpu.ts';
+import { MXCSR_CELL } from '../layout.ts';
+import type { Semantics } from './semantics.ts';
 
 /** The assists, by number; assist.ts has their bodies. */
 export const ASSISTS = [
-  "cpuid",
-  "rdtsc",
-  "rdtscp",
-  "fxsave",
-  "fxrstor",
-  "mov_from_segment",
-  "mov_to_segment",
-  "push_segment",
-  "pop_segment",
+  'cpuid',
+  'rdtsc',
+  'rdtscp',
+  'fxsave',
+  'fxrstor',
+  'mov_from_segment',
+  'mov_to_segment',
+  'push_segment',
+  'pop_segment',
 ] as const;
 
 export type Assist = (typeof ASSISTS)[number];
@@ -21,10 +21,10 @@ export type Assist = (typeof ASSISTS)[number];
 const ldmxcsr: Semantics = (b, [src]) => {
   const value = b.get(src!);
   b.if(b.and(value, b.i32(~0xffff)), () => b.raise(VECTOR_GP));
-  b.setCell(MXCSR_CELL, "i32.store", value);
+  b.setCell(MXCSR_CELL, 'i32.store', value);
 };
 
-const stmxcsr: Semantics = (b, [dst]) => b.set(dst!, b.cell(MXCSR_CELL, "i32.load"));
+const stmxcsr: Semantics = (b, [dst]) => b.set(dst!, b.cell(MXCSR_CELL, 'i32.load'));
 
 export const system: Record<string, Semantics> = {
   ...Object.fromEntries(

@@ -1,19 +1,19 @@
-import { instructions, type ValType } from "@vitrine/wasm/instructions.ts";
-import { Flags } from "./flags.ts";
-import type { Helper, Kind, Node, Region, Var } from "./node.ts";
-import type { MemOperand, Operand, Width } from "./operand.ts";
-import type { Target } from "./target.ts";
+import { instructions, type ValType } from '@vitrine/wasm/instructions.ts';
+import { Flags } from './flags.ts';
+import type { Helper, Kind, Node, Region, Var } from './node.ts';
+import type { MemOperand, Operand, Width } from './operand.ts';
+import type { Target } from './target.ts';
 
 const ACCESS_SIZE = /(?:load|store)(\d+)?/;
 
 /** Bytes that a load or store instruction touches. */
 export function accessSize(op: string): number {
   const narrow = ACCESS_SIZE.exec(op)?.[1];
-  if (op === "v128.load" || op === "v128.store") return 16;
-  if (op === "v128.load32_zero") return 4;
-  if (op === "v128.load64_zero") return 8;
+  if (op === 'v128.load' || op === 'v128.store') return 16;
+  if (op === 'v128.load32_zero') return 4;
+  if (op === 'v128.load64_zero') return 8;
   if (narrow) return Number(narrow) / 8;
-  return op.startsWith("i64") || op.startsWith("f64") ? 8 : 4;
+  return op.startsWith('i64') || op.startsWith('f64') ? 8 : 4;
 }
 
 /**
@@ -69,48 +69,48 @@ export class Builder {
   }
 
   i32(value: number): Node {
-    return this.node("i32.const", "i32", "const", [], value | 0);
+    return this.node('i32.const', 'i32', 'const', [], value | 0);
   }
 
   i64(value: number | bigint): Node {
-    return this.node("i64.const", "i64", "const", [], BigInt.asIntN(64, BigInt(value)));
+    return this.node('i64.const', 'i64', 'const', [], BigInt.asIntN(64, BigInt(value)));
   }
 
   f32(value: number): Node {
-    return this.node("f32.const", "f32", "const", [], value);
+    return this.node('f32.const', 'f32', 'const', [], value);
   }
 
   f64(value: number): Node {
-    return this.node("f64.const", "f64", "const", [], value);
+    return this.node('f64.const', 'f64', 'const', [], value);
   }
 
   v128(bytes: readonly number[]): Node {
-    return this.node("v128.const", "v128", "const", [], bytes);
+    return this.node('v128.const', 'v128', 'const', [], bytes);
   }
 
   /** A constant of the same type as `like`. */
   constant(like: Node, value: number | bigint): Node {
-    return like.type === "i64" ? this.i64(value) : this.i32(Number(value));
+    return like.type === 'i64' ? this.i64(value) : this.i32(Number(value));
   }
 
   param(index: number, type: ValType): Node {
-    return this.node("param", type, "const", [], index);
+    return this.node('param', type, 'const', [], index);
   }
 
   /** Any WebAssembly instruction without immediates, by name. */
   op(name: string, ...args: Node[]): Node {
     const row = instructions.get(name);
-    if (!row?.params || row.immediate !== "-") throw new Error(`not a plain operation: ${name}`);
+    if (!row?.params || row.immediate !== '-') throw new Error(`not a plain operation: ${name}`);
     row.params.forEach((type, i) => {
       if (args[i]?.type !== type)
         throw new Error(`${name}: operand ${i} is ${args[i]?.type}, not ${type}`);
     });
-    return this.node(name, row.result, /div|rem|trunc_f/.test(name) ? "read" : "pure", args);
+    return this.node(name, row.result, /div|rem|trunc_f/.test(name) ? 'read' : 'pure', args);
   }
 
   /** A lane instruction (`i32x4.extract_lane` …) or `i8x16.shuffle`. */
   lane(name: string, args: readonly Node[], ...lanes: number[]): Node {
-    return this.node(name, instructions.get(name)!.result, "pure", args, lanes);
+    return this.node(name, instructions.get(name)!.result, 'pure', args, lanes);
   }
 
   // ---- integer arithmetic, by the type of the first operand
@@ -120,43 +120,43 @@ export class Builder {
   }
 
   add(x: Node, y: Node): Node {
-    return this.#binary("add", x, y);
+    return this.#binary('add', x, y);
   }
   sub(x: Node, y: Node): Node {
-    return this.#binary("sub", x, y);
+    return this.#binary('sub', x, y);
   }
   mul(x: Node, y: Node): Node {
-    return this.#binary("mul", x, y);
+    return this.#binary('mul', x, y);
   }
   and(x: Node, y: Node): Node {
-    return this.#binary("and", x, y);
+    return this.#binary('and', x, y);
   }
   or(x: Node, y: Node): Node {
-    return this.#binary("or", x, y);
+    return this.#binary('or', x, y);
   }
   xor(x: Node, y: Node): Node {
-    return this.#binary("xor", x, y);
+    return this.#binary('xor', x, y);
   }
   shl(x: Node, y: Node): Node {
-    return this.#binary("shl", x, y);
+    return this.#binary('shl', x, y);
   }
   shrU(x: Node, y: Node): Node {
-    return this.#binary("shr_u", x, y);
+    return this.#binary('shr_u', x, y);
   }
   shrS(x: Node, y: Node): Node {
-    return this.#binary("shr_s", x, y);
+    return this.#binary('shr_s', x, y);
   }
   eq(x: Node, y: Node): Node {
-    return this.#binary("eq", x, y);
+    return this.#binary('eq', x, y);
   }
   ne(x: Node, y: Node): Node {
-    return this.#binary("ne", x, y);
+    return this.#binary('ne', x, y);
   }
   ltU(x: Node, y: Node): Node {
-    return this.#binary("lt_u", x, y);
+    return this.#binary('lt_u', x, y);
   }
   ltS(x: Node, y: Node): Node {
-    return this.#binary("lt_s", x, y);
+    return this.#binary('lt_s', x, y);
   }
   eqz(x: Node): Node {
     return this.op(`${x.type}.eqz`, x);
@@ -171,33 +171,33 @@ export class Builder {
 
   /** Ands both 64-bit lanes of a vector with a constant. */
   and64x2(x: Node, mask: bigint): Node {
-    return this.op("v128.and", x, this.op("i64x2.splat", this.i64(mask)));
+    return this.op('v128.and', x, this.op('i64x2.splat', this.i64(mask)));
   }
 
   /** `condition ? x : y` without a branch. */
   select(condition: Node, x: Node, y: Node): Node {
-    return this.node("select", x.type, "pure", [x, y, condition]);
+    return this.node('select', x.type, 'pure', [x, y, condition]);
   }
 
   wrap(x: Node): Node {
-    return x.type === "i64" ? this.op("i32.wrap_i64", x) : x;
+    return x.type === 'i64' ? this.op('i32.wrap_i64', x) : x;
   }
   extendU(x: Node): Node {
-    return x.type === "i64" ? x : this.op("i64.extend_i32_u", x);
+    return x.type === 'i64' ? x : this.op('i64.extend_i32_u', x);
   }
   extendS(x: Node): Node {
-    return x.type === "i64" ? x : this.op("i64.extend_i32_s", x);
+    return x.type === 'i64' ? x : this.op('i64.extend_i32_s', x);
   }
 
   /** Sign-extends the low `width` bits within the value's own type. */
   signExtend(x: Node, width: Width): Node {
-    if (width === 64 || (width === 32 && x.type === "i32")) return x;
+    if (width === 64 || (width === 32 && x.type === 'i32')) return x;
     return this.op(`${x.type}.extend${width}_s`, x);
   }
 
   /** Clears the bits above `width`. */
   zeroExtend(x: Node, width: Width): Node {
-    if (width === 64 || (width === 32 && x.type === "i32")) return x;
+    if (width === 64 || (width === 32 && x.type === 'i32')) return x;
     return this.and(x, this.constant(x, width === 32 ? 0xffff_ffffn : (1 << width) - 1));
   }
 
@@ -205,29 +205,29 @@ export class Builder {
 
   /** Loads that read `size` bits, zero-extended. */
   static loadOf(size: number): string {
-    if (size === 8) return "i32.load8_u";
-    if (size === 16) return "i32.load16_u";
-    if (size === 32) return "i32.load";
-    return size === 64 ? "i64.load" : "v128.load";
+    if (size === 8) return 'i32.load8_u';
+    if (size === 16) return 'i32.load16_u';
+    if (size === 32) return 'i32.load';
+    return size === 64 ? 'i64.load' : 'v128.load';
   }
 
   static storeOf(size: number): string {
-    if (size === 8) return "i32.store8";
-    if (size === 16) return "i32.store16";
-    if (size === 32) return "i32.store";
-    return size === 64 ? "i64.store" : "v128.store";
+    if (size === 8) return 'i32.store8';
+    if (size === 16) return 'i32.store16';
+    if (size === 32) return 'i32.store';
+    return size === 64 ? 'i64.store' : 'v128.store';
   }
 
   get(o: Operand): Node {
     switch (o.kind) {
-      case "gpr":
+      case 'gpr':
         return this.target.readGpr(this, o.slot, o.width);
-      case "imm":
-        return this.target.immediate(this, o.width === 64 ? "i64" : "i32");
-      case "one":
+      case 'imm':
+        return this.target.immediate(this, o.width === 64 ? 'i64' : 'i32');
+      case 'one':
         return this.i32(1);
-      case "rel":
-        throw new Error("a displacement has no value");
+      case 'rel':
+        throw new Error('a displacement has no value');
       default:
         return this.getAs(o, Builder.loadOf(o.size));
     }
@@ -235,19 +235,19 @@ export class Builder {
 
   /** Reads a vector register or memory operand with a chosen load (`f64.load`, `v128.load64_zero` …). */
   getAs(o: Operand, load: string, offset = 0): Node {
-    if (o.kind === "xmm" || o.kind === "mmx")
+    if (o.kind === 'xmm' || o.kind === 'mmx')
       return this.target.readVector(this, o.kind, o.slot, load, offset);
-    if (o.kind !== "mem") throw new Error(`${load} of a ${o.kind} operand`);
+    if (o.kind !== 'mem') throw new Error(`${load} of a ${o.kind} operand`);
     return this.load(load, this.#physical(o, accessSize(load), false), offset);
   }
 
   set(o: Operand, value: Node): void {
     switch (o.kind) {
-      case "gpr":
+      case 'gpr':
         return this.target.writeGpr(this, o.slot, o.width, value);
-      case "one":
-      case "imm":
-      case "rel":
+      case 'one':
+      case 'imm':
+      case 'rel':
         throw new Error(`cannot write to ${o.kind}`);
       default:
         return this.setAs(o, Builder.storeOf(o.size), value);
@@ -256,9 +256,9 @@ export class Builder {
 
   /** Writes part of a vector register, or a memory operand, with a chosen store. */
   setAs(o: Operand, store: string, value: Node, offset = 0): void {
-    if (o.kind === "xmm" || o.kind === "mmx")
+    if (o.kind === 'xmm' || o.kind === 'mmx')
       return this.target.writeVector(this, o.kind, o.slot, store, offset, value);
-    if (o.kind !== "mem") throw new Error(`${store} of a ${o.kind} operand`);
+    if (o.kind !== 'mem') throw new Error(`${store} of a ${o.kind} operand`);
     const physical = this.#physical(o, accessSize(store), true);
     this.store(store, physical, value, offset);
     if (accessSize(store) > 1) this.target.commit(this, physical);
@@ -271,8 +271,8 @@ export class Builder {
       const low = this.and(this.wrap(va), this.i32(15));
       this.if(low, () => this.target.raise(this, 13, 0));
     }
-    const bytes = o.access === "rw" ? o.size / 8 : size;
-    const physical = this.target.translate(this, va, bytes, write || o.access === "rw");
+    const bytes = o.access === 'rw' ? o.size / 8 : size;
+    const physical = this.target.translate(this, va, bytes, write || o.access === 'rw');
     o.physical = physical;
     return physical;
   }
@@ -314,11 +314,11 @@ export class Builder {
 
   /** Raw memory: physical addresses and the processor's own cells. */
   load(op: string, address: Node, offset = 0): Node {
-    return this.node(op, instructions.get(op)!.result, "read", [address], offset);
+    return this.node(op, instructions.get(op)!.result, 'read', [address], offset);
   }
 
   store(op: string, address: Node, value: Node, offset = 0): void {
-    this.node(op, undefined, "effect", [address, value], offset);
+    this.node(op, undefined, 'effect', [address, value], offset);
   }
 
   // ---- control
@@ -330,17 +330,17 @@ export class Builder {
   }
 
   value(variable: Var): Node {
-    return this.node("var.get", variable.type, "read", [], variable);
+    return this.node('var.get', variable.type, 'read', [], variable);
   }
 
   assign(variable: Var, value: Node): void {
-    this.node("var.set", undefined, "effect", [value], variable);
+    this.node('var.set', undefined, 'effect', [value], variable);
   }
 
   if(condition: Node, then: () => void, otherwise?: () => void): void {
     const bodies: Region[] = [{ nodes: [] }, { nodes: [] }];
-    const test = condition.type === "i64" ? this.op("i64.ne", condition, this.i64(0)) : condition;
-    this.node("if", undefined, "effect", [test], undefined, bodies);
+    const test = condition.type === 'i64' ? this.op('i64.ne', condition, this.i64(0)) : condition;
+    this.node('if', undefined, 'effect', [test], undefined, bodies);
     this.#within(bodies[0]!, then);
     if (otherwise) this.#within(bodies[1]!, otherwise);
   }
@@ -348,8 +348,8 @@ export class Builder {
   /** Repeats the body while the condition it returns holds; the body runs at least once. */
   loop(body: () => Node): void {
     const bodies: Region[] = [{ nodes: [] }];
-    this.node("loop", undefined, "effect", [], undefined, bodies);
-    this.#within(bodies[0]!, () => this.node("again", undefined, "effect", [body()]));
+    this.node('loop', undefined, 'effect', [], undefined, bodies);
+    this.#within(bodies[0]!, () => this.node('again', undefined, 'effect', [body()]));
   }
 
   #within(region: Region, body: () => void): void {
@@ -360,11 +360,11 @@ export class Builder {
   }
 
   call(helper: Helper, ...args: Node[]): Node {
-    return this.node("call", helper.result, helper.pure ? "pure" : "effect", args, helper);
+    return this.node('call', helper.result, helper.pure ? 'pure' : 'effect', args, helper);
   }
 
   return(value?: Node): void {
-    this.node("return", undefined, "effect", value ? [value] : []);
+    this.node('return', undefined, 'effect', value ? [value] : []);
   }
 
   /** #DE, #GP …: the instruction has not happened. */

@@ -1,7 +1,7 @@
-import type { Code } from "@vitrine/wasm/code.ts";
-import { instructions } from "@vitrine/wasm/instructions.ts";
-import type { Helper, Node, Region, Var } from "./node.ts";
-import { schedule } from "./schedule.ts";
+import type { Code } from '@vitrine/wasm/code.ts';
+import { instructions } from '@vitrine/wasm/instructions.ts';
+import type { Helper, Node, Region, Var } from './node.ts';
+import { schedule } from './schedule.ts';
 
 /** What emission needs to know of the module around the function. */
 export interface Linker {
@@ -30,10 +30,10 @@ class Emitter {
 
   region(region: Region): void {
     for (const node of region.nodes) {
-      if (!node.pinned || (node.kind !== "effect" && node.uses === 0)) continue;
+      if (!node.pinned || (node.kind !== 'effect' && node.uses === 0)) continue;
       this.#operation(node);
       if (!node.type) continue;
-      if (node.uses === 0) this.#code.op("drop");
+      if (node.uses === 0) this.#code.op('drop');
       else {
         node.local = this.#code.local(node.type);
         this.#code.set(node.local);
@@ -42,7 +42,7 @@ class Emitter {
   }
 
   #value(node: Node): void {
-    if (node.kind !== "const" && node.pinned) {
+    if (node.kind !== 'const' && node.pinned) {
       if (node.local < 0) throw new Error(`${node.op} used before it is evaluated`);
       this.#code.get(node.local);
     } else this.#operation(node);
@@ -50,53 +50,53 @@ class Emitter {
 
   #operation(node: Node): void {
     const code = this.#code;
-    if (node.op === "if") return this.#if(node);
+    if (node.op === 'if') return this.#if(node);
     for (const arg of node.args) this.#value(arg);
     switch (node.op) {
-      case "i32.const":
+      case 'i32.const':
         return void code.i32(node.imm as number);
-      case "i64.const":
+      case 'i64.const':
         return void code.i64(node.imm as bigint);
-      case "f32.const":
+      case 'f32.const':
         return void code.f32(node.imm as number);
-      case "f64.const":
+      case 'f64.const':
         return void code.f64(node.imm as number);
-      case "v128.const":
+      case 'v128.const':
         return void code.v128(node.imm as Uint8Array);
-      case "param":
+      case 'param':
         return void code.get(node.imm as number);
-      case "var.get":
+      case 'var.get':
         return void code.get(this.#var(node.imm as Var));
-      case "var.set":
+      case 'var.set':
         return void code.set(this.#var(node.imm as Var));
-      case "loop":
-        code.enter("loop");
+      case 'loop':
+        code.enter('loop');
         this.region(node.bodies[0]!);
         return void code.end();
-      case "again":
+      case 'again':
         return void code.brIf(0);
-      case "call":
+      case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
-      case "return_call":
+      case 'return_call':
         return void code.returnCall(this.#linker.helper(node.imm as Helper));
-      case "call_import":
+      case 'call_import':
         return void code.call(this.#linker.imported(node.imm as string));
-      case "return":
-        return void code.op("return");
-      case "tail":
+      case 'return':
+        return void code.op('return');
+      case 'tail':
         return void code.returnCallIndirect(this.#linker.handlerType);
-      case "enter":
+      case 'enter':
         return void code.callIndirect(this.#linker.handlerType);
-      case "unreachable":
-        return void code.op("unreachable");
-      case "memory.copy":
+      case 'unreachable':
+        return void code.op('unreachable');
+      case 'memory.copy':
         return void code.memoryCopy();
-      case "memory.fill":
+      case 'memory.fill':
         return void code.memoryFill();
     }
     const row = instructions.get(node.op);
-    if (row?.immediate === "mem") code.mem(node.op, node.imm as number);
-    else if (row?.immediate === "L" || row?.immediate === "LL")
+    if (row?.immediate === 'mem') code.mem(node.op, node.imm as number);
+    else if (row?.immediate === 'L' || row?.immediate === 'LL')
       code.lane(node.op, ...(node.imm as readonly number[]));
     else code.op(node.op);
   }
@@ -104,7 +104,7 @@ class Emitter {
   #if(node: Node): void {
     const [then, otherwise] = node.bodies;
     this.#value(node.args[0]!);
-    this.#code.enter("if");
+    this.#code.enter('if');
     this.region(then!);
     if (otherwise!.nodes.length > 0) {
       this.#code.else();

@@ -1,7 +1,7 @@
-import { FLAGS_AUX, FLAGS_REST, FLAGS_RESULT } from "../layout.ts";
-import type { Builder } from "./builder.ts";
-import type { Node } from "./node.ts";
-import type { Width } from "./operand.ts";
+import { FLAGS_AUX, FLAGS_REST, FLAGS_RESULT } from '../layout.ts';
+import type { Builder } from './builder.ts';
+import type { Node } from './node.ts';
+import type { Width } from './operand.ts';
 
 export const CF = 1;
 export const PF = 4;
@@ -17,13 +17,13 @@ export const AC = 0x4_0000;
 export const ID = 0x20_0000;
 
 /** The condition codes in encoding order (SDM vol. 1, appendix B). */
-export const CONDITIONS: readonly string[] = "o no b nb z nz be nbe s ns p np l nl le nle".split(
-  " ",
+export const CONDITIONS: readonly string[] = 'o no b nb z nz be nbe s ns p np l nl le nle'.split(
+  ' ',
 );
 
 /** What is known of the last instruction that set the flags, when it was built in the same function. */
 interface Comparison {
-  readonly kind: "sub" | "logic" | "other";
+  readonly kind: 'sub' | 'logic' | 'other';
   readonly x?: Node;
   readonly y?: Node;
   readonly result: Node;
@@ -54,19 +54,19 @@ export class Flags {
 
   #result(value: Node, width: Width): void {
     const b = this.#b;
-    b.setCell(FLAGS_RESULT, "i64.store", b.extendS(b.signExtend(value, width)));
+    b.setCell(FLAGS_RESULT, 'i64.store', b.extendS(b.signExtend(value, width)));
   }
 
   #aux(value: Node): void {
-    this.#b.setCell(FLAGS_AUX, "i32.store", value);
+    this.#b.setCell(FLAGS_AUX, 'i32.store', value);
   }
 
   get aux(): Node {
-    return this.#b.cell(FLAGS_AUX, "i32.load");
+    return this.#b.cell(FLAGS_AUX, 'i32.load');
   }
 
   get result(): Node {
-    return this.#b.cell(FLAGS_RESULT, "i64.load");
+    return this.#b.cell(FLAGS_RESULT, 'i64.load');
   }
 
   /** Moves the adder's carries to their place in the aux word. */
@@ -94,14 +94,14 @@ export class Flags {
   /** ADD, ADC: `result` = x + y (+ carry). */
   add(x: Node, y: Node, result: Node, width: Width): void {
     if (!this.live) return;
-    this.#last = { kind: "other", result, width };
+    this.#last = { kind: 'other', result, width };
     this.#result(result, width);
     this.#aux(this.#carries(this.#addCarries(x, y, result), width));
   }
 
   /** SUB, SBB, CMP, NEG. `borrowIn` is true for SBB, where the operands alone do not tell the flags. */
   sub(x: Node, y: Node, result: Node, width: Width, borrowIn = false): void {
-    this.#last = { kind: borrowIn ? "other" : "sub", x, y, result, width };
+    this.#last = { kind: borrowIn ? 'other' : 'sub', x, y, result, width };
     if (!this.live) return;
     this.#result(result, width);
     this.#aux(this.#carries(this.#subBorrows(x, y, result), width));
@@ -109,7 +109,7 @@ export class Flags {
 
   /** AND, OR, XOR, TEST: CF = OF = 0; AF, undefined, is cleared. */
   logic(result: Node, width: Width): void {
-    this.#last = { kind: "logic", result, width };
+    this.#last = { kind: 'logic', result, width };
     if (!this.live) return;
     this.#result(result, width);
     this.#aux(this.#b.i32(0));
@@ -119,7 +119,7 @@ export class Flags {
   keepCarry(x: Node, y: Node, result: Node, width: Width, subtract: boolean): void {
     if (!this.live) return;
     const b = this.#b;
-    this.#last = { kind: "other", result, width };
+    this.#last = { kind: 'other', result, width };
     const carry = subtract ? this.#subBorrows(x, y, result) : this.#addCarries(x, y, result);
     const fresh = this.#carries(carry, width);
     // Flipping bits 31 and 30 together changes CF and keeps OF.
@@ -138,7 +138,7 @@ export class Flags {
   /** Sets ZF, SF and PF from the result, CF and OF (0 or 1) as given; AF is cleared. */
   explicit(result: Node, width: Width, cf: Node, of: Node): void {
     if (!this.live) return;
-    this.#last = { kind: "other", result, width };
+    this.#last = { kind: 'other', result, width };
     const aux = this.#pack(cf, of);
     this.#aux(aux);
     this.#result(result, width);
@@ -152,7 +152,7 @@ export class Flags {
     const aux = b.select(when, this.#pack(cf, of), this.aux);
     const value = b.select(when, b.extendS(b.signExtend(result, width)), this.result);
     this.#aux(aux);
-    b.setCell(FLAGS_RESULT, "i64.store", value);
+    b.setCell(FLAGS_RESULT, 'i64.store', value);
   }
 
   /** Replaces CF alone (BT, CLC, CMC, STC). */
@@ -160,7 +160,7 @@ export class Flags {
     if (!this.live) return;
     const b = this.#b;
     this.#last = undefined;
-    const flip = b.and(b.sub(b.i32(0), b.xor(this.get("c"), cf)), b.i32(0xc000_0000));
+    const flip = b.and(b.sub(b.i32(0), b.xor(this.get('c'), cf)), b.i32(0xc000_0000));
     this.#aux(b.xor(this.aux, flip));
   }
 
@@ -182,26 +182,26 @@ export class Flags {
   }
 
   /** One flag as 0 or 1: c p a z s o. */
-  get(flag: "c" | "p" | "a" | "z" | "s" | "o"): Node {
+  get(flag: 'c' | 'p' | 'a' | 'z' | 's' | 'o'): Node {
     const b = this.#b;
     switch (flag) {
-      case "c":
+      case 'c':
         return b.shrU(this.aux, b.i32(AUX_CARRY));
-      case "o": {
+      case 'o': {
         const aux = this.aux;
         return b.shrU(b.xor(aux, b.shl(aux, b.i32(1))), b.i32(31));
       }
-      case "a":
+      case 'a':
         return b.and(b.shrU(this.aux, b.i32(AUX_ADJUST)), b.i32(1));
-      case "z":
+      case 'z':
         return b.eqz(this.result);
-      case "s": {
+      case 's': {
         const sign = b.wrap(b.shrU(this.result, b.i64(63)));
         return b.xor(sign, b.and(this.aux, b.i32(1)));
       }
-      case "p": {
+      case 'p': {
         const low = b.xor(b.wrap(this.result), b.shrU(this.aux, b.i32(AUX_PARITY)));
-        const odd = b.op("i32.popcnt", b.and(low, b.i32(0xff)));
+        const odd = b.op('i32.popcnt', b.and(low, b.i32(0xff)));
         return b.and(b.not(odd), b.i32(1));
       }
     }
@@ -218,21 +218,21 @@ export class Flags {
     const b = this.#b;
     switch (code) {
       case 0:
-        return this.get("o");
+        return this.get('o');
       case 2:
-        return this.get("c");
+        return this.get('c');
       case 4:
-        return this.get("z");
+        return this.get('z');
       case 6:
-        return b.or(this.get("c"), this.get("z"));
+        return b.or(this.get('c'), this.get('z'));
       case 8:
-        return this.get("s");
+        return this.get('s');
       case 10:
-        return this.get("p");
+        return this.get('p');
       case 12:
-        return b.xor(this.get("s"), this.get("o"));
+        return b.xor(this.get('s'), this.get('o'));
       default:
-        return b.or(this.get("z"), b.xor(this.get("s"), this.get("o")));
+        return b.or(this.get('z'), b.xor(this.get('s'), this.get('o')));
     }
   }
 
@@ -245,7 +245,7 @@ export class Flags {
     const signed = (x: Node): Node => b.signExtend(x, width);
     if (code === 4) return b.eqz(b.zeroExtend(result, width));
     if (code === 8) return b.ltS(signed(result), b.constant(result, 0));
-    if (last.kind === "other") return undefined;
+    if (last.kind === 'other') return undefined;
     const { x, y } = last;
     if (x && y) {
       if (code === 2) return b.ltU(b.zeroExtend(x, width), b.zeroExtend(y, width));
@@ -264,10 +264,10 @@ export class Flags {
   /** The status flags in their RFLAGS places. */
   statusWord(): Node {
     const b = this.#b;
-    const at = (flag: "c" | "p" | "a" | "z" | "s" | "o", bit: number): Node =>
+    const at = (flag: 'c' | 'p' | 'a' | 'z' | 's' | 'o', bit: number): Node =>
       b.shl(this.get(flag), b.i32(bit));
-    const low = b.or(b.or(this.get("c"), at("p", 2)), b.or(at("a", 4), at("z", 6)));
-    return b.or(low, b.or(at("s", 7), at("o", 11)));
+    const low = b.or(b.or(this.get('c'), at('p', 2)), b.or(at('a', 4), at('z', 6)));
+    return b.or(low, b.or(at('s', 7), at('o', 11)));
   }
 
   /** Sets all six status flags from their RFLAGS places; other bits are ignored. */
@@ -283,12 +283,12 @@ export class Flags {
       b.or(b.shl(parity, b.i32(AUX_PARITY)), bit(7)),
     );
     this.#aux(aux);
-    b.setCell(FLAGS_RESULT, "i64.store", b.extendU(notZero));
+    b.setCell(FLAGS_RESULT, 'i64.store', b.extendU(notZero));
   }
 
   /** All of RFLAGS as PUSHF shows it (RF and VM are clear). */
   rflags(): Node {
     const b = this.#b;
-    return b.or(b.cell(FLAGS_REST, "i32.load"), this.statusWord());
+    return b.or(b.cell(FLAGS_REST, 'i32.load'), this.statusWord());
   }
 }

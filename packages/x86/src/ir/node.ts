@@ -1,4 +1,4 @@
-import type { ValType } from "@vitrine/wasm/instructions.ts";
+import type { ValType } from '@vitrine/wasm/instructions.ts';
 
 /**
  * One operation of the intermediate representation. Its vocabulary is WebAssembly's own instructions plus a few
@@ -27,7 +27,7 @@ export interface Node {
 }
 
 /** `pure` nodes can be evaluated anywhere; `read` ones only before the next effect. */
-export type Kind = "const" | "pure" | "read" | "effect";
+export type Kind = 'const' | 'pure' | 'read' | 'effect';
 
 export interface Region {
   readonly nodes: Node[];
@@ -46,5 +46,5 @@ export interface Helper {
   readonly result: ValType | undefined;
   /** True when the result depends on the arguments alone. */
   readonly pure: boolean;
-  readonly body: (b: import("./builder.ts").Builder, ...params: Node[]) => Node | void;
+  readonly body: (b: import('./builder.ts').Builder, ...params: Node[]) => Node | void;
 }

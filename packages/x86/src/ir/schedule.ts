@@ -1,4 +1,4 @@
-import type { Node, Region } from "./node.ts";
+import type { Node, Region } from './node.ts';
 
 /**
  * Decides which nodes get a local. A node used once, in the region where it was made, is evaluated inside its user,
@@ -13,14 +13,14 @@ export function schedule(root: Region): void {
   const evaluatedAt = new Map<Node, number>();
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i]!;
-    if (node.kind === "const") continue;
+    if (node.kind === 'const') continue;
     const { user } = node;
     node.pinned ||=
-      node.kind === "effect" ||
+      node.kind === 'effect' ||
       node.uses !== 1 ||
       user === undefined ||
       user.region !== node.region;
-    if (!node.pinned && node.kind === "read") {
+    if (!node.pinned && node.kind === 'read') {
       const at = evaluatedAt.get(user!)!;
       if (effectsBefore[at]! > effectsBefore[i + 1]!) node.pinned = true;
     }
@@ -40,7 +40,7 @@ function countUses(nodes: readonly Node[]): void {
   for (const node of nodes) node.uses = 0;
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i]!;
-    if (node.kind !== "effect" && node.uses === 0) continue;
+    if (node.kind !== 'effect' && node.uses === 0) continue;
     for (const arg of node.args) {
       arg.uses++;
       arg.user = node;
@@ -51,6 +51,6 @@ function countUses(nodes: readonly Node[]): void {
 /** `out[i]`: number of effects among the first i nodes. */
 function prefixEffects(nodes: readonly Node[]): Int32Array {
   const out = new Int32Array(nodes.length + 1);
-  nodes.forEach((node, i) => (out[i + 1] = out[i]! + (node.kind === "effect" ? 1 : 0)));
+  nodes.forEach((node, i) => (out[i + 1] = out[i]! + (node.kind === 'effect' ? 1 : 0)));
   return out;
 }

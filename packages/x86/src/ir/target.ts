@@ -1,7 +1,7 @@
-import type { ValType } from "@vitrine/wasm/instructions.ts";
-import type { Builder } from "./builder.ts";
-import type { Node } from "./node.ts";
-import type { Slot, Width } from "./operand.ts";
+import type { ValType } from '@vitrine/wasm/instructions.ts';
+import type { Builder } from './builder.ts';
+import type { Node } from './node.ts';
+import type { Slot, Width } from './operand.ts';
 
 /**
  * A back end's answer to "where does this operand live?". Tier 0 reads register numbers and displacements from the
@@ -13,22 +13,22 @@ export interface Target {
   /** Writes as x86 does: 32 bits clear the upper half, 8 and 16 keep the rest. Higher bits of `value` are ignored. */
   writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void;
   /** Loads from byte `offset` of a vector register with a WebAssembly load instruction. */
-  readVector(b: Builder, file: "xmm" | "mmx", slot: Slot, load: string, offset: number): Node;
+  readVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, load: string, offset: number): Node;
   writeVector(
     b: Builder,
-    file: "xmm" | "mmx",
+    file: 'xmm' | 'mmx',
     slot: Slot,
     store: string,
     offset: number,
     value: Node,
   ): void;
   /** Register number 0–15 of a vector register as an address into its file, for indexed access to its bytes. */
-  vectorAddress(b: Builder, file: "xmm" | "mmx", slot: Slot): Node;
+  vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node;
   /** A cell of the register context (layout.ts). */
   readCell(b: Builder, address: number, load: string): Node;
   writeCell(b: Builder, address: number, store: string, value: Node): void;
   /** The immediate, sign-extended to the type. */
-  immediate(b: Builder, type: "i32" | "i64"): Node;
+  immediate(b: Builder, type: 'i32' | 'i64'): Node;
   /** Effective address of the ModRM memory operand, segment base included. */
   address(b: Builder): Node;
   /** Address of the following instruction. */

@@ -1,6 +1,6 @@
-import type { Ram } from "../cpu.ts";
-import { ARENA, FRAME_CODE, FRAME_FLAGS } from "../layout.ts";
-import { RESERVED, shapes } from "./handlers.ts";
+import type { Ram } from '../cpu.ts';
+import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
+import { RESERVED, shapes } from './handlers.ts';
 import {
   layoutOf,
   MICRO_GOTO,
@@ -8,7 +8,7 @@ import {
   MICRO_LINK,
   MICRO_RESYNC,
   MICRO_SIZE,
-} from "./record.ts";
+} from './record.ts';
 
 export const CHUNK = 4096;
 
@@ -117,7 +117,7 @@ export class CodePages {
     let last = page.chunks.length - 1;
     if (last < 0 || page.filled[last]! + bytes > CHUNK) {
       const chunk = this.#free.pop();
-      if (chunk === undefined) throw new Error("record arena exhausted");
+      if (chunk === undefined) throw new Error('record arena exhausted');
       this.#owners[chunk] = page;
       last = page.chunks.push(chunk) - 1;
       page.filled.push(0);

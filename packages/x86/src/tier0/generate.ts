@@ -2,13 +2,13 @@
  * Generates the interpreter: one WebAssembly module with a handler for every shape of every row (handlers.ts), the
  * helpers they call, and the entry.
  */
-import type { Code } from "@vitrine/wasm/code.ts";
-import { ModuleWriter } from "@vitrine/wasm/module.ts";
-import { semantics } from "../insn/index.ts";
-import { Builder } from "../ir/builder.ts";
-import { emit, type Linker } from "../ir/emit.ts";
-import type { Helper } from "../ir/node.ts";
-import type { Operand } from "../ir/operand.ts";
+import type { Code } from '@vitrine/wasm/code.ts';
+import { ModuleWriter } from '@vitrine/wasm/module.ts';
+import { semantics } from '../insn/index.ts';
+import { Builder } from '../ir/builder.ts';
+import { emit, type Linker } from '../ir/emit.ts';
+import type { Helper } from '../ir/node.ts';
+import type { Operand } from '../ir/operand.ts';
 import {
   EXIT_FAULT,
   EXIT_LINK,
@@ -17,14 +17,14 @@ import {
   FAULT_VECTOR,
   RIP_CELL,
   SLOT_EA,
-} from "../layout.ts";
-import { walk } from "../mmu.ts";
-import { RESERVED, shapes, type Shape } from "./handlers.ts";
-import { operandsOf } from "./operands.ts";
-import * as record from "./record.ts";
-import { Tier0Target } from "./target.ts";
+} from '../layout.ts';
+import { walk } from '../mmu.ts';
+import { RESERVED, shapes, type Shape } from './handlers.ts';
+import { operandsOf } from './operands.ts';
+import * as record from './record.ts';
+import { Tier0Target } from './target.ts';
 
-const HANDLER = ["i32", "i32", "i32"] as const;
+const HANDLER = ['i32', 'i32', 'i32'] as const;
 
 class Generator implements Linker {
   readonly module: ModuleWriter = new ModuleWriter();
@@ -34,9 +34,9 @@ class Generator implements Linker {
   readonly #imports = new Map<string, number>();
 
   constructor() {
-    this.module.importMemory("env", "memory", { min: 1, max: 65536 });
-    this.#imports.set("codeWritten", this.module.importFunc("env", "codeWritten", ["i32"], []));
-    this.handlerType = this.module.type(HANDLER, ["i32"]);
+    this.module.importMemory('env', 'memory', { min: 1, max: 65536 });
+    this.#imports.set('codeWritten', this.module.importFunc('env', 'codeWritten', ['i32'], []));
+    this.handlerType = this.module.type(HANDLER, ['i32']);
   }
 
   imported(name: string): number {
@@ -62,16 +62,16 @@ class Generator implements Linker {
       const result = helper.body(b, ...helper.params.map((type, i) => b.param(i, type)));
       if (result) b.return(result);
       emit(b.root, code, this);
-      if (helper.result) code.op("unreachable");
+      if (helper.result) code.op('unreachable');
     }
   }
 
   handler(build: (b: Builder, target: Tier0Target) => void, target: Tier0Target): number {
-    const { index, code } = this.module.func(HANDLER, ["i32"]);
+    const { index, code } = this.module.func(HANDLER, ['i32']);
     const b = new Builder(target);
     build(b, target);
     emit(b.root, code, this);
-    code.op("unreachable");
+    code.op('unreachable');
     return index;
   }
 
@@ -92,7 +92,7 @@ class Generator implements Linker {
     b.opcode = row.opcode;
     b.flags.live = live;
     try {
-      meaning(b, operandsOf(row.operands, width, form === "reg") as Operand[]);
+      meaning(b, operandsOf(row.operands, width, form === 'reg') as Operand[]);
     } catch (error) {
       throw new Error(`${row.name} ${row.operands.map((o) => o.text).join()}: ${String(error)}`);
     }
@@ -106,28 +106,28 @@ function micros(generator: Generator): number[] {
   const field = (b: Builder, t: Tier0Target, load: string, offset: number) =>
     b.load(load, t.rec(b), offset);
   const address = (b: Builder, t: Tier0Target) => {
-    const base = b.load("i64.load", field(b, t, "i32.load8_u", record.REC_RM));
-    return b.add(b.add(base, t.scaledIndex(b)), field(b, t, "i64.load", 8));
+    const base = b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_RM));
+    return b.add(b.add(base, t.scaledIndex(b)), field(b, t, 'i64.load', 8));
   };
   const segment = (b: Builder, t: Tier0Target) =>
-    b.load("i64.load", field(b, t, "i32.load8_u", record.REC_REG));
+    b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_REG));
   return [
     make((b, t) => t.exit(b, EXIT_RESYNC)),
     make((b, t) => t.exit(b, EXIT_LINK)),
-    make((b, t) => t.lookup(b, field(b, t, "i64.load", 8), t.fuel(b))),
+    make((b, t) => t.lookup(b, field(b, t, 'i64.load', 8), t.fuel(b))),
     make((b, t) => t.gotoLink(b)),
     make((b, t) => {
-      b.store("i64.store", b.i32(SLOT_EA * 8), b.add(address(b, t), segment(b, t)));
+      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(address(b, t), segment(b, t)));
       t.next(b, record.MICRO_SIZE[record.MICRO_EA]!);
     }),
     make((b, t) => {
       const short = b.and(address(b, t), b.i64(0xffff_ffff));
-      b.store("i64.store", b.i32(SLOT_EA * 8), b.add(short, segment(b, t)));
+      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(short, segment(b, t)));
       t.next(b, record.MICRO_SIZE[record.MICRO_EA32]!);
     }),
     make((b, t) => {
-      b.store("i32.store", b.i32(FAULT_VECTOR), field(b, t, "i32.load", 8));
-      b.store("i32.store", b.i32(FAULT_CODE), b.i32(0));
+      b.store('i32.store', b.i32(FAULT_VECTOR), field(b, t, 'i32.load', 8));
+      b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
       t.exit(b, EXIT_FAULT);
     }),
   ];
@@ -135,26 +135,26 @@ function micros(generator: Generator): number[] {
 
 /** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code. */
 function entry(generator: Generator): void {
-  const { index, code } = generator.module.func(["i32", "i32"], ["i32"]);
+  const { index, code } = generator.module.func(['i32', 'i32'], ['i32']);
   const begin = generator.handler((b, t) => {
-    t.lookup(b, b.load("i64.load", b.i32(RIP_CELL)), t.fuel(b));
+    t.lookup(b, b.load('i64.load', b.i32(RIP_CELL)), t.fuel(b));
   }, new Tier0Target(undefined));
   code.i32(0).get(0).get(1).call(begin);
-  generator.module.exportFunc("enter", index);
+  generator.module.exportFunc('enter', index);
 }
 
 /** RFLAGS out of and into the lazily kept form, for JavaScript. */
 const getFlags: Helper = {
-  name: "getFlags",
+  name: 'getFlags',
   params: [],
-  result: "i32",
+  result: 'i32',
   pure: false,
   body: (b) => b.flags.statusWord(),
 };
 
 const setFlags: Helper = {
-  name: "setFlags",
-  params: ["i32"],
+  name: 'setFlags',
+  params: ['i32'],
   result: undefined,
   pure: false,
   body: (b, word) => b.flags.setStatusWord(word),
@@ -171,9 +171,9 @@ export function generateTier0(): Uint8Array {
   module.table({ min: functions.length, max: functions.length });
   module.elements(0, functions);
   entry(generator);
-  module.exportFunc("walk", generator.helper(walk));
-  module.exportFunc("getFlags", generator.helper(getFlags));
-  module.exportFunc("setFlags", generator.helper(setFlags));
+  module.exportFunc('walk', generator.helper(walk));
+  module.exportFunc('getFlags', generator.helper(getFlags));
+  module.exportFunc('setFlags', generator.helper(setFlags));
   generator.finishHelpers();
   return module.finish();
 }

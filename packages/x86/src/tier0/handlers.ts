@@ -1,4 +1,4 @@
-import { rows, type OperandSpec, type Row } from "../opcodes.ts";
+import { rows, type OperandSpec, type Row } from '../opcodes.ts';
 
 /**
  * Tier 0 has one WebAssembly handler for every shape of every row. Which shapes exist, and the numbers of their
@@ -16,7 +16,7 @@ export interface Shape {
 }
 
 /** Register, memory at base + displacement, memory at base + index * scale + displacement. */
-export type Form = "reg" | "mem" | "indexed";
+export type Form = 'reg' | 'mem' | 'indexed';
 
 export interface RowHandlers {
   readonly first: number;
@@ -26,16 +26,16 @@ export interface RowHandlers {
   readonly reps: readonly number[];
 }
 
-const MEMORY = "EMWQO";
+const MEMORY = 'EMWQO';
 
 function formsOf(row: Row): Form[] {
   const memory =
-    row.operands.some((o) => MEMORY.includes(o.code)) || (row.mod === "mem" && row.hasModrm);
+    row.operands.some((o) => MEMORY.includes(o.code)) || (row.mod === 'mem' && row.hasModrm);
   const register =
-    !memory || (row.mod !== "mem" && row.operands.some((o) => "EWQ".includes(o.code)));
-  const forms: Form[] = register ? ["reg"] : [];
-  if (memory && row.mod !== "reg") forms.push("mem");
-  if (memory && row.indexed) forms.push("indexed");
+    !memory || (row.mod !== 'mem' && row.operands.some((o) => 'EWQ'.includes(o.code)));
+  const forms: Form[] = register ? ['reg'] : [];
+  if (memory && row.mod !== 'reg') forms.push('mem');
+  if (memory && row.indexed) forms.push('indexed');
   return forms;
 }
 
@@ -43,11 +43,11 @@ const FIXED_WIDTH: Record<string, 8 | 16 | 64> = { b: 8, w: 16, q: 64 };
 
 /** Operand size of a row that the prefixes do not change. */
 function fixedWidth(row: Row): 8 | 16 | 32 | 64 {
-  if (row.size64 !== "no") return 64;
-  return FIXED_WIDTH[row.operands[0]?.size ?? ""] ?? 32;
+  if (row.size64 !== 'no') return 64;
+  return FIXED_WIDTH[row.operands[0]?.size ?? ''] ?? 32;
 }
 
-function dimensions(row: Row): Omit<RowHandlers, "first"> {
+function dimensions(row: Row): Omit<RowHandlers, 'first'> {
   const flags = row.writes | row.writesSometimes;
   return {
     widths: row.widths.length > 0 ? row.widths : [fixedWidth(row)],
@@ -58,16 +58,16 @@ function dimensions(row: Row): Omit<RowHandlers, "first"> {
 }
 
 const operandKey = (o: OperandSpec): string =>
-  o.code === "J" ? "J" : `${o.access}${o.code}${o.size}${o.code === "fixed" ? o.text : ""}`;
+  o.code === 'J' ? 'J' : `${o.access}${o.code}${o.size}${o.code === 'fixed' ? o.text : ''}`;
 
 /** Rows that mean the same share handlers (jcc short and near, movups and movupd). */
 function keyOf(row: Row): string {
   const flags = `${row.writes},${row.writesSometimes}`;
   const condition = /^(jcc|cmovcc|setcc)$/.test(row.sem)
     ? row.opcode & 15
-    : row.sem === "nop"
-      ? ""
-      : "";
+    : row.sem === 'nop'
+      ? ''
+      : '';
   return [
     row.sem,
     condition,
@@ -76,7 +76,7 @@ function keyOf(row: Row): string {
     row.mod,
     row.widths.join(),
     row.size64,
-  ].join("|");
+  ].join('|');
 }
 
 /** Handlers 0 … RESERVED-1 are the machine's own micro-operations (tier0/micro.ts). */

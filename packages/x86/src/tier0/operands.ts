@@ -1,24 +1,24 @@
-import { RAX, RCX, RDX } from "../cpu.ts";
-import type { Operand, Width } from "../ir/operand.ts";
-import type { OperandSpec } from "../opcodes.ts";
+import { RAX, RCX, RDX } from '../cpu.ts';
+import type { Operand, Width } from '../ir/operand.ts';
+import type { OperandSpec } from '../opcodes.ts';
 
 /** Bits of an operand-size letter under an operand size. */
 function bitsOf(size: string, opsize: number): number {
   switch (size) {
-    case "b":
+    case 'b':
       return 8;
-    case "w":
+    case 'w':
       return 16;
-    case "d":
+    case 'd':
       return 32;
-    case "q":
+    case 'q':
       return 64;
-    case "dq":
-    case "u":
+    case 'dq':
+    case 'u':
       return 128;
-    case "t":
+    case 't':
       return 80;
-    case "":
+    case '':
       return 0;
     default:
       return opsize;
@@ -44,42 +44,42 @@ function operandOf(
   const { code, size, access } = spec;
   const bits = bitsOf(size, opsize);
   const memory: Operand = {
-    kind: "mem",
+    kind: 'mem',
     size: bits,
     access,
-    aligned: size === "dq" && code !== "E",
+    aligned: size === 'dq' && code !== 'E',
   };
   switch (code) {
-    case "G":
-    case "Z":
-      return { kind: "gpr", slot: "reg", width: bits as Width };
-    case "R":
-      return { kind: "gpr", slot: "rm", width: bits as Width };
-    case "E":
-      return register ? { kind: "gpr", slot: "rm", width: bits as Width } : memory;
-    case "V":
-      return { kind: "xmm", slot: "reg", size: size === "u" ? 128 : bits };
-    case "U":
-      return { kind: "xmm", slot: "rm", size: bits };
-    case "W":
-      return register ? { kind: "xmm", slot: "rm", size: bits } : memory;
-    case "P":
-      return { kind: "mmx", slot: "reg", size: bits };
-    case "N":
-      return { kind: "mmx", slot: "rm", size: bits };
-    case "Q":
-      return register ? { kind: "mmx", slot: "rm", size: bits } : memory;
-    case "M":
-    case "O":
+    case 'G':
+    case 'Z':
+      return { kind: 'gpr', slot: 'reg', width: bits as Width };
+    case 'R':
+      return { kind: 'gpr', slot: 'rm', width: bits as Width };
+    case 'E':
+      return register ? { kind: 'gpr', slot: 'rm', width: bits as Width } : memory;
+    case 'V':
+      return { kind: 'xmm', slot: 'reg', size: size === 'u' ? 128 : bits };
+    case 'U':
+      return { kind: 'xmm', slot: 'rm', size: bits };
+    case 'W':
+      return register ? { kind: 'xmm', slot: 'rm', size: bits } : memory;
+    case 'P':
+      return { kind: 'mmx', slot: 'reg', size: bits };
+    case 'N':
+      return { kind: 'mmx', slot: 'rm', size: bits };
+    case 'Q':
+      return register ? { kind: 'mmx', slot: 'rm', size: bits } : memory;
+    case 'M':
+    case 'O':
       return memory;
-    case "I":
-      return { kind: "imm", width: size === "b" ? 8 : size === "w" ? 16 : (opsize as Width) };
-    case "J":
-      return { kind: "rel" };
-    case "fixed":
-      return { kind: "gpr", slot: FIXED[spec.text]!, width: bits as Width };
-    case "one":
-      return { kind: "one" };
+    case 'I':
+      return { kind: 'imm', width: size === 'b' ? 8 : size === 'w' ? 16 : (opsize as Width) };
+    case 'J':
+      return { kind: 'rel' };
+    case 'fixed':
+      return { kind: 'gpr', slot: FIXED[spec.text]!, width: bits as Width };
+    case 'one':
+      return { kind: 'one' };
     default:
       return undefined;
   }

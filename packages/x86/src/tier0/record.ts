@@ -11,7 +11,7 @@
  *         i64  immediate, or the address of the next instruction
  *         u32  record of the branch target, u32 of the next block   (branches)
  */
-import type { Shape } from "./handlers.ts";
+import type { Shape } from './handlers.ts';
 
 export const REC_REG = 2;
 export const REC_RM = 3;
@@ -39,7 +39,7 @@ export const MICRO_RAISE = 6;
 export const MICRO_SIZE: readonly number[] = [8, 24, 16, 16, 16, 16, 16];
 
 /** Semantics whose records carry the next instruction's address in the immediate's place. */
-const NEXT_IP = new Set(["call", "call_indirect", "syscall", "int3", "int1"]);
+const NEXT_IP = new Set(['call', 'call_indirect', 'syscall', 'int3', 'int1']);
 
 export interface Layout {
   readonly immediate: number;
@@ -53,9 +53,9 @@ export interface Layout {
 export function layoutOf(shape: Shape): Layout {
   const { row, form } = shape;
   const hasNextIp = NEXT_IP.has(row.sem);
-  const hasImmediate = row.operands.some((o) => o.code === "I");
-  const hasLinks = row.operands.some((o) => o.code === "J");
-  const immediate = form === "reg" ? 8 : 16;
+  const hasImmediate = row.operands.some((o) => o.code === 'I');
+  const hasLinks = row.operands.some((o) => o.code === 'J');
+  const immediate = form === 'reg' ? 8 : 16;
   const links = immediate + (hasImmediate || hasNextIp ? 8 : 0);
   return { immediate, links, size: links + (hasLinks ? 8 : 0), hasImmediate, hasNextIp, hasLinks };
 }

@@ -1,7 +1,7 @@
-import type { Builder } from "../ir/builder.ts";
-import type { Helper, Node } from "../ir/node.ts";
-import type { Slot, Width } from "../ir/operand.ts";
-import type { Target } from "../ir/target.ts";
+import type { Builder } from '../ir/builder.ts';
+import type { Helper, Node } from '../ir/node.ts';
+import type { Slot, Width } from '../ir/operand.ts';
+import type { Target } from '../ir/target.ts';
 import {
   ASSIST_CELL,
   BOUNCE,
@@ -23,9 +23,9 @@ import {
   TLB_READ,
   TLB_WRITE,
   XMM_BASE,
-} from "../layout.ts";
-import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from "../mmu.ts";
-import type { Shape } from "./handlers.ts";
+} from '../layout.ts';
+import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import type { Shape } from './handlers.ts';
 import {
   layoutOf,
   REC_COUNT,
@@ -35,32 +35,32 @@ import {
   REC_RM,
   SCALE_SHIFT,
   type Layout,
-} from "./record.ts";
+} from './record.ts';
 
 /** Notes where a handler leaves. */
 function noteExit(b: Builder, rec: Node, fuel: Node): void {
-  b.store("i32.store", b.i32(EXIT_REC), rec);
-  b.store("i32.store", b.i32(EXIT_FUEL_LEFT), fuel);
+  b.store('i32.store', b.i32(EXIT_REC), rec);
+  b.store('i32.store', b.i32(EXIT_FUEL_LEFT), fuel);
 }
 
 /** Leaves with the fault that the FAULT_ cells describe. */
 const leaveWithFault: Helper = {
-  name: "leaveWithFault",
-  params: ["i32", "i32"],
-  result: "i32",
+  name: 'leaveWithFault',
+  params: ['i32', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, rec, fuel) {
     noteExit(b, rec, fuel);
-    const isPageFault = b.eq(b.load("i32.load", b.i32(FAULT_VECTOR)), b.i32(14));
+    const isPageFault = b.eq(b.load('i32.load', b.i32(FAULT_VECTOR)), b.i32(14));
     return b.select(isPageFault, b.i32(EXIT_PAGE_FAULT), b.i32(EXIT_FAULT));
   },
 };
 
 /** Leaves with an exit code. */
 const leave: Helper = {
-  name: "leave",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
+  name: 'leave',
+  params: ['i32', 'i32', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, rec, fuel, code) {
     noteExit(b, rec, fuel);
@@ -70,13 +70,13 @@ const leave: Helper = {
 
 /** Leaves with RIP set. */
 const leaveAt: Helper = {
-  name: "leaveAt",
-  params: ["i64", "i32", "i32"],
-  result: "i32",
+  name: 'leaveAt',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
   pure: false,
   body(b, va, fuel, code) {
-    b.store("i64.store", b.i32(RIP_CELL), va);
-    b.store("i32.store", b.i32(EXIT_FUEL_LEFT), fuel);
+    b.store('i64.store', b.i32(RIP_CELL), va);
+    b.store('i32.store', b.i32(EXIT_FUEL_LEFT), fuel);
     return code;
   },
 };
@@ -102,27 +102,27 @@ export class Tier0Target implements Target {
   }
 
   rec(b: Builder): Node {
-    return b.param(0, "i32");
+    return b.param(0, 'i32');
   }
 
   fuel(b: Builder): Node {
-    return b.param(1, "i32");
+    return b.param(1, 'i32');
   }
 
   tlb(b: Builder): Node {
-    return b.param(2, "i32");
+    return b.param(2, 'i32');
   }
 
   /** A field of the record; records do not change while they execute. */
   #field(b: Builder, load: string, offset: number): Node {
-    return b.node(load, load.startsWith("i64") ? "i64" : "i32", "pure", [this.rec(b)], offset);
+    return b.node(load, load.startsWith('i64') ? 'i64' : 'i32', 'pure', [this.rec(b)], offset);
   }
 
   #slot(b: Builder, slot: Slot): { address: Node; offset: number } {
-    if (typeof slot === "number") return { address: b.i32(0), offset: slot * 8 };
+    if (typeof slot === 'number') return { address: b.i32(0), offset: slot * 8 };
     let address = this.#slots.get(slot);
     if (!address || address.region !== b.root) {
-      address = this.#field(b, "i32.load8_u", slot === "reg" ? REC_REG : REC_RM);
+      address = this.#field(b, 'i32.load8_u', slot === 'reg' ? REC_REG : REC_RM);
       if (address.region === b.root) this.#slots.set(slot, address);
     }
     return { address, offset: 0 };
@@ -131,32 +131,32 @@ export class Tier0Target implements Target {
   readGpr(b: Builder, slot: Slot, width: Width): Node {
     const { address, offset } = this.#slot(b, slot);
     const load = (
-      { 8: "i32.load8_u", 16: "i32.load16_u", 32: "i32.load", 64: "i64.load" } as const
+      { 8: 'i32.load8_u', 16: 'i32.load16_u', 32: 'i32.load', 64: 'i64.load' } as const
     )[width];
     return b.load(load, address, offset);
   }
 
   writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void {
     const { address, offset } = this.#slot(b, slot);
-    if (width === 8) b.store("i32.store8", address, b.wrap(value), offset);
-    else if (width === 16) b.store("i32.store16", address, b.wrap(value), offset);
-    else b.store("i64.store", address, b.extendU(width === 32 ? b.wrap(value) : value), offset);
+    if (width === 8) b.store('i32.store8', address, b.wrap(value), offset);
+    else if (width === 16) b.store('i32.store16', address, b.wrap(value), offset);
+    else b.store('i64.store', address, b.extendU(width === 32 ? b.wrap(value) : value), offset);
   }
 
-  #vector(b: Builder, file: "xmm" | "mmx", slot: Slot): { address: Node; offset: number } {
-    const base = file === "xmm" ? XMM_BASE : ST_BASE;
-    if (typeof slot === "number") return { address: b.i32(0), offset: base + slot * 16 };
+  #vector(b: Builder, file: 'xmm' | 'mmx', slot: Slot): { address: Node; offset: number } {
+    const base = file === 'xmm' ? XMM_BASE : ST_BASE;
+    if (typeof slot === 'number') return { address: b.i32(0), offset: base + slot * 16 };
     return { address: this.#slot(b, slot).address, offset: base };
   }
 
-  readVector(b: Builder, file: "xmm" | "mmx", slot: Slot, load: string, offset: number): Node {
+  readVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, load: string, offset: number): Node {
     const place = this.#vector(b, file, slot);
     return b.load(load, place.address, place.offset + offset);
   }
 
   writeVector(
     b: Builder,
-    file: "xmm" | "mmx",
+    file: 'xmm' | 'mmx',
     slot: Slot,
     store: string,
     offset: number,
@@ -166,7 +166,7 @@ export class Tier0Target implements Target {
     b.store(store, place.address, value, place.offset + offset);
   }
 
-  vectorAddress(b: Builder, file: "xmm" | "mmx", slot: Slot): Node {
+  vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node {
     const place = this.#vector(b, file, slot);
     return b.add(place.address, b.i32(place.offset));
   }
@@ -179,36 +179,36 @@ export class Tier0Target implements Target {
     b.store(store, b.i32(0), value, address);
   }
 
-  immediate(b: Builder, type: "i32" | "i64"): Node {
+  immediate(b: Builder, type: 'i32' | 'i64'): Node {
     return this.#field(b, `${type}.load`, this.#layout!.immediate);
   }
 
   address(b: Builder): Node {
     if (this.#addressNode) return this.#addressNode;
-    const base = b.load("i64.load", this.#field(b, "i32.load8_u", REC_RM));
-    let address = b.add(base, this.#field(b, "i64.load", 8));
-    if (this.#shape!.form === "indexed") address = b.add(address, this.scaledIndex(b));
+    const base = b.load('i64.load', this.#field(b, 'i32.load8_u', REC_RM));
+    let address = b.add(base, this.#field(b, 'i64.load', 8));
+    if (this.#shape!.form === 'indexed') address = b.add(address, this.scaledIndex(b));
     this.#addressNode = address;
     return address;
   }
 
   /** index << scale, as the record has them. */
   scaledIndex(b: Builder): Node {
-    const index = b.load("i64.load", this.#field(b, "i32.load8_u", REC_INDEX));
-    const scale = this.#field(b, "i64.load16_u", REC_PLACE);
+    const index = b.load('i64.load', this.#field(b, 'i32.load8_u', REC_INDEX));
+    const scale = this.#field(b, 'i64.load16_u', REC_PLACE);
     return b.shl(index, b.shrU(scale, b.i64(SCALE_SHIFT)));
   }
 
   nextIp(b: Builder): Node {
-    return this.#field(b, "i64.load", this.#layout!.immediate);
+    return this.#field(b, 'i64.load', this.#layout!.immediate);
   }
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
     const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
     const page = b.and(last, b.i64(-4096));
     const entry = tlbEntry(b, va, this.tlb(b));
-    const physical = b.var(b.add(b.wrap(va), b.load("i32.load", entry, TLB_ADDEND)));
-    b.if(b.ne(page, b.load("i64.load", entry, write ? TLB_WRITE : TLB_READ)), () => {
+    const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
       const miss = write ? writeMiss : readMiss;
       b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
       b.if(b.eq(b.value(physical), b.i32(FAULT)), () =>
@@ -223,13 +223,13 @@ export class Tier0Target implements Target {
   }
 
   #tailHelper(b: Builder, helper: Helper, ...args: Node[]): void {
-    b.node("return_call", undefined, "effect", args, helper);
+    b.node('return_call', undefined, 'effect', args, helper);
   }
 
   /** Goes on with another record. */
   dispatch(b: Builder, rec: Node, fuel: Node): void {
-    const handler = b.load("i32.load16_u", rec);
-    b.node("tail", undefined, "effect", [rec, fuel, this.tlb(b), handler]);
+    const handler = b.load('i32.load16_u', rec);
+    b.node('tail', undefined, 'effect', [rec, fuel, this.tlb(b), handler]);
   }
 
   /** Goes on with the record behind this one. */
@@ -239,13 +239,13 @@ export class Tier0Target implements Target {
 
   /** Fuel left after this block. */
   spent(b: Builder): Node {
-    return b.sub(this.fuel(b), this.#field(b, "i32.load8_u", REC_COUNT));
+    return b.sub(this.fuel(b), this.#field(b, 'i32.load8_u', REC_COUNT));
   }
 
   /** Ends the block at a record. */
   #goto(b: Builder, rec: Node): void {
     const fuel = this.spent(b);
-    b.if(b.op("i32.le_s", fuel, b.i32(0)), () =>
+    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
       this.#tailHelper(b, leave, rec, fuel, b.i32(EXIT_FUEL)),
     );
     this.dispatch(b, rec, fuel);
@@ -253,24 +253,24 @@ export class Tier0Target implements Target {
   }
 
   jump(b: Builder): void {
-    this.#goto(b, this.#field(b, "i32.load", this.#layout!.links));
+    this.#goto(b, this.#field(b, 'i32.load', this.#layout!.links));
   }
 
   /** The MICRO_GOTO record: like a jump, with its link behind the header. */
   gotoLink(b: Builder): void {
-    this.#goto(b, this.#field(b, "i32.load", 8));
+    this.#goto(b, this.#field(b, 'i32.load', 8));
   }
 
   branch(b: Builder, condition: Node): void {
     const { links } = this.#layout!;
-    const taken = this.#field(b, "i32.load", links);
-    const fall = this.#field(b, "i32.load", links + 4);
+    const taken = this.#field(b, 'i32.load', links);
+    const fall = this.#field(b, 'i32.load', links + 4);
     this.#goto(b, b.select(condition, taken, fall));
   }
 
   jumpTo(b: Builder, va: Node): void {
     const fuel = this.spent(b);
-    b.if(b.op("i32.le_s", fuel, b.i32(0)), () =>
+    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
       this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_FUEL_RIP)),
     );
     this.lookup(b, va, fuel);
@@ -281,8 +281,8 @@ export class Tier0Target implements Target {
     const low = b.wrap(va);
     const hash = b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
     const entry = b.add(b.shl(hash, b.i32(4)), this.tlb(b));
-    b.if(b.eq(b.load("i64.load", entry, JUMP_CACHE), va), () =>
-      this.dispatch(b, b.load("i32.load", entry, JUMP_CACHE + 8), fuel),
+    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
+      this.dispatch(b, b.load('i32.load', entry, JUMP_CACHE + 8), fuel),
     );
     this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_LOOKUP));
     this.ended = true;
@@ -291,7 +291,7 @@ export class Tier0Target implements Target {
   again(b: Builder, condition: Node): void {
     b.if(condition, () => {
       const fuel = b.sub(this.fuel(b), b.i32(1));
-      b.if(b.op("i32.le_s", fuel, b.i32(0)), () => this.exit(b, EXIT_FUEL, fuel));
+      b.if(b.op('i32.le_s', fuel, b.i32(0)), () => this.exit(b, EXIT_FUEL, fuel));
       this.dispatch(b, this.rec(b), fuel);
     });
   }
@@ -302,22 +302,22 @@ export class Tier0Target implements Target {
   }
 
   raise(b: Builder, vector: number, errorCode: number): void {
-    b.store("i32.store", b.i32(FAULT_VECTOR), b.i32(vector));
-    b.store("i32.store", b.i32(FAULT_CODE), b.i32(errorCode));
+    b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
+    b.store('i32.store', b.i32(FAULT_CODE), b.i32(errorCode));
     this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b));
   }
 
   trap(b: Builder, exit: number, vector: number): void {
     if (vector >= 0) {
-      b.store("i32.store", b.i32(FAULT_VECTOR), b.i32(vector));
-      b.store("i32.store", b.i32(FAULT_CODE), b.i32(0));
+      b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
+      b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
     }
     this.#tailHelper(b, leaveAt, this.nextIp(b), this.spent(b), b.i32(exit));
     this.ended = true;
   }
 
   assist(b: Builder, number: number): void {
-    b.store("i32.store", b.i32(ASSIST_CELL), b.i32(number));
+    b.store('i32.store', b.i32(ASSIST_CELL), b.i32(number));
     this.exit(b, EXIT_ASSIST);
     this.ended = true;
   }

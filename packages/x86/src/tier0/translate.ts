@@ -1,5 +1,5 @@
-import type { Ram } from "../cpu.ts";
-import { VECTOR_GP, VECTOR_UD } from "../cpu.ts";
+import type { Ram } from '../cpu.ts';
+import { VECTOR_GP, VECTOR_UD } from '../cpu.ts';
 import {
   decode,
   DECODED,
@@ -9,12 +9,12 @@ import {
   SEG_FS,
   SEG_GS,
   SEG_NONE,
-} from "../decode.ts";
-import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from "../layout.ts";
-import type { OperandSpec } from "../opcodes.ts";
-import type { CodePage, CodePages } from "./code-pages.ts";
-import { handlerNumber, rowHandlers, shapes, RESERVED, type Form } from "./handlers.ts";
-import * as record from "./record.ts";
+} from '../decode.ts';
+import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
+import type { OperandSpec } from '../opcodes.ts';
+import type { CodePage, CodePages } from './code-pages.ts';
+import { handlerNumber, rowHandlers, shapes, RESERVED, type Form } from './handlers.ts';
+import * as record from './record.ts';
 
 /** Most instructions in a block; the partition into blocks is part of the processor's defined behaviour. */
 export const MAX_BLOCK = 32;
@@ -160,47 +160,47 @@ export class Translator {
     let base = insn.base;
     let disp = insn.disp;
     let dispHigh = insn.dispHigh;
-    let form: Form = "reg";
+    let form: Form = 'reg';
     if (!insn.isReg) {
-      form = "mem";
+      form = 'mem';
       if (insn.ripRelative) {
         const va = nextIp + insn.disp;
         disp = va % 2 ** 32;
         dispHigh = Math.floor(va / 2 ** 32);
       }
       // POP computes its destination's address after incrementing RSP.
-      if (row.sem === "pop" && base === 4) {
+      if (row.sem === 'pop' && base === 4) {
         const moved = disp + insn.opsize / 8;
         dispHigh = Math.floor((moved | 0) / 2 ** 32);
         disp = moved;
       }
       const indexed = insn.index !== SLOT_ZERO;
-      const segment = row.sem === "lea" ? SEG_NONE : insn.segment;
+      const segment = row.sem === 'lea' ? SEG_NONE : insn.segment;
       if (segment !== SEG_NONE && !insn.address32 && !indexed && base === SLOT_ZERO)
         base = SEGMENT_SLOT[segment]!;
       else if (
         insn.address32 ||
         segment !== SEG_NONE ||
-        (indexed && !handlers.forms.includes("indexed"))
+        (indexed && !handlers.forms.includes('indexed'))
       ) {
         this.#effectiveAddress(insn, i, base, disp, dispHigh, segment);
         base = SLOT_EA;
         disp = 0;
         dispHigh = 0;
-      } else if (indexed) form = "indexed";
+      } else if (indexed) form = 'indexed';
     }
     const handler = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
     const layout = layouts[handler - RESERVED]!;
-    const rm = form === "reg" ? this.#rmSlot(insn) : base * 8;
+    const rm = form === 'reg' ? this.#rmSlot(insn) : base * 8;
     const at = this.#header(
       handler,
       this.#regSlot(insn),
       rm,
       insn.index,
       i,
-      form === "indexed" ? insn.scale : 0,
+      form === 'indexed' ? insn.scale : 0,
     );
-    if (form !== "reg") this.#pair(at + 8, disp, dispHigh);
+    if (form !== 'reg') this.#pair(at + 8, disp, dispHigh);
     if (layout.hasNextIp) this.#address(at + layout.immediate, nextIp);
     else if (layout.hasImmediate)
       this.#pair(at + layout.immediate, insn.imm | (insn.imm2 << 16), insn.immHigh);
@@ -230,13 +230,13 @@ export class Translator {
   }
 
   #regSlot(insn: Insn): number {
-    const spec = insn.row.operands.find((o) => "GVPZS".includes(o.code));
+    const spec = insn.row.operands.find((o) => 'GVPZS'.includes(o.code));
     return spec ? slotOf(insn, spec, insn.reg) : 0;
   }
 
   #rmSlot(insn: Insn): number {
     if (!insn.row.hasModrm) return SEGMENT_SLOT[insn.segment]! * 8;
-    const spec = insn.row.operands.find((o) => "EWUQNR".includes(o.code));
+    const spec = insn.row.operands.find((o) => 'EWUQNR'.includes(o.code));
     return spec ? slotOf(insn, spec, insn.rm) : insn.rm * 8;
   }
 
@@ -244,7 +244,7 @@ export class Translator {
   #links(page: CodePage, at: number, nextIp: number, insn: Insn): void {
     const target = nextIp + insn.imm;
     this.#link(page, at, target);
-    if (insn.row.sem !== "call" && insn.row.sem !== "jmp") this.#link(page, at + 4, nextIp);
+    if (insn.row.sem !== 'call' && insn.row.sem !== 'jmp') this.#link(page, at + 4, nextIp);
   }
 
   /** Makes the link word at `slot` lead to `target`, directly or through a stub. */
@@ -277,7 +277,7 @@ export class Translator {
       return;
     }
     const last = this.#insns[count - 1]!.row;
-    if (last.end && (last.size64 === "forced" || last.operands.some((o) => o.code === "J"))) return;
+    if (last.end && (last.size64 === 'forced' || last.operands.some((o) => o.code === 'J'))) return;
     const at = this.#header(record.MICRO_GOTO, 0, 0, 0, count - 1, 0);
     this.#at = at + 16;
     this.#link(page, at + 8, page.va + this.#offsets[count]!);
@@ -291,9 +291,9 @@ export class Translator {
 
 /** Byte offset of a register in its file. */
 function slotOf(insn: Insn, spec: OperandSpec, number: number): number {
-  if ("VWU".includes(spec.code)) return number * 16;
-  if ("PQN".includes(spec.code)) return (number & 7) * 16;
+  if ('VWU'.includes(spec.code)) return number * 16;
+  if ('PQN'.includes(spec.code)) return (number & 7) * 16;
   // Without REX, byte registers 4–7 are AH, CH, DH and BH.
-  if (spec.size === "b" && insn.rex === 0 && number >= 4 && number < 8) return (number - 4) * 8 + 1;
+  if (spec.size === 'b' && insn.rex === 0 && number >= 4 && number < 8) return (number - 4) * 8 + 1;
   return number * 8;
 }
