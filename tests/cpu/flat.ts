@@ -15,7 +15,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /** The interpreter, compiled once per process. */
 export function tier0Module(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(generateTier0() as BufferSource);
+  compiled ??= new WebAssembly.Module(generateTier0(process.env['NAMES'] === '1') as BufferSource);
   return compiled;
 }
 

@@ -44,6 +44,7 @@ export class ModuleWriter {
   readonly #exports: { name: string; kind: number; index: number }[] = [];
   readonly #elements: Segment[] = [];
   readonly #data: Segment[] = [];
+  readonly #names = new Map<number, string>();
   #importedFuncs = 0;
   #importedTables = 0;
   #importedGlobals = 0;
@@ -133,6 +134,11 @@ export class ModuleWriter {
     this.#exports.push({ name, kind: MEMORY, index: 0 });
   }
 
+  /** A function's name for profilers and debuggers (the "name" custom section). */
+  nameFunc(index: number, name: string): void {
+    this.#names.set(index, name);
+  }
+
   /** Fills table 0 from `offset` with functions. */
   elements(offset: number, funcs: readonly number[]): void {
     this.#elements.push({
@@ -160,7 +166,16 @@ export class ModuleWriter {
     section(out, 9, this.#elements, encodeSegment);
     section(out, 10, this.#funcs, (func, into) => func.code.encode(into));
     section(out, 11, this.#data, encodeSegment);
+    this.#nameSection(out);
     return out.view().slice();
+  }
+
+  #nameSection(out: Bytes): void {
+    if (this.#names.size === 0) return;
+    const map = new Bytes().uleb(this.#names.size);
+    for (const [index, name] of [...this.#names].sort(([a], [b]) => a - b)) map.uleb(index).name(name);
+    const body = new Bytes().name('name').u8(1).uleb(map.length).bytes(map);
+    out.u8(0).uleb(body.length).bytes(body);
   }
 }
 

@@ -160,14 +160,28 @@ const setFlags: Helper = {
   body: (b, word) => b.flags.setStatusWord(word),
 };
 
-/** The bytes of the interpreter's module. */
-export function generateTier0(): Uint8Array {
+/** Name of a shape's handler in profiles. */
+function nameOf({ row, width, form, live, fused }: Shape): string {
+  const operands = row.operands.map((o) => o.text).join();
+  const then = fused ? `+${fused.name}` : '';
+  return `${row.name}${then} ${operands} ${width} ${form}${live ? ' live' : ''}`;
+}
+
+/**
+ * The bytes of the interpreter's module.
+ * @param names gives handlers names for profilers, which makes the module larger
+ */
+export function generateTier0(names = false): Uint8Array {
   const generator = new Generator();
   const functions = micros(generator);
   const invalid = functions[record.MICRO_RESYNC]!;
   while (functions.length < RESERVED) functions.push(invalid);
-  for (const shape of shapes) functions.push(generator.shape(shape));
   const { module } = generator;
+  for (const shape of shapes) {
+    const index = generator.shape(shape);
+    functions.push(index);
+    if (names) module.nameFunc(index, nameOf(shape));
+  }
   module.table({ min: functions.length, max: functions.length });
   module.elements(0, functions);
   entry(generator);

@@ -57,8 +57,11 @@ function dimensions(row: Row): Omit<RowHandlers, 'first'> {
   };
 }
 
+/** Ibs and Iz differ in the encoding only. */
 const operandKey = (o: OperandSpec): string =>
-  o.code === 'J' ? 'J' : `${o.access}${o.code}${o.size}${o.code === 'fixed' ? o.text : ''}`;
+  o.code === 'J'
+    ? 'J'
+    : `${o.access}${o.code}${o.size === 'bs' ? 'z' : o.size}${o.code === 'fixed' ? o.text : ''}`;
 
 /** Rows that mean the same share handlers (jcc short and near, movups and movupd). */
 function keyOf(row: Row): string {
@@ -114,4 +117,38 @@ export function handlerNumber(
   const l = h.lives.length === 1 ? 0 : Number(live);
   const r = h.reps.length === 1 ? 0 : rep;
   return h.first + ((w * h.forms.length + f) * h.lives.length + l) * h.reps.length + r;
+}
+
+/** Operations that are executed together with a Jcc behind them, and the conditions that compilers ask after them. */
+const FUSED: Record<string, readonly number[]> = {
+  cmp: [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15],
+  test: [4, 5, 8, 9, 14, 15],
+  sub: [4, 5, 2, 3, 8, 9],
+  add: [4, 5, 2, 3],
+  and: [4, 5],
+  dec: [4, 5, 8, 9],
+  inc: [4, 5],
+};
+
+function isFusable({ row, width, form, live }: Shape): boolean {
+  if (!live || width === 16 || form === 'indexed') return false;
+  return form === 'reg' || row.sem === 'cmp' || row.sem === 'test';
+}
+
+/** Handler of a pair: by handler of the first * 16 + condition. */
+const fusedNumbers = new Map<number, number>();
+
+for (const [number, shape] of [...shapes.entries()]) {
+  const conditions = FUSED[shape.row.sem];
+  if (!conditions || !isFusable(shape)) continue;
+  for (const condition of conditions) {
+    const fused = rows.find((row) => row.sem === 'jcc' && row.opcode === 0x70 + condition)!;
+    fusedNumbers.set((RESERVED + number) * 16 + condition, RESERVED + shapes.length);
+    shapes.push({ ...shape, fused });
+  }
+}
+
+/** The handler that executes an instruction and the Jcc behind it, if there is one. */
+export function fusedNumber(handler: number, condition: number): number | undefined {
+  return fusedNumbers.get(handler * 16 + condition);
 }

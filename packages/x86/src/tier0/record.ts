@@ -51,10 +51,10 @@ export interface Layout {
 }
 
 export function layoutOf(shape: Shape): Layout {
-  const { row, form } = shape;
+  const { row, form, fused } = shape;
   const hasNextIp = NEXT_IP.has(row.sem);
   const hasImmediate = row.operands.some((o) => o.code === 'I');
-  const hasLinks = row.operands.some((o) => o.code === 'J');
+  const hasLinks = fused !== undefined || row.operands.some((o) => o.code === 'J');
   const immediate = form === 'reg' ? 8 : 16;
   const links = immediate + (hasImmediate || hasNextIp ? 8 : 0);
   return { immediate, links, size: links + (hasLinks ? 8 : 0), hasImmediate, hasNextIp, hasLinks };

@@ -239,7 +239,9 @@ export class Tier0Target implements Target {
 
   /** Fuel left after this block. */
   spent(b: Builder): Node {
-    return b.sub(this.fuel(b), this.#field(b, 'i32.load8_u', REC_COUNT));
+    const spent = b.sub(this.fuel(b), this.#field(b, 'i32.load8_u', REC_COUNT));
+    // The count is that of the first instruction of a fused pair, which may fault.
+    return this.#shape?.fused ? b.sub(spent, b.i32(1)) : spent;
   }
 
   /** Ends the block at a record. */

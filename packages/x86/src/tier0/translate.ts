@@ -13,7 +13,14 @@ import {
 import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
 import type { OperandSpec } from '../opcodes.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { handlerNumber, rowHandlers, shapes, RESERVED, type Form } from './handlers.ts';
+import {
+  fusedNumber,
+  handlerNumber,
+  rowHandlers,
+  shapes,
+  RESERVED,
+  type Form,
+} from './handlers.ts';
 import * as record from './record.ts';
 
 /** Most instructions in a block; the partition into blocks is part of the processor's defined behaviour. */
@@ -78,7 +85,7 @@ export class Translator {
     const start = this.#pages.allocate(page, room);
     this.#at = start;
     if (limit === MAX_BLOCK) page.blocks[offset] = start;
-    for (let i = 0; i < this.#count; i++) this.#instruction(page, i);
+    for (let i = 0; i < this.#count; i = this.#instruction(page, i));
     this.#end(page);
     this.#pages.giveBack(page, start + room - this.#at);
     return start;
@@ -152,7 +159,8 @@ export class Translator {
     this.#pair(at, va % 2 ** 32, Math.floor(va / 2 ** 32));
   }
 
-  #instruction(page: CodePage, i: number): void {
+  /** Writes the records of instruction i, and of i + 1 if the two are fused; returns the next one's index. */
+  #instruction(page: CodePage, i: number): number {
     const insn = this.#insns[i]!;
     const { row } = insn;
     const handlers = rowHandlers[row.id]!;
@@ -189,7 +197,9 @@ export class Translator {
         dispHigh = 0;
       } else if (indexed) form = 'indexed';
     }
-    const handler = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
+    const single = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
+    const fused = this.#fuse(single, i);
+    const handler = fused ?? single;
     const layout = layouts[handler - RESERVED]!;
     const rm = form === 'reg' ? this.#rmSlot(insn) : base * 8;
     const at = this.#header(
@@ -205,7 +215,18 @@ export class Translator {
     else if (layout.hasImmediate)
       this.#pair(at + layout.immediate, insn.imm | (insn.imm2 << 16), insn.immHigh);
     this.#at = at + layout.size;
+    if (fused !== undefined) {
+      this.#links(page, at + layout.links, page.va + this.#offsets[i + 2]!, this.#insns[i + 1]!);
+      return i + 2;
+    }
     if (layout.hasLinks) this.#links(page, at + layout.links, nextIp, insn);
+    return i + 1;
+  }
+
+  /** The handler for instruction i together with a Jcc behind it. */
+  #fuse(handler: number, i: number): number | undefined {
+    const next = i + 1 < this.#count ? this.#insns[i + 1]!.row : undefined;
+    return next?.sem === 'jcc' ? fusedNumber(handler, next.opcode & 15) : undefined;
   }
 
   #effectiveAddress(
