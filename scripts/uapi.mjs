@@ -25,7 +25,7 @@ const FILES = {
     /^(PROT_|MAP_|MS_|MADV_|MCL_|MREMAP_|MLOCK_|MFD_|OVERCOMMIT)/,
   ],
   signal: [
-    ['asm/signal.h', 'asm-generic/siginfo.h', 'linux/signalfd.h'],
+    ['asm/signal.h', 'asm-generic/siginfo.h', 'linux/signal.h', 'linux/signalfd.h'],
     /^(SIG|SA_|SS_|MINSIGSTKSZ|SI_|ILL_|FPE_|SEGV_|BUS_|TRAP_|CLD_|POLL_|SFD_|NSIG)/,
   ],
   ucontext: [['linux/signal.h', 'asm/sigcontext.h', 'asm/ucontext.h'], /^(UC_|FP_XSTATE|X86_)/],

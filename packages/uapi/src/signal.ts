@@ -140,6 +140,12 @@ export const SIGEV_THREAD_ID = 4;
 export const SIGEV_MAX_SIZE = 64;
 export const SIGEV_PAD_SIZE = 12;
 
+// <linux/signal.h>
+export const SS_ONSTACK = 1;
+export const SS_DISABLE = 2;
+export const SS_AUTODISARM = 0x80000000;
+export const SS_FLAG_BITS = 0x80000000;
+
 // <linux/signalfd.h>
 export const SFD_CLOEXEC = 0x80000;
 export const SFD_NONBLOCK = 0x800;

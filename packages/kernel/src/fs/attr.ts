@@ -46,7 +46,11 @@ export function inode_owner_or_capable(current: Current, inode: Inode): boolean 
 function setattr_prepare(current: Current, inode: Inode, attr: Iattr, what: unknown): void {
   const cred = current.cred;
   if (attr.size !== undefined) inode_newsize_ok(current, inode, attr.size);
-  if (attr.uid !== undefined && !(cred.fsuid === inode.uid && attr.uid === inode.uid) && !capable(cred, CAP_CHOWN)) {
+  if (
+    attr.uid !== undefined &&
+    !(cred.fsuid === inode.uid && attr.uid === inode.uid) &&
+    !capable(cred, CAP_CHOWN)
+  ) {
     throw errno(EPERM, 'changing the owner of {} from {} to {} needs CAP_CHOWN; uid {} has not', what, inode.uid, attr.uid, cred.fsuid); // prettier-ignore
   }
   if (
@@ -74,10 +78,22 @@ export function inode_newsize_ok(current: Current, inode: Inode, size: number): 
   const limit = current.rlimit(RLIMIT_FSIZE);
   if (size > limit) {
     current.force_or_send_sig(SIGXFSZ, `file size ${size} is above RLIMIT_FSIZE (${limit})`);
-    throw errno(EFBIG, 'size {} is above RLIMIT_FSIZE ({}) of process {}', size, limit, current.tgid);
+    throw errno(
+      EFBIG,
+      'size {} is above RLIMIT_FSIZE ({}) of process {}',
+      size,
+      limit,
+      current.tgid,
+    );
   }
   if (size > inode.sb.maxbytes) {
-    throw errno(EFBIG, 'size {} is above the largest file of {} ({})', size, inode.sb, inode.sb.maxbytes);
+    throw errno(
+      EFBIG,
+      'size {} is above the largest file of {} ({})',
+      size,
+      inode.sb,
+      inode.sb.maxbytes,
+    );
   }
 }
 
@@ -154,4 +170,3 @@ export function do_truncate(current: Current, path: Path, size: number): void {
   if (!capable(current.cred, CAP_FSETID)) attr.kill = true;
   notify_change(current, path, attr);
 }
-

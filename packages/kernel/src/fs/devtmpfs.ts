@@ -52,7 +52,12 @@ function parentOf(kernel: Kernel, path: string): [Dentry, string] {
 }
 
 /** A driver's node: `devtmpfs_create_node(kernel, 'null', S_IFCHR | 0o666, MKDEV(1, 3))`; `input/mice` makes directories. */
-export function devtmpfs_create_node(kernel: Kernel, path: string, mode: number, rdev: number): Dentry {
+export function devtmpfs_create_node(
+  kernel: Kernel,
+  path: string,
+  mode: number,
+  rdev: number,
+): Dentry {
   const [dir, name] = parentOf(kernel, path);
   const old = dir.children?.get(name);
   if (old !== undefined) d_drop(old);

@@ -160,7 +160,8 @@ export function do_epoll_ctl(
   fd: number,
   event: EpollEvent | null,
 ): void {
-  if (!file.pollable) throw errno(EPERM, 'fd {} ({}) cannot be watched: it is always ready', fd, file.path);
+  if (!file.pollable)
+    throw errno(EPERM, 'fd {} ({}) cannot be watched: it is always ready', fd, file.path);
   if (file === ep) throw errno(EINVAL, 'epoll instance {} cannot watch itself', fd);
   const events = event === null ? 0 : event.events;
   if (events & EPOLLEXCLUSIVE) checkExclusive(op, file, events);
@@ -177,7 +178,8 @@ export function do_epoll_ctl(
       return;
     case EPOLL_CTL_MOD:
       if (item === null) throw errno(ENOENT, 'fd {} ({}) is not watched', fd, file.path);
-      if (item.events & EPOLLEXCLUSIVE) throw errno(EINVAL, 'fd {} is watched with EPOLLEXCLUSIVE: it cannot be modified', fd);
+      if (item.events & EPOLLEXCLUSIVE)
+        throw errno(EINVAL, 'fd {} is watched with EPOLLEXCLUSIVE: it cannot be modified', fd);
       item.events = (events | EPOLLERR | EPOLLHUP) >>> 0;
       item.dataLo = event!.dataLo;
       item.dataHi = event!.dataHi;
@@ -191,11 +193,20 @@ export function do_epoll_ctl(
 function checkExclusive(op: number, file: File, events: number): void {
   const allowed = 0x1f | 0x40 | 0x100 | 0x200 | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
   if (op === EPOLL_CTL_MOD || file instanceof EventpollFile || (events & ~allowed) !== 0) {
-    throw errno(EINVAL, 'EPOLLEXCLUSIVE goes with EPOLL_CTL_ADD, no nested epoll and only EPOLLIN, OUT, ET, WAKEUP');
+    throw errno(
+      EINVAL,
+      'EPOLLEXCLUSIVE goes with EPOLL_CTL_ADD, no nested epoll and only EPOLLIN, OUT, ET, WAKEUP',
+    );
   }
 }
 
-function insert(current: Current, ep: EventpollFile, file: File, fd: number, event: EpollEvent): void {
+function insert(
+  current: Current,
+  ep: EventpollFile,
+  file: File,
+  fd: number,
+  event: EpollEvent,
+): void {
   const events = (event.events | EPOLLERR | EPOLLHUP) >>> 0;
   const item = new EpItem(ep, file, fd, events, event.dataLo, event.dataHi);
   let byFd = ep.items.get(file);

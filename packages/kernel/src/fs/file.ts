@@ -260,5 +260,10 @@ export class PathFile extends File {
 /** Throws unless the file may be read (written). */
 export function wantMode(file: File, mode: number): void {
   if ((file.mode & mode) === mode) return;
-  throw errno(EBADF, '{} is not open for {}', file.path, mode === FMODE_READ ? 'reading' : 'writing');
+  throw errno(
+    EBADF,
+    '{} is not open for {}',
+    file.path,
+    mode === FMODE_READ ? 'reading' : 'writing',
+  );
 }

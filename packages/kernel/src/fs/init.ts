@@ -31,7 +31,8 @@ export function init_fs(kernel: Kernel): FsStruct {
   const { root } = kernel.vfs.rootNs;
   let top = root;
   // What is mounted over the root hides it.
-  for (let over = top.children.get(top.root); over !== undefined; over = top.children.get(top.root)) top = over;
+  for (let over = top.children.get(top.root); over !== undefined; over = top.children.get(top.root))
+    top = over;
   const path = new Path(top, top.root);
   return new FsStruct(path, path);
 }

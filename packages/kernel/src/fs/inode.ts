@@ -1,14 +1,12 @@
-import {
-  EACCES,
-  EINVAL,
-  EIO,
-  ENOTDIR,
-  ENXIO,
-  EOPNOTSUPP,
-  EPERM,
-} from '@vitrine/uapi/errno.ts';
+import { EACCES, EINVAL, EIO, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_FSETID } from '@vitrine/uapi/capability.ts';
-import { MS_LAZYTIME, MS_NOATIME, MS_NODIRATIME, MS_RDONLY, MS_RELATIME } from '@vitrine/uapi/mount.ts';
+import {
+  MS_LAZYTIME,
+  MS_NOATIME,
+  MS_NODIRATIME,
+  MS_RDONLY,
+  MS_RELATIME,
+} from '@vitrine/uapi/mount.ts';
 import {
   S_IFBLK,
   S_IFCHR,
@@ -213,7 +211,12 @@ const CAP_DAC_OVERRIDE = 1;
 const CAP_DAC_READ_SEARCH = 2;
 
 /** Mode bits and the capabilities that override them (generic_permission). */
-export function generic_permission(current: Current, inode: Inode, mask: number, what: unknown): void {
+export function generic_permission(
+  current: Current,
+  inode: Inode,
+  mask: number,
+  what: unknown,
+): void {
   const allowed = acl_permission_bits(current, inode);
   if ((mask & 7 & ~allowed) === 0) return;
   const cred = current.cred;

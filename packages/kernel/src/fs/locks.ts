@@ -74,7 +74,12 @@ export function posix_test_lock(inode: Inode, lock: FileLock): FileLock | null {
 /**
  * Sets or removes (F_UNLCK) a record lock. @param wait F_SETLKW @returns 0, or BLOCKED
  */
-export function posix_lock_file(current: Current, file: File, lock: FileLock, wait: boolean): number {
+export function posix_lock_file(
+  current: Current,
+  file: File,
+  lock: FileLock,
+  wait: boolean,
+): number {
   const { inode } = file;
   if (lock.type === F_RDLCK && !(file.mode & FMODE_READ)) {
     throw errno(EBADF, 'a read lock needs {} open for reading', file.path);
@@ -89,7 +94,14 @@ export function posix_lock_file(current: Current, file: File, lock: FileLock, wa
     const other = posix_test_lock(inode, lock);
     if (other !== null) {
       if (!wait) {
-        throw errno(EAGAIN, 'bytes {}–{} of {} are locked by process {}', other.start, other.end, file.path, other.pid);
+        throw errno(
+          EAGAIN,
+          'bytes {}–{} of {} are locked by process {}',
+          other.start,
+          other.end,
+          file.path,
+          other.pid,
+        );
       }
       checkDeadlock(blocked, lock, other, file);
       blocked.set(lock.owner, other.owner);
@@ -133,7 +145,8 @@ function insert(ctx: FileLockContext, lock: FileLock): void {
         kept.push(old);
         continue;
       }
-      if (old.start < start) kept.push(new FileLock(old.type, old.start, start - 1, old.owner, old.pid));
+      if (old.start < start)
+        kept.push(new FileLock(old.type, old.start, start - 1, old.owner, old.pid));
       if (old.end > end) kept.push(new FileLock(old.type, end + 1, old.end, old.owner, old.pid));
       freed = true;
     }
@@ -188,8 +201,14 @@ export function flock_lock_file(current: Current, file: File, type: number, wait
 }
 
 /** The byte range of a `struct flock`. Throws EINVAL. */
-export function flock_range(file: File, whence: number, start: number, len: number): [number, number] {
-  if (whence < 0 || whence > 2) throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
+export function flock_range(
+  file: File,
+  whence: number,
+  start: number,
+  len: number,
+): [number, number] {
+  if (whence < 0 || whence > 2)
+    throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
   const base = whence === 0 ? 0 : whence === 1 ? file.pos : file.inode.size;
   let from = base + start;
   let to = len > 0 ? from + len - 1 : Infinity;

@@ -212,7 +212,12 @@ export class Nameidata {
       throw errno(ELOOP, 'RESOLVE_NO_SYMLINKS forbids following {}', link);
     }
     if (++this.links > MAXSYMLINKS) {
-      throw errno(ELOOP, 'path {} leads through more than {} symbolic links', this.name, MAXSYMLINKS);
+      throw errno(
+        ELOOP,
+        'path {} leads through more than {} symbolic links',
+        this.name,
+        MAXSYMLINKS,
+      );
     }
     if (this.mnt.flags & MS_NOSYMFOLLOW) {
       throw errno(ELOOP, 'the mount of {} has nosymfollow', link);

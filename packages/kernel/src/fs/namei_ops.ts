@@ -41,12 +41,22 @@ import {
   filename_parentat,
   path_lookupat,
 } from './namei.ts';
-import { fsnotify_create, fsnotify_link_count, fsnotify_move, fsnotify_remove } from './notify/fsnotify.ts';
+import {
+  fsnotify_create,
+  fsnotify_link_count,
+  fsnotify_move,
+  fsnotify_remove,
+} from './notify/fsnotify.ts';
 import { I_NOLINK } from './open.ts';
 import { inode_permission, may_create, may_delete, mnt_want_write } from './permission.ts';
 
 /** Where a new name goes: the parent exists, the name does not (filename_create). */
-export function filename_create(current: Current, dfd: number, name: string, isdir: boolean): Nameidata {
+export function filename_create(
+  current: Current,
+  dfd: number,
+  name: string,
+  isdir: boolean,
+): Nameidata {
   const nd = filename_parentat(current, dfd, name);
   if (nd.lastType !== LAST_NORM) throw errno(EEXIST, '{} exists', name);
   const child = nd.child(nd.last);
@@ -81,11 +91,22 @@ export function do_mkdirat(current: Current, dfd: number, name: string, mode: nu
 }
 
 /** @param mode type and permission bits, umask applied */
-export function vfs_mknod(current: Current, dir: Path, name: string, mode: number, dev: number): Dentry {
+export function vfs_mknod(
+  current: Current,
+  dir: Path,
+  name: string,
+  mode: number,
+  dev: number,
+): Dentry {
   may_create(current, dir);
   const device = S_ISCHR(mode) || S_ISBLK(mode);
   if (device && !(S_ISCHR(mode) && dev === 0) && !capable(current.cred, CAP_MKNOD)) {
-    throw errno(EPERM, 'making the device node {} needs CAP_MKNOD; uid {} has not', name, current.cred.euid);
+    throw errno(
+      EPERM,
+      'making the device node {} needs CAP_MKNOD; uid {} has not',
+      name,
+      current.cred.euid,
+    );
   }
   const inode = dir.dentry.inode.mknod(current, dir.dentry, name, mode, device ? dev : 0);
   const dentry = instantiate(dir, name, inode);
@@ -93,7 +114,13 @@ export function vfs_mknod(current: Current, dir: Path, name: string, mode: numbe
   return dentry;
 }
 
-export function do_mknodat(current: Current, dfd: number, name: string, mode: number, dev: number): void {
+export function do_mknodat(
+  current: Current,
+  dfd: number,
+  name: string,
+  mode: number,
+  dev: number,
+): void {
   const type = mode & S_IFMT;
   if (type === S_IFDIR) throw errno(EPERM, 'mknod makes no directories ({}): use mkdir', name);
   if (![0, 0o10000, 0o20000, 0o60000, 0o100000, 0o140000].includes(type)) {
@@ -139,9 +166,12 @@ function may_linkat(current: Current, old: Path): void {
 export function vfs_link(current: Current, old: Path, dir: Path, name: string): void {
   const inode = old.dentry.inode;
   may_create(current, dir);
-  if (old.mnt.sb !== dir.mnt.sb) throw errno(EXDEV, '{} and {} are on different file systems', old, dir);
-  if (inode.flags & (S_APPEND | S_IMMUTABLE)) throw errno(EPERM, '{} is immutable or append-only', old);
-  if (S_ISDIR(inode.mode)) throw errno(EPERM, '{} is a directory: it cannot have a second name', old);
+  if (old.mnt.sb !== dir.mnt.sb)
+    throw errno(EXDEV, '{} and {} are on different file systems', old, dir);
+  if (inode.flags & (S_APPEND | S_IMMUTABLE))
+    throw errno(EPERM, '{} is immutable or append-only', old);
+  if (S_ISDIR(inode.mode))
+    throw errno(EPERM, '{} is a directory: it cannot have a second name', old);
   if (inode.nlink === 0 && (inode.flags & I_NOLINK || !old.dentry.name.startsWith('#'))) {
     throw errno(ENOENT, '{} has no name left: it cannot get one again', old);
   }
@@ -236,25 +266,34 @@ export function do_renameat2(
   }
   const from = filename_parentat(current, olddfd, oldname);
   const to = filename_parentat(current, newdfd, newname);
-  if (from.mnt !== to.mnt) throw errno(EXDEV, '{} and {} are on different mounts', oldname, newname);
-  if (from.lastType !== LAST_NORM) throw errno(EBUSY, 'rename: {} ends in . or .. or is the root', oldname);
+  if (from.mnt !== to.mnt)
+    throw errno(EXDEV, '{} and {} are on different mounts', oldname, newname);
+  if (from.lastType !== LAST_NORM)
+    throw errno(EBUSY, 'rename: {} ends in . or .. or is the root', oldname);
   if (to.lastType !== LAST_NORM) {
-    throw errno(flags & RENAME_NOREPLACE ? EEXIST : EBUSY, 'rename: {} ends in . or .. or is the root', newname);
+    throw errno(
+      flags & RENAME_NOREPLACE ? EEXIST : EBUSY,
+      'rename: {} ends in . or .. or is the root',
+      newname,
+    );
   }
   mnt_want_write(from.path);
   const old = from.child(from.last);
   if (old === null) throw errno(ENOENT, '{} does not exist in {}', from.last, from.path);
   const target = to.child(to.last);
-  if (flags & RENAME_NOREPLACE && target !== null) throw errno(EEXIST, 'RENAME_NOREPLACE: {} exists', target);
+  if (flags & RENAME_NOREPLACE && target !== null)
+    throw errno(EEXIST, 'RENAME_NOREPLACE: {} exists', target);
   if (flags & RENAME_EXCHANGE) {
     if (target === null) throw errno(ENOENT, 'RENAME_EXCHANGE: {} does not exist', newname);
-    if (!S_ISDIR(target.inode.mode) && to.slash) throw errno(ENOTDIR, '{} is not a directory', target);
+    if (!S_ISDIR(target.inode.mode) && to.slash)
+      throw errno(ENOTDIR, '{} is not a directory', target);
   }
   if (!S_ISDIR(old.inode.mode)) {
     if (from.slash) throw errno(ENOTDIR, '{} is not a directory', old);
     if (!(flags & RENAME_EXCHANGE) && to.slash) throw errno(ENOTDIR, '{} is not a directory', old);
   }
-  if (is_subdir(to.dentry, old)) throw errno(EINVAL, '{} cannot become a directory inside itself', old);
+  if (is_subdir(to.dentry, old))
+    throw errno(EINVAL, '{} cannot become a directory inside itself', old);
   if (target !== null && is_subdir(from.dentry, target)) {
     throw errno(flags & RENAME_EXCHANGE ? EINVAL : ENOTEMPTY, '{} contains {}', target, old);
   }
@@ -279,7 +318,8 @@ export function vfs_rename(
   // A directory that moves gets another `..`: that is a write to it.
   if (from.dentry !== to.dentry) {
     if (isdir) inode_permission(current, old.inode, MAY_WRITE, old);
-    if (exchange && S_ISDIR(target!.inode.mode)) inode_permission(current, target!.inode, MAY_WRITE, target);
+    if (exchange && S_ISDIR(target!.inode.mode))
+      inode_permission(current, target!.inode, MAY_WRITE, target);
   }
   if (old.mounted > 0 || (target !== null && target.mounted > 0)) {
     throw errno(EBUSY, '{} or {} is a mount point', old, name);

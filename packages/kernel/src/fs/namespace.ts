@@ -118,11 +118,25 @@ export function path_mount(
   do_new_mount(current, at, type, flags, source, data);
 }
 
-function do_new_mount(current: Current, at: Path, type: string, flags: number, source: string, data: string): void {
+function do_new_mount(
+  current: Current,
+  at: Path,
+  type: string,
+  flags: number,
+  source: string,
+  data: string,
+): void {
   if (type === '') throw errno(EINVAL, 'mount: no file system type is given');
   checkMountpoint(current, at);
-  const sb = current.kernel.vfs.get_fs_type(type).mount(current, flags & SB_MASK & ~MS_SILENT, source, data);
-  const mnt = new Mount(current.kernel, sb.root, source === '' ? 'none' : source, mountFlags(flags));
+  const sb = current.kernel.vfs
+    .get_fs_type(type)
+    .mount(current, flags & SB_MASK & ~MS_SILENT, source, data);
+  const mnt = new Mount(
+    current.kernel,
+    sb.root,
+    source === '' ? 'none' : source,
+    mountFlags(flags),
+  );
   graft(at, mnt);
 }
 
@@ -137,7 +151,11 @@ function checkMountpoint(current: Current, at: Path): void {
 function graft(at: Path, mnt: Mount): void {
   if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
     cleanup_mnt(mnt);
-    throw errno(ENOTDIR, 'a directory and a file that is none cannot be mounted on each other ({})', at);
+    throw errno(
+      ENOTDIR,
+      'a directory and a file that is none cannot be mounted on each other ({})',
+      at,
+    );
   }
   if (mnt.sb === at.mnt.sb && mnt.root === at.dentry && at.mnt.root === at.dentry) {
     cleanup_mnt(mnt);
@@ -196,10 +214,16 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   if (source === '') throw errno(EINVAL, 'mount --move: no source is given');
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   const { mnt } = old;
-  if (old.dentry !== mnt.root || mnt.parent === null) throw errno(EINVAL, '{} is not a mount point', old);
-  if (mnt.parent.group !== 0) throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', old);
+  if (old.dentry !== mnt.root || mnt.parent === null)
+    throw errno(EINVAL, '{} is not a mount point', old);
+  if (mnt.parent.group !== 0)
+    throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', old);
   if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
-    throw errno(EINVAL, 'a directory and a file that is none cannot be mounted on each other ({})', at);
+    throw errno(
+      EINVAL,
+      'a directory and a file that is none cannot be mounted on each other ({})',
+      at,
+    );
   }
   for (let m: Mount | null = at.mnt; m !== null; m = m.parent) {
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', old, at);
@@ -232,9 +256,11 @@ function changeType(mnt: Mount, kind: number, recurse: boolean): void {
 export function path_umount(current: Current, path: Path, flags: number): void {
   may_mount(current, 'umount');
   const { mnt } = path;
-  if (path.dentry !== mnt.root || mnt.ns === null) throw errno(EINVAL, '{} is not a mount point', path);
+  if (path.dentry !== mnt.root || mnt.ns === null)
+    throw errno(EINVAL, '{} is not a mount point', path);
   if (flags & MNT_EXPIRE) {
-    if (flags & (MNT_FORCE | MNT_DETACH)) throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE and MNT_DETACH');
+    if (flags & (MNT_FORCE | MNT_DETACH))
+      throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE and MNT_DETACH');
     if (!mnt.expire) {
       mnt.expire = true;
       throw errno(EAGAIN, '{} is marked: it goes the next time if it was not used', path);
@@ -245,8 +271,10 @@ export function path_umount(current: Current, path: Path, flags: number): void {
     throw errno(EBUSY, '{} is the root file system', path);
   }
   if (!(flags & MNT_DETACH)) {
-    if (mnt.children.size > 0) throw errno(EBUSY, '{} has {} mounts below it', path, mnt.children.size);
-    if (mnt.count > 0) throw errno(EBUSY, '{} has {} open files or current directories in it', path, mnt.count);
+    if (mnt.children.size > 0)
+      throw errno(EBUSY, '{} has {} mounts below it', path, mnt.children.size);
+    if (mnt.count > 0)
+      throw errno(EBUSY, '{} has {} open files or current directories in it', path, mnt.count);
   }
   umount_tree(mnt);
 }
@@ -291,9 +319,11 @@ export function do_pivot_root(current: Current, to: Path, putOld: Path): void {
   may_mount(current, 'pivot_root');
   const root = current.fs.root;
   const { mnt } = to;
-  if (mnt === root.mnt || putOld.mnt === root.mnt) throw errno(EBUSY, 'pivot_root: {} or {} is on the current root', to, putOld);
+  if (mnt === root.mnt || putOld.mnt === root.mnt)
+    throw errno(EBUSY, 'pivot_root: {} or {} is on the current root', to, putOld);
   if (to.dentry !== mnt.root) throw errno(EINVAL, 'pivot_root: {} is not a mount point', to);
-  if (root.dentry !== root.mnt.root) throw errno(EINVAL, 'pivot_root: the current root {} is not a mount point', root);
+  if (root.dentry !== root.mnt.root)
+    throw errno(EINVAL, 'pivot_root: the current root {} is not a mount point', root);
   if (root.mnt.parent === null && root.mnt.sb.type.name === 'rootfs') {
     throw errno(EINVAL, 'pivot_root: the current root is the initial rootfs');
   }

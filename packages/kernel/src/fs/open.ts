@@ -45,13 +45,7 @@ import {
   S_ISLNK,
   S_ISREG,
 } from './inode.ts';
-import {
-  LAST_NORM,
-  LOOKUP_EMPTY,
-  LOOKUP_FOLLOW,
-  Nameidata,
-  path_lookupat,
-} from './namei.ts';
+import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
 import { fsnotify_create, fsnotify_open } from './notify/fsnotify.ts';
 import { fifo_open } from './pipe.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
@@ -69,7 +63,8 @@ export function do_filp_open(
   resolve = 0,
 ): File {
   if (flags & O_PATH) return openPath(current, dfd, name, flags, resolve);
-  if ((flags & O_TMPFILE) === O_TMPFILE) return openTmpfile(current, dfd, name, flags, mode, resolve);
+  if ((flags & O_TMPFILE) === O_TMPFILE)
+    return openTmpfile(current, dfd, name, flags, mode, resolve);
   const nd = new Nameidata(current, dfd, name, resolve, false);
   nd.walkToParent();
   const follow = !(flags & O_NOFOLLOW);
@@ -110,7 +105,13 @@ export function vfs_create(current: Current, dir: Path, name: string, mode: numb
   return inode;
 }
 
-function openPath(current: Current, dfd: number, name: string, flags: number, resolve: number): File {
+function openPath(
+  current: Current,
+  dfd: number,
+  name: string,
+  flags: number,
+  resolve: number,
+): File {
   const path = path_lookupat(current, dfd, name, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW, resolve);
   if (flags & O_DIRECTORY && !S_ISDIR(path.dentry.inode.mode)) {
     throw errno(ENOTDIR, 'O_DIRECTORY: {} is not a directory', path);
@@ -127,7 +128,8 @@ function openTmpfile(
   resolve: number,
 ): File {
   const dir = path_lookupat(current, dfd, name, LOOKUP_FOLLOW, resolve);
-  if (!S_ISDIR(dir.dentry.inode.mode)) throw errno(ENOTDIR, 'O_TMPFILE: {} is not a directory', dir);
+  if (!S_ISDIR(dir.dentry.inode.mode))
+    throw errno(ENOTDIR, 'O_TMPFILE: {} is not a directory', dir);
   mnt_want_write(dir);
   inode_permission(current, dir.dentry.inode, MAY_WRITE | MAY_EXEC, dir);
   const inode = dir.dentry.inode.tmpfile(current, S_IFREG | (mode & ~current.fs.umask & 0o7777));
@@ -142,7 +144,13 @@ function openTmpfile(
 export const I_NOLINK = 0x10000;
 
 /** The checks between finding a file and opening it (do_open). */
-function do_open(current: Current, path: Path, flags: number, created: boolean, dir: Inode | null): File {
+function do_open(
+  current: Current,
+  path: Path,
+  flags: number,
+  created: boolean,
+  dir: Inode | null,
+): File {
   const inode = path.dentry.inode;
   if (flags & O_CREAT && !created) {
     if (S_ISDIR(inode.mode)) throw errno(EISDIR, 'O_CREAT: {} is a directory', path);
@@ -181,7 +189,8 @@ function may_open(current: Current, path: Path, mask: number, flags: number): vo
   const inode = path.dentry.inode;
   if (S_ISLNK(inode.mode)) throw errno(ELOOP, 'O_NOFOLLOW: {} is a symbolic link', path);
   if (S_ISDIR(inode.mode)) {
-    if (mask & MAY_WRITE) throw errno(EISDIR, '{} is a directory: it cannot be opened for writing', path);
+    if (mask & MAY_WRITE)
+      throw errno(EISDIR, '{} is a directory: it cannot be opened for writing', path);
     if (mask & MAY_EXEC) throw errno(EACCES, '{} is a directory: it cannot be executed', path);
   } else if (S_ISBLK(inode.mode) || S_ISCHR(inode.mode)) {
     if ((path.mnt.flags & MS_NODEV) !== 0) {
@@ -193,7 +202,8 @@ function may_open(current: Current, path: Path, mask: number, flags: number): vo
   inode_permission(current, inode, mask, path);
   if (mask & MAY_WRITE && !isSpecial(inode.mode)) mnt_want_write(path);
   if (inode.flags & S_APPEND) {
-    if ((flags & O_ACCMODE) !== O_RDONLY && !(flags & O_APPEND)) throw errno(EPERM, '{} is append-only', path);
+    if ((flags & O_ACCMODE) !== O_RDONLY && !(flags & O_APPEND))
+      throw errno(EPERM, '{} is append-only', path);
     if (flags & O_TRUNC) throw errno(EPERM, '{} is append-only', path);
   }
   if (flags & O_NOATIME && !inode_owner_or_capable(current, inode)) {
@@ -207,7 +217,11 @@ function may_open(current: Current, path: Path, mask: number, flags: number): vo
  */
 function may_create_in_sticky(current: Current, dir: Inode, inode: Inode, path: Path): void {
   const { protected_fifos, protected_regular } = current.kernel.vfs;
-  const level = S_ISFIFO(inode.mode) ? protected_fifos : S_ISREG(inode.mode) ? protected_regular : 0;
+  const level = S_ISFIFO(inode.mode)
+    ? protected_fifos
+    : S_ISREG(inode.mode)
+      ? protected_regular
+      : 0;
   if (level === 0 || !(dir.mode & S_ISVTX)) return;
   if (inode.uid === dir.uid || current.cred.fsuid === inode.uid) return;
   if (dir.mode & S_IWOTH || (dir.mode & S_IWGRP && level >= 2)) {
@@ -246,10 +260,16 @@ export function open_exec(current: Current, dirfd: number, name: string, flags: 
   const path = path_lookupat(current, dirfd, name, lookup);
   const inode = path.dentry.inode;
   may_open(current, path, MAY_EXEC, 0);
-  if (!S_ISREG(inode.mode)) throw errno(EACCES, '{} is not a regular file: it cannot be executed', path);
+  if (!S_ISREG(inode.mode))
+    throw errno(EACCES, '{} is not a regular file: it cannot be executed', path);
   if (path.mnt.flags & MS_NOEXEC) throw errno(EACCES, 'the mount of {} has noexec', path);
   if (inode.writecount > 0) {
-    throw errno(ETXTBSY, '{} is open for writing {} times: it cannot be executed', path, inode.writecount);
+    throw errno(
+      ETXTBSY,
+      '{} is open for writing {} times: it cannot be executed',
+      path,
+      inode.writecount,
+    );
   }
   const file = vfs_open(current, path, O_RDONLY);
   file.mode |= FMODE_EXEC;

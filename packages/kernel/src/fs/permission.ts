@@ -1,12 +1,4 @@
-import {
-  EACCES,
-  EEXIST,
-  EISDIR,
-  ENOENT,
-  ENOTDIR,
-  EPERM,
-  EROFS,
-} from '@vitrine/uapi/errno.ts';
+import { EACCES, EEXIST, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '@vitrine/uapi/errno.ts';
 import { CAP_FOWNER } from '@vitrine/uapi/capability.ts';
 import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
 import { S_ISVTX } from '@vitrine/uapi/stat.ts';
@@ -37,9 +29,17 @@ export function path_permission(current: Current, path: Path, mask: number): voi
   inode_permission(current, path.dentry.inode, mask, path);
 }
 
-export function inode_permission(current: Current, inode: Inode, mask: number, what: unknown): void {
+export function inode_permission(
+  current: Current,
+  inode: Inode,
+  mask: number,
+  what: unknown,
+): void {
   if (mask & MAY_WRITE) {
-    if (inode.sb.flags & MS_RDONLY && (S_ISREG(inode.mode) || S_ISDIR(inode.mode) || S_ISLNK(inode.mode))) {
+    if (
+      inode.sb.flags & MS_RDONLY &&
+      (S_ISREG(inode.mode) || S_ISDIR(inode.mode) || S_ISLNK(inode.mode))
+    ) {
       throw errno(EROFS, '{} is on a read-only file system', what);
     }
     if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} is immutable', what);
@@ -96,4 +96,3 @@ export function isSpecial(mode: number): boolean {
 export function exists(what: unknown): never {
   throw errno(EEXIST, '{} exists', what);
 }
-

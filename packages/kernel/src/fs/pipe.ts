@@ -1,12 +1,4 @@
-import {
-  EAGAIN,
-  EBUSY,
-  EINVAL,
-  ENOMEM,
-  ENXIO,
-  EPERM,
-  EPIPE,
-} from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBUSY, EINVAL, ENOMEM, ENXIO, EPERM, EPIPE } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from '@vitrine/uapi/fcntl.ts';
 import {
@@ -85,7 +77,13 @@ export class Pipe {
   takeFrame(kernel: Kernel): number {
     const pfn = this.spare === 0 ? kernel.frames.alloc(false) : this.spare;
     this.spare = 0;
-    if (pfn === 0) throw errno(ENOMEM, 'no free page frame for a pipe: {} of {} are free', kernel.frames.free, kernel.frames.total);
+    if (pfn === 0)
+      throw errno(
+        ENOMEM,
+        'no free page frame for a pipe: {} of {} are free',
+        kernel.frames.free,
+        kernel.frames.total,
+      );
     return pfn;
   }
 
@@ -199,7 +197,8 @@ export class PipeFile extends StreamFile {
     if (to.count === 0) return 0;
     if (pipe.empty) {
       if (pipe.writers === 0) return 0;
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, '{} is empty and O_NONBLOCK is set', this.path);
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, '{} is empty and O_NONBLOCK is set', this.path);
       return current.wait(pipe.rd_wait);
     }
     const wasFull = pipe.full;
@@ -309,7 +308,8 @@ export function fifo_open(current: Current, path: Path, flags: number): File {
       if (!(flags & O_NONBLOCK)) throw new FifoWait(file, pipe.rd_wait, pipe.w_counter);
       file.seenWriters = pipe.w_counter;
     } else if (acc === O_WRONLY && waitsFor(state, pipe.readers, pipe.r_counter)) {
-      if (flags & O_NONBLOCK) throw errno(ENXIO, 'O_NONBLOCK: nobody has FIFO {} open for reading', path);
+      if (flags & O_NONBLOCK)
+        throw errno(ENXIO, 'O_NONBLOCK: nobody has FIFO {} open for reading', path);
       throw new FifoWait(file, pipe.wr_wait, pipe.r_counter);
     }
   } catch (error) {
@@ -367,8 +367,17 @@ export function pipe_set_size(current: Current, pipe: Pipe, size: number): numbe
   while (pages * PAGE_SIZE < size) pages *= 2;
   if (size > 2 ** 31) throw errno(EINVAL, 'pipe size {} is above 2 GiB', size);
   const max = current.kernel.vfs.pipe_max_size;
-  if (pages > pipe.max_usage && pages * PAGE_SIZE > max && !capable(current.cred, CAP_SYS_RESOURCE)) {
-    throw errno(EPERM, 'pipe size {} is above fs.pipe-max-size ({}) and needs CAP_SYS_RESOURCE', pages * PAGE_SIZE, max);
+  if (
+    pages > pipe.max_usage &&
+    pages * PAGE_SIZE > max &&
+    !capable(current.cred, CAP_SYS_RESOURCE)
+  ) {
+    throw errno(
+      EPERM,
+      'pipe size {} is above fs.pipe-max-size ({}) and needs CAP_SYS_RESOURCE',
+      pages * PAGE_SIZE,
+      max,
+    );
   }
   if (pages < pipe.bufs.length) {
     throw errno(EBUSY, 'the pipe holds {} pages: it cannot shrink to {}', pipe.bufs.length, pages);

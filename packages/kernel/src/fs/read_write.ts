@@ -20,7 +20,8 @@ export const MAX_RW_COUNT = 0x7fff_f000;
 export function vfs_read(current: Current, file: File, to: IovIter, pos: number | null): number {
   wantMode(file, FMODE_READ);
   to.truncate(MAX_RW_COUNT);
-  if (S_ISDIR(file.inode.mode)) throw errno(EISDIR, '{} is a directory: it is read by getdents', file.path);
+  if (S_ISDIR(file.inode.mode))
+    throw errno(EISDIR, '{} is a directory: it is read by getdents', file.path);
   const at = place(file, pos);
   const n = file.read_iter(current, to, at);
   if (n > 0) {
@@ -72,18 +73,36 @@ export function kernel_write(current: Current, file: File, pos: number, from: Ui
  * The limits of a write to a regular file (generic_write_checks): RLIMIT_FSIZE with SIGXFSZ, the file system's largest
  * file. Shortens the write. @returns false when nothing is to be written
  */
-export function generic_write_checks(current: Current, file: File, from: IovIter, pos: number): boolean {
+export function generic_write_checks(
+  current: Current,
+  file: File,
+  from: IovIter,
+  pos: number,
+): boolean {
   if (from.count === 0) return false;
   const limit = current.rlimit(RLIMIT_FSIZE);
   if (limit !== Infinity) {
     if (pos >= limit) {
       current.force_or_send_sig(SIGXFSZ, `write at ${pos} is at or above RLIMIT_FSIZE (${limit})`);
-      throw errno(EFBIG, 'write at {} is at or above RLIMIT_FSIZE ({}) of process {}', pos, limit, current.tgid);
+      throw errno(
+        EFBIG,
+        'write at {} is at or above RLIMIT_FSIZE ({}) of process {}',
+        pos,
+        limit,
+        current.tgid,
+      );
     }
     from.truncate(limit - pos);
   }
   const max = file.inode.sb.maxbytes;
-  if (pos >= max) throw errno(EFBIG, 'write at {} is at or above the largest file of {} ({})', pos, file.inode.sb, max);
+  if (pos >= max)
+    throw errno(
+      EFBIG,
+      'write at {} is at or above the largest file of {} ({})',
+      pos,
+      file.inode.sb,
+      max,
+    );
   from.truncate(max - pos);
   return true;
 }

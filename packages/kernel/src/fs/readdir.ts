@@ -68,7 +68,13 @@ export class DcacheDirFile extends File {
     const dir = this.path.dentry;
     let next: Dentry | null;
     if (ctx.pos === 2) next = dir.first;
-    else if (this.cursor !== null && this.cursor.offset === ctx.pos && this.cursor.parent === dir && !this.cursor.unhashed) next = this.cursor.next; // prettier-ignore
+    else if (
+      this.cursor !== null &&
+      this.cursor.offset === ctx.pos &&
+      this.cursor.parent === dir &&
+      !this.cursor.unhashed
+    )
+      next = this.cursor.next; // prettier-ignore
     else {
       next = dir.first;
       while (next !== null && next.offset >= ctx.pos) next = next.next;
@@ -109,4 +115,3 @@ export function vfs_readdir(current: Current, file: File): Dirent[] {
   iterate_dir(current, file, ctx);
   return ctx.entries;
 }
-

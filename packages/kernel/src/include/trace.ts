@@ -36,7 +36,12 @@ export interface TraceEvents {
   sched_process_exec: { pid: number; filename: string; old_pid: number };
   sched_process_exit: { pid: number; comm: string; code: number };
   signal_generate: { pid: number; sig: number; code: number; sender: number; reason: string };
-  signal_deliver: { pid: number; sig: number; action: string };
+  signal_deliver: {
+    pid: number;
+    sig: number;
+    action: 'handler' | 'kill' | 'core';
+    info: { code: number; reason?: string };
+  };
   page_fault_user: { pid: number; address: number; ip: number; error_code: number };
   oom_kill: { pid: number; comm: string; reason: string };
   printk: { level: number; text: string };

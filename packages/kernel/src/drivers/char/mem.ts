@@ -100,8 +100,13 @@ export class MemDriver implements CharDriver {
 
 export function chr_dev_init(kernel: Kernel): void {
   kernel.vfs.register_chrdev(MEM_MAJOR, null, 'mem', new MemDriver());
-  for (const [minor, name] of [[3, 'null'], [5, 'zero'], [7, 'full'], [8, 'random'], [9, 'urandom']] as const) {
+  for (const [minor, name] of [
+    [3, 'null'],
+    [5, 'zero'],
+    [7, 'full'],
+    [8, 'random'],
+    [9, 'urandom'],
+  ] as const) {
     devtmpfs_create_node(kernel, name, 0o20666, MKDEV(MEM_MAJOR, minor));
   }
 }
-

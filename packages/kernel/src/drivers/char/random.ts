@@ -62,7 +62,8 @@ export class RandomFile extends File {
       case RNDZAPENTCNT:
       case RNDCLEARPOOL:
       case RNDRESEEDCRNG:
-        if (!capable(current.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'changing the random pool needs CAP_SYS_ADMIN');
+        if (!capable(current.cred, CAP_SYS_ADMIN))
+          throw errno(EPERM, 'changing the random pool needs CAP_SYS_ADMIN');
         return 0;
       default:
         throw errno(EINVAL, '{} has no ioctl {}', this.path, '0x' + (cmd >>> 0).toString(16));

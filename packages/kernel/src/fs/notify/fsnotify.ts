@@ -56,7 +56,8 @@ export function fsnotify_modify(file: File): void {
 
 export function fsnotify_change(dentry: Dentry, attr: Iattr): void {
   let mask = 0;
-  if (attr.mode !== undefined || attr.uid !== undefined || attr.gid !== undefined) mask |= IN_ATTRIB;
+  if (attr.mode !== undefined || attr.uid !== undefined || attr.gid !== undefined)
+    mask |= IN_ATTRIB;
   if (attr.size !== undefined) mask |= IN_MODIFY;
   else if (attr.atime !== undefined && attr.mtime !== undefined) mask |= IN_ATTRIB;
   else if (attr.atime !== undefined) mask |= IN_ACCESS;
@@ -101,12 +102,19 @@ export function fsnotify_move(
     if (to.inode.watches !== null) inotify_handle_event(to.inode, IN_MOVED_TO | isdir, name, cookie, false); // prettier-ignore
   }
   if (target !== null) fsnotify_link_count(target);
-  if (moved.inode.watches !== null) inotify_handle_event(moved.inode, IN_MOVE_SELF | isdir, '', 0, false);
+  if (moved.inode.watches !== null)
+    inotify_handle_event(moved.inode, IN_MOVE_SELF | isdir, '', 0, false);
 }
 
 /** The inode is gone: nothing refers to it any more. */
 export function fsnotify_inoderemove(inode: Inode): void {
   if (inode.watches === null) return;
-  inotify_handle_event(inode, IN_DELETE_SELF | (isdirMode(inode.mode) ? IN_ISDIR : 0), '', 0, false);
+  inotify_handle_event(
+    inode,
+    IN_DELETE_SELF | (isdirMode(inode.mode) ? IN_ISDIR : 0),
+    '',
+    0,
+    false,
+  );
   inotify_inode_gone(inode);
 }

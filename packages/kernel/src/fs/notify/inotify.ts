@@ -47,16 +47,22 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
 
   /** @returns the watch descriptor */
   addWatch(inode: Inode, arg: number): number {
-    if (arg & IN_ONLYDIR && !S_ISDIR(inode.mode)) throw errno(ENOTDIR, 'IN_ONLYDIR: {} is not a directory', inode);
+    if (arg & IN_ONLYDIR && !S_ISDIR(inode.mode))
+      throw errno(ENOTDIR, 'IN_ONLYDIR: {} is not a directory', inode);
     const mask = (arg & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK)) | IN_IGNORED | IN_UNMOUNT;
     for (const watch of inode.watches ?? []) {
       if (watch.file !== this) continue;
-      if (arg & IN_MASK_CREATE) throw errno(EEXIST, 'IN_MASK_CREATE: watch {} is on {} already', watch.wd, inode);
+      if (arg & IN_MASK_CREATE)
+        throw errno(EEXIST, 'IN_MASK_CREATE: watch {} is on {} already', watch.wd, inode);
       watch.mask = arg & IN_MASK_ADD ? watch.mask | mask : mask;
       return watch.wd;
     }
     if (this.watches.size >= MAX_USER_WATCHES) {
-      throw errno(ENOSPC, 'the instance has {} watches, fs.inotify.max_user_watches', MAX_USER_WATCHES);
+      throw errno(
+        ENOSPC,
+        'the instance has {} watches, fs.inotify.max_user_watches',
+        MAX_USER_WATCHES,
+      );
     }
     const watch = new InotifyWatch(this, ++this.lastWd, inode, mask);
     this.watches.set(watch.wd, watch);
@@ -89,14 +95,17 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
     if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.cookie === event.cookie && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
     if (this.queue.length > MAX_QUEUED_EVENTS) return;
     this.queue.push(
-      this.queue.length === MAX_QUEUED_EVENTS ? { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' } : event,
+      this.queue.length === MAX_QUEUED_EVENTS
+        ? { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' }
+        : event,
     );
     this.waitq.wake(EPOLLIN | EPOLLRDNORM);
   }
 
   override read_iter(current: Current, to: IovIter): number {
     if (this.queue.length === 0) {
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'no inotify event is queued and O_NONBLOCK is set');
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, 'no inotify event is queued and O_NONBLOCK is set');
       return current.wait(this.waitq);
     }
     let done = 0;
@@ -114,7 +123,12 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
       this.queue.shift();
       done += to.copyTo(record, 0, record.length);
     }
-    if (done === 0) throw errno(EINVAL, 'the buffer ({} bytes) is too small for the next inotify event', to.count);
+    if (done === 0)
+      throw errno(
+        EINVAL,
+        'the buffer ({} bytes) is too small for the next inotify event',
+        to.count,
+      );
     return done;
   }
 
@@ -153,7 +167,11 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
 export function inotify_new(current: Current, flags: number): InotifyFile {
   const { vfs } = current.kernel;
   if (vfs.inotifyInstances >= MAX_USER_INSTANCES) {
-    throw errno(EMFILE, 'there are {} inotify instances, fs.inotify.max_user_instances', MAX_USER_INSTANCES);
+    throw errno(
+      EMFILE,
+      'there are {} inotify instances, fs.inotify.max_user_instances',
+      MAX_USER_INSTANCES,
+    );
   }
   vfs.inotifyInstances++;
   return new InotifyFile(current, anon_inode_path(current.kernel, 'inotify'), flags & O_NONBLOCK);

@@ -65,15 +65,18 @@ export class TmpfsFile extends RegularFile {
       throw errno(EOPNOTSUPP, 'tmpfs knows FALLOC_FL_KEEP_SIZE and PUNCH_HOLE, not mode {}', mode);
     }
     if (mode & FALLOC_FL_PUNCH_HOLE) {
-      if (!(mode & FALLOC_FL_KEEP_SIZE)) throw errno(EOPNOTSUPP, 'FALLOC_FL_PUNCH_HOLE needs FALLOC_FL_KEEP_SIZE');
-      if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
+      if (!(mode & FALLOC_FL_KEEP_SIZE))
+        throw errno(EOPNOTSUPP, 'FALLOC_FL_PUNCH_HOLE needs FALLOC_FL_KEEP_SIZE');
+      if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
       inode.punch(offset, offset + length);
       file_update_time(inode);
       return 0;
     }
     const end = offset + length;
     inode_newsize_ok(current, inode, end);
-    if (inode.seals & F_SEAL_GROW && end > inode.size) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
+    if (inode.seals & F_SEAL_GROW && end > inode.size)
+      throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
     this.reserve(current, Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
     if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode.size) inode.size = end;
     file_update_time(inode);
@@ -85,9 +88,13 @@ export class TmpfsFile extends RegularFile {
     const { inode } = this;
     inode.sb.checkRoom(inode, last - first - inode.mapping!.pages.size);
     if (last - first > current.kernel.frames.free + inode.mapping!.pages.size) {
-      throw errno(ENOSPC, 'fallocate of {} pages: {} page frames are free', last - first, current.kernel.frames.free);
+      throw errno(
+        ENOSPC,
+        'fallocate of {} pages: {} page frames are free',
+        last - first,
+        current.kernel.frames.free,
+      );
     }
     for (let i = first; i < last; i++) filemap_get_page(current.kernel, inode.mapping!, i);
   }
 }
-

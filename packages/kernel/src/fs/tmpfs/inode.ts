@@ -117,9 +117,12 @@ export class TmpfsInode extends Inode {
 
   override setattr(_current: Current, attr: Iattr): void {
     if (attr.size !== undefined) {
-      if (!S_ISREG(this.mode)) throw errno(EINVAL, '{} is not a regular file: it has no size to set', this);
-      if (attr.size < this.size && this.seals & 2) throw errno(EPERM, 'F_SEAL_SHRINK: {} cannot become smaller', this);
-      if (attr.size > this.size && this.seals & 4) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this);
+      if (!S_ISREG(this.mode))
+        throw errno(EINVAL, '{} is not a regular file: it has no size to set', this);
+      if (attr.size < this.size && this.seals & 2)
+        throw errno(EPERM, 'F_SEAL_SHRINK: {} cannot become smaller', this);
+      if (attr.size > this.size && this.seals & 4)
+        throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this);
       if (attr.size !== this.size) this.truncate(attr.size);
     }
     setattr_copy(this, attr);
@@ -194,7 +197,8 @@ export class TmpfsInode extends Inode {
   }
 
   override rmdir(_current: Current, dentry: Dentry): void {
-    if (dentry.first !== null) throw errno(ENOTEMPTY, 'directory {} has entries ({})', dentry, dentry.first.name);
+    if (dentry.first !== null)
+      throw errno(ENOTEMPTY, 'directory {} has entries ({})', dentry, dentry.first.name);
     const { inode } = dentry;
     this.removed();
     this.nlink--;
@@ -253,16 +257,23 @@ export class TmpfsInode extends Inode {
     return value;
   }
 
-  override setxattr(_current: Current, name: string, value: Uint8Array | null, flags: number): void {
+  override setxattr(
+    _current: Current,
+    name: string,
+    value: Uint8Array | null,
+    flags: number,
+  ): void {
     this.checkPrefix(name);
     const there = this.xattrs?.has(name) ?? false;
-    if (flags & XATTR_CREATE && there) throw errno(EEXIST, 'XATTR_CREATE: {} has attribute {}', this, name);
+    if (flags & XATTR_CREATE && there)
+      throw errno(EEXIST, 'XATTR_CREATE: {} has attribute {}', this, name);
     if ((flags & XATTR_REPLACE || value === null) && !there) {
       throw errno(ENODATA, '{} has no attribute {}', this, name);
     }
     if (value === null) this.xattrs!.delete(name);
     else {
-      if (!there && (this.xattrs?.size ?? 0) >= 1024) throw errno(ENOSPC, '{} has 1024 attributes', this);
+      if (!there && (this.xattrs?.size ?? 0) >= 1024)
+        throw errno(ENOSPC, '{} has 1024 attributes', this);
       (this.xattrs ??= new Map()).set(name, value);
     }
     inode_set_ctime_current(this);
@@ -270,7 +281,11 @@ export class TmpfsInode extends Inode {
 
   private checkPrefix(name: string): void {
     if (!/^(?:user|trusted|security)\../.test(name)) {
-      throw errno(EOPNOTSUPP, 'tmpfs has no attributes of the kind {} (user., trusted. and security. only)', name);
+      throw errno(
+        EOPNOTSUPP,
+        'tmpfs has no attributes of the kind {} (user., trusted. and security. only)',
+        name,
+      );
     }
   }
 }

@@ -46,7 +46,8 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
         into.inodes = parseSize(name, value, kernel);
         break;
       case 'mode':
-        if (!/^[0-7]+$/.test(value)) throw errno(EINVAL, 'tmpfs: mode={} is not an octal number', value);
+        if (!/^[0-7]+$/.test(value))
+          throw errno(EINVAL, 'tmpfs: mode={} is not an octal number', value);
         into.mode = Number.parseInt(value, 8) & 0o7777;
         break;
       case 'uid':
@@ -92,7 +93,14 @@ export class TmpfsSuperBlock extends SuperBlock {
   checkRoom(inode: Inode, pages: number): void {
     const max = this.options.blocks;
     if (max !== 0 && this.usedBlocks + pages > max) {
-      throw errno(ENOSPC, '{}: {} of {} pages are used (size={}k)', inode, this.usedBlocks, max, max * 4);
+      throw errno(
+        ENOSPC,
+        '{}: {} of {} pages are used (size={}k)',
+        inode,
+        this.usedBlocks,
+        max,
+        max * 4,
+      );
     }
   }
 
@@ -135,10 +143,20 @@ export class TmpfsSuperBlock extends SuperBlock {
   override remount(_current: Current, flags: number, data: string): void {
     const options = parseOptions(this.kernel, data, { ...this.options });
     if (options.blocks !== 0 && options.blocks < this.usedBlocks) {
-      throw errno(EINVAL, 'tmpfs: {} pages are used, size cannot become {}', this.usedBlocks, options.blocks);
+      throw errno(
+        EINVAL,
+        'tmpfs: {} pages are used, size cannot become {}',
+        this.usedBlocks,
+        options.blocks,
+      );
     }
     if (options.inodes !== 0 && options.inodes < this.usedInodes) {
-      throw errno(EINVAL, 'tmpfs: {} inodes are used, nr_inodes cannot become {}', this.usedInodes, options.inodes);
+      throw errno(
+        EINVAL,
+        'tmpfs: {} inodes are used, nr_inodes cannot become {}',
+        this.usedInodes,
+        options.inodes,
+      );
     }
     this.options = options;
     this.flags = flags;

@@ -1,0 +1,167 @@
+import { ENOSYS } from '@vitrine/uapi/errno.ts';
+import { SIGKILL } from '@vitrine/uapi/signal.ts';
+import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL, type Cpu } from '@vitrine/x86/cpu.ts'; // prettier-ignore
+import { BLOCKED, Errno, errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { run_cpu_timers } from '../../kernel/time/itimer.ts';
+import { send_sig } from '../../kernel/signal.ts';
+import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
+import type { Decode } from '../../syscalls/kinds.ts';
+import type { SyscallRow } from '../../syscalls/row.ts';
+import { do_signal } from './do_signal.ts';
+import { RESTORED, setResult } from './result.ts';
+import { syscallTable } from './syscall_table.ts';
+import { exc_page_fault, handle_exception } from './traps.ts';
+
+/** Instructions between two looks at the clock and the run queue. */
+const FUEL = 200_000;
+/** What one system call counts for against a turn's fuel. */
+const CALL_FUEL = 300;
+
+/** The argument registers in order, as offsets into gpr32. */
+const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
+
+/**
+ * Runs the current task until it blocks, ends, or its turn is over: the way into user mode and out of it (analogous to
+ * entry_64.S and kernel/entry/common.c).
+ */
+export function run_task(kernel: Kernel, task: Task): void {
+  const { cpu, sched, host } = kernel;
+  let fuel = FUEL;
+  while (fuel > 0) {
+    if (task.resume === RESUME_SYSCALL) {
+      do_syscall(kernel, task);
+      sched.charge(task, 0, 1);
+      fuel -= CALL_FUEL;
+    }
+    if (task.state !== TASK_RUNNING) return;
+    if (task.sigpending || task.restart_code !== 0 || task.saved_sigmask !== null) {
+      if (!do_signal(task)) return;
+      if (task.resume === RESUME_SYSCALL) continue;
+    }
+    if (sched.need_resched) return;
+    const before = cpu.retired;
+    const trap = cpu.run(fuel);
+    const executed = cpu.retired - before;
+    fuel -= executed + CALL_FUEL;
+    sched.charge(task, executed, trap === TRAP_FUEL ? 0 : 1);
+    host.advance?.(executed, trap === TRAP_FUEL ? 0 : 1);
+    if (trap === TRAP_SYSCALL) {
+      task.syscall = cpu.gpr32[RAX * 2]! | 0;
+      task.callState = null;
+      do_syscall(kernel, task);
+    } else if (trap === TRAP_PAGE_FAULT) exc_page_fault(task, cpu);
+    else if (trap === TRAP_EXCEPTION) handle_exception(task, cpu);
+  }
+  run_cpu_timers(task);
+}
+
+function decodeArg(cpu: Cpu, at: number, how: Decode): number | bigint {
+  const { gpr32 } = cpu;
+  switch (how) {
+    case 'i32':
+      return gpr32[at]! | 0;
+    case 'u32':
+      return gpr32[at]!;
+    case 'u64':
+      return gpr32[at]! + gpr32[at + 1]! * 2 ** 32;
+    case 'i64':
+      return gpr32[at]! + (gpr32[at + 1]! | 0) * 2 ** 32;
+    default:
+      return cpu.gpr[at >> 1]!;
+  }
+}
+
+type Call = (task: Task, ...args: (number | bigint)[]) => number;
+
+function invoke(task: Task, cpu: Cpu, row: SyscallRow): number {
+  const d = row.decode;
+  const call = row.call as Call;
+  switch (d.length) {
+    case 0:
+      return call(task);
+    case 1:
+      return call(task, decodeArg(cpu, ARGS[0]!, d[0]!));
+    case 2:
+      return call(task, decodeArg(cpu, ARGS[0]!, d[0]!), decodeArg(cpu, ARGS[1]!, d[1]!));
+    case 3:
+      return call(
+        task,
+        decodeArg(cpu, ARGS[0]!, d[0]!),
+        decodeArg(cpu, ARGS[1]!, d[1]!),
+        decodeArg(cpu, ARGS[2]!, d[2]!),
+      );
+    default:
+      return call(task, ...d.map((how, i) => decodeArg(cpu, ARGS[i]!, how)));
+  }
+}
+
+function unknownCall(kernel: Kernel, task: Task): never {
+  const row = syscallTable[task.syscall];
+  const name = row?.name ?? `number ${task.syscall}`;
+  const key = row?.name ?? String(task.syscall);
+  if (!kernel.missing_calls.has(key)) {
+    kernel.missing_calls.add(key);
+    kernel.printk(5, `${task.comm}[${task.pid}]: system call ${name} is not there (ENOSYS)`);
+  }
+  throw errno(ENOSYS, 'this kernel has no system call {}', name);
+}
+
+/** Executes the system call in task.syscall (do_syscall_64). */
+function do_syscall(kernel: Kernel, task: Task): void {
+  const { cpu, trace } = kernel;
+  const again = task.resume === RESUME_SYSCALL;
+  task.resume = RESUME_USER;
+  if (!again && trace.sys_enter.enabled) {
+    trace.sys_enter.emit({
+      pid: task.pid,
+      nr: task.syscall,
+      args: ARGS.map((at) => decodeArg(cpu, at, 'u64') as number),
+    });
+  }
+  const row = syscallTable[task.syscall];
+  let ret: number;
+  let reason: string | null = null;
+  try {
+    if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
+    ret = invoke(task, cpu, row!);
+  } catch (error) {
+    if (error instanceof Errno) {
+      ret = -error.code;
+      if (error.code >= 512) task.restart_code = error.code;
+      if (trace.sys_exit.enabled) ({ reason } = error);
+    } else {
+      oops(kernel, task, error);
+      return;
+    }
+  }
+  if (ret === BLOCKED) {
+    task.resume = RESUME_SYSCALL;
+    return;
+  }
+  task.callState = null;
+  if (trace.sys_exit.enabled)
+    trace.sys_exit.emit({
+      pid: task.pid,
+      nr: task.syscall,
+      ret: ret === RESTORED ? 0 : ret,
+      reason,
+    });
+  if (ret !== RESTORED && kernel.arch.owner === task) setResult(cpu, ret);
+}
+
+/** A bug of the kernel's own: it is logged and the task that ran into it dies, as on Linux. */
+function oops(kernel: Kernel, task: Task, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  kernel.printk(
+    0,
+    `Oops: system call ${syscallTable[task.syscall]?.name ?? task.syscall} of ${task.comm}[${task.pid}]: ${text}`,
+  );
+  task.callState = null;
+  task.signal.unkillable = false;
+  send_sig(
+    SIGKILL,
+    task,
+    `an internal error of the kernel in ${syscallTable[task.syscall]?.name ?? 'a system call'} (see the kernel log)`,
+  );
+}

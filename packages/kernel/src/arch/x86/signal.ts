@@ -1,0 +1,213 @@
+import {
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESTORER,
+  SIGSEGV,
+  SS_AUTODISARM,
+  SS_DISABLE,
+  SS_ONSTACK,
+} from '@vitrine/uapi/signal.ts';
+import {
+  R8,
+  R9,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  RSI,
+  RSP, // prettier-ignore
+  type Cpu,
+} from '@vitrine/x86/cpu.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import { EFAULT } from '@vitrine/uapi/errno.ts';
+import { SIGINFO_SIZE, siginfo_bytes } from '../../kernel/siginfo.ts';
+import { force_sig, set_current_blocked, sigmask } from '../../kernel/signal.ts';
+import type { SigAction, SigInfo } from '../../kernel/signal_struct.ts';
+import type { Task } from '../../kernel/task.ts';
+
+/**
+ * Signal frames (analogous to arch/x86/kernel/signal_64.c). From low to high addresses: return address, ucontext,
+ * siginfo; above them the x87 and SSE state in FXSAVE form, 64-byte aligned.
+ */
+const UC_FLAGS = 8;
+const UC_STACK = 24;
+const UC_REGS = 48;
+const UC_SIGMASK = UC_REGS + 256;
+const INFO = UC_SIGMASK + 8;
+const FRAME_SIZE = INFO + SIGINFO_SIZE;
+const FXSAVE_SIZE = 512;
+const REDZONE = 128;
+
+/** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: there is no XSAVE state. */
+const UC_FLAGS_VALUE = 6;
+const USER_CS = 0x33;
+const USER_DS = 0x2b;
+
+/** General registers in the order of `struct sigcontext`. */
+const ORDER = [R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP];
+
+/** Flags that a handler starts without: direction, trap, resume. */
+const CLEARED = 0x400 | 0x100 | 0x1_0000;
+/** Flags that sigreturn may restore (FIX_EFLAGS). */
+const FIX_EFLAGS = 0x5_0dd5;
+
+/** Is the stack pointer on the alternate stack? */
+export function on_sig_stack(task: Task, sp: number): boolean {
+  if ((task.sas_ss_flags & SS_AUTODISARM) !== 0) return false;
+  return task.sas_ss_size > 0 && sp > task.sas_ss_sp && sp - task.sas_ss_sp <= task.sas_ss_size;
+}
+
+/** ss_flags as sigaltstack(2) reports them. */
+export function sas_ss_flags(task: Task, sp: number): number {
+  if (task.sas_ss_size === 0) return SS_DISABLE;
+  return on_sig_stack(task, sp) ? SS_ONSTACK : 0;
+}
+
+/** Builds the frame and points the registers at the handler. */
+export function setup_rt_frame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): void {
+  try {
+    writeFrame(task, cpu, action, info);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    force_sigsegv(
+      task,
+      info.signo,
+      `the frame for signal ${info.signo} does not fit its stack: ${error.reason}`,
+    );
+  }
+}
+
+/** A SIGSEGV that cannot be handled because of its own frame is fatal. */
+function force_sigsegv(task: Task, sig: number, reason: string): void {
+  if (sig === SIGSEGV)
+    task.sighand.action[SIGSEGV] = { ...task.sighand.action[SIGSEGV]!, handler: 0 };
+  force_sig(task, SIGSEGV, reason);
+}
+
+function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): void {
+  if ((action.flags & SA_RESTORER) === 0)
+    throw errno(EFAULT, 'the handler has no restorer (SA_RESTORER)');
+  let sp = Number(cpu.gpr[RSP]);
+  const nested = on_sig_stack(task, sp);
+  sp -= REDZONE;
+  const alternate =
+    (action.flags & SA_ONSTACK) !== 0 && sas_ss_flags(task, Number(cpu.gpr[RSP])) === 0;
+  if (alternate) sp = task.sas_ss_sp + task.sas_ss_size;
+  const fp = Math.floor((sp - FXSAVE_SIZE) / 64) * 64;
+  const frame = Math.floor((fp - FRAME_SIZE) / 16) * 16 - 8;
+  if ((nested || alternate) && !(frame > task.sas_ss_sp)) throw errno(EFAULT, 'the alternate signal stack of {} bytes is too small', task.sas_ss_size); // prettier-ignore
+
+  const bytes = new Uint8Array(FRAME_SIZE);
+  const view = new DataView(bytes.buffer);
+  const put = (at: number, value: number): void => {
+    view.setUint32(at, value >>> 0, true);
+    view.setUint32(at + 4, Math.floor(value / 2 ** 32) >>> 0, true);
+  };
+  put(0, action.restorer);
+  put(UC_FLAGS, UC_FLAGS_VALUE);
+  put(UC_STACK, task.sas_ss_sp);
+  view.setUint32(
+    UC_STACK + 8,
+    sas_ss_flags(task, Number(cpu.gpr[RSP])) | (task.sas_ss_flags & SS_AUTODISARM),
+    true,
+  );
+  put(UC_STACK + 16, task.sas_ss_size);
+  ORDER.forEach((reg, i) => view.setBigUint64(UC_REGS + i * 8, cpu.gpr[reg]!, true));
+  put(UC_REGS + 128, cpu.rip);
+  put(UC_REGS + 136, cpu.rflags);
+  view.setUint16(UC_REGS + 144, USER_CS, true);
+  view.setUint16(UC_REGS + 150, USER_DS, true);
+  put(UC_REGS + 152, task.error_code);
+  put(UC_REGS + 160, task.trap_nr);
+  const mask = task.saved_sigmask ?? task.blocked;
+  view.setBigUint64(UC_REGS + 168, mask, true);
+  put(UC_REGS + 176, task.cr2);
+  put(UC_REGS + 184, fp);
+  view.setBigUint64(UC_SIGMASK, mask, true);
+  bytes.set(siginfo_bytes(info), INFO);
+
+  const fpu = new Uint8Array(FXSAVE_SIZE);
+  cpu.fxsave(fpu);
+  fpu.fill(0, 464);
+  task.mem.write(fp, fpu);
+  task.mem.write(frame, bytes);
+
+  cpu.fxrstor(initialFpu());
+  cpu.gpr[RDI] = BigInt(info.signo);
+  cpu.gpr[RSI] = BigInt(frame + INFO);
+  cpu.gpr[RDX] = BigInt(frame + UC_FLAGS);
+  cpu.gpr[RAX] = 0n;
+  cpu.gpr[RSP] = BigInt(frame);
+  cpu.rip = action.handler;
+  cpu.rflags &= ~CLEARED;
+
+  task.saved_sigmask = null;
+  if ((task.sas_ss_flags & SS_AUTODISARM) !== 0) {
+    task.sas_ss_sp = task.sas_ss_size = 0;
+    task.sas_ss_flags = SS_DISABLE;
+  }
+  set_current_blocked(
+    task,
+    task.blocked | action.mask | ((action.flags & SA_NODEFER) !== 0 ? 0n : sigmask(info.signo)),
+  );
+}
+
+/** The x87 and SSE state a handler starts with. */
+function initialFpu(): Uint8Array {
+  const bytes = new Uint8Array(FXSAVE_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 0x37f, true);
+  view.setUint32(24, 0x1f80, true);
+  view.setUint32(28, 0xffff, true);
+  return bytes;
+}
+
+/** rt_sigreturn(2): takes every register back from the frame. A frame that cannot be read is a SIGSEGV. */
+export function restore_frame(task: Task, cpu: Cpu): void {
+  const frame = Number(cpu.gpr[RSP]) - 8;
+  let bytes: Uint8Array;
+  const fpu = new Uint8Array(FXSAVE_SIZE);
+  let view: DataView;
+  let fp: number;
+  try {
+    bytes = task.mem.read(frame, INFO);
+    view = new DataView(bytes.buffer);
+    fp = Number(view.getBigUint64(UC_REGS + 184, true));
+    if (fp !== 0) task.mem.readInto(fp, fpu);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    force_sigsegv(
+      task,
+      0,
+      `rt_sigreturn cannot read the frame at 0x${frame.toString(16)}: ${error.reason}`,
+    );
+    return;
+  }
+  set_current_blocked(task, view.getBigUint64(UC_SIGMASK, true));
+  ORDER.forEach((reg, i) => (cpu.gpr[reg] = view.getBigUint64(UC_REGS + i * 8, true)));
+  const rip = view.getBigUint64(UC_REGS + 128, true);
+  if (rip >= 1n << 47n) {
+    force_sigsegv(task, 0, `rt_sigreturn to the non-canonical address 0x${rip.toString(16)}`);
+    return;
+  }
+  cpu.rip = Number(rip);
+  cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
+  if (fp !== 0) cpu.fxrstor(fpu);
+  else cpu.fxrstor(initialFpu());
+  const flags = view.getUint32(UC_STACK + 8, true);
+  // The alternate stack is taken back unless the handler runs on it (restore_altstack).
+  if (!on_sig_stack(task, Number(cpu.gpr[RSP]))) {
+    task.sas_ss_sp = Number(view.getBigUint64(UC_STACK, true));
+    task.sas_ss_size =
+      (flags & SS_DISABLE) !== 0 ? 0 : Number(view.getBigUint64(UC_STACK + 16, true));
+    task.sas_ss_flags = flags & ~SS_ONSTACK;
+  }
+}

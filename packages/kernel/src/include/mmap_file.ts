@@ -1,0 +1,23 @@
+import type { Current } from './current.ts';
+import type { Kernel } from './kernel.ts';
+import type { AddressSpace } from './pagecache.ts';
+
+/** An open file as memory mappings see it; fs/file.ts implements it. */
+export interface MmapFile {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** The mount forbids execution. */
+  readonly noexec: boolean;
+  /** One more reference. */
+  get(): void;
+  /** One reference less; the last closes the file. */
+  put(kernel: Kernel): void;
+  /**
+   * The pages to map; null when a mapping of the file is anonymous zeros (/dev/zero). Throws ENODEV when the file
+   * cannot be mapped.
+   */
+  mmap_mapping(current: Current): AddressSpace | null;
+  /** For /proc/PID/maps: device (makedev), inode number. */
+  readonly devt: number;
+  readonly ino: number;
+}

@@ -1,0 +1,27 @@
+import type { Task } from './task.ts';
+
+/** What kernel/ needs of the processor's side; arch/x86/process.ts implements it. */
+export interface Arch {
+  /** Bytes of a task's register context. */
+  readonly contextSize: number;
+  /** The task whose context is in the registers. */
+  readonly owner: Task | null;
+  /** Gives the child the caller's registers, result 0, and its own stack and TLS base where not null. */
+  copy_thread(child: Task, stack: number | null, tls: number | null): void;
+  /** A fresh register context that starts at `ip` with stack `sp`; the current task's registers are replaced. */
+  start_thread(task: Task, ip: number, sp: number): void;
+  /** The CPU stops using an address space that is about to go. */
+  leave_mm(task: Task): void;
+  /** The task switched to another address space (exec) and is running. */
+  activate_mm(task: Task): void;
+}
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    readonly arch: Arch;
+    /** PID 1. */
+    init: Task | null;
+    /** Set when the machine stopped: PID 1's wait status, or why it stopped. */
+    halted: { status: number; reason: string } | null;
+  }
+}

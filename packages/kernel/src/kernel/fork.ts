@@ -1,0 +1,198 @@
+import * as C from '@vitrine/uapi/sched.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import * as E from '@vitrine/uapi/errno.ts';
+import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
+import { copy_files } from '../fs/fdtable.ts';
+import { copy_fs } from '../fs/fs_struct.ts';
+import { capable } from '../include/cred.ts';
+import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { dup_mm } from '../mm/dup.ts';
+import { get_user } from './user.ts';
+import { valid_signal } from './signal.ts';
+import { Sighand, SignalStruct } from './signal_struct.ts';
+import { SchedEntity } from './sched/entity.ts';
+import { Task } from './task.ts';
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    nr_threads: number;
+    max_threads: number;
+    /** Processes made since boot, for /proc/stat. */
+    total_forks: number;
+  }
+}
+
+/** What clone3(2) is told (struct clone_args); clone, fork and vfork fill it in. */
+export interface CloneArgs {
+  readonly flags: number;
+  readonly exit_signal: number;
+  /** New stack pointer, or null for the caller's. */
+  readonly stack: number | null;
+  readonly tls: number;
+  readonly parent_tid: number;
+  readonly child_tid: number;
+  readonly pidfd: number;
+  readonly set_tid?: readonly number[];
+}
+
+const NAMESPACES =
+  C.CLONE_NEWNS |
+  C.CLONE_NEWUTS |
+  C.CLONE_NEWIPC |
+  C.CLONE_NEWUSER |
+  C.CLONE_NEWPID |
+  C.CLONE_NEWNET |
+  C.CLONE_NEWCGROUP |
+  C.CLONE_NEWTIME;
+
+function check(current: Task, flags: number, args: CloneArgs): void {
+  const both = (a: number, b: number): boolean => (flags & a) !== 0 && (flags & b) !== 0;
+  if (both(C.CLONE_NEWNS, C.CLONE_FS))
+    throw errno(E.EINVAL, 'clone: CLONE_NEWNS and CLONE_FS exclude each other');
+  if (both(C.CLONE_NEWUSER, C.CLONE_FS))
+    throw errno(E.EINVAL, 'clone: CLONE_NEWUSER and CLONE_FS exclude each other');
+  if ((flags & C.CLONE_THREAD) !== 0 && (flags & C.CLONE_SIGHAND) === 0)
+    throw errno(E.EINVAL, 'clone: CLONE_THREAD needs CLONE_SIGHAND');
+  if ((flags & C.CLONE_SIGHAND) !== 0 && (flags & C.CLONE_VM) === 0)
+    throw errno(E.EINVAL, 'clone: CLONE_SIGHAND needs CLONE_VM');
+  if (both(C.CLONE_CLEAR_SIGHAND, C.CLONE_SIGHAND))
+    throw errno(E.EINVAL, 'clone: CLONE_CLEAR_SIGHAND and CLONE_SIGHAND exclude each other');
+  if ((flags & C.CLONE_PARENT) !== 0 && current.signal.unkillable)
+    throw errno(E.EINVAL, 'clone: init may not use CLONE_PARENT');
+  if ((flags & C.CLONE_THREAD) !== 0 && (flags & (C.CLONE_NEWUSER | C.CLONE_NEWPID)) !== 0)
+    throw errno(E.EINVAL, 'clone: a thread cannot have its own pid or user namespace');
+  if (!valid_signal(args.exit_signal))
+    throw errno(E.EINVAL, 'clone: exit signal {} does not exist', args.exit_signal);
+  if ((flags & NAMESPACES) !== 0) {
+    if (!capable(current.cred, CAP_SYS_ADMIN) && (flags & C.CLONE_NEWUSER) === 0) throw errno(E.EPERM, 'clone: new namespaces (flags 0x{}) need CAP_SYS_ADMIN', (flags & NAMESPACES).toString(16)); // prettier-ignore
+    throw errno(E.EINVAL, 'clone: this kernel is built without the namespaces that flags 0x{} ask for', (flags & NAMESPACES).toString(16)); // prettier-ignore
+  }
+}
+
+/** Is there room for one more? Throws EAGAIN. */
+function checkLimits(current: Task): void {
+  const { kernel, cred } = current;
+  const user = get_user(kernel, cred.uid);
+  const limit = current.rlimit(RLIMIT_NPROC);
+  if (user.processes >= limit && cred.uid !== 0 && !capable(cred, CAP_SYS_RESOURCE) && !capable(cred, CAP_SYS_ADMIN)) throw errno(E.EAGAIN, 'user {} has {} processes and threads, RLIMIT_NPROC allows {}', cred.uid, user.processes, limit); // prettier-ignore
+  if (kernel.nr_threads >= kernel.max_threads) throw errno(E.EAGAIN, 'the machine has {} threads, kernel.threads-max allows {}', kernel.nr_threads, kernel.max_threads); // prettier-ignore
+}
+
+/**
+ * Makes a new task (analogous to copy_process). It is not yet on the run queue. Each step before the last may throw;
+ * what was made so far is given back.
+ */
+export function copy_process(current: Task, args: CloneArgs): Task {
+  const { flags } = args;
+  const { kernel } = current;
+  check(current, flags, args);
+  checkLimits(current);
+  const thread = (flags & C.CLONE_THREAD) !== 0;
+  const pid = kernel.pids.alloc();
+  if (pid === null)
+    throw errno(E.EAGAIN, 'all {} process ids are in use (kernel.pid_max)', kernel.pids.pid_max);
+
+  let mm = current.mm;
+  try {
+    if (mm !== null) {
+      if ((flags & C.CLONE_VM) !== 0) mm.users++;
+      else mm = dup_mm(mm);
+    }
+  } catch (error) {
+    kernel.pids.pids.delete(pid.nr);
+    throw error;
+  }
+
+  const signal = thread
+    ? current.signal
+    : new SignalStruct(current.signal.pgrp, current.signal.session, [...current.signal.rlim]);
+  const sighand = copySighand(current, flags);
+  const child = new Task(
+    kernel,
+    pid,
+    current.cred,
+    signal,
+    sighand,
+    new SchedEntity(),
+    kernel.arch.contextSize,
+  );
+  child.se.task = child;
+  child.se.set_nice(current.se.nice);
+  child.se.vruntime = current.se.vruntime;
+  child.mm = mm;
+  child.comm = current.comm;
+  child.blocked = current.blocked;
+  child.personality = current.personality;
+  child.no_new_privs = current.no_new_privs;
+  child.timer_slack = current.timer_slack;
+  child.policy = current.policy;
+  child.start_time = kernel.clock.now();
+  if ((flags & (C.CLONE_VM | C.CLONE_VFORK)) !== C.CLONE_VM) {
+    child.sas_ss_sp = current.sas_ss_sp;
+    child.sas_ss_size = current.sas_ss_size;
+    child.sas_ss_flags = current.sas_ss_flags;
+  }
+  child.exit_signal = thread
+    ? -1
+    : (flags & C.CLONE_PARENT) !== 0
+      ? current.group_leader.exit_signal
+      : args.exit_signal;
+  child.set_child_tid = (flags & C.CLONE_CHILD_SETTID) !== 0 ? args.child_tid : 0;
+  child.clear_child_tid = (flags & C.CLONE_CHILD_CLEARTID) !== 0 ? args.child_tid : 0;
+
+  child.files = (flags & C.CLONE_FILES) !== 0 ? current.files : copy_files(current);
+  if ((flags & C.CLONE_FILES) !== 0) current.files.count++;
+  child.fs = (flags & C.CLONE_FS) !== 0 ? current.fs : copy_fs(current);
+  if ((flags & C.CLONE_FS) !== 0) current.fs.users++;
+  kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
+  attach(current, child, flags);
+  return child;
+}
+
+function copySighand(current: Task, flags: number): Sighand {
+  if ((flags & C.CLONE_SIGHAND) !== 0) {
+    current.sighand.count++;
+    return current.sighand;
+  }
+  const sighand = new Sighand();
+  sighand.action = [...current.sighand.action];
+  if ((flags & C.CLONE_CLEAR_SIGHAND) !== 0)
+    sighand.action = sighand.action.map((a) => (a.handler === 1 ? a : new Sighand().action[0]!));
+  return sighand;
+}
+
+/** Enters the new task into families, groups and tables: from here on it exists. */
+function attach(current: Task, child: Task, flags: number): void {
+  const { kernel, signal } = child;
+  const { pids } = kernel;
+  pids.attach(child.thread_pid, 'pid', child);
+  signal.threads.add(child);
+  if ((flags & C.CLONE_THREAD) !== 0) {
+    child.group_leader = current.group_leader;
+    child.tgid = current.tgid;
+    child.parent = child.real_parent = current.group_leader.real_parent;
+  } else {
+    const parent =
+      (flags & C.CLONE_PARENT) !== 0 ? current.group_leader.real_parent : current.group_leader;
+    child.parent = child.real_parent = parent;
+    parent?.children.add(child);
+    signal.tty = current.signal.tty;
+    signal.oom_score_adj = current.signal.oom_score_adj;
+    signal.has_child_subreaper =
+      current.signal.has_child_subreaper || current.signal.is_child_subreaper;
+    pids.attach(child.thread_pid, 'tgid', child);
+    pids.attach(signal.pgrp, 'pgid', child);
+    pids.attach(signal.session, 'sid', child);
+  }
+  get_user(kernel, child.cred.uid).processes++;
+  kernel.nr_threads++;
+  kernel.total_forks++;
+  if (kernel.trace.sched_process_fork.enabled)
+    kernel.trace.sched_process_fork.emit({ parent: current.pid, child: child.pid });
+}
+
+/** Threads the machine may have: an eighth of memory for their stacks, as fork_init reckons. */
+export function defaultMaxThreads(kernel: Kernel): number {
+  return Math.max(20, Math.min(32768 * 4, Math.floor(kernel.frames.total / (8 * 4))));
+}

@@ -1,0 +1,270 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '@vitrine/uapi/futex.ts';
+import { ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno, errno } from '../include/errno.ts';
+import { serializable } from '../include/serial.ts';
+import { WaitQueue } from '../include/wait.ts';
+import type { Task } from './task.ts';
+
+/** Where a futex is: private memory by address space and address, shared memory by its page cache and offset. */
+interface FutexKey {
+  readonly table: Map<number, FutexWaiter[]>;
+  readonly offset: number;
+}
+
+declare module '../mm/mm.ts' {
+  interface Mm {
+    futexes?: Map<number, FutexWaiter[]>;
+  }
+}
+declare module '../include/pagecache.ts' {
+  interface AddressSpace {
+    futexes?: Map<number, FutexWaiter[]>;
+  }
+}
+
+/** Analogous to `struct futex_q`: one task waiting on one word. */
+export class FutexWaiter {
+  readonly task: Task;
+  readonly bitset: number;
+  readonly deadline: number;
+  key: FutexKey;
+  woken = false;
+  readonly queue: WaitQueue = new WaitQueue();
+  constructor(task: Task, bitset: number, deadline: number, key: FutexKey) {
+    this.task = task;
+    this.bitset = bitset;
+    this.deadline = deadline;
+    this.key = key;
+  }
+  static {
+    serializable('FutexWaiter', this);
+  }
+}
+
+export const FUTEX_BITSET_MATCH_ANY = 0xffff_ffff;
+
+/** The key of a user address; throws EFAULT, or EINVAL when it is not a multiple of 4. */
+export function get_futex_key(task: Task, address: number, shared: boolean): FutexKey {
+  if ((address & 3) !== 0)
+    throw errno(E.EINVAL, 'futex: address 0x{} is not a multiple of 4', address.toString(16));
+  const mm = task.mm!;
+  if (shared) {
+    task.mem.getU32(address);
+    const vma = mm.vmas.at(address);
+    if (vma !== null && vma.shared && vma.mapping !== null) {
+      return {
+        table: (vma.mapping.futexes ??= new Map()),
+        offset: vma.index(address) * 4096 + (address & 0xfff),
+      };
+    }
+  }
+  return { table: (mm.futexes ??= new Map()), offset: address };
+}
+
+function enqueue(waiter: FutexWaiter): void {
+  const { table, offset } = waiter.key;
+  const list = table.get(offset);
+  if (list === undefined) table.set(offset, [waiter]);
+  else list.push(waiter);
+}
+
+function dequeue(waiter: FutexWaiter): void {
+  const { table, offset } = waiter.key;
+  const list = table.get(offset);
+  if (list === undefined) return;
+  const i = list.indexOf(waiter);
+  if (i >= 0) list.splice(i, 1);
+  if (list.length === 0) table.delete(offset);
+}
+
+/** A dying task waits no more. */
+export function futex_exit(task: Task): void {
+  if (task.callState instanceof FutexWaiter) dequeue(task.callState);
+}
+
+/**
+ * FUTEX_WAIT and FUTEX_WAIT_BITSET: sleeps while the word is `value`.
+ * @param deadline monotonic nanoseconds, or Infinity
+ * @param relative the caller gave a time span: an interrupted wait goes on through restart_syscall
+ */
+export function futex_wait(
+  task: Task,
+  address: number,
+  shared: boolean,
+  value: number,
+  deadline: number,
+  bitset: number,
+  relative: boolean,
+): number {
+  if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
+  let waiter = task.callState instanceof FutexWaiter ? task.callState : null;
+  if (waiter === null) {
+    const key = get_futex_key(task, address, shared);
+    const word = task.mem.getU32(address);
+    if (word !== value >>> 0) throw errno(E.EAGAIN, 'futex: the word at 0x{} is {}, the caller expected {}', address.toString(16), word, value >>> 0); // prettier-ignore
+    waiter = new FutexWaiter(task, bitset, deadline, key);
+    enqueue(waiter);
+    task.callState = waiter;
+  }
+  if (waiter.woken) return 0;
+  if (task.kernel.clock.now() >= waiter.deadline) {
+    dequeue(waiter);
+    throw errno(E.ETIMEDOUT, 'futex: nobody woke the word at 0x{} in time', address.toString(16));
+  }
+  if (task.signal_pending()) {
+    dequeue(waiter);
+    task.restart_deadline = waiter.deadline;
+    throw errno(
+      relative && waiter.deadline !== Infinity ? ERESTART_RESTARTBLOCK : ERESTARTSYS,
+      'futex: a signal interrupted the wait',
+    );
+  }
+  return task.waitAny([waiter.queue], waiter.deadline);
+}
+
+function wake(waiter: FutexWaiter): void {
+  waiter.woken = true;
+  waiter.queue.wake();
+}
+
+/** FUTEX_WAKE and FUTEX_WAKE_BITSET. @returns how many were woken */
+export function futex_wake(
+  task: Task,
+  address: number,
+  shared: boolean,
+  count: number,
+  bitset: number,
+): number {
+  if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
+  return wakeKey(get_futex_key(task, address, shared), count, bitset);
+}
+
+function wakeKey(key: FutexKey, count: number, bitset: number): number {
+  const list = key.table.get(key.offset);
+  if (list === undefined) return 0;
+  let woken = 0;
+  for (const waiter of [...list]) {
+    if ((waiter.bitset & bitset) === 0) continue;
+    dequeue(waiter);
+    wake(waiter);
+    if (++woken >= count) break;
+  }
+  return woken;
+}
+
+/** For CLONE_CHILD_CLEARTID and robust lists: wakes private and shared waiters of an address. */
+export function futex_wake_address(task: Task, address: number, count: number): void {
+  wakeKey(get_futex_key(task, address, true), count, FUTEX_BITSET_MATCH_ANY);
+  wakeKey(get_futex_key(task, address, false), count, FUTEX_BITSET_MATCH_ANY);
+}
+
+/** FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes some, moves the rest to another word. */
+export function futex_requeue(
+  task: Task,
+  from: number,
+  to: number,
+  shared: boolean,
+  nrWake: number,
+  nrRequeue: number,
+  expected: number | null,
+): number {
+  if (nrWake < 0 || nrRequeue < 0)
+    throw errno(
+      E.EINVAL,
+      'futex: {} to wake and {} to requeue must not be negative',
+      nrWake,
+      nrRequeue,
+    );
+  const source = get_futex_key(task, from, shared);
+  const target = get_futex_key(task, to, shared);
+  if (expected !== null) {
+    const word = task.mem.getU32(from);
+    if (word !== expected >>> 0) throw errno(E.EAGAIN, 'futex: the word at 0x{} is {}, the caller expected {}', from.toString(16), word, expected >>> 0); // prettier-ignore
+  }
+  const list = [...(source.table.get(source.offset) ?? [])];
+  let done = 0;
+  for (const waiter of list) {
+    if (done >= nrWake + nrRequeue) break;
+    dequeue(waiter);
+    if (done < nrWake) wake(waiter);
+    else {
+      waiter.key = target;
+      enqueue(waiter);
+    }
+    done++;
+  }
+  return done;
+}
+
+/** FUTEX_WAKE_OP: changes the second word, wakes on the first, and on the second if its old value compares. */
+export function futex_wake_op(
+  task: Task,
+  address: number,
+  address2: number,
+  shared: boolean,
+  count: number,
+  count2: number,
+  encoded: number,
+): number {
+  const key = get_futex_key(task, address, shared);
+  const key2 = get_futex_key(task, address2, shared);
+  const op = (encoded >>> 28) & 7;
+  const cmp = (encoded >>> 24) & 15;
+  let arg = (encoded << 8) >> 20;
+  const cmparg = (encoded << 20) >> 20;
+  if (((encoded >>> 28) & 8) !== 0) arg = 1 << (arg & 31);
+  const old = task.mem.getI32(address2);
+  const next = [arg, old + arg, old | arg, old & ~arg, old ^ arg][op];
+  if (next === undefined) throw errno(E.ENOSYS, 'futex: FUTEX_WAKE_OP has no operation {}', op);
+  const holds = [
+    old === cmparg,
+    old !== cmparg,
+    old < cmparg,
+    old <= cmparg,
+    old > cmparg,
+    old >= cmparg,
+  ][cmp];
+  if (holds === undefined) throw errno(E.ENOSYS, 'futex: FUTEX_WAKE_OP has no comparison {}', cmp);
+  task.mem.putU32(address2, next | 0);
+  const woken = wakeKey(key, count, FUTEX_BITSET_MATCH_ANY);
+  return woken + (holds ? wakeKey(key2, count2, FUTEX_BITSET_MATCH_ANY) : 0);
+}
+
+/** Longest robust list that is followed (ROBUST_LIST_LIMIT). */
+const ROBUST_LIST_LIMIT = 2048;
+
+/** Marks the mutexes a dying thread held and wakes a waiter each (exit_robust_list). */
+export function exit_robust_list(task: Task): void {
+  futex_exit(task);
+  const head = task.robust_list;
+  task.robust_list = 0;
+  if (head === 0 || task.mm === null) return;
+  const { mem } = task;
+  try {
+    const offset = mem.getI64(head + 8);
+    const pending = mem.getU64(head + 16);
+    let entry = mem.getU64(head);
+    for (let i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1) !== (head & ~1); i++) {
+      const at = entry - (entry % 2);
+      const next = mem.getU64(at);
+      if (at !== pending - (pending % 2)) handleDeath(task, at + offset, entry % 2 === 1, false);
+      entry = next;
+      if (entry === head) break;
+    }
+    if (pending !== 0) handleDeath(task, pending - (pending % 2) + offset, pending % 2 === 1, true);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error; // a broken list ends the walk, as on Linux
+  }
+}
+
+function handleDeath(task: Task, address: number, pi: boolean, pending: boolean): void {
+  if ((address & 3) !== 0) return;
+  const word = task.mem.getU32(address);
+  if (pending && !pi && word === 0) {
+    futex_wake_address(task, address, 1);
+    return;
+  }
+  if ((word & FUTEX_TID_MASK) !== task.pid) return;
+  task.mem.putU32(address, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0);
+  if ((word & FUTEX_WAITERS) !== 0) futex_wake_address(task, address, 1);
+}

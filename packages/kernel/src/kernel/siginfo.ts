@@ -1,0 +1,54 @@
+import * as S from '@vitrine/uapi/signal.ts';
+import type { SigInfo } from './signal_struct.ts';
+
+export const SIGINFO_SIZE = 128;
+
+/** siginfo_t as user space sees it: which members of the union are filled follows from the signal and the code. */
+export function siginfo_bytes(info: SigInfo): Uint8Array {
+  const bytes = new Uint8Array(SIGINFO_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, info.signo, true);
+  view.setInt32(4, info.errno, true);
+  view.setInt32(8, info.code, true);
+  const fault =
+    info.code > 0 &&
+    info.code < S.SI_KERNEL &&
+    [S.SIGSEGV, S.SIGBUS, S.SIGILL, S.SIGFPE, S.SIGTRAP].includes(info.signo);
+  if (fault || (info.addr !== undefined && info.code !== S.SI_USER)) {
+    view.setBigUint64(16, BigInt(info.addr ?? 0), true);
+    return bytes;
+  }
+  if (info.code === S.SI_TIMER) {
+    view.setInt32(16, info.timerid ?? 0, true);
+    view.setInt32(20, info.overrun ?? 0, true);
+    view.setBigUint64(24, info.value ?? 0n, true);
+    return bytes;
+  }
+  if (info.band !== undefined) {
+    view.setBigInt64(16, BigInt(info.band), true);
+    view.setInt32(24, info.fd ?? 0, true);
+    return bytes;
+  }
+  view.setInt32(16, info.pid ?? 0, true);
+  view.setUint32(20, info.uid ?? 0, true);
+  if (info.status !== undefined) {
+    view.setInt32(24, info.status, true);
+    view.setBigInt64(32, BigInt(info.utime ?? 0), true);
+    view.setBigInt64(40, BigInt(info.stime ?? 0), true);
+  } else if (info.value !== undefined) view.setBigUint64(24, info.value, true);
+  return bytes;
+}
+
+/** What rt_sigqueueinfo(2) is given. */
+export function siginfo_from_bytes(bytes: Uint8Array, signo: number): SigInfo {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    signo,
+    errno: view.getInt32(4, true),
+    code: view.getInt32(8, true),
+    pid: view.getInt32(16, true),
+    uid: view.getUint32(20, true),
+    value: view.getBigUint64(24, true),
+    reason: 'sent with rt_sigqueueinfo',
+  };
+}

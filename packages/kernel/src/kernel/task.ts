@@ -1,0 +1,223 @@
+import type { Cred } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { BLOCKED, ERESTARTSYS, errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { serializable } from '../include/serial.ts';
+import { Timer, type TimerOwner } from '../include/time.ts';
+import type { UserMemory } from '../include/uaccess.ts';
+import { WaitQueue, type Waiter } from '../include/wait.ts';
+import type { FilesStruct } from '../fs/fdtable.ts';
+import type { FsStruct } from '../fs/fs_struct.ts';
+import { NO_MEMORY, type Mm } from '../mm/mm.ts';
+import type { Pid, PidType } from './pid.ts';
+import { send_sig } from './signal.ts';
+import type { SchedEntity } from './sched/entity.ts';
+import { type Sighand, SigPending, type SignalStruct } from './signal_struct.ts';
+
+/** Task states, as /proc/PID/stat names them. */
+export const TASK_RUNNING = 'R';
+export const TASK_INTERRUPTIBLE = 'S';
+export const TASK_UNINTERRUPTIBLE = 'D';
+export const TASK_STOPPED = 'T';
+export const TASK_TRACED = 't';
+export const EXIT_ZOMBIE = 'Z';
+export const EXIT_DEAD = 'X';
+export type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'Z' | 'X';
+
+/** What the task does when the scheduler picks it. */
+export const RESUME_USER = 0;
+/** Run the system call in `syscall` again, from the top. */
+export const RESUME_SYSCALL = 1;
+
+/**
+ * Analogous to `struct task_struct`: one thread. Threads of a process share `signal`, `sighand`, `mm`, `files`, `fs`
+ * as clone(2) was told to.
+ */
+export class Task implements Current, Waiter, TimerOwner {
+  readonly kernel: Kernel;
+  thread_pid: Pid;
+  pid: number;
+  tgid: number;
+  comm = '';
+  state: TaskState = TASK_RUNNING;
+
+  group_leader: Task;
+  /** Who gets SIGCHLD and may wait; `real_parent` differs from it only under ptrace. */
+  parent: Task | null = null;
+  real_parent: Task | null = null;
+  readonly children: Set<Task> = new Set();
+
+  cred: Cred;
+  fs!: FsStruct;
+  files!: FilesStruct;
+  /** Null for a kernel thread, and after exit_mm. */
+  mm: Mm | null = null;
+  signal: SignalStruct;
+  sighand: Sighand;
+  /** Signals sent to this thread alone. */
+  readonly pending: SigPending = new SigPending();
+  /** Blocked signals, bit n-1 for signal n. */
+  blocked = 0n;
+  /** The mask to go back to after a handler, while sigsuspend, ppoll, pselect or epoll_pwait waits. */
+  saved_sigmask: bigint | null = null;
+  /** TIF_SIGPENDING: look at the pending sets before going back to user mode. */
+  sigpending = false;
+  sas_ss_sp = 0;
+  sas_ss_size = 0;
+  sas_ss_flags = 2; // SS_DISABLE
+
+  /** The register context while the task is not on the CPU; shaped by Cpu.save. */
+  readonly context: Uint8Array;
+  /** The context is in the CPU's registers now. */
+  resume: number = RESUME_USER;
+  /** The system call being executed or to be executed again. */
+  syscall = -1;
+  callState: unknown = null;
+  /** For restart_syscall: the call that goes on, and until when. */
+  restart_nr = -1;
+  /** The code (ERESTART…) with which the last call was interrupted, until a handler or a restart settles it. */
+  restart_code = 0;
+  /** Of the last exception, for signal frames: vector, error code, address. */
+  trap_nr = 0;
+  error_code = 0;
+  cr2 = 0;
+  restart_deadline = 0;
+
+  readonly se: SchedEntity;
+  start_time = 0;
+  utime = 0;
+  stime = 0;
+  min_flt = 0;
+  maj_flt = 0;
+  nvcsw = 0;
+  nivcsw = 0;
+
+  exit_signal = 0;
+  /** wait(2) status once dead. */
+  exit_code = 0;
+  /** prctl(PR_SET_PDEATHSIG). */
+  pdeath_signal = 0;
+  /** Woken when a vfork child lets go of the address space. */
+  vfork_done: WaitQueue | null = null;
+  /** Woken when the process is dead: pidfds poll it. */
+  exit_watch: WaitQueue | null = null;
+  in_exec = false;
+  /** do_exit runs or ran. */
+  exiting = false;
+  did_exec = false;
+  no_new_privs = false;
+  /** setuid passed RLIMIT_NPROC: the next execve fails (PF_NPROC_EXCEEDED). */
+  nproc_exceeded = false;
+  /** SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE. */
+  policy = 0;
+  personality = 0;
+  timer_slack = 50_000;
+  kthread = false;
+
+  clear_child_tid = 0;
+  set_child_tid = 0;
+  robust_list = 0;
+
+  /** Queues the task is parked on, and what may end the wait. */
+  private parked: WaitQueue[] = [];
+  private readonly alarm: Timer = new Timer(this);
+
+  static {
+    serializable('Task', this);
+  }
+
+  constructor(
+    kernel: Kernel,
+    pid: Pid,
+    cred: Cred,
+    signal: SignalStruct,
+    sighand: Sighand,
+    se: SchedEntity,
+    contextSize: number,
+  ) {
+    this.kernel = kernel;
+    this.thread_pid = pid;
+    this.pid = pid.nr;
+    this.tgid = pid.nr;
+    this.group_leader = this;
+    this.cred = cred;
+    this.signal = signal;
+    this.sighand = sighand;
+    this.se = se;
+    this.context = new Uint8Array(contextSize);
+  }
+
+  get mem(): UserMemory {
+    return this.mm === null ? NO_MEMORY : this.mm.mem;
+  }
+
+  get dead(): boolean {
+    return this.state === EXIT_ZOMBIE || this.state === EXIT_DEAD;
+  }
+
+  /** The process (thread group) id that `type` names: PIDTYPE_PGID is the process group, PIDTYPE_SID the session. */
+  pidOf(type: PidType): Pid {
+    return type === 'pgid' ? this.signal.pgrp : type === 'sid' ? this.signal.session : type === 'tgid' ? this.group_leader.thread_pid : this.thread_pid; // prettier-ignore
+  }
+
+  rlimit(resource: number): number {
+    return this.signal.rlim[resource]!.cur;
+  }
+
+  signal_pending(): boolean {
+    return this.sigpending;
+  }
+
+  force_or_send_sig(sig: number, reason: string): void {
+    send_sig(sig, this, reason);
+  }
+
+  wait(queue: WaitQueue, interrupted: number = ERESTARTSYS): number {
+    return this.waitAny([queue], Infinity, interrupted);
+  }
+
+  waitAny(
+    queues: readonly WaitQueue[],
+    deadline: number,
+    interrupted: number = ERESTARTSYS,
+  ): number {
+    if (this.sigpending) {
+      throw errno(interrupted, 'process {} was interrupted by a signal while it waited', this.pid);
+    }
+    return this.park(queues, deadline, TASK_INTERRUPTIBLE);
+  }
+
+  waitKillable(queue: WaitQueue): number {
+    if (this.fatal_signal_pending()) {
+      throw errno(ERESTARTSYS, 'process {} was killed while it waited', this.pid);
+    }
+    return this.park([queue], Infinity, TASK_UNINTERRUPTIBLE);
+  }
+
+  fatal_signal_pending(): boolean {
+    return this.sigpending && (this.pending.has(9) || this.signal.shared_pending.has(9));
+  }
+
+  private park(queues: readonly WaitQueue[], deadline: number, state: TaskState): number {
+    for (const queue of queues) queue.add(this);
+    this.parked = queues as WaitQueue[];
+    if (deadline !== Infinity) this.kernel.timers.start(this.alarm, deadline);
+    this.state = state;
+    return BLOCKED;
+  }
+
+  /** Leaves every queue it is parked on (finish_wait). */
+  unpark(): void {
+    for (const queue of this.parked) queue.remove(this);
+    if (this.parked.length > 0) this.parked = [];
+    if (this.alarm.queued) this.kernel.timers.cancel(this.alarm);
+  }
+
+  woken(): void {
+    this.kernel.sched.wake_up(this);
+  }
+
+  timerFired(): void {
+    this.kernel.sched.wake_up(this);
+  }
+}

@@ -1,0 +1,57 @@
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Clock } from '../../include/time.ts';
+
+/**
+ * The kernel's clocks (analogous to kernel/time/timekeeping.c). CLOCK_MONOTONIC starts at 0 when the machine boots and
+ * goes on after a restore where the snapshot stopped.
+ */
+export class Timekeeper implements Clock {
+  readonly kernel: Kernel;
+  /** Host time that is our monotonic 0. */
+  private base: number;
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds. */
+  offset_real: bigint;
+
+  static {
+    serializable('Timekeeper', this);
+  }
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.base = kernel.host.monotonic();
+    this.offset_real = kernel.host.realtimeOffset() + BigInt(this.base);
+  }
+
+  now(): number {
+    return this.kernel.host.monotonic() - this.base;
+  }
+
+  boottime(): number {
+    return this.now();
+  }
+
+  realtimeNs(): bigint {
+    return this.offset_real + BigInt(this.now());
+  }
+
+  realtime(): { sec: number; nsec: number } {
+    const ns = this.realtimeNs();
+    return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) };
+  }
+
+  /** The host's monotonic time of a kernel time, for Host.idleUntil. */
+  hostTime(ns: number): number {
+    return ns + this.base;
+  }
+
+  /** clock_settime(CLOCK_REALTIME). */
+  set_realtime(ns: bigint): void {
+    this.offset_real = ns - BigInt(this.now());
+  }
+
+  /** After a restore, with a new host: time goes on from `monotonic`; the wall clock is the host's. */
+  resume(monotonic: number): void {
+    this.base = this.kernel.host.monotonic() - monotonic;
+  }
+}

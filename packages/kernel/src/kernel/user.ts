@@ -1,0 +1,32 @@
+import type { Kernel } from '../include/kernel.ts';
+import { serializable } from '../include/serial.ts';
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    readonly users: Map<number, UserStruct>;
+  }
+}
+
+/** Analogous to `struct user_struct` and ucounts: what one user id uses of limited things. */
+export class UserStruct {
+  readonly uid: number;
+  processes = 0;
+  sigpending = 0;
+  inotify_instances = 0;
+  inotify_watches = 0;
+  epoll_watches = 0;
+  pipe_pages = 0;
+  mq_bytes = 0;
+  constructor(uid: number) {
+    this.uid = uid;
+  }
+  static {
+    serializable('UserStruct', this);
+  }
+}
+
+export function get_user(kernel: Kernel, uid: number): UserStruct {
+  let user = kernel.users.get(uid);
+  if (user === undefined) kernel.users.set(uid, (user = new UserStruct(uid)));
+  return user;
+}

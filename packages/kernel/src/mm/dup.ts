@@ -1,0 +1,102 @@
+import { ENOMEM } from '@vitrine/uapi/errno.ts';
+import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { removeVma } from './mmap.ts';
+import { Mm } from './mm.ts';
+import { TASK_SIZE, _PAGE_RW, pte_mapped, pte_pfn } from './pgtable.ts';
+import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
+
+/** Where the first mapping without a hint ends, with the default stack limit and no randomisation. */
+export const MMAP_BASE = 0x7fff_f7ff_f000;
+
+export function mm_alloc(kernel: Kernel): Mm {
+  const pgd = kernel.frames.alloc(true);
+  if (pgd === 0) throw errno(ENOMEM, 'no page frame for the page table of a new address space');
+  return new Mm(kernel, pgd * PAGE_SIZE, MMAP_BASE, TASK_SIZE);
+}
+
+/** A copy of an address space for fork: private pages are shared until one side writes (dup_mmap). */
+export function dup_mm(from: Mm): Mm {
+  const mm = mm_alloc(from.kernel);
+  for (const key of [
+    'mmap_base',
+    'start_code',
+    'end_code',
+    'start_data',
+    'end_data',
+    'start_brk',
+    'brk',
+    'start_stack',
+    'arg_start',
+    'arg_end',
+    'env_start',
+    'env_end',
+    'auxv',
+    'dumpable',
+    'stack_limit',
+  ] as const) {
+    (mm[key] as number | Uint8Array) = from[key];
+  }
+  mm.exe_file = from.exe_file;
+  mm.exe_file?.get();
+  try {
+    for (const vma of from.vmas.list) if ((vma.flags & VM_DONTCOPY) === 0) dupVma(mm, from, vma);
+  } catch (error) {
+    exit_mmap(mm);
+    throw error;
+  }
+  from.flush_tlb_range(0, TASK_SIZE);
+  return mm;
+}
+
+function dupVma(mm: Mm, from: Mm, vma: Vma): void {
+  const copy = new Vma(
+    mm,
+    vma.start,
+    vma.end,
+    vma.flags & ~VM_LOCKED,
+    vma.file,
+    vma.mapping,
+    vma.pgoff,
+  );
+  copy.name = vma.name;
+  copy.file?.get();
+  copy.mapping?.mappings.add(copy);
+  mm.vmas.list.push(copy);
+  mm.account_vm(copy, 1);
+  // Pages that came from a file untouched are found again by faulting.
+  if ((vma.flags & VM_WIPEONFORK) !== 0 || (vma.mapping !== null && !vma.anon)) return;
+  copy.anon = vma.anon;
+  const { frames, zero_pfn } = mm.kernel;
+  const keepWrite = (vma.flags & VM_SHARED) !== 0;
+  from.tables.walk(vma.start, vma.end, (address, at) => {
+    let lo = from.tables.lo(at);
+    if (!pte_mapped(lo)) return;
+    const hi = from.tables.hi(at);
+    if (!keepWrite && (lo & _PAGE_RW) !== 0) {
+      lo = (lo & ~_PAGE_RW) >>> 0;
+      from.tables.set(at, lo, hi);
+    }
+    const to = mm.tables.make(address);
+    if (to === -1) throw errno(ENOMEM, 'no page frame for the page tables of a forked process');
+    const pfn = pte_pfn(lo);
+    frames.get(pfn);
+    mm.tables.set(to, lo, hi);
+    if (pfn !== zero_pfn) mm.account_rss(copy, (lo & 0x200) !== 0, 1);
+  });
+}
+
+/** One user of the address space less; the last one takes it down (mmput). */
+export function mmput(mm: Mm): void {
+  if (--mm.users === 0) exit_mmap(mm);
+}
+
+export function exit_mmap(mm: Mm): void {
+  mm.exiting = true;
+  for (const vma of [...mm.vmas.list].reverse()) removeVma(mm, vma);
+  mm.kernel.tlb.flushTlb(mm.tables.pgd);
+  mm.tables.destroy();
+  mm.exe_file?.put(mm.kernel);
+  mm.exe_file = null;
+}

@@ -1,0 +1,206 @@
+import { filemap_find_page, filemap_get_page } from './filemap.ts';
+import type { Mm } from './mm.ts';
+import {
+  TASK_SIZE,
+  _PAGE_ACCESSED,
+  _PAGE_ANON,
+  _PAGE_DIRTY,
+  _PAGE_NX_HI,
+  _PAGE_PRESENT,
+  _PAGE_PROTNONE,
+  _PAGE_RW,
+  _PAGE_USER,
+  pte_mapped,
+  pte_pfn,
+} from './pgtable.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { Errno } from '../include/errno.ts';
+import { VM_ACCESS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+
+/** What the access was. */
+export type Access = 'read' | 'write' | 'exec';
+
+/** The page is there now. */
+export const VM_FAULT_NONE = 0;
+/** No range holds the address: SIGSEGV, SEGV_MAPERR. */
+export const VM_FAULT_MAPERR = 1;
+/** The range forbids the access: SIGSEGV, SEGV_ACCERR. */
+export const VM_FAULT_ACCERR = 2;
+/** Past the end of the file, or it cannot be read: SIGBUS, BUS_ADRERR. */
+export const VM_FAULT_SIGBUS = 3;
+/** No frame, even after the out-of-memory killer. */
+export const VM_FAULT_OOM = 4;
+
+/** Linux keeps this many bytes free between a growing stack and what lies below it. */
+const STACK_GUARD_GAP = 256 * PAGE_SIZE;
+/** A read fault on a file maps what is cached of the 16 pages around it (fault_around_bytes). */
+const FAULT_AROUND = 16;
+
+/** Makes the page of `address` accessible, or says why it cannot be (analogous to handle_mm_fault). */
+export function handle_mm_fault(mm: Mm, address: number, access: Access): number {
+  if (!(address >= 0 && address < TASK_SIZE)) return VM_FAULT_MAPERR;
+  let vma = mm.vmas.from(address);
+  if (vma === null) return VM_FAULT_MAPERR;
+  if (vma.start > address) {
+    if ((vma.flags & VM_GROWSDOWN) === 0 || !expand_stack(mm, vma, address)) return VM_FAULT_MAPERR;
+  }
+  if (!allowed(vma, access)) return VM_FAULT_ACCERR;
+  vma = vma as Vma;
+  const page = address - (address & 0xfff);
+  const at = mm.tables.make(page);
+  if (at === -1) return VM_FAULT_OOM;
+  const lo = mm.tables.lo(at);
+  if (!pte_mapped(lo))
+    return vma.mapping === null
+      ? anonPage(mm, vma, page, at, access)
+      : filePage(mm, vma, page, at, access);
+  if (access === 'write' && (lo & _PAGE_RW) === 0) return writeProtected(mm, vma, page, at);
+  // Another fault made it valid, or the TLB was behind: make the entry say what the range allows.
+  setPte(mm, vma, page, at, pte_pfn(lo), lo & (_PAGE_ANON | _PAGE_RW | _PAGE_DIRTY));
+  return VM_FAULT_NONE;
+}
+
+/** Why the fault could not be served, for SIGSEGV's and EFAULT's reason. */
+export function faultReason(mm: Mm, address: number, fault: number): string {
+  const vma = mm.vmas.from(address);
+  if (fault === VM_FAULT_SIGBUS) return 'the page lies past the end of the mapped file';
+  if (fault === VM_FAULT_OOM) return 'no page frame is free';
+  if (vma === null || vma.start > address) {
+    if (!(address >= 0 && address < TASK_SIZE))
+      return `it is outside user space (below 0x${TASK_SIZE.toString(16)})`;
+    const below = mm.vmas.list[mm.vmas.indexFrom(address) - 1];
+    return `no mapping holds it${below ? `; the nearest below ends at 0x${below.end.toString(16)}` : ''}`;
+  }
+  const r =
+    (vma.flags & VM_READ ? 'r' : '-') +
+    (vma.flags & VM_WRITE ? 'w' : '-') +
+    (vma.flags & VM_EXEC ? 'x' : '-');
+  return `the mapping 0x${vma.start.toString(16)}-0x${vma.end.toString(16)} has rights ${r}`;
+}
+
+function allowed(vma: Vma, access: Access): boolean {
+  if (access === 'write') return (vma.flags & VM_WRITE) !== 0;
+  if (access === 'exec') return (vma.flags & VM_EXEC) !== 0;
+  // x86 cannot map a page that is writable or executable but not readable.
+  return (vma.flags & VM_ACCESS) !== 0;
+}
+
+/** Lets a stack grow down to the address within RLIMIT_STACK and the guard gap (expand_stack). */
+function expand_stack(mm: Mm, vma: Vma, address: number): boolean {
+  const start = address - (address & 0xfff);
+  if (vma.end - start > mm.stack_limit) return false;
+  const below = mm.vmas.list[mm.vmas.indexFrom(address) - 1];
+  if (below && (below.flags & VM_ACCESS) !== 0 && start - below.end < STACK_GUARD_GAP) return false;
+  mm.account_vm(vma, -1);
+  vma.pgoff -= (vma.start - start) / PAGE_SIZE;
+  vma.start = start;
+  mm.account_vm(vma, 1);
+  return true;
+}
+
+/** Writes an entry with the range's rights; W only where `bits` has it. */
+function setPte(mm: Mm, vma: Vma, page: number, at: number, pfn: number, bits: number): void {
+  const visible = (vma.flags & VM_ACCESS) !== 0 ? _PAGE_PRESENT : _PAGE_PROTNONE;
+  const rw = (vma.flags & VM_WRITE) !== 0 ? bits & _PAGE_RW : 0;
+  const lo =
+    (pfn * PAGE_SIZE +
+      (visible | _PAGE_USER | _PAGE_ACCESSED | rw | (bits & (_PAGE_ANON | _PAGE_DIRTY)))) >>>
+    0;
+  const old = mm.tables.lo(at);
+  mm.tables.set(at, lo, (vma.flags & VM_EXEC) !== 0 ? 0 : _PAGE_NX_HI);
+  if (old !== 0) mm.flush_tlb_page(page);
+}
+
+/** First touch of private anonymous memory: a read sees the shared zero page, a write gets a frame of its own. */
+function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): number {
+  const { kernel } = mm;
+  vma.anon = true;
+  if (access !== 'write') {
+    kernel.frames.get(kernel.zero_pfn);
+    setPte(mm, vma, page, at, kernel.zero_pfn, 0); // not counted as resident
+    return VM_FAULT_NONE;
+  }
+  const pfn = kernel.frames.alloc(true);
+  if (pfn === 0) return VM_FAULT_OOM;
+  setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+  mm.account_rss(vma, true, 1);
+  return VM_FAULT_NONE;
+}
+
+function filePage(mm: Mm, vma: Vma, page: number, at: number, access: Access): number {
+  const { kernel } = mm;
+  const mapping = vma.mapping!;
+  const index = vma.index(page);
+  if (index * PAGE_SIZE >= mapping.owner.size) return VM_FAULT_SIGBUS;
+  let pfn: number;
+  try {
+    pfn = filemap_get_page(kernel, mapping, index);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    return error.code === 12 ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+  }
+  if (access === 'write' && !vma.shared) return copyPage(mm, vma, page, at, pfn);
+  kernel.frames.get(pfn);
+  setPte(mm, vma, page, at, pfn, vma.shared ? _PAGE_RW : 0);
+  mm.account_rss(vma, false, 1);
+  if (access !== 'write') faultAround(mm, vma, page);
+  return VM_FAULT_NONE;
+}
+
+/** Maps neighbours that are cached already, so that a program's start takes a fault per 64 KiB, not per page. */
+function faultAround(mm: Mm, vma: Vma, page: number): void {
+  const { kernel, tables } = mm;
+  const mapping = vma.mapping!;
+  const base = Math.floor(page / (FAULT_AROUND * PAGE_SIZE)) * FAULT_AROUND * PAGE_SIZE;
+  const from = Math.max(base, vma.start);
+  const to = Math.min(base + FAULT_AROUND * PAGE_SIZE, vma.end);
+  for (let at = from; at < to; at += PAGE_SIZE) {
+    const index = vma.index(at);
+    if (index * PAGE_SIZE >= mapping.owner.size) return;
+    const pfn = filemap_find_page(mapping, index);
+    if (pfn === 0) continue;
+    const pte = tables.find(at);
+    if (pte === -1 || tables.lo(pte) !== 0) continue;
+    kernel.frames.get(pfn);
+    setPte(mm, vma, at, pte, pfn, vma.shared ? _PAGE_RW : 0);
+    mm.account_rss(vma, false, 1);
+  }
+}
+
+/** A private copy of `from`, mapped for writing. The entry's old frame is the caller's business. */
+function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): number {
+  const { kernel } = mm;
+  // The source stays referenced while a frame is looked for, which may reclaim the cache.
+  kernel.frames.get(from);
+  const pfn = kernel.frames.alloc(false);
+  if (pfn === 0) {
+    kernel.frames.put(from);
+    return VM_FAULT_OOM;
+  }
+  kernel.ram.u8.copyWithin(pfn * PAGE_SIZE, from * PAGE_SIZE, from * PAGE_SIZE + PAGE_SIZE);
+  kernel.frames.put(from);
+  vma.anon = true;
+  setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+  mm.account_rss(vma, true, 1);
+  return VM_FAULT_NONE;
+}
+
+/** A write to a page that is mapped read-only (do_wp_page). */
+function writeProtected(mm: Mm, vma: Vma, page: number, at: number): number {
+  const { kernel, tables } = mm;
+  const lo = tables.lo(at);
+  const pfn = pte_pfn(lo);
+  if ((vma.flags & VM_SHARED) !== 0) {
+    setPte(mm, vma, page, at, pfn, _PAGE_RW | (lo & _PAGE_ANON));
+    return VM_FAULT_NONE;
+  }
+  if ((lo & _PAGE_ANON) !== 0 && kernel.frames.count(pfn) === 1) {
+    setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+    return VM_FAULT_NONE;
+  }
+  const result = copyPage(mm, vma, page, at, pfn);
+  if (result !== VM_FAULT_NONE) return result;
+  if (pfn !== kernel.zero_pfn) mm.account_rss(vma, (lo & _PAGE_ANON) !== 0, -1);
+  kernel.frames.put(pfn);
+  return VM_FAULT_NONE;
+}

@@ -1,0 +1,134 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import * as M from '@vitrine/uapi/mman.ts';
+import { errno } from '../include/errno.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { filemap_punch } from './filemap.ts';
+import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign, populate } from './mmap.ts';
+import { TASK_SIZE } from './pgtable.ts';
+import {
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_LOCKED,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type Vma,
+} from './vma.ts';
+
+/** Advice that only guides read-ahead, merging or huge pages, which leaves what the program sees as it is. */
+const HINTS = new Set<number>([
+  M.MADV_NORMAL,
+  M.MADV_RANDOM,
+  M.MADV_SEQUENTIAL,
+  M.MADV_WILLNEED,
+  M.MADV_HUGEPAGE,
+  M.MADV_NOHUGEPAGE,
+  M.MADV_COLD,
+  M.MADV_PAGEOUT,
+  M.MADV_MERGEABLE,
+  M.MADV_UNMERGEABLE,
+  M.MADV_COLLAPSE,
+]);
+
+/** Advice that sets or clears a flag of the range. */
+const FLAGS = new Map<number, [set: number, clear: number]>([
+  [M.MADV_DONTFORK, [VM_DONTCOPY, 0]],
+  [M.MADV_DOFORK, [0, VM_DONTCOPY]],
+  [M.MADV_WIPEONFORK, [VM_WIPEONFORK, 0]],
+  [M.MADV_KEEPONFORK, [0, VM_WIPEONFORK]],
+  [M.MADV_DONTDUMP, [VM_DONTDUMP, 0]],
+  [M.MADV_DODUMP, [0, VM_DONTDUMP]],
+]);
+
+/** madvise(2). Holes are skipped and told of at the end with ENOMEM. */
+export function do_madvise(
+  current: MmCurrent,
+  start: number,
+  length: number,
+  advice: number,
+): void {
+  const mm = current.mm!;
+  const flag = FLAGS.get(advice);
+  const acts = new Set<number>([
+    M.MADV_DONTNEED,
+    M.MADV_FREE,
+    M.MADV_REMOVE,
+    M.MADV_POPULATE_READ,
+    M.MADV_POPULATE_WRITE,
+    M.MADV_DONTNEED_LOCKED,
+  ]);
+  if (!HINTS.has(advice) && flag === undefined && !acts.has(advice))
+    throw errno(E.EINVAL, 'madvise: advice {} is not known', advice);
+  if (!aligned(start))
+    throw errno(E.EINVAL, 'madvise: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
+  const end = start + pageAlign(length);
+  if (length < 0 || end > TASK_SIZE)
+    throw errno(
+      E.EINVAL,
+      'madvise: {} plus {} bytes passes the end of user space',
+      hex(start),
+      length,
+    );
+  let hole = false;
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.from(at);
+    if (vma === null || vma.start >= end) {
+      hole = true;
+      break;
+    }
+    if (vma.start > at) hole = true;
+    const from = Math.max(at, vma.start);
+    const to = Math.min(end, vma.end);
+    if (flag !== undefined) setFlags(current, vma, from, to, flag);
+    else if (!HINTS.has(advice)) act(current, vma, from, to, advice);
+    at = to;
+  }
+  if (hole) throw errno(E.ENOMEM, 'madvise: part of {}–{} is not mapped', hex(start), hex(end));
+}
+
+function setFlags(
+  current: MmCurrent,
+  vma: Vma,
+  from: number,
+  to: number,
+  flag: [number, number],
+): void {
+  const mm = current.mm!;
+  if ((flag[0] & VM_WIPEONFORK) !== 0 && (vma.mapping !== null || vma.shared)) throw errno(E.EINVAL, 'madvise: MADV_WIPEONFORK needs private anonymous memory'); // prettier-ignore
+  for (const part of isolate(mm, from, to)) {
+    part.flags = (part.flags | flag[0]) & ~flag[1];
+    mergeAround(mm, part);
+  }
+}
+
+function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: number): void {
+  const mm = current.mm!;
+  switch (advice) {
+    case M.MADV_DONTNEED:
+    case M.MADV_DONTNEED_LOCKED:
+      if ((vma.flags & VM_LOCKED) !== 0 && advice === M.MADV_DONTNEED) throw errno(E.EINVAL, 'madvise: MADV_DONTNEED on locked memory at {}', hex(from)); // prettier-ignore
+      mm.zap_range(vma, from, to);
+      return;
+    case M.MADV_FREE:
+      if (vma.mapping !== null || vma.shared)
+        throw errno(E.EINVAL, 'madvise: MADV_FREE needs private anonymous memory');
+      // The pages may go at any time until they are written again; they go at once.
+      mm.zap_range(vma, from, to);
+      return;
+    case M.MADV_REMOVE:
+      if ((vma.flags & VM_LOCKED) !== 0 || vma.mapping === null)
+        throw errno(E.EINVAL, 'madvise: MADV_REMOVE needs a shared mapping');
+      if ((vma.flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE))
+        throw errno(E.EACCES, 'madvise: MADV_REMOVE needs a shared writable mapping');
+      filemap_punch(
+        mm.kernel,
+        vma.mapping,
+        vma.index(from) * PAGE_SIZE,
+        vma.index(to - 1) * PAGE_SIZE + PAGE_SIZE,
+      );
+      return;
+    default:
+      if (advice === M.MADV_POPULATE_WRITE && (vma.flags & VM_WRITE) === 0) throw errno(E.EFAULT, 'madvise: MADV_POPULATE_WRITE of a read-only mapping at {}', hex(from)); // prettier-ignore
+      populate(mm, from, to);
+  }
+}

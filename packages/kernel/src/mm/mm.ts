@@ -1,0 +1,169 @@
+import { EFAULT } from '@vitrine/uapi/errno.ts';
+import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import type { MmapFile } from '../include/mmap_file.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { serializable } from '../include/serial.ts';
+import type { UserMemory } from '../include/uaccess.ts';
+import { PageTables, _PAGE_ANON, pte_mapped, pte_pfn } from './pgtable.ts';
+import { MmMemory } from './uaccess.ts';
+import { VM_LOCKED, VM_SHARED, type Vma, VmaList } from './vma.ts';
+
+/** What address spaces need of the processor's translation cache. */
+export interface Tlb {
+  cr3: number;
+  invlpg(va: number): void;
+  flushTlb(cr3?: number): void;
+}
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    readonly tlb: Tlb;
+    /** The frame of zeros that first reads of anonymous memory share. */
+    readonly zero_pfn: number;
+  }
+}
+
+/** Analogous to `struct mm_struct`: one address space. */
+export class Mm {
+  readonly kernel: Kernel;
+  readonly tables: PageTables;
+  readonly vmas: VmaList = new VmaList();
+  readonly mem: UserMemory;
+  /** Tasks that use it (mm_users). */
+  users = 1;
+
+  mmap_base: number;
+  task_size: number;
+  start_code = 0;
+  end_code = 0;
+  start_data = 0;
+  end_data = 0;
+  start_brk = 0;
+  brk = 0;
+  start_stack = 0;
+  arg_start = 0;
+  arg_end = 0;
+  env_start = 0;
+  env_end = 0;
+  auxv: Uint8Array = new Uint8Array(0);
+  exe_file: MmapFile | null = null;
+
+  /** Pages mapped (VmSize), locked, and by kind. */
+  total_vm = 0;
+  locked_vm = 0;
+  data_vm = 0;
+  exec_vm = 0;
+  stack_vm = 0;
+  hiwater_vm = 0;
+  hiwater_rss = 0;
+  rss_anon = 0;
+  rss_file = 0;
+  rss_shmem = 0;
+  /** mlockall(MCL_FUTURE): flags given to every new range. */
+  def_flags = 0;
+  /** The out-of-memory killer took its pages; what is touched now reads as zeros and the task is dying. */
+  reaped = false;
+  /** exit_mmap runs: the whole space's translations go at its end. */
+  exiting = false;
+  dumpable = 1;
+  /** RLIMIT_STACK of the process, as far as its stack may grow. */
+  stack_limit: number = 8 << 20;
+
+  static {
+    serializable('Mm', this);
+  }
+
+  constructor(kernel: Kernel, pgd: number, mmap_base: number, task_size: number) {
+    this.kernel = kernel;
+    this.tables = new PageTables(kernel.ram, kernel.frames, pgd);
+    this.mmap_base = mmap_base;
+    this.task_size = task_size;
+    this.mem = new MmMemory(this);
+  }
+
+  get rss(): number {
+    return this.rss_anon + this.rss_file + this.rss_shmem;
+  }
+
+  /** One page became (count > 0) or stopped being (< 0) resident. */
+  account_rss(vma: Vma, anon: boolean, count: number): void {
+    if (anon) this.rss_anon += count;
+    else if (vma.file === null || (vma.mapping !== null && !vma.mapping.reclaimable))
+      this.rss_shmem += count;
+    else this.rss_file += count;
+    if (count > 0 && this.rss > this.hiwater_rss) this.hiwater_rss = this.rss;
+  }
+
+  /** A page-table entry of this address space changed. */
+  flush_tlb_page(address: number): void {
+    const tlb = this.kernel.tlb;
+    if (tlb.cr3 === this.tables.pgd) tlb.invlpg(address);
+    else tlb.flushTlb(this.tables.pgd);
+  }
+
+  flush_tlb_range(start: number, end: number): void {
+    const tlb = this.kernel.tlb;
+    if (tlb.cr3 !== this.tables.pgd || end - start > 32 * PAGE_SIZE) tlb.flushTlb(this.tables.pgd);
+    else for (let at = start; at < end; at += PAGE_SIZE) tlb.invlpg(at);
+  }
+
+  /** Takes every page of [start, end) out of the tables (zap_page_range). */
+  zap_range(vma: Vma, start: number, end: number): void {
+    const tables = this.tables;
+    let any = false;
+    tables.walk(start, end, (_address, at) => {
+      const lo = tables.lo(at);
+      tables.set(at, 0, 0);
+      if (!pte_mapped(lo)) return;
+      any = true;
+      const pfn = pte_pfn(lo);
+      if (pfn !== this.kernel.zero_pfn) this.account_rss(vma, (lo & _PAGE_ANON) !== 0, -1);
+      this.kernel.frames.put(pfn);
+    });
+    if (any && !this.exiting) this.flush_tlb_range(start, end);
+  }
+
+  /** Truncation: file pages and private copies of [start, end) go. */
+  zap_file_pages(vma: Vma, start: number, end: number): void {
+    this.zap_range(vma, start, end);
+  }
+
+  /** Counts a range into (sign 1) or out of (-1) the totals. */
+  account_vm(vma: Vma, sign: 1 | -1): void {
+    const pages = vma.pages * sign;
+    this.total_vm += pages;
+    if ((vma.flags & VM_LOCKED) !== 0) this.locked_vm += pages;
+    if ((vma.flags & 0x104) === 4 && (vma.flags & 2) === 0) this.exec_vm += pages;
+    else if ((vma.flags & 0x100) !== 0) this.stack_vm += pages;
+    else if ((vma.flags & (2 | VM_SHARED)) === 2) this.data_vm += pages;
+    if (this.total_vm > this.hiwater_vm) this.hiwater_vm = this.total_vm;
+  }
+}
+
+function noMemory(): never {
+  throw errno(EFAULT, 'the task is a kernel thread and has no user memory');
+}
+
+/** User memory of a task without an address space. */
+export const NO_MEMORY: UserMemory = {
+  ram: new Uint8Array(0),
+  read: noMemory,
+  readInto: noMemory,
+  write: noMemory,
+  clear: noMemory,
+  getU8: noMemory,
+  getU16: noMemory,
+  getU32: noMemory,
+  getI32: noMemory,
+  getU64: noMemory,
+  getI64: noMemory,
+  getBig: noMemory,
+  putU8: noMemory,
+  putU16: noMemory,
+  putU32: noMemory,
+  putU64: noMemory,
+  putBig: noMemory,
+  readString: noMemory,
+  translate: noMemory,
+};

@@ -1,0 +1,338 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import * as M from '@vitrine/uapi/mman.ts';
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from '@vitrine/uapi/resource.ts';
+import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
+import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import type { MmapFile } from '../include/mmap_file.ts';
+import type { AddressSpace } from '../include/pagecache.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { handle_mm_fault } from './fault.ts';
+import type { Mm } from './mm.ts';
+import { TASK_SIZE } from './pgtable.ts';
+import { ShmemObject } from './shmem.ts';
+import {
+  VM_ACCESS,
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  Vma,
+  can_merge,
+} from './vma.ts';
+
+export const MAP_COUNT_MAX = 65530;
+/** Lowest address a process without CAP_SYS_RAWIO may map (sysctl vm.mmap_min_addr). */
+export const MMAP_MIN_ADDR = 65536;
+
+export const hex = (n: number): string => `0x${n.toString(16)}`;
+
+export function pageAlign(length: number): number {
+  return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+}
+
+export function aligned(address: number): boolean {
+  return (address & 0xfff) === 0;
+}
+
+/** The caller's address space; a kernel thread has none. */
+export interface MmCurrent extends Current {
+  mm: Mm | null;
+  personality: number;
+}
+
+export function calcProt(prot: number): number {
+  return (
+    (prot & M.PROT_READ ? VM_READ : 0) |
+    (prot & M.PROT_WRITE ? VM_WRITE : 0) |
+    (prot & M.PROT_EXEC ? VM_EXEC : 0)
+  );
+}
+
+/** The lowest gap of at least `length` bytes from the top down, as the default layout places mappings. */
+export function get_unmapped_area(mm: Mm, length: number, hint: number): number {
+  if (hint !== 0) {
+    const at = pageAlign(hint);
+    const vma = mm.vmas.from(at);
+    if (
+      at >= MMAP_MIN_ADDR &&
+      at + length <= TASK_SIZE &&
+      (vma === null || at + length <= gapStart(vma))
+    )
+      return at;
+  }
+  const list = mm.vmas.list;
+  let top = mm.mmap_base;
+  for (let i = mm.vmas.indexFrom(top - 1); i >= 0; i--) {
+    const vma = list[i];
+    if (vma !== undefined && vma.start < top) top = Math.min(top, gapStart(vma));
+    const below = list[i - 1];
+    if (top - length >= Math.max(below ? below.end : 0, MMAP_MIN_ADDR)) return top - length;
+  }
+  if (list.length === 0 && top - length >= MMAP_MIN_ADDR) return top - length;
+  // Bottom up, above the base, when the area below is full.
+  let low = mm.mmap_base;
+  for (let i = mm.vmas.indexFrom(low); ; i++) {
+    const vma = list[i];
+    if (vma === undefined) break;
+    if (gapStart(vma) - low >= length) return low;
+    low = Math.max(low, vma.end);
+  }
+  if (TASK_SIZE - low >= length) return low;
+  throw errno(E.ENOMEM, 'no gap of {} bytes is left in the address space', length);
+}
+
+/** Nothing is placed into the guard gap below a stack. */
+function gapStart(vma: Vma): number {
+  return (vma.flags & VM_GROWSDOWN) !== 0 ? Math.max(0, vma.start - 256 * PAGE_SIZE) : vma.start;
+}
+
+/** mmap(2) after its arguments were decoded. `offset` is in bytes. @returns the address */
+export function do_mmap(
+  current: MmCurrent,
+  hint: number,
+  length: number,
+  prot: number,
+  flags: number,
+  file: MmapFile | null,
+  offset: number,
+): number {
+  const mm = current.mm!;
+  if (length === 0) throw errno(E.EINVAL, 'mmap: the length is 0');
+  const len = pageAlign(length);
+  if (len > TASK_SIZE)
+    throw errno(E.ENOMEM, 'mmap: {} bytes exceed the address space of {} bytes', len, TASK_SIZE);
+  if (offset + len > 2 ** 63)
+    throw errno(E.EOVERFLOW, 'mmap: offset {} plus {} bytes overflows', offset, len);
+  if (mm.vmas.list.length >= MAP_COUNT_MAX) throw errno(E.ENOMEM, 'the process has {} mappings, vm.max_map_count allows {}', mm.vmas.list.length, MAP_COUNT_MAX); // prettier-ignore
+  let rights = calcProt(prot);
+  if (
+    (prot & M.PROT_READ) !== 0 &&
+    (current.personality & READ_IMPLIES_EXEC) !== 0 &&
+    !file?.noexec
+  )
+    rights |= VM_EXEC;
+
+  const type = flags & M.MAP_TYPE;
+  let vmFlags = rights | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+  if ((flags & M.MAP_GROWSDOWN) !== 0) vmFlags |= VM_GROWSDOWN;
+  if ((flags & M.MAP_LOCKED) !== 0) vmFlags |= VM_LOCKED;
+  if ((flags & M.MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE;
+  if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_SHARED_VALIDATE) throw errno(E.EINVAL, 'mmap: flags {} name neither MAP_SHARED nor MAP_PRIVATE', hex(flags)); // prettier-ignore
+
+  let address: number;
+  if ((flags & (M.MAP_FIXED | M.MAP_FIXED_NOREPLACE)) !== 0) {
+    address = hint;
+    if (!aligned(address))
+      throw errno(
+        E.EINVAL,
+        'mmap: MAP_FIXED address {} is not a multiple of {}',
+        hex(address),
+        PAGE_SIZE,
+      );
+    if (address + len > TASK_SIZE) throw errno(E.ENOMEM, 'mmap: {} plus {} bytes passes the end of user space', hex(address), len); // prettier-ignore
+    if (address < MMAP_MIN_ADDR && current.cred.euid !== 0) throw errno(E.EPERM, 'mmap: address {} is below vm.mmap_min_addr {} and needs CAP_SYS_RAWIO', hex(address), MMAP_MIN_ADDR); // prettier-ignore
+    const there = mm.vmas.from(address);
+    if ((flags & M.MAP_FIXED_NOREPLACE) !== 0 && there !== null && there.start < address + len) throw errno(E.EEXIST, 'mmap: MAP_FIXED_NOREPLACE at {}: a mapping is at {}', hex(address), hex(there.start)); // prettier-ignore
+  } else {
+    address = get_unmapped_area(mm, len, hint);
+  }
+
+  let mapping: AddressSpace | null = null;
+  let backing: MmapFile | null = file;
+  if (file !== null) {
+    if (type !== M.MAP_PRIVATE) {
+      if ((prot & M.PROT_WRITE) !== 0 && !file.writable) throw errno(E.EACCES, 'mmap: a shared writable mapping needs a descriptor open for reading and writing'); // prettier-ignore
+      vmFlags |= VM_SHARED | VM_MAYSHARE;
+      if (!file.writable) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
+    }
+    if (!file.readable) throw errno(E.EACCES, 'mmap: the descriptor is not open for reading');
+    if (file.noexec) {
+      if ((vmFlags & VM_EXEC) !== 0)
+        throw errno(E.EPERM, 'mmap: PROT_EXEC of a file on a mount with noexec');
+      vmFlags &= ~VM_MAYEXEC;
+    }
+    mapping = file.mmap_mapping(current);
+    if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
+      mapping = new ShmemObject(len).mapping;
+    }
+  } else if (type !== M.MAP_PRIVATE) {
+    vmFlags |= VM_SHARED | VM_MAYSHARE;
+    mapping = new ShmemObject(len).mapping;
+    backing = null;
+  }
+  const pgoff = file !== null ? offset / PAGE_SIZE : mapping !== null ? 0 : address / PAGE_SIZE;
+
+  checkLimits(current, mm, len, vmFlags);
+  do_munmap(mm, address, len);
+  const vma = new Vma(mm, address, address + len, vmFlags, backing, mapping, pgoff);
+  backing?.get();
+  mapping?.mappings.add(vma);
+  insertVma(mm, vma);
+  if (
+    (vmFlags & VM_LOCKED) !== 0 ||
+    ((flags & M.MAP_POPULATE) !== 0 && (flags & M.MAP_NONBLOCK) === 0)
+  ) {
+    populate(mm, address, address + len);
+  }
+  return address;
+}
+
+/** RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK and the overcommit heuristic. */
+export function checkLimits(current: Current, mm: Mm, len: number, vmFlags: number): void {
+  const as = current.rlimit(RLIMIT_AS);
+  if (mm.total_vm * PAGE_SIZE + len > as) throw errno(E.ENOMEM, 'the address space would grow to {} bytes, RLIMIT_AS allows {}', mm.total_vm * PAGE_SIZE + len, as); // prettier-ignore
+  if ((vmFlags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE) {
+    const data = current.rlimit(RLIMIT_DATA);
+    if (mm.data_vm * PAGE_SIZE + len > data) throw errno(E.ENOMEM, 'private writable memory would grow to {} bytes, RLIMIT_DATA allows {}', mm.data_vm * PAGE_SIZE + len, data); // prettier-ignore
+  }
+  if ((vmFlags & VM_LOCKED) !== 0) checkLocked(current, mm, len);
+  const { frames } = current.kernel;
+  if ((vmFlags & (VM_NORESERVE | VM_WRITE)) === VM_WRITE && len > frames.total * PAGE_SIZE) throw errno(E.ENOMEM, 'vm.overcommit_memory=0 refuses an obvious overcommit: {} bytes asked, {} bytes of RAM', len, frames.total * PAGE_SIZE); // prettier-ignore
+}
+
+export function checkLocked(current: Current, mm: Mm, len: number): void {
+  const limit = current.rlimit(RLIMIT_MEMLOCK);
+  if (mm.locked_vm * PAGE_SIZE + len > limit && !capable(current.cred, CAP_IPC_LOCK)) throw errno(E.EAGAIN, 'locked memory would grow to {} bytes, RLIMIT_MEMLOCK allows {}, and the process lacks CAP_IPC_LOCK', mm.locked_vm * PAGE_SIZE + len, limit); // prettier-ignore
+}
+
+/** Adds a range, joining it with its neighbours where they are alike. */
+export function insertVma(mm: Mm, vma: Vma): void {
+  mm.vmas.insert(vma);
+  mm.account_vm(vma, 1);
+  mergeAround(mm, vma);
+}
+
+/** Joins a range with the one before and the one after it (vma_merge). @returns the range that holds it now */
+export function mergeAround(mm: Mm, vma: Vma): Vma {
+  const list = mm.vmas.list;
+  const i = mm.vmas.indexFrom(vma.start);
+  const next = list[i + 1];
+  if (next && can_merge(vma, next)) join(mm, vma, next);
+  const prev = list[i - 1];
+  if (prev && can_merge(prev, vma)) {
+    join(mm, prev, vma);
+    return prev;
+  }
+  return vma;
+}
+
+function join(mm: Mm, prev: Vma, next: Vma): void {
+  if (prev.mapping === null && !prev.anon) prev.pgoff = next.pgoff - prev.pages;
+  prev.end = next.end;
+  prev.anon ||= next.anon;
+  mm.vmas.remove(next);
+  next.mapping?.mappings.delete(next);
+  next.file?.put(mm.kernel);
+}
+
+/** Cuts a range in two at an address inside it. @returns the upper part */
+export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
+  if (mm.vmas.list.length >= MAP_COUNT_MAX) throw errno(E.ENOMEM, 'splitting a mapping needs one more than vm.max_map_count {}', MAP_COUNT_MAX); // prettier-ignore
+  const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
+  upper.name = vma.name;
+  upper.anon = vma.anon;
+  vma.end = address;
+  upper.file?.get();
+  upper.mapping?.mappings.add(upper);
+  mm.vmas.insert(upper);
+  return upper;
+}
+
+/** The ranges of [start, end), cut so that none reaches out of it. */
+export function isolate(mm: Mm, start: number, end: number): Vma[] {
+  const found: Vma[] = [];
+  let i = mm.vmas.indexFrom(start);
+  for (;;) {
+    let vma = mm.vmas.list[i];
+    if (vma === undefined || vma.start >= end) return found;
+    if (vma.start < start) {
+      vma = split_vma(mm, vma, start);
+      i++;
+    }
+    if (vma.end > end) split_vma(mm, vma, end);
+    found.push(vma);
+    i++;
+  }
+}
+
+export function do_munmap(mm: Mm, start: number, length: number): void {
+  const end = start + length;
+  const first = mm.vmas.from(start);
+  if (first === null || first.start >= end) return;
+  for (const vma of isolate(mm, start, end)) removeVma(mm, vma);
+}
+
+export function removeVma(mm: Mm, vma: Vma): void {
+  mm.zap_range(vma, vma.start, vma.end);
+  mm.account_vm(vma, -1);
+  mm.vmas.remove(vma);
+  vma.mapping?.mappings.delete(vma);
+  if (vma.file === null && vma.mapping !== null && vma.mapping.mappings.size === 0)
+    dropShmem(mm, vma.mapping);
+  vma.file?.put(mm.kernel);
+}
+
+/** Shared anonymous memory ends with its last mapping. */
+function dropShmem(mm: Mm, mapping: AddressSpace): void {
+  if (!(mapping.owner instanceof ShmemObject) || mapping.owner.keep) return;
+  for (const pfn of mapping.pages.values()) mm.kernel.frames.put(pfn);
+  mapping.pages.clear();
+}
+
+/** Faults the pages of [start, end) in (mm_populate); what cannot be had is left for later. */
+export function populate(mm: Mm, start: number, end: number): void {
+  for (let at = start; at < end; at += PAGE_SIZE) {
+    const vma = mm.vmas.at(at);
+    if (vma === null || (vma.flags & VM_ACCESS) === 0) continue;
+    if ((vma.flags & VM_LOCKONFAULT) !== 0) continue;
+    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    if (handle_mm_fault(mm, at, write ? 'write' : 'read') !== 0) return;
+  }
+}
+
+/** brk(2): moves the end of the heap when it can. @returns the break in force */
+export function do_brk(current: MmCurrent, to: number): number {
+  const mm = current.mm!;
+  if (to < mm.start_brk) return mm.brk;
+  const oldEnd = pageAlign(mm.brk);
+  const newEnd = pageAlign(to);
+  const data = current.rlimit(RLIMIT_DATA);
+  if (to - mm.start_brk + (mm.end_data - mm.start_data) > data) return mm.brk;
+  if (newEnd === oldEnd) return (mm.brk = to);
+  if (newEnd < oldEnd) {
+    do_munmap(mm, newEnd, oldEnd - newEnd);
+    return (mm.brk = to);
+  }
+  const next = mm.vmas.from(oldEnd);
+  if (next !== null && gapStart(next) < newEnd + PAGE_SIZE) return mm.brk;
+  if (newEnd > TASK_SIZE) return mm.brk;
+  try {
+    const flags =
+      VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT | mm.def_flags;
+    checkLimits(current, mm, newEnd - oldEnd, flags);
+    const vma = new Vma(mm, oldEnd, newEnd, flags, null, null, oldEnd / PAGE_SIZE);
+    insertVma(mm, vma);
+    if ((flags & VM_LOCKED) !== 0) populate(mm, oldEnd, newEnd);
+  } catch {
+    return mm.brk;
+  }
+  return (mm.brk = to);
+}
+
+/** Refuses ranges that grow a file mapping the driver fixed. */
+export function expandable(vma: Vma): boolean {
+  return (vma.flags & VM_DONTEXPAND) === 0;
+}

@@ -1,0 +1,122 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import * as M from '@vitrine/uapi/mman.ts';
+import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
+import { errno } from '../include/errno.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import type { Mm } from './mm.ts';
+import {
+  type MmCurrent,
+  aligned,
+  calcProt,
+  checkLimits,
+  hex,
+  isolate,
+  mergeAround,
+  pageAlign,
+} from './mmap.ts';
+import {
+  TASK_SIZE,
+  _PAGE_ANON,
+  _PAGE_NX_HI,
+  _PAGE_PRESENT,
+  _PAGE_PROTNONE,
+  _PAGE_RW,
+  pte_mapped,
+  pte_pfn,
+} from './pgtable.ts';
+import { VM_ACCESS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+
+/** mprotect(2). Ranges before the first one that refuses keep their new rights, as on Linux. */
+export function do_mprotect(
+  current: MmCurrent,
+  start: number,
+  length: number,
+  protection: number,
+): void {
+  const mm = current.mm!;
+  const grows = protection & (M.PROT_GROWSDOWN | M.PROT_GROWSUP);
+  if (grows === (M.PROT_GROWSDOWN | M.PROT_GROWSUP))
+    throw errno(E.EINVAL, 'mprotect: PROT_GROWSDOWN and PROT_GROWSUP exclude each other');
+  if (!aligned(start))
+    throw errno(E.EINVAL, 'mprotect: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
+  if (length === 0) return;
+  let from = start;
+  const end = start + pageAlign(length);
+  if (end > TASK_SIZE)
+    throw errno(
+      E.ENOMEM,
+      'mprotect: {} plus {} bytes passes the end of user space',
+      hex(start),
+      length,
+    );
+  const prot = protection & ~(M.PROT_GROWSDOWN | M.PROT_GROWSUP);
+  if ((prot & ~(M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC | M.PROT_SEM)) !== 0) throw errno(E.EINVAL, 'mprotect: protection {} has unknown bits', hex(prot)); // prettier-ignore
+  let rights = calcProt(prot);
+  const first = mm.vmas.from(start);
+  if (first === null || first.start >= end)
+    throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(start));
+  if ((grows & M.PROT_GROWSDOWN) !== 0) {
+    if ((first.flags & VM_GROWSDOWN) === 0) throw errno(E.EINVAL, 'mprotect: PROT_GROWSDOWN on a mapping at {} that does not grow', hex(first.start)); // prettier-ignore
+    from = first.start;
+  } else if (first.start > start)
+    throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(start));
+
+  for (let at = from; at < end;) {
+    const vma = mm.vmas.at(at);
+    if (vma === null) throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(at));
+    if (
+      (prot & M.PROT_READ) !== 0 &&
+      (current.personality & READ_IMPLIES_EXEC) !== 0 &&
+      (vma.flags & 0x40) !== 0
+    )
+      rights |= VM_EXEC;
+    const may = (vma.flags >>> 4) & VM_ACCESS;
+    if ((rights & ~may) !== 0) throw errno(E.EACCES, 'mprotect: the file behind {} was not opened for these rights', hex(vma.start)); // prettier-ignore
+    const stop = Math.min(end, vma.end);
+    change(current, mm, vma, at, stop, rights);
+    at = stop;
+  }
+}
+
+function change(
+  current: MmCurrent,
+  mm: Mm,
+  vma: Vma,
+  start: number,
+  end: number,
+  rights: number,
+): void {
+  if ((vma.flags & VM_ACCESS) === rights) return;
+  const flags = (vma.flags & ~VM_ACCESS) | rights;
+  if ((flags & (VM_WRITE | VM_SHARED)) === VM_WRITE && (vma.flags & VM_WRITE) === 0)
+    checkLimits(current, mm, 0, flags);
+  const part = isolate(mm, start, end)[0]!;
+  mm.account_vm(part, -1);
+  part.flags = flags;
+  mm.account_vm(part, 1);
+  protectPages(mm, part);
+  mergeAround(mm, part);
+}
+
+/** Gives the present pages the range's rights; write access comes back page by page through faults. */
+export function protectPages(mm: Mm, vma: Vma): void {
+  const { tables } = mm;
+  const visible = (vma.flags & VM_ACCESS) !== 0;
+  const hi = (vma.flags & VM_EXEC) !== 0 ? 0 : _PAGE_NX_HI;
+  tables.walk(vma.start, vma.end, (_address, at) => {
+    const lo = tables.lo(at);
+    if (!pte_mapped(lo)) return;
+    let bits = lo & ~(_PAGE_PRESENT | _PAGE_PROTNONE);
+    bits |= visible ? _PAGE_PRESENT : _PAGE_PROTNONE;
+    if ((vma.flags & VM_WRITE) === 0) bits &= ~_PAGE_RW;
+    else if ((vma.flags & VM_SHARED) !== 0) bits |= _PAGE_RW;
+    else if ((lo & _PAGE_ANON) !== 0 && mm.kernel.frames.count(pte_pfn(lo)) === 1) bits |= _PAGE_RW;
+    tables.set(at, bits >>> 0, hi);
+  });
+  mm.flush_tlb_range(vma.start, vma.end);
+}
+
+/** The rights of a range as three letters, for /proc/PID/maps. */
+export function rightsOf(vma: Vma): string {
+  return (vma.flags & VM_READ ? 'r' : '-') + (vma.flags & VM_WRITE ? 'w' : '-') + (vma.flags & VM_EXEC ? 'x' : '-') + (vma.flags & 0x80 ? 's' : 'p'); // prettier-ignore
+}

@@ -1,0 +1,149 @@
+import type { Ram } from '../include/ram.ts';
+import { PAGE_SIZE, type PageFrames } from '../include/ram.ts';
+import { serializable } from '../include/serial.ts';
+
+/** Largest block: 2^10 frames, 4 MiB. */
+export const MAX_PAGE_ORDER = 10;
+
+const NOT_FREE = 0xff;
+
+/** What the allocator asks for when it is out of frames: give some back. @returns false when nothing could be freed */
+export interface Reclaimer {
+  reclaim(): boolean;
+}
+
+/**
+ * The buddy allocator (analogous to mm/page_alloc.c): free blocks of 2^order frames, doubly linked through arrays that
+ * are indexed by frame number, as Linux's are through `struct page`. Frame 0 is never handed out, so 0 means none.
+ */
+export class BuddyAllocator implements PageFrames {
+  readonly ram: Ram;
+  readonly first: number;
+  readonly end: number;
+  readonly total: number;
+  free: number;
+  reclaimer: Reclaimer | null = null;
+  /** Told of frames that were written or freed, so that translations of their code are dropped. */
+  code: { hasCode(pfn: number): boolean; dropCode(pfn: number): void } | null = null;
+
+  /** Reference count of every frame (`page->_refcount`). */
+  readonly refcount: Int32Array;
+  /** Order of the free block that starts at a frame, or NOT_FREE. */
+  private readonly order: Uint8Array;
+  private readonly next: Int32Array;
+  private readonly prev: Int32Array;
+  private readonly heads: Int32Array = new Int32Array(MAX_PAGE_ORDER + 1);
+  /** Free blocks per order, for /proc/buddyinfo. */
+  readonly nrFree: Int32Array = new Int32Array(MAX_PAGE_ORDER + 1);
+  /** 1 for a frame that has ever been used: a fresh one still holds the zeros RAM starts with. */
+  private readonly used: Uint8Array;
+  /** 1 for a frame of the page cache. */
+  readonly cached: Uint8Array;
+
+  static readonly transient: readonly string[] = ['ram', 'code'];
+  static {
+    serializable('BuddyAllocator', this);
+  }
+
+  constructor(ram: Ram) {
+    this.ram = ram;
+    this.first = Math.max(1, Math.ceil(ram.base / PAGE_SIZE));
+    this.end = Math.floor(ram.size / PAGE_SIZE);
+    this.total = this.end - this.first;
+    this.refcount = new Int32Array(this.end);
+    this.order = new Uint8Array(this.end).fill(NOT_FREE);
+    this.next = new Int32Array(this.end);
+    this.prev = new Int32Array(this.end);
+    this.used = new Uint8Array(this.end);
+    this.cached = new Uint8Array(this.end);
+    this.free = 0;
+    // From the top down, so that the lists hand out low frames first.
+    const blocks: [number, number][] = [];
+    for (let pfn = this.first; pfn < this.end;) {
+      let order = MAX_PAGE_ORDER;
+      while (order > 0 && (pfn % (1 << order) !== 0 || pfn + (1 << order) > this.end)) order--;
+      blocks.push([pfn, order]);
+      pfn += 1 << order;
+    }
+    for (const [pfn, order] of blocks.reverse()) this.link(pfn, order);
+  }
+
+  alloc(zero: boolean): number {
+    const pfn = this.alloc_pages(0);
+    if (pfn !== 0 && zero && this.used[pfn] !== 0) {
+      this.ram.u8.fill(0, pfn * PAGE_SIZE, pfn * PAGE_SIZE + PAGE_SIZE);
+    }
+    this.used[pfn] = 1;
+    return pfn;
+  }
+
+  /** A block of 2^order frames, each with reference count 1, or 0. */
+  alloc_pages(order: number): number {
+    for (;;) {
+      for (let from = order; from <= MAX_PAGE_ORDER; from++) {
+        const pfn = this.heads[from]!;
+        if (pfn === 0) continue;
+        this.unlink(pfn, from);
+        for (let half = from - 1; half >= order; half--) this.link(pfn + (1 << half), half);
+        for (let i = 0; i < 1 << order; i++) this.refcount[pfn + i] = 1;
+        return pfn;
+      }
+      if (this.reclaimer === null || !this.reclaimer.reclaim()) return 0;
+    }
+  }
+
+  get(pfn: number): void {
+    this.refcount[pfn]!++;
+  }
+
+  put(pfn: number): void {
+    if (--this.refcount[pfn]! > 0) return;
+    if (this.refcount[pfn]! < 0) throw new Error(`page frame ${pfn} freed twice`);
+    this.written(pfn);
+    this.cached[pfn] = 0;
+    this.free_block(pfn, 0);
+  }
+
+  count(pfn: number): number {
+    return this.refcount[pfn]!;
+  }
+
+  written(pfn: number): void {
+    if (this.code !== null && this.code.hasCode(pfn)) this.code.dropCode(pfn);
+  }
+
+  /** Joins the block with its buddy as long as that is free. */
+  private free_block(start: number, startOrder: number): void {
+    let pfn = start;
+    let order = startOrder;
+    for (; order < MAX_PAGE_ORDER; order++) {
+      const buddy = pfn ^ (1 << order);
+      if (buddy < this.first || buddy >= this.end || this.order[buddy] !== order) break;
+      this.unlink(buddy, order);
+      pfn &= ~(1 << order);
+    }
+    this.link(pfn, order);
+  }
+
+  private link(pfn: number, order: number): void {
+    const head = this.heads[order]!;
+    this.order[pfn] = order;
+    this.next[pfn] = head;
+    this.prev[pfn] = 0;
+    if (head !== 0) this.prev[head] = pfn;
+    this.heads[order] = pfn;
+    this.nrFree[order]!++;
+    this.free += 1 << order;
+  }
+
+  private unlink(pfn: number, order: number): void {
+    const next = this.next[pfn]!;
+    const prev = this.prev[pfn]!;
+    if (next !== 0) this.prev[next] = prev;
+    if (prev !== 0) this.next[prev] = next;
+    else this.heads[order] = next;
+    this.order[pfn] = NOT_FREE;
+    this.nrFree[order]!--;
+    this.free -= 1 << order;
+  }
+}

@@ -1,0 +1,146 @@
+import { PAGE_SIZE, type PageFrames, type Ram } from '../include/ram.ts';
+
+/**
+ * The page tables: four levels of 512 entries in guest RAM, as the processor walks them (Intel SDM vol. 3, 4.5).
+ * RAM lies below 4 GiB, so an entry's address fits its low 32 bits and the high half holds NX alone.
+ */
+
+export const _PAGE_PRESENT = 0x1;
+export const _PAGE_RW = 0x2;
+export const _PAGE_USER = 0x4;
+export const _PAGE_ACCESSED = 0x20;
+export const _PAGE_DIRTY = 0x40;
+/** With PRESENT clear: the page is there but PROT_NONE hides it (Linux uses the same bit). */
+export const _PAGE_PROTNONE = 0x100;
+/** Software bit: the frame is this mapping's own copy or zero-fill, not the page cache's. */
+export const _PAGE_ANON = 0x200;
+export const _PAGE_NX_HI = 0x8000_0000;
+
+const PFN = 0xffff_f000;
+const TABLE_FLAGS = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
+
+/** Top of the user's half: one page below 2^47 (TASK_SIZE_MAX). */
+export const TASK_SIZE = 0x7fff_ffff_f000;
+
+export function pte_pfn(lo: number): number {
+  return lo >>> 12;
+}
+
+/** A frame is mapped, visible or hidden. */
+export function pte_mapped(lo: number): boolean {
+  return (lo & (_PAGE_PRESENT | _PAGE_PROTNONE)) !== 0;
+}
+
+export class PageTables {
+  private readonly u32: Uint32Array;
+  private readonly frames: PageFrames;
+  /** Physical address of the top-level table: what CR3 holds. */
+  readonly pgd: number;
+  /** Frames used by tables (mm->pgtables_bytes). */
+  tables = 1;
+
+  constructor(ram: Ram, frames: PageFrames, pgd: number) {
+    this.u32 = ram.u32;
+    this.frames = frames;
+    this.pgd = pgd;
+  }
+
+  /** Index into u32 of the entry for an address, or -1 when a table above it is missing. */
+  find(address: number): number {
+    const u32 = this.u32;
+    const high = Math.floor(address / 0x4000_0000); // bits 30 and up
+    const low = address >>> 0; // bits 0–31
+    let at = (this.pgd >>> 2) + ((high >>> 9) & 511) * 2;
+    let entry = u32[at]!;
+    if ((entry & 1) === 0) return -1;
+    at = ((entry & PFN) >>> 2) + (high & 511) * 2;
+    entry = u32[at]!;
+    if ((entry & 1) === 0) return -1;
+    at = ((entry & PFN) >>> 2) + ((low >>> 21) & 511) * 2;
+    entry = u32[at]!;
+    if ((entry & 1) === 0) return -1;
+    return ((entry & PFN) >>> 2) + ((low >>> 12) & 511) * 2;
+  }
+
+  /** As find, making the tables on the way; -1 when there is no frame for one. */
+  make(address: number): number {
+    const found = this.find(address);
+    if (found !== -1) return found;
+    const high = Math.floor(address / 0x4000_0000);
+    const low = address >>> 0;
+    const pud = this.step((this.pgd >>> 2) + ((high >>> 9) & 511) * 2);
+    if (pud === -1) return -1;
+    const pmd = this.step(pud + (high & 511) * 2);
+    if (pmd === -1) return -1;
+    const pte = this.step(pmd + ((low >>> 21) & 511) * 2);
+    return pte === -1 ? -1 : pte + ((low >>> 12) & 511) * 2;
+  }
+
+  /** The table an entry points to, made when missing: index into u32 of its first entry. */
+  private step(at: number): number {
+    const entry = this.u32[at]!;
+    if ((entry & 1) !== 0) return (entry & PFN) >>> 2;
+    const pfn = this.frames.alloc(true);
+    if (pfn === 0) return -1;
+    this.tables++;
+    this.u32[at] = pfn * PAGE_SIZE + TABLE_FLAGS;
+    this.u32[at + 1] = 0;
+    return (pfn * PAGE_SIZE) >>> 2;
+  }
+
+  lo(at: number): number {
+    return this.u32[at]!;
+  }
+
+  hi(at: number): number {
+    return this.u32[at + 1]!;
+  }
+
+  set(at: number, lo: number, hi: number): void {
+    this.u32[at] = lo;
+    this.u32[at + 1] = hi;
+  }
+
+  /** Calls `visit(address, at)` for every entry in [start, end) whose low half is not 0, in rising order. */
+  walk(start: number, end: number, visit: (address: number, at: number) => void): void {
+    this.level(this.pgd >>> 2, 0, 3, start, end, visit);
+  }
+
+  private level(
+    table: number,
+    base: number,
+    depth: number,
+    start: number,
+    end: number,
+    visit: (address: number, at: number) => void,
+  ): void {
+    const span = 4096 * 512 ** depth;
+    const from = Math.max(0, Math.floor((start - base) / span));
+    const to = Math.min(511, Math.floor((end - 1 - base) / span));
+    for (let i = from; i <= to; i++) {
+      const at = table + i * 2;
+      const entry = this.u32[at]!;
+      if (entry === 0) continue;
+      if (depth === 0) visit(base + i * span, at);
+      else this.level((entry & PFN) >>> 2, base + i * span, depth - 1, start, end, visit);
+    }
+  }
+
+  /** Gives back every table; the entries must be empty. */
+  destroy(): void {
+    this.freeLevel(this.pgd >>> 2, 3);
+    this.frames.put(this.pgd / PAGE_SIZE);
+  }
+
+  private freeLevel(table: number, depth: number): void {
+    if (depth === 0) return;
+    for (let i = 0; i < 512; i++) {
+      const entry = this.u32[table + i * 2]!;
+      if (entry === 0) continue;
+      this.freeLevel((entry & PFN) >>> 2, depth - 1);
+      this.u32[table + i * 2] = 0;
+      this.frames.put(entry >>> 12);
+      this.tables--;
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import type { MmapFile } from '../include/mmap_file.ts';
+import type { AddressSpace, MappedRange } from '../include/pagecache.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { serializable } from '../include/serial.ts';
+import type { Mm } from './mm.ts';
+
+// vm_flags (include/linux/mm.h).
+export const VM_READ = 0x1;
+export const VM_WRITE = 0x2;
+export const VM_EXEC = 0x4;
+export const VM_SHARED = 0x8;
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_GROWSDOWN = 0x100;
+export const VM_LOCKED = 0x2000;
+export const VM_LOCKONFAULT = 0x4000;
+export const VM_DONTCOPY = 0x2_0000;
+export const VM_DONTEXPAND = 0x4_0000;
+export const VM_ACCOUNT = 0x10_0000;
+export const VM_NORESERVE = 0x20_0000;
+export const VM_WIPEONFORK = 0x200_0000;
+export const VM_DONTDUMP = 0x400_0000;
+export const VM_ACCESS: number = VM_READ | VM_WRITE | VM_EXEC;
+
+/** Analogous to `struct vm_area_struct`: one range of addresses with one backing and one set of rights. */
+export class Vma implements MappedRange {
+  readonly mm: Mm;
+  start: number;
+  /** One past the last byte. */
+  end: number;
+  flags: number;
+  readonly file: MmapFile | null;
+  /** The pages it shows; null for private anonymous memory. */
+  readonly mapping: AddressSpace | null;
+  /** Page of the file (or of the address space, for anonymous memory) that `start` shows. */
+  pgoff: number;
+  /** `[heap]`, `[stack]`, `[vdso]`, `[anon:…]`; null to derive it. */
+  name: string | null = null;
+  /** Some page of it is a private copy: fork must copy its page tables (`vma->anon_vma`). */
+  anon = false;
+
+  static {
+    serializable('Vma', this);
+  }
+
+  constructor(
+    mm: Mm,
+    start: number,
+    end: number,
+    flags: number,
+    file: MmapFile | null,
+    mapping: AddressSpace | null,
+    pgoff: number,
+  ) {
+    this.mm = mm;
+    this.start = start;
+    this.end = end;
+    this.flags = flags;
+    this.file = file;
+    this.mapping = mapping;
+    this.pgoff = pgoff;
+  }
+
+  get shared(): boolean {
+    return (this.flags & VM_SHARED) !== 0;
+  }
+
+  get pages(): number {
+    return (this.end - this.start) / PAGE_SIZE;
+  }
+
+  /** Page of the mapping that an address shows. */
+  index(address: number): number {
+    return this.pgoff + Math.floor((address - this.start) / PAGE_SIZE);
+  }
+
+  zap(first: number, last: number): void {
+    const from = Math.max(this.start, this.start + (first - this.pgoff) * PAGE_SIZE);
+    const to = Math.min(this.end, this.start + (last + 1 - this.pgoff) * PAGE_SIZE);
+    if (from < to) this.mm.zap_file_pages(this, from, to);
+  }
+}
+
+/** How a range ends at its neighbour: `vma` continues `prev` and they are alike in all else (vma_merge). */
+export function can_merge(prev: Vma, vma: Vma): boolean {
+  return (
+    prev.end === vma.start &&
+    prev.flags === vma.flags &&
+    prev.file === vma.file &&
+    prev.mapping === vma.mapping &&
+    prev.name === vma.name &&
+    (prev.mapping === null && !prev.anon && !vma.anon
+      ? true
+      : prev.pgoff + prev.pages === vma.pgoff)
+  );
+}
+
+/** The VMAs of an address space in rising order: binary search, with the last hit tried first. */
+export class VmaList {
+  readonly list: Vma[] = [];
+  private hit = 0;
+
+  static {
+    serializable('VmaList', this);
+  }
+
+  /** Index of the first range that ends above the address (which may lie before its start). */
+  indexFrom(address: number): number {
+    const list = this.list;
+    const hit = this.hit;
+    if (
+      hit < list.length &&
+      list[hit]!.end > address &&
+      (hit === 0 || list[hit - 1]!.end <= address)
+    ) {
+      return hit;
+    }
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const mid = (low + high) >>> 1;
+      if (list[mid]!.end > address) high = mid;
+      else low = mid + 1;
+    }
+    this.hit = low;
+    return low;
+  }
+
+  /** The first range that ends above the address, or null (find_vma). */
+  from(address: number): Vma | null {
+    return this.list[this.indexFrom(address)] ?? null;
+  }
+
+  /** The range that holds the address, or null (vma_lookup). */
+  at(address: number): Vma | null {
+    const vma = this.from(address);
+    return vma !== null && vma.start <= address ? vma : null;
+  }
+
+  insert(vma: Vma): void {
+    this.list.splice(this.indexFrom(vma.start), 0, vma);
+  }
+
+  remove(vma: Vma): void {
+    const i = this.list.indexOf(vma, Math.max(0, this.indexFrom(vma.start)));
+    if (i >= 0) this.list.splice(i, 1);
+  }
+}

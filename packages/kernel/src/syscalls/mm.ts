@@ -1,0 +1,184 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import * as M from '@vitrine/uapi/mman.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { fget } from '../fs/fdtable.ts';
+import { errno } from '../include/errno.ts';
+import type { Task } from '../kernel/task.ts';
+import { do_madvise } from '../mm/madvise.ts';
+import { do_mlock, do_mlockall, do_munlockall } from '../mm/mlock.ts';
+import { aligned, do_brk, do_mmap, do_munmap, hex, pageAlign } from '../mm/mmap.ts';
+import { do_mprotect } from '../mm/mprotect.ts';
+import { do_mremap } from '../mm/mremap.ts';
+import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
+import { VM_LOCKED, VM_LOCKONFAULT } from '../mm/vma.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { choice, fd, flags, hex as hexArg, off, outBuf, ptr, size } from './kinds.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
+
+function sys_mmap(
+  task: Task,
+  address: number,
+  length: number,
+  prot: number,
+  mflags: number,
+  descriptor: number,
+  offset: number,
+): number {
+  if (offset % PAGE_SIZE !== 0)
+    throw errno(E.EINVAL, 'mmap: offset {} is not a multiple of {}', offset, PAGE_SIZE);
+  if ((mflags & M.MAP_ANONYMOUS) !== 0) {
+    if ((mflags & M.MAP_HUGETLB) !== 0)
+      throw errno(
+        E.ENOMEM,
+        'mmap: MAP_HUGETLB, but no huge pages are reserved (vm.nr_hugepages is 0)',
+      );
+    return do_mmap(task, address, length, prot, mflags, null, 0);
+  }
+  const file = fget(task, descriptor);
+  return do_mmap(task, address, length, prot, mflags, file, offset);
+}
+
+function sys_munmap(task: Task, address: number, length: number): number {
+  if (!aligned(address))
+    throw errno(E.EINVAL, 'munmap: address {} is not a multiple of {}', hex(address), PAGE_SIZE);
+  if (length === 0 || address + length > TASK_SIZE) throw errno(E.EINVAL, 'munmap: {} bytes at {} are no range of user space', length, hex(address)); // prettier-ignore
+  do_munmap(task.mm!, address, pageAlign(length));
+  return 0;
+}
+
+function sys_mprotect(task: Task, address: number, length: number, prot: number): number {
+  do_mprotect(task, address, length, prot);
+  return 0;
+}
+
+function sys_brk(task: Task, to: number): number {
+  return do_brk(task, to);
+}
+
+function sys_mremap(
+  task: Task,
+  address: number,
+  oldLength: number,
+  newLength: number,
+  mflags: number,
+  to: number,
+): number {
+  return do_mremap(task, address, oldLength, newLength, mflags, to);
+}
+
+function sys_madvise(task: Task, address: number, length: number, advice: number): number {
+  do_madvise(task, address, length, advice);
+  return 0;
+}
+
+function sys_mlock(task: Task, address: number, length: number): number {
+  do_mlock(task, address, length, VM_LOCKED);
+  return 0;
+}
+
+function sys_mlock2(task: Task, address: number, length: number, mflags: number): number {
+  if ((mflags & ~M.MLOCK_ONFAULT) !== 0)
+    throw errno(E.EINVAL, 'mlock2: unknown flags {}', hex(mflags));
+  do_mlock(task, address, length, VM_LOCKED | (mflags !== 0 ? VM_LOCKONFAULT : 0));
+  return 0;
+}
+
+function sys_munlock(task: Task, address: number, length: number): number {
+  do_mlock(task, address, length, 0);
+  return 0;
+}
+
+function sys_mlockall(task: Task, mflags: number): number {
+  do_mlockall(task, mflags);
+  return 0;
+}
+
+function sys_munlockall(task: Task): number {
+  do_munlockall(task);
+  return 0;
+}
+
+/** Everything is coherent already; what remains are the checks. */
+function sys_msync(task: Task, address: number, length: number, mflags: number): number {
+  if ((mflags & ~(M.MS_ASYNC | M.MS_INVALIDATE | M.MS_SYNC)) !== 0 || (mflags & (M.MS_ASYNC | M.MS_SYNC)) === (M.MS_ASYNC | M.MS_SYNC)) throw errno(E.EINVAL, 'msync: flags {} are not possible', hex(mflags)); // prettier-ignore
+  if (!aligned(address))
+    throw errno(E.EINVAL, 'msync: address {} is not a multiple of {}', hex(address), PAGE_SIZE);
+  const end = address + pageAlign(length);
+  for (let at = address; at < end;) {
+    const vma = task.mm!.vmas.at(at);
+    if (vma === null) throw errno(E.ENOMEM, 'msync: nothing is mapped at {}', hex(at));
+    if ((mflags & M.MS_INVALIDATE) !== 0 && (vma.flags & VM_LOCKED) !== 0) throw errno(E.EBUSY, 'msync: MS_INVALIDATE of locked memory at {}', hex(at)); // prettier-ignore
+    at = vma.end;
+  }
+  return 0;
+}
+
+function sys_mincore(task: Task, address: number, length: number, vec: number): number {
+  if (!aligned(address))
+    throw errno(E.EINVAL, 'mincore: address {} is not a multiple of {}', hex(address), PAGE_SIZE);
+  const pages = Math.ceil(length / PAGE_SIZE);
+  if (address + length > TASK_SIZE)
+    throw errno(E.ENOMEM, 'mincore: the range passes the end of user space');
+  const mm = task.mm!;
+  const bytes = new Uint8Array(Math.min(pages, 4096));
+  for (let first = 0; first < pages; first += bytes.length) {
+    const n = Math.min(bytes.length, pages - first);
+    for (let i = 0; i < n; i++) {
+      const at = address + (first + i) * PAGE_SIZE;
+      const vma = mm.vmas.at(at);
+      if (vma === null) throw errno(E.ENOMEM, 'mincore: nothing is mapped at {}', hex(at));
+      const pte = mm.tables.find(at);
+      bytes[i] =
+        (pte !== -1 && pte_mapped(mm.tables.lo(pte))) || vma.mapping?.pages.has(vma.index(at))
+          ? 1
+          : 0;
+    }
+    task.mem.write(vec + first, bytes.subarray(0, n));
+  }
+  return 0;
+}
+
+/** remap_file_pages(2) has been an emulation since Linux 4.0: a mapping of its own for the pages. */
+function sys_remap_file_pages(
+  task: Task,
+  start: number,
+  length: number,
+  prot: number,
+  pgoff: number,
+  mflags: number,
+): number {
+  const mm = task.mm!;
+  const vma = mm.vmas.at(start);
+  if (prot !== 0 || vma === null || !vma.shared || vma.file === null) throw errno(E.EINVAL, 'remap_file_pages: {} is not in a shared file mapping, or prot is not 0', hex(start)); // prettier-ignore
+  const rights =
+    (vma.flags & 1 ? M.PROT_READ : 0) |
+    (vma.flags & 2 ? M.PROT_WRITE : 0) |
+    (vma.flags & 4 ? M.PROT_EXEC : 0);
+  do_mmap(
+    task,
+    start,
+    length,
+    rights,
+    (mflags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED,
+    vma.file,
+    pgoff * PAGE_SIZE,
+  );
+  return 0;
+}
+
+export const MM: readonly SyscallRow[] = [
+  row(NR.__NR_mmap, 'mmap', [hexArg, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
+  row(NR.__NR_mprotect, 'mprotect', [hexArg, size, flags('prot')], FULL, sys_mprotect),
+  row(NR.__NR_munmap, 'munmap', [hexArg, size], FULL, sys_munmap),
+  row(NR.__NR_brk, 'brk', [ptr], FULL, sys_brk),
+  row(NR.__NR_mremap, 'mremap', [hexArg, size, size, flags('mremap'), hexArg], FULL, sys_mremap),
+  row(NR.__NR_msync, 'msync', [hexArg, size, flags('msync')], FULL, sys_msync),
+  row(NR.__NR_mincore, 'mincore', [hexArg, size, outBuf()], FULL, sys_mincore),
+  row(NR.__NR_madvise, 'madvise', [hexArg, size, choice('madvise')], partial('huge-page and merging advice is accepted and has no effect'), sys_madvise), // prettier-ignore
+  row(NR.__NR_mlock, 'mlock', [hexArg, size], FULL, sys_mlock),
+  row(NR.__NR_mlock2, 'mlock2', [hexArg, size, flags('mlock2')], FULL, sys_mlock2),
+  row(NR.__NR_munlock, 'munlock', [hexArg, size], FULL, sys_munlock),
+  row(NR.__NR_mlockall, 'mlockall', [flags('mlockall')], FULL, sys_mlockall),
+  row(NR.__NR_munlockall, 'munlockall', [], FULL, sys_munlockall),
+  row(NR.__NR_remap_file_pages, 'remap_file_pages', [hexArg, size, flags('prot'), size, flags('mmap')], FULL, sys_remap_file_pages), // prettier-ignore
+];

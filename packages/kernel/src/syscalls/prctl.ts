@@ -1,0 +1,241 @@
+import * as P from '@vitrine/uapi/capability.ts';
+import * as E from '@vitrine/uapi/errno.ts';
+import * as PR from '@vitrine/uapi/prctl.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import {
+  CAP_EMPTY,
+  cap_combine,
+  cap_drop,
+  cap_of,
+  cap_raised,
+  capable,
+  describe_cred,
+} from '../include/cred.ts';
+import { errno } from '../include/errno.ts';
+import { valid_signal } from '../kernel/signal.ts';
+import type { Task } from '../kernel/task.ts';
+import { TASK_SIZE } from '../mm/pgtable.ts';
+import { choice, hex } from './kinds.ts';
+import { type SyscallRow, partial, row, FULL } from './row.ts';
+
+const TIMER_SLACK_DEFAULT = 50_000;
+const PR_SET_VMA = 0x53564d41;
+
+function checkCap(cap: number): void {
+  if (!(cap >= 0 && cap <= P.CAP_LAST_CAP))
+    throw errno(E.EINVAL, 'prctl: there is no capability {}', cap);
+}
+
+/** Byte string of at most 15 bytes, as comm holds. */
+function readComm(task: Task, address: number): string {
+  const bytes = task.mem.read(address, 1);
+  let text = '';
+  for (let i = 0; i < 15 && bytes[0] !== 0; i++) {
+    text += String.fromCharCode(bytes[0]!);
+    task.mem.readInto(address + i + 1, bytes);
+  }
+  return text;
+}
+
+function ambient(task: Task, op: number, cap: number): number {
+  const { cred } = task;
+  if (op === PR.PR_CAP_AMBIENT_CLEAR_ALL) {
+    task.cred = cred.with({ ambient: CAP_EMPTY });
+    return 0;
+  }
+  checkCap(cap);
+  if (op === PR.PR_CAP_AMBIENT_IS_SET) return cap_raised(cred.ambient, cap) ? 1 : 0;
+  if (op === PR.PR_CAP_AMBIENT_LOWER) {
+    task.cred = cred.with({ ambient: cap_drop(cred.ambient, cap_of(cap)) });
+    return 0;
+  }
+  if (op !== PR.PR_CAP_AMBIENT_RAISE)
+    throw errno(E.EINVAL, 'prctl: PR_CAP_AMBIENT has no operation {}', op);
+  const forbidden = (cred.securebits & (1 << P.SECURE_NO_CAP_AMBIENT_RAISE)) !== 0;
+  if (forbidden || !cap_raised(cred.permitted, cap) || !cap_raised(cred.inheritable, cap)) throw errno(E.EPERM, 'prctl: an ambient capability must be permitted and inheritable, and the securebits must allow it (capability {})', cap); // prettier-ignore
+  task.cred = cred.with({ ambient: cap_combine(cred.ambient, cap_of(cap)) });
+  return 0;
+}
+
+function dropBounding(task: Task, cap: number): number {
+  checkCap(cap);
+  if (!capable(task.cred, P.CAP_SETPCAP)) throw errno(E.EPERM, 'prctl: PR_CAPBSET_DROP needs CAP_SETPCAP; the process has {}', describe_cred(task.cred)); // prettier-ignore
+  task.cred = task.cred.with({ bset: cap_drop(task.cred.bset, cap_of(cap)) });
+  return 0;
+}
+
+function setSecurebits(task: Task, bits: number): number {
+  const old = task.cred.securebits;
+  if ((bits & ~0xff) !== 0)
+    throw errno(E.EPERM, 'prctl: securebits 0x{} has unknown bits', bits.toString(16));
+  const locks = (old & 0xaa) >> 1;
+  if (((old ^ bits) & locks) !== 0 || (old & 0xaa & ~bits) !== 0)
+    throw errno(E.EPERM, 'prctl: a securebit is locked (now 0x{})', old.toString(16));
+  if (!capable(task.cred, P.CAP_SETPCAP))
+    throw errno(E.EPERM, 'prctl: PR_SET_SECUREBITS needs CAP_SETPCAP');
+  task.cred = task.cred.with({ securebits: bits });
+  return 0;
+}
+
+/** prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME): the name shown in /proc/PID/maps. */
+function setVma(task: Task, what: number, start: number, length: number, name: number): number {
+  if (what !== 0) throw errno(E.EINVAL, 'prctl: PR_SET_VMA has no attribute {}', what);
+  const text = name === 0 ? null : task.mem.readString(name, 79);
+  if (name !== 0 && text === null)
+    throw errno(E.EINVAL, 'prctl: the name of the mapping is longer than 79 bytes');
+  for (const vma of task.mm!.vmas.list) {
+    if (vma.end <= start || vma.start >= start + length) continue;
+    if (vma.mapping === null) vma.name = text === null ? null : `[anon:${text}]`;
+  }
+  return 0;
+}
+
+function sys_prctl(task: Task, option: number, a: number, b: number, c: number, d: number): number {
+  const { signal, mem } = task;
+  const zero = (...rest: number[]): void => {
+    if (rest.some((value) => value !== 0))
+      throw errno(E.EINVAL, 'prctl: unused arguments of option {} must be 0', option);
+  };
+  switch (option) {
+    case PR.PR_SET_PDEATHSIG:
+      if (!valid_signal(a)) throw errno(E.EINVAL, 'prctl: there is no signal {}', a);
+      task.pdeath_signal = a;
+      return 0;
+    case PR.PR_GET_PDEATHSIG:
+      mem.putU32(a, task.pdeath_signal);
+      return 0;
+    case PR.PR_GET_DUMPABLE:
+      return task.mm?.dumpable ?? 0;
+    case PR.PR_SET_DUMPABLE:
+      if (a !== 0 && a !== 1)
+        throw errno(E.EINVAL, 'prctl: PR_SET_DUMPABLE takes 0 or 1, not {}', a);
+      task.mm!.dumpable = a;
+      return 0;
+    case PR.PR_SET_NAME:
+      task.comm = readComm(task, a);
+      return 0;
+    case PR.PR_GET_NAME:
+      mem.write(
+        a,
+        Uint8Array.from(task.comm.padEnd(16, '\0'), (ch) => ch.charCodeAt(0)),
+      );
+      return 0;
+    case PR.PR_GET_KEEPCAPS:
+      return (task.cred.securebits >> P.SECURE_KEEP_CAPS) & 1;
+    case PR.PR_SET_KEEPCAPS: {
+      if (a > 1) throw errno(E.EINVAL, 'prctl: PR_SET_KEEPCAPS takes 0 or 1, not {}', a);
+      const bit = 1 << P.SECURE_KEEP_CAPS;
+      task.cred = task.cred.with({ securebits: (task.cred.securebits & ~bit) | (a ? bit : 0) });
+      return 0;
+    }
+    case PR.PR_GET_SECUREBITS:
+      return task.cred.securebits;
+    case PR.PR_SET_SECUREBITS:
+      return setSecurebits(task, a);
+    case PR.PR_CAPBSET_READ:
+      checkCap(a);
+      return cap_raised(task.cred.bset, a) ? 1 : 0;
+    case PR.PR_CAPBSET_DROP:
+      return dropBounding(task, a);
+    case PR.PR_CAP_AMBIENT:
+      return ambient(task, a, b);
+    case PR.PR_SET_NO_NEW_PRIVS:
+      if (a !== 1) throw errno(E.EINVAL, 'prctl: PR_SET_NO_NEW_PRIVS takes 1, not {}', a);
+      zero(b, c, d);
+      task.no_new_privs = true;
+      return 0;
+    case PR.PR_GET_NO_NEW_PRIVS:
+      zero(a, b, c, d);
+      return task.no_new_privs ? 1 : 0;
+    case PR.PR_SET_CHILD_SUBREAPER:
+      signal.is_child_subreaper = a !== 0;
+      return 0;
+    case PR.PR_GET_CHILD_SUBREAPER:
+      mem.putU32(a, signal.is_child_subreaper ? 1 : 0);
+      return 0;
+    case PR.PR_SET_TIMERSLACK:
+      task.timer_slack = a === 0 ? TIMER_SLACK_DEFAULT : a;
+      return 0;
+    case PR.PR_GET_TIMERSLACK:
+      return task.timer_slack;
+    case PR.PR_GET_TID_ADDRESS:
+      throw errno(
+        E.EINVAL,
+        'prctl: PR_GET_TID_ADDRESS needs checkpoint support, which this kernel is built without',
+      );
+    case PR.PR_SET_THP_DISABLE:
+    case PR.PR_GET_THP_DISABLE:
+      return 0;
+    case PR.PR_GET_SECCOMP:
+      return 0;
+    case PR.PR_SET_SECCOMP:
+      throw errno(E.EINVAL, 'prctl: this kernel is built without seccomp');
+    case PR.PR_GET_TSC:
+      mem.putU32(a, PR.PR_TSC_ENABLE);
+      return 0;
+    case PR.PR_GET_TIMING:
+      return PR.PR_TIMING_STATISTICAL;
+    case PR.PR_SET_TIMING:
+      if (a !== PR.PR_TIMING_STATISTICAL)
+        throw errno(E.EINVAL, 'prctl: only PR_TIMING_STATISTICAL is supported');
+      return 0;
+    case PR.PR_MCE_KILL_GET:
+      return PR.PR_MCE_KILL_DEFAULT;
+    case PR_SET_VMA:
+      return setVma(task, a, b, c, d);
+    default:
+      throw errno(E.EINVAL, 'prctl: option {} is not known', option);
+  }
+}
+
+function sys_arch_prctl(task: Task, option: number, address: number): number {
+  const { cpu } = task.kernel;
+  const check = (): void => {
+    if (address >= TASK_SIZE)
+      throw errno(E.EPERM, 'arch_prctl: base 0x{} lies outside user space', address.toString(16));
+  };
+  switch (option) {
+    case PR.ARCH_SET_FS:
+      check();
+      cpu.fsBase = address;
+      return 0;
+    case PR.ARCH_SET_GS:
+      check();
+      cpu.gsBase = address;
+      return 0;
+    case PR.ARCH_GET_FS:
+      task.mem.putU64(address, cpu.fsBase);
+      return 0;
+    case PR.ARCH_GET_GS:
+      task.mem.putU64(address, cpu.gsBase);
+      return 0;
+    case PR.ARCH_GET_CPUID:
+      return 1;
+    default:
+      throw errno(E.EINVAL, 'arch_prctl: option 0x{} is not known', option.toString(16));
+  }
+}
+
+function sys_personality(task: Task, persona: number): number {
+  const old = task.personality >>> 0;
+  if (persona !== 0xffff_ffff) task.personality = persona;
+  return old;
+}
+
+function sys_set_tid_address(task: Task, address: number): number {
+  task.clear_child_tid = address;
+  return task.pid;
+}
+
+export const PRCTL: readonly SyscallRow[] = [
+  row(
+    NR.__NR_prctl,
+    'prctl',
+    [choice('prctl'), hex, hex, hex, hex],
+    partial('options without a counterpart here fail with EINVAL'),
+    sys_prctl,
+  ),
+  row(NR.__NR_arch_prctl, 'arch_prctl', [choice('arch_prctl'), hex], FULL, sys_arch_prctl),
+  row(NR.__NR_personality, 'personality', [{ ...hex, decode: 'u32' }], FULL, sys_personality),
+  row(NR.__NR_set_tid_address, 'set_tid_address', [hex], FULL, sys_set_tid_address),
+];

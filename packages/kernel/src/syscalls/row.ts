@@ -1,0 +1,46 @@
+import type { Task } from '../kernel/task.ts';
+import type { Decode, Kind } from './kinds.ts';
+
+/** How much of Linux's behaviour a system call has. */
+export type Support =
+  | { readonly level: 'full' }
+  | { readonly level: 'partial'; readonly note: string }
+  | { readonly level: 'none' };
+
+export const FULL: Support = { level: 'full' };
+/** @param note what is missing, in words a user understands */
+export const partial = (note: string): Support => ({ level: 'partial', note });
+
+export interface SyscallRow {
+  readonly nr: number;
+  readonly name: string;
+  readonly kinds: readonly Kind<number | bigint>[];
+  readonly decode: readonly Decode[];
+  readonly support: Support;
+  readonly call: (task: Task, ...args: never[]) => number;
+}
+
+type Args<K extends readonly Kind<number | bigint>[]> = {
+  [I in keyof K]: K[I] extends Kind<infer T> ? T : never;
+};
+
+/**
+ * One row of the table. The handler returns a result of 0 or more (or a number below 2^63 as the call defines it),
+ * throws an Errno, or returns BLOCKED after parking the task, and is then called again with the same arguments.
+ */
+export function row<const K extends readonly Kind<number | bigint>[]>(
+  nr: number,
+  name: string,
+  kinds: K,
+  support: Support,
+  call: (task: Task, ...args: Args<K>) => number,
+): SyscallRow {
+  return {
+    nr,
+    name,
+    kinds,
+    decode: kinds.map((k) => k.decode),
+    support,
+    call: call as SyscallRow['call'],
+  };
+}

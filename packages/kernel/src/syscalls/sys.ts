@@ -1,0 +1,165 @@
+import { CAP_SYSLOG, CAP_SYS_ADMIN, CAP_SYS_BOOT } from '@vitrine/uapi/capability.ts';
+import * as E from '@vitrine/uapi/errno.ts';
+import * as RB from '@vitrine/uapi/reboot.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable, describe_cred } from '../include/cred.ts';
+import { errno } from '../include/errno.ts';
+import type { Task } from '../kernel/task.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { choice, flags, inBuf, int, outBuf, outStruct, ptr, size, uint } from './kinds.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
+
+/** struct new_utsname: six fields of 65 bytes. */
+function sys_uname(task: Task, address: number): number {
+  const { uts } = task.kernel;
+  const bytes = new Uint8Array(6 * 65);
+  [uts.sysname, uts.nodename, uts.release, uts.version, uts.machine, uts.domainname].forEach(
+    (text, field) => {
+      for (let i = 0; i < Math.min(64, text.length); i++)
+        bytes[field * 65 + i] = text.charCodeAt(i);
+    },
+  );
+  task.mem.write(address, bytes);
+  return 0;
+}
+
+function setName(
+  task: Task,
+  field: 'nodename' | 'domainname',
+  address: number,
+  length: number,
+  call: string,
+): number {
+  if (!capable(task.cred, CAP_SYS_ADMIN))
+    throw errno(
+      E.EPERM,
+      '{} needs CAP_SYS_ADMIN; the process has {}',
+      call,
+      describe_cred(task.cred),
+    );
+  if (length < 0 || length > 64)
+    throw errno(E.EINVAL, '{}: a name has at most 64 bytes, not {}', call, length);
+  task.kernel.uts[field] = String.fromCharCode(...task.mem.read(address, length));
+  return 0;
+}
+
+function sys_sysinfo(task: Task, address: number): number {
+  const { kernel } = task;
+  const view = new DataView(new ArrayBuffer(112));
+  const put = (at: number, value: number): void =>
+    view.setBigUint64(at, BigInt(Math.floor(value)), true);
+  put(0, kernel.clock.boottime() / 1e9);
+  kernel.sched.calc_load(kernel.clock.now());
+  kernel.sched.avenrun.forEach((load, i) => put(8 + i * 8, load * 65536));
+  put(32, kernel.frames.total * PAGE_SIZE);
+  put(40, kernel.frames.free * PAGE_SIZE);
+  put(48, 0); // shared
+  put(56, 0); // buffers
+  view.setUint16(80, kernel.nr_threads, true);
+  view.setUint32(104, 1, true); // mem_unit
+  task.mem.write(address, new Uint8Array(view.buffer));
+  return 0;
+}
+
+function sys_getrandom(task: Task, buffer: number, length: number, fl: number): number {
+  if ((fl & ~(RB.GRND_NONBLOCK | RB.GRND_RANDOM | RB.GRND_INSECURE)) !== 0 || (fl & (RB.GRND_RANDOM | RB.GRND_INSECURE)) === (RB.GRND_RANDOM | RB.GRND_INSECURE)) throw errno(E.EINVAL, 'getrandom: flags 0x{} are not possible', fl.toString(16)); // prettier-ignore
+  const total = Math.min(length, 0x7fff_f000);
+  const chunk = new Uint8Array(Math.min(total, 1 << 20));
+  let done = 0;
+  while (done < total) {
+    const part = chunk.subarray(0, Math.min(chunk.length, total - done));
+    task.kernel.get_random_bytes(part);
+    task.mem.write(buffer + done, part);
+    done += part.length;
+  }
+  return done;
+}
+
+/** syslog(2) on the printk ring. */
+function sys_syslog(task: Task, type: number, buffer: number, length: number): number {
+  const { log } = task.kernel;
+  if (type !== 3 && type !== 10 && !capable(task.cred, CAP_SYSLOG) && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EPERM, 'syslog: action {} needs CAP_SYSLOG', type); // prettier-ignore
+  switch (type) {
+    case 0:
+    case 1:
+      return 0;
+    case 2:
+    case 3:
+    case 4: {
+      if (buffer === 0 || length < 0)
+        throw errno(E.EINVAL, 'syslog: buffer {} of {} bytes', buffer, length);
+      const text = log.text(type === 2 ? log.syslog_seq : log.clear_seq, length);
+      task.mem.write(buffer, text);
+      if (type === 2) log.syslog_seq = log.next_seq;
+      if (type === 4) log.clear_seq = log.next_seq;
+      return text.length;
+    }
+    case 5:
+      log.clear_seq = log.next_seq;
+      return 0;
+    case 6:
+      log.console_loglevel = 1;
+      return 0;
+    case 7:
+      log.console_loglevel = 4;
+      return 0;
+    case 8:
+      if (length < 1 || length > 8)
+        throw errno(E.EINVAL, 'syslog: there is no log level {}', length);
+      log.console_loglevel = length;
+      return 0;
+    case 9:
+      return log.text(log.syslog_seq, Infinity).length;
+    case 10:
+      return log.size;
+    default:
+      throw errno(E.EINVAL, 'syslog: there is no action {}', type);
+  }
+}
+
+function sys_reboot(task: Task, magic1: number, magic2: number, command: number): number {
+  if (!capable(task.cred, CAP_SYS_BOOT))
+    throw errno(E.EPERM, 'reboot needs CAP_SYS_BOOT; the process has {}', describe_cred(task.cred));
+  if (magic1 !== (RB.LINUX_REBOOT_MAGIC1 | 0) || ![RB.LINUX_REBOOT_MAGIC2, RB.LINUX_REBOOT_MAGIC2A, RB.LINUX_REBOOT_MAGIC2B, RB.LINUX_REBOOT_MAGIC2C].includes(magic2)) throw errno(E.EINVAL, 'reboot: the magic numbers are wrong'); // prettier-ignore
+  switch (command >>> 0) {
+    case RB.LINUX_REBOOT_CMD_RESTART:
+    case RB.LINUX_REBOOT_CMD_HALT:
+    case RB.LINUX_REBOOT_CMD_POWER_OFF:
+    case RB.LINUX_REBOOT_CMD_RESTART2:
+      task.kernel.halted ??= {
+        status: 0,
+        reason: `process ${task.tgid} (${task.comm}) called reboot`,
+      };
+      return 0;
+    case RB.LINUX_REBOOT_CMD_CAD_ON:
+    case RB.LINUX_REBOOT_CMD_CAD_OFF:
+      return 0;
+    default:
+      throw errno(E.EINVAL, 'reboot: there is no command 0x{}', (command >>> 0).toString(16));
+  }
+}
+
+/** One processor runs one thread at a time: every barrier has been passed when the call returns. */
+function sys_membarrier(_task: Task, command: number, fl: number): number {
+  const all = 0x1ff;
+  if (fl !== 0) throw errno(E.EINVAL, 'membarrier: flags {} are not known', fl);
+  if (command === 0) return all & ~0x180;
+  if (command < 0 || (command & (command - 1)) !== 0 || (command & all) === 0)
+    throw errno(E.EINVAL, 'membarrier: there is no command {}', command);
+  return 0;
+}
+
+export const SYS: readonly SyscallRow[] = [
+  row(NR.__NR_uname, 'uname', [outStruct('utsname')], FULL, sys_uname),
+  row(NR.__NR_sethostname, 'sethostname', [inBuf(1), int], FULL, (task, a, n) =>
+    setName(task, 'nodename', a, n, 'sethostname'),
+  ),
+  row(NR.__NR_setdomainname, 'setdomainname', [inBuf(1), int], FULL, (task, a, n) =>
+    setName(task, 'domainname', a, n, 'setdomainname'),
+  ),
+  row(NR.__NR_sysinfo, 'sysinfo', [outStruct('sysinfo')], FULL, sys_sysinfo),
+  row(NR.__NR_getrandom, 'getrandom', [outBuf(), size, flags('getrandom')], FULL, sys_getrandom),
+  row(NR.__NR_syslog, 'syslog', [choice('syslog'), outBuf(), int], FULL, sys_syslog),
+  row(NR.__NR_reboot, 'reboot', [int, int, choice('reboot'), ptr], partial('restart stops the machine; no kexec or suspend'), sys_reboot), // prettier-ignore
+  row(NR.__NR_membarrier, 'membarrier', [choice('membarrier'), uint], FULL, sys_membarrier),
+];

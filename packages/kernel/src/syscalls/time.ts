@@ -1,0 +1,471 @@
+import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
+import * as E from '@vitrine/uapi/errno.ts';
+import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
+import * as T from '@vitrine/uapi/time.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable, describe_cred } from '../include/cred.ts';
+import { ERESTARTNOHAND, ERESTART_RESTARTBLOCK, errno } from '../include/errno.ts';
+import { task_cputime } from '../kernel/sched/fair.ts';
+import { valid_signal } from '../kernel/signal.ts';
+import type { Task } from '../kernel/task.ts';
+import { type CpuItimer, RealItimer, thread_group_cputime } from '../kernel/time/itimer.ts';
+import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
+import { futex_wait } from '../kernel/futex.ts';
+import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { putTimespec, putTimeval, timespecNs, timevalNs } from './timespec.ts';
+
+const JIFFIES_PER_SEC = 100;
+const TFD_TIMER_ABSTIME = 1;
+
+/** Nanoseconds of a clock as bigint: wall clocks pass 2^53. */
+function clockNs(task: Task, clock: number, call: string): bigint {
+  const { clock: time } = task.kernel;
+  switch (clock) {
+    case T.CLOCK_REALTIME:
+    case T.CLOCK_REALTIME_COARSE:
+    case T.CLOCK_REALTIME_ALARM:
+    case T.CLOCK_TAI:
+      return time.realtimeNs();
+    case T.CLOCK_MONOTONIC:
+    case T.CLOCK_MONOTONIC_RAW:
+    case T.CLOCK_MONOTONIC_COARSE:
+    case T.CLOCK_BOOTTIME:
+    case T.CLOCK_BOOTTIME_ALARM:
+      return BigInt(time.now());
+    case T.CLOCK_PROCESS_CPUTIME_ID:
+      return cpuNs(thread_group_cputime(task));
+    case T.CLOCK_THREAD_CPUTIME_ID:
+      return cpuNs(task_cputime(task));
+    default:
+      return cpuNs(dynamicClock(task, clock, call));
+  }
+}
+
+const cpuNs = (t: { utime: number; stime: number }): bigint => BigInt(t.utime + t.stime);
+
+/** A clock id made of a pid (clock_getcpuclockid(3)): ~pid << 3 | per-thread bit | kind. */
+function dynamicClock(task: Task, clock: number, call: string): { utime: number; stime: number } {
+  if (clock >= 0 || (clock & 3) === 3)
+    throw errno(E.EINVAL, '{}: there is no clock {}', call, clock);
+  const pid = ~(clock >> 3);
+  const target = pid === 0 ? task : task.kernel.pids.find(pid)?.task;
+  if (!target)
+    throw errno(E.EINVAL, '{}: clock {} belongs to process {}, which is gone', call, clock, pid);
+  return (clock & 4) !== 0 ? task_cputime(target) : thread_group_cputime(target);
+}
+
+function sys_clock_gettime(task: Task, clock: number, address: number): number {
+  const ns = clockNs(task, clock, 'clock_gettime');
+  task.mem.putU64(address, Number(ns / 1_000_000_000n));
+  task.mem.putU64(address + 8, Number(ns % 1_000_000_000n));
+  return 0;
+}
+
+function sys_clock_settime(task: Task, clock: number, address: number): number {
+  if (clock !== T.CLOCK_REALTIME) {
+    clockNs(task, clock, 'clock_settime');
+    throw errno(E.EINVAL, 'clock_settime: clock {} cannot be set', clock);
+  }
+  timespecNs(task, address, 'clock_settime');
+  const sec = BigInt(task.mem.getI64(address));
+  const nsec = BigInt(task.mem.getI64(address + 8));
+  setTime(task, sec * 1_000_000_000n + nsec, 'clock_settime');
+  return 0;
+}
+
+function setTime(task: Task, ns: bigint, call: string): void {
+  if (!capable(task.cred, CAP_SYS_TIME))
+    throw errno(
+      E.EPERM,
+      '{} needs CAP_SYS_TIME; the process has {}',
+      call,
+      describe_cred(task.cred),
+    );
+  task.kernel.time.set_realtime(ns);
+}
+
+function sys_clock_getres(task: Task, clock: number, address: number): number {
+  clockNs(task, clock, 'clock_getres');
+  const coarse = clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE;
+  if (address !== 0) putTimespec(task, address, coarse ? 1e9 / JIFFIES_PER_SEC : 1);
+  return 0;
+}
+
+/** Sleeps until a point of CLOCK_MONOTONIC. @param remain where an interrupted relative sleep writes what is left */
+function sleepUntil(task: Task, deadline: number, remain: number | null): number {
+  const now = task.kernel.clock.now();
+  if (now >= deadline) return 0;
+  if (task.signal_pending() && remain !== null) {
+    if (remain !== 0 && deadline !== Infinity)
+      putTimespec(task, remain, Math.max(0, deadline - now));
+    task.restart_deadline = deadline;
+  }
+  return task.waitAny([], deadline, remain === null ? ERESTARTNOHAND : ERESTART_RESTARTBLOCK);
+}
+
+function sys_nanosleep(task: Task, request: number, remain: number): number {
+  task.callState ??= { deadline: task.kernel.clock.now() + timespecNs(task, request, 'nanosleep') };
+  return sleepUntil(task, (task.callState as { deadline: number }).deadline, remain);
+}
+
+function sys_clock_nanosleep(
+  task: Task,
+  clock: number,
+  cflags: number,
+  request: number,
+  remain: number,
+): number {
+  if (clock === T.CLOCK_THREAD_CPUTIME_ID)
+    throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+  const now = clockNs(task, clock, 'clock_nanosleep');
+  const absolute = (cflags & T.TIMER_ABSTIME) !== 0;
+  if (task.callState === null) {
+    const time = timespecNs(task, request, 'clock_nanosleep');
+    const span = absolute ? Number(wide(task, request) - now) : time;
+    task.callState = { deadline: task.kernel.clock.now() + Math.max(0, span) };
+  }
+  return sleepUntil(
+    task,
+    (task.callState as { deadline: number }).deadline,
+    absolute ? null : remain,
+  );
+}
+
+/** A timespec as bigint nanoseconds: wall-clock points pass 2^53. */
+function wide(task: Task, address: number): bigint {
+  return task.mem.getBig(address) * 1_000_000_000n + task.mem.getBig(address + 8);
+}
+
+/** restart_syscall(2): a sleep or futex wait that a stop interrupted goes on until its first deadline. */
+function sys_restart_syscall(task: Task): number {
+  const deadline = task.restart_deadline;
+  const { gpr } = task.kernel.cpu;
+  switch (task.restart_nr) {
+    case NR.__NR_nanosleep:
+      return sleepUntil(task, deadline, Number(gpr[6]));
+    case NR.__NR_clock_nanosleep:
+      return sleepUntil(task, deadline, Number(gpr[10]));
+    case NR.__NR_futex:
+      return futex_wait(
+        task,
+        Number(gpr[7]),
+        Number(gpr[6]! & 0x80n) === 0,
+        Number(gpr[2]! & 0xffff_ffffn),
+        deadline,
+        0xffff_ffff,
+        true,
+      );
+    default:
+      throw errno(E.EINTR, 'restart_syscall: no call of process {} was interrupted', task.pid);
+  }
+}
+
+function sys_gettimeofday(task: Task, tv: number, tz: number): number {
+  const { sec, nsec } = task.kernel.clock.realtime();
+  if (tv !== 0) {
+    task.mem.putU64(tv, sec);
+    task.mem.putU64(tv + 8, Math.floor(nsec / 1e3));
+  }
+  if (tz !== 0) task.mem.putU64(tz, 0);
+  return 0;
+}
+
+function sys_settimeofday(task: Task, tv: number, _tz: number): number {
+  if (tv !== 0) {
+    timevalNs(task, tv, 'settimeofday');
+    setTime(
+      task,
+      task.mem.getBig(tv) * 1_000_000_000n + task.mem.getBig(tv + 8) * 1000n,
+      'settimeofday',
+    );
+  }
+  return 0;
+}
+
+function sys_time(task: Task, address: number): number {
+  const { sec } = task.kernel.clock.realtime();
+  if (address !== 0) task.mem.putU64(address, sec);
+  return sec;
+}
+
+function sys_times(task: Task, address: number): number {
+  const ticks = (ns: number): number => Math.floor((ns * JIFFIES_PER_SEC) / 1e9);
+  if (address !== 0) {
+    const self = thread_group_cputime(task);
+    const { children } = task.signal;
+    [self.utime, self.stime, children.utime, children.stime].forEach((ns, i) =>
+      task.mem.putU64(address + i * 8, ticks(ns)),
+    );
+  }
+  return ticks(task.kernel.clock.now()) + 300 * JIFFIES_PER_SEC;
+}
+
+// --- interval timers -----------------------------------------------------------------------------------------------
+
+interface ItimerValue {
+  value: number;
+  interval: number;
+}
+
+function getItimer(task: Task, which: number): ItimerValue {
+  const { signal } = task;
+  if (which === T.ITIMER_REAL) {
+    const { real } = signal;
+    if (real === undefined) return { value: 0, interval: 0 };
+    return {
+      value: real.timer.queued ? Math.max(1000, real.timer.expires - task.kernel.clock.now()) : 0,
+      interval: real.interval,
+    };
+  }
+  const used = thread_group_cputime(task);
+  const now = which === T.ITIMER_VIRTUAL ? used.utime : used.utime + used.stime;
+  const timer = which === T.ITIMER_VIRTUAL ? signal.virt : signal.prof;
+  if (timer === undefined || timer.expires === 0)
+    return { value: 0, interval: timer?.interval ?? 0 };
+  return { value: Math.max(1000, timer.expires - now), interval: timer.interval };
+}
+
+function setItimer(task: Task, which: number, to: ItimerValue): void {
+  const { signal, kernel } = task;
+  if (which === T.ITIMER_REAL) {
+    signal.real ??= new RealItimer(task.group_leader);
+    const { timer } = signal.real;
+    signal.real.interval = to.interval;
+    if (timer.queued) kernel.timers.cancel(timer);
+    if (to.value > 0) kernel.timers.start(timer, kernel.clock.now() + to.value);
+    return;
+  }
+  const used = thread_group_cputime(task);
+  const now = which === T.ITIMER_VIRTUAL ? used.utime : used.utime + used.stime;
+  const timer: CpuItimer = { expires: to.value === 0 ? 0 : now + to.value, interval: to.interval };
+  if (which === T.ITIMER_VIRTUAL) signal.virt = timer;
+  else signal.prof = timer;
+}
+
+function checkItimer(which: number): void {
+  if (which !== T.ITIMER_REAL && which !== T.ITIMER_VIRTUAL && which !== T.ITIMER_PROF) throw errno(E.EINVAL, 'itimer {} is none of ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF', which); // prettier-ignore
+}
+
+function putItimer(task: Task, address: number, timer: ItimerValue): void {
+  putTimeval(task, address, timer.interval);
+  putTimeval(task, address + 16, timer.value);
+}
+
+function sys_getitimer(task: Task, which: number, address: number): number {
+  checkItimer(which);
+  putItimer(task, address, getItimer(task, which));
+  return 0;
+}
+
+function sys_setitimer(task: Task, which: number, next: number, old: number): number {
+  checkItimer(which);
+  const to =
+    next === 0
+      ? { value: 0, interval: 0 }
+      : {
+          interval: timevalNs(task, next, 'setitimer'),
+          value: timevalNs(task, next + 16, 'setitimer'),
+        };
+  const before = getItimer(task, which);
+  setItimer(task, which, to);
+  if (old !== 0) putItimer(task, old, before);
+  return 0;
+}
+
+function sys_alarm(task: Task, seconds: number): number {
+  const before = getItimer(task, T.ITIMER_REAL);
+  setItimer(task, T.ITIMER_REAL, { value: seconds * 1e9, interval: 0 });
+  return before.value === 0 ? 0 : Math.max(1, Math.round(before.value / 1e9));
+}
+
+// --- POSIX timers --------------------------------------------------------------------------------------------------
+
+function readSigEvent(task: Task, address: number, id: number): SigEvent {
+  if (address === 0)
+    return { notify: SIGEV_SIGNAL, signo: SIGALRM, value: BigInt(id), thread: null };
+  const { mem } = task;
+  const value = mem.getBig(address);
+  const signo = mem.getI32(address + 8);
+  const notify = mem.getI32(address + 12);
+  if (notify === SIGEV_NONE) return { notify, signo, value, thread: null };
+  if (!valid_signal(signo) || signo === 0)
+    throw errno(E.EINVAL, 'timer_create: there is no signal {}', signo);
+  if (notify === SIGEV_THREAD_ID) {
+    const thread = task.kernel.pids.find(mem.getI32(address + 16))?.task ?? null;
+    if (thread === null || thread.tgid !== task.tgid)
+      throw errno(E.EINVAL, 'timer_create: SIGEV_THREAD_ID names no thread of the process');
+    return { notify, signo, value, thread };
+  }
+  if (notify !== SIGEV_SIGNAL) throw errno(E.EINVAL, 'timer_create: notification {} is none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID', notify); // prettier-ignore
+  return { notify, signo, value, thread: null };
+}
+
+function sys_timer_create(task: Task, clock: number, event: number, address: number): number {
+  clockNs(task, clock, 'timer_create');
+  if (clock === T.CLOCK_PROCESS_CPUTIME_ID || clock === T.CLOCK_THREAD_CPUTIME_ID || clock < 0) throw errno(E.EOPNOTSUPP, 'timer_create: timers on processor time are not supported'); // prettier-ignore
+  if (clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE || clock === T.CLOCK_MONOTONIC_RAW) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
+  const { signal } = task;
+  const timers = (signal.posix_timers ??= new Map());
+  const id = signal.next_timer_id ?? 0;
+  const timer = new PosixTimer(id, clock, readSigEvent(task, event, id), task.group_leader);
+  task.mem.putU32(address, id);
+  signal.next_timer_id = id + 1;
+  timers.set(id, timer);
+  return 0;
+}
+
+function posixTimer(task: Task, id: number, call: string): PosixTimer {
+  const timer = task.signal.posix_timers?.get(id);
+  if (timer === undefined)
+    throw errno(E.EINVAL, '{}: process {} has no timer {}', call, task.tgid, id);
+  return timer;
+}
+
+function putItimerspec(task: Task, address: number, timer: PosixTimer): void {
+  const left = timer.timer.queued ? Math.max(1, timer.timer.expires - task.kernel.clock.now()) : 0;
+  putTimespec(task, address, timer.interval);
+  putTimespec(task, address + 16, timer.event.notify === SIGEV_NONE && left === 1 ? 0 : left);
+}
+
+function sys_timer_gettime(task: Task, id: number, address: number): number {
+  putItimerspec(task, address, posixTimer(task, id, 'timer_gettime'));
+  return 0;
+}
+
+function sys_timer_settime(
+  task: Task,
+  id: number,
+  tflags: number,
+  next: number,
+  old: number,
+): number {
+  const timer = posixTimer(task, id, 'timer_settime');
+  const interval = timespecNs(task, next, 'timer_settime');
+  const value = timespecNs(task, next + 16, 'timer_settime');
+  const absolute = (tflags & TFD_TIMER_ABSTIME) !== 0;
+  const { kernel } = task;
+  const span = absolute
+    ? Number(wide(task, next + 16) - clockNs(task, timer.clock, 'timer_settime'))
+    : value;
+  if (old !== 0) putItimerspec(task, old, timer);
+  if (timer.timer.queued) kernel.timers.cancel(timer.timer);
+  timer.interval = value === 0 ? 0 : interval;
+  timer.overrun = timer.last_overrun = 0;
+  if (value !== 0) kernel.timers.start(timer.timer, kernel.clock.now() + Math.max(0, span));
+  return 0;
+}
+
+function sys_timer_getoverrun(task: Task, id: number): number {
+  return posixTimer(task, id, 'timer_getoverrun').last_overrun;
+}
+
+function sys_timer_delete(task: Task, id: number): number {
+  const timer = posixTimer(task, id, 'timer_delete');
+  if (timer.timer.queued) task.kernel.timers.cancel(timer.timer);
+  task.signal.posix_timers!.delete(id);
+  return 0;
+}
+
+// --- adjusting the clock -------------------------------------------------------------------------------------------
+
+/** struct timex, 208 bytes: an undisciplined clock that runs at its nominal rate. */
+function fillTimex(task: Task, address: number): number {
+  const view = new DataView(new ArrayBuffer(208));
+  const { sec, nsec } = task.kernel.clock.realtime();
+  view.setBigInt64(24, 16_000_000n, true); // maxerror
+  view.setBigInt64(32, 16_000_000n, true); // esterror
+  view.setInt32(40, 0x40, true); // STA_UNSYNC
+  view.setBigInt64(48, 2n, true); // constant
+  view.setBigInt64(56, 1n, true); // precision
+  view.setBigInt64(64, 32_768_000n, true); // tolerance
+  view.setBigInt64(72, BigInt(sec), true);
+  view.setBigInt64(80, BigInt(Math.floor(nsec / 1e3)), true);
+  view.setBigInt64(88, 10_000n, true); // tick
+  task.mem.write(address, new Uint8Array(view.buffer));
+  return 5; // TIME_ERROR: not synchronised
+}
+
+function sys_adjtimex(task: Task, address: number): number {
+  const modes = task.mem.getU32(address);
+  if (modes !== 0 && (modes & 0x8000) === 0) {
+    if (!capable(task.cred, CAP_SYS_TIME)) throw errno(E.EPERM, 'adjtimex: changing the clock (modes 0x{}) needs CAP_SYS_TIME', modes.toString(16)); // prettier-ignore
+    throw errno(
+      E.EINVAL,
+      'adjtimex: this clock follows the host and is not disciplined (modes 0x{})',
+      modes.toString(16),
+    );
+  }
+  return fillTimex(task, address);
+}
+
+function sys_clock_adjtime(task: Task, clock: number, address: number): number {
+  if (clock !== T.CLOCK_REALTIME)
+    throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);
+  return sys_adjtimex(task, address);
+}
+
+export const TIME: readonly SyscallRow[] = [
+  row(
+    NR.__NR_clock_gettime,
+    'clock_gettime',
+    [choice('clockid'), outStruct('timespec')],
+    FULL,
+    sys_clock_gettime,
+  ),
+  row(
+    NR.__NR_clock_settime,
+    'clock_settime',
+    [choice('clockid'), inStruct('timespec')],
+    FULL,
+    sys_clock_settime,
+  ),
+  row(
+    NR.__NR_clock_getres,
+    'clock_getres',
+    [choice('clockid'), outStruct('timespec')],
+    FULL,
+    sys_clock_getres,
+  ),
+  row(NR.__NR_clock_nanosleep, 'clock_nanosleep', [choice('clockid'), flags('timer'), inStruct('timespec'), outStruct('timespec')], FULL, sys_clock_nanosleep), // prettier-ignore
+  row(
+    NR.__NR_nanosleep,
+    'nanosleep',
+    [inStruct('timespec'), outStruct('timespec')],
+    FULL,
+    sys_nanosleep,
+  ),
+  row(NR.__NR_restart_syscall, 'restart_syscall', [], FULL, sys_restart_syscall),
+  row(NR.__NR_gettimeofday, 'gettimeofday', [outStruct('timeval'), ptr], FULL, sys_gettimeofday),
+  row(NR.__NR_settimeofday, 'settimeofday', [inStruct('timeval'), ptr], FULL, sys_settimeofday),
+  row(NR.__NR_time, 'time', [outStruct('long')], FULL, sys_time),
+  row(NR.__NR_times, 'times', [outStruct('tms')], FULL, sys_times),
+  row(
+    NR.__NR_getitimer,
+    'getitimer',
+    [choice('itimer'), outStruct('itimerval')],
+    FULL,
+    sys_getitimer,
+  ),
+  row(
+    NR.__NR_setitimer,
+    'setitimer',
+    [choice('itimer'), inStruct('itimerval'), outStruct('itimerval')],
+    FULL,
+    sys_setitimer,
+  ),
+  row(NR.__NR_alarm, 'alarm', [uint], FULL, sys_alarm),
+  row(NR.__NR_timer_create, 'timer_create', [choice('clockid'), inStruct('sigevent'), outStruct('int')], partial('no timers on processor time'), sys_timer_create), // prettier-ignore
+  row(NR.__NR_timer_settime, 'timer_settime', [int, flags('timer'), inStruct('itimerspec'), outStruct('itimerspec')], FULL, sys_timer_settime), // prettier-ignore
+  row(
+    NR.__NR_timer_gettime,
+    'timer_gettime',
+    [int, outStruct('itimerspec')],
+    FULL,
+    sys_timer_gettime,
+  ),
+  row(NR.__NR_timer_getoverrun, 'timer_getoverrun', [int], FULL, sys_timer_getoverrun),
+  row(NR.__NR_timer_delete, 'timer_delete', [int], FULL, sys_timer_delete),
+  row(NR.__NR_adjtimex, 'adjtimex', [inOutStruct('timex')], partial('reads the clock state; the clock follows the host and is not adjusted'), sys_adjtimex), // prettier-ignore
+  row(NR.__NR_clock_adjtime, 'clock_adjtime', [choice('clockid'), inOutStruct('timex')], partial('as adjtimex'), sys_clock_adjtime), // prettier-ignore
+];
