@@ -37,7 +37,7 @@ export interface BootOptions {
 }
 
 /** One machine's kernel with everything wired: the root of the object graph. */
-export class Machine implements Kernel {
+export class Vmlinux implements Kernel {
   host: Host;
   trace: Trace;
   cpu: Cpu;
@@ -68,7 +68,7 @@ export class Machine implements Kernel {
 
   static readonly transient: readonly string[] = ['host', 'trace', 'cpu', 'ram'];
   static {
-    serializable('Machine', this);
+    serializable('Vmlinux', this);
   }
 
   constructor(options: BootOptions) {
@@ -177,8 +177,8 @@ declare module '../include/kernel.ts' {
 }
 
 /** Boots a machine (analogous to start_kernel): every subsystem is set up here and nowhere else. */
-export function start_kernel(options: BootOptions): Machine {
-  const kernel = new Machine(options);
+export function start_kernel(options: BootOptions): Vmlinux {
+  const kernel = new Vmlinux(options);
   kernel.printk(5, `Linux version ${kernel.uts.release} (vitrine) ${kernel.uts.version}`);
   kernel.printk(6, `Command line: ${kernel.cmdline}`);
   kernel.printk(6, 'BIOS-provided physical RAM map:');

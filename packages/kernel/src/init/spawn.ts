@@ -12,7 +12,7 @@ import { get_user } from '../kernel/user.ts';
 import type { ControllingTty } from '../kernel/signal_struct.ts';
 import type { Task } from '../kernel/task.ts';
 import { CAP_EMPTY } from '../include/cred.ts';
-import type { Machine } from './main.ts';
+import type { Vmlinux } from './main.ts';
 
 /** A program that the host starts. Strings are byte strings. */
 export interface SpawnOptions {
@@ -36,7 +36,7 @@ const LOOKUP_DIRECTORY = 2;
  * Starts a program as a child of PID 1, or as PID 1 when there is none: in a session of its own, like a login. Throws
  * an Errno (ENOENT, EACCES, ENOEXEC …) when it cannot be started, and leaves nothing behind.
  */
-export function spawn(kernel: Machine, options: SpawnOptions): Task {
+export function spawn(kernel: Vmlinux, options: SpawnOptions): Task {
   const parent = kernel.init ?? kernel.swapper;
   const swapper = kernel.swapper;
   const task = copy_process(swapper, {
@@ -85,7 +85,7 @@ export function spawn(kernel: Machine, options: SpawnOptions): Task {
   return task;
 }
 
-function newSession(kernel: Machine, task: Task, tty: ControllingTty | undefined): void {
+function newSession(kernel: Vmlinux, task: Task, tty: ControllingTty | undefined): void {
   const { pids } = kernel;
   const { signal, thread_pid } = task;
   pids.detach(signal.pgrp, 'pgid', task);
