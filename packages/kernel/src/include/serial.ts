@@ -15,7 +15,7 @@ const byClass = new Map<AnyClass, string>();
  *     static { serializable('Pipe', this); }
  *
  * A class may name fields that are not state (host handles, caches, listeners) in `static readonly transient: string[]`;
- * they are left out, and on restore they hold what the class's `static revive(object)` gives them, or undefined.
+ * they are left out, and on restore they hold what the class's `static revive(object, kernel)` gives them, or undefined.
  */
 export function serializable(name: string, type: AnyClass): void {
   if (byName.has(name) && byName.get(name) !== type)

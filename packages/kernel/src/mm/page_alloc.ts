@@ -44,6 +44,10 @@ export class BuddyAllocator implements PageFrames {
   static {
     serializable('BuddyAllocator', this);
   }
+  static revive(self: BuddyAllocator, kernel: { ram: Ram; cpu: BuddyAllocator['code'] }): void {
+    Object.assign(self, { ram: kernel.ram });
+    self.code = kernel.cpu;
+  }
 
   constructor(ram: Ram) {
     this.ram = ram;

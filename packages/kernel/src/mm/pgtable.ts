@@ -1,4 +1,5 @@
 import { PAGE_SIZE, type PageFrames, type Ram } from '../include/ram.ts';
+import { serializable } from '../include/serial.ts';
 
 /**
  * The page tables: four levels of 512 entries in guest RAM, as the processor walks them (Intel SDM vol. 3, 4.5).
@@ -38,6 +39,14 @@ export class PageTables {
   readonly pgd: number;
   /** Frames used by tables (mm->pgtables_bytes). */
   tables = 1;
+
+  static readonly transient: readonly string[] = ['u32'];
+  static {
+    serializable('PageTables', this);
+  }
+  static revive(self: PageTables, kernel: { ram: Ram }): void {
+    Object.assign(self, { u32: kernel.ram.u32 });
+  }
 
   constructor(ram: Ram, frames: PageFrames, pgd: number) {
     this.u32 = ram.u32;

@@ -18,8 +18,8 @@ export class MmMemory implements UserMemory {
   static {
     serializable('MmMemory', this);
   }
-  static revive(self: { mm: Mm; ram: Uint8Array }): void {
-    self.ram = self.mm.kernel.ram.u8;
+  static revive(self: MmMemory, kernel: { ram: { u8: Uint8Array } }): void {
+    Object.assign(self, { ram: kernel.ram.u8 });
   }
 
   constructor(mm: Mm) {
