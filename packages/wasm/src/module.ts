@@ -173,7 +173,8 @@ export class ModuleWriter {
   #nameSection(out: Bytes): void {
     if (this.#names.size === 0) return;
     const map = new Bytes().uleb(this.#names.size);
-    for (const [index, name] of [...this.#names].sort(([a], [b]) => a - b)) map.uleb(index).name(name);
+    for (const [index, name] of [...this.#names].sort(([a], [b]) => a - b))
+      map.uleb(index).name(name);
     const body = new Bytes().name('name').u8(1).uleb(map.length).bytes(map);
     out.u8(0).uleb(body.length).bytes(body);
   }

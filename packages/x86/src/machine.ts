@@ -309,8 +309,8 @@ export class Machine implements Cpu {
       if (tail !== -1) this.#noteCode(tail >>> 12);
       return tail === -1 ? -1 : tail >>> 0;
     };
-    const known = limit === MAX_BLOCK ? page.blocks[offset]! : 0;
-    if (known !== 0) {
+    const known = limit === MAX_BLOCK ? page.blocks.get(offset) : undefined;
+    if (known !== undefined) {
       const tail = page.tails.get(offset);
       if (tail === undefined) return known;
       const now = nextPage();
@@ -365,11 +365,9 @@ export class Machine implements Cpu {
     const owner = this.#pages.ownerOf(stub);
     const rec = this.#block(target);
     if (rec === 0) return this.#fetchFault();
-    const same =
-      owner !== undefined &&
-      owner === this.#pages.ownerOf(rec) &&
-      this.#pages.ownerOf(stub) === owner;
-    if (same && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
+    const linkable = owner !== undefined && owner === this.#pages.ownerOf(rec);
+    if (linkable && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
+    else if (linkable) this.ram.u16[stub >> 1] = MICRO_GOTO_VA;
     this.#contexts.enterJump(target, rec);
     return -1;
   }

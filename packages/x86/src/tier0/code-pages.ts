@@ -17,8 +17,8 @@ export class CodePage {
   readonly pfn: number;
   /** First virtual address of the page. */
   readonly va: number;
-  /** Record of the block that starts at each offset; 0 where none is known. */
-  readonly blocks: Uint32Array = new Uint32Array(4096);
+  /** Record of each known block, by its offset. */
+  readonly blocks: Map<number, number> = new Map();
   /** Frames of the following page that straddling instructions reach into, by the block's offset. */
   readonly tails: Map<number, number> = new Map();
   /** Chunks of the arena that hold its records, with how far each is filled. */

@@ -66,11 +66,7 @@ const operandKey = (o: OperandSpec): string =>
 /** Rows that mean the same share handlers (jcc short and near, movups and movupd). */
 function keyOf(row: Row): string {
   const flags = `${row.writes},${row.writesSometimes}`;
-  const condition = /^(jcc|cmovcc|setcc)$/.test(row.sem)
-    ? row.opcode & 15
-    : row.sem === 'nop'
-      ? ''
-      : '';
+  const condition = /^(jcc|cmovcc|setcc)$/.test(row.sem) ? row.opcode & 15 : '';
   return [
     row.sem,
     condition,

@@ -84,7 +84,7 @@ export class Translator {
     const room = (this.#count + 3) * LONGEST_RECORD;
     const start = this.#pages.allocate(page, room);
     this.#at = start;
-    if (limit === MAX_BLOCK) page.blocks[offset] = start;
+    if (limit === MAX_BLOCK) page.blocks.set(offset, start);
     for (let i = 0; i < this.#count; i = this.#instruction(page, i));
     this.#end(page);
     this.#pages.giveBack(page, start + room - this.#at);
@@ -273,8 +273,8 @@ export class Translator {
     const { u32 } = this.#ram;
     const offset = target - page.va;
     const inPage = offset >= 0 && offset < 4096;
-    const known = inPage && !page.tails.has(offset) ? page.blocks[offset]! : 0;
-    if (known) {
+    const known = inPage && !page.tails.has(offset) ? page.blocks.get(offset) : undefined;
+    if (known !== undefined) {
       u32[slot >> 2] = known;
       return;
     }
