@@ -2,6 +2,7 @@ import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { pseudo_init } from './anon_inodes.ts';
 import { Path } from './dcache.ts';
+import { DevptsType } from './devpts/devpts.ts';
 import { DevtmpfsType, devtmpfs_init } from './devtmpfs.ts';
 import { FilesStruct } from './fdtable.ts';
 import { FsStruct } from './fs_struct.ts';
@@ -15,6 +16,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs.register_filesystem(new RamfsType());
   kernel.vfs.register_filesystem(new TmpfsType());
   kernel.vfs.register_filesystem(new DevtmpfsType());
+  kernel.vfs.register_filesystem(new DevptsType());
   pseudo_init(kernel);
   devtmpfs_init(kernel);
 }

@@ -15,6 +15,8 @@ export interface PageOwner {
 
 /** A mapping of the file into an address space, as truncation needs it (mm/vma.ts implements it). */
 export interface MappedRange {
+  /** Writes through it reach the file (VM_SHARED). */
+  readonly shared: boolean;
   /** Takes away the page-table entries for the file pages [first, last]. */
   zap(first: number, last: number): void;
 }

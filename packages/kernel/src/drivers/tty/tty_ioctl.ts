@@ -1,0 +1,214 @@
+import { EINVAL, EIO, ENOTTY, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { SIGWINCH } from '@vitrine/uapi/signal.ts';
+import * as T from '@vitrine/uapi/termios.ts';
+import { capable } from '../../include/cred.ts';
+import { errno } from '../../include/errno.ts';
+import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
+import type { Task } from '../../kernel/task.ts';
+import { tiocgpgrp, tiocgsid, tiocnotty, tiocsctty, tiocspgrp, tty_check_change } from './jobctrl.ts';
+import {
+  type Termios,
+  type Winsize,
+  get_termio,
+  get_termios,
+  put_termio,
+  put_termios,
+} from './termios.ts';
+import type { Tty } from './tty.ts';
+
+/** Which side of a pty asks, and how its file is open. */
+export interface TtySide {
+  readonly master: boolean;
+  readonly readable: boolean;
+}
+
+/** Parity enable; not among the generated constants. */
+const PARENB = 0x100;
+
+export function set_termios(tty: Tty, next: Termios): void {
+  const old = tty.termios;
+  // A pty always has eight bits and no parity.
+  if (tty.pty) next.cflag = (next.cflag & ~(T.CSIZE | PARENB)) | T.CS8 | T.CREAD;
+  tty.termios = next;
+  tty.ldisc.setTermios(old);
+  if (old.iflag & T.IXON && !(next.iflag & T.IXON)) tty.start();
+  const flow = (t: Termios): boolean => (t.iflag & T.IXON) !== 0 && t.cc[T.VSTOP] === 19 && t.cc[T.VSTART] === 17;
+  if (flow(old) !== flow(next)) {
+    if (flow(next)) tty.packetStatus(T.TIOCPKT_DOSTOP, T.TIOCPKT_NOSTOP);
+    else tty.packetStatus(T.TIOCPKT_NOSTOP, T.TIOCPKT_DOSTOP);
+  }
+  if (next.lflag & T.EXTPROC || old.lflag & T.EXTPROC) tty.packetStatus(T.TIOCPKT_IOCTL, 0);
+}
+
+/** TIOCSWINSZ: the foreground group learns of a change. */
+export function tty_do_resize(tty: Tty, size: Winsize): void {
+  if (!tty.resize(size) || tty.foreground === null) return;
+  kill_pgrp(tty.foreground, kernelInfo(SIGWINCH, `${tty.name} is now ${size.col}x${size.row}`));
+}
+
+function winsize(task: Task, tty: Tty, cmd: number, arg: number): number {
+  const { mem } = task;
+  if (cmd === T.TIOCGWINSZ) {
+    const w = tty.winsize;
+    [w.row, w.col, w.xpixel, w.ypixel].forEach((v, i) => mem.putU16(arg + i * 2, v));
+    return 0;
+  }
+  tty_do_resize(tty, { row: mem.getU16(arg), col: mem.getU16(arg + 2), xpixel: mem.getU16(arg + 4), ypixel: mem.getU16(arg + 6) });
+  return 0;
+}
+
+function termiosIoctl(task: Task, tty: Tty, cmd: number, arg: number): number {
+  switch (cmd) {
+    case T.TCGETS:
+      put_termios(task, arg, tty.termios, false);
+      return 0;
+    case TCGETS2:
+      put_termios(task, arg, tty.termios, true);
+      return 0;
+    case T.TCGETA:
+      put_termio(task, arg, tty.termios);
+      return 0;
+    default:
+  }
+  tty_check_change(task, tty);
+  const two = cmd >= TCSETS2 && cmd <= TCSETSF2;
+  const old = cmd >= T.TCSETA && cmd <= T.TCSETAF;
+  const next = old ? get_termio(task, arg, tty.termios) : get_termios(task, arg, two, tty.termios);
+  if (cmd === T.TCSETSF || cmd === T.TCSETAF || cmd === TCSETSF2) tty.ldisc.flush();
+  set_termios(tty, next);
+  return 0;
+}
+
+const TCGETS2 = 0x802c542a;
+const TCSETS2 = 0x402c542b;
+const TCSETSF2 = 0x402c542d;
+const TIOCGDEV = 0x80045432;
+const TIOCGEXCL = 0x80045440;
+
+/** TCXONC: stop and start output, or ask the other side to. */
+function tcxonc(task: Task, tty: Tty, what: number): number {
+  tty_check_change(task, tty);
+  switch (what) {
+    case T.TCOOFF:
+      tty.tco_stopped = true;
+      tty.stop();
+      return 0;
+    case T.TCOON:
+      tty.tco_stopped = false;
+      tty.start();
+      return 0;
+    case T.TCIOFF:
+    case T.TCION: {
+      const c = tty.termios.cc[what === T.TCIOFF ? T.VSTOP : T.VSTART]!;
+      if (c !== 0) tty.out.push(c);
+      tty.outputReady();
+      return 0;
+    }
+    default:
+      throw errno(EINVAL, 'TCXONC: {} is none of TCOOFF, TCOON, TCIOFF, TCION', what);
+  }
+}
+
+function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
+  if (queue < 0 || queue > 2) throw errno(EINVAL, 'TCFLSH: {} is none of TCIFLUSH, TCOFLUSH, TCIOFLUSH', queue);
+  if (!side.master) tty_check_change(task, tty);
+  const input: number = side.master ? T.TCOFLUSH : T.TCIFLUSH;
+  if (queue === input || queue === T.TCIOFLUSH) {
+    tty.ldisc.flush();
+    tty.packetStatus(T.TIOCPKT_FLUSHREAD, 0);
+  }
+  if (queue !== input || queue === T.TCIOFLUSH) {
+    tty.out.clear();
+    tty.packetStatus(T.TIOCPKT_FLUSHWRITE, 0);
+    tty.wakeWriters();
+  }
+  return 0;
+}
+
+function tiocsti(task: Task, tty: Tty, arg: number): number {
+  if (task.signal.tty !== tty && !capable(task.cred, CAP_SYS_ADMIN)) {
+    throw errno(EPERM, 'TIOCSTI: {} is not the controlling terminal of process {}, which lacks CAP_SYS_ADMIN', tty, task.tgid);
+  }
+  if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
+  tty.input(Uint8Array.of(task.mem.getU8(arg)));
+  return 0;
+}
+
+/** Requests that mean the same on both sides of a pty and on a console (tty_ioctl, n_tty_ioctl_helper). */
+export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg: number): number {
+  switch (cmd) {
+    case T.TCGETS:
+    case T.TCSETS:
+    case T.TCSETSW:
+    case T.TCSETSF:
+    case T.TCGETA:
+    case T.TCSETA:
+    case T.TCSETAW:
+    case T.TCSETAF:
+    case TCGETS2:
+    case TCSETS2:
+    case 0x402c542c:
+    case TCSETSF2:
+      return termiosIoctl(task, tty, cmd, arg);
+    case T.TIOCGWINSZ:
+    case T.TIOCSWINSZ:
+      return winsize(task, tty, cmd, arg);
+    case T.TIOCSCTTY:
+      return tiocsctty(task, tty, arg === 1, side.readable);
+    case T.TIOCNOTTY:
+      return tiocnotty(task, tty);
+    case T.TIOCGPGRP:
+      return tiocgpgrp(task, tty, side.master, arg);
+    case T.TIOCSPGRP:
+      return tiocspgrp(task, tty, arg);
+    case T.TIOCGSID:
+      return tiocgsid(task, tty, side.master, arg);
+    case T.FIONREAD:
+      task.mem.putU32(arg, side.master ? tty.out.length : tty.ldisc.readable);
+      return 0;
+    case T.TIOCOUTQ:
+      task.mem.putU32(arg, side.master ? tty.flip.length : tty.out.length);
+      return 0;
+    case T.TCXONC:
+      return tcxonc(task, tty, arg);
+    case T.TCFLSH:
+      return tcflsh(task, tty, side, arg);
+    case T.TCSBRK:
+    case T.TCSBRKP:
+    case T.TIOCSBRK:
+    case T.TIOCCBRK:
+      if (!side.master) tty_check_change(task, tty);
+      return 0;
+    case T.TIOCSTI:
+      return tiocsti(task, tty, arg);
+    case T.TIOCEXCL:
+      tty.exclusive = true;
+      return 0;
+    case T.TIOCNXCL:
+      tty.exclusive = false;
+      return 0;
+    case TIOCGEXCL:
+      task.mem.putU32(arg, tty.exclusive ? 1 : 0);
+      return 0;
+    case T.TIOCGETD:
+      task.mem.putU32(arg, T.N_TTY);
+      return 0;
+    case T.TIOCSETD:
+      if (task.mem.getI32(arg) !== T.N_TTY) throw errno(EINVAL, 'TIOCSETD: the only line discipline is N_TTY');
+      return 0;
+    case TIOCGDEV:
+      task.mem.putU32(arg, tty.devt);
+      return 0;
+    case T.TIOCVHANGUP:
+      if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'TIOCVHANGUP needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
+      tty.hangup();
+      return 0;
+    case T.TIOCCONS:
+      if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'TIOCCONS needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
+      return 0;
+    default:
+      throw errno(ENOTTY, '{} has no ioctl {}', tty, '0x' + (cmd >>> 0).toString(16));
+  }
+}
+

@@ -1,0 +1,156 @@
+import { EINVAL, ENODEV } from '@vitrine/uapi/errno.ts';
+import { DEVPTS_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { Dentry, Path, d_add, d_drop } from '../dcache.ts';
+import type { File } from '../file.ts';
+import { Inode, S_ISDIR, drop_nlink } from '../inode.ts';
+import { MKDEV } from '../kdev_t.ts';
+import type { Mount } from '../mount.ts';
+import { DcacheDirFile } from '../readdir.ts';
+import { FileSystemType, SuperBlock } from '../super.ts';
+
+/** Ptys at most (kernel.pty.max). */
+const PTY_MAX = 4096;
+
+interface DevptsOptions {
+  uid: number | null;
+  gid: number | null;
+  mode: number;
+  ptmxmode: number;
+  max: number;
+}
+
+/** devpts inodes: a directory of terminals, and ptmx. Names appear and go with the ptys. */
+export class DevptsInode extends Inode {
+  static {
+    serializable('DevptsInode', this);
+  }
+  override open(current: Current, path: Path, flags: number): File {
+    if (S_ISDIR(this.mode)) return new DcacheDirFile(current, path, flags);
+    return super.open(current, path, flags);
+  }
+}
+
+export class DevptsSuperBlock extends SuperBlock {
+  options: DevptsOptions;
+  /** Slaves that were open once: a master whose slave is closed again reads EIO. */
+  readonly everOpened: Set<number> = new Set();
+  readonly used: Set<number> = new Set();
+  /** The mount through which slaves are opened by TIOCGPTPEER. */
+  mnt: Mount | null = null;
+
+  constructor(kernel: Kernel, type: FileSystemType, options: DevptsOptions) {
+    super(kernel, type, DEVPTS_SUPER_MAGIC);
+    this.blocksize = 1024;
+    this.options = options;
+    const root = new DevptsInode(this, 1, 0o40755);
+    root.nlink = 2;
+    this.root = new Dentry('/', null, root, this);
+    const ptmx = new DevptsInode(this, 2, 0o20000 | options.ptmxmode);
+    ptmx.rdev = MKDEV(5, 2);
+    d_add(this.root, 'ptmx', ptmx);
+  }
+
+  static {
+    serializable('DevptsSuperBlock', this);
+  }
+
+  override show_options(): string {
+    const o = this.options;
+    let text = '';
+    if (o.uid !== null) text += `,uid=${o.uid}`;
+    if (o.gid !== null) text += `,gid=${o.gid}`;
+    text += `,mode=${o.mode.toString(8).padStart(3, '0')},ptmxmode=${o.ptmxmode.toString(8).padStart(3, '0')}`;
+    if (o.max < PTY_MAX) text += `,max=${o.max}`;
+    return text;
+  }
+
+  override remount(_current: Current, flags: number, data: string): void {
+    this.options = parse(data);
+    this.root.children!.get('ptmx')!.inode.mode = 0o20000 | this.options.ptmxmode;
+    this.flags = flags;
+  }
+}
+
+function parse(data: string): DevptsOptions {
+  const options: DevptsOptions = { uid: null, gid: null, mode: 0o600, ptmxmode: 0, max: PTY_MAX };
+  for (const option of data.split(',')) {
+    const [name = '', value = ''] = option.split('=');
+    const octal = name === 'mode' || name === 'ptmxmode';
+    if (name === '' || name === 'newinstance') continue;
+    if (!/^(?:uid|gid|mode|ptmxmode|max)$/.test(name) || !(octal ? /^[0-7]+$/ : /^\d+$/).test(value)) {
+      throw errno(EINVAL, 'devpts has no option {}', option);
+    }
+    const n = Number.parseInt(value, octal ? 8 : 10);
+    options[name as keyof DevptsOptions] = octal ? n & 0o777 : n;
+  }
+  return options;
+}
+
+/** Each mount is an instance of its own, as on Linux since 4.7. */
+export class DevptsType extends FileSystemType {
+  readonly name = 'devpts';
+  override readonly userns = true;
+  static {
+    serializable('DevptsType', this);
+  }
+  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
+    const sb = new DevptsSuperBlock(current.kernel, this, parse(data));
+    sb.flags = flags;
+    return sb;
+  }
+}
+
+/** The devpts that belongs to a ptmx node: its own, or the one mounted on `pts` beside it. */
+export function devpts_of(ptmx: Path): DevptsSuperBlock {
+  let { mnt } = ptmx;
+  if (!(mnt.sb instanceof DevptsSuperBlock)) {
+    const pts = ptmx.dentry.parent.children?.get('pts');
+    const beside = pts === undefined ? undefined : mnt.children.get(pts);
+    if (beside === undefined) {
+      throw errno(ENODEV, '{}: no devpts is mounted on {}/pts', ptmx, new Path(mnt, ptmx.dentry.parent));
+    }
+    mnt = beside;
+  }
+  if (!(mnt.sb instanceof DevptsSuperBlock)) throw errno(ENODEV, '{}: {} is mounted on pts, not devpts', ptmx, mnt.sb);
+  mnt.sb.mnt = mnt;
+  return mnt.sb;
+}
+
+/** The lowest free number, or -1. */
+export function devpts_new_index(pts: DevptsSuperBlock): number {
+  for (let i = 0; i < pts.options.max; i++) {
+    // Numbers are device minors, and one table of ptys serves all instances.
+    if (pts.used.has(i) || pts.kernel.ttys.ptys.has(i)) continue;
+    pts.used.add(i);
+    return i;
+  }
+  return -1;
+}
+
+export function devpts_pty_new(current: Current, pts: DevptsSuperBlock, index: number, rdev: number): void {
+  const inode = new DevptsInode(pts, index + 3, 0o20000 | pts.options.mode);
+  inode.uid = pts.options.uid ?? current.cred.fsuid;
+  inode.gid = pts.options.gid ?? current.cred.fsgid;
+  inode.rdev = rdev;
+  d_add(pts.root, String(index), inode);
+}
+
+export function devpts_kill_index(pts: DevptsSuperBlock, index: number): void {
+  pts.used.delete(index);
+  pts.everOpened.delete(index);
+  const dentry = pts.root.children?.get(String(index));
+  if (dentry === undefined) return;
+  d_drop(dentry);
+  drop_nlink(dentry.inode);
+}
+
+/** Where a slave is, for TIOCGPTPEER. */
+export function devpts_path(pts: DevptsSuperBlock, index: number): Path {
+  const dentry = pts.root.children?.get(String(index));
+  if (dentry === undefined || pts.mnt === null) throw errno(ENODEV, 'pty {} has no name in devpts', index);
+  return new Path(pts.mnt, dentry);
+}

@@ -1,0 +1,273 @@
+import { EACCES, EAGAIN, EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { CAP_LEASE } from '@vitrine/uapi/capability.ts';
+import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
+import * as F from '@vitrine/uapi/fcntl.ts';
+import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import type { FilesStruct } from '../fs/fdtable.ts';
+import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
+import { FownStruct } from '../fs/fcntl.ts';
+import { FMODE_PATH, type File } from '../fs/file.ts';
+import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { inode_owner_or_capable } from '../fs/attr.ts';
+import { FileLock, flock_lock_file, flock_range, posix_lock_file, posix_test_lock } from '../fs/locks.ts';
+import { get_pipe_info, pipe_set_size } from '../fs/pipe.ts';
+import { memfd_add_seals, memfd_get_seals } from '../fs/memfd.ts';
+import type { Task } from '../kernel/task.ts';
+import { choice, fd, flags, ptr, ulong } from './kinds.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
+
+/** O_ASYNC. */
+const FASYNC = 0x2000;
+const SETFL_MASK = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | FASYNC;
+
+function setfl(current: Current, file: File, arg: number): number {
+  if (file.inode.flags & S_APPEND && !(arg & F.O_APPEND)) throw errno(EPERM, '{} is append-only', file.path);
+  if (arg & F.O_NOATIME && !(file.flags & F.O_NOATIME) && !inode_owner_or_capable(current, file.inode)) {
+    throw errno(EPERM, 'O_NOATIME needs the owner of {} or CAP_FOWNER', file.path);
+  }
+  if (arg & F.O_DIRECT && !(file.flags & F.O_DIRECT) && file.seekable && S_ISREG(file.inode.mode)) {
+    throw errno(EINVAL, '{} cannot be read past the page cache (O_DIRECT)', file.path);
+  }
+  file.check_flags(arg);
+  file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+  return 0;
+}
+
+/** Without ptrace-like rights the owner is checked again when the signal is sent. */
+function f_setown(task: Task, file: File, type: number, pid: number): void {
+  const owner = (file.owner ??= new FownStruct());
+  owner.type = type;
+  owner.pid = pid;
+  owner.uid = task.cred.uid;
+  owner.euid = task.cred.euid;
+}
+
+function getown(file: File): number {
+  const { owner } = file;
+  if (owner === null) return 0;
+  return owner.type === F.F_OWNER_PGRP ? -owner.pid : owner.pid;
+}
+
+function setown(task: Task, file: File, arg: number): number {
+  const who = arg | 0;
+  if (who === -(2 ** 31)) throw errno(EINVAL, 'F_SETOWN: {} is out of range', who);
+  const pid = Math.abs(who);
+  if (pid !== 0 && task.kernel.pids.find(pid) === null) throw errno(ESRCH, 'F_SETOWN: no process or group {}', pid);
+  f_setown(task, file, who < 0 ? F.F_OWNER_PGRP : F.F_OWNER_PID, pid);
+  return 0;
+}
+
+function setownEx(task: Task, file: File, arg: number): number {
+  const type = task.mem.getI32(arg);
+  const pid = task.mem.getI32(arg + 4);
+  if (type < 0 || type > 2) throw errno(EINVAL, 'F_SETOWN_EX: type {} is none of F_OWNER_TID, PID, PGRP', type);
+  if (pid !== 0 && task.kernel.pids.find(pid) === null) throw errno(ESRCH, 'F_SETOWN_EX: no process, thread or group {}', pid);
+  f_setown(task, file, type, pid);
+  return 0;
+}
+
+const isOfd = (cmd: number): boolean => cmd >= F.F_OFD_GETLK && cmd <= F.F_OFD_SETLKW;
+
+/** struct flock: type, whence (16 bits each), start, length, pid at 0, 2, 8, 16, 24. */
+function readLock(task: Task, file: File, cmd: number, arg: number): FileLock {
+  const { mem } = task;
+  const type = mem.getU16(arg);
+  if (type > 2) throw errno(EINVAL, 'l_type {} is none of F_RDLCK, F_WRLCK, F_UNLCK', type);
+  const whence = mem.getU16(arg + 2);
+  const [start, end] = flock_range(file, whence, mem.getI64(arg + 8), mem.getI64(arg + 16));
+  if (isOfd(cmd) && mem.getI32(arg + 24) !== 0) throw errno(EINVAL, 'l_pid must be 0 for open-file locks');
+  const owner: FilesStruct | File = isOfd(cmd) ? file : task.files;
+  return new FileLock(type, start, end, owner, isOfd(cmd) ? -1 : task.tgid);
+}
+
+function getlk(task: Task, file: File, cmd: number, arg: number): number {
+  const lock = readLock(task, file, cmd, arg);
+  if (lock.type === F.F_UNLCK && !isOfd(cmd)) throw errno(EINVAL, 'F_GETLK asks for a read or write lock');
+  const other = posix_test_lock(file.inode, lock);
+  const { mem } = task;
+  if (other === null) {
+    mem.putU16(arg, F.F_UNLCK);
+    return 0;
+  }
+  mem.putU16(arg, other.type);
+  mem.putU16(arg + 2, 0);
+  mem.putU64(arg + 8, other.start);
+  mem.putU64(arg + 16, other.end === Infinity ? 0 : other.end - other.start + 1);
+  mem.putU32(arg + 24, other.pid);
+  return 0;
+}
+
+function setlk(task: Task, file: File, cmd: number, arg: number): number {
+  const wait = cmd === F.F_SETLKW || cmd === F.F_OFD_SETLKW;
+  return posix_lock_file(task, file, readLock(task, file, cmd, arg), wait);
+}
+
+function dupfd(task: Task, file: File, from: number, cloexec: boolean): number {
+  const limit = task.rlimit(RLIMIT_NOFILE);
+  if (from < 0 || from >= limit) throw errno(EINVAL, 'F_DUPFD: {} is not below RLIMIT_NOFILE ({})', from, limit);
+  get_unused_fd(task, from);
+  return fd_install(task, file.get(), cloexec, from);
+}
+
+export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): number {
+  const file = fget_raw(task, fd);
+  if (file.mode & FMODE_PATH && ![F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_GETFD, F.F_SETFD, F.F_GETFL].includes(cmd)) {
+    throw errno(EBADF, 'fd {} was opened with O_PATH: it only names {}', fd, file.path);
+  }
+  const num = arg > 2 ** 31 ? -1 : arg;
+  switch (cmd) {
+    case F.F_DUPFD:
+      return dupfd(task, file, num, false);
+    case F.F_DUPFD_CLOEXEC:
+      return dupfd(task, file, num, true);
+    case F.F_GETFD:
+      return task.files.cloexec.has(fd) ? F.FD_CLOEXEC : 0;
+    case F.F_SETFD:
+      if (arg % 2 === 1) task.files.cloexec.add(fd);
+      else task.files.cloexec.delete(fd);
+      return 0;
+    case F.F_GETFL:
+      return file.flags;
+    case F.F_SETFL:
+      return setfl(task, file, arg % 2 ** 32);
+    case F.F_GETLK:
+    case F.F_OFD_GETLK:
+      return getlk(task, file, cmd, arg);
+    case F.F_SETLK:
+    case F.F_SETLKW:
+    case F.F_OFD_SETLK:
+    case F.F_OFD_SETLKW:
+      return setlk(task, file, cmd, arg);
+    case F.F_SETOWN:
+      return setown(task, file, arg % 2 ** 32);
+    case F.F_GETOWN:
+      return getown(file);
+    case F.F_SETOWN_EX:
+      return setownEx(task, file, arg);
+    case F.F_GETOWN_EX:
+      task.mem.putU32(arg, file.owner?.type ?? F.F_OWNER_PID);
+      task.mem.putU32(arg + 4, file.owner?.pid ?? 0);
+      return 0;
+    case F.F_GETOWNER_UIDS:
+      task.mem.putU32(arg, file.owner?.uid ?? 0);
+      task.mem.putU32(arg + 4, file.owner?.euid ?? 0);
+      return 0;
+    case F.F_SETSIG:
+      if (arg > 64) throw errno(EINVAL, 'F_SETSIG: {} is no signal', arg);
+      (file.owner ??= new FownStruct()).signum = arg;
+      return 0;
+    case F.F_GETSIG:
+      return file.owner?.signum ?? 0;
+    case F.F_SETPIPE_SZ:
+    case F.F_GETPIPE_SZ:
+      return pipeSize(task, file, cmd, arg);
+    case F.F_ADD_SEALS:
+      return memfd_add_seals(file, arg);
+    case F.F_GET_SEALS:
+      return memfd_get_seals(file);
+    case F.F_GETLEASE:
+      return F.F_UNLCK;
+    case F.F_SETLEASE:
+      return setlease(task, file, num);
+    case F.F_NOTIFY:
+      throw errno(EINVAL, 'F_NOTIFY (dnotify) is not there: inotify is');
+    default:
+      throw errno(EINVAL, 'fcntl: command {} is unknown', cmd);
+  }
+}
+
+function pipeSize(task: Task, file: File, cmd: number, arg: number): number {
+  const pipe = get_pipe_info(file);
+  if (pipe === null) throw errno(EBADF, '{} is not a pipe', file.path);
+  return cmd === F.F_GETPIPE_SZ ? pipe.max_usage * 4096 : pipe_set_size(task, pipe, arg);
+}
+
+function setlease(task: Task, file: File, type: number): number {
+  if (!S_ISREG(file.inode.mode)) throw errno(EINVAL, 'a lease needs a regular file, {} is none', file.path);
+  if (type === F.F_UNLCK) throw errno(EAGAIN, 'there is no lease on {}', file.path);
+  if (type !== F.F_RDLCK && type !== F.F_WRLCK) throw errno(EINVAL, 'F_SETLEASE: type {} is unknown', type);
+  if (task.cred.fsuid !== file.inode.uid && !capable(task.cred, CAP_LEASE)) {
+    throw errno(EACCES, 'a lease on {} needs its owner (uid {}) or CAP_LEASE', file.path, file.inode.uid);
+  }
+  throw errno(EINVAL, 'tmpfs files have no leases here ({})', file.path);
+}
+
+export function sys_dup(current: Current, fd: number): number {
+  return fd_install(current, fget_raw(current, fd).get(), false);
+}
+
+export function sys_dup2(current: Current, oldfd: number, newfd: number): number {
+  if (oldfd === newfd) {
+    fget_raw(current, oldfd);
+    return newfd;
+  }
+  return do_dup2(current, oldfd, newfd, false);
+}
+
+export function sys_dup3(current: Current, oldfd: number, newfd: number, flags: number): number {
+  if (flags & ~F.O_CLOEXEC) throw errno(EINVAL, 'dup3: flags {} are unknown', flags);
+  if (oldfd === newfd) throw errno(EINVAL, 'dup3: both descriptors are {}', oldfd);
+  return do_dup2(current, oldfd, newfd, (flags & F.O_CLOEXEC) !== 0);
+}
+
+function do_dup2(current: Current, oldfd: number, newfd: number, cloexec: boolean): number {
+  const limit = current.rlimit(RLIMIT_NOFILE);
+  if (newfd < 0 || newfd >= limit) throw errno(EBADF, 'dup2: descriptor {} is not below RLIMIT_NOFILE ({})', newfd, limit);
+  const file = fget_raw(current, oldfd).get();
+  const { files } = current;
+  const old = files.remove(newfd);
+  files.install(newfd, file, cloexec);
+  if (old !== null) filp_close(current, old, files);
+  return newfd;
+}
+
+export function sys_flock(current: Current, fd: number, op: number): number {
+  const file = fget(current, fd);
+  const type = { [F.LOCK_SH]: F.F_RDLCK, [F.LOCK_EX]: F.F_WRLCK, [F.LOCK_UN]: F.F_UNLCK }[op & ~F.LOCK_NB];
+  if (op & F.LOCK_MAND) return 0;
+  if (type === undefined) throw errno(EINVAL, 'flock: operation {} is none of LOCK_SH, EX, UN', op);
+  if (type !== F.F_UNLCK && !file.readable && !file.writable) throw errno(EBADF, '{} is open for nothing', file.path);
+  return flock_lock_file(current, file, type, !(op & F.LOCK_NB));
+}
+
+/** Requests that mean the same for every file come first (do_vfs_ioctl); the rest is the file's. */
+export function sys_ioctl(current: Current, fd: number, cmd: number, arg: number): number {
+  const file = fget(current, fd);
+  switch (cmd) {
+    case FIOCLEX:
+      current.files.cloexec.add(fd);
+      return 0;
+    case FIONCLEX:
+      current.files.cloexec.delete(fd);
+      return 0;
+    case FIONBIO:
+      file.flags = current.mem.getI32(arg) ? file.flags | F.O_NONBLOCK : file.flags & ~F.O_NONBLOCK;
+      return 0;
+    case FIOASYNC:
+      file.flags = current.mem.getI32(arg) ? file.flags | FASYNC : file.flags & ~FASYNC;
+      return 0;
+    case FIOQSIZE:
+      if (!S_ISDIR(file.inode.mode) && !S_ISREG(file.inode.mode)) break;
+      current.mem.putU64(arg, file.inode.size);
+      return 0;
+    case FIONREAD:
+      if (!S_ISREG(file.inode.mode)) break;
+      current.mem.putU32(arg, Math.max(0, file.inode.size - file.pos));
+      return 0;
+    default:
+  }
+  return file.ioctl(current, cmd, arg);
+}
+
+export const FCNTL: readonly SyscallRow[] = [
+  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], partial('no leases, no dnotify, no O_ASYNC signals'), sys_fcntl),
+  row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),
+  row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
+  row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),
+  row(NR.__NR_flock, 'flock', [fd, flags('flock')], FULL, sys_flock),
+  row(NR.__NR_ioctl, 'ioctl', [fd, choice('ioctl'), ptr], FULL, sys_ioctl),
+];

@@ -1,0 +1,41 @@
+import { EFAULT, EINVAL } from '@vitrine/uapi/errno.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { type IoVec, IovIter } from '../include/iov.ts';
+import { MAX_RW_COUNT } from '../fs/read_write.ts';
+
+export const UIO_MAXIOV = 1024;
+const TASK_SIZE = 2 ** 47 - 4096;
+
+/** A user buffer must lie in user space (access_ok); whether it is mapped is seen when it is touched. */
+export function access_ok(address: number, length: number): void {
+  if (address < 0 || address + length > TASK_SIZE) {
+    throw errno(EFAULT, 'buffer {} of {} bytes is not in user space', '0x' + address.toString(16), length);
+  }
+}
+
+export function userBuffer(current: Current, address: number, length: number): IovIter {
+  if (length > 2 ** 63 - 1) throw errno(EINVAL, 'buffer length {} is negative', length);
+  const n = Math.min(length, MAX_RW_COUNT);
+  access_ok(address, n);
+  return IovIter.user(current.mem, address, n);
+}
+
+/** An array of `struct iovec` (import_iovec). */
+export function import_iovec(current: Current, address: number, count: number): IovIter {
+  if (count < 0 || count > UIO_MAXIOV) {
+    throw errno(EINVAL, 'iovec count {} is not between 0 and UIO_MAXIOV ({})', count, UIO_MAXIOV);
+  }
+  const vecs: IoVec[] = [];
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const base = current.mem.getU64(address + i * 16);
+    let length = current.mem.getI64(address + i * 16 + 8);
+    if (length < 0) throw errno(EINVAL, 'iovec {} has a negative length {}', i, length);
+    access_ok(base, Math.min(length, MAX_RW_COUNT));
+    if (length > MAX_RW_COUNT - total) length = MAX_RW_COUNT - total;
+    total += length;
+    vecs.push({ base, length });
+  }
+  return IovIter.vector(current.mem, vecs);
+}

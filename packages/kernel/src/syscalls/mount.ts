@@ -1,0 +1,121 @@
+import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import { UMOUNT_NOFOLLOW, do_pivot_root, path_mount, path_umount } from '../fs/namespace.ts';
+import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
+import { Path } from '../fs/dcache.ts';
+import type { Task } from '../kernel/task.ts';
+import { dirfd, fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
+import { FULL, type SyscallRow, type Support, partial, row } from './row.ts';
+
+const NONE: Support = { level: 'none' };
+
+function optionalString(current: Current, at: number): string {
+  if (at === 0) return '';
+  const text = current.mem.readString(at, 4095);
+  if (text === null) throw errno(EINVAL, 'mount: a string argument has no NUL within a page');
+  return text;
+}
+
+/** The option string: at most a page, and its end may lie in an unmapped one. */
+function optionData(current: Current, at: number): string {
+  if (at === 0) return '';
+  return current.mem.readString(at, 4095) ?? '';
+}
+
+export function sys_mount(current: Current, source: number, target: number, type: number, flags: number, data: number): number {
+  if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
+  const at = user_path_at(current, AT_FDCWD, target, LOOKUP_FOLLOW);
+  path_mount(current, optionalString(current, source), at, optionalString(current, type), flags, optionData(current, data));
+  return 0;
+}
+
+export function sys_umount2(current: Current, target: number, flags: number): number {
+  if (flags & ~15) throw errno(EINVAL, 'umount2: flags {} are unknown', flags);
+  const path = user_path_at(current, AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
+  path_umount(current, path, flags);
+  return 0;
+}
+
+export function sys_pivot_root(task: Task, newRoot: number, putOld: number): number {
+  const to = user_path_at(task, AT_FDCWD, newRoot, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  const old = user_path_at(task, AT_FDCWD, putOld, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  const before = task.fs.root;
+  do_pivot_root(task, to, old);
+  // Everyone who stood at the old root stands at the new one (chroot_fs_refs).
+  const after = new Path(to.mnt, to.mnt.root);
+  for (const pid of task.kernel.pids.pids.values()) {
+    const fs = pid.task?.fs;
+    if (fs === undefined || fs === null) continue;
+    if (fs.root.equals(before)) set_fs_root(fs, after);
+    if (fs.pwd.equals(before)) set_fs_pwd(fs, after);
+  }
+  return 0;
+}
+
+function admin(current: Current, what: string): void {
+  if (!capable(current.cred, CAP_SYS_ADMIN)) throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
+}
+
+export function sys_swapon(current: Current): number {
+  admin(current, 'swapon');
+  throw errno(EINVAL, 'swapon: there are no block devices to swap to');
+}
+
+export function sys_swapoff(current: Current): number {
+  admin(current, 'swapoff');
+  throw errno(EINVAL, 'swapoff: nothing is used for swap');
+}
+
+export function sys_quotactl(): number {
+  throw errno(ENODEV, 'quotactl: there are no block devices with quotas');
+}
+
+/** sysfs(2): the list of file system types, by number and name. */
+export function sys_sysfs(current: Current, option: number, arg1: number, arg2: number): number {
+  const names = [...current.kernel.vfs.fileSystems.keys()];
+  switch (option) {
+    case 1: {
+      const index = names.indexOf(optionalString(current, arg1));
+      if (index < 0) throw errno(EINVAL, 'sysfs: no such file system type');
+      return index;
+    }
+    case 2: {
+      const name = names[arg1];
+      if (name === undefined) throw errno(EINVAL, 'sysfs: there is no file system type number {}', arg1);
+      current.mem.write(arg2, Uint8Array.from(name + '\0', (c) => c.charCodeAt(0)));
+      return 0;
+    }
+    case 3:
+      return names.length;
+    default:
+      throw errno(EINVAL, 'sysfs: option {} is none of 1, 2, 3', option);
+  }
+}
+
+export function sys_name_to_handle_at(): number {
+  throw errno(EOPNOTSUPP, 'the file systems here give no file handles (name_to_handle_at)');
+}
+
+export function sys_open_by_handle_at(current: Current): number {
+  if (!capable(current.cred, 2)) throw errno(EPERM, 'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not', current.cred.euid);
+  throw errno(EOPNOTSUPP, 'the file systems here give no file handles (open_by_handle_at)');
+}
+
+export const MOUNT: readonly SyscallRow[] = [
+  row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], partial('propagation between peers is recorded, not acted on'), sys_mount),
+  row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
+  row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
+  row(NR.__NR_swapon, 'swapon', [path, int], NONE, sys_swapon),
+  row(NR.__NR_swapoff, 'swapoff', [path], NONE, sys_swapoff),
+  row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NONE, sys_quotactl),
+  row(NR.__NR_sysfs, 'sysfs', [int, ulong, ulong], FULL, sys_sysfs),
+  row(NR.__NR_name_to_handle_at, 'name_to_handle_at', [dirfd, path, ptr, ptr, flags('at')], NONE, sys_name_to_handle_at),
+  row(NR.__NR_open_by_handle_at, 'open_by_handle_at', [fd, ptr, flags('open')], NONE, sys_open_by_handle_at),
+];
