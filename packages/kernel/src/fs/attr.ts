@@ -16,7 +16,7 @@ import {
   S_ISREG,
   type Timespec,
 } from './inode.ts';
-import { fsnotify_change } from './notify/fsnotify.ts';
+import { fsnotify_change } from './fsnotify.ts';
 import { mnt_want_write } from './permission.ts';
 
 /** Changes to an inode's attributes (analogous to `struct iattr`): what is there is changed. */
@@ -105,7 +105,7 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
     throw errno(EPERM, '{} is immutable or append-only', path);
   }
   if (attr.touch && !inode_owner_or_capable(current, inode)) {
-    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} is immutable', path);
+    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'the times of {} cannot change: it is immutable', path);
     inode.permission(current, MAY_WRITE, path);
   }
   const now = inode.sb.kernel.clock.realtime();

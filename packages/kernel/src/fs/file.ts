@@ -33,7 +33,7 @@ import type { FownStruct } from './fcntl.ts';
 import { type Inode, ihold, iput } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput } from './mount.ts';
-import { fsnotify_close } from './notify/fsnotify.ts';
+import { fsnotify_close } from './fsnotify.ts';
 import type { DirContext } from './readdir.ts';
 
 export const FMODE_READ = 1;
@@ -170,7 +170,7 @@ export class File {
   }
 
   fallocate(_current: Current, _mode: number, _offset: number, _length: number): number {
-    if ((this.inode.mode & 0o170000) === 0o10000) throw errno(ESPIPE, '{} is a pipe', this.path);
+    if ((this.inode.mode & 0o170000) === 0o10000) throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
     throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
   }
 

@@ -29,8 +29,8 @@ import type { Dentry, Path } from './dcache.ts';
 import type { File } from './file.ts';
 import type { FileLockContext } from './locks.ts';
 import type { Mount } from './mount.ts';
-import { fsnotify_inoderemove } from './notify/fsnotify.ts';
-import type { InotifyWatch } from './notify/watch.ts';
+import { fsnotify_inoderemove } from './fsnotify.ts';
+import type { InotifyWatch } from './fsnotify_watch.ts';
 import type { Pipe } from './pipe.ts';
 import type { SuperBlock } from './super.ts';
 

@@ -46,7 +46,7 @@ import {
   fsnotify_link_count,
   fsnotify_move,
   fsnotify_remove,
-} from './notify/fsnotify.ts';
+} from './fsnotify.ts';
 import { I_NOLINK } from './open.ts';
 import { inode_permission, may_create, may_delete, mnt_want_write } from './permission.ts';
 
@@ -58,11 +58,11 @@ export function filename_create(
   isdir: boolean,
 ): Nameidata {
   const nd = filename_parentat(current, dfd, name);
-  if (nd.lastType !== LAST_NORM) throw errno(EEXIST, '{} exists', name);
+  if (nd.lastType !== LAST_NORM) throw errno(EEXIST, 'the new name {} exists: it is . or .. or the root', name);
   const child = nd.child(nd.last);
   if (child !== null) {
     mnt_want_write(nd.path);
-    throw errno(EEXIST, '{} exists', child);
+    throw errno(EEXIST, 'the new name {} exists already', child);
   }
   if (nd.slash && !isdir) {
     throw errno(ENOENT, '{} ends in a slash, but no directory is made', name);
@@ -216,7 +216,7 @@ export function vfs_unlink(current: Current, dir: Path, victim: Dentry): void {
 
 export function do_unlinkat(current: Current, dfd: number, name: string): void {
   const nd = filename_parentat(current, dfd, name);
-  if (nd.lastType !== LAST_NORM) throw errno(EISDIR, '{} names a directory', name);
+  if (nd.lastType !== LAST_NORM) throw errno(EISDIR, 'unlink removes no directories: {} is . or .. or the root', name);
   const victim = nd.child(nd.last);
   if (victim === null) throw errno(ENOENT, '{} does not exist in {}', nd.last, nd.path);
   mnt_want_write(nd.path);
@@ -295,7 +295,7 @@ export function do_renameat2(
   if (is_subdir(to.dentry, old))
     throw errno(EINVAL, '{} cannot become a directory inside itself', old);
   if (target !== null && is_subdir(from.dentry, target)) {
-    throw errno(flags & RENAME_EXCHANGE ? EINVAL : ENOTEMPTY, '{} contains {}', target, old);
+    throw errno(flags & RENAME_EXCHANGE ? EINVAL : ENOTEMPTY, 'rename: {} cannot be replaced, it contains {}', target, old);
   }
   vfs_rename(current, from.path, old, to.path, to.last, target, flags);
 }

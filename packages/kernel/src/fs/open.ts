@@ -46,7 +46,7 @@ import {
   S_ISREG,
 } from './inode.ts';
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
-import { fsnotify_create, fsnotify_open } from './notify/fsnotify.ts';
+import { fsnotify_create, fsnotify_open } from './fsnotify.ts';
 import { fifo_open } from './pipe.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 

@@ -1,4 +1,4 @@
-import { EACCES, EEXIST, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '@vitrine/uapi/errno.ts';
+import { EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '@vitrine/uapi/errno.ts';
 import { CAP_FOWNER } from '@vitrine/uapi/capability.ts';
 import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
 import { S_ISVTX } from '@vitrine/uapi/stat.ts';
@@ -42,7 +42,7 @@ export function inode_permission(
     ) {
       throw errno(EROFS, '{} is on a read-only file system', what);
     }
-    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} is immutable', what);
+    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} cannot be written: it is immutable', what);
   }
   inode.permission(current, mask, what);
 }
@@ -66,7 +66,7 @@ export function may_delete(current: Current, dir: Path, victim: Dentry, isdir: b
   }
   if (isdir) {
     if (!S_ISDIR(inode.mode)) throw errno(ENOTDIR, '{} is not a directory', victim);
-  } else if (S_ISDIR(inode.mode)) throw errno(EISDIR, '{} is a directory', victim);
+  } else if (S_ISDIR(inode.mode)) throw errno(EISDIR, '{} is a directory: rmdir removes it', victim);
 }
 
 /** In a sticky directory a file goes with its owner, the directory's owner or CAP_FOWNER. */
@@ -91,8 +91,4 @@ export function access_check(current: Current, path: Path, mode: number): void {
 /** Devices, pipes and sockets can be written on read-only file systems. */
 export function isSpecial(mode: number): boolean {
   return !S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode);
-}
-
-export function exists(what: unknown): never {
-  throw errno(EEXIST, '{} exists', what);
 }

@@ -1,17 +1,13 @@
 import { EFBIG, EINVAL, EISDIR, ESPIPE } from '@vitrine/uapi/errno.ts';
-import { O_APPEND, O_NOATIME } from '@vitrine/uapi/fcntl.ts';
+import { O_APPEND } from '@vitrine/uapi/fcntl.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
-import { serializable } from '../include/serial.ts';
-import type { AddressSpace } from '../include/pagecache.ts';
-import { filemap_read, filemap_write } from '../mm/filemap.ts';
-import { file_remove_privs } from './attr.ts';
-import { FMODE_READ, FMODE_WRITE, File, wantMode } from './file.ts';
-import { S_ISDIR, file_update_time, touch_atime } from './inode.ts';
-import { fsnotify_access, fsnotify_modify } from './notify/fsnotify.ts';
+import { FMODE_READ, FMODE_WRITE, type File, wantMode } from './file.ts';
+import { S_ISDIR } from './inode.ts';
+import { fsnotify_access, fsnotify_modify } from './fsnotify.ts';
 
 /** Most bytes one call moves: INT_MAX rounded down to a page. */
 export const MAX_RW_COUNT = 0x7fff_f000;
@@ -105,34 +101,4 @@ export function generic_write_checks(
     );
   from.truncate(max - pos);
   return true;
-}
-
-/** A regular file whose bytes are in the page cache. */
-export class RegularFile extends File {
-  static {
-    serializable('RegularFile', this);
-  }
-
-  override read_iter(current: Current, to: IovIter, pos: number): number {
-    const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
-    if (!(this.flags & O_NOATIME)) touch_atime(this.inode, this.path.mnt);
-    return n;
-  }
-
-  override write_iter(current: Current, from: IovIter, pos: number): number {
-    if (!generic_write_checks(current, this, from, pos)) return 0;
-    file_remove_privs(current, this.inode);
-    const n = filemap_write(current.kernel, this.inode.mapping!, pos, from);
-    file_update_time(this.inode);
-    return n;
-  }
-
-  override mmap_mapping(_current: Current): AddressSpace | null {
-    touch_atime(this.inode, this.path.mnt);
-    return this.inode.mapping;
-  }
-
-  override fsync(): number {
-    return 0;
-  }
 }

@@ -6,7 +6,7 @@ import type { Dentry } from './dcache.ts';
 import { File } from './file.ts';
 import { MAY_READ, S_ISDIR, touch_atime } from './inode.ts';
 import { inode_permission } from './permission.ts';
-import { fsnotify_access } from './notify/fsnotify.ts';
+import { fsnotify_access } from './fsnotify.ts';
 
 /** Where directory entries go: a getdents buffer, or a list for the kernel's own use. */
 export interface DirContext {

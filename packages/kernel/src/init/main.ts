@@ -2,7 +2,7 @@ import type { Cpu } from '@vitrine/x86/cpu.ts';
 import { run_task } from '../arch/x86/entry.ts';
 import { X86 } from '../arch/x86/process.ts';
 import type { Vfs } from '../fs/vfs.ts';
-import { init_fs, mnt_init, vfs_caches_init } from '../fs/init.ts';
+import { init_fs, mnt_init, vfs_caches_init } from './fs.ts';
 import { Cred, UserNamespace } from '../include/cred.ts';
 import type { Host } from '../include/host.ts';
 import type { Kernel } from '../include/kernel.ts';

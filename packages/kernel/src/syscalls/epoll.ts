@@ -10,7 +10,7 @@ import { EventfdFile } from '../fs/eventfd.ts';
 import { EP_MAX_EVENTS, type EpollEvent, EventpollFile, do_epoll_ctl, ep_poll, eventpoll_new } from '../fs/eventpoll.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { MAY_READ } from '../fs/inode.ts';
-import { memfd_create } from '../fs/memfd.ts';
+import { memfd_create } from '../fs/tmpfs/memfd.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { InotifyFile, inotify_new } from '../fs/notify/inotify.ts';
 import { path_permission } from '../fs/permission.ts';

@@ -15,7 +15,7 @@ import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import { FileLock, flock_lock_file, flock_range, posix_lock_file, posix_test_lock } from '../fs/locks.ts';
 import { get_pipe_info, pipe_set_size } from '../fs/pipe.ts';
-import { memfd_add_seals, memfd_get_seals } from '../fs/memfd.ts';
+import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, ptr, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';

@@ -12,9 +12,10 @@ import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
 import { dirfd, fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
-import { FULL, type SyscallRow, type Support, partial, row } from './row.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
 
-const NONE: Support = { level: 'none' };
+const NO_SWAP = partial('there are no block devices');
+const NO_HANDLES = partial('file systems give no file handles');
 
 function optionalString(current: Current, at: number): string {
   if (at === 0) return '';
@@ -112,10 +113,10 @@ export const MOUNT: readonly SyscallRow[] = [
   row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], partial('propagation between peers is recorded, not acted on'), sys_mount),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
   row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
-  row(NR.__NR_swapon, 'swapon', [path, int], NONE, sys_swapon),
-  row(NR.__NR_swapoff, 'swapoff', [path], NONE, sys_swapoff),
-  row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NONE, sys_quotactl),
+  row(NR.__NR_swapon, 'swapon', [path, int], NO_SWAP, sys_swapon),
+  row(NR.__NR_swapoff, 'swapoff', [path], NO_SWAP, sys_swapoff),
+  row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NO_SWAP, sys_quotactl),
   row(NR.__NR_sysfs, 'sysfs', [int, ulong, ulong], FULL, sys_sysfs),
-  row(NR.__NR_name_to_handle_at, 'name_to_handle_at', [dirfd, path, ptr, ptr, flags('at')], NONE, sys_name_to_handle_at),
-  row(NR.__NR_open_by_handle_at, 'open_by_handle_at', [fd, ptr, flags('open')], NONE, sys_open_by_handle_at),
+  row(NR.__NR_name_to_handle_at, 'name_to_handle_at', [dirfd, path, ptr, ptr, flags('at')], NO_HANDLES, sys_name_to_handle_at),
+  row(NR.__NR_open_by_handle_at, 'open_by_handle_at', [fd, ptr, flags('open')], NO_HANDLES, sys_open_by_handle_at),
 ];

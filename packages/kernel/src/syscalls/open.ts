@@ -146,7 +146,7 @@ export function sys_truncate(current: Current, name: number, length: number): nu
   if (length < 0) throw errno(EINVAL, 'truncate: length {} is negative', length);
   const path = user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
   const { inode } = path.dentry;
-  if (S_ISDIR(inode.mode)) throw errno(EISDIR, '{} is a directory', path);
+  if (S_ISDIR(inode.mode)) throw errno(EISDIR, 'truncate: {} is a directory', path);
   if (!S_ISREG(inode.mode)) throw errno(EINVAL, '{} is not a regular file', path);
   vfs_truncate(current, path, length);
   return 0;

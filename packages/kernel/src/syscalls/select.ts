@@ -132,7 +132,7 @@ const POLLOUT_SET = EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR;
 const POLLEX_SET = EPOLLPRI;
 
 function do_select(task: Task, n: number, inp: number, outp: number, exp: number, timeout: number): number {
-  if (n < 0) throw errno(EINVAL, 'select: {} descriptors', n);
+  if (n < 0) throw errno(EINVAL, 'select: the number of descriptors, {}, is negative', n);
   const max = Math.min(n, Math.max(task.files.fd.length, 0));
   const bytes = Math.ceil(n / 64) * 8;
   const { mem } = task;

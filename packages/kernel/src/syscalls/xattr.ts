@@ -12,7 +12,7 @@ import type { Path } from '../fs/dcache.ts';
 import { fget } from '../fs/fdtable.ts';
 import { MAY_READ, MAY_WRITE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
-import { fsnotify_xattr } from '../fs/notify/fsnotify.ts';
+import { fsnotify_xattr } from '../fs/fsnotify.ts';
 import { inode_permission, mnt_want_write } from '../fs/permission.ts';
 import { fd, flags, inBuf, outBuf, path, size, str } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';

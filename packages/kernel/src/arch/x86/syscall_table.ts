@@ -1,3 +1,14 @@
+import { EPOLL } from '../../syscalls/epoll.ts';
+import { FCNTL } from '../../syscalls/fcntl.ts';
+import { MOUNT } from '../../syscalls/mount.ts';
+import { NAMEI } from '../../syscalls/namei.ts';
+import { OPEN } from '../../syscalls/open.ts';
+import { PIPE } from '../../syscalls/pipe.ts';
+import { READDIR } from '../../syscalls/readdir.ts';
+import { READ_WRITE } from '../../syscalls/read_write.ts';
+import { SELECT } from '../../syscalls/select.ts';
+import { STAT } from '../../syscalls/stat.ts';
+import { XATTR } from '../../syscalls/xattr.ts';
 import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
 import { MM } from '../../syscalls/mm.ts';
@@ -13,6 +24,17 @@ import { TIME } from '../../syscalls/time.ts';
 
 /** Every family's rows. Adding a system call is a row in its family; adding a family is a line here. */
 const FAMILIES: readonly (readonly SyscallRow[])[] = [
+  READ_WRITE,
+  OPEN,
+  STAT,
+  NAMEI,
+  READDIR,
+  FCNTL,
+  PIPE,
+  SELECT,
+  EPOLL,
+  MOUNT,
+  XATTR,
   PROCESS,
   IDS,
   PGRP,

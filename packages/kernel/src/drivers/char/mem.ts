@@ -6,7 +6,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import type { AddressSpace } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Path } from '../../fs/dcache.ts';
-import { devtmpfs_create_node } from '../../fs/devtmpfs.ts';
+import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
 import { File } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
 import { MINOR, MKDEV } from '../../fs/kdev_t.ts';

@@ -10,7 +10,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Path } from '../../fs/dcache.ts';
-import { devtmpfs_create_node } from '../../fs/devtmpfs.ts';
+import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
 import { type DevptsSuperBlock, devpts_kill_index, devpts_new_index, devpts_of, devpts_path, devpts_pty_new } from '../../fs/devpts/devpts.ts';
 import { fd_install } from '../../fs/fdtable.ts';
 import { type File, StreamFile } from '../../fs/file.ts';
@@ -169,7 +169,7 @@ export function pty_close_master(kernel: Kernel, tty: Tty, pts: DevptsSuperBlock
   tty.packet = false;
   devpts_kill_index(pts, tty.index);
   tty.hangup();
-  if (tty.count === 0) kernel.ttys.ptys.delete(tty.index);
+  if (tty.count === 0) kernel.vfs.ttys.ptys.delete(tty.index);
 }
 
 /** A new pty: its slave has a name in devpts at once, and is locked until the master unlocks it. */
@@ -179,7 +179,7 @@ export function pty_alloc(current: Current, pts: DevptsSuperBlock): Tty {
   if (index < 0) throw errno(ENOSPC, 'devpts has no free pty (kernel.pty.max)');
   const tty = new Tty(kernel, `pts/${index}`, MKDEV(UNIX98_PTY_SLAVE_MAJOR, index), true, index);
   tty.locked = true;
-  kernel.ttys.ptys.set(index, tty);
+  kernel.vfs.ttys.ptys.set(index, tty);
   devpts_pty_new(current, pts, index, tty.devt);
   return tty;
 }
@@ -201,7 +201,7 @@ export class PtsDriver implements CharDriver {
   }
   open(current: Current, inode: Inode, path: Path, flags: number): File {
     const index = MINOR(inode.rdev);
-    const tty = current.kernel.ttys.ptys.get(index);
+    const tty = current.kernel.vfs.ttys.ptys.get(index);
     if (tty === undefined) throw errno(EIO, 'the master of {} is closed', path);
     const file = tty_open(current, path, flags, tty, false);
     (path.mnt.sb as DevptsSuperBlock).everOpened?.add(index);

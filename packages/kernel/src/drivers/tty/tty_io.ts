@@ -12,7 +12,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Path } from '../../fs/dcache.ts';
-import { devtmpfs_create_node } from '../../fs/devtmpfs.ts';
+import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
 import { type File, StreamFile } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
 import { MAJOR, MINOR, MKDEV } from '../../fs/kdev_t.ts';
@@ -22,8 +22,8 @@ import { tty_check_change, tty_open_proc_set_tty } from './jobctrl.ts';
 import { Tty } from './tty.ts';
 import { tty_ioctl } from './tty_ioctl.ts';
 
-declare module '../../include/kernel.ts' {
-  interface Kernel {
+declare module '../../fs/vfs.ts' {
+  interface Vfs {
     ttys: TtyTable;
   }
 }
@@ -178,7 +178,7 @@ export class TtyFile extends StreamFile {
     if (tty.pty) {
       // The master sees a hang-up when the last slave is closed.
       tty.far_wait.wake(EPOLLIN | EPOLLHUP);
-      if (tty.other_closed) kernel.ttys.ptys.delete(tty.index);
+      if (tty.other_closed) kernel.vfs.ttys.ptys.delete(tty.index);
       return;
     }
     tty.exclusive = false;
@@ -208,7 +208,7 @@ export class TtyAuxDriver implements CharDriver {
       if (tty === null) throw errno(ENXIO, 'process {} has no controlling terminal', current.tgid);
       return tty_open(current, path, flags | O_NOCTTY, tty, false);
     }
-    const console = current.kernel.ttys.consoles[0];
+    const console = current.kernel.vfs.ttys.consoles[0];
     if (console === undefined) throw errno(EIO, 'the machine has no console');
     return tty_open(current, path, flags, console, true);
   }
@@ -220,7 +220,7 @@ export class HvcDriver implements CharDriver {
     serializable('HvcDriver', this);
   }
   open(current: Current, inode: Inode, path: Path, flags: number): File {
-    const tty = current.kernel.ttys.consoles[MINOR(inode.rdev)];
+    const tty = current.kernel.vfs.ttys.consoles[MINOR(inode.rdev)];
     if (tty === undefined || MAJOR(inode.rdev) !== HVC_MAJOR) throw errno(ENXIO, '{} has no terminal behind it', path);
     return tty_open(current, path, flags, tty, false);
   }
@@ -228,15 +228,15 @@ export class HvcDriver implements CharDriver {
 
 /** One more terminal for the host: `input()`, `takeOutput()` and `host` are its far end. The first is the console. */
 export function hvc_alloc(kernel: Kernel): Tty {
-  const index = kernel.ttys.consoles.length;
+  const index = kernel.vfs.ttys.consoles.length;
   const tty = new Tty(kernel, `hvc${index}`, MKDEV(HVC_MAJOR, index), false, index);
-  kernel.ttys.consoles.push(tty);
+  kernel.vfs.ttys.consoles.push(tty);
   devtmpfs_create_node(kernel, tty.name, 0o20600, tty.devt);
   return tty;
 }
 
 export function tty_init(kernel: Kernel): void {
-  kernel.ttys = new TtyTable();
+  kernel.vfs.ttys = new TtyTable();
   const aux = new TtyAuxDriver();
   kernel.vfs.register_chrdev(TTYAUX_MAJOR, 0, '/dev/tty', aux);
   kernel.vfs.register_chrdev(TTYAUX_MAJOR, 1, '/dev/console', aux);

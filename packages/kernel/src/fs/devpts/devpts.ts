@@ -124,7 +124,7 @@ export function devpts_of(ptmx: Path): DevptsSuperBlock {
 export function devpts_new_index(pts: DevptsSuperBlock): number {
   for (let i = 0; i < pts.options.max; i++) {
     // Numbers are device minors, and one table of ptys serves all instances.
-    if (pts.used.has(i) || pts.kernel.ttys.ptys.has(i)) continue;
+    if (pts.used.has(i) || pts.kernel.vfs.ttys.ptys.has(i)) continue;
     pts.used.add(i);
     return i;
   }

@@ -21,7 +21,7 @@ import { WaitQueue } from '../../include/wait.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import { StreamFile } from '../file.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
-import { type InotifyEvent, type InotifyGroup, InotifyWatch } from './watch.ts';
+import { type InotifyEvent, type InotifyGroup, InotifyWatch } from '../fsnotify_watch.ts';
 
 const EVENT_SIZE = 16;
 

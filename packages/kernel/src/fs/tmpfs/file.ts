@@ -17,7 +17,7 @@ import { filemap_get_page } from '../../mm/filemap.ts';
 import { inode_newsize_ok } from '../attr.ts';
 import { vfs_setpos } from '../file.ts';
 import { file_update_time } from '../inode.ts';
-import { RegularFile } from '../read_write.ts';
+import { RegularFile } from '../libfs/regular_file.ts';
 import type { TmpfsInode } from './inode.ts';
 
 /** An open regular file of tmpfs. */

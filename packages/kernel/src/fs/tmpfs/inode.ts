@@ -273,7 +273,7 @@ export class TmpfsInode extends Inode {
     if (value === null) this.xattrs!.delete(name);
     else {
       if (!there && (this.xattrs?.size ?? 0) >= 1024)
-        throw errno(ENOSPC, '{} has 1024 attributes', this);
+        throw errno(ENOSPC, '{} has 1024 attributes already, the most a file may have', this);
       (this.xattrs ??= new Map()).set(name, value);
     }
     inode_set_ctime_current(this);

@@ -1,14 +1,17 @@
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
-import { pseudo_init } from './anon_inodes.ts';
-import { Path } from './dcache.ts';
-import { DevptsType } from './devpts/devpts.ts';
-import { DevtmpfsType, devtmpfs_init } from './devtmpfs.ts';
-import { FilesStruct } from './fdtable.ts';
-import { FsStruct } from './fs_struct.ts';
-import { mount_rootfs } from './namespace.ts';
-import { RamfsType, TmpfsType } from './tmpfs/super.ts';
-import { Vfs } from './vfs.ts';
+import { chr_dev_init } from '../drivers/char/mem.ts';
+import { pty_init } from '../drivers/tty/pty.ts';
+import { tty_init } from '../drivers/tty/tty_io.ts';
+import { pseudo_init } from '../fs/anon_inodes.ts';
+import { Path } from '../fs/dcache.ts';
+import { DevptsType } from '../fs/devpts/devpts.ts';
+import { DevtmpfsType, devtmpfs_init } from '../fs/devtmpfs/devtmpfs.ts';
+import { FilesStruct } from '../fs/fdtable.ts';
+import { FsStruct } from '../fs/fs_struct.ts';
+import { mount_rootfs } from '../fs/namespace.ts';
+import { RamfsType, TmpfsType } from '../fs/tmpfs/super.ts';
+import { Vfs } from '../fs/vfs.ts';
 
 /** Sets up the file layer of a machine: types, pseudo file systems, an empty /dev tree. */
 export function vfs_caches_init(kernel: Kernel): void {
@@ -19,6 +22,9 @@ export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs.register_filesystem(new DevptsType());
   pseudo_init(kernel);
   devtmpfs_init(kernel);
+  chr_dev_init(kernel);
+  tty_init(kernel);
+  pty_init(kernel);
 }
 
 /** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */

@@ -1,6 +1,6 @@
 import { IN_ALL_EVENTS, IN_EXCL_UNLINK, IN_ONESHOT, IN_UNMOUNT } from '@vitrine/uapi/inotify.ts';
-import { serializable } from '../../include/serial.ts';
-import type { Inode } from '../inode.ts';
+import { serializable } from '../include/serial.ts';
+import type { Inode } from './inode.ts';
 
 export interface InotifyEvent {
   readonly wd: number;

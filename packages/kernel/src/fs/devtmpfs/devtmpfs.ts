@@ -1,13 +1,13 @@
 import { TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
-import type { Current } from '../include/current.ts';
-import type { Kernel } from '../include/kernel.ts';
-import { serializable } from '../include/serial.ts';
-import { type Dentry, d_add, d_drop } from './dcache.ts';
-import { FileSystemType, type SuperBlock } from './super.ts';
-import { TmpfsInode } from './tmpfs/inode.ts';
-import { type TmpfsSuperBlock, tmpfs_super } from './tmpfs/super.ts';
+import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { type Dentry, d_add, d_drop } from '../dcache.ts';
+import { FileSystemType, type SuperBlock } from '../super.ts';
+import { TmpfsInode } from '../tmpfs/inode.ts';
+import { type TmpfsSuperBlock, tmpfs_super } from '../tmpfs/super.ts';
 
-declare module './vfs.ts' {
+declare module '../vfs.ts' {
   interface Vfs {
     devtmpfs: TmpfsSuperBlock;
   }

@@ -14,11 +14,11 @@ import {
   IN_OPEN,
 } from '@vitrine/uapi/inotify.ts';
 import { S_IFDIR, S_IFMT } from '@vitrine/uapi/stat.ts';
-import type { Iattr } from '../attr.ts';
-import type { Dentry } from '../dcache.ts';
-import type { File } from '../file.ts';
-import type { Inode } from '../inode.ts';
-import { inotify_handle_event, inotify_inode_gone } from './watch.ts';
+import type { Iattr } from './attr.ts';
+import type { Dentry } from './dcache.ts';
+import type { File } from './file.ts';
+import type { Inode } from './inode.ts';
+import { inotify_handle_event, inotify_inode_gone } from './fsnotify_watch.ts';
 
 const isdirMode = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;
 

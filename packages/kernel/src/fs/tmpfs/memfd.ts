@@ -8,16 +8,16 @@ import {
   O_RDWR,
 } from '@vitrine/uapi/fcntl.ts';
 import { TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
-import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
-import { Dentry, Path } from './dcache.ts';
-import type { File } from './file.ts';
-import { Mount } from './mount.ts';
-import { TmpfsFile } from './tmpfs/file.ts';
-import { TmpfsInode } from './tmpfs/inode.ts';
-import { type TmpfsSuperBlock, tmpfs_super } from './tmpfs/super.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import { Dentry, Path } from '../dcache.ts';
+import type { File } from '../file.ts';
+import { Mount } from '../mount.ts';
+import { TmpfsFile } from './file.ts';
+import { TmpfsInode } from './inode.ts';
+import { type TmpfsSuperBlock, tmpfs_super } from './super.ts';
 
-declare module './vfs.ts' {
+declare module '../vfs.ts' {
   interface Vfs {
     /** The kernel's own tmpfs, for files without a place (memfd_create). */
     shm_mnt?: Mount;

@@ -1,0 +1,40 @@
+import { O_NOATIME } from '@vitrine/uapi/fcntl.ts';
+import type { Current } from '../../include/current.ts';
+import type { IovIter } from '../../include/iov.ts';
+import type { AddressSpace } from '../../include/pagecache.ts';
+import { serializable } from '../../include/serial.ts';
+import { filemap_read, filemap_write } from '../../mm/filemap.ts';
+import { file_remove_privs } from '../attr.ts';
+import { File } from '../file.ts';
+import { file_update_time, touch_atime } from '../inode.ts';
+import { generic_write_checks } from '../read_write.ts';
+
+/** A regular file whose bytes are in the page cache. */
+export class RegularFile extends File {
+  static {
+    serializable('RegularFile', this);
+  }
+
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
+    if (!(this.flags & O_NOATIME)) touch_atime(this.inode, this.path.mnt);
+    return n;
+  }
+
+  override write_iter(current: Current, from: IovIter, pos: number): number {
+    if (!generic_write_checks(current, this, from, pos)) return 0;
+    file_remove_privs(current, this.inode);
+    const n = filemap_write(current.kernel, this.inode.mapping!, pos, from);
+    file_update_time(this.inode);
+    return n;
+  }
+
+  override mmap_mapping(_current: Current): AddressSpace | null {
+    touch_atime(this.inode, this.path.mnt);
+    return this.inode.mapping;
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+}
