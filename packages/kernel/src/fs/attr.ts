@@ -105,7 +105,8 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
     throw errno(EPERM, '{} is immutable or append-only', path);
   }
   if (attr.touch && !inode_owner_or_capable(current, inode)) {
-    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'the times of {} cannot change: it is immutable', path);
+    if (inode.flags & S_IMMUTABLE)
+      throw errno(EPERM, 'the times of {} cannot change: it is immutable', path);
     inode.permission(current, MAY_WRITE, path);
   }
   const now = inode.sb.kernel.clock.realtime();

@@ -29,9 +29,11 @@ export class EventfdFile extends StreamFile {
   }
 
   override read_iter(current: Current, to: IovIter): number {
-    if (to.count < 8) throw errno(EINVAL, 'an eventfd read takes 8 bytes, the buffer has {}', to.count);
+    if (to.count < 8)
+      throw errno(EINVAL, 'an eventfd read takes 8 bytes, the buffer has {}', to.count);
     if (this.counter === 0n) {
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'the eventfd counter is 0 and O_NONBLOCK is set');
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, 'the eventfd counter is 0 and O_NONBLOCK is set');
       return current.wait(this.wqh);
     }
     const value = this.semaphore ? 1n : this.counter;
@@ -47,7 +49,8 @@ export class EventfdFile extends StreamFile {
     const value = new DataView(bytes.buffer).getBigUint64(0, true);
     if (value === MAX) throw errno(EINVAL, 'an eventfd cannot be raised by 2^64-1');
     if (MAX - this.counter <= value) {
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'the eventfd counter would exceed 2^64-2 and O_NONBLOCK is set');
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, 'the eventfd counter would exceed 2^64-2 and O_NONBLOCK is set');
       return current.wait(this.wqh);
     }
     this.signal(value);

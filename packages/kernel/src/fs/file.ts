@@ -170,7 +170,8 @@ export class File {
   }
 
   fallocate(_current: Current, _mode: number, _offset: number, _length: number): number {
-    if ((this.inode.mode & 0o170000) === 0o10000) throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
+    if ((this.inode.mode & 0o170000) === 0o10000)
+      throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
     throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
   }
 

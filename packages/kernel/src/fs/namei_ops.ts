@@ -58,7 +58,8 @@ export function filename_create(
   isdir: boolean,
 ): Nameidata {
   const nd = filename_parentat(current, dfd, name);
-  if (nd.lastType !== LAST_NORM) throw errno(EEXIST, 'the new name {} exists: it is . or .. or the root', name);
+  if (nd.lastType !== LAST_NORM)
+    throw errno(EEXIST, 'the new name {} exists: it is . or .. or the root', name);
   const child = nd.child(nd.last);
   if (child !== null) {
     mnt_want_write(nd.path);
@@ -216,7 +217,8 @@ export function vfs_unlink(current: Current, dir: Path, victim: Dentry): void {
 
 export function do_unlinkat(current: Current, dfd: number, name: string): void {
   const nd = filename_parentat(current, dfd, name);
-  if (nd.lastType !== LAST_NORM) throw errno(EISDIR, 'unlink removes no directories: {} is . or .. or the root', name);
+  if (nd.lastType !== LAST_NORM)
+    throw errno(EISDIR, 'unlink removes no directories: {} is . or .. or the root', name);
   const victim = nd.child(nd.last);
   if (victim === null) throw errno(ENOENT, '{} does not exist in {}', nd.last, nd.path);
   mnt_want_write(nd.path);
@@ -295,7 +297,12 @@ export function do_renameat2(
   if (is_subdir(to.dentry, old))
     throw errno(EINVAL, '{} cannot become a directory inside itself', old);
   if (target !== null && is_subdir(from.dentry, target)) {
-    throw errno(flags & RENAME_EXCHANGE ? EINVAL : ENOTEMPTY, 'rename: {} cannot be replaced, it contains {}', target, old);
+    throw errno(
+      flags & RENAME_EXCHANGE ? EINVAL : ENOTEMPTY,
+      'rename: {} cannot be replaced, it contains {}',
+      target,
+      old,
+    );
   }
   vfs_rename(current, from.path, old, to.path, to.last, target, flags);
 }

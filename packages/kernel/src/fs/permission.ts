@@ -42,7 +42,8 @@ export function inode_permission(
     ) {
       throw errno(EROFS, '{} is on a read-only file system', what);
     }
-    if (inode.flags & S_IMMUTABLE) throw errno(EPERM, '{} cannot be written: it is immutable', what);
+    if (inode.flags & S_IMMUTABLE)
+      throw errno(EPERM, '{} cannot be written: it is immutable', what);
   }
   inode.permission(current, mask, what);
 }
@@ -66,7 +67,8 @@ export function may_delete(current: Current, dir: Path, victim: Dentry, isdir: b
   }
   if (isdir) {
     if (!S_ISDIR(inode.mode)) throw errno(ENOTDIR, '{} is not a directory', victim);
-  } else if (S_ISDIR(inode.mode)) throw errno(EISDIR, '{} is a directory: rmdir removes it', victim);
+  } else if (S_ISDIR(inode.mode))
+    throw errno(EISDIR, '{} is a directory: rmdir removes it', victim);
 }
 
 /** In a sticky directory a file goes with its owner, the directory's owner or CAP_FOWNER. */

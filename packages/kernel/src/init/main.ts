@@ -23,6 +23,7 @@ import { Uts } from '../kernel/uts.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';
 import { type InitramfsEntry, populate_rootfs } from './initramfs.ts';
+import { mount_pseudo } from './mounts.ts';
 import { make_kthreadd } from './kthread.ts';
 
 /** What a machine is started with. */
@@ -197,6 +198,7 @@ export function start_kernel(options: BootOptions): Vmlinux {
   mnt_init(boot);
   populate_rootfs(boot, options.initramfs);
   boot.fs = init_fs(kernel);
+  mount_pseudo(boot);
   kernel.printk(6, `Unpacked initramfs: ${options.initramfs.length} files`);
   return kernel;
 }

@@ -7,7 +7,14 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { EventfdFile } from '../fs/eventfd.ts';
-import { EP_MAX_EVENTS, type EpollEvent, EventpollFile, do_epoll_ctl, ep_poll, eventpoll_new } from '../fs/eventpoll.ts';
+import {
+  EP_MAX_EVENTS,
+  type EpollEvent,
+  EventpollFile,
+  do_epoll_ctl,
+  ep_poll,
+  eventpoll_new,
+} from '../fs/eventpoll.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { MAY_READ } from '../fs/inode.ts';
 import { memfd_create } from '../fs/tmpfs/memfd.ts';
@@ -31,17 +38,26 @@ export function sys_epoll_create(current: Current, hint: number): number {
 
 function epollOf(current: Current, epfd: number): EventpollFile {
   const file = fget(current, epfd);
-  if (!(file instanceof EventpollFile)) throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
+  if (!(file instanceof EventpollFile))
+    throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
   return file;
 }
 
-export function sys_epoll_ctl(current: Current, epfd: number, op: number, fd: number, at: number): number {
+export function sys_epoll_ctl(
+  current: Current,
+  epfd: number,
+  op: number,
+  fd: number,
+  at: number,
+): number {
   const { mem } = current;
   let event: EpollEvent | null = null;
-  if (op !== EPOLL_CTL_DEL) event = { events: mem.getU32(at), dataLo: mem.getU32(at + 4), dataHi: mem.getU32(at + 8) };
+  if (op !== EPOLL_CTL_DEL)
+    event = { events: mem.getU32(at), dataLo: mem.getU32(at + 4), dataHi: mem.getU32(at + 8) };
   const file = fget(current, epfd);
   const target = fget(current, fd);
-  if (!(file instanceof EventpollFile)) throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
+  if (!(file instanceof EventpollFile))
+    throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
   do_epoll_ctl(current, file, op, target, fd, event);
   return 0;
 }
@@ -51,11 +67,18 @@ interface EpollWait {
 }
 
 /** @param timeout nanoseconds; Infinity waits for ever */
-function do_epoll_wait(task: Task, epfd: number, events: number, max: number, timeout: number): number {
+function do_epoll_wait(
+  task: Task,
+  epfd: number,
+  events: number,
+  max: number,
+  timeout: number,
+): number {
   if (max <= 0 || max > EP_MAX_EVENTS) throw errno(EINVAL, 'epoll_wait: {} events', max);
   const ep = epollOf(task, epfd);
   const state = (task.callState ??= {
-    deadline: timeout === Infinity ? Infinity : timeout === 0 ? 0 : task.kernel.clock.now() + timeout,
+    deadline:
+      timeout === Infinity ? Infinity : timeout === 0 ? 0 : task.kernel.clock.now() + timeout,
   }) as EpollWait;
   const ready = ep_poll(task, ep, max, state.deadline);
   if (typeof ready === 'number') return ready;
@@ -69,19 +92,37 @@ function do_epoll_wait(task: Task, epfd: number, events: number, max: number, ti
 
 const millis = (timeout: number): number => (timeout < 0 ? Infinity : timeout * 1e6);
 
-export function sys_epoll_wait(task: Task, epfd: number, events: number, max: number, timeout: number): number {
+export function sys_epoll_wait(
+  task: Task,
+  epfd: number,
+  events: number,
+  max: number,
+  timeout: number,
+): number {
   return do_epoll_wait(task, epfd, events, max, millis(timeout));
 }
 
 export function sys_epoll_pwait(
-  task: Task, epfd: number, events: number, max: number, timeout: number, mask: number, size: number,
+  task: Task,
+  epfd: number,
+  events: number,
+  max: number,
+  timeout: number,
+  mask: number,
+  size: number,
 ): number {
   if (task.callState === null) user_sigmask(task, mask, size);
   return do_epoll_wait(task, epfd, events, max, millis(timeout));
 }
 
 export function sys_epoll_pwait2(
-  task: Task, epfd: number, events: number, max: number, ts: number, mask: number, size: number,
+  task: Task,
+  epfd: number,
+  events: number,
+  max: number,
+  ts: number,
+  mask: number,
+  size: number,
 ): number {
   const timeout = ts === 0 ? Infinity : read_timespec(task, ts);
   if (task.callState === null) user_sigmask(task, mask, size);
@@ -89,7 +130,8 @@ export function sys_epoll_pwait2(
 }
 
 export function sys_eventfd2(current: Current, count: number, flags: number): number {
-  if (flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK)) throw errno(EINVAL, 'eventfd2: flags {} are unknown', flags);
+  if (flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
+    throw errno(EINVAL, 'eventfd2: flags {} are unknown', flags);
   return fd_install(current, new EventfdFile(current, count, flags), (flags & EFD_CLOEXEC) !== 0);
 }
 
@@ -98,7 +140,8 @@ export function sys_eventfd(current: Current, count: number): number {
 }
 
 export function sys_inotify_init1(current: Current, flags: number): number {
-  if (flags & ~(IN_CLOEXEC | IN_NONBLOCK)) throw errno(EINVAL, 'inotify_init1: flags {} are unknown', flags);
+  if (flags & ~(IN_CLOEXEC | IN_NONBLOCK))
+    throw errno(EINVAL, 'inotify_init1: flags {} are unknown', flags);
   return fd_install(current, inotify_new(current, flags), (flags & IN_CLOEXEC) !== 0);
 }
 
@@ -108,13 +151,21 @@ export function sys_inotify_init(current: Current): number {
 
 function inotifyOf(current: Current, fd: number): InotifyFile {
   const file = fget(current, fd);
-  if (!(file instanceof InotifyFile)) throw errno(EINVAL, 'fd {} ({}) is not an inotify instance', fd, file.path);
+  if (!(file instanceof InotifyFile))
+    throw errno(EINVAL, 'fd {} ({}) is not an inotify instance', fd, file.path);
   return file;
 }
 
-export function sys_inotify_add_watch(current: Current, fd: number, name: number, mask: number): number {
-  if (mask === 0 || !(mask & 0xfff)) throw errno(EINVAL, 'inotify_add_watch: mask {} names no event', mask);
-  if ((mask & 0x30000000) === 0x30000000) throw errno(EINVAL, 'inotify_add_watch: IN_MASK_ADD excludes IN_MASK_CREATE');
+export function sys_inotify_add_watch(
+  current: Current,
+  fd: number,
+  name: number,
+  mask: number,
+): number {
+  if (mask === 0 || !(mask & 0xfff))
+    throw errno(EINVAL, 'inotify_add_watch: mask {} names no event', mask);
+  if ((mask & 0x30000000) === 0x30000000)
+    throw errno(EINVAL, 'inotify_add_watch: IN_MASK_ADD excludes IN_MASK_CREATE');
   const file = inotifyOf(current, fd);
   const path = user_path_at(current, AT_FDCWD, name, mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW);
   path_permission(current, path, MAY_READ);
@@ -133,8 +184,10 @@ const MFD_NOEXEC_SEAL = 8;
 const MFD_EXEC = 16;
 
 export function sys_memfd_create(current: Current, name: number, flags: number): number {
-  if (flags & MFD_HUGETLB) throw errno(EINVAL, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
-  if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) throw errno(EINVAL, 'memfd_create: flags {} are unknown', flags);
+  if (flags & MFD_HUGETLB)
+    throw errno(EINVAL, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
+  if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
+    throw errno(EINVAL, 'memfd_create: flags {} are unknown', flags);
   if ((flags & 24) === 24) throw errno(EINVAL, 'memfd_create: MFD_EXEC excludes MFD_NOEXEC_SEAL');
   const text = current.mem.readString(name, 249);
   if (text === null) throw errno(EINVAL, 'memfd_create: the name has more than 249 bytes');
@@ -146,15 +199,51 @@ export function sys_memfd_create(current: Current, name: number, flags: number):
 export const EPOLL: readonly SyscallRow[] = [
   row(NR.__NR_epoll_create, 'epoll_create', [int], FULL, sys_epoll_create),
   row(NR.__NR_epoll_create1, 'epoll_create1', [flags('epoll_create')], FULL, sys_epoll_create1),
-  row(NR.__NR_epoll_ctl, 'epoll_ctl', [fd, choice('epoll_ctl'), fd, inStruct('epoll_event')], FULL, sys_epoll_ctl),
-  row(NR.__NR_epoll_wait, 'epoll_wait', [fd, outArray('epoll_event', -1), int, int], FULL, sys_epoll_wait),
-  row(NR.__NR_epoll_pwait, 'epoll_pwait', [fd, outArray('epoll_event', -1), int, int, inStruct('sigset'), size], FULL, sys_epoll_pwait),
-  row(NR.__NR_epoll_pwait2, 'epoll_pwait2', [fd, outArray('epoll_event', -1), int, inStruct('timespec'), inStruct('sigset'), size], FULL, sys_epoll_pwait2),
+  row(
+    NR.__NR_epoll_ctl,
+    'epoll_ctl',
+    [fd, choice('epoll_ctl'), fd, inStruct('epoll_event')],
+    FULL,
+    sys_epoll_ctl,
+  ),
+  row(
+    NR.__NR_epoll_wait,
+    'epoll_wait',
+    [fd, outArray('epoll_event', -1), int, int],
+    FULL,
+    sys_epoll_wait,
+  ),
+  row(
+    NR.__NR_epoll_pwait,
+    'epoll_pwait',
+    [fd, outArray('epoll_event', -1), int, int, inStruct('sigset'), size],
+    FULL,
+    sys_epoll_pwait,
+  ),
+  row(
+    NR.__NR_epoll_pwait2,
+    'epoll_pwait2',
+    [fd, outArray('epoll_event', -1), int, inStruct('timespec'), inStruct('sigset'), size],
+    FULL,
+    sys_epoll_pwait2,
+  ),
   row(NR.__NR_eventfd, 'eventfd', [uint], FULL, sys_eventfd),
   row(NR.__NR_eventfd2, 'eventfd2', [uint, flags('eventfd')], FULL, sys_eventfd2),
   row(NR.__NR_inotify_init, 'inotify_init', [], FULL, sys_inotify_init),
   row(NR.__NR_inotify_init1, 'inotify_init1', [flags('inotify_init')], FULL, sys_inotify_init1),
-  row(NR.__NR_inotify_add_watch, 'inotify_add_watch', [fd, path, flags('inotify')], FULL, sys_inotify_add_watch),
+  row(
+    NR.__NR_inotify_add_watch,
+    'inotify_add_watch',
+    [fd, path, flags('inotify')],
+    FULL,
+    sys_inotify_add_watch,
+  ),
   row(NR.__NR_inotify_rm_watch, 'inotify_rm_watch', [fd, int], FULL, sys_inotify_rm_watch),
-  row(NR.__NR_memfd_create, 'memfd_create', [str, flags('memfd')], partial('no huge pages'), sys_memfd_create),
+  row(
+    NR.__NR_memfd_create,
+    'memfd_create',
+    [str, flags('memfd')],
+    partial('no huge pages'),
+    sys_memfd_create,
+  ),
 ];

@@ -13,7 +13,13 @@ import { FownStruct } from '../fs/fcntl.ts';
 import { FMODE_PATH, type File } from '../fs/file.ts';
 import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
-import { FileLock, flock_lock_file, flock_range, posix_lock_file, posix_test_lock } from '../fs/locks.ts';
+import {
+  FileLock,
+  flock_lock_file,
+  flock_range,
+  posix_lock_file,
+  posix_test_lock,
+} from '../fs/locks.ts';
 import { get_pipe_info, pipe_set_size } from '../fs/pipe.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
@@ -25,8 +31,13 @@ const FASYNC = 0x2000;
 const SETFL_MASK = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | FASYNC;
 
 function setfl(current: Current, file: File, arg: number): number {
-  if (file.inode.flags & S_APPEND && !(arg & F.O_APPEND)) throw errno(EPERM, '{} is append-only', file.path);
-  if (arg & F.O_NOATIME && !(file.flags & F.O_NOATIME) && !inode_owner_or_capable(current, file.inode)) {
+  if (file.inode.flags & S_APPEND && !(arg & F.O_APPEND))
+    throw errno(EPERM, '{} is append-only', file.path);
+  if (
+    arg & F.O_NOATIME &&
+    !(file.flags & F.O_NOATIME) &&
+    !inode_owner_or_capable(current, file.inode)
+  ) {
     throw errno(EPERM, 'O_NOATIME needs the owner of {} or CAP_FOWNER', file.path);
   }
   if (arg & F.O_DIRECT && !(file.flags & F.O_DIRECT) && file.seekable && S_ISREG(file.inode.mode)) {
@@ -56,7 +67,8 @@ function setown(task: Task, file: File, arg: number): number {
   const who = arg | 0;
   if (who === -(2 ** 31)) throw errno(EINVAL, 'F_SETOWN: {} is out of range', who);
   const pid = Math.abs(who);
-  if (pid !== 0 && task.kernel.pids.find(pid) === null) throw errno(ESRCH, 'F_SETOWN: no process or group {}', pid);
+  if (pid !== 0 && task.kernel.pids.find(pid) === null)
+    throw errno(ESRCH, 'F_SETOWN: no process or group {}', pid);
   f_setown(task, file, who < 0 ? F.F_OWNER_PGRP : F.F_OWNER_PID, pid);
   return 0;
 }
@@ -64,8 +76,10 @@ function setown(task: Task, file: File, arg: number): number {
 function setownEx(task: Task, file: File, arg: number): number {
   const type = task.mem.getI32(arg);
   const pid = task.mem.getI32(arg + 4);
-  if (type < 0 || type > 2) throw errno(EINVAL, 'F_SETOWN_EX: type {} is none of F_OWNER_TID, PID, PGRP', type);
-  if (pid !== 0 && task.kernel.pids.find(pid) === null) throw errno(ESRCH, 'F_SETOWN_EX: no process, thread or group {}', pid);
+  if (type < 0 || type > 2)
+    throw errno(EINVAL, 'F_SETOWN_EX: type {} is none of F_OWNER_TID, PID, PGRP', type);
+  if (pid !== 0 && task.kernel.pids.find(pid) === null)
+    throw errno(ESRCH, 'F_SETOWN_EX: no process, thread or group {}', pid);
   f_setown(task, file, type, pid);
   return 0;
 }
@@ -79,14 +93,16 @@ function readLock(task: Task, file: File, cmd: number, arg: number): FileLock {
   if (type > 2) throw errno(EINVAL, 'l_type {} is none of F_RDLCK, F_WRLCK, F_UNLCK', type);
   const whence = mem.getU16(arg + 2);
   const [start, end] = flock_range(file, whence, mem.getI64(arg + 8), mem.getI64(arg + 16));
-  if (isOfd(cmd) && mem.getI32(arg + 24) !== 0) throw errno(EINVAL, 'l_pid must be 0 for open-file locks');
+  if (isOfd(cmd) && mem.getI32(arg + 24) !== 0)
+    throw errno(EINVAL, 'l_pid must be 0 for open-file locks');
   const owner: FilesStruct | File = isOfd(cmd) ? file : task.files;
   return new FileLock(type, start, end, owner, isOfd(cmd) ? -1 : task.tgid);
 }
 
 function getlk(task: Task, file: File, cmd: number, arg: number): number {
   const lock = readLock(task, file, cmd, arg);
-  if (lock.type === F.F_UNLCK && !isOfd(cmd)) throw errno(EINVAL, 'F_GETLK asks for a read or write lock');
+  if (lock.type === F.F_UNLCK && !isOfd(cmd))
+    throw errno(EINVAL, 'F_GETLK asks for a read or write lock');
   const other = posix_test_lock(file.inode, lock);
   const { mem } = task;
   if (other === null) {
@@ -108,14 +124,18 @@ function setlk(task: Task, file: File, cmd: number, arg: number): number {
 
 function dupfd(task: Task, file: File, from: number, cloexec: boolean): number {
   const limit = task.rlimit(RLIMIT_NOFILE);
-  if (from < 0 || from >= limit) throw errno(EINVAL, 'F_DUPFD: {} is not below RLIMIT_NOFILE ({})', from, limit);
+  if (from < 0 || from >= limit)
+    throw errno(EINVAL, 'F_DUPFD: {} is not below RLIMIT_NOFILE ({})', from, limit);
   get_unused_fd(task, from);
   return fd_install(task, file.get(), cloexec, from);
 }
 
 export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): number {
   const file = fget_raw(task, fd);
-  if (file.mode & FMODE_PATH && ![F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_GETFD, F.F_SETFD, F.F_GETFL].includes(cmd)) {
+  if (
+    file.mode & FMODE_PATH &&
+    ![F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_GETFD, F.F_SETFD, F.F_GETFL].includes(cmd)
+  ) {
     throw errno(EBADF, 'fd {} was opened with O_PATH: it only names {}', fd, file.path);
   }
   const num = arg > 2 ** 31 ? -1 : arg;
@@ -187,11 +207,18 @@ function pipeSize(task: Task, file: File, cmd: number, arg: number): number {
 }
 
 function setlease(task: Task, file: File, type: number): number {
-  if (!S_ISREG(file.inode.mode)) throw errno(EINVAL, 'a lease needs a regular file, {} is none', file.path);
+  if (!S_ISREG(file.inode.mode))
+    throw errno(EINVAL, 'a lease needs a regular file, {} is none', file.path);
   if (type === F.F_UNLCK) throw errno(EAGAIN, 'there is no lease on {}', file.path);
-  if (type !== F.F_RDLCK && type !== F.F_WRLCK) throw errno(EINVAL, 'F_SETLEASE: type {} is unknown', type);
+  if (type !== F.F_RDLCK && type !== F.F_WRLCK)
+    throw errno(EINVAL, 'F_SETLEASE: type {} is unknown', type);
   if (task.cred.fsuid !== file.inode.uid && !capable(task.cred, CAP_LEASE)) {
-    throw errno(EACCES, 'a lease on {} needs its owner (uid {}) or CAP_LEASE', file.path, file.inode.uid);
+    throw errno(
+      EACCES,
+      'a lease on {} needs its owner (uid {}) or CAP_LEASE',
+      file.path,
+      file.inode.uid,
+    );
   }
   throw errno(EINVAL, 'tmpfs files have no leases here ({})', file.path);
 }
@@ -216,7 +243,8 @@ export function sys_dup3(current: Current, oldfd: number, newfd: number, flags: 
 
 function do_dup2(current: Current, oldfd: number, newfd: number, cloexec: boolean): number {
   const limit = current.rlimit(RLIMIT_NOFILE);
-  if (newfd < 0 || newfd >= limit) throw errno(EBADF, 'dup2: descriptor {} is not below RLIMIT_NOFILE ({})', newfd, limit);
+  if (newfd < 0 || newfd >= limit)
+    throw errno(EBADF, 'dup2: descriptor {} is not below RLIMIT_NOFILE ({})', newfd, limit);
   const file = fget_raw(current, oldfd).get();
   const { files } = current;
   const old = files.remove(newfd);
@@ -227,10 +255,13 @@ function do_dup2(current: Current, oldfd: number, newfd: number, cloexec: boolea
 
 export function sys_flock(current: Current, fd: number, op: number): number {
   const file = fget(current, fd);
-  const type = { [F.LOCK_SH]: F.F_RDLCK, [F.LOCK_EX]: F.F_WRLCK, [F.LOCK_UN]: F.F_UNLCK }[op & ~F.LOCK_NB];
+  const type = { [F.LOCK_SH]: F.F_RDLCK, [F.LOCK_EX]: F.F_WRLCK, [F.LOCK_UN]: F.F_UNLCK }[
+    op & ~F.LOCK_NB
+  ];
   if (op & F.LOCK_MAND) return 0;
   if (type === undefined) throw errno(EINVAL, 'flock: operation {} is none of LOCK_SH, EX, UN', op);
-  if (type !== F.F_UNLCK && !file.readable && !file.writable) throw errno(EBADF, '{} is open for nothing', file.path);
+  if (type !== F.F_UNLCK && !file.readable && !file.writable)
+    throw errno(EBADF, '{} is open for nothing', file.path);
   return flock_lock_file(current, file, type, !(op & F.LOCK_NB));
 }
 
@@ -264,7 +295,13 @@ export function sys_ioctl(current: Current, fd: number, cmd: number, arg: number
 }
 
 export const FCNTL: readonly SyscallRow[] = [
-  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], partial('no leases, no dnotify, no O_ASYNC signals'), sys_fcntl),
+  row(
+    NR.__NR_fcntl,
+    'fcntl',
+    [fd, choice('fcntl'), ulong],
+    partial('no leases, no dnotify, no O_ASYNC signals'),
+    sys_fcntl,
+  ),
   row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),
   row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
   row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),

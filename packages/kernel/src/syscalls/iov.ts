@@ -10,7 +10,12 @@ const TASK_SIZE = 2 ** 47 - 4096;
 /** A user buffer must lie in user space (access_ok); whether it is mapped is seen when it is touched. */
 export function access_ok(address: number, length: number): void {
   if (address < 0 || address + length > TASK_SIZE) {
-    throw errno(EFAULT, 'buffer {} of {} bytes is not in user space', '0x' + address.toString(16), length);
+    throw errno(
+      EFAULT,
+      'buffer {} of {} bytes is not in user space',
+      '0x' + address.toString(16),
+      length,
+    );
   }
 }
 

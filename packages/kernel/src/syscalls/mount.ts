@@ -30,10 +30,24 @@ function optionData(current: Current, at: number): string {
   return current.mem.readString(at, 4095) ?? '';
 }
 
-export function sys_mount(current: Current, source: number, target: number, type: number, flags: number, data: number): number {
+export function sys_mount(
+  current: Current,
+  source: number,
+  target: number,
+  type: number,
+  flags: number,
+  data: number,
+): number {
   if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
   const at = user_path_at(current, AT_FDCWD, target, LOOKUP_FOLLOW);
-  path_mount(current, optionalString(current, source), at, optionalString(current, type), flags, optionData(current, data));
+  path_mount(
+    current,
+    optionalString(current, source),
+    at,
+    optionalString(current, type),
+    flags,
+    optionData(current, data),
+  );
   return 0;
 }
 
@@ -61,7 +75,8 @@ export function sys_pivot_root(task: Task, newRoot: number, putOld: number): num
 }
 
 function admin(current: Current, what: string): void {
-  if (!capable(current.cred, CAP_SYS_ADMIN)) throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
+  if (!capable(current.cred, CAP_SYS_ADMIN))
+    throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
 }
 
 export function sys_swapon(current: Current): number {
@@ -89,8 +104,12 @@ export function sys_sysfs(current: Current, option: number, arg1: number, arg2: 
     }
     case 2: {
       const name = names[arg1];
-      if (name === undefined) throw errno(EINVAL, 'sysfs: there is no file system type number {}', arg1);
-      current.mem.write(arg2, Uint8Array.from(name + '\0', (c) => c.charCodeAt(0)));
+      if (name === undefined)
+        throw errno(EINVAL, 'sysfs: there is no file system type number {}', arg1);
+      current.mem.write(
+        arg2,
+        Uint8Array.from(name + '\0', (c) => c.charCodeAt(0)),
+      );
       return 0;
     }
     case 3:
@@ -105,18 +124,41 @@ export function sys_name_to_handle_at(): number {
 }
 
 export function sys_open_by_handle_at(current: Current): number {
-  if (!capable(current.cred, 2)) throw errno(EPERM, 'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not', current.cred.euid);
+  if (!capable(current.cred, 2))
+    throw errno(
+      EPERM,
+      'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not',
+      current.cred.euid,
+    );
   throw errno(EOPNOTSUPP, 'the file systems here give no file handles (open_by_handle_at)');
 }
 
 export const MOUNT: readonly SyscallRow[] = [
-  row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], partial('propagation between peers is recorded, not acted on'), sys_mount),
+  row(
+    NR.__NR_mount,
+    'mount',
+    [path, path, str, flags('mount'), ptr],
+    partial('propagation between peers is recorded, not acted on'),
+    sys_mount,
+  ),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
   row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
   row(NR.__NR_swapon, 'swapon', [path, int], NO_SWAP, sys_swapon),
   row(NR.__NR_swapoff, 'swapoff', [path], NO_SWAP, sys_swapoff),
   row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NO_SWAP, sys_quotactl),
   row(NR.__NR_sysfs, 'sysfs', [int, ulong, ulong], FULL, sys_sysfs),
-  row(NR.__NR_name_to_handle_at, 'name_to_handle_at', [dirfd, path, ptr, ptr, flags('at')], NO_HANDLES, sys_name_to_handle_at),
-  row(NR.__NR_open_by_handle_at, 'open_by_handle_at', [fd, ptr, flags('open')], NO_HANDLES, sys_open_by_handle_at),
+  row(
+    NR.__NR_name_to_handle_at,
+    'name_to_handle_at',
+    [dirfd, path, ptr, ptr, flags('at')],
+    NO_HANDLES,
+    sys_name_to_handle_at,
+  ),
+  row(
+    NR.__NR_open_by_handle_at,
+    'open_by_handle_at',
+    [fd, ptr, flags('open')],
+    NO_HANDLES,
+    sys_open_by_handle_at,
+  ),
 ];

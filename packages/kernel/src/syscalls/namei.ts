@@ -25,7 +25,18 @@ import {
   do_unlinkat,
 } from '../fs/namei_ops.ts';
 import { mnt_want_write } from '../fs/permission.ts';
-import { dev, dirfd, fd, flags, inStruct, int, mode as modeKind, outBuf, path, uid } from './kinds.ts';
+import {
+  dev,
+  dirfd,
+  fd,
+  flags,
+  inStruct,
+  int,
+  mode as modeKind,
+  outBuf,
+  path,
+  uid,
+} from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 export function sys_mkdirat(current: Current, dfd: number, name: number, mode: number): number {
@@ -37,7 +48,13 @@ export function sys_mkdir(current: Current, name: number, mode: number): number 
   return sys_mkdirat(current, AT_FDCWD, name, mode);
 }
 
-export function sys_mknodat(current: Current, dfd: number, name: number, mode: number, dev: number): number {
+export function sys_mknodat(
+  current: Current,
+  dfd: number,
+  name: number,
+  mode: number,
+  dev: number,
+): number {
   do_mknodat(current, dfd, getname(current, name), mode, dev);
   return 0;
 }
@@ -55,10 +72,26 @@ export function sys_symlink(current: Current, target: number, name: number): num
   return sys_symlinkat(current, target, AT_FDCWD, name);
 }
 
-export function sys_linkat(current: Current, olddfd: number, old: number, newdfd: number, name: number, flags: number): number {
-  if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) throw errno(EINVAL, 'linkat: flags {} are unknown', flags);
+export function sys_linkat(
+  current: Current,
+  olddfd: number,
+  old: number,
+  newdfd: number,
+  name: number,
+  flags: number,
+): number {
+  if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+    throw errno(EINVAL, 'linkat: flags {} are unknown', flags);
   const follow = (flags & AT_SYMLINK_FOLLOW) !== 0;
-  do_linkat(current, olddfd, getname(current, old), newdfd, getname(current, name), follow, (flags & AT_EMPTY_PATH) !== 0);
+  do_linkat(
+    current,
+    olddfd,
+    getname(current, old),
+    newdfd,
+    getname(current, name),
+    follow,
+    (flags & AT_EMPTY_PATH) !== 0,
+  );
   return 0;
 }
 
@@ -81,12 +114,25 @@ export function sys_rmdir(current: Current, name: number): number {
   return sys_unlinkat(current, AT_FDCWD, name, AT_REMOVEDIR);
 }
 
-export function sys_renameat2(current: Current, olddfd: number, old: number, newdfd: number, name: number, flags: number): number {
+export function sys_renameat2(
+  current: Current,
+  olddfd: number,
+  old: number,
+  newdfd: number,
+  name: number,
+  flags: number,
+): number {
   do_renameat2(current, olddfd, getname(current, old), newdfd, getname(current, name), flags);
   return 0;
 }
 
-export function sys_renameat(current: Current, olddfd: number, old: number, newdfd: number, name: number): number {
+export function sys_renameat(
+  current: Current,
+  olddfd: number,
+  old: number,
+  newdfd: number,
+  name: number,
+): number {
   return sys_renameat2(current, olddfd, old, newdfd, name, 0);
 }
 
@@ -94,7 +140,13 @@ export function sys_rename(current: Current, old: number, name: number): number 
   return sys_renameat2(current, AT_FDCWD, old, AT_FDCWD, name, 0);
 }
 
-export function sys_readlinkat(current: Current, dfd: number, name: number, buf: number, length: number): number {
+export function sys_readlinkat(
+  current: Current,
+  dfd: number,
+  name: number,
+  buf: number,
+  length: number,
+): number {
   if (length <= 0) throw errno(EINVAL, 'readlink: buffer size {} is not positive', length);
   const path = user_path_at(current, dfd, name, LOOKUP_EMPTY);
   const { inode } = path.dentry;
@@ -111,10 +163,18 @@ export function sys_readlink(current: Current, name: number, buf: number, length
   return sys_readlinkat(current, AT_FDCWD, name, buf, length);
 }
 
-export function sys_fchmodat2(current: Current, dfd: number, name: number, mode: number, flags: number): number {
-  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) throw errno(EINVAL, 'fchmodat2: flags {} are unknown', flags);
+export function sys_fchmodat2(
+  current: Current,
+  dfd: number,
+  name: number,
+  mode: number,
+  flags: number,
+): number {
+  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+    throw errno(EINVAL, 'fchmodat2: flags {} are unknown', flags);
   const path = user_path_at(current, dfd, name, atLookup(flags));
-  if (S_ISLNK(path.dentry.inode.mode)) throw errno(EOPNOTSUPP, 'symbolic link {} has no mode of its own', path);
+  if (S_ISLNK(path.dentry.inode.mode))
+    throw errno(EOPNOTSUPP, 'symbolic link {} has no mode of its own', path);
   chmod_common(current, path, mode);
   return 0;
 }
@@ -135,8 +195,16 @@ export function sys_fchmod(current: Current, fd: number, mode: number): number {
 const atLookup = (flags: number): number =>
   (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 
-export function sys_fchownat(current: Current, dfd: number, name: number, uid: number, gid: number, flags: number): number {
-  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) throw errno(EINVAL, 'fchownat: flags {} are unknown', flags);
+export function sys_fchownat(
+  current: Current,
+  dfd: number,
+  name: number,
+  uid: number,
+  gid: number,
+  flags: number,
+): number {
+  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+    throw errno(EINVAL, 'fchownat: flags {} are unknown', flags);
   chown_common(current, user_path_at(current, dfd, name, atLookup(flags)), uid >>> 0, gid >>> 0);
   return 0;
 }
@@ -158,7 +226,11 @@ const UTIME_NOW = 0x3fffffff;
 const UTIME_OMIT = 0x3ffffffe;
 
 /** Sets times: null means now, for who may write; UTIME_NOW and UTIME_OMIT stand for the clock and for no change. */
-function vfs_utimes(current: Current, path: Path, times: readonly [Timespec, Timespec] | null): number {
+function vfs_utimes(
+  current: Current,
+  path: Path,
+  times: readonly [Timespec, Timespec] | null,
+): number {
   mnt_want_write(path);
   if (times === null || (times[0].nsec === UTIME_NOW && times[1].nsec === UTIME_NOW)) {
     notify_change(current, path, { touch: true });
@@ -188,10 +260,17 @@ function timespecs(current: Current, at: number): [Timespec, Timespec] | null {
   ];
 }
 
-export function sys_utimensat(current: Current, dfd: number, name: number, times: number, flags: number): number {
+export function sys_utimensat(
+  current: Current,
+  dfd: number,
+  name: number,
+  times: number,
+  flags: number,
+): number {
   const values = timespecs(current, times);
   if (values !== null && values[0].nsec === UTIME_OMIT && values[1].nsec === UTIME_OMIT) return 0;
-  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) throw errno(EINVAL, 'utimensat: flags {} are unknown', flags);
+  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+    throw errno(EINVAL, 'utimensat: flags {} are unknown', flags);
   if (name === 0 && dfd !== AT_FDCWD) {
     if (flags !== 0) throw errno(EINVAL, 'utimensat: flags {} without a path', flags);
     return vfs_utimes(current, fget_raw(current, dfd).path, values);
@@ -204,7 +283,8 @@ function timevals(current: Current, at: number): [Timespec, Timespec] | null {
   const values = timespecs(current, at);
   if (values === null) return null;
   for (const t of values) {
-    if (t.nsec < 0 || t.nsec >= 1_000_000) throw errno(EINVAL, 'utimes: {} microseconds are not below a second', t.nsec);
+    if (t.nsec < 0 || t.nsec >= 1_000_000)
+      throw errno(EINVAL, 'utimes: {} microseconds are not below a second', t.nsec);
   }
   return [
     { sec: values[0].sec, nsec: values[0].nsec * 1000 },
@@ -214,7 +294,8 @@ function timevals(current: Current, at: number): [Timespec, Timespec] | null {
 
 export function sys_futimesat(current: Current, dfd: number, name: number, times: number): number {
   const values = timevals(current, times);
-  if (name === 0 && dfd !== AT_FDCWD) return vfs_utimes(current, fget_raw(current, dfd).path, values);
+  if (name === 0 && dfd !== AT_FDCWD)
+    return vfs_utimes(current, fget_raw(current, dfd).path, values);
   return vfs_utimes(current, user_path_at(current, dfd, name, LOOKUP_FOLLOW), values);
 }
 
@@ -225,7 +306,12 @@ export function sys_utimes(current: Current, name: number, times: number): numbe
 export function sys_utime(current: Current, name: number, times: number): number {
   const { mem } = current;
   const values: [Timespec, Timespec] | null =
-    times === 0 ? null : [{ sec: mem.getI64(times), nsec: 0 }, { sec: mem.getI64(times + 8), nsec: 0 }];
+    times === 0
+      ? null
+      : [
+          { sec: mem.getI64(times), nsec: 0 },
+          { sec: mem.getI64(times + 8), nsec: 0 },
+        ];
   return vfs_utimes(current, user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW), values);
 }
 
@@ -246,7 +332,13 @@ export const NAMEI: readonly SyscallRow[] = [
   row(NR.__NR_rmdir, 'rmdir', [path], FULL, sys_rmdir),
   row(NR.__NR_rename, 'rename', [path, path], FULL, sys_rename),
   row(NR.__NR_renameat, 'renameat', [dirfd, path, dirfd, path], FULL, sys_renameat),
-  row(NR.__NR_renameat2, 'renameat2', [dirfd, path, dirfd, path, flags('rename')], FULL, sys_renameat2),
+  row(
+    NR.__NR_renameat2,
+    'renameat2',
+    [dirfd, path, dirfd, path, flags('rename')],
+    FULL,
+    sys_renameat2,
+  ),
   row(NR.__NR_readlink, 'readlink', [path, outBuf(), int], FULL, sys_readlink),
   row(NR.__NR_readlinkat, 'readlinkat', [dirfd, path, outBuf(), int], FULL, sys_readlinkat),
   row(NR.__NR_chmod, 'chmod', [path, modeKind], FULL, sys_chmod),
@@ -260,5 +352,11 @@ export const NAMEI: readonly SyscallRow[] = [
   row(NR.__NR_utime, 'utime', [path, inStruct('utimbuf')], FULL, sys_utime),
   row(NR.__NR_utimes, 'utimes', [path, inStruct('timeval2')], FULL, sys_utimes),
   row(NR.__NR_futimesat, 'futimesat', [dirfd, path, inStruct('timeval2')], FULL, sys_futimesat),
-  row(NR.__NR_utimensat, 'utimensat', [dirfd, path, inStruct('timespec2'), flags('at')], FULL, sys_utimensat),
+  row(
+    NR.__NR_utimensat,
+    'utimensat',
+    [dirfd, path, inStruct('timespec2'), flags('at')],
+    FULL,
+    sys_utimensat,
+  ),
 ];

@@ -1,4 +1,14 @@
-import { E2BIG, EAGAIN, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE } from '@vitrine/uapi/errno.ts';
+import {
+  E2BIG,
+  EAGAIN,
+  EINVAL,
+  EISDIR,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+  ERANGE,
+} from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_CHROOT } from '@vitrine/uapi/capability.ts';
 import {
   AT_EACCESS,
@@ -33,15 +43,40 @@ import {
 } from '../fs/fdtable.ts';
 import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
 import { MAY_EXEC, S_ISDIR, S_ISREG } from '../fs/inode.ts';
-import { LOOKUP_DIRECTORY, LOOKUP_EMPTY, LOOKUP_FOLLOW, PATH_MAX, getname, user_path_at } from '../fs/namei.ts';
+import {
+  LOOKUP_DIRECTORY,
+  LOOKUP_EMPTY,
+  LOOKUP_FOLLOW,
+  PATH_MAX,
+  getname,
+  user_path_at,
+} from '../fs/namei.ts';
 import { build_open_flags, do_filp_open } from '../fs/open.ts';
 import { access_check, inode_permission, mnt_want_write } from '../fs/permission.ts';
 import { FifoWait } from '../fs/pipe.ts';
-import { dirfd, fd, flags, inStruct, mode as modeKind, off, outBuf, path, size, uint } from './kinds.ts';
+import {
+  dirfd,
+  fd,
+  flags,
+  inStruct,
+  mode as modeKind,
+  off,
+  outBuf,
+  path,
+  size,
+  uint,
+} from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 /** Opens a path and installs a descriptor. A FIFO without its other side, or a terminal that waits, parks the task. */
-function do_sys_open(current: Current, dfd: number, name: string, flags: number, mode: number, resolve: number): number {
+function do_sys_open(
+  current: Current,
+  dfd: number,
+  name: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): number {
   get_unused_fd(current);
   try {
     const file = do_filp_open(current, dfd, name, flags, mode, resolve);
@@ -56,7 +91,13 @@ function openMode(flags: number, mode: number): number {
   return flags & O_CREAT || (flags & O_TMPFILE) === O_TMPFILE ? mode & 0o7777 : 0;
 }
 
-export function sys_openat(current: Current, dfd: number, name: number, flags: number, mode: number): number {
+export function sys_openat(
+  current: Current,
+  dfd: number,
+  name: number,
+  flags: number,
+  mode: number,
+): number {
   const how = build_open_flags(flags | O_LARGEFILE, openMode(flags, mode), false);
   return do_sys_open(current, dfd, getname(current, name), how, openMode(flags, mode), 0);
 }
@@ -71,16 +112,30 @@ export function sys_creat(current: Current, name: number, mode: number): number 
 
 const OPEN_HOW_SIZE = 24;
 
-export function sys_openat2(current: Current, dfd: number, name: number, how: number, usize: number): number {
-  if (usize < OPEN_HOW_SIZE) throw errno(EINVAL, 'openat2: struct open_how of {} bytes is smaller than {}', usize, OPEN_HOW_SIZE);
-  if (usize > 4096) throw errno(E2BIG, 'openat2: struct open_how of {} bytes is larger than a page', usize);
+export function sys_openat2(
+  current: Current,
+  dfd: number,
+  name: number,
+  how: number,
+  usize: number,
+): number {
+  if (usize < OPEN_HOW_SIZE)
+    throw errno(
+      EINVAL,
+      'openat2: struct open_how of {} bytes is smaller than {}',
+      usize,
+      OPEN_HOW_SIZE,
+    );
+  if (usize > 4096)
+    throw errno(E2BIG, 'openat2: struct open_how of {} bytes is larger than a page', usize);
   if (current.mem.read(how + OPEN_HOW_SIZE, usize - OPEN_HOW_SIZE).some((b) => b !== 0)) {
     throw errno(E2BIG, 'openat2: unknown fields of struct open_how are not zero');
   }
   const flags = current.mem.getU64(how);
   const mode = current.mem.getU64(how + 8);
   const resolve = current.mem.getU64(how + 16);
-  if (flags > 0x7fffffff || mode > 0o7777) throw errno(EINVAL, 'openat2: flags {} or mode {} has unknown bits', flags, mode);
+  if (flags > 0x7fffffff || mode > 0o7777)
+    throw errno(EINVAL, 'openat2: flags {} or mode {} has unknown bits', flags, mode);
   if (resolve > 63) throw errno(EINVAL, 'openat2: resolve {} has unknown bits', resolve);
   if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) === (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) {
     throw errno(EINVAL, 'openat2: RESOLVE_BENEATH excludes RESOLVE_IN_ROOT');
@@ -97,8 +152,14 @@ export function sys_close(current: Current, fd: number): number {
   return 0;
 }
 
-export function sys_close_range(current: Current, first: number, last: number, flags: number): number {
-  if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) throw errno(EINVAL, 'close_range: flags {} are unknown', flags);
+export function sys_close_range(
+  current: Current,
+  first: number,
+  last: number,
+  flags: number,
+): number {
+  if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+    throw errno(EINVAL, 'close_range: flags {} are unknown', flags);
   if (first > last) throw errno(EINVAL, 'close_range: {} is above {}', first, last);
   if (flags & CLOSE_RANGE_UNSHARE) unshare_files(current);
   const { files } = current;
@@ -115,7 +176,11 @@ export function sys_close_range(current: Current, first: number, last: number, f
 function withRealIds<T>(current: Current, check: () => T): T {
   const { cred } = current;
   const root = cred.uid === 0;
-  current.cred = cred.with({ fsuid: cred.uid, fsgid: cred.gid, effective: root ? cred.permitted : { lo: 0, hi: 0 } });
+  current.cred = cred.with({
+    fsuid: cred.uid,
+    fsgid: cred.gid,
+    effective: root ? cred.permitted : { lo: 0, hi: 0 },
+  });
   try {
     return check();
   } finally {
@@ -123,10 +188,18 @@ function withRealIds<T>(current: Current, check: () => T): T {
   }
 }
 
-export function sys_faccessat2(current: Current, dfd: number, name: number, mode: number, flags: number): number {
+export function sys_faccessat2(
+  current: Current,
+  dfd: number,
+  name: number,
+  mode: number,
+  flags: number,
+): number {
   if (mode & ~7) throw errno(EINVAL, 'access: mode {} has unknown bits', mode);
-  if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) throw errno(EINVAL, 'faccessat2: flags {} are unknown', flags);
-  const lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+  if (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+    throw errno(EINVAL, 'faccessat2: flags {} are unknown', flags);
+  const lookup =
+    (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
   const check = (): number => {
     access_check(current, user_path_at(current, dfd, name, lookup), mode);
     return 0;
@@ -174,8 +247,20 @@ export function sys_getcwd(current: Current, buf: number, length: number): numbe
   const text = d_path(fs.pwd, fs.root, true);
   const bytes = new Uint8Array(text.length + 1);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  if (bytes.length > PATH_MAX) throw errno(ENAMETOOLONG, 'the current directory has {} bytes, PATH_MAX is {}', bytes.length, PATH_MAX);
-  if (bytes.length > length) throw errno(ERANGE, 'the current directory needs {} bytes, the buffer has {}', bytes.length, length);
+  if (bytes.length > PATH_MAX)
+    throw errno(
+      ENAMETOOLONG,
+      'the current directory has {} bytes, PATH_MAX is {}',
+      bytes.length,
+      PATH_MAX,
+    );
+  if (bytes.length > length)
+    throw errno(
+      ERANGE,
+      'the current directory needs {} bytes, the buffer has {}',
+      bytes.length,
+      length,
+    );
   current.mem.write(buf, bytes);
   return bytes.length;
 }
@@ -198,7 +283,8 @@ export function sys_fchdir(current: Current, fd: number): number {
 export function sys_chroot(current: Current, name: number): number {
   const path = user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   inode_permission(current, path.dentry.inode, MAY_EXEC, path);
-  if (!ns_capable(current.cred, current.cred.userNs, CAP_SYS_CHROOT)) throw errno(EPERM, 'chroot needs CAP_SYS_CHROOT; uid {} has not', current.cred.euid);
+  if (!ns_capable(current.cred, current.cred.userNs, CAP_SYS_CHROOT))
+    throw errno(EPERM, 'chroot needs CAP_SYS_CHROOT; uid {} has not', current.cred.euid);
   set_fs_root(current.fs, path);
   return 0;
 }
@@ -209,10 +295,22 @@ export const OPEN: readonly SyscallRow[] = [
   row(NR.__NR_openat2, 'openat2', [dirfd, path, inStruct('open_how'), size], FULL, sys_openat2),
   row(NR.__NR_creat, 'creat', [path, modeKind], FULL, sys_creat),
   row(NR.__NR_close, 'close', [fd], FULL, sys_close),
-  row(NR.__NR_close_range, 'close_range', [uint, uint, flags('close_range')], FULL, sys_close_range),
+  row(
+    NR.__NR_close_range,
+    'close_range',
+    [uint, uint, flags('close_range')],
+    FULL,
+    sys_close_range,
+  ),
   row(NR.__NR_access, 'access', [path, flags('access')], FULL, sys_access),
   row(NR.__NR_faccessat, 'faccessat', [dirfd, path, flags('access')], FULL, sys_faccessat),
-  row(NR.__NR_faccessat2, 'faccessat2', [dirfd, path, flags('access'), flags('at')], FULL, sys_faccessat2),
+  row(
+    NR.__NR_faccessat2,
+    'faccessat2',
+    [dirfd, path, flags('access'), flags('at')],
+    FULL,
+    sys_faccessat2,
+  ),
   row(NR.__NR_truncate, 'truncate', [path, off], FULL, sys_truncate),
   row(NR.__NR_ftruncate, 'ftruncate', [fd, off], FULL, sys_ftruncate),
   row(NR.__NR_umask, 'umask', [modeKind], FULL, sys_umask),

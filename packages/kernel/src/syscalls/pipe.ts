@@ -10,7 +10,12 @@ import { flags, outArray } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 /** Gives two files descriptors and tells the caller; none stays open when anything fails. */
-export function installPair(current: Current, pair: readonly [File, File], cloexec: boolean, to: number): number {
+export function installPair(
+  current: Current,
+  pair: readonly [File, File],
+  cloexec: boolean,
+  to: number,
+): number {
   let first: number;
   try {
     first = fd_install(current, pair[0], cloexec);
@@ -32,7 +37,8 @@ export function installPair(current: Current, pair: readonly [File, File], cloex
 }
 
 export function sys_pipe2(current: Current, fds: number, flags: number): number {
-  if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) throw errno(EINVAL, 'pipe2: flags {} are unknown', flags);
+  if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+    throw errno(EINVAL, 'pipe2: flags {} are unknown', flags);
   return installPair(current, create_pipe_files(current, flags), (flags & O_CLOEXEC) !== 0, fds);
 }
 

@@ -23,12 +23,24 @@ function checkPos(pos: number): number {
   return pos;
 }
 
-export function sys_pread64(current: Current, fd: number, buf: number, count: number, pos: number): number {
+export function sys_pread64(
+  current: Current,
+  fd: number,
+  buf: number,
+  count: number,
+  pos: number,
+): number {
   checkPos(pos);
   return vfs_read(current, fget(current, fd), userBuffer(current, buf, count), pos);
 }
 
-export function sys_pwrite64(current: Current, fd: number, buf: number, count: number, pos: number): number {
+export function sys_pwrite64(
+  current: Current,
+  fd: number,
+  buf: number,
+  count: number,
+  pos: number,
+): number {
   checkPos(pos);
   return vfs_write(current, fget(current, fd), userBuffer(current, buf, count), pos);
 }
@@ -44,12 +56,24 @@ export function sys_writev(current: Current, fd: number, vec: number, count: num
 }
 
 /** On x86-64 the low half is the whole position. */
-export function sys_preadv(current: Current, fd: number, vec: number, count: number, low: number): number {
+export function sys_preadv(
+  current: Current,
+  fd: number,
+  vec: number,
+  count: number,
+  low: number,
+): number {
   const file = fget(current, fd);
   return vfs_read(current, file, import_iovec(current, vec, count), checkPos(low));
 }
 
-export function sys_pwritev(current: Current, fd: number, vec: number, count: number, low: number): number {
+export function sys_pwritev(
+  current: Current,
+  fd: number,
+  vec: number,
+  count: number,
+  low: number,
+): number {
   const file = fget(current, fd);
   return vfs_write(current, file, import_iovec(current, vec, count), checkPos(low));
 }
@@ -62,15 +86,32 @@ function checkRwf(file: File, rwf: number): void {
 }
 
 export function sys_preadv2(
-  current: Current, fd: number, vec: number, count: number, low: number, _high: number, rwf: number,
+  current: Current,
+  fd: number,
+  vec: number,
+  count: number,
+  low: number,
+  _high: number,
+  rwf: number,
 ): number {
   const file = fget(current, fd);
   checkRwf(file, rwf);
-  return vfs_read(current, file, import_iovec(current, vec, count), low === -1 ? null : checkPos(low));
+  return vfs_read(
+    current,
+    file,
+    import_iovec(current, vec, count),
+    low === -1 ? null : checkPos(low),
+  );
 }
 
 export function sys_pwritev2(
-  current: Current, fd: number, vec: number, count: number, low: number, _high: number, rwf: number,
+  current: Current,
+  fd: number,
+  vec: number,
+  count: number,
+  low: number,
+  _high: number,
+  rwf: number,
 ): number {
   const file = fget(current, fd);
   checkRwf(file, rwf);
@@ -80,7 +121,8 @@ export function sys_pwritev2(
 
 export function sys_lseek(current: Current, fd: number, offset: number, whence: number): number {
   const file = fget(current, fd);
-  if (whence < 0 || whence > 4) throw errno(EINVAL, 'lseek: whence {} is none of SEEK_SET, CUR, END, DATA, HOLE', whence);
+  if (whence < 0 || whence > 4)
+    throw errno(EINVAL, 'lseek: whence {} is none of SEEK_SET, CUR, END, DATA, HOLE', whence);
   return file.llseek(current, offset, whence);
 }
 
@@ -102,29 +144,57 @@ export function sys_syncfs(current: Current, fd: number): number {
   return 0;
 }
 
-export function sys_sync_file_range(current: Current, fd: number, offset: number, length: number, how: number): number {
+export function sys_sync_file_range(
+  current: Current,
+  fd: number,
+  offset: number,
+  length: number,
+  how: number,
+): number {
   const file = fget(current, fd);
-  if (how & ~7 || offset < 0 || length < 0) throw errno(EINVAL, 'sync_file_range: flags {}, offset {} or length {} is out of range', how, offset, length);
+  if (how & ~7 || offset < 0 || length < 0)
+    throw errno(
+      EINVAL,
+      'sync_file_range: flags {}, offset {} or length {} is out of range',
+      how,
+      offset,
+      length,
+    );
   return file.seekable ? 0 : file.fsync(current, true);
 }
 
-export function sys_fadvise64(current: Current, fd: number, _offset: number, length: number, advice: number): number {
+export function sys_fadvise64(
+  current: Current,
+  fd: number,
+  _offset: number,
+  length: number,
+  advice: number,
+): number {
   const file = fget(current, fd);
   if (!file.seekable) throw errno(ESPIPE, 'fadvise64: {} is a pipe', file.path);
-  if (advice < 0 || advice > 5 || length < 0) throw errno(EINVAL, 'fadvise64: advice {} or length {} is unknown', advice, length);
+  if (advice < 0 || advice > 5 || length < 0)
+    throw errno(EINVAL, 'fadvise64: advice {} or length {} is unknown', advice, length);
   return 0;
 }
 
 export function sys_readahead(current: Current, fd: number): number {
   const file = fget(current, fd);
   if (!file.readable) throw errno(EBADF, '{} is not open for reading', file.path);
-  if (file.mapping === null) throw errno(EINVAL, 'readahead: {} is not a file with pages', file.path);
+  if (file.mapping === null)
+    throw errno(EINVAL, 'readahead: {} is not a file with pages', file.path);
   return 0;
 }
 
-export function sys_fallocate(current: Current, fd: number, mode: number, offset: number, length: number): number {
+export function sys_fallocate(
+  current: Current,
+  fd: number,
+  mode: number,
+  offset: number,
+  length: number,
+): number {
   const file = fget(current, fd);
-  if (offset < 0 || length <= 0) throw errno(EINVAL, 'fallocate: offset {} or length {} is out of range', offset, length);
+  if (offset < 0 || length <= 0)
+    throw errno(EINVAL, 'fallocate: offset {} or length {} is out of range', offset, length);
   if (mode & ~0x7f) throw errno(EOPNOTSUPP, 'fallocate: mode {} is unknown', mode);
   if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
   return file.fallocate(current, mode, offset, length);
@@ -139,14 +209,32 @@ export const READ_WRITE: readonly SyscallRow[] = [
   row(NR.__NR_writev, 'writev', [fd, inArray('iovec', 2), int], FULL, sys_writev),
   row(NR.__NR_preadv, 'preadv', [fd, outArray('iovec', 2), int, off], FULL, sys_preadv),
   row(NR.__NR_pwritev, 'pwritev', [fd, inArray('iovec', 2), int, off], FULL, sys_pwritev),
-  row(NR.__NR_preadv2, 'preadv2', [fd, outArray('iovec', 2), int, off, off, flags('rwf')], FULL, sys_preadv2),
-  row(NR.__NR_pwritev2, 'pwritev2', [fd, inArray('iovec', 2), int, off, off, flags('rwf')], FULL, sys_pwritev2),
+  row(
+    NR.__NR_preadv2,
+    'preadv2',
+    [fd, outArray('iovec', 2), int, off, off, flags('rwf')],
+    FULL,
+    sys_preadv2,
+  ),
+  row(
+    NR.__NR_pwritev2,
+    'pwritev2',
+    [fd, inArray('iovec', 2), int, off, off, flags('rwf')],
+    FULL,
+    sys_pwritev2,
+  ),
   row(NR.__NR_lseek, 'lseek', [fd, off, choice('whence')], FULL, sys_lseek),
   row(NR.__NR_fsync, 'fsync', [fd], FULL, sys_fsync),
   row(NR.__NR_fdatasync, 'fdatasync', [fd], FULL, sys_fdatasync),
   row(NR.__NR_sync, 'sync', [], FULL, sys_sync),
   row(NR.__NR_syncfs, 'syncfs', [fd], FULL, sys_syncfs),
-  row(NR.__NR_sync_file_range, 'sync_file_range', [fd, off, off, flags('sync_file_range')], FULL, sys_sync_file_range),
+  row(
+    NR.__NR_sync_file_range,
+    'sync_file_range',
+    [fd, off, off, flags('sync_file_range')],
+    FULL,
+    sys_sync_file_range,
+  ),
   row(NR.__NR_fadvise64, 'fadvise64', [fd, off, off, choice('fadvise')], FULL, sys_fadvise64),
   row(NR.__NR_readahead, 'readahead', [fd, off, size], FULL, sys_readahead),
   row(NR.__NR_fallocate, 'fallocate', [fd, flags('fallocate'), off, off], FULL, sys_fallocate),

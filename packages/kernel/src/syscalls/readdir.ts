@@ -66,7 +66,13 @@ function getdents(current: Current, fd: number, buf: number, count: number, old:
   iterate_dir(current, file, ctx);
   if (ctx.used > 0) return ctx.used;
   if (ctx.fault !== null) throw ctx.fault;
-  if (ctx.tooSmall) throw errno(EINVAL, 'getdents: {} bytes are too few for the next entry of {}', count, file.path);
+  if (ctx.tooSmall)
+    throw errno(
+      EINVAL,
+      'getdents: {} bytes are too few for the next entry of {}',
+      count,
+      file.path,
+    );
   return 0;
 }
 

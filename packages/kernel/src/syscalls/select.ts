@@ -31,7 +31,8 @@ interface Deadline {
 function deadlineOf(task: Task, timeout: number): number {
   const state = task.callState as Deadline | null;
   if (state !== null) return state.deadline;
-  const deadline = timeout === Infinity ? Infinity : timeout === 0 ? 0 : task.kernel.clock.now() + timeout;
+  const deadline =
+    timeout === Infinity ? Infinity : timeout === 0 ? 0 : task.kernel.clock.now() + timeout;
   task.callState = { deadline } satisfies Deadline;
   return deadline;
 }
@@ -40,7 +41,8 @@ function deadlineOf(task: Task, timeout: number): number {
 export function read_timespec(task: Task, at: number): number {
   const sec = task.mem.getI64(at);
   const nsec = task.mem.getI64(at + 8);
-  if (sec < 0 || nsec < 0 || nsec >= NSEC_PER_SEC) throw errno(EINVAL, 'the time span {} s {} ns is out of range', sec, nsec);
+  if (sec < 0 || nsec < 0 || nsec >= NSEC_PER_SEC)
+    throw errno(EINVAL, 'the time span {} s {} ns is out of range', sec, nsec);
   return Math.min(sec * NSEC_PER_SEC + nsec, Number.MAX_SAFE_INTEGER);
 }
 
@@ -74,7 +76,13 @@ function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | nul
 }
 
 function do_sys_poll(task: Task, fds: number, n: number, timeout: number, restart: number): number {
-  if (n > task.rlimit(RLIMIT_NOFILE)) throw errno(EINVAL, 'poll: {} descriptors are more than RLIMIT_NOFILE ({})', n, task.rlimit(RLIMIT_NOFILE));
+  if (n > task.rlimit(RLIMIT_NOFILE))
+    throw errno(
+      EINVAL,
+      'poll: {} descriptors are more than RLIMIT_NOFILE ({})',
+      n,
+      task.rlimit(RLIMIT_NOFILE),
+    );
   const deadline = deadlineOf(task, timeout);
   const waits = deadline !== 0 && task.kernel.clock.now() < deadline;
   const queues: WaitQueue[] | null = waits ? [] : null;
@@ -114,14 +122,22 @@ function withRemaining(task: Task, at: number, micro: boolean, wait: () => numbe
   try {
     result = wait();
   } catch (error) {
-    if (error instanceof Errno && (error.code === ERESTARTNOHAND || error.code === EINTR)) putRemaining(task, at, micro);
+    if (error instanceof Errno && (error.code === ERESTARTNOHAND || error.code === EINTR))
+      putRemaining(task, at, micro);
     throw error;
   }
   if (result !== BLOCKED) putRemaining(task, at, micro);
   return result;
 }
 
-export function sys_ppoll(task: Task, fds: number, n: number, ts: number, mask: number, size: number): number {
+export function sys_ppoll(
+  task: Task,
+  fds: number,
+  n: number,
+  ts: number,
+  mask: number,
+  size: number,
+): number {
   const timeout = task.callState !== null || ts === 0 ? Infinity : read_timespec(task, ts);
   if (task.callState === null) user_sigmask(task, mask, size);
   return withRemaining(task, ts, false, () => do_sys_poll(task, fds, n, timeout, ERESTARTNOHAND));
@@ -131,7 +147,14 @@ const POLLIN_SET = EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR;
 const POLLOUT_SET = EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR;
 const POLLEX_SET = EPOLLPRI;
 
-function do_select(task: Task, n: number, inp: number, outp: number, exp: number, timeout: number): number {
+function do_select(
+  task: Task,
+  n: number,
+  inp: number,
+  outp: number,
+  exp: number,
+  timeout: number,
+): number {
   if (n < 0) throw errno(EINVAL, 'select: the number of descriptors, {}, is negative', n);
   const max = Math.min(n, Math.max(task.files.fd.length, 0));
   const bytes = Math.ceil(n / 64) * 8;
@@ -150,7 +173,8 @@ function do_select(task: Task, n: number, inp: number, outp: number, exp: number
     for (const set of sets) if (set !== null && set[byte]! & bit) wanted = true;
     if (!wanted) continue;
     const file = fd < max ? task.files.fd[fd] : null;
-    if (file == null || file.mode & FMODE_PATH) throw errno(EBADF, 'select: fd {} is not open in process {}', fd, task.tgid);
+    if (file == null || file.mode & FMODE_PATH)
+      throw errno(EBADF, 'select: fd {} is not open in process {}', fd, task.tgid);
     const mask = file.poll(task, queues);
     for (let k = 0; k < 3; k++) {
       if (sets[k] !== null && sets[k]![byte]! & bit && mask & events[k]!) {
@@ -166,26 +190,74 @@ function do_select(task: Task, n: number, inp: number, outp: number, exp: number
   return ready;
 }
 
-export function sys_select(task: Task, n: number, inp: number, outp: number, exp: number, tv: number): number {
+export function sys_select(
+  task: Task,
+  n: number,
+  inp: number,
+  outp: number,
+  exp: number,
+  tv: number,
+): number {
   let timeout = Infinity;
   if (tv !== 0 && task.callState === null) {
     const sec = task.mem.getI64(tv);
     const usec = task.mem.getI64(tv + 8);
-    if (sec < 0 || usec < 0) throw errno(EINVAL, 'select: the time span {} s {} µs is negative', sec, usec);
+    if (sec < 0 || usec < 0)
+      throw errno(EINVAL, 'select: the time span {} s {} µs is negative', sec, usec);
     timeout = Math.min(sec * NSEC_PER_SEC + usec * 1000, Number.MAX_SAFE_INTEGER);
   }
   return withRemaining(task, tv, true, () => do_select(task, n, inp, outp, exp, timeout));
 }
 
-export function sys_pselect6(task: Task, n: number, inp: number, outp: number, exp: number, ts: number, sig: number): number {
+export function sys_pselect6(
+  task: Task,
+  n: number,
+  inp: number,
+  outp: number,
+  exp: number,
+  ts: number,
+  sig: number,
+): number {
   const timeout = task.callState !== null || ts === 0 ? Infinity : read_timespec(task, ts);
-  if (task.callState === null && sig !== 0) user_sigmask(task, task.mem.getU64(sig), task.mem.getU64(sig + 8));
+  if (task.callState === null && sig !== 0)
+    user_sigmask(task, task.mem.getU64(sig), task.mem.getU64(sig + 8));
   return withRemaining(task, ts, false, () => do_select(task, n, inp, outp, exp, timeout));
 }
 
 export const SELECT: readonly SyscallRow[] = [
   row(NR.__NR_poll, 'poll', [inOutStruct('pollfds'), uint, int], FULL, sys_poll),
-  row(NR.__NR_ppoll, 'ppoll', [inOutStruct('pollfds'), uint, inStruct('timespec'), inStruct('sigset'), size], FULL, sys_ppoll),
-  row(NR.__NR_select, 'select', [int, inOutStruct('fd_set'), inOutStruct('fd_set'), inOutStruct('fd_set'), inOutStruct('timeval')], FULL, sys_select),
-  row(NR.__NR_pselect6, 'pselect6', [int, inOutStruct('fd_set'), inOutStruct('fd_set'), inOutStruct('fd_set'), inOutStruct('timespec'), inStruct('sigset6')], FULL, sys_pselect6),
+  row(
+    NR.__NR_ppoll,
+    'ppoll',
+    [inOutStruct('pollfds'), uint, inStruct('timespec'), inStruct('sigset'), size],
+    FULL,
+    sys_ppoll,
+  ),
+  row(
+    NR.__NR_select,
+    'select',
+    [
+      int,
+      inOutStruct('fd_set'),
+      inOutStruct('fd_set'),
+      inOutStruct('fd_set'),
+      inOutStruct('timeval'),
+    ],
+    FULL,
+    sys_select,
+  ),
+  row(
+    NR.__NR_pselect6,
+    'pselect6',
+    [
+      int,
+      inOutStruct('fd_set'),
+      inOutStruct('fd_set'),
+      inOutStruct('fd_set'),
+      inOutStruct('timespec'),
+      inStruct('sigset6'),
+    ],
+    FULL,
+    sys_pselect6,
+  ),
 ];

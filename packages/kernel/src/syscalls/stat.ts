@@ -62,7 +62,11 @@ export function cp_new_stat(current: Current, inode: Inode, to: number): number 
 }
 
 export function sys_stat(current: Current, name: number, to: number): number {
-  return cp_new_stat(current, user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW).dentry.inode, to);
+  return cp_new_stat(
+    current,
+    user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW).dentry.inode,
+    to,
+  );
 }
 
 export function sys_lstat(current: Current, name: number, to: number): number {
@@ -75,14 +79,21 @@ export function sys_fstat(current: Current, fd: number, to: number): number {
 
 /** Path, flags and the descriptor itself, as fstatat and statx take them; a null path with AT_EMPTY_PATH is the descriptor. */
 function statPath(current: Current, dfd: number, name: number, flags: number): Path {
-  const lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+  const lookup =
+    (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
   if (name === 0 && flags & AT_EMPTY_PATH) {
     return dfd === AT_FDCWD ? current.fs.pwd : fget_raw(current, dfd).path;
   }
   return user_path_at(current, dfd, name, lookup);
 }
 
-export function sys_newfstatat(current: Current, dfd: number, name: number, to: number, flags: number): number {
+export function sys_newfstatat(
+  current: Current,
+  dfd: number,
+  name: number,
+  to: number,
+  flags: number,
+): number {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) {
     throw errno(EINVAL, 'newfstatat: flags {} are unknown', flags);
   }
@@ -94,12 +105,20 @@ function statxTime(at: number, t: Timespec): void {
   view.setUint32(at + 8, t.nsec, true);
 }
 
-export function sys_statx(current: Current, dfd: number, name: number, flags: number, mask: number, to: number): number {
+export function sys_statx(
+  current: Current,
+  dfd: number,
+  name: number,
+  flags: number,
+  mask: number,
+  to: number,
+): number {
   if (mask & STATX__RESERVED) throw errno(EINVAL, 'statx: mask {} has the reserved bit', mask);
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) {
     throw errno(EINVAL, 'statx: flags {} are unknown', flags);
   }
-  if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) throw errno(EINVAL, 'statx: AT_STATX_FORCE_SYNC excludes AT_STATX_DONT_SYNC');
+  if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE)
+    throw errno(EINVAL, 'statx: AT_STATX_FORCE_SYNC excludes AT_STATX_DONT_SYNC');
   const path = statPath(current, dfd, name, flags);
   const { inode } = path.dentry;
   inode.getattr(current);
@@ -184,8 +203,20 @@ export const STAT: readonly SyscallRow[] = [
   row(NR.__NR_stat, 'stat', [path, outStruct('stat')], FULL, sys_stat),
   row(NR.__NR_fstat, 'fstat', [fd, outStruct('stat')], FULL, sys_fstat),
   row(NR.__NR_lstat, 'lstat', [path, outStruct('stat')], FULL, sys_lstat),
-  row(NR.__NR_newfstatat, 'newfstatat', [dirfd, path, outStruct('stat'), flags('at')], FULL, sys_newfstatat),
-  row(NR.__NR_statx, 'statx', [dirfd, path, flags('at'), flags('statx'), outStruct('statx')], FULL, sys_statx),
+  row(
+    NR.__NR_newfstatat,
+    'newfstatat',
+    [dirfd, path, outStruct('stat'), flags('at')],
+    FULL,
+    sys_newfstatat,
+  ),
+  row(
+    NR.__NR_statx,
+    'statx',
+    [dirfd, path, flags('at'), flags('statx'), outStruct('statx')],
+    FULL,
+    sys_statx,
+  ),
   row(NR.__NR_statfs, 'statfs', [path, outStruct('statfs')], FULL, sys_statfs),
   row(NR.__NR_fstatfs, 'fstatfs', [fd, outStruct('statfs')], FULL, sys_fstatfs),
   row(NR.__NR_ustat, 'ustat', [dev, outStruct('ustat')], FULL, sys_ustat),

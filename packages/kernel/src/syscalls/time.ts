@@ -13,6 +13,7 @@ import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { sys_poll } from './select.ts';
 import { putTimespec, putTimeval, timespecNs, timevalNs } from './timespec.ts';
 
 const JIFFIES_PER_SEC = 100;
@@ -156,6 +157,9 @@ function sys_restart_syscall(task: Task): number {
         0xffff_ffff,
         true,
       );
+    case NR.__NR_poll:
+      task.callState = { deadline };
+      return sys_poll(task, Number(gpr[7]), Number(gpr[6]), 0);
     default:
       throw errno(E.EINTR, 'restart_syscall: no call of process {} was interrupted', task.pid);
   }

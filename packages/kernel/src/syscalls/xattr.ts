@@ -28,7 +28,8 @@ function xattr_permission(current: Current, path: Path, name: string, mask: numb
   const { inode } = path.dentry;
   const write = mask === MAY_WRITE;
   if (name.startsWith('security.')) {
-    if (write && !capable(current.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'attribute {} of {} needs CAP_SYS_ADMIN', name, path);
+    if (write && !capable(current.cred, CAP_SYS_ADMIN))
+      throw errno(EPERM, 'attribute {} of {} needs CAP_SYS_ADMIN', name, path);
     return;
   }
   if (name.startsWith('system.')) return;
@@ -38,19 +39,36 @@ function xattr_permission(current: Current, path: Path, name: string, mask: numb
   }
   if (name.startsWith('user.')) {
     if (!S_ISREG(inode.mode) && !S_ISDIR(inode.mode)) {
-      throw errno(write ? EPERM : ENODATA, 'only regular files and directories have user attributes, not {}', path);
+      throw errno(
+        write ? EPERM : ENODATA,
+        'only regular files and directories have user attributes, not {}',
+        path,
+      );
     }
-    if (S_ISDIR(inode.mode) && inode.mode & S_ISVTX && write && !inode_owner_or_capable(current, inode)) {
-      throw errno(EPERM, 'attributes of the sticky directory {} are its owner\'s', path);
+    if (
+      S_ISDIR(inode.mode) &&
+      inode.mode & S_ISVTX &&
+      write &&
+      !inode_owner_or_capable(current, inode)
+    ) {
+      throw errno(EPERM, "attributes of the sticky directory {} are its owner's", path);
     }
   }
   inode_permission(current, inode, mask, path);
 }
 
-function setxattr(current: Current, path: Path, nameAt: number, value: number, length: number, flags: number): number {
+function setxattr(
+  current: Current,
+  path: Path,
+  nameAt: number,
+  value: number,
+  length: number,
+  flags: number,
+): number {
   if (flags & ~3) throw errno(EINVAL, 'setxattr: flags {} are unknown', flags);
   const name = nameOf(current, nameAt);
-  if (length > XATTR_SIZE_MAX) throw errno(E2BIG, 'an attribute value has at most {} bytes, not {}', XATTR_SIZE_MAX, length);
+  if (length > XATTR_SIZE_MAX)
+    throw errno(E2BIG, 'an attribute value has at most {} bytes, not {}', XATTR_SIZE_MAX, length);
   mnt_want_write(path);
   xattr_permission(current, path, name, MAY_WRITE);
   path.dentry.inode.setxattr(current, name, current.mem.read(value, length), flags);
@@ -58,21 +76,41 @@ function setxattr(current: Current, path: Path, nameAt: number, value: number, l
   return 0;
 }
 
-function getxattr(current: Current, path: Path, nameAt: number, value: number, length: number): number {
+function getxattr(
+  current: Current,
+  path: Path,
+  nameAt: number,
+  value: number,
+  length: number,
+): number {
   const name = nameOf(current, nameAt);
   xattr_permission(current, path, name, MAY_READ);
   const bytes = path.dentry.inode.getxattr(current, name);
   if (length === 0) return bytes.length;
-  if (bytes.length > length) throw errno(ERANGE, 'attribute {} has {} bytes, the buffer {}', name, bytes.length, length);
+  if (bytes.length > length)
+    throw errno(ERANGE, 'attribute {} has {} bytes, the buffer {}', name, bytes.length, length);
   current.mem.write(value, bytes);
   return bytes.length;
 }
 
 function listxattr(current: Current, path: Path, list: number, length: number): number {
-  const text = path.dentry.inode.listxattr(current).map((n) => n + '\0').join('');
+  const text = path.dentry.inode
+    .listxattr(current)
+    .map((n) => n + '\0')
+    .join('');
   if (length === 0) return text.length;
-  if (text.length > length) throw errno(ERANGE, 'the attribute names of {} take {} bytes, the buffer has {}', path, text.length, length);
-  current.mem.write(list, Uint8Array.from(text, (c) => c.charCodeAt(0)));
+  if (text.length > length)
+    throw errno(
+      ERANGE,
+      'the attribute names of {} take {} bytes, the buffer has {}',
+      path,
+      text.length,
+      length,
+    );
+  current.mem.write(
+    list,
+    Uint8Array.from(text, (c) => c.charCodeAt(0)),
+  );
   return text.length;
 }
 
@@ -85,20 +123,57 @@ function removexattr(current: Current, path: Path, nameAt: number): number {
   return 0;
 }
 
-const at = (current: Current, name: number, follow: boolean): Path => user_path_at(current, AT_FDCWD, name, follow ? LOOKUP_FOLLOW : 0);
+const at = (current: Current, name: number, follow: boolean): Path =>
+  user_path_at(current, AT_FDCWD, name, follow ? LOOKUP_FOLLOW : 0);
 const of = (current: Current, fd: number): Path => fget(current, fd).path;
 
 export const XATTR: readonly SyscallRow[] = [
-  row(NR.__NR_setxattr, 'setxattr', [path, str, inBuf(3), size, flags('xattr')], FULL, (t, p, n, v, l, f) => setxattr(t, at(t, p, true), n, v, l, f)),
-  row(NR.__NR_lsetxattr, 'lsetxattr', [path, str, inBuf(3), size, flags('xattr')], FULL, (t, p, n, v, l, f) => setxattr(t, at(t, p, false), n, v, l, f)),
-  row(NR.__NR_fsetxattr, 'fsetxattr', [fd, str, inBuf(3), size, flags('xattr')], FULL, (t, d, n, v, l, f) => setxattr(t, of(t, d), n, v, l, f)),
-  row(NR.__NR_getxattr, 'getxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) => getxattr(t, at(t, p, true), n, v, l)),
-  row(NR.__NR_lgetxattr, 'lgetxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) => getxattr(t, at(t, p, false), n, v, l)),
-  row(NR.__NR_fgetxattr, 'fgetxattr', [fd, str, outBuf(), size], FULL, (t, d, n, v, l) => getxattr(t, of(t, d), n, v, l)),
-  row(NR.__NR_listxattr, 'listxattr', [path, outBuf(), size], FULL, (t, p, l, n) => listxattr(t, at(t, p, true), l, n)),
-  row(NR.__NR_llistxattr, 'llistxattr', [path, outBuf(), size], FULL, (t, p, l, n) => listxattr(t, at(t, p, false), l, n)),
-  row(NR.__NR_flistxattr, 'flistxattr', [fd, outBuf(), size], FULL, (t, d, l, n) => listxattr(t, of(t, d), l, n)),
-  row(NR.__NR_removexattr, 'removexattr', [path, str], FULL, (t, p, n) => removexattr(t, at(t, p, true), n)),
-  row(NR.__NR_lremovexattr, 'lremovexattr', [path, str], FULL, (t, p, n) => removexattr(t, at(t, p, false), n)),
-  row(NR.__NR_fremovexattr, 'fremovexattr', [fd, str], FULL, (t, d, n) => removexattr(t, of(t, d), n)),
+  row(
+    NR.__NR_setxattr,
+    'setxattr',
+    [path, str, inBuf(3), size, flags('xattr')],
+    FULL,
+    (t, p, n, v, l, f) => setxattr(t, at(t, p, true), n, v, l, f),
+  ),
+  row(
+    NR.__NR_lsetxattr,
+    'lsetxattr',
+    [path, str, inBuf(3), size, flags('xattr')],
+    FULL,
+    (t, p, n, v, l, f) => setxattr(t, at(t, p, false), n, v, l, f),
+  ),
+  row(
+    NR.__NR_fsetxattr,
+    'fsetxattr',
+    [fd, str, inBuf(3), size, flags('xattr')],
+    FULL,
+    (t, d, n, v, l, f) => setxattr(t, of(t, d), n, v, l, f),
+  ),
+  row(NR.__NR_getxattr, 'getxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) =>
+    getxattr(t, at(t, p, true), n, v, l),
+  ),
+  row(NR.__NR_lgetxattr, 'lgetxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) =>
+    getxattr(t, at(t, p, false), n, v, l),
+  ),
+  row(NR.__NR_fgetxattr, 'fgetxattr', [fd, str, outBuf(), size], FULL, (t, d, n, v, l) =>
+    getxattr(t, of(t, d), n, v, l),
+  ),
+  row(NR.__NR_listxattr, 'listxattr', [path, outBuf(), size], FULL, (t, p, l, n) =>
+    listxattr(t, at(t, p, true), l, n),
+  ),
+  row(NR.__NR_llistxattr, 'llistxattr', [path, outBuf(), size], FULL, (t, p, l, n) =>
+    listxattr(t, at(t, p, false), l, n),
+  ),
+  row(NR.__NR_flistxattr, 'flistxattr', [fd, outBuf(), size], FULL, (t, d, l, n) =>
+    listxattr(t, of(t, d), l, n),
+  ),
+  row(NR.__NR_removexattr, 'removexattr', [path, str], FULL, (t, p, n) =>
+    removexattr(t, at(t, p, true), n),
+  ),
+  row(NR.__NR_lremovexattr, 'lremovexattr', [path, str], FULL, (t, p, n) =>
+    removexattr(t, at(t, p, false), n),
+  ),
+  row(NR.__NR_fremovexattr, 'fremovexattr', [fd, str], FULL, (t, d, n) =>
+    removexattr(t, of(t, d), n),
+  ),
 ];

@@ -17,14 +17,28 @@ export function tty_check_change(task: Task, tty: Tty, sig: number = SIGTTOU): v
   const { pgrp } = task.signal;
   if (tty.foreground === null || tty.foreground === pgrp) return;
   if (isIgnored(task, sig)) {
-    if (sig === SIGTTIN) throw errno(EIO, 'background process {} reads from {} and ignores SIGTTIN', task.tgid, tty);
+    if (sig === SIGTTIN)
+      throw errno(EIO, 'background process {} reads from {} and ignores SIGTTIN', task.tgid, tty);
     return;
   }
   if (is_orphaned_pgrp(pgrp)) {
-    throw errno(EIO, 'process {} is in the background of {}, and nobody could continue its orphaned group {}', task.tgid, tty, pgrp.nr);
+    throw errno(
+      EIO,
+      'process {} is in the background of {}, and nobody could continue its orphaned group {}',
+      task.tgid,
+      tty,
+      pgrp.nr,
+    );
   }
   kill_pgrp(pgrp, kernelInfo(sig, `process ${task.tgid} is in the background of ${tty.name}`));
-  throw errno(ERESTARTSYS, 'process {} is in the background of {}: its group {} got {}', task.tgid, tty, pgrp.nr, signal_name(sig));
+  throw errno(
+    ERESTARTSYS,
+    'process {} is in the background of {}: its group {} got {}',
+    task.tgid,
+    tty,
+    pgrp.nr,
+    signal_name(sig),
+  );
 }
 
 function isIgnored(task: Task, sig: number): boolean {
@@ -58,15 +72,28 @@ export function tty_open_proc_set_tty(task: Task, tty: Tty): void {
 export function tiocsctty(task: Task, tty: Tty, steal: boolean, readable: boolean): number {
   const { signal } = task;
   if (signal.leader && signal.session === tty.session) return 0;
-  if (!signal.leader) throw errno(EPERM, 'TIOCSCTTY: process {} is not a session leader', task.tgid);
-  if (signal.tty !== null) throw errno(EPERM, 'TIOCSCTTY: session {} has a controlling terminal already', signal.session.nr);
+  if (!signal.leader)
+    throw errno(EPERM, 'TIOCSCTTY: process {} is not a session leader', task.tgid);
+  if (signal.tty !== null)
+    throw errno(
+      EPERM,
+      'TIOCSCTTY: session {} has a controlling terminal already',
+      signal.session.nr,
+    );
   if (tty.session !== null) {
     if (!steal || !capable(task.cred, CAP_SYS_ADMIN)) {
-      throw errno(EPERM, 'TIOCSCTTY: {} is the controlling terminal of session {}', tty, tty.session.nr);
+      throw errno(
+        EPERM,
+        'TIOCSCTTY: {} is the controlling terminal of session {}',
+        tty,
+        tty.session.nr,
+      );
     }
-    for (const other of tty.session.tasks.sid) if (other.signal.tty === tty) other.signal.tty = null;
+    for (const other of tty.session.tasks.sid)
+      if (other.signal.tty === tty) other.signal.tty = null;
   }
-  if (!readable && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'TIOCSCTTY: {} is not open for reading', tty);
+  if (!readable && !capable(task.cred, CAP_SYS_ADMIN))
+    throw errno(EPERM, 'TIOCSCTTY: {} is not open for reading', tty);
   proc_set_tty(task, tty);
   return 0;
 }
@@ -74,7 +101,13 @@ export function tiocsctty(task: Task, tty: Tty, steal: boolean, readable: boolea
 /** TIOCNOTTY: the leader gives the terminal up for its whole session. */
 export function tiocnotty(task: Task, tty: Tty): number {
   const { signal } = task;
-  if (signal.tty !== tty) throw errno(ENOTTY, 'TIOCNOTTY: {} is not the controlling terminal of process {}', tty, task.tgid);
+  if (signal.tty !== tty)
+    throw errno(
+      ENOTTY,
+      'TIOCNOTTY: {} is not the controlling terminal of process {}',
+      tty,
+      task.tgid,
+    );
   if (!signal.leader) {
     signal.tty = null;
     return 0;
@@ -90,7 +123,12 @@ export function tiocnotty(task: Task, tty: Tty): number {
 /** TIOCGPGRP. @param tty whose foreground group; the caller must be in its session, unless it asks through the master */
 export function tiocgpgrp(task: Task, tty: Tty, master: boolean, arg: number): number {
   if (!master && task.signal.tty !== tty) {
-    throw errno(ENOTTY, 'TIOCGPGRP: {} is not the controlling terminal of process {}', tty, task.tgid);
+    throw errno(
+      ENOTTY,
+      'TIOCGPGRP: {} is not the controlling terminal of process {}',
+      tty,
+      task.tgid,
+    );
   }
   task.mem.putU32(arg, tty.foreground?.nr ?? 0);
   return 0;
@@ -101,15 +139,27 @@ export function tiocspgrp(task: Task, tty: Tty, arg: number): number {
   tty_check_change(task, tty);
   const { signal } = task;
   if (signal.tty === null || signal.tty !== tty || tty.session !== signal.session) {
-    throw errno(ENOTTY, 'TIOCSPGRP: {} is not the controlling terminal of process {}', tty, task.tgid);
+    throw errno(
+      ENOTTY,
+      'TIOCSPGRP: {} is not the controlling terminal of process {}',
+      tty,
+      task.tgid,
+    );
   }
   const nr = task.mem.getI32(arg);
   if (nr < 0) throw errno(EINVAL, 'TIOCSPGRP: group {} is negative', nr);
   const pgrp = task.kernel.pids.find(nr);
   const member = pgrp === null ? undefined : [...pgrp.tasks.pgid][0];
-  if (pgrp === null || member === undefined) throw errno(ESRCH, 'TIOCSPGRP: there is no process group {}', nr);
+  if (pgrp === null || member === undefined)
+    throw errno(ESRCH, 'TIOCSPGRP: there is no process group {}', nr);
   if (member.signal.session !== signal.session) {
-    throw errno(EPERM, 'TIOCSPGRP: group {} is in session {}, the caller in {}', nr, member.signal.session.nr, signal.session.nr);
+    throw errno(
+      EPERM,
+      'TIOCSPGRP: group {} is in session {}, the caller in {}',
+      nr,
+      member.signal.session.nr,
+      signal.session.nr,
+    );
   }
   tty.foreground = pgrp;
   return 0;
@@ -118,7 +168,12 @@ export function tiocspgrp(task: Task, tty: Tty, arg: number): number {
 /** TIOCGSID. */
 export function tiocgsid(task: Task, tty: Tty, master: boolean, arg: number): number {
   if ((!master && task.signal.tty !== tty) || tty.session === null) {
-    throw errno(ENOTTY, 'TIOCGSID: {} is not the controlling terminal of process {}', tty, task.tgid);
+    throw errno(
+      ENOTTY,
+      'TIOCGSID: {} is not the controlling terminal of process {}',
+      tty,
+      task.tgid,
+    );
   }
   task.mem.putU32(arg, tty.session.nr);
   return 0;

@@ -16,7 +16,8 @@ const TAB = 9;
 const BS = 8;
 
 const isCntrl = (c: number): boolean => c < 32 || c === 127;
-const isAlnum = (c: number): boolean => (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
+const isAlnum = (c: number): boolean =>
+  (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
 
 /**
  * The line discipline N_TTY (drivers/tty/n_tty.c; termios(3) says what each flag does): edits and echoes what is typed,
@@ -168,7 +169,8 @@ export class NTty {
     if (this.i(T.IUCLC) && this.l(T.IEXTEN) && c >= 65 && c <= 90) c += 32;
     if (this.l(T.EXTPROC)) return this.put(c);
     const { tty } = this;
-    if (tty.stopped && !tty.tco_stopped && this.i(T.IXON) && this.i(T.IXANY) && !this.isFlowChar(c)) tty.start();
+    if (tty.stopped && !tty.tco_stopped && this.i(T.IXON) && this.i(T.IXANY) && !this.isFlowChar(c))
+      tty.start();
     if (this.lnext) {
       this.lnext = false;
       return this.normalChar(c);
@@ -184,7 +186,13 @@ export class NTty {
   }
 
   private isFlowChar(c: number): boolean {
-    return this.is(c, T.VSTART) || this.is(c, T.VSTOP) || this.is(c, T.VINTR) || this.is(c, T.VQUIT) || this.is(c, T.VSUSP);
+    return (
+      this.is(c, T.VSTART) ||
+      this.is(c, T.VSTOP) ||
+      this.is(c, T.VINTR) ||
+      this.is(c, T.VQUIT) ||
+      this.is(c, T.VSUSP)
+    );
   }
 
   private flowChar(c: number): boolean {
@@ -195,7 +203,13 @@ export class NTty {
   }
 
   private signalChar(c: number): boolean {
-    const sig = this.is(c, T.VINTR) ? SIGINT : this.is(c, T.VQUIT) ? SIGQUIT : this.is(c, T.VSUSP) ? SIGTSTP : 0;
+    const sig = this.is(c, T.VINTR)
+      ? SIGINT
+      : this.is(c, T.VQUIT)
+        ? SIGQUIT
+        : this.is(c, T.VSUSP)
+          ? SIGTSTP
+          : 0;
     if (sig === 0) return false;
     this.isig(sig);
     if (this.i(T.IXON)) this.tty.start();

@@ -1,6 +1,13 @@
 import { EAGAIN, EINVAL, EIO, ENOSPC, ENOTTY } from '@vitrine/uapi/errno.ts';
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
-import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import {
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDNORM,
+  EPOLLWRNORM,
+} from '@vitrine/uapi/poll.ts';
 import { SIGINT, SIGQUIT, SIGTSTP } from '@vitrine/uapi/signal.ts';
 import * as T from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../include/current.ts';
@@ -11,7 +18,14 @@ import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Path } from '../../fs/dcache.ts';
 import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
-import { type DevptsSuperBlock, devpts_kill_index, devpts_new_index, devpts_of, devpts_path, devpts_pty_new } from '../../fs/devpts/devpts.ts';
+import {
+  type DevptsSuperBlock,
+  devpts_kill_index,
+  devpts_new_index,
+  devpts_of,
+  devpts_path,
+  devpts_pty_new,
+} from '../../fs/devpts/devpts.ts';
 import { fd_install } from '../../fs/fdtable.ts';
 import { type File, StreamFile } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
@@ -65,7 +79,8 @@ export class PtyMasterFile extends StreamFile {
     }
     if (tty.out.length === 0) {
       if (this.slaveGone) throw errno(EIO, 'nobody has the slave {} open', tty);
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, '{} has no output and O_NONBLOCK is set', tty);
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, '{} has no output and O_NONBLOCK is set', tty);
       return current.wait(tty.far_wait);
     }
     let n = 0;
@@ -137,7 +152,13 @@ export class PtyMasterFile extends StreamFile {
       case TIOCSIG:
         return this.signal(arg);
       case T.TIOCGPTPEER: {
-        const file = tty_open(current, devpts_path(this.pts, tty.index), arg | O_NOCTTY, tty, false);
+        const file = tty_open(
+          current,
+          devpts_path(this.pts, tty.index),
+          arg | O_NOCTTY,
+          tty,
+          false,
+        );
         file.flags = arg & ~(O_NOCTTY | O_CLOEXEC);
         this.pts.everOpened.add(tty.index);
         return fd_install(current, file, (arg & O_CLOEXEC) !== 0);
@@ -153,8 +174,10 @@ export class PtyMasterFile extends StreamFile {
   /** TIOCSIG: as if the signal's key had been typed. */
   private signal(sig: number): number {
     const { tty } = this;
-    if (![SIGINT, SIGQUIT, SIGTSTP].includes(sig)) throw errno(EINVAL, 'TIOCSIG: {} is none of SIGINT, SIGQUIT, SIGTSTP', sig);
-    if (tty.foreground !== null) kill_pgrp(tty.foreground, kernelInfo(sig, `sent through the master of ${tty.name}`));
+    if (![SIGINT, SIGQUIT, SIGTSTP].includes(sig))
+      throw errno(EINVAL, 'TIOCSIG: {} is none of SIGINT, SIGQUIT, SIGTSTP', sig);
+    if (tty.foreground !== null)
+      kill_pgrp(tty.foreground, kernelInfo(sig, `sent through the master of ${tty.name}`));
     return 0;
   }
 

@@ -102,7 +102,8 @@ export class Tty implements ControllingTty {
       if (room <= 0) break;
       this.ldisc.receive(this.flip.take(room));
     }
-    if (this.flip.length < before && this.far_wait.active) this.far_wait.wake(EPOLLOUT | EPOLLWRNORM);
+    if (this.flip.length < before && this.far_wait.active)
+      this.far_wait.wake(EPOLLOUT | EPOLLWRNORM);
   }
 
   /** Takes output for the far end; writers go on when there is room again. */
@@ -155,7 +156,13 @@ export class Tty implements ControllingTty {
 
   resize(size: Winsize): boolean {
     const w = this.winsize;
-    if (w.row === size.row && w.col === size.col && w.xpixel === size.xpixel && w.ypixel === size.ypixel) return false;
+    if (
+      w.row === size.row &&
+      w.col === size.col &&
+      w.xpixel === size.xpixel &&
+      w.ypixel === size.ypixel
+    )
+      return false;
     this.winsize = size;
     return true;
   }
@@ -173,7 +180,8 @@ export class Tty implements ControllingTty {
         send_sig(SIGCONT, task, `terminal ${this.name} was hung up`);
       }
     }
-    if (foreground !== null) kill_pgrp(foreground, kernelInfo(SIGHUP, `terminal ${this.name} was hung up`));
+    if (foreground !== null)
+      kill_pgrp(foreground, kernelInfo(SIGHUP, `terminal ${this.name} was hung up`));
     this.session = null;
     this.foreground = null;
     this.stopped = this.tco_stopped = false;
@@ -186,7 +194,8 @@ export class Tty implements ControllingTty {
   disassociate(_leader: Task): void {
     const { session } = this;
     if (!this.pty) this.hangup();
-    else if (this.foreground !== null) kill_pgrp(this.foreground, kernelInfo(SIGHUP, 'the session leader exited'));
+    else if (this.foreground !== null)
+      kill_pgrp(this.foreground, kernelInfo(SIGHUP, 'the session leader exited'));
     this.release(session);
   }
 

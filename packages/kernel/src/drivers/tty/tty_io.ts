@@ -1,7 +1,14 @@
 import { EAGAIN, EBUSY, EIO, ENXIO } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDNORM,
+  EPOLLWRNORM,
+} from '@vitrine/uapi/poll.ts';
 import { SIGTTIN } from '@vitrine/uapi/signal.ts';
 import * as T from '@vitrine/uapi/termios.ts';
 import { capable } from '../../include/cred.ts';
@@ -114,8 +121,10 @@ export class TtyFile extends StreamFile {
 
   private waitInput(current: Current, deadline: number): number {
     const { tty } = this;
-    if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'nothing was typed on {} and O_NONBLOCK is set', tty);
-    if (current.signal_pending() && tty.ldisc.available > 0 && !(tty.termios.lflag & T.ICANON)) return 0;
+    if (this.flags & O_NONBLOCK)
+      throw errno(EAGAIN, 'nothing was typed on {} and O_NONBLOCK is set', tty);
+    if (current.signal_pending() && tty.ldisc.available > 0 && !(tty.termios.lflag & T.ICANON))
+      return 0;
     return current.waitAny([tty.read_wait], deadline);
   }
 
@@ -168,7 +177,13 @@ export class TtyFile extends StreamFile {
 
   override ioctl(current: Current, cmd: number, arg: number): number {
     if (this.hungUp) throw errno(EIO, '{} was hung up', this.tty);
-    return tty_ioctl(current as Task, this.tty, { master: false, readable: this.readable }, cmd, arg);
+    return tty_ioctl(
+      current as Task,
+      this.tty,
+      { master: false, readable: this.readable },
+      cmd,
+      arg,
+    );
   }
 
   override release(kernel: Kernel): void {
@@ -186,7 +201,13 @@ export class TtyFile extends StreamFile {
 }
 
 /** Opens a terminal that exists (tty_open). */
-export function tty_open(current: Current, path: Path, flags: number, tty: Tty, console: boolean): File {
+export function tty_open(
+  current: Current,
+  path: Path,
+  flags: number,
+  tty: Tty,
+  console: boolean,
+): File {
   if (tty.other_closed) throw errno(EIO, 'the master of {} is closed', tty);
   if (tty.locked) throw errno(EIO, '{} is locked: its master has not called unlockpt', tty);
   if (tty.exclusive && tty.count > 0 && !capable(current.cred, CAP_SYS_ADMIN)) {
@@ -221,7 +242,8 @@ export class HvcDriver implements CharDriver {
   }
   open(current: Current, inode: Inode, path: Path, flags: number): File {
     const tty = current.kernel.vfs.ttys.consoles[MINOR(inode.rdev)];
-    if (tty === undefined || MAJOR(inode.rdev) !== HVC_MAJOR) throw errno(ENXIO, '{} has no terminal behind it', path);
+    if (tty === undefined || MAJOR(inode.rdev) !== HVC_MAJOR)
+      throw errno(ENXIO, '{} has no terminal behind it', path);
     return tty_open(current, path, flags, tty, false);
   }
 }

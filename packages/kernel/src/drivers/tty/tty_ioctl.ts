@@ -6,7 +6,14 @@ import { capable } from '../../include/cred.ts';
 import { errno } from '../../include/errno.ts';
 import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
-import { tiocgpgrp, tiocgsid, tiocnotty, tiocsctty, tiocspgrp, tty_check_change } from './jobctrl.ts';
+import {
+  tiocgpgrp,
+  tiocgsid,
+  tiocnotty,
+  tiocsctty,
+  tiocspgrp,
+  tty_check_change,
+} from './jobctrl.ts';
 import {
   type Termios,
   type Winsize,
@@ -33,7 +40,8 @@ export function set_termios(tty: Tty, next: Termios): void {
   tty.termios = next;
   tty.ldisc.setTermios(old);
   if (old.iflag & T.IXON && !(next.iflag & T.IXON)) tty.start();
-  const flow = (t: Termios): boolean => (t.iflag & T.IXON) !== 0 && t.cc[T.VSTOP] === 19 && t.cc[T.VSTART] === 17;
+  const flow = (t: Termios): boolean =>
+    (t.iflag & T.IXON) !== 0 && t.cc[T.VSTOP] === 19 && t.cc[T.VSTART] === 17;
   if (flow(old) !== flow(next)) {
     if (flow(next)) tty.packetStatus(T.TIOCPKT_DOSTOP, T.TIOCPKT_NOSTOP);
     else tty.packetStatus(T.TIOCPKT_NOSTOP, T.TIOCPKT_DOSTOP);
@@ -54,7 +62,12 @@ function winsize(task: Task, tty: Tty, cmd: number, arg: number): number {
     [w.row, w.col, w.xpixel, w.ypixel].forEach((v, i) => mem.putU16(arg + i * 2, v));
     return 0;
   }
-  tty_do_resize(tty, { row: mem.getU16(arg), col: mem.getU16(arg + 2), xpixel: mem.getU16(arg + 4), ypixel: mem.getU16(arg + 6) });
+  tty_do_resize(tty, {
+    row: mem.getU16(arg),
+    col: mem.getU16(arg + 2),
+    xpixel: mem.getU16(arg + 4),
+    ypixel: mem.getU16(arg + 6),
+  });
   return 0;
 }
 
@@ -111,7 +124,8 @@ function tcxonc(task: Task, tty: Tty, what: number): number {
 }
 
 function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
-  if (queue < 0 || queue > 2) throw errno(EINVAL, 'TCFLSH: {} is none of TCIFLUSH, TCOFLUSH, TCIOFLUSH', queue);
+  if (queue < 0 || queue > 2)
+    throw errno(EINVAL, 'TCFLSH: {} is none of TCIFLUSH, TCOFLUSH, TCIOFLUSH', queue);
   if (!side.master) tty_check_change(task, tty);
   const input: number = side.master ? T.TCOFLUSH : T.TCIFLUSH;
   if (queue === input || queue === T.TCIOFLUSH) {
@@ -128,9 +142,15 @@ function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
 
 function tiocsti(task: Task, tty: Tty, arg: number): number {
   if (task.signal.tty !== tty && !capable(task.cred, CAP_SYS_ADMIN)) {
-    throw errno(EPERM, 'TIOCSTI: {} is not the controlling terminal of process {}, which lacks CAP_SYS_ADMIN', tty, task.tgid);
+    throw errno(
+      EPERM,
+      'TIOCSTI: {} is not the controlling terminal of process {}, which lacks CAP_SYS_ADMIN',
+      tty,
+      task.tgid,
+    );
   }
-  if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
+  if (!capable(task.cred, CAP_SYS_ADMIN))
+    throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
   tty.input(Uint8Array.of(task.mem.getU8(arg)));
   return 0;
 }
@@ -195,20 +215,22 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
       task.mem.putU32(arg, T.N_TTY);
       return 0;
     case T.TIOCSETD:
-      if (task.mem.getI32(arg) !== T.N_TTY) throw errno(EINVAL, 'TIOCSETD: the only line discipline is N_TTY');
+      if (task.mem.getI32(arg) !== T.N_TTY)
+        throw errno(EINVAL, 'TIOCSETD: the only line discipline is N_TTY');
       return 0;
     case TIOCGDEV:
       task.mem.putU32(arg, tty.devt);
       return 0;
     case T.TIOCVHANGUP:
-      if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'TIOCVHANGUP needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
+      if (!capable(task.cred, CAP_SYS_ADMIN))
+        throw errno(EPERM, 'TIOCVHANGUP needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
       tty.hangup();
       return 0;
     case T.TIOCCONS:
-      if (!capable(task.cred, CAP_SYS_ADMIN)) throw errno(EPERM, 'TIOCCONS needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
+      if (!capable(task.cred, CAP_SYS_ADMIN))
+        throw errno(EPERM, 'TIOCCONS needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
       return 0;
     default:
       throw errno(ENOTTY, '{} has no ioctl {}', tty, '0x' + (cmd >>> 0).toString(16));
   }
 }
-

@@ -81,7 +81,10 @@ function parse(data: string): DevptsOptions {
     const [name = '', value = ''] = option.split('=');
     const octal = name === 'mode' || name === 'ptmxmode';
     if (name === '' || name === 'newinstance') continue;
-    if (!/^(?:uid|gid|mode|ptmxmode|max)$/.test(name) || !(octal ? /^[0-7]+$/ : /^\d+$/).test(value)) {
+    if (
+      !/^(?:uid|gid|mode|ptmxmode|max)$/.test(name) ||
+      !(octal ? /^[0-7]+$/ : /^\d+$/).test(value)
+    ) {
       throw errno(EINVAL, 'devpts has no option {}', option);
     }
     const n = Number.parseInt(value, octal ? 8 : 10);
@@ -111,11 +114,17 @@ export function devpts_of(ptmx: Path): DevptsSuperBlock {
     const pts = ptmx.dentry.parent.children?.get('pts');
     const beside = pts === undefined ? undefined : mnt.children.get(pts);
     if (beside === undefined) {
-      throw errno(ENODEV, '{}: no devpts is mounted on {}/pts', ptmx, new Path(mnt, ptmx.dentry.parent));
+      throw errno(
+        ENODEV,
+        '{}: no devpts is mounted on {}/pts',
+        ptmx,
+        new Path(mnt, ptmx.dentry.parent),
+      );
     }
     mnt = beside;
   }
-  if (!(mnt.sb instanceof DevptsSuperBlock)) throw errno(ENODEV, '{}: {} is mounted on pts, not devpts', ptmx, mnt.sb);
+  if (!(mnt.sb instanceof DevptsSuperBlock))
+    throw errno(ENODEV, '{}: {} is mounted on pts, not devpts', ptmx, mnt.sb);
   mnt.sb.mnt = mnt;
   return mnt.sb;
 }
@@ -131,7 +140,12 @@ export function devpts_new_index(pts: DevptsSuperBlock): number {
   return -1;
 }
 
-export function devpts_pty_new(current: Current, pts: DevptsSuperBlock, index: number, rdev: number): void {
+export function devpts_pty_new(
+  current: Current,
+  pts: DevptsSuperBlock,
+  index: number,
+  rdev: number,
+): void {
   const inode = new DevptsInode(pts, index + 3, 0o20000 | pts.options.mode);
   inode.uid = pts.options.uid ?? current.cred.fsuid;
   inode.gid = pts.options.gid ?? current.cred.fsgid;
@@ -151,6 +165,7 @@ export function devpts_kill_index(pts: DevptsSuperBlock, index: number): void {
 /** Where a slave is, for TIOCGPTPEER. */
 export function devpts_path(pts: DevptsSuperBlock, index: number): Path {
   const dentry = pts.root.children?.get(String(index));
-  if (dentry === undefined || pts.mnt === null) throw errno(ENODEV, 'pty {} has no name in devpts', index);
+  if (dentry === undefined || pts.mnt === null)
+    throw errno(ENODEV, 'pty {} has no name in devpts', index);
   return new Path(pts.mnt, dentry);
 }

@@ -25,7 +25,8 @@ declare module '../vfs.ts' {
 }
 
 const F_SEAL_EXEC = 0x20;
-const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
+const ALL_SEALS =
+  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
 
 function shm_mnt(current: Current): Mount {
   const { kernel } = current;
@@ -47,7 +48,12 @@ export function shmem_file_setup(current: Current, name: string, size: number, m
   return new TmpfsFile(current, new Path(mnt, dentry), O_RDWR);
 }
 
-export function memfd_create(current: Current, name: string, sealing: boolean, noexec: boolean): File {
+export function memfd_create(
+  current: Current,
+  name: string,
+  sealing: boolean,
+  noexec: boolean,
+): File {
   const file = shmem_file_setup(current, `memfd:${name}`, 0, noexec ? 0o666 : 0o777);
   const inode = file.inode as TmpfsInode;
   if (sealing) inode.seals = 0;
@@ -70,7 +76,8 @@ export function memfd_add_seals(file: File, seals: number): number {
   const inode = sealable(file);
   if (!file.writable) throw errno(EPERM, '{} is not open for writing', file.path);
   if (seals & ~ALL_SEALS) throw errno(EINVAL, 'F_ADD_SEALS: seals {} are unknown', seals);
-  if (inode.seals & F_SEAL_SEAL) throw errno(EPERM, 'F_SEAL_SEAL: {} takes no more seals', file.path);
+  if (inode.seals & F_SEAL_SEAL)
+    throw errno(EPERM, 'F_SEAL_SEAL: {} takes no more seals', file.path);
   if (seals & F_SEAL_WRITE && !(inode.seals & F_SEAL_WRITE)) {
     for (const range of inode.mapping!.mappings) {
       if (range.shared) throw errno(EBUSY, 'F_SEAL_WRITE: {} is mapped for writing', file.path);

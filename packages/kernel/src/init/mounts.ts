@@ -1,0 +1,32 @@
+import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '@vitrine/uapi/mount.ts';
+import { do_mkdirat } from '../fs/namei_ops.ts';
+import { path_lookupat } from '../fs/namei.ts';
+import { path_mount } from '../fs/namespace.ts';
+import type { Task } from '../kernel/task.ts';
+import { Errno } from '../include/errno.ts';
+import { EEXIST } from '@vitrine/uapi/errno.ts';
+
+const LOOKUP_FOLLOW = 1;
+
+/** What is mounted before PID 1 starts: type, place, flags, options. As a container runtime does it. */
+const MOUNTS: readonly (readonly [string, string, number, string])[] = [
+  ['devtmpfs', '/dev', MS_NOSUID, 'mode=755'],
+  ['devpts', '/dev/pts', MS_NOSUID | MS_NOEXEC, 'gid=5,mode=620,ptmxmode=666'],
+  ['tmpfs', '/dev/shm', MS_NOSUID | MS_NODEV, 'mode=1777'],
+  ['proc', '/proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],
+  ['sysfs', '/sys', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],
+];
+
+/** Mounts the pseudo file systems that this kernel has, making the folders that the image lacks. */
+export function mount_pseudo(boot: Task): void {
+  for (const [type, at, flags, data] of MOUNTS) {
+    if (!boot.kernel.vfs.fileSystems.has(type)) continue;
+    try {
+      do_mkdirat(boot, AT_FDCWD, at, 0o755);
+    } catch (error) {
+      if (!(error instanceof Errno) || error.code !== EEXIST) throw error;
+    }
+    path_mount(boot, type, path_lookupat(boot, AT_FDCWD, at, LOOKUP_FOLLOW), type, flags, data);
+  }
+}
