@@ -205,7 +205,7 @@ F3.0FB8 popcnt =Gv,Ev W:oszapc gate=popcnt
 0FC1 xadd +Ev,+Gv lock W:oszapc
 NP.0FC3 movnti =My,Gy sem=mov
 0FC7/1m cmpxchg8b M lock W:z wy fault
-0FC8+ bswap +Zy
+0FC8+ bswap +Zv
 0FFF ud0 Gv,Ev fault sem=ud end
 `;
 
@@ -520,8 +520,10 @@ function parseRow(line: string, id: number): Row {
     mod !== undefined ||
     modrm !== undefined ||
     operands.some((o) => o.code === 'st' || MODRM_CODES.includes(o.code));
+  const only = (codes: string): boolean => operands.some((o) => codes.includes(o.code));
+  const form = mod === 'm' || only('M') ? 'mem' : mod === 'r' || only('RUN') ? 'reg' : 'any';
   const touchesMemory =
-    mod !== 'r' && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== '');
+    form !== 'reg' && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== '');
   const valueOf = (key: string): string =>
     words.find((w) => w.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
   const opcode = parseInt(byte!, 16);
@@ -534,7 +536,7 @@ function parseRow(line: string, id: number): Row {
     span: plus === '' ? 1 : 8 - (opcode & 7),
     prefix: prefix === undefined ? -1 : PREFIXES[prefix]!,
     digit: digit === undefined ? -1 : Number(digit),
-    mod: mod === undefined ? 'any' : mod === 'm' ? 'mem' : 'reg',
+    mod: form,
     modrm: modrm === undefined ? -1 : parseInt(modrm, 16),
     hasModrm,
     operands,

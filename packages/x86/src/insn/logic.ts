@@ -88,8 +88,10 @@ const popcnt: Semantics = (b, [dst, src]) => {
   if (b.flags.live) b.flags.setStatusWord(b.mul(b.eqz(value), b.i32(ZF)));
 };
 
+/** With 16-bit operands, undefined, processors clear the register. */
 const bswap: Semantics = (b, [dst]) => {
   const x = b.get(dst!);
+  if (widthOf(dst!) === 16) return b.set(dst!, b.i32(0));
   if (x.type === 'i32') return b.set(dst!, swap32(b, x));
   const low = b.extendU(swap32(b, b.wrap(x)));
   const high = b.extendU(swap32(b, b.wrap(b.shrU(x, b.i64(32)))));
@@ -219,7 +221,8 @@ function rotate65(b: Builder, x: Node, count: Node, left: boolean): { result: No
   return { result: b.select(some, turned, x), cf: b.select(some, out, old) };
 }
 
-/** SHLD and SHRD. Counts above 16 with 16-bit operands, undefined, rotate the 32 bits as processors do. */
+/** SHLD and SHRD. Counts above 16 with 16-bit operands, undefined, go on into a second copy of
+ * the source, as processors do. */
 function doubleShift(left: boolean): Semantics {
   return (b, [dst, src, by]) => {
     const width = widthOf(dst!);
@@ -243,12 +246,17 @@ function doubleShift16(
   count: Node,
   left: boolean,
 ): { result: Node; cf: Node } {
+  const pair = (high: Node, low: Node): Node =>
+    b.or(b.shl(b.extendU(high), b.i64(16)), b.extendU(low));
+  const wide = b.extendU(count);
   if (left) {
-    const turned = b.op('i32.rotl', b.or(b.shl(x, b.i32(16)), y), count);
-    return { result: b.shrU(turned, b.i32(16)), cf: bit0(b, turned) };
+    const all = b.or(b.shl(pair(x, y), b.i64(16)), b.extendU(y));
+    const result = b.wrap(b.shrU(b.shl(all, wide), b.i64(32)));
+    return { result, cf: bit0(b, b.shrU(all, b.sub(b.i64(48), wide))) };
   }
-  const turned = b.op('i32.rotr', b.or(b.shl(y, b.i32(16)), x), count);
-  return { result: b.zeroExtend(turned, 16), cf: bitAt(b, turned, 31) };
+  const all = b.or(b.shl(pair(y, y), b.i64(16)), b.extendU(x));
+  const result = b.wrap(b.shrU(all, wide));
+  return { result, cf: bit0(b, b.shrU(all, b.sub(wide, b.i64(1)))) };
 }
 
 function doubleShiftWide(

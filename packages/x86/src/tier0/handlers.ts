@@ -108,7 +108,8 @@ export function handlerNumber(
   live: boolean,
   rep: number,
 ): number {
-  const w = h.widths.length === 1 ? 0 : h.widths.indexOf(width as 16 | 32 | 64);
+  // Rows of 32 or 64 bits take 66 for 32.
+  const w = h.widths.length === 1 ? 0 : Math.max(0, h.widths.indexOf(width as 16 | 32 | 64));
   const f = h.forms.indexOf(form);
   const l = h.lives.length === 1 ? 0 : Number(live);
   const r = h.reps.length === 1 ? 0 : rep;

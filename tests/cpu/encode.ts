@@ -1,0 +1,84 @@
+/** Random encodings of the opcode table's rows. */
+import type { Row } from '@vitrine/x86/opcodes.ts';
+import type { Random } from './random.ts';
+
+export interface Encoded {
+  readonly bytes: number[];
+  /** Base and index registers of the memory operand, if there is one, with what it adds to them. */
+  readonly memory: { base: number; index: number; scale: number; disp: number } | undefined;
+}
+
+const PREFIX_BYTES: Record<number, number> = { 1: 0x66, 2: 0xf3, 3: 0xf2 };
+const MAP_BYTES = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]];
+const MEMORY = 'EMWQ';
+
+/** A register other than RSP. */
+function anyRegister(random: Random): number {
+  for (;;) {
+    const n = random.below(16);
+    if (n !== 4) return n;
+  }
+}
+
+/** Encodes a row with random operands; memory operands use base + disp8 and sometimes an index. */
+export function encode(row: Row, random: Random): Encoded {
+  const bytes: number[] = [];
+  const sized = row.widths.length > 0;
+  const operand66 = row.prefix < 0 && sized && random.chance(3);
+  if (operand66) bytes.push(0x66);
+  if (row.lock && random.chance(8)) bytes.push(0xf0);
+  if (row.rep && random.chance(2)) bytes.push(random.chance(2) ? 0xf3 : 0xf2);
+  if (row.prefix > 0) bytes.push(PREFIX_BYTES[row.prefix]!);
+  let rex = random.chance(2) ? 0x40 | random.below(8) : 0;
+  if (sized && random.chance(3)) rex |= 0x48;
+  const canMemory = row.mod !== 'reg' && row.operands.some((o) => MEMORY.includes(o.code));
+  const isMemory =
+    canMemory &&
+    (row.mod === 'mem' || row.operands.every((o) => o.code === 'M') || random.chance(2));
+  const parts: number[] = [...MAP_BYTES[row.map]!];
+  let opcode = row.opcode;
+  if (row.span > 1) opcode += random.below(row.span);
+  parts.push(opcode);
+  let memory: Encoded['memory'];
+  if (row.modrm >= 0) parts.push(row.modrm);
+  else if (row.hasModrm) {
+    const reg = row.digit >= 0 ? row.digit : random.below(8);
+    if (!isMemory) parts.push(0xc0 | (reg << 3) | random.below(8));
+    else {
+      const base = anyRegister(random);
+      const disp = random.below(64) - 32;
+      rex = (rex & ~3) | (base > 7 ? 0x41 : 0);
+      if (random.chance(3)) {
+        let index = anyRegister(random);
+        while (index === base) index = anyRegister(random);
+        const scale = random.below(4);
+        rex |= index > 7 ? 0x42 : 0;
+        parts.push(0x44 | (reg << 3), (scale << 6) | ((index & 7) << 3) | (base & 7), disp & 0xff);
+        memory = { base, index, scale, disp };
+      } else {
+        parts.push(0x40 | (reg << 3) | ((base & 7) === 4 ? 4 : base & 7));
+        if ((base & 7) === 4) parts.push(0x24);
+        parts.push(disp & 0xff);
+        memory = { base, index: -1, scale: 0, disp };
+      }
+    }
+  }
+  if (rex) bytes.push(rex);
+  bytes.push(...parts);
+  const opsize = rex & 8 ? 64 : operand66 ? 16 : 32;
+  for (const { code, size } of row.operands) {
+    if (code !== 'I' && code !== 'J') continue;
+    const count =
+      size === 'b' || size === 'bs'
+        ? 1
+        : size === 'w'
+          ? 2
+          : size === 'v' && opsize === 64
+            ? 8
+            : opsize === 16
+              ? 2
+              : 4;
+    for (let i = 0; i < count; i++) bytes.push(random.byte());
+  }
+  return { bytes, memory };
+}

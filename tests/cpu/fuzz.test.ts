@@ -1,0 +1,7 @@
+import { expect, test } from 'vitest';
+import { fuzz } from './fuzz.ts';
+import { oracleProgram } from './oracle.ts';
+
+test.skipIf(!oracleProgram())('random instructions do what the host does', () => {
+  expect(fuzz(20_000, 1).failures).toEqual([]);
+});

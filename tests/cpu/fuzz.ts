@@ -1,0 +1,258 @@
+/**
+ * Compares the processor with the host's on random instructions of the opcode table:
+ * `npx tsx tests/cpu/fuzz.ts [cases] [seed] [name…]`.
+ */
+import { pathToFileURL } from 'node:url';
+import {
+  TRAP_EXCEPTION,
+  TRAP_FUEL,
+  TRAP_PAGE_FAULT,
+  VECTOR_BP,
+  VECTOR_DE,
+  VECTOR_MF,
+  VECTOR_SS,
+  VECTOR_UD,
+  VECTOR_XM,
+} from '@vitrine/x86/cpu.ts';
+import { disassemble } from '@vitrine/x86/disassemble.ts';
+import { features } from '@vitrine/x86/features.ts';
+import { rows, type Row } from '@vitrine/x86/opcodes.ts';
+import { encode } from './encode.ts';
+import { CODE, DATA, FlatMachine } from './flat.ts';
+import {
+  CASE_BYTES,
+  CODE_BYTES,
+  runOracle,
+  State,
+  STATE_BYTES,
+  WINDOW,
+  WINDOW_VA,
+} from './oracle.ts';
+import { Random } from './random.ts';
+
+const SIGILL = 4;
+const SIGTRAP = 5;
+const SIGBUS = 7;
+const SIGFPE = 8;
+const SIGSEGV = 11;
+
+/** What a state cannot show, or what the host's kernel would act on. */
+const EXCLUDED =
+  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|unsupported|popf|enter|fxsave|fxrstor)$/;
+
+export function fuzzable(row: Row): boolean {
+  if (row.gate !== '' && !features.has(row.gate)) return false;
+  return !EXCLUDED.test(row.sem) && row.operands.every((o) => o.code !== 'O');
+}
+
+export interface Case {
+  readonly row: Row;
+  readonly code: Uint8Array;
+  readonly length: number;
+  readonly state: State;
+}
+
+const FLAGS = 0x8d5;
+const DF = 0x400;
+
+/** Random registers, vectors, x87 left alone, and data; the memory operand is made to hit the window most times. */
+export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
+  const code = into.subarray(0, CODE_BYTES);
+  const state = new State(into.subarray(CODE_BYTES, CASE_BYTES));
+  const { bytes, memory } = encode(row, random);
+  code.fill(0xcc);
+  code.set(bytes);
+  for (let i = 0; i < 16; i++) state.gpr[i] = random.u64();
+  state.gpr[4] = BigInt(WINDOW_VA + WINDOW / 2 + (random.below(32) - 16) * 8);
+  state.rip = CODE;
+  state.rflags = 0x202 | (random.u32() & FLAGS);
+  for (let i = 0; i < WINDOW; i += 4)
+    new DataView(state.data.buffer, state.data.byteOffset).setUint32(i, random.u32(), true);
+  const fx = new DataView(state.fxsave.buffer, state.fxsave.byteOffset);
+  fx.setUint16(0, 0x37f, true);
+  fx.setUint32(24, 0x1f80, true);
+  fx.setUint32(28, 0xffff, true);
+  for (let i = 160; i < 416; i += 8) fx.setBigUint64(i, random.u64(), true);
+  const centre = (): bigint => BigInt(WINDOW_VA + 128 + random.below(WINDOW - 256));
+  if (row.rep || row.sem === 'maskmovdqu' || row.sem === 'xlat') {
+    if (random.chance(4)) state.rflags |= DF;
+    state.gpr[1] = BigInt(random.below(12));
+    state.gpr[3] = centre();
+    state.gpr[6] = centre();
+    state.gpr[7] = centre();
+  } else if (row.sem === 'leave') state.gpr[5] = centre();
+  if (memory) {
+    if (memory.index >= 0) state.gpr[memory.index] = BigInt(random.below(8));
+    let target = centre();
+    if (random.chance(2)) target &= ~15n;
+    const index = memory.index >= 0 ? state.gpr[memory.index]! << BigInt(memory.scale) : 0n;
+    // Bit strings reach as far as their index says: keep it near.
+    if (row.sem.endsWith('_reg'))
+      for (let i = 0; i < 16; i++)
+        if (i !== memory.index && i !== 4) state.gpr[i] = BigInt(random.below(512));
+    state.gpr[memory.base] = BigInt.asUintN(64, target - index - BigInt(memory.disp));
+    if (random.chance(64)) state.gpr[memory.base] = random.u64();
+  }
+  return { row, code: code.slice(), length: bytes.length, state };
+}
+
+/** Runs cases on one machine, as oracle.c does on the host. */
+export class Subject {
+  readonly #machine = new FlatMachine();
+  readonly #code: number;
+  readonly #data: number;
+
+  constructor() {
+    this.#code = this.#machine.map(CODE);
+    this.#data = this.#machine.frame();
+    this.#machine.frame();
+    this.#machine.map(DATA, { frame: this.#data, executable: false });
+    this.#machine.map(DATA + 4096, { frame: this.#data + 4096, executable: false });
+  }
+
+  run(code: Uint8Array, state: State): void {
+    const { cpu } = this.#machine;
+    const { u8 } = cpu.ram;
+    u8.set(code, this.#code);
+    cpu.dropCode(this.#code >>> 12);
+    const window = this.#data + 4096 - WINDOW / 2;
+    u8.set(state.data, window);
+    cpu.reset();
+    cpu.fxrstor(state.fxsave);
+    cpu.gpr.set(state.gpr);
+    cpu.rip = state.rip;
+    cpu.rflags = state.rflags;
+    let trap = TRAP_FUEL;
+    for (let i = 0; i < 100 && trap === TRAP_FUEL; i++) trap = cpu.run(1000);
+    state.gpr.set(cpu.gpr);
+    state.rip = cpu.rip;
+    state.rflags = cpu.rflags;
+    state.signal = signalOf(trap, cpu.vector);
+    cpu.fxsave(state.fxsave);
+    state.data.set(u8.subarray(window, window + WINDOW));
+  }
+}
+
+function signalOf(trap: number, vector: number): number {
+  if (trap === TRAP_PAGE_FAULT) return SIGSEGV;
+  if (trap !== TRAP_EXCEPTION) return 0;
+  if (vector === VECTOR_BP) return SIGTRAP;
+  if (vector === VECTOR_UD) return SIGILL;
+  if (vector === VECTOR_SS) return SIGBUS;
+  return vector === VECTOR_DE || vector === VECTOR_MF || vector === VECTOR_XM ? SIGFPE : SIGSEGV;
+}
+
+/** Differences between what the host and the processor made of a case. */
+export function compare(c: Case, host: State, ours: State): string[] {
+  const differences: string[] = [];
+  const note = (what: string, a: bigint | number, b: bigint | number): void => {
+    if (a !== b) differences.push(`${what}: host ${a.toString(16)}, here ${b.toString(16)}`);
+  };
+  note('signal', host.signal, ours.signal);
+  note('rip', host.rip, ours.rip);
+  for (let i = 0; i < 16; i++) note(`r${i}`, host.gpr[i]!, ours.gpr[i]!);
+  const faulted = host.signal !== SIGTRAP;
+  const flags = (FLAGS | DF) & ~(faulted ? 0 : undefinedFlags(c));
+  note('rflags', host.rflags & flags, ours.rflags & flags);
+  for (let i = 0; i < 416; i += 8) {
+    // x87 instruction and data pointers, and the mask of MXCSR.
+    if (i === 8 || i === 16) continue;
+    const at = (s: State): bigint =>
+      new DataView(s.fxsave.buffer, s.fxsave.byteOffset).getBigUint64(i, true);
+    if (i === 24) note('mxcsr', at(host) & 0xffffffffn, at(ours) & 0xffffffffn);
+    else note(`fxsave+${i}`, at(host), at(ours));
+  }
+  const changed = host.data.findIndex((byte, i) => byte !== ours.data[i]);
+  if (changed >= 0) note(`data+${changed}`, host.data[changed]!, ours.data[changed]!);
+  return differences;
+}
+
+/** Undefined flags of the row, and of the count where they depend on it. */
+function undefinedFlags({ row, state, code, length }: Case): number {
+  if (!row.writesSometimes || row.rep) return row.undefines;
+  const AF = 0x10;
+  const OF = 0x800;
+  const CF = 1;
+  const byCl = row.operands.some((o) => o.text === 'CL');
+  const raw = row.operands.some((o) => o.code === 'one')
+    ? 1
+    : byCl
+      ? Number(state.gpr[1]! & 0xffn)
+      : code[length - 1]!;
+  const prefix = [...code.subarray(0, length)];
+  const wide = prefix.some((b, i) => b >> 3 === 9 && i < 4) && row.widths.length > 0;
+  const count = raw & (wide ? 63 : 31);
+  if (count === 0) return 0;
+  const isRotate = /^r(o|c)/.test(row.sem);
+  let undef = isRotate ? 0 : AF;
+  if (count !== 1) undef |= OF;
+  const width = row.widths.length === 0 ? 8 : prefix.slice(0, 3).includes(0x66) ? 16 : 32;
+  if (!isRotate && !wide && count >= width) undef |= CF;
+  if (/^sh[lr]d$/.test(row.sem) && width === 16 && count > 16) undef |= FLAGS;
+  return undef;
+}
+
+export interface FuzzResult {
+  readonly cases: number;
+  readonly failures: readonly string[];
+}
+
+/** @param limit stop after so many differing cases */
+export function fuzz(
+  count: number,
+  seed: number,
+  chosen: readonly Row[] = rows.filter(fuzzable),
+  limit = 50,
+): FuzzResult {
+  const random = new Random(seed);
+  const subject = new Subject();
+  const failures: string[] = [];
+  const BATCH = 5000;
+  let done = 0;
+  while (done < count && failures.length < limit) {
+    const size = Math.min(BATCH, count - done);
+    const input = new Uint8Array(size * CASE_BYTES);
+    const cases: Case[] = [];
+    for (let i = 0; i < size; i++) {
+      const row = random.pick(chosen);
+      cases.push(makeCase(row, random, input.subarray(i * CASE_BYTES, (i + 1) * CASE_BYTES)));
+    }
+    const output = runOracle(input);
+    for (let i = 0; i < size; i++) {
+      const host = new State(output.subarray(i * STATE_BYTES, (i + 1) * STATE_BYTES));
+      const ours = new State(cases[i]!.state.bytes.slice());
+      subject.run(cases[i]!.code, ours);
+      const differences = compare(cases[i]!, host, ours);
+      if (differences.length > 0) failures.push(describe(cases[i]!, differences));
+    }
+    done += size;
+  }
+  return { cases: done, failures };
+}
+
+function describe({ row, code, length, state }: Case, differences: readonly string[]): string {
+  const { text } = disassemble(code, 0, BigInt(CODE));
+  const hex = [...code.subarray(0, length)].map((b) => b.toString(16).padStart(2, '0')).join(' ');
+  const registers = [...state.gpr].map((v) => v.toString(16)).join(' ');
+  return `${row.name} [${hex}] ${text} flags ${state.rflags.toString(16)}\n  gpr ${registers}\n  ${differences.join('\n  ')}`;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [cases = '20000', seed = '1', ...names] = process.argv.slice(2);
+  const chosen = rows.filter(
+    (row) => fuzzable(row) && (names.length === 0 || names.includes(row.name)),
+  );
+  const start = performance.now();
+  const result = fuzz(Number(cases), Number(seed), chosen, 400);
+  const seen = new Map<string, number>();
+  for (const failure of result.failures) {
+    const name = failure.split(' ')[0]!;
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    if (seen.get(name)! <= 2) console.log(failure);
+  }
+  console.log([...seen].map(([name, n]) => `${name} ${n}`).join(', '));
+  console.log(
+    `${result.cases} cases, ${result.failures.length} differ, ${((performance.now() - start) / 1000).toFixed(1)} s`,
+  );
+  process.exitCode = result.failures.length > 0 ? 1 : 0;
+}

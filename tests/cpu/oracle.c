@@ -1,0 +1,109 @@
+/*
+ * Executes pieces of machine code on the host's processor: for each case read from standard input it loads the whole
+ * register state, runs the code until it traps, and writes the state back to standard output.
+ *
+ * Entering and leaving go through signal frames, which carry all registers: SIGUSR1's handler replaces the frame by the
+ * case's state, and the handler of the trap that ends the case saves it and puts the old frame back.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define CODE 0x400000ul
+#define DATA 0x600000ul
+#define WINDOW 1024
+
+/* The order of registers is that of their encoding. */
+struct state {
+  uint64_t gpr[16];
+  uint64_t rip, rflags;
+  uint64_t signal, address;
+  uint8_t fxsave[512];
+  uint8_t data[WINDOW];
+};
+
+struct test {
+  uint8_t code[64];
+  struct state state;
+};
+
+static struct test current;
+static ucontext_t outside;
+static struct _libc_fpstate outside_fp;
+static uint8_t alternate[65536];
+
+static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                              REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+static void enter(int sig, siginfo_t *info, void *frame) {
+  (void)sig, (void)info;
+  ucontext_t *uc = frame;
+  outside = *uc;
+  outside_fp = *uc->uc_mcontext.fpregs;
+  for (int i = 0; i < 16; i++) uc->uc_mcontext.gregs[order[i]] = current.state.gpr[i];
+  uc->uc_mcontext.gregs[REG_RIP] = current.state.rip;
+  uc->uc_mcontext.gregs[REG_EFL] = current.state.rflags;
+  /* The bytes from 464 on tell the kernel whether an XSAVE area follows: keep them. */
+  memcpy(uc->uc_mcontext.fpregs, current.state.fxsave, 416);
+}
+
+static void leave(int sig, siginfo_t *info, void *frame) {
+  ucontext_t *uc = frame;
+  for (int i = 0; i < 16; i++) current.state.gpr[i] = uc->uc_mcontext.gregs[order[i]];
+  current.state.rip = uc->uc_mcontext.gregs[REG_RIP];
+  current.state.rflags = uc->uc_mcontext.gregs[REG_EFL];
+  current.state.signal = sig;
+  current.state.address = (uint64_t)info->si_addr;
+  memcpy(current.state.fxsave, uc->uc_mcontext.fpregs, 416);
+  memcpy(uc->uc_mcontext.gregs, outside.uc_mcontext.gregs, sizeof outside.uc_mcontext.gregs);
+  memcpy(uc->uc_mcontext.fpregs, &outside_fp, 416);
+}
+
+static void handle(int sig, void (*handler)(int, siginfo_t *, void *)) {
+  struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+  sigfillset(&sa.sa_mask);
+  sigaction(sig, &sa, NULL);
+}
+
+static int read_all(void *to, size_t size) {
+  for (size_t done = 0; done < size;) {
+    ssize_t n = read(0, (char *)to + done, size - done);
+    if (n <= 0) return 0;
+    done += n;
+  }
+  return 1;
+}
+
+static void *map(unsigned long at, size_t size, int prot) {
+  void *p = mmap((void *)at, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (p != (void *)at) {
+    perror("mmap");
+    exit(1);
+  }
+  return p;
+}
+
+int main(void) {
+  uint8_t *code = map(CODE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+  uint8_t *data = map(DATA, 8192, PROT_READ | PROT_WRITE);
+  stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+  sigaltstack(&stack, NULL);
+  handle(SIGUSR1, enter);
+  int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+  for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) handle(ends[i], leave);
+  while (read_all(&current, sizeof current)) {
+    memcpy(code, current.code, sizeof current.code);
+    /* The window straddles the two pages. */
+    memcpy(data + 4096 - WINDOW / 2, current.state.data, WINDOW);
+    raise(SIGUSR1);
+    memcpy(current.state.data, data + 4096 - WINDOW / 2, WINDOW);
+    if (write(1, &current.state, sizeof current.state) != sizeof current.state) return 1;
+  }
+  return 0;
+}
