@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { createCpu } from '@vitrine/x86/machine.ts';
+import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
+import { busyboxImage } from '@vitrine/image/busybox.ts';
+import { Path } from '../../src/fs/dcache.ts';
+import { path_lookupat } from '../../src/fs/namei.ts';
+import { vfs_open } from '../../src/fs/open.ts';
+import { path_mount } from '../../src/fs/namespace.ts';
+import { type Vmlinux, start_kernel } from '../../src/init/main.ts';
+import { spawn } from '../../src/init/spawn.ts';
+import type { Tty } from '../../src/drivers/tty/tty.ts';
+import { hvc_alloc } from '../../src/drivers/tty/tty_io.ts';
+import { TtyFile } from '../../src/drivers/tty/tty_io.ts';
+
+export interface Booted {
+  readonly kernel: Vmlinux;
+  readonly tty: Tty;
+}
+
+/** A machine with busybox, /dev, /proc when there is one, and a console that nobody reads. */
+export function boot(options: { memory?: number; strace?: boolean } = {}): Booted {
+  const cpu = createCpu({ ramSize: options.memory ?? 256 << 20, module: new WebAssembly.Module(generateTier0() as BufferSource) });
+  let virtual = 0;
+  const kernel = start_kernel({
+    host: {
+      monotonic: () => virtual + Math.round(performance.now() * 1e6),
+      realtimeOffset: () => BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(performance.now() * 1e6)),
+      entropy: (into) => crypto.getRandomValues(into),
+      idleUntil: (ns) => {
+        virtual += Math.max(0, ns - (virtual + Math.round(performance.now() * 1e6)));
+        return true;
+      },
+    },
+    cpu,
+    initramfs: busyboxImage(readFileSync(process.env['BUSYBOX'] ?? 'packages/image/dist/busybox')).entries,
+  });
+  const root = kernel.swapper;
+  path_mount(root, 'devtmpfs', at(kernel, '/dev'), 'devtmpfs', 0, '');
+  path_mount(root, 'devpts', at(kernel, '/dev/pts'), 'devpts', 0, 'ptmxmode=666');
+  if (kernel.vfs.fileSystems.has('proc')) path_mount(root, 'proc', at(kernel, '/proc'), 'proc', 0, '');
+  return { kernel, tty: hvc_alloc(kernel) };
+}
+
+export function at(kernel: Vmlinux, path: string): Path {
+  return path_lookupat(kernel.swapper, -100, path, 1);
+}
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+/** Runs argv on the console to its end. */
+export function run(booted: Booted, argv: string[], input = ''): { status: number; output: string } {
+  const { kernel, tty } = booted;
+  const path = at(kernel, '/dev/hvc0');
+  const file = new TtyFile(kernel.swapper, path, 2, tty, false);
+  const init = spawn(kernel, {
+    argv,
+    env: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin', 'HOME=/root', 'TERM=vt100'],
+    files: [file, file.get(), file.get()],
+    tty,
+  });
+  void init;
+  void vfs_open;
+  let output = '';
+  let left = Buffer.from(input, 'latin1');
+  for (let i = 0; i < 2000; i++) {
+    if (left.length > 0) left = left.subarray(tty.input(left));
+    const state = kernel.run(20e6);
+    output += latin1(tty.takeOutput(1 << 20));
+    if (state === 'halted') return { status: kernel.halted!.status, output };
+    if (state === 'idle' && left.length === 0) break;
+  }
+  return { status: -1, output };
+}
