@@ -42,7 +42,9 @@ export function try_read(current: Current, file: File, into: Uint8Array, pos: nu
 }
 
 export function try_write(current: Current, file: File, from: Uint8Array, pos: number): number {
-  const n = withoutWaiting(current, file, () => file.write_iter(current, IovIter.kernel(from), pos));
+  const n = withoutWaiting(current, file, () =>
+    file.write_iter(current, IovIter.kernel(from), pos),
+  );
   if (n > 0) fsnotify_modify(file);
   return n;
 }
@@ -59,7 +61,13 @@ export interface Transfer {
  * Copies up to `count` bytes of a file that can be read again at a position: what the destination does not take is
  * not consumed. @returns false when the destination takes no more now
  */
-export function copy_file_bytes(current: Current, from: File, to: File, count: number, state: Transfer): boolean {
+export function copy_file_bytes(
+  current: Current,
+  from: File,
+  to: File,
+  count: number,
+  state: Transfer,
+): boolean {
   while (state.moved < count) {
     const want = Math.min(CHUNK, count - state.moved);
     const got = try_read(current, from, bounce.subarray(0, want), state.inPos);
@@ -78,7 +86,13 @@ export function copy_file_bytes(current: Current, from: File, to: File, count: n
 }
 
 /** Fills a pipe from a file. @returns bytes, 0 at the end of the file, or WOULD_BLOCK */
-export function splice_file_to_pipe(current: Current, from: File, pipe: Pipe, count: number, pos: number): number {
+export function splice_file_to_pipe(
+  current: Current,
+  from: File,
+  pipe: Pipe,
+  count: number,
+  pos: number,
+): number {
   let done = 0;
   while (done < count && !pipe.full) {
     const want = Math.min(4096, count - done);
@@ -98,14 +112,25 @@ export function splice_file_to_pipe(current: Current, from: File, pipe: Pipe, co
 }
 
 /** Empties a pipe into a file. @returns bytes, or WOULD_BLOCK */
-export function splice_pipe_to_file(current: Current, pipe: Pipe, to: File, count: number, pos: number): number {
+export function splice_pipe_to_file(
+  current: Current,
+  pipe: Pipe,
+  to: File,
+  count: number,
+  pos: number,
+): number {
   const { kernel } = current;
   let done = 0;
   while (done < count && !pipe.empty) {
     const buf = pipe.bufs[0]!;
     const n = Math.min(buf.len, count - done);
     const at = buf.pfn * 4096 + buf.offset;
-    const put = try_write(current, to, kernel.ram.u8.subarray(at, at + n), to.seekable ? pos + done : 0);
+    const put = try_write(
+      current,
+      to,
+      kernel.ram.u8.subarray(at, at + n),
+      to.seekable ? pos + done : 0,
+    );
     if (put === WOULD_BLOCK) return done > 0 ? done : WOULD_BLOCK;
     buf.offset += put;
     buf.len -= put;
@@ -121,7 +146,13 @@ export function splice_pipe_to_file(current: Current, pipe: Pipe, to: File, coun
 }
 
 /** Moves (or, for tee, shares) slots of one pipe with another: no byte is copied. */
-export function splice_pipe_to_pipe(current: Current, from: Pipe, to: Pipe, count: number, keep: boolean): number {
+export function splice_pipe_to_pipe(
+  current: Current,
+  from: Pipe,
+  to: Pipe,
+  count: number,
+  keep: boolean,
+): number {
   if (from === to) throw errno(EINVAL, 'both ends of the splice are the same pipe');
   const { frames } = current.kernel;
   let done = 0;

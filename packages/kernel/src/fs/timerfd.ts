@@ -1,7 +1,12 @@
 import { EAGAIN, ECANCELED, EINVAL } from '@vitrine/uapi/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLIN } from '@vitrine/uapi/poll.ts';
-import { CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, TFD_IOC_SET_TICKS } from '@vitrine/uapi/time.ts';
+import {
+  CLOCK_BOOTTIME,
+  CLOCK_MONOTONIC,
+  CLOCK_REALTIME,
+  TFD_IOC_SET_TICKS,
+} from '@vitrine/uapi/time.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
@@ -81,13 +86,18 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
   }
 
   override read_iter(current: Current, to: IovIter): number {
-    if (to.count < 8) throw errno(EINVAL, 'a timerfd read takes 8 bytes, the buffer has {}', to.count);
+    if (to.count < 8)
+      throw errno(EINVAL, 'a timerfd read takes 8 bytes, the buffer has {}', to.count);
     if (this.cancelled) {
       this.cancelled = false;
-      throw errno(ECANCELED, 'the wall clock was set while the timer ran (TFD_TIMER_CANCEL_ON_SET)');
+      throw errno(
+        ECANCELED,
+        'the wall clock was set while the timer ran (TFD_TIMER_CANCEL_ON_SET)',
+      );
     }
     if (this.ticks === 0) {
-      if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'the timer has not expired and O_NONBLOCK is set');
+      if (this.flags & O_NONBLOCK)
+        throw errno(EAGAIN, 'the timer has not expired and O_NONBLOCK is set');
       return current.wait(this.wqh);
     }
     const bytes = new Uint8Array(BigUint64Array.of(BigInt(this.ticks)).buffer);
@@ -120,4 +130,10 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
   }
 }
 
-export const TIMERFD_CLOCKS: readonly number[] = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, 8, 9];
+export const TIMERFD_CLOCKS: readonly number[] = [
+  CLOCK_REALTIME,
+  CLOCK_MONOTONIC,
+  CLOCK_BOOTTIME,
+  8,
+  9,
+];

@@ -223,6 +223,7 @@ export function send_signal(
     }
   } else pending.queue.push(info);
   pending.signal |= bit;
+  if (task.sighand.signalfd_wqh.active) task.sighand.signalfd_wqh.wake();
   complete_signal(task, sig, shared);
 }
 

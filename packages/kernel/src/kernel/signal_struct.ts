@@ -54,6 +54,8 @@ export class Sighand {
   action: SigAction[] = Array.from({ length: 65 }, () => DEFAULT_ACTION);
   /** Tasks that share it. */
   count = 1;
+  /** Who reads or polls a signalfd. */
+  readonly signalfd_wqh: WaitQueue = new WaitQueue();
   static {
     serializable('Sighand', this);
   }

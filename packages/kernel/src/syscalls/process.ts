@@ -1,3 +1,6 @@
+import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
+import { fd_install, fget, get_unused_fd } from '../fs/fdtable.ts';
+import { PidfdFile } from '../fs/pidfs/pidfd.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '@vitrine/uapi/fcntl.ts';
 import * as C from '@vitrine/uapi/sched.ts';
@@ -51,9 +54,12 @@ function kernel_clone(task: Task, args: CloneArgs): number {
   if ((args.flags & C.CLONE_PIDFD) !== 0) {
     if ((args.flags & C.CLONE_DETACHED) !== 0)
       throw errno(E.EINVAL, 'clone: CLONE_PIDFD and CLONE_DETACHED exclude each other');
-    throw errno(E.EINVAL, 'clone: this kernel is built without pidfds (CLONE_PIDFD)');
+    get_unused_fd(task);
   }
   const child = copy_process(task, args);
+  if ((args.flags & C.CLONE_PIDFD) !== 0) {
+    task.mem.putU32(args.pidfd, fd_install(task, new PidfdFile(task, child, 0), true));
+  }
   if ((args.flags & C.CLONE_PARENT_SETTID) !== 0) task.mem.putU32(args.parent_tid, child.pid);
   if (child.set_child_tid !== 0) child.mem.putU32(child.set_child_tid, child.pid);
   const vfork = (args.flags & C.CLONE_VFORK) !== 0;
@@ -227,9 +233,13 @@ function sys_waitid(
       pid: id === 0 ? task.signal.pgrp : pids.find(id),
       options,
     };
-  } else if (type === W.P_PIDFD)
-    throw errno(E.EBADF, 'waitid: this kernel is built without pidfds');
-  else throw errno(E.EINVAL, 'waitid: id type {} is none of P_ALL, P_PID, P_PGID, P_PIDFD', type);
+  } else if (type === W.P_PIDFD) {
+    const file = fget(task, id);
+    if (!(file instanceof PidfdFile))
+      throw errno(E.EBADF, 'waitid: fd {} ({}) is not a pidfd', id, file.path);
+    if (file.flags & O_NONBLOCK) options |= W.WNOHANG;
+    wait = { type: 'pid', pid: file.task.thread_pid, options };
+  } else throw errno(E.EINVAL, 'waitid: id type {} is none of P_ALL, P_PID, P_PGID, P_PIDFD', type);
   const result = do_wait(task, wait);
   if (typeof result === 'number') return BLOCKED;
   if (result !== null && usage !== 0) task.mem.write(usage, rusage_bytes(result.usage));

@@ -47,7 +47,14 @@ function setPosition(current: Current, file: File, at: number, pos: number): voi
 }
 
 /** Runs a transfer until it is done or must wait; bytes moved count even if a signal comes. */
-function transfer(current: Current, from: File, to: File, count: number, inAt: number, outAt: number): number {
+function transfer(
+  current: Current,
+  from: File,
+  to: File,
+  count: number,
+  inAt: number,
+  outAt: number,
+): number {
   const state = (current.callState as Transfer | null) ?? {
     moved: 0,
     inPos: position(current, from, inAt),
@@ -65,24 +72,42 @@ function transfer(current: Current, from: File, to: File, count: number, inAt: n
     current.callState = { ...state };
     return wait_on(current, to);
   }
-  if (!done && state.moved === 0) throw errno(EAGAIN, '{} takes no more bytes now and O_NONBLOCK is set', to.path);
+  if (!done && state.moved === 0)
+    throw errno(EAGAIN, '{} takes no more bytes now and O_NONBLOCK is set', to.path);
   setPosition(current, from, inAt, state.inPos);
   if (to.seekable) setPosition(current, to, outAt, state.outPos);
   return state.moved;
 }
 
-export function sys_sendfile(current: Current, outFd: number, inFd: number, offset: number, count: number): number {
+export function sys_sendfile(
+  current: Current,
+  outFd: number,
+  inFd: number,
+  offset: number,
+  count: number,
+): number {
   const from = fget(current, inFd);
   wantRead(from);
-  if (S_ISDIR(from.inode.mode)) throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
+  if (S_ISDIR(from.inode.mode))
+    throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
   const to = fget(current, outFd);
   wantWrite(to);
-  if (to.flags & O_APPEND && to.seekable) throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
+  if (to.flags & O_APPEND && to.seekable)
+    throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
   const pipe = get_pipe_info(to);
   if (get_pipe_info(from) !== null || (!from.seekable && pipe === null)) {
     throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
   }
-  if (!from.seekable) return spliceToPipe(current, from, to, pipe!, Math.min(count, MAX_RW_COUNT), 0, (to.flags & O_NONBLOCK) !== 0);
+  if (!from.seekable)
+    return spliceToPipe(
+      current,
+      from,
+      to,
+      pipe!,
+      Math.min(count, MAX_RW_COUNT),
+      0,
+      (to.flags & O_NONBLOCK) !== 0,
+    );
   return transfer(current, from, to, Math.min(count, MAX_RW_COUNT), offset, 0);
 }
 
@@ -92,7 +117,15 @@ function noReader(current: Current, pipe: Pipe, what: File): void {
   throw errno(EPIPE, 'nobody has {} open for reading', what.path);
 }
 
-function spliceToPipe(current: Current, from: File, to: File, pipe: Pipe, len: number, at: number, nonblock: boolean): number {
+function spliceToPipe(
+  current: Current,
+  from: File,
+  to: File,
+  pipe: Pipe,
+  len: number,
+  at: number,
+  nonblock: boolean,
+): number {
   noReader(current, pipe, to);
   const pos = position(current, from, at);
   const n = splice_file_to_pipe(current, from, pipe, len, pos);
@@ -100,11 +133,20 @@ function spliceToPipe(current: Current, from: File, to: File, pipe: Pipe, len: n
     if (from.seekable) setPosition(current, from, at, pos + n);
     return n;
   }
-  if (nonblock || (pipe.full ? to : from).flags & O_NONBLOCK) throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
+  if (nonblock || (pipe.full ? to : from).flags & O_NONBLOCK)
+    throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
   return wait_on(current, pipe.full ? to : from);
 }
 
-function spliceFromPipe(current: Current, from: File, pipe: Pipe, to: File, len: number, at: number, nonblock: boolean): number {
+function spliceFromPipe(
+  current: Current,
+  from: File,
+  pipe: Pipe,
+  to: File,
+  len: number,
+  at: number,
+  nonblock: boolean,
+): number {
   if (pipe.empty && pipe.writers === 0) return 0;
   const pos = position(current, to, at);
   const n = splice_pipe_to_file(current, pipe, to, len, pos);
@@ -112,23 +154,38 @@ function spliceFromPipe(current: Current, from: File, pipe: Pipe, to: File, len:
     if (to.seekable) setPosition(current, to, at, pos + n);
     return n;
   }
-  if (nonblock || (pipe.empty ? from : to).flags & O_NONBLOCK) throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
+  if (nonblock || (pipe.empty ? from : to).flags & O_NONBLOCK)
+    throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
   return wait_on(current, pipe.empty ? from : to);
 }
 
-function pipeToPipe(current: Current, from: File, to: File, len: number, nonblock: boolean, keep: boolean): number {
+function pipeToPipe(
+  current: Current,
+  from: File,
+  to: File,
+  len: number,
+  nonblock: boolean,
+  keep: boolean,
+): number {
   const source = get_pipe_info(from)!;
   const target = get_pipe_info(to)!;
   noReader(current, target, to);
   if (source.empty && source.writers === 0) return 0;
   const n = splice_pipe_to_pipe(current, source, target, len, keep);
   if (n !== WOULD_BLOCK) return n;
-  if (nonblock || (from.flags | to.flags) & O_NONBLOCK) throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
+  if (nonblock || (from.flags | to.flags) & O_NONBLOCK)
+    throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
   return wait_on(current, source.empty ? from : to);
 }
 
 export function sys_splice(
-  current: Current, inFd: number, inAt: number, outFd: number, outAt: number, len: number, flags: number,
+  current: Current,
+  inFd: number,
+  inAt: number,
+  outFd: number,
+  outAt: number,
+  len: number,
+  flags: number,
 ): number {
   if (flags & ~15) throw errno(EINVAL, 'splice: flags {} are unknown', flags);
   if (len === 0) return 0;
@@ -138,10 +195,12 @@ export function sys_splice(
   wantWrite(to);
   const source = get_pipe_info(from);
   const target = get_pipe_info(to);
-  if ((source !== null && inAt !== 0) || (target !== null && outAt !== 0)) throw errno(ESPIPE, 'splice: a pipe has no position');
+  if ((source !== null && inAt !== 0) || (target !== null && outAt !== 0))
+    throw errno(ESPIPE, 'splice: a pipe has no position');
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   const count = Math.min(len, MAX_RW_COUNT);
-  if (source !== null && target !== null) return pipeToPipe(current, from, to, count, nonblock, false);
+  if (source !== null && target !== null)
+    return pipeToPipe(current, from, to, count, nonblock, false);
   if (target !== null) return spliceToPipe(current, from, to, target, count, inAt, nonblock);
   if (source !== null) {
     if (to.flags & O_APPEND) throw errno(EINVAL, 'splice: {} is open with O_APPEND', to.path);
@@ -150,19 +209,32 @@ export function sys_splice(
   throw errno(EINVAL, 'splice: neither {} nor {} is a pipe', from.path, to.path);
 }
 
-export function sys_tee(current: Current, inFd: number, outFd: number, len: number, flags: number): number {
+export function sys_tee(
+  current: Current,
+  inFd: number,
+  outFd: number,
+  len: number,
+  flags: number,
+): number {
   if (flags & ~15) throw errno(EINVAL, 'tee: flags {} are unknown', flags);
   if (len === 0) return 0;
   const from = fget(current, inFd);
   const to = fget(current, outFd);
   wantRead(from);
   wantWrite(to);
-  if (get_pipe_info(from) === null || get_pipe_info(to) === null) throw errno(EINVAL, 'tee: {} or {} is not a pipe', from.path, to.path);
+  if (get_pipe_info(from) === null || get_pipe_info(to) === null)
+    throw errno(EINVAL, 'tee: {} or {} is not a pipe', from.path, to.path);
   return pipeToPipe(current, from, to, len, (flags & SPLICE_F_NONBLOCK) !== 0, true);
 }
 
 /** Bytes are copied: a page given away (SPLICE_F_GIFT) is only a permission to do better. */
-export function sys_vmsplice(current: Current, fd: number, vec: number, count: number, flags: number): number {
+export function sys_vmsplice(
+  current: Current,
+  fd: number,
+  vec: number,
+  count: number,
+  flags: number,
+): number {
   if (flags & ~15) throw errno(EINVAL, 'vmsplice: flags {} are unknown', flags);
   const file = fget(current, fd);
   if (get_pipe_info(file) === null) throw errno(EBADF, 'vmsplice: {} is not a pipe', file.path);
@@ -178,24 +250,44 @@ export function sys_vmsplice(current: Current, fd: number, vec: number, count: n
 }
 
 export function sys_copy_file_range(
-  current: Current, inFd: number, inAt: number, outFd: number, outAt: number, len: number, flags: number,
+  current: Current,
+  inFd: number,
+  inAt: number,
+  outFd: number,
+  outAt: number,
+  len: number,
+  flags: number,
 ): number {
   if (flags !== 0) throw errno(EINVAL, 'copy_file_range: flags {} are unknown', flags);
   const from = fget(current, inFd);
   const to = fget(current, outFd);
   for (const file of [from, to]) {
-    if (S_ISDIR(file.inode.mode)) throw errno(EISDIR, 'copy_file_range: {} is a directory', file.path);
-    if (!S_ISREG(file.inode.mode)) throw errno(EINVAL, 'copy_file_range: {} is not a regular file', file.path);
+    if (S_ISDIR(file.inode.mode))
+      throw errno(EISDIR, 'copy_file_range: {} is a directory', file.path);
+    if (!S_ISREG(file.inode.mode))
+      throw errno(EINVAL, 'copy_file_range: {} is not a regular file', file.path);
   }
   wantRead(from);
   wantWrite(to);
   if (to.flags & O_APPEND) throw errno(EBADF, 'copy_file_range: {} is open with O_APPEND', to.path);
-  if (from.inode.sb !== to.inode.sb) throw errno(EXDEV, 'copy_file_range: {} and {} are on different file systems', from.path, to.path);
+  if (from.inode.sb !== to.inode.sb)
+    throw errno(
+      EXDEV,
+      'copy_file_range: {} and {} are on different file systems',
+      from.path,
+      to.path,
+    );
   const inPos = position(current, from, inAt);
   const outPos = position(current, to, outAt);
   const count = Math.min(len, MAX_RW_COUNT, Math.max(0, from.inode.size - inPos));
   if (from.inode === to.inode && outPos + count > inPos && outPos < inPos + count) {
-    throw errno(EINVAL, 'copy_file_range: the ranges at {} and {} of {} overlap', inPos, outPos, from.path);
+    throw errno(
+      EINVAL,
+      'copy_file_range: the ranges at {} and {} of {} overlap',
+      inPos,
+      outPos,
+      from.path,
+    );
   }
   return transfer(current, from, to, count, inAt, outAt);
 }
@@ -206,6 +298,18 @@ export const SPLICE: readonly SyscallRow[] = [
   row(NR.__NR_sendfile, 'sendfile', [fd, fd, offp, size], FULL, sys_sendfile),
   row(NR.__NR_splice, 'splice', [fd, offp, fd, offp, size, flags('splice')], FULL, sys_splice),
   row(NR.__NR_tee, 'tee', [fd, fd, size, flags('splice')], FULL, sys_tee),
-  row(NR.__NR_vmsplice, 'vmsplice', [fd, inArray('iovec', 2), int, flags('splice')], FULL, sys_vmsplice),
-  row(NR.__NR_copy_file_range, 'copy_file_range', [fd, offp, fd, offp, size, uint], FULL, sys_copy_file_range),
+  row(
+    NR.__NR_vmsplice,
+    'vmsplice',
+    [fd, inArray('iovec', 2), int, flags('splice')],
+    FULL,
+    sys_vmsplice,
+  ),
+  row(
+    NR.__NR_copy_file_range,
+    'copy_file_range',
+    [fd, offp, fd, offp, size, uint],
+    FULL,
+    sys_copy_file_range,
+  ),
 ];

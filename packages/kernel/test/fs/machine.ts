@@ -19,12 +19,16 @@ export interface Booted {
 
 /** A machine with busybox, /dev, /proc when there is one, and a console that nobody reads. */
 export function boot(options: { memory?: number; strace?: boolean } = {}): Booted {
-  const cpu = createCpu({ ramSize: options.memory ?? 256 << 20, module: new WebAssembly.Module(generateTier0() as BufferSource) });
+  const cpu = createCpu({
+    ramSize: options.memory ?? 256 << 20,
+    module: new WebAssembly.Module(generateTier0() as BufferSource),
+  });
   let virtual = 0;
   const kernel = start_kernel({
     host: {
       monotonic: () => virtual + Math.round(performance.now() * 1e6),
-      realtimeOffset: () => BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(performance.now() * 1e6)),
+      realtimeOffset: () =>
+        BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(performance.now() * 1e6)),
       entropy: (into) => crypto.getRandomValues(into),
       idleUntil: (ns) => {
         virtual += Math.max(0, ns - (virtual + Math.round(performance.now() * 1e6)));
@@ -32,12 +36,14 @@ export function boot(options: { memory?: number; strace?: boolean } = {}): Boote
       },
     },
     cpu,
-    initramfs: busyboxImage(readFileSync(process.env['BUSYBOX'] ?? 'packages/image/dist/busybox')).entries,
+    initramfs: busyboxImage(readFileSync(process.env['BUSYBOX'] ?? 'packages/image/dist/busybox'))
+      .entries,
   });
   const root = kernel.swapper;
   path_mount(root, 'devtmpfs', at(kernel, '/dev'), 'devtmpfs', 0, '');
   path_mount(root, 'devpts', at(kernel, '/dev/pts'), 'devpts', 0, 'ptmxmode=666');
-  if (kernel.vfs.fileSystems.has('proc')) path_mount(root, 'proc', at(kernel, '/proc'), 'proc', 0, '');
+  if (kernel.vfs.fileSystems.has('proc'))
+    path_mount(root, 'proc', at(kernel, '/proc'), 'proc', 0, '');
   return { kernel, tty: hvc_alloc(kernel) };
 }
 
@@ -48,7 +54,11 @@ export function at(kernel: Vmlinux, path: string): Path {
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 /** Runs argv on the console to its end. */
-export function run(booted: Booted, argv: string[], input = ''): { status: number; output: string } {
+export function run(
+  booted: Booted,
+  argv: string[],
+  input = '',
+): { status: number; output: string } {
   const { kernel, tty } = booted;
   const path = at(kernel, '/dev/hvc0');
   const file = new TtyFile(kernel.swapper, path, 2, tty, false);

@@ -7,7 +7,9 @@ import { PIPE } from '../../syscalls/pipe.ts';
 import { READDIR } from '../../syscalls/readdir.ts';
 import { READ_WRITE } from '../../syscalls/read_write.ts';
 import { SELECT } from '../../syscalls/select.ts';
+import { SPLICE } from '../../syscalls/splice.ts';
 import { STAT } from '../../syscalls/stat.ts';
+import { TIMERFD } from '../../syscalls/timerfd.ts';
 import { XATTR } from '../../syscalls/xattr.ts';
 import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
@@ -35,6 +37,8 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   EPOLL,
   MOUNT,
   XATTR,
+  SPLICE,
+  TIMERFD,
   PROCESS,
   IDS,
   PGRP,

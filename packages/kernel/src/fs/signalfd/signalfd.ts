@@ -56,7 +56,8 @@ export class SignalfdFile extends StreamFile {
 
   override read_iter(current: Current, to: IovIter): number {
     const task = current as Task;
-    if (to.count < RECORD) throw errno(EINVAL, 'a signalfd read takes {} bytes, the buffer has {}', RECORD, to.count);
+    if (to.count < RECORD)
+      throw errno(EINVAL, 'a signalfd read takes {} bytes, the buffer has {}', RECORD, to.count);
     let done = 0;
     while (to.count >= RECORD) {
       const info = dequeue_signal(task, this.mask);
@@ -64,7 +65,8 @@ export class SignalfdFile extends StreamFile {
       done += to.copyTo(encode(info), 0, RECORD);
     }
     if (done > 0) return done;
-    if (this.flags & O_NONBLOCK) throw errno(EAGAIN, 'none of the signals is pending and O_NONBLOCK is set');
+    if (this.flags & O_NONBLOCK)
+      throw errno(EAGAIN, 'none of the signals is pending and O_NONBLOCK is set');
     return current.wait(task.sighand.signalfd_wqh);
   }
 
