@@ -2,10 +2,8 @@ import { readFileSync } from 'node:fs';
 import { createCpu } from '@vitrine/x86/machine.ts';
 import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
 import { busyboxImage } from '@vitrine/image/busybox.ts';
-import { Path } from '../../src/fs/dcache.ts';
+import type { Path } from '../../src/fs/dcache.ts';
 import { path_lookupat } from '../../src/fs/namei.ts';
-import { vfs_open } from '../../src/fs/open.ts';
-import { path_mount } from '../../src/fs/namespace.ts';
 import { type Vmlinux, start_kernel } from '../../src/init/main.ts';
 import { spawn } from '../../src/init/spawn.ts';
 import type { Tty } from '../../src/drivers/tty/tty.ts';
@@ -18,10 +16,10 @@ export interface Booted {
 }
 
 /** A machine with busybox, /dev, /proc when there is one, and a console that nobody reads. */
-export function boot(options: { memory?: number; strace?: boolean } = {}): Booted {
+export function boot(options: { memory?: number } = {}): Booted {
   const cpu = createCpu({
     ramSize: options.memory ?? 256 << 20,
-    module: new WebAssembly.Module(generateTier0() as BufferSource),
+    module: new WebAssembly.Module(generateTier0() as unknown as ArrayBuffer),
   });
   let virtual = 0;
   const kernel = start_kernel({
@@ -29,7 +27,7 @@ export function boot(options: { memory?: number; strace?: boolean } = {}): Boote
       monotonic: () => virtual + Math.round(performance.now() * 1e6),
       realtimeOffset: () =>
         BigInt(Date.now()) * 1_000_000n - BigInt(Math.round(performance.now() * 1e6)),
-      entropy: (into) => crypto.getRandomValues(into),
+      entropy: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
       idleUntil: (ns) => {
         virtual += Math.max(0, ns - (virtual + Math.round(performance.now() * 1e6)));
         return true;
@@ -39,11 +37,6 @@ export function boot(options: { memory?: number; strace?: boolean } = {}): Boote
     initramfs: busyboxImage(readFileSync(process.env['BUSYBOX'] ?? 'packages/image/dist/busybox'))
       .entries,
   });
-  const root = kernel.swapper;
-  path_mount(root, 'devtmpfs', at(kernel, '/dev'), 'devtmpfs', 0, '');
-  path_mount(root, 'devpts', at(kernel, '/dev/pts'), 'devpts', 0, 'ptmxmode=666');
-  if (kernel.vfs.fileSystems.has('proc'))
-    path_mount(root, 'proc', at(kernel, '/proc'), 'proc', 0, '');
   return { kernel, tty: hvc_alloc(kernel) };
 }
 
@@ -62,14 +55,12 @@ export function run(
   const { kernel, tty } = booted;
   const path = at(kernel, '/dev/hvc0');
   const file = new TtyFile(kernel.swapper, path, 2, tty, false);
-  const init = spawn(kernel, {
+  spawn(kernel, {
     argv,
     env: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin', 'HOME=/root', 'TERM=vt100'],
     files: [file, file.get(), file.get()],
     tty,
   });
-  void init;
-  void vfs_open;
   let output = '';
   let left = Buffer.from(input, 'latin1');
   for (let i = 0; i < 2000; i++) {
