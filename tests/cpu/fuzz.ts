@@ -77,7 +77,7 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
   if (row.rep || row.sem === 'maskmovdqu' || row.sem === 'xlat') {
     if (random.chance(4)) state.rflags |= DF;
     state.gpr[1] = BigInt(random.below(12));
-    state.gpr[3] = centre();
+    state.gpr[3] = centre() - (row.sem === 'xlat' ? 255n : 0n);
     state.gpr[6] = centre();
     state.gpr[7] = centre();
   } else if (row.sem === 'leave') state.gpr[5] = centre();
@@ -108,6 +108,11 @@ export class Subject {
     this.#machine.frame();
     this.#machine.map(DATA, { frame: this.#data, executable: false });
     this.#machine.map(DATA + 4096, { frame: this.#data + 4096, executable: false });
+  }
+
+  /** The host starts every batch with clear pages around the window. */
+  clear(): void {
+    this.#machine.cpu.ram.u8.fill(0, this.#data, this.#data + 8192);
   }
 
   run(code: Uint8Array, state: State): void {
@@ -217,6 +222,7 @@ export function fuzz(
       const row = random.pick(chosen);
       cases.push(makeCase(row, random, input.subarray(i * CASE_BYTES, (i + 1) * CASE_BYTES)));
     }
+    subject.clear();
     const output = runOracle(input);
     for (let i = 0; i < size; i++) {
       const host = new State(output.subarray(i * STATE_BYTES, (i + 1) * STATE_BYTES));

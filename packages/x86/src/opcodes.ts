@@ -487,7 +487,9 @@ function parseOperand(text: string): OperandSpec {
 
 function parseFlags(words: readonly string[], key: string): number {
   const word = words.find((w) => w.startsWith(key));
-  return word ? [...word.slice(2)].reduce((bits, letter) => bits | FLAG[letter]!, 0) : 0;
+  let bits = 0;
+  for (const letter of word?.slice(2) ?? '') bits |= FLAG[letter]!;
+  return bits;
 }
 
 function widthsOf(

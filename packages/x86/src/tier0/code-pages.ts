@@ -143,7 +143,7 @@ export class CodePages {
   }
 
   dropAll(): void {
-    for (const pfn of [...this.#byFrame.keys()]) this.drop(pfn);
+    for (const pfn of this.#byFrame.keys()) this.drop(pfn);
     this.reclaim();
   }
 

@@ -135,7 +135,9 @@ function isFusable({ row, width, form, live }: Shape): boolean {
 /** Handler of a pair: by handler of the first * 16 + condition. */
 const fusedNumbers = new Map<number, number>();
 
-for (const [number, shape] of [...shapes.entries()]) {
+const plainShapes = shapes.length;
+for (let number = 0; number < plainShapes; number++) {
+  const shape = shapes[number]!;
   const conditions = FUSED[shape.row.sem];
   if (!conditions || !isFusable(shape)) continue;
   for (const condition of conditions) {
