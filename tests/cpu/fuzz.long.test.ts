@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
-import { fuzz } from './fuzz.ts';
+import { fuzz, fuzzSequences } from './fuzz.ts';
 import { oracleProgram } from './oracle.ts';
 
 test.skipIf(!oracleProgram())('a million random instructions do what the host does', () => {
   for (let seed = 100; seed < 110; seed++) expect(fuzz(100_000, seed).failures).toEqual([]);
+});
+
+test.skipIf(!oracleProgram())('half a million random sequences do what the host does', () => {
+  for (let seed = 200; seed < 205; seed++)
+    expect(fuzzSequences(100_000, seed).failures).toEqual([]);
 });

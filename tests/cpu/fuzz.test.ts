@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
-import { fuzz } from './fuzz.ts';
+import { fuzz, fuzzSequences } from './fuzz.ts';
 import { oracleProgram } from './oracle.ts';
 
 test.skipIf(!oracleProgram())('random instructions do what the host does', () => {
   expect(fuzz(20_000, 1).failures).toEqual([]);
+});
+
+test.skipIf(!oracleProgram())('random sequences do what the host does', () => {
+  expect(fuzzSequences(10_000, 1).failures).toEqual([]);
 });

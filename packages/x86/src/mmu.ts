@@ -194,6 +194,12 @@ function straddle(b: Builder, va: Node, size: Node): { crosses: Node; split: Nod
 const returnIfFault = (b: Builder, physical: Node): void =>
   b.if(b.eq(physical, b.i32(FAULT)), () => b.return(b.i32(FAULT)));
 
+/** An operand whose end is not canonical faults for that before any page is looked at. */
+function checkEnd(b: Builder, crosses: Node, next: Node): void {
+  const hole = b.eq(next, b.i64(1n << 47n));
+  b.if(b.and(crosses, hole), () => b.return(b.call(walk, next, b.i32(READ))));
+}
+
 /** TLB miss on a read. */
 export const readMiss: Helper = {
   name: 'readMiss',
@@ -201,9 +207,10 @@ export const readMiss: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
+    const { crosses, split, next } = straddle(b, va, size);
+    checkEnd(b, crosses, next);
     const physical = b.call(walk, va, b.i32(READ));
     returnIfFault(b, physical);
-    const { crosses, split, next } = straddle(b, va, size);
     b.if(crosses, () => {
       const second = b.call(walk, next, b.i32(READ));
       returnIfFault(b, second);
@@ -228,9 +235,10 @@ export const writeMiss: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
+    const { crosses, split, next } = straddle(b, va, size);
+    checkEnd(b, crosses, next);
     const physical = b.call(walk, va, b.i32(WRITE));
     returnIfFault(b, physical);
-    const { crosses, split, next } = straddle(b, va, size);
     b.if(crosses, () => {
       const second = b.call(walk, next, b.i32(WRITE));
       returnIfFault(b, second);

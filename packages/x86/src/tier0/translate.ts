@@ -124,7 +124,8 @@ export class Translator {
     let live = ALL_FLAGS;
     for (let i = this.#count - 1; i >= 0; i--) {
       const { row } = this.#insns[i]!;
-      this.#live[i] = (row.writes | row.writesSometimes) & live ? 1 : 0;
+      // Repeated comparisons show the flags of the last one when they fault.
+      this.#live[i] = row.rep || (row.writes | row.writesSometimes) & live ? 1 : 0;
       live = (live & ~row.writes) | row.reads;
       if (row.faultsAlways || (row.mayFault && !this.#insns[i]!.isReg)) live = ALL_FLAGS;
     }
