@@ -1,4 +1,9 @@
-import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC } from '@vitrine/uapi/magic.ts';
+import {
+  ANON_INODE_FS_MAGIC,
+  NSFS_MAGIC,
+  PIPEFS_MAGIC,
+  SOCKFS_MAGIC,
+} from '@vitrine/uapi/magic.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
@@ -34,6 +39,7 @@ export function pseudo_init(kernel: Kernel): void {
   kern_mount(kernel, 'sockfs', SOCKFS_MAGIC);
   kern_mount(kernel, 'pipefs', PIPEFS_MAGIC);
   kern_mount(kernel, 'anon_inodefs', ANON_INODE_FS_MAGIC);
+  kern_mount(kernel, 'nsfs', NSFS_MAGIC);
 }
 
 /** A new inode of a pseudo file system and its nameless place; `label` gets the inode number: `pipe:[42]`. */

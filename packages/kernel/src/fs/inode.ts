@@ -105,7 +105,7 @@ export class Inode implements PageOwner {
   lookup(_current: Current, _dir: Dentry, _name: string): Inode | null {
     return null;
   }
-  /** The names change by themselves: look up every time, keep no dentry. */
+  /** It may be gone or another at the next look: its dentry is not kept (files of processes). */
   get dynamic(): boolean {
     return false;
   }

@@ -294,7 +294,7 @@ export function lookup_one(current: Current, dir: Dentry, name: string): Dentry 
   if (cached !== undefined) return cached;
   const inode = dir.inode.lookup(current, dir, name);
   if (inode === null) return null;
-  if (dir.inode.dynamic) return new Dentry(name, dir, inode, dir.sb);
+  if (inode.dynamic) return new Dentry(name, dir, inode, dir.sb);
   return d_add(dir, name, inode);
 }
 

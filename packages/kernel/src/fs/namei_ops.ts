@@ -72,7 +72,7 @@ export function filename_create(
 }
 
 function instantiate(dir: Path, name: string, inode: Inode): Dentry {
-  if (dir.dentry.inode.dynamic) return new Dentry(name, dir.dentry, inode, dir.dentry.sb);
+  if (inode.dynamic) return new Dentry(name, dir.dentry, inode, dir.dentry.sb);
   return d_add(dir.dentry, name, inode);
 }
 

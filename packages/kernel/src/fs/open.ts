@@ -100,7 +100,7 @@ function createAndOpen(current: Current, nd: Nameidata, flags: number, mode: num
 export function vfs_create(current: Current, dir: Path, name: string, mode: number): Inode {
   may_create(current, dir);
   const inode = dir.dentry.inode.mknod(current, dir.dentry, name, S_IFREG | mode, 0);
-  if (!dir.dentry.inode.dynamic) d_add(dir.dentry, name, inode);
+  if (!inode.dynamic) d_add(dir.dentry, name, inode);
   fsnotify_create(dir.dentry, name, false);
   return inode;
 }

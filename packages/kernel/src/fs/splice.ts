@@ -19,6 +19,7 @@ const bounce = new Uint8Array(CHUNK);
 
 /** Runs one read or write that must not wait: the file counts as O_NONBLOCK meanwhile. */
 function withoutWaiting(current: Current, file: File, step: () => number): number {
+  if (file.seekable) return step();
   const { flags } = file;
   const state = current.callState;
   file.flags |= O_NONBLOCK;

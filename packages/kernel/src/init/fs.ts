@@ -10,6 +10,7 @@ import { DevtmpfsType, devtmpfs_init } from '../fs/devtmpfs/devtmpfs.ts';
 import { FilesStruct } from '../fs/fdtable.ts';
 import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';
+import { ProcType } from '../fs/proc/root.ts';
 import { RamfsType, TmpfsType } from '../fs/tmpfs/super.ts';
 import { Vfs } from '../fs/vfs.ts';
 
@@ -20,6 +21,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs.register_filesystem(new TmpfsType());
   kernel.vfs.register_filesystem(new DevtmpfsType());
   kernel.vfs.register_filesystem(new DevptsType());
+  kernel.vfs.register_filesystem(new ProcType());
   pseudo_init(kernel);
   devtmpfs_init(kernel);
   chr_dev_init(kernel);

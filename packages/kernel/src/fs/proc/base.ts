@@ -1,0 +1,180 @@
+import { EACCES, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import { oom_badness } from '../../mm/oom_kill.ts';
+import type { Task } from '../../kernel/task.ts';
+import { byteString } from '../bytes.ts';
+import { pid_create } from './registry.ts';
+import { readRange } from './task_mmu.ts';
+
+/** The small files of /proc/PID (analogous to fs/proc/base.c). */
+
+function cmdline(task: Task): string {
+  const { mm } = task;
+  if (mm === null || mm.env_end === 0) return '';
+  const args = readRange(task, mm.arg_start, mm.arg_end);
+  // A program that wrote over its arguments (setproctitle) may have gone on into the environment.
+  if (args === '' || args.endsWith('\0')) return args;
+  const all = args + readRange(task, mm.env_start, mm.env_end);
+  const nul = all.indexOf('\0');
+  return nul < 0 ? all : all.slice(0, Math.max(nul, 0));
+}
+
+function environ(task: Task): string {
+  return task.mm === null ? '' : readRange(task, task.mm.env_start, task.mm.env_end);
+}
+
+/** Name, unit, resource number, as the table is printed. */
+const LIMITS: readonly (readonly [string, string])[] = [
+  ['Max cpu time', 'seconds'],
+  ['Max file size', 'bytes'],
+  ['Max data size', 'bytes'],
+  ['Max stack size', 'bytes'],
+  ['Max core file size', 'bytes'],
+  ['Max resident set', 'bytes'],
+  ['Max processes', 'processes'],
+  ['Max open files', 'files'],
+  ['Max locked memory', 'bytes'],
+  ['Max address space', 'bytes'],
+  ['Max file locks', 'locks'],
+  ['Max pending signals', 'signals'],
+  ['Max msgqueue size', 'bytes'],
+  ['Max nice priority', ''],
+  ['Max realtime priority', ''],
+  ['Max realtime timeout', 'us'],
+];
+
+function limits(task: Task): string {
+  const value = (n: number): string => (n === Infinity ? 'unlimited' : String(n)).padEnd(20);
+  let text = `${'Limit'.padEnd(25)} ${'Soft Limit'.padEnd(20)} ${'Hard Limit'.padEnd(20)} ${'Units'.padEnd(10)}\n`;
+  LIMITS.forEach(([name, unit], i) => {
+    const { cur, max } = task.signal.rlim[i]!;
+    text += `${name.padEnd(25)} ${value(cur)} ${value(max)} ${unit === '' ? '' : unit.padEnd(10)}\n`;
+  });
+  return text;
+}
+
+function writeComm(task: Task, current: Current, text: string): void {
+  if (task.signal !== (current as Task).signal) {
+    throw errno(EINVAL, 'only process {} itself may change its comm', task.tgid);
+  }
+  task.comm = text.replace(/\n$/, '').slice(0, 15);
+}
+
+function number(text: string, what: string): number {
+  const trimmed = text.trim();
+  if (!/^-?(?:\d+|0x[0-9a-f]+)$/i.test(trimmed))
+    throw errno(EINVAL, '{}: {} is not a number', what, trimmed);
+  return trimmed.startsWith('-') ? -Number(trimmed.slice(1)) : Number(trimmed);
+}
+
+function oomScore(task: Task): number {
+  const { total } = task.kernel.frames;
+  const points = oom_badness(task, total);
+  return points === null ? 0 : Math.max(0, Math.floor(((1000 + (points * 1000) / total) * 2) / 3));
+}
+
+function writeOomScoreAdj(task: Task, current: Current, text: string): void {
+  const value = number(text, 'oom_score_adj');
+  if (value < -1000 || value > 1000)
+    throw errno(EINVAL, 'oom_score_adj {} is not between -1000 and 1000', value);
+  if (value < task.signal.oom_score_adj && !capable(current.cred, CAP_SYS_RESOURCE)) {
+    throw errno(
+      EACCES,
+      'lowering oom_score_adj from {} to {} needs CAP_SYS_RESOURCE',
+      task.signal.oom_score_adj,
+      value,
+    );
+  }
+  task.signal.oom_score_adj = value;
+}
+
+const hex8 = (n: number): string => (n >>> 0).toString(16).padStart(8, '0');
+const IDENTITY = `${'0'.padStart(10)} ${'0'.padStart(10)} ${'4294967295'.padStart(10)}\n`;
+
+function idMap(): never {
+  throw errno(EPERM, 'the maps of the initial user namespace are fixed');
+}
+
+function io(): string {
+  return 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n';
+}
+
+function sched(task: Task): string {
+  const { se } = task;
+  const line = (name: string, value: string): string =>
+    `${name.padEnd(45)}:${value.padStart(21)}\n`;
+  const ms = (ns: number): string => (ns / 1e6).toFixed(6);
+  return (
+    `${task.comm} (${task.pid}, #threads: ${task.signal.threads.size})\n${'-'.repeat(67)}\n` +
+    line('se.exec_start', ms(se.exec_start)) +
+    line('se.vruntime', ms(se.vruntime)) +
+    line('se.sum_exec_runtime', ms(se.sum_exec_runtime)) +
+    line('nr_switches', String(task.nvcsw + task.nivcsw)) +
+    line('nr_voluntary_switches', String(task.nvcsw)) +
+    line('nr_involuntary_switches', String(task.nivcsw)) +
+    line('se.load.weight', String(se.weight * 1024)) +
+    line('policy', String(task.policy)) +
+    line('prio', String(120 + se.nice))
+  );
+}
+
+function children(task: Task): string {
+  return [...task.children].map((child) => `${child.tgid} `).join('');
+}
+
+pid_create('cmdline', { mode: 0o444, show: cmdline });
+pid_create('environ', { mode: 0o400, guarded: true, show: environ });
+pid_create('auxv', {
+  mode: 0o400,
+  guarded: true,
+  show: (task) => (task.mm === null ? '' : byteString(task.mm.auxv)),
+});
+pid_create('comm', { mode: 0o644, show: (task) => `${task.comm}\n`, write: writeComm });
+pid_create('limits', { mode: 0o444, show: limits });
+pid_create('wchan', { mode: 0o444, show: () => '0' });
+pid_create('cgroup', { mode: 0o444, show: () => '0::/\n' });
+pid_create('cpuset', { mode: 0o444, show: () => '/\n' });
+pid_create('oom_score', { mode: 0o444, show: (task) => `${oomScore(task)}\n` });
+pid_create('oom_score_adj', {
+  mode: 0o644,
+  show: (task) => `${task.signal.oom_score_adj}\n`,
+  write: writeOomScoreAdj,
+});
+pid_create('oom_adj', {
+  mode: 0o644,
+  show: (task) => `${Math.trunc((task.signal.oom_score_adj * 17) / 1000)}\n`,
+  write: (task, current, text) =>
+    writeOomScoreAdj(task, current, String(Math.trunc((number(text, 'oom_adj') * 1000) / 17))),
+});
+pid_create('loginuid', { mode: 0o644, show: () => '4294967295' });
+pid_create('sessionid', { mode: 0o444, show: () => '4294967295' });
+pid_create('uid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
+pid_create('gid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
+pid_create('projid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
+pid_create('setgroups', { mode: 0o644, processOnly: true, show: () => 'allow\n', write: idMap });
+pid_create('timerslack_ns', {
+  mode: 0o666,
+  processOnly: true,
+  show: (task) => `${task.timer_slack}\n`,
+});
+pid_create('personality', {
+  mode: 0o400,
+  guarded: true,
+  show: (task) => `${hex8(task.personality)}\n`,
+});
+pid_create('coredump_filter', {
+  mode: 0o644,
+  processOnly: true,
+  show: () => '00000033\n',
+  write: (_task, _current, text) => void number(text, 'coredump_filter'),
+});
+pid_create('io', { mode: 0o400, guarded: true, show: io });
+pid_create('sched', { mode: 0o644, show: sched });
+pid_create('schedstat', {
+  mode: 0o444,
+  show: (task) => `${Math.floor(task.se.sum_exec_runtime)} 0 ${task.nvcsw + task.nivcsw}\n`,
+});
+pid_create('children', { mode: 0o444, threadOnly: true, show: children });

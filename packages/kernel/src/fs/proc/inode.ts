@@ -1,0 +1,198 @@
+import { EINVAL, EIO, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { serializable } from '../../include/serial.ts';
+import type { WaitQueue } from '../../include/wait.ts';
+import { bytesOf } from '../bytes.ts';
+import type { Dentry, Path } from '../dcache.ts';
+import { DEFAULT_POLLMASK, File } from '../file.ts';
+import type { Iattr } from '../attr.ts';
+import { Inode, setattr_copy } from '../inode.ts';
+import { type DirContext, dir_emit_dots } from '../readdir.ts';
+import type { SuperBlock } from '../super.ts';
+import { type ProcFile, type ProcLink, isLink, proc_directory, proc_entry } from './registry.ts';
+
+/** One name of a directory that is made when it is read. Positions rise, and a name keeps its own. */
+export interface ListEntry {
+  readonly name: string;
+  readonly ino: number;
+  /** DT_… */
+  readonly type: number;
+  readonly pos: number;
+}
+
+export const DT_DIR = 4;
+export const DT_REG = 8;
+export const DT_LNK = 10;
+
+/** Every inode of proc. */
+export abstract class ProcInode extends Inode {
+  override setattr(_current: Current, attr: Iattr): void {
+    if (attr.mode !== undefined) throw errno(EPERM, '{}: the modes of proc files are fixed', this);
+    delete attr.size;
+    setattr_copy(this, attr);
+  }
+}
+
+/** A directory of proc. */
+export abstract class ProcDirInode extends ProcInode {
+  constructor(sb: SuperBlock, ino: number, mode = 0o40555) {
+    super(sb, ino, mode);
+    this.nlink = 2;
+  }
+  abstract list(current: Current): readonly ListEntry[];
+  override open(current: Current, path: Path, flags: number): File {
+    return new ProcDirFile(current, path, flags);
+  }
+}
+
+export class ProcDirFile extends File {
+  static {
+    serializable('ProcDirFile', this);
+  }
+  override iterate(current: Current, ctx: DirContext): void {
+    if (!dir_emit_dots(this, ctx)) return;
+    for (const entry of (this.inode as ProcDirInode).list(current)) {
+      if (entry.pos < ctx.pos) continue;
+      if (!ctx.emit(entry.name, entry.ino, entry.type, entry.pos + 1)) return;
+      ctx.pos = entry.pos + 1;
+    }
+  }
+}
+
+/** A file whose text is made at the first read, and again when reading starts over (seq_file). */
+export abstract class ProcTextFile extends File {
+  private text: Uint8Array | null = null;
+
+  protected abstract show(current: Current): string;
+  protected abstract store(current: Current, text: string): void;
+
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    if (pos === 0 || this.text === null) this.text = bytesOf(this.show(current));
+    if (pos >= this.text.length) return 0;
+    return to.copyTo(this.text, pos, Math.min(to.count, this.text.length - pos));
+  }
+
+  override write_iter(current: Current, from: IovIter): number {
+    const bytes = new Uint8Array(Math.min(from.count, 65536));
+    const n = from.copyFrom(bytes, 0, bytes.length);
+    this.text = null;
+    this.store(current, String.fromCharCode(...bytes.subarray(0, Math.min(n, 4096))));
+    return n;
+  }
+
+  override llseek(_current: Current, offset: number, whence: number): number {
+    if (whence === 2) throw errno(EINVAL, '{} has no end to seek from', this.path);
+    const to = whence === 1 ? this.pos + offset : offset;
+    if (to < 0) throw errno(EINVAL, 'position {} in {} is negative', to, this.path);
+    return (this.pos = to);
+  }
+}
+
+/** Inode numbers of the static part follow the path. */
+export function static_ino(path: string): number {
+  if (path === '') return 1;
+  let hash = 0;
+  for (let i = 0; i < path.length; i++) hash = (Math.imul(hash, 31) + path.charCodeAt(i)) >>> 0;
+  return 4026531840 + (hash % 260_000_000);
+}
+
+/** /proc/sys, /proc/fs and other directories whose names never change. */
+export class ProcStaticDir extends ProcDirInode {
+  readonly path: string;
+  constructor(sb: SuperBlock, path: string) {
+    super(sb, static_ino(path));
+    this.path = path;
+  }
+
+  static {
+    serializable('ProcStaticDir', this);
+  }
+
+  protected below(name: string): string {
+    return this.path === '' ? name : `${this.path}/${name}`;
+  }
+
+  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+    const path = this.below(name);
+    const entry = proc_entry(path);
+    if (entry !== undefined)
+      return isLink(entry)
+        ? new ProcStaticLink(this.sb, path)
+        : new ProcStaticFile(this.sb, path, entry);
+    return proc_directory(path) === undefined ? null : new ProcStaticDir(this.sb, path);
+  }
+
+  list(_current: Current): ListEntry[] {
+    const names = [...proc_directory(this.path)!].sort(
+      (a, b) => a.length - b.length || (a < b ? -1 : 1),
+    );
+    return names.map((name, i) => {
+      const path = this.below(name);
+      const entry = proc_entry(path);
+      const type = entry === undefined ? DT_DIR : isLink(entry) ? DT_LNK : DT_REG;
+      return { name, ino: static_ino(path), type, pos: i + 2 };
+    });
+  }
+}
+
+export class ProcStaticFile extends ProcInode {
+  readonly path: string;
+  constructor(sb: SuperBlock, path: string, entry: ProcFile) {
+    super(
+      sb,
+      static_ino(path),
+      0o100000 | (entry.mode ?? (entry.write === undefined ? 0o444 : 0o644)),
+    );
+    this.path = path;
+  }
+  static {
+    serializable('ProcStaticFile', this);
+  }
+  override open(current: Current, path: Path, flags: number): File {
+    return new ProcStaticTextFile(current, path, flags);
+  }
+}
+
+export class ProcStaticTextFile extends ProcTextFile {
+  static {
+    serializable('ProcStaticTextFile', this);
+  }
+  private get entry(): ProcFile {
+    return proc_entry((this.inode as ProcStaticFile).path) as ProcFile;
+  }
+  protected show(current: Current): string {
+    if (this.entry.show === undefined) throw errno(EPERM, '{} is only written', this.path);
+    return this.entry.show(current);
+  }
+  protected store(current: Current, text: string): void {
+    if (this.entry.write === undefined) throw errno(EIO, '{} takes no values', this.path);
+    this.entry.write(current, text);
+  }
+  override get pollable(): boolean {
+    return this.entry.poll !== undefined;
+  }
+  override poll(current: Current, collect: WaitQueue[] | null): number {
+    return this.entry.poll?.(current, collect) ?? DEFAULT_POLLMASK & (EPOLLIN | EPOLLRDNORM);
+  }
+}
+
+export class ProcStaticLink extends ProcInode {
+  readonly path: string;
+  constructor(sb: SuperBlock, path: string) {
+    super(sb, static_ino(path), 0o120777);
+    this.path = path;
+  }
+  static {
+    serializable('ProcStaticLink', this);
+  }
+  override get_link(current: Current): string {
+    return (proc_entry(this.path) as ProcLink).target(current);
+  }
+}
+
+export function gone(pid: number): never {
+  throw errno(ESRCH, 'process {} is gone', pid);
+}

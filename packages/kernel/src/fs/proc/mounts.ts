@@ -1,0 +1,75 @@
+import * as M from '@vitrine/uapi/mount.ts';
+import type { Task } from '../../kernel/task.ts';
+import { d_path, Path } from '../dcache.ts';
+import type { Mount } from '../mount.ts';
+import { pid_create, proc_create } from './registry.ts';
+
+/** Blanks and backslashes of a path as octal escapes. */
+const mangle = (text: string): string =>
+  text.replace(/[ \t\n\\#]/g, (c) => '\\' + c.charCodeAt(0).toString(8).padStart(3, '0'));
+
+const MNT_OPTS: readonly (readonly [number, string])[] = [
+  [M.MS_NOSUID, ',nosuid'],
+  [M.MS_NODEV, ',nodev'],
+  [M.MS_NOEXEC, ',noexec'],
+  [M.MS_NOATIME, ',noatime'],
+  [M.MS_NODIRATIME, ',nodiratime'],
+  [M.MS_RELATIME, ',relatime'],
+  [M.MS_NOSYMFOLLOW, ',nosymfollow'],
+];
+const SB_OPTS: readonly (readonly [number, string])[] = [
+  [M.MS_SYNCHRONOUS, ',sync'],
+  [M.MS_DIRSYNC, ',dirsync'],
+  [M.MS_MANDLOCK, ',mand'],
+  [M.MS_LAZYTIME, ',lazytime'],
+];
+
+const show = (flags: number, opts: readonly (readonly [number, string])[]): string =>
+  opts.map(([bit, text]) => (flags & bit ? text : '')).join('');
+
+/** Mounts that the task can see, each with its path from the task's root. */
+function* visible(task: Task): Generator<[Mount, string]> {
+  const root = task.fs.root;
+  for (const mnt of root.mnt.ns?.mounts ?? []) {
+    const place = new Path(mnt, mnt.root);
+    const path = d_path(place, root, true);
+    if (!path.startsWith('(unreachable)')) yield [mnt, path];
+  }
+}
+
+function mounts(task: Task): string {
+  let text = '';
+  for (const [mnt, path] of visible(task)) {
+    const ro = (mnt.flags | mnt.sb.flags) & M.MS_RDONLY ? 'ro' : 'rw';
+    text += `${mangle(mnt.devname)} ${mangle(path)} ${mnt.sb.type.name} ${ro}${show(mnt.sb.flags, SB_OPTS)}${show(mnt.flags, MNT_OPTS)}${mnt.sb.show_options()} 0 0\n`;
+  }
+  return text;
+}
+
+function mountinfo(task: Task): string {
+  let text = '';
+  for (const [mnt, path] of visible(task)) {
+    const { dev } = mnt.sb;
+    const ro = mnt.flags & M.MS_RDONLY ? 'ro' : 'rw';
+    const sbro = mnt.sb.flags & M.MS_RDONLY ? 'ro' : 'rw';
+    let tags = '';
+    if (mnt.group !== 0) tags += ` shared:${mnt.group}`;
+    if (mnt.master !== 0) tags += ` master:${mnt.master}`;
+    if (mnt.unbindable) tags += ' unbindable';
+    text += `${mnt.id} ${mnt.parent?.id ?? 1} ${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)} ${mangle(String(mnt.root))} ${mangle(path)} ${ro}${show(mnt.flags, MNT_OPTS)}${tags} - ${mnt.sb.type.name} ${mangle(mnt.devname)} ${sbro}${show(mnt.sb.flags, SB_OPTS)}${mnt.sb.show_options()}\n`;
+  }
+  return text;
+}
+
+function mountstats(task: Task): string {
+  let text = '';
+  for (const [mnt, path] of visible(task)) {
+    text += `device ${mangle(mnt.devname)} mounted on ${mangle(path)} with fstype ${mnt.sb.type.name}\n`;
+  }
+  return text;
+}
+
+pid_create('mounts', { mode: 0o444, show: mounts });
+pid_create('mountinfo', { mode: 0o444, show: mountinfo });
+pid_create('mountstats', { mode: 0o400, processOnly: true, show: mountstats });
+proc_create('mounts', { target: () => 'self/mounts' });

@@ -1,0 +1,386 @@
+import { EACCES, ENOENT } from '@vitrine/uapi/errno.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Task } from '../../kernel/task.ts';
+import { Dentry, Path, d_path } from '../dcache.ts';
+import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
+import { Inode } from '../inode.ts';
+import type { SuperBlock } from '../super.ts';
+import { ptrace_may_access } from './access.ts';
+import {
+  DT_DIR,
+  DT_LNK,
+  DT_REG,
+  type ListEntry,
+  ProcDirInode,
+  ProcInode,
+  ProcTextFile,
+  gone,
+} from './inode.ts';
+import { pid_file, pid_files } from './registry.ts';
+
+/** Numbers of a task's inodes: stable while it lives. */
+const pidIno = (task: Task, thread: boolean, index: number): number =>
+  (task.pid * 2 + (thread ? 1 : 0)) * 4096 + 1000 + index;
+
+/** The files of a process belong to its user, unless it must not be looked into (task_dump_owner). */
+function owner(inode: Inode, task: Task, always: boolean): void {
+  if (!always && task.mm !== null && task.mm.dumpable !== 1) return;
+  inode.uid = task.cred.euid;
+  inode.gid = task.cred.egid;
+}
+
+/** Directories and links of /proc/PID besides the plain files. */
+const LINKS = ['cwd', 'exe', 'root'];
+const DIRS = ['fd', 'fdinfo', 'ns', 'task'];
+
+/** /proc/PID, /proc/PID/task/TID. */
+export class PidDirInode extends ProcDirInode {
+  readonly task: Task;
+  readonly thread: boolean;
+  constructor(sb: SuperBlock, task: Task, thread: boolean) {
+    super(sb, pidIno(task, thread, 0));
+    this.task = task;
+    this.thread = thread;
+    owner(this, task, true);
+    this.nlink = thread ? 7 : 9;
+  }
+
+  static {
+    serializable('PidDirInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+
+  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+    const { task, sb, thread } = this;
+    if (task.state === 'X') return null;
+    if (LINKS.includes(name)) return new PidLinkInode(sb, task, name);
+    if (name === 'fd' || name === 'fdinfo') return new FdDirInode(sb, task, name === 'fdinfo');
+    if (name === 'task' && !thread) return new TaskDirInode(sb, task);
+    if (name === 'ns') return new NsDirInode(sb, task);
+    const file = pid_file(name);
+    if (file === undefined || (file.processOnly && thread) || (file.threadOnly && !thread))
+      return null;
+    return new PidFileInode(sb, task, name, thread);
+  }
+
+  list(): ListEntry[] {
+    const { task, thread } = this;
+    if (task.state === 'X') return [];
+    const entries: ListEntry[] = [];
+    const add = (name: string, type: number): void => {
+      entries.push({
+        name,
+        ino: pidIno(task, thread, entries.length + 1),
+        type,
+        pos: entries.length + 2,
+      });
+    };
+    for (const name of DIRS) if (name !== 'task' || !thread) add(name, DT_DIR);
+    for (const [name, file] of pid_files()) {
+      if (!(file.processOnly && thread) && !(file.threadOnly && !thread)) add(name, DT_REG);
+    }
+    for (const name of LINKS) add(name, DT_LNK);
+    return entries;
+  }
+}
+
+export class PidFileInode extends ProcInode {
+  readonly task: Task;
+  readonly name: string;
+  readonly thread: boolean;
+  constructor(sb: SuperBlock, task: Task, name: string, thread: boolean) {
+    const index = [...pid_files().keys()].indexOf(name) + DIRS.length + 1;
+    super(sb, pidIno(task, thread, index), 0o100000 | pid_file(name)!.mode);
+    this.task = task;
+    this.name = name;
+    this.thread = thread;
+    owner(this, task, false);
+  }
+  static {
+    serializable('PidFileInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override open(current: Current, path: Path, flags: number): File {
+    if (pid_file(this.name)!.guarded) ptrace_may_access(current, this.task, this.name);
+    return new PidTextFile(current, path, flags);
+  }
+}
+
+export class PidTextFile extends ProcTextFile {
+  static {
+    serializable('PidTextFile', this);
+  }
+  protected show(current: Current): string {
+    const { task, name, thread } = this.inode as PidFileInode;
+    if (task.state === 'X') gone(task.pid);
+    return pid_file(name)!.show?.(task, current, thread) ?? '';
+  }
+  protected store(current: Current, text: string): void {
+    const { task, name } = this.inode as PidFileInode;
+    if (task.state === 'X') gone(task.pid);
+    const file = pid_file(name)!;
+    if (file.write === undefined) throw errno(EACCES, '{} takes no values', this.path);
+    file.write(task, current, text);
+  }
+}
+
+/** exe, cwd, root: links that lead to the place itself. */
+export class PidLinkInode extends ProcInode {
+  readonly task: Task;
+  readonly name: string;
+  constructor(sb: SuperBlock, task: Task, name: string) {
+    super(sb, pidIno(task, false, 3000 + LINKS.indexOf(name)), 0o120777);
+    this.task = task;
+    this.name = name;
+    owner(this, task, false);
+  }
+  static {
+    serializable('PidLinkInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override get_link(current: Current): Path {
+    const { task, name } = this;
+    ptrace_may_access(current, task, name);
+    const fs = task.fs;
+    const path = name === 'exe' ? (task.mm?.exe_file as File | null | undefined)?.path : task.exiting ? undefined : name === 'cwd' ? fs.pwd : fs.root; // prettier-ignore
+    if (path === undefined) throw errno(ENOENT, 'process {} has no {}', task.pid, name);
+    return path;
+  }
+  override readlink(current: Current): string {
+    return d_path(this.get_link(current), current.fs.root);
+  }
+}
+
+/** fd and fdinfo. */
+export class FdDirInode extends ProcDirInode {
+  readonly task: Task;
+  readonly info: boolean;
+  constructor(sb: SuperBlock, task: Task, info: boolean) {
+    super(sb, pidIno(task, false, info ? 3011 : 3010), info ? 0o40555 : 0o40500);
+    this.task = task;
+    this.info = info;
+    owner(this, task, false);
+    this.size = info
+      ? 0
+      : task.exiting
+        ? 0
+        : task.files.fd.reduce((n, f) => n + (f === null ? 0 : 1), 0);
+  }
+  static {
+    serializable('FdDirInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override permission(current: Current, mask: number, what: unknown): void {
+    if (this.task.signal === (current as Task).signal) return;
+    super.permission(current, mask, what);
+  }
+
+  private table(): readonly (File | null)[] {
+    return this.task.exiting || this.task.files === undefined ? [] : this.task.files.fd;
+  }
+
+  override lookup(current: Current, _dir: Dentry, name: string): Inode | null {
+    if (!/^(?:0|[1-9]\d{0,9})$/.test(name)) return null;
+    const fd = Number(name);
+    if ((this.table()[fd] ?? null) === null) return null;
+    ptrace_may_access(current, this.task, `fd/${name}`);
+    return this.info
+      ? new FdInfoInode(this.sb, this.task, fd)
+      : new FdLinkInode(this.sb, this.task, fd);
+  }
+
+  list(current: Current): ListEntry[] {
+    ptrace_may_access(current, this.task, 'fd');
+    const out: ListEntry[] = [];
+    this.table().forEach((file, fd) => {
+      if (file !== null)
+        out.push({
+          name: String(fd),
+          ino: fdIno(this.task, fd, this.info),
+          type: this.info ? DT_REG : DT_LNK,
+          pos: fd + 2,
+        });
+    });
+    return out;
+  }
+}
+
+const fdIno = (task: Task, fd: number, info: boolean): number =>
+  2 ** 40 + task.pid * 2 ** 22 + fd * 2 + (info ? 1 : 0);
+
+export class FdLinkInode extends ProcInode {
+  readonly task: Task;
+  readonly fd: number;
+  constructor(sb: SuperBlock, task: Task, fd: number) {
+    const file = task.files.fd[fd]!;
+    const bits = (file.mode & FMODE_READ ? 0o500 : 0) | (file.mode & FMODE_WRITE ? 0o300 : 0);
+    super(sb, fdIno(task, fd, false), 0o120000 | bits);
+    this.task = task;
+    this.fd = fd;
+    this.size = 64;
+    owner(this, task, false);
+  }
+  static {
+    serializable('FdLinkInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override get_link(): Path {
+    const file = this.task.files?.fd[this.fd] ?? null;
+    if (file === null) throw errno(ENOENT, 'fd {} of process {} is closed', this.fd, this.task.pid);
+    return file.path;
+  }
+  override readlink(current: Current): string {
+    return d_path(this.get_link(), current.fs.root);
+  }
+}
+
+export class FdInfoInode extends ProcInode {
+  readonly task: Task;
+  readonly fd: number;
+  constructor(sb: SuperBlock, task: Task, fd: number) {
+    super(sb, fdIno(task, fd, true), 0o100400);
+    this.task = task;
+    this.fd = fd;
+    owner(this, task, false);
+  }
+  static {
+    serializable('FdInfoInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override open(current: Current, path: Path, flags: number): File {
+    return new FdInfoFile(current, path, flags);
+  }
+}
+
+export class FdInfoFile extends ProcTextFile {
+  static {
+    serializable('FdInfoFile', this);
+  }
+  protected show(): string {
+    const { task, fd } = this.inode as FdInfoInode;
+    const file = task.files?.fd[fd] ?? null;
+    if (file === null) throw errno(ENOENT, 'fd {} of process {} is closed', fd, task.pid);
+    const flags = file.flags | 0o100000 | (task.files.cloexec.has(fd) ? 0o2000000 : 0);
+    return `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file.path.mnt.id}\nino:\t${file.ino}\n${file.show_fdinfo()}`;
+  }
+  protected store(): void {
+    throw errno(EACCES, '{} takes no values', this.path);
+  }
+}
+
+/** /proc/PID/task. */
+export class TaskDirInode extends ProcDirInode {
+  readonly task: Task;
+  constructor(sb: SuperBlock, task: Task) {
+    super(sb, pidIno(task, false, 3020));
+    this.task = task;
+    this.nlink = 2 + task.signal.threads.size;
+    owner(this, task, true);
+  }
+  static {
+    serializable('TaskDirInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+    for (const thread of this.task.signal.threads) {
+      if (String(thread.pid) === name) return new PidDirInode(this.sb, thread, true);
+    }
+    return null;
+  }
+  list(): ListEntry[] {
+    return [...this.task.signal.threads]
+      .sort((a, b) => a.pid - b.pid)
+      .map((t) => ({ name: String(t.pid), ino: pidIno(t, true, 0), type: DT_DIR, pos: t.pid + 2 }));
+  }
+}
+
+/** The initial namespaces' numbers (include/linux/proc_ns.h). */
+const NAMESPACES: readonly (readonly [string, string, number])[] = [
+  ['cgroup', 'cgroup', 4026531835],
+  ['ipc', 'ipc', 4026531839],
+  ['mnt', 'mnt', 0],
+  ['net', 'net', 4026531833],
+  ['pid', 'pid', 4026531836],
+  ['pid_for_children', 'pid', 4026531836],
+  ['time', 'time', 4026531834],
+  ['time_for_children', 'time', 4026531834],
+  ['user', 'user', 4026531837],
+  ['uts', 'uts', 4026531838],
+];
+
+/** /proc/PID/ns: the text of the links tells which namespaces processes share. */
+export class NsDirInode extends ProcDirInode {
+  readonly task: Task;
+  constructor(sb: SuperBlock, task: Task) {
+    super(sb, pidIno(task, false, 3030), 0o40511);
+    this.task = task;
+    owner(this, task, false);
+  }
+  static {
+    serializable('NsDirInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+    const index = NAMESPACES.findIndex(([n]) => n === name);
+    return index < 0 ? null : new NsLinkInode(this.sb, this.task, index);
+  }
+  list(): ListEntry[] {
+    return NAMESPACES.map(([name], i) => ({
+      name,
+      ino: pidIno(this.task, false, 3031 + i),
+      type: DT_LNK,
+      pos: i + 2,
+    }));
+  }
+}
+
+export class NsLinkInode extends ProcInode {
+  readonly task: Task;
+  readonly index: number;
+  constructor(sb: SuperBlock, task: Task, index: number) {
+    super(sb, pidIno(task, false, 3031 + index), 0o120777);
+    this.task = task;
+    this.index = index;
+    owner(this, task, false);
+  }
+  static {
+    serializable('NsLinkInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  override get_link(current: Current): Path {
+    // A place that stands for the namespace: it can be compared and held open, not entered yet.
+    const { mnt, dentry } = nsPath(current, this);
+    return new Path(mnt, dentry);
+  }
+  override readlink(current: Current): string {
+    return nsPath(current, this).dentry.name;
+  }
+}
+
+function nsPath(current: Current, link: NsLinkInode): Path {
+  const [, kind, fixed] = NAMESPACES[link.index]!;
+  const inum = kind === 'mnt' ? (link.task.fs?.root.mnt.ns?.inum ?? 0) : kind === 'user' ? link.task.cred.userNs.inum : fixed; // prettier-ignore
+  const mnt = current.kernel.vfs.pseudo.get('nsfs')!;
+  const inode = new Inode(mnt.sb, inum, 0o100444);
+  return new Path(mnt, new Dentry(`${kind}:[${inum}]`, null, inode, mnt.sb));
+}

@@ -1,0 +1,83 @@
+import type { Current } from '../../include/current.ts';
+import type { WaitQueue } from '../../include/wait.ts';
+import type { Task } from '../../kernel/task.ts';
+
+/**
+ * What is in /proc is code, the same in every machine, so it is registered once, at module level; inodes hold only the
+ * path and the task (state is data).
+ */
+
+/** A file that is made when it is read. Texts are byte strings. */
+export interface ProcFile {
+  readonly mode?: number;
+  show?(current: Current): string;
+  /** Throws an Errno for a value it does not take. */
+  write?(current: Current, text: string): void;
+  /** EPOLL bits; pushes what tells of changes. */
+  poll?(current: Current, collect: WaitQueue[] | null): number;
+}
+
+/** A symbolic link. */
+export interface ProcLink {
+  target(current: Current): string;
+}
+
+export type ProcEntry = ProcFile | ProcLink;
+
+const files = new Map<string, ProcEntry>();
+/** Names by directory path; '' is /proc itself. */
+const directories = new Map<string, Set<string>>([['', new Set()]]);
+
+export const isLink = (entry: ProcEntry): entry is ProcLink => 'target' in entry;
+
+/** Makes `/proc/<path>`, and the directories on the way (proc_create). */
+export function proc_create(path: string, entry: ProcEntry): void {
+  files.set(path, entry);
+  const cut = path.lastIndexOf('/');
+  proc_mkdir(cut < 0 ? '' : path.slice(0, cut)).add(path.slice(cut + 1));
+}
+
+export function proc_mkdir(path: string): Set<string> {
+  let names = directories.get(path);
+  if (names === undefined) {
+    directories.set(path, (names = new Set()));
+    const cut = path.lastIndexOf('/');
+    proc_mkdir(cut < 0 ? '' : path.slice(0, cut)).add(path.slice(cut + 1));
+  }
+  return names;
+}
+
+export function proc_entry(path: string): ProcEntry | undefined {
+  return files.get(path);
+}
+
+export function proc_directory(path: string): ReadonlySet<string> | undefined {
+  return directories.get(path);
+}
+
+/** A file of /proc/PID (and, with `thread`, of /proc/PID/task/TID). */
+export interface PidFile {
+  readonly mode: number;
+  /** Needs the rights of a debugger (ptrace_may_access). */
+  readonly guarded?: boolean;
+  /** Only in the process's directory, not in its threads'. */
+  readonly processOnly?: boolean;
+  /** Only in the threads' directories. */
+  readonly threadOnly?: boolean;
+  show?(task: Task, current: Current, thread: boolean): string;
+  write?(task: Task, current: Current, text: string): void;
+}
+
+const pidFiles = new Map<string, PidFile>();
+
+export function pid_create(name: string, file: PidFile): void {
+  pidFiles.set(name, file);
+}
+
+export function pid_file(name: string): PidFile | undefined {
+  return pidFiles.get(name);
+}
+
+export function pid_files(): ReadonlyMap<string, PidFile> {
+  return pidFiles;
+}

@@ -1,0 +1,84 @@
+import { PROC_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
+import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { Dentry } from '../dcache.ts';
+import type { Inode } from '../inode.ts';
+import { FileSystemType, SuperBlock } from '../super.ts';
+import { DT_DIR, type ListEntry, ProcStaticDir } from './inode.ts';
+import { PidDirInode } from './pid_inode.ts';
+import { proc_create } from './registry.ts';
+import './array.ts';
+import './base.ts';
+import './mounts.ts';
+import './sysctl.ts';
+import './system.ts';
+import './task_mmu.ts';
+
+/** /proc: the static names, then a directory for each process. */
+export class ProcRootInode extends ProcStaticDir {
+  constructor(sb: SuperBlock) {
+    super(sb, '');
+  }
+
+  static {
+    serializable('ProcRootInode', this);
+  }
+
+  override lookup(current: Current, dir: Dentry, name: string): Inode | null {
+    const found = super.lookup(current, dir, name);
+    if (found !== null || !/^[1-9]\d{0,9}$/.test(name)) return found;
+    const task = current.kernel.pids.find(Number(name))?.task ?? null;
+    return task === null ? null : new PidDirInode(this.sb, task.group_leader, false);
+  }
+
+  override list(current: Current): ListEntry[] {
+    const entries = super.list(current);
+    const pids: ListEntry[] = [];
+    for (const pid of current.kernel.pids.pids.values()) {
+      const { task } = pid;
+      if (task === null || task.group_leader !== task) continue;
+      pids.push({
+        name: String(pid.nr),
+        ino: pid.nr * 2 * 4096 + 1000,
+        type: DT_DIR,
+        pos: pid.nr + 256,
+      });
+    }
+    return [...entries, ...pids.sort((a, b) => a.pos - b.pos)];
+  }
+
+  override getattr(current: Current): void {
+    let processes = 0;
+    for (const pid of current.kernel.pids.pids.values())
+      if (pid.task?.group_leader === pid.task) processes++;
+    this.nlink = 7 + processes;
+  }
+}
+
+export class ProcSuperBlock extends SuperBlock {
+  constructor(kernel: Kernel, type: FileSystemType) {
+    super(kernel, type, PROC_SUPER_MAGIC);
+    this.blocksize = 1024;
+    this.root = new Dentry('/', null, new ProcRootInode(this), this);
+  }
+  static {
+    serializable('ProcSuperBlock', this);
+  }
+}
+
+export class ProcType extends FileSystemType {
+  readonly name = 'proc';
+  override readonly userns = true;
+  static {
+    serializable('ProcType', this);
+  }
+  mount(current: Current, flags: number): SuperBlock {
+    const sb = new ProcSuperBlock(current.kernel, this);
+    sb.flags = flags;
+    return sb;
+  }
+}
+
+proc_create('self', { target: (current) => String(current.tgid) });
+proc_create('thread-self', { target: (current) => `${current.tgid}/task/${current.pid}` });

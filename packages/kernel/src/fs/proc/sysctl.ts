@@ -1,0 +1,216 @@
+import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { Vfs } from '../vfs.ts';
+import { proc_create, proc_mkdir } from './registry.ts';
+
+declare module '../vfs.ts' {
+  interface Vfs {
+    /** Values under /proc/sys that were written and have no other home. */
+    sysctls?: Map<string, string>;
+  }
+}
+
+/** The current text of a sysctl without a home of its own. */
+export function sysctl_text(kernel: Kernel, path: string, initial: string): string {
+  return kernel.vfs.sysctls?.get(path) ?? initial;
+}
+
+function mayWrite(current: Current, path: string): void {
+  if (current.cred.euid === 0 || capable(current.cred, CAP_SYS_ADMIN)) return;
+  throw errno(EPERM, '/proc/sys/{} is written by root, not uid {}', path, current.cred.euid);
+}
+
+/** Whole numbers between bounds, as many as the file has. */
+function checkNumbers(path: string, text: string, count: number, min: number, max: number): string {
+  const numbers = text.trim().split(/\s+/);
+  for (const n of numbers) {
+    if (!/^-?\d+$/.test(n) || Number(n) < min || Number(n) > max) {
+      throw errno(EINVAL, '/proc/sys/{}: {} is not a number between {} and {}', path, n, min, max);
+    }
+  }
+  if (numbers.length > count)
+    throw errno(EINVAL, '/proc/sys/{} holds {} numbers, not {}', path, count, numbers.length);
+  return numbers.join('\t');
+}
+
+/** A file that only tells. */
+function ro(path: string, show: (kernel: Kernel, current: Current) => string): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o444,
+    show: (current) => show(current.kernel, current) + '\n',
+  });
+}
+
+/** A setting that is kept and told, and that nothing in the kernel depends on (yet). */
+function setting(path: string, initial: string, min: number | null = 0, max = 2147483647): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: (current) => sysctl_text(current.kernel, path, initial) + '\n',
+    write: (current, text) => {
+      mayWrite(current, path);
+      const count = initial.split(/\s+/).length;
+      const value =
+        min === null ? text.replace(/\n$/, '') : checkNumbers(path, text, count, min, max);
+      (current.kernel.vfs.sysctls ??= new Map()).set(path, value);
+    },
+  });
+}
+
+type NumberKey<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
+
+/** A number of the file layer. */
+function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max: number): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: (current) => {
+      const value = current.kernel.vfs[key] as number;
+      return `${value === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : value}\n`;
+    },
+    write: (current, text) => {
+      mayWrite(current, path);
+      (current.kernel.vfs as unknown as Record<string, number>)[key] = Number(
+        checkNumbers(path, text, 1, min, max),
+      );
+    },
+  });
+}
+
+ro('kernel/ostype', (k) => k.uts.sysname);
+ro('kernel/osrelease', (k) => k.uts.release);
+ro('kernel/version', (k) => k.uts.version);
+ro('kernel/cap_last_cap', () => '40');
+ro('kernel/ngroups_max', () => '65536');
+ro('kernel/tainted', () => '0');
+ro('kernel/random/boot_id', (k) => sysctl_boot_id(k));
+ro('kernel/random/uuid', (k) => randomUuid(k));
+ro('kernel/random/entropy_avail', () => '256');
+ro('kernel/random/poolsize', () => '256');
+ro('kernel/pty/nr', (k) => String(k.vfs.ttys.ptys.size));
+ro(
+  'kernel/seccomp/actions_avail',
+  () => 'kill_process kill_thread trap errno user_notif trace log allow',
+);
+ro('kernel/threads-max', (k) => String(k.max_threads));
+
+for (const [name, key] of [
+  ['hostname', 'nodename'],
+  ['domainname', 'domainname'],
+] as const) {
+  proc_create(`sys/kernel/${name}`, {
+    mode: 0o644,
+    show: (current) => current.kernel.uts[key] + '\n',
+    write: (current, text) => {
+      mayWrite(current, `kernel/${name}`);
+      current.kernel.uts[key] = text.replace(/\n[^]*$/, '').slice(0, 64);
+    },
+  });
+}
+
+proc_create('sys/kernel/pid_max', {
+  mode: 0o644,
+  show: (current) => `${current.kernel.pids.pid_max}\n`,
+  write: (current, text) => {
+    mayWrite(current, 'kernel/pid_max');
+    current.kernel.pids.pid_max = Number(checkNumbers('kernel/pid_max', text, 1, 301, 4194304));
+  },
+});
+
+function randomUuid(kernel: Kernel): string {
+  const b = new Uint8Array(16);
+  kernel.get_random_bytes(b);
+  b[6] = (b[6]! & 0x0f) | 0x40;
+  b[8] = (b[8]! & 0x3f) | 0x80;
+  const hex = Array.from(b, (n) => n.toString(16).padStart(2, '0')).join('');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Made at the first look, then the same until the machine ends. */
+function sysctl_boot_id(kernel: Kernel): string {
+  const kept = (kernel.vfs.sysctls ??= new Map());
+  if (!kept.has('boot_id')) kept.set('boot_id', randomUuid(kernel));
+  return kept.get('boot_id')!;
+}
+
+setting('kernel/printk', '4\t4\t1\t7');
+setting('kernel/panic', '0', -1);
+setting('kernel/panic_on_oops', '0');
+setting('kernel/core_pattern', 'core', null);
+setting('kernel/core_uses_pid', '0');
+setting('kernel/core_pipe_limit', '0');
+setting('kernel/randomize_va_space', '2');
+setting('kernel/overflowuid', '65534');
+setting('kernel/overflowgid', '65534');
+setting('kernel/ctrl-alt-del', '0');
+setting('kernel/sysrq', '16');
+setting('kernel/dmesg_restrict', '0');
+setting('kernel/kptr_restrict', '0');
+setting('kernel/perf_event_paranoid', '2', -1);
+setting('kernel/modules_disabled', '0');
+setting('kernel/unprivileged_bpf_disabled', '2');
+setting('kernel/sched_child_runs_first', '0');
+setting('kernel/sched_autogroup_enabled', '0');
+setting('kernel/shmmax', '18446744073692774399', 0, 1.9e19);
+setting('kernel/shmall', '18446744073692774399', 0, 1.9e19);
+setting('kernel/shmmni', '4096');
+setting('kernel/msgmax', '8192');
+setting('kernel/msgmnb', '16384');
+setting('kernel/msgmni', '32000');
+setting('kernel/sem', '32000\t1024000000\t500\t32000');
+setting('kernel/pty/max', '4096');
+setting('kernel/pty/reserve', '1024');
+setting('kernel/yama/ptrace_scope', '0');
+
+vfsNumber('fs/file-max', 'file_max', 0, Number.MAX_SAFE_INTEGER);
+vfsNumber('fs/nr_open', 'nr_open', 8, 2147483584);
+vfsNumber('fs/pipe-max-size', 'pipe_max_size', 4096, 2147483647);
+vfsNumber('fs/mount-max', 'mount_max', 1, 2147483647);
+vfsNumber('fs/protected_symlinks', 'protected_symlinks', 0, 1);
+vfsNumber('fs/protected_hardlinks', 'protected_hardlinks', 0, 1);
+vfsNumber('fs/protected_fifos', 'protected_fifos', 0, 2);
+vfsNumber('fs/protected_regular', 'protected_regular', 0, 2);
+vfsNumber('fs/leases-enable', 'leases_enable', 0, 1);
+ro('fs/file-nr', (k) => `${k.vfs.files}\t0\t9223372036854775807`);
+ro('fs/inode-nr', (k) => `${k.vfs.files}\t0`);
+ro('fs/inode-state', (k) => `${k.vfs.files}\t0\t0\t0\t0\t0\t0`);
+ro('fs/dentry-state', () => '0\t0\t45\t0\t0\t0');
+setting('fs/pipe-user-pages-hard', '0');
+setting('fs/pipe-user-pages-soft', '16384');
+setting('fs/suid_dumpable', '0', 0, 2);
+setting('fs/lease-break-time', '45');
+setting('fs/aio-max-nr', '65536');
+ro('fs/aio-nr', () => '0');
+setting('fs/overflowuid', '65534');
+setting('fs/overflowgid', '65534');
+setting('fs/dir-notify-enable', '0');
+setting('fs/inotify/max_queued_events', '16384');
+setting('fs/inotify/max_user_instances', '128');
+setting('fs/inotify/max_user_watches', '65536');
+setting('fs/epoll/max_user_watches', '1048576');
+proc_mkdir('sys/fs/binfmt_misc');
+proc_mkdir('fs');
+proc_mkdir('tty');
+
+setting('vm/overcommit_memory', '0', 0, 2);
+setting('vm/overcommit_ratio', '50');
+setting('vm/overcommit_kbytes', '0');
+setting('vm/swappiness', '60', 0, 200);
+setting('vm/max_map_count', '65530');
+setting('vm/mmap_min_addr', '65536');
+setting('vm/dirty_ratio', '20');
+setting('vm/dirty_background_ratio', '10');
+setting('vm/dirty_expire_centisecs', '3000');
+setting('vm/dirty_writeback_centisecs', '500');
+setting('vm/min_free_kbytes', '0');
+setting('vm/oom_kill_allocating_task', '0');
+setting('vm/oom_dump_tasks', '1');
+setting('vm/panic_on_oom', '0', 0, 2);
+setting('vm/vfs_cache_pressure', '100');
+setting('vm/drop_caches', '0', 0, 4);
+setting('vm/nr_hugepages', '0');
+setting('vm/memfd_noexec', '0', 0, 2);
+setting('net/core/somaxconn', '4096');
+setting('net/unix/max_dgram_qlen', '10');

@@ -1,0 +1,183 @@
+import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { Task } from '../../kernel/task.ts';
+import { proc_create } from './registry.ts';
+
+/** The files of /proc that tell of the whole machine. */
+
+const file = (
+  path: string,
+  show: (kernel: Kernel, current: Current) => string,
+  mode = 0o444,
+): void => proc_create(path, { mode, show: (current) => show(current.kernel, current) });
+
+function tasks(kernel: Kernel): Task[] {
+  const list: Task[] = [];
+  for (const pid of kernel.pids.pids.values()) if (pid.task !== null) list.push(pid.task);
+  return list;
+}
+
+function meminfo(kernel: Kernel): string {
+  const { total, free } = kernel.frames;
+  let anon = 0;
+  let mapped = 0;
+  let shmem = 0;
+  let tables = 0;
+  const seen = new Set<object>();
+  for (const task of tasks(kernel)) {
+    const { mm } = task;
+    if (mm === null || seen.has(mm)) continue;
+    seen.add(mm);
+    anon += mm.rss_anon;
+    mapped += mm.rss_file;
+    shmem += mm.rss_shmem;
+    tables += mm.tables.tables;
+  }
+  // Pages that are neither free nor anonymous nor page tables hold files.
+  const cached = Math.max(0, total - free - anon - tables);
+  const stack = kernel.nr_threads * 16;
+  const line = (name: string, pages: number): string =>
+    `${(name + ':').padEnd(16)}${String(pages * 4).padStart(8)} kB\n`;
+  const count = (name: string): string => `${(name + ':').padEnd(16)}${'0'.padStart(8)}\n`;
+  return (
+    line('MemTotal', total) + line('MemFree', free) + line('MemAvailable', free) + line('Buffers', 0) +
+    line('Cached', cached) + line('SwapCached', 0) + line('Active', anon) + line('Inactive', cached) +
+    line('Active(anon)', anon) + line('Inactive(anon)', cached) + line('Active(file)', 0) + line('Inactive(file)', 0) +
+    line('Unevictable', 0) + line('Mlocked', 0) + line('SwapTotal', 0) + line('SwapFree', 0) + line('Dirty', 0) +
+    line('Writeback', 0) + line('AnonPages', anon) + line('Mapped', mapped + shmem) + line('Shmem', cached) +
+    line('KReclaimable', 0) + line('Slab', 0) + line('SReclaimable', 0) + line('SUnreclaim', 0) +
+    line('KernelStack', stack / 4) + line('PageTables', tables) + line('SecPageTables', 0) + line('NFS_Unstable', 0) +
+    line('Bounce', 0) + line('WritebackTmp', 0) + line('CommitLimit', Math.floor(total / 2)) +
+    line('Committed_AS', anon + shmem) + 'VmallocTotal:   34359738367 kB\n' + line('VmallocUsed', 0) +
+    line('VmallocChunk', 0) + line('Percpu', 0) + line('AnonHugePages', 0) + line('ShmemHugePages', 0) +
+    line('ShmemPmdMapped', 0) + line('FileHugePages', 0) + line('FilePmdMapped', 0) + count('HugePages_Total') +
+    count('HugePages_Free') + count('HugePages_Rsvd') + count('HugePages_Surp') + line('Hugepagesize', 512) +
+    line('Hugetlb', 0) + line('DirectMap4k', total)
+  ); // prettier-ignore
+}
+
+/** User, nice and system time of everything that ran, in ticks. */
+function cpuTicks(kernel: Kernel): { user: number; nice: number; system: number; idle: number } {
+  let user = 0;
+  let nice = 0;
+  let system = 0;
+  for (const task of tasks(kernel)) {
+    if (task.se.nice > 0) nice += task.utime;
+    else user += task.utime;
+    system += task.stime;
+    if (task.group_leader !== task) continue;
+    user += task.signal.used.utime + task.signal.children.utime;
+    system += task.signal.used.stime + task.signal.children.stime;
+  }
+  const ticks = (ns: number): number => Math.floor(ns / 1e7);
+  const idle = Math.max(0, kernel.clock.boottime() - user - nice - system);
+  return { user: ticks(user), nice: ticks(nice), system: ticks(system), idle: ticks(idle) };
+}
+
+function stat(kernel: Kernel): string {
+  const t = cpuTicks(kernel);
+  const cpu = `${t.user} ${t.nice} ${t.system} ${t.idle} 0 0 0 0 0 0\n`;
+  const boot =
+    Number(kernel.clock.realtimeNs() / 1_000_000_000n) - Math.floor(kernel.clock.boottime() / 1e9);
+  return (
+    `cpu  ${cpu}cpu0 ${cpu}intr 0\nctxt ${kernel.sched.nr_switches}\nbtime ${boot}\nprocesses ${kernel.total_forks}\n` +
+    `procs_running ${running(kernel)}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`
+  );
+}
+
+/** The one that reads is running too. */
+function running(kernel: Kernel): number {
+  return tasks(kernel).filter((task) => task.state === 'R').length;
+}
+
+function loadavg(kernel: Kernel): string {
+  const loads = kernel.sched.avenrun.map((load) => load.toFixed(2)).join(' ');
+  return `${loads} ${running(kernel)}/${kernel.nr_threads} ${kernel.pids.last}\n`;
+}
+
+function uptime(kernel: Kernel): string {
+  const idle = cpuTicks(kernel).idle / 100;
+  return `${(kernel.clock.boottime() / 1e9).toFixed(2)} ${idle.toFixed(2)}\n`;
+}
+
+/** What CPUID says of the processor, in the kernel's names (x86 tells the truth about what is there). */
+const CPU_FLAGS =
+  'fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx rdtscp lm constant_tsc rep_good nopl cpuid pni cx16 lahf_lm';
+
+function cpuinfo(): string {
+  const line = (name: string, value: string): string => `${name}\t: ${value}\n`;
+  return (
+    line('processor', '0') + line('vendor_id', 'GenuineIntel') + line('cpu family', '6') + line('model\t', '15') +
+    line('model name', 'Vitrine Virtual CPU') + line('stepping', '1') + line('cpu MHz\t', '1000.000') +
+    line('physical id', '0') + line('siblings', '1') + line('core id\t', '0') + line('cpu cores', '1') +
+    line('apicid\t', '0') + line('initial apicid', '0') + line('fpu\t', 'yes') + line('fpu_exception', 'yes') +
+    line('cpuid level', '13') + line('wp\t', 'yes') + line('flags\t', CPU_FLAGS) + line('bugs\t', '') +
+    line('bogomips', '2000.00') + line('clflush size', '64') + line('cache_alignment', '64') +
+    line('address sizes', '40 bits physical, 48 bits virtual') + 'power management:\n\n'
+  ); // prettier-ignore
+}
+
+function filesystems(kernel: Kernel): string {
+  return [...kernel.vfs.fileSystems.values()]
+    .map((type) => `${type.nodev ? 'nodev' : ''}\t${type.name}\n`)
+    .join('');
+}
+
+function devices(kernel: Kernel): string {
+  const names = [...kernel.vfs.charNames].sort(([a], [b]) => a - b);
+  const lines = names.map(([major, name]) => `${String(major).padStart(3)} ${name}\n`).join('');
+  return `Character devices:\n${lines}\nBlock devices:\n`;
+}
+
+function vmstat(kernel: Kernel): string {
+  let faults = 0;
+  let major = 0;
+  for (const task of tasks(kernel)) {
+    faults += task.min_flt + task.maj_flt;
+    major += task.maj_flt;
+  }
+  return `nr_free_pages ${kernel.frames.free}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault ${faults}\npgmajfault ${major}\noom_kill ${kernel.oom.kills}\n`;
+}
+
+function buddyinfo(kernel: Kernel): string {
+  const counts = Array.from(kernel.buddy.nrFree, (n) => String(n).padStart(6)).join(' ');
+  return `Node 0, zone   Normal ${counts} \n`;
+}
+
+function consoles(kernel: Kernel): string {
+  return kernel.vfs.ttys.consoles
+    .slice(0, 1)
+    .map((tty) => `${tty.name.padEnd(21)}-W- (EC  p  )    229:0\n`)
+    .join('');
+}
+
+file('meminfo', meminfo);
+file('stat', stat);
+file('loadavg', loadavg);
+file('uptime', uptime);
+file('cpuinfo', cpuinfo);
+file('version', (k) => `Linux version ${k.uts.release} (vitrine) ${k.uts.version}\n`);
+file('cmdline', (k) => `${k.cmdline}\n`);
+file('filesystems', filesystems);
+file('devices', devices);
+file('vmstat', vmstat);
+file('buddyinfo', buddyinfo, 0o444);
+file('consoles', consoles);
+file('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
+file('partitions', () => 'major minor  #blocks  name\n\n');
+file('diskstats', () => '');
+file('interrupts', () => `${' '.repeat(11)}CPU0       \n`);
+file('softirqs', () => `${' '.repeat(20)}CPU0       \n`);
+file('modules', () => '');
+file('misc', () => '');
+file('ioports', () => '');
+file('iomem', () => '');
+file('cgroups', () => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n');
+file('execdomains', () => '0-0\tLinux           \t[kernel]\n');
+file('key-users', () => '');
+file(
+  'tty/drivers',
+  () =>
+    '/dev/tty             /dev/tty        5       0 system:/dev/tty\n/dev/console         /dev/console    5       1 system:console\n/dev/ptmx            /dev/ptmx       5       2 system\npty_slave            /dev/pts      136 0-1048575 pty:slave\npty_master           /dev/ptm      128 0-1048575 pty:master\n',
+);
+file('tty/ldiscs', () => 'n_tty       0\n');

@@ -1,0 +1,150 @@
+import type { Mm } from '../../mm/mm.ts';
+import { pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
+import * as V from '../../mm/vma.ts';
+import type { Vma } from '../../mm/vma.ts';
+import type { Task } from '../../kernel/task.ts';
+import { byteString } from '../bytes.ts';
+import { d_path } from '../dcache.ts';
+import type { File } from '../file.ts';
+import { pid_create } from './registry.ts';
+
+const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
+
+function nameOf(vma: Vma): string {
+  const { mm } = vma;
+  if (vma.file !== null) return d_path((vma.file as File).path, null).replaceAll('\n', '\\012');
+  if (vma.name !== null) return vma.name;
+  if (vma.start <= mm.brk && vma.end >= mm.start_brk && mm.brk !== mm.start_brk) return '[heap]';
+  if (vma.start <= mm.start_stack && vma.end >= mm.start_stack) return '[stack]';
+  return vma.shared ? '/dev/zero (deleted)' : '';
+}
+
+/** One line of maps; the name starts at column 74 (show_map_vma). */
+function mapLine(vma: Vma): string {
+  const { flags, file } = vma;
+  const rights =
+    (flags & V.VM_READ ? 'r' : '-') + (flags & V.VM_WRITE ? 'w' : '-') +
+    (flags & V.VM_EXEC ? 'x' : '-') + (flags & V.VM_MAYSHARE ? 's' : 'p'); // prettier-ignore
+  const dev = file?.devt ?? (vma.shared ? 1 : 0);
+  const offset = vma.mapping === null && file === null ? 0 : vma.pgoff * 4096;
+  const major = (dev >>> 8) & 0xfff;
+  const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
+  const line = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ${hex(major, 2)}:${hex(minor, 2)} ${file?.ino ?? 0} `;
+  const name = nameOf(vma);
+  return (name === '' ? line : line.padEnd(73) + name) + '\n';
+}
+
+function eachVma(task: Task, line: (vma: Vma) => string): string {
+  const { mm } = task;
+  return mm === null ? '' : mm.vmas.list.map(line).join('');
+}
+
+interface Usage {
+  rss: number;
+  pss: number;
+  shared: number;
+  sharedDirty: number;
+  priv: number;
+  privDirty: number;
+  anon: number;
+  referenced: number;
+}
+
+/** What of a range is resident, as its page-table entries say. */
+function usageOf(mm: Mm, vma: Vma): Usage {
+  const u: Usage = {
+    rss: 0,
+    pss: 0,
+    shared: 0,
+    sharedDirty: 0,
+    priv: 0,
+    privDirty: 0,
+    anon: 0,
+    referenced: 0,
+  };
+  const { frames, zero_pfn } = mm.kernel;
+  mm.tables.walk(vma.start, vma.end, (_address, at) => {
+    const lo = mm.tables.lo(at);
+    if (!pte_mapped(lo)) return;
+    const pfn = pte_pfn(lo);
+    if (pfn === zero_pfn) return;
+    const isAnon = (lo & 0x200) !== 0;
+    // The page cache holds one reference of its own.
+    const users = Math.max(1, frames.count(pfn) - (isAnon ? 0 : 1));
+    const dirty = isAnon || (lo & 0x40) !== 0;
+    u.rss += 4;
+    u.pss += 4 / users;
+    if (isAnon) u.anon += 4;
+    if (lo & 0x20) u.referenced += 4;
+    if (users > 1) u[dirty ? 'sharedDirty' : 'shared'] += 4;
+    else u[dirty ? 'privDirty' : 'priv'] += 4;
+  });
+  return u;
+}
+
+const kb = (name: string, n: number): string =>
+  `${(name + ':').padEnd(16)}${String(Math.floor(n)).padStart(8)} kB\n`;
+
+function usageText(u: Usage): string {
+  return (
+    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.privDirty) + kb('Shared_Clean', u.shared) +
+    kb('Shared_Dirty', u.sharedDirty) + kb('Private_Clean', u.priv) + kb('Private_Dirty', u.privDirty) +
+    kb('Referenced', u.referenced) + kb('Anonymous', u.anon) + kb('KSM', 0) + kb('LazyFree', 0) +
+    kb('AnonHugePages', 0) + kb('ShmemPmdMapped', 0) + kb('FilePmdMapped', 0) + kb('Shared_Hugetlb', 0) +
+    kb('Private_Hugetlb', 0) + kb('Swap', 0) + kb('SwapPss', 0)
+  ); // prettier-ignore
+}
+
+const VM_FLAGS: readonly (readonly [number, string])[] = [
+  [V.VM_READ, 'rd'], [V.VM_WRITE, 'wr'], [V.VM_EXEC, 'ex'], [V.VM_SHARED, 'sh'], [V.VM_MAYREAD, 'mr'],
+  [V.VM_MAYWRITE, 'mw'], [V.VM_MAYEXEC, 'me'], [V.VM_MAYSHARE, 'ms'], [V.VM_GROWSDOWN, 'gd'], [V.VM_LOCKED, 'lo'],
+  [V.VM_DONTCOPY, 'dc'], [V.VM_DONTEXPAND, 'de'], [V.VM_ACCOUNT, 'ac'], [V.VM_NORESERVE, 'nr'],
+  [V.VM_WIPEONFORK, 'wf'], [V.VM_DONTDUMP, 'dd'],
+]; // prettier-ignore
+
+function smaps(vma: Vma): string {
+  const u = usageOf(vma.mm, vma);
+  const flags = VM_FLAGS.filter(([bit]) => vma.flags & bit)
+    .map(([, name]) => name + ' ')
+    .join('');
+  return (
+    mapLine(vma) + kb('Size', vma.pages * 4) + kb('KernelPageSize', 4) + kb('MMUPageSize', 4) + usageText(u) +
+    kb('Locked', vma.flags & V.VM_LOCKED ? u.pss : 0) + `THPeligible:    ${String(0).padStart(8)}\nVmFlags: ${flags}\n`
+  ); // prettier-ignore
+}
+
+function smapsRollup(task: Task): string {
+  const { mm } = task;
+  if (mm === null || mm.vmas.list.length === 0) return '';
+  const total: Usage = {
+    rss: 0,
+    pss: 0,
+    shared: 0,
+    sharedDirty: 0,
+    priv: 0,
+    privDirty: 0,
+    anon: 0,
+    referenced: 0,
+  };
+  for (const vma of mm.vmas.list) {
+    const u = usageOf(mm, vma);
+    for (const key of Object.keys(total) as (keyof Usage)[]) total[key] += u[key];
+  }
+  const { list } = mm.vmas;
+  const line = `${hex(list[0]!.start, 8)}-${hex(list[list.length - 1]!.end, 8)} ---p 00000000 00:00 0 `;
+  return `${line.padEnd(73)}[rollup]\n${usageText(total)}${kb('Locked', 0)}`;
+}
+
+/** A range of the process's memory as a byte string; what cannot be read is left out. */
+export function readRange(task: Task, start: number, end: number): string {
+  if (task.mm === null || end <= start) return '';
+  try {
+    return byteString(task.mm.mem.read(start, Math.min(end - start, 1 << 20)));
+  } catch {
+    return '';
+  }
+}
+
+pid_create('maps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, mapLine) });
+pid_create('smaps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, smaps) });
+pid_create('smaps_rollup', { mode: 0o444, guarded: true, processOnly: true, show: smapsRollup });
