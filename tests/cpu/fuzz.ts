@@ -74,7 +74,7 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
   fx.setUint32(28, 0xffff, true);
   for (let i = 160; i < 416; i += 8) fx.setBigUint64(i, random.u64(), true);
   const centre = (): bigint => BigInt(WINDOW_VA + 128 + random.below(WINDOW - 256));
-  if (row.rep || row.sem === 'maskmovdqu' || row.sem === 'xlat') {
+  if (row.rep || /maskmov/.test(row.sem) || row.sem === 'xlat') {
     if (random.chance(4)) state.rflags |= DF;
     state.gpr[1] = BigInt(random.below(12));
     state.gpr[3] = centre() - (row.sem === 'xlat' ? 255n : 0n);
@@ -99,7 +99,7 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
 /** Rows whose results and flags are all defined but AF, and that do not show AF. */
 export function chainable(row: Row): boolean {
   const AF = 0x10;
-  if (!fuzzable(row) || /^(pushf|lahf|maskmovdqu|xlat)$/.test(row.sem)) return false;
+  if (!fuzzable(row) || /^(pushf|lahf|.*maskmov.*|xlat)$/.test(row.sem)) return false;
   return (row.undefines & ~AF) === 0 && (row.writesSometimes === 0 || row.rep);
 }
 

@@ -1,2 +1,2 @@
 /** CPUID features that exist; rows of the opcode table with `gate=NAME` need theirs. */
-export const features: ReadonlySet<string> = new Set(['lahf', 'popcnt', 'cx16']);
+export const features: ReadonlySet<string> = new Set(['mmx', 'lahf', 'popcnt', 'cx16']);

@@ -281,7 +281,11 @@ export class Machine implements Cpu {
   #usesStack(): boolean {
     if (!this.#decodeHere()) return false;
     const insn = this.#insn;
-    if (/^(push|pop|call|ret|leave|enter)/.test(insn.row.sem) && insn.isReg) return true;
+    // With a memory operand, what faulted may be either of the two.
+    const isOperand =
+      !insn.isReg &&
+      BigInt.asUintN(64, this.ram.u64[L.FAULT_ADDRESS >> 3]!) === this.effectiveAddress(insn);
+    if (/^(push|pop|call|ret|leave|enter)/.test(insn.row.sem) && !isOperand) return true;
     return !insn.isReg && insn.segment === SEG_NONE && (insn.base === 4 || insn.base === 5);
   }
 

@@ -16,6 +16,7 @@
  *   operand width. gate=NAME: exists only with that CPUID feature (features.ts).
  */
 import { fpRows } from './opcodes-fp.ts';
+import { mmxRows } from './opcodes-mmx.ts';
 
 const integer = `
 63 movsxd =Gv,Ed x
@@ -563,4 +564,6 @@ function parseTable(text: string): Row[] {
   return lines.map(parseRow);
 }
 
-export const rows: readonly Row[] = parseTable([integer, families(), sseMoves, fpRows].join('\n'));
+export const rows: readonly Row[] = parseTable(
+  [integer, families(), sseMoves, mmxRows, fpRows].join('\n'),
+);

@@ -2,6 +2,7 @@
 import { arithmetic } from './arithmetic.ts';
 import { control } from './control.ts';
 import { logic } from './logic.ts';
+import { mmx } from './mmx.ts';
 import { moves } from './moves.ts';
 import type { Semantics } from './semantics.ts';
 import { sseInteger } from './sse-integer.ts';
@@ -18,4 +19,5 @@ export const semantics: Readonly<Record<string, Semantics>> = {
   ...system,
   ...sseMoves,
   ...sseInteger,
+  ...mmx,
 };

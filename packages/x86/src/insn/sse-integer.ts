@@ -10,6 +10,7 @@ const isMmx = (o: Operand): boolean => o.kind === 'mmx';
 
 /** A vector operand; 64-bit ones are the low half of a vector whose high half is zero. */
 function vector(b: Builder, o: Operand): Node {
+  if (o.kind === 'mem' && o.size === 32) return b.getAs(o, 'v128.load32_zero');
   const narrow = o.kind === 'mmx' || (o.kind === 'mem' && o.size === 64);
   return narrow ? b.getAs(o, 'v128.load64_zero') : b.get(o);
 }
@@ -173,6 +174,8 @@ const pinsrw: Semantics = (b, [dst, src, imm]) => {
   const place = b.shl(lastWord(b, dst!, imm!), b.i32(1));
   if (dst!.kind !== 'xmm' && dst!.kind !== 'mmx') throw new Error('pinsrw needs a vector register');
   b.store('i32.store16', b.add(b.target.vectorAddress(b, dst!.kind, dst!.slot), place), value);
+  // Through the register's own write, for what that does beside.
+  if (isMmx(dst!)) b.set(dst!, b.get(dst!));
 };
 
 const pextrw: Semantics = (b, [dst, src, imm]) => {

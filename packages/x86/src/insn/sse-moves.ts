@@ -51,9 +51,12 @@ function mask(op: string): Semantics {
 /** Writes the bytes whose mask has its top bit set, without touching the others' pages. */
 const maskmov: Semantics = (b, [value, select]) => {
   const va = b.add(b.reg(RDI, 64), b.target.readGpr(b, SLOT_ZERO, 64));
-  const bits = b.op('i8x16.bitmask', b.get(select!));
+  if (value!.kind !== 'xmm' && value!.kind !== 'mmx')
+    throw new Error('a vector register is needed');
+  const chosen = value!.kind === 'xmm' ? b.get(select!) : b.getAs(select!, 'v128.load64_zero');
+  const bits = b.op('i8x16.bitmask', chosen);
   const left = b.var(bits);
-  const from = b.target.vectorAddress(b, 'xmm', value!.kind === 'xmm' ? value!.slot : 0);
+  const from = b.target.vectorAddress(b, value!.kind, value!.slot);
   b.if(bits, () =>
     b.loop(() => {
       const lane = b.op('i32.ctz', b.value(left));

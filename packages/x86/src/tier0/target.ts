@@ -164,6 +164,8 @@ export class Tier0Target implements Target {
   ): void {
     const place = this.#vector(b, file, slot);
     b.store(store, place.address, value, place.offset + offset);
+    // Seen as an x87 register, one written by MMX has all ones for sign and exponent.
+    if (file === 'mmx') b.store('i32.store16', place.address, b.i32(0xffff), place.offset + 8);
   }
 
   vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node {
