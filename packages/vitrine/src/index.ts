@@ -1,1 +1,15 @@
-export {};
+import { type BootOptions, LinuxMachine } from './machine.ts';
+import { nodePlatform } from './node/platform.ts';
+
+export type { BootOptions, ProcessInfo, SpawnOptions } from './machine.ts';
+export { LinuxMachine } from './machine.ts';
+export type { FileStat, MachineFs } from './fs.ts';
+export { LinuxError } from './errors.ts';
+export { type Exit, type Process, shellStatus } from './process.ts';
+export type { InputStream, OutputStream } from './streams.ts';
+export { VirtualHost } from './host/virtual.ts';
+
+/** Boots Linux machines; any number of them, independent of each other. */
+export const Machine: { boot(options?: BootOptions): Promise<LinuxMachine> } = {
+  boot: (options) => LinuxMachine.boot(nodePlatform, options),
+};

@@ -1,0 +1,319 @@
+import type { Image } from '@vitrine/image';
+import { path_lookupat } from '@vitrine/kernel/fs/namei.ts';
+import { do_mkdirat } from '@vitrine/kernel/fs/namei_ops.ts';
+import { do_filp_open } from '@vitrine/kernel/fs/open.ts';
+import type { File } from '@vitrine/kernel/fs/file.ts';
+import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
+import type { Host } from '@vitrine/kernel/include/host.ts';
+import type { TraceEvents } from '@vitrine/kernel/include/trace.ts';
+import { make_init } from '@vitrine/kernel/init/kthread.ts';
+import { type Vmlinux as Kernel, start_kernel } from '@vitrine/kernel/init/main.ts';
+import { spawn } from '@vitrine/kernel/init/spawn.ts';
+import { AT_FDCWD, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '@vitrine/uapi/mount.ts';
+import { createCpu } from '@vitrine/x86';
+import { fromByteString, toByteString, toBytes } from './bytes.ts';
+import { asking } from './errors.ts';
+import { MachineFs } from './fs.ts';
+import { VirtualHost } from './host/virtual.ts';
+import type { Platform } from './platform.ts';
+import { Process } from './process.ts';
+import { type InputStream, inputPipe, outputPipe, type Pump } from './streams.ts';
+import { resolveUser } from './users.ts';
+
+export interface BootOptions {
+  /** An image's name or the image itself; the embedded busybox without it. */
+  image?: string | Image;
+  /** Guest RAM: bytes, or text like `256m` or `1g`. */
+  memory?: number | string;
+  hostname?: string;
+  /** The kernel's command line. */
+  cmdline?: string;
+  /** A clock that runs, or one that only the machine's own work moves on (the same inputs, the same run). */
+  clock?: 'real' | 'virtual';
+  /** For the virtual clock's entropy. */
+  seed?: number;
+  /** Another clock and entropy. */
+  host?: Host;
+  /**
+   * Without an init of the machine's own, the first process spawned is PID 1, and the machine stops when it ends, as a
+   * container does.
+   */
+  init?: boolean;
+}
+
+export interface SpawnOptions {
+  /** Added to the image's environment. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** `USER[:GROUP]`, names or numbers. */
+  user?: string;
+  /** Standard input: nothing (the default), some bytes, a stream of bytes, or 'pipe' for `process.stdin`. */
+  stdin?: 'pipe' | string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** A terminal of its own, of this size. Its output comes in stdout. */
+  tty?: boolean | { columns: number; rows: number };
+  /** Kills the process when aborted. */
+  signal?: AbortSignal;
+}
+
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  readonly sid: number;
+  readonly uid: number;
+  readonly comm: string;
+  /** As /proc/PID/stat shows it: R, S, D, T, Z … */
+  readonly state: string;
+  readonly threads: number;
+}
+
+/** Longest time the machine keeps the thread. */
+const SLICE = 8e6;
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+export const DEFAULT_MEMORY: number = 256 * 2 ** 20;
+
+/** `256m` as bytes; Docker's spelling. */
+export function parseMemory(memory: number | string): number {
+  if (typeof memory === 'number') return memory;
+  const match = /^(\d+(?:\.\d+)?)([bkmg]?)i?b?$/i.exec(memory.trim());
+  if (match === null) throw new Error(`${memory} is no amount of memory; write 256m or 1g`);
+  return Math.floor(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
+}
+
+/** A Linux machine. */
+export class LinuxMachine {
+  /** The kernel itself: everything about it can be looked at. */
+  readonly kernel: Kernel;
+  readonly fs: MachineFs;
+  readonly image: Image;
+  readonly #platform: Platform;
+  readonly #pumps: Set<Pump> = new Set();
+  readonly #processes: Set<Process> = new Set();
+  #scheduled = false;
+  #cancelTimer: (() => void) | null = null;
+  #closed = false;
+  #onHalt: (() => void)[] = [];
+
+  private constructor(kernel: Kernel, image: Image, platform: Platform) {
+    this.kernel = kernel;
+    this.image = image;
+    this.#platform = platform;
+    this.fs = new MachineFs(kernel.swapper);
+  }
+
+  static async boot(platform: Platform, options: BootOptions = {}): Promise<LinuxMachine> {
+    const [module, image] = await Promise.all([
+      platform.processor(),
+      typeof options.image === 'object' ? options.image : platform.image(options.image),
+    ]);
+    const virtual = options.clock === 'virtual';
+    const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
+    const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
+    const cpu = createCpu({ ramSize, module });
+    const kernel = start_kernel({
+      host,
+      cpu,
+      initramfs: image.entries,
+      ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
+      ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
+    });
+    mountSystem(kernel);
+    if (options.init !== false) make_init(kernel);
+    return new LinuxMachine(kernel, image, platform);
+  }
+
+  /**
+   * Starts a program. Resolves when it has started; how it ends is for {@link Process.wait}. Rejects with a
+   * {@link LinuxError} when it cannot be started.
+   */
+  async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Process> {
+    if (this.#closed) throw new Error('the machine is closed');
+    if (argv.length === 0) throw new Error('spawn needs at least a program name');
+    options.signal?.throwIfAborted();
+    const { kernel } = this;
+    const wake = (): void => this.#kick();
+    const user = await this.#user(options.user ?? this.image.config.user);
+    const [stdout, outFile] = outputPipe(kernel, wake);
+    const [stderr, errFile] = outputPipe(kernel, wake);
+    const [stdin, inFile] = this.#stdin(options, wake);
+    const env = { ...this.image.config.env, HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...options.env }; // prettier-ignore
+    let task;
+    try {
+      task = asking(`spawn ${argv[0]!}`, () =>
+        spawn(kernel, {
+          argv: argv.map(toByteString),
+          env: Object.entries(env).map(([name, value]) => toByteString(`${name}=${value}`)),
+          cwd: toByteString(options.cwd ?? this.image.config.workdir),
+          uid: user.uid,
+          gid: user.gid,
+          groups: user.groups,
+          files: [inFile, outFile, errFile],
+        }),
+      );
+    } catch (error) {
+      stdout.cancel();
+      stderr.cancel();
+      throw error;
+    }
+    for (const pump of [stdin, stdout, stderr]) if (pump !== null) this.#pumps.add(pump);
+    const own = options.stdin === 'pipe' ? stdin : null;
+    const process = new Process(kernel, task, { stdin: own, stdout, stderr, terminal: null }, wake);
+    this.#processes.add(process);
+    if (stdin !== null && own === null) void feed(stdin, options.stdin!);
+    const { signal } = options;
+    if (signal !== undefined) {
+      const kill = (): void => process.kill('SIGKILL');
+      signal.addEventListener('abort', kill, { once: true });
+      void process.wait().then(() => signal.removeEventListener('abort', kill));
+    }
+    this.#kick();
+    return process;
+  }
+
+  #stdin({ stdin }: SpawnOptions, wake: () => void): [InputStream | null, File] {
+    if (stdin !== undefined) return inputPipe(this.kernel, wake);
+    const file = do_filp_open(this.kernel.swapper, AT_FDCWD, '/dev/null', O_RDONLY, 0);
+    return [null, file];
+  }
+
+  async #user(spec: string): Promise<ReturnType<typeof resolveUser>> {
+    if (spec === '') return { uid: 0, gid: 0, groups: [0], home: '/root' };
+    const read = async (path: string): Promise<string> => {
+      try {
+        return await this.fs.readFile(path, 'utf8');
+      } catch {
+        return '';
+      }
+    };
+    return resolveUser(spec, await read('/etc/passwd'), await read('/etc/group'));
+  }
+
+  /** Every process there is. */
+  processes(): ProcessInfo[] {
+    const list: ProcessInfo[] = [];
+    for (const { tasks } of this.kernel.pids.pids.values())
+      for (const task of tasks.tgid)
+        list.push({
+          pid: task.pid,
+          ppid: task.real_parent?.tgid ?? 0,
+          pgid: task.signal.pgrp.nr,
+          sid: task.signal.session.nr,
+          uid: task.cred.uid,
+          comm: fromByteString(task.comm),
+          state: task.state,
+          threads: task.signal.threads.size,
+        });
+    return list.toSorted((a, b) => a.pid - b.pid);
+  }
+
+  /** Listens to a tracepoint. @returns a function that stops listening */
+  on<K extends keyof TraceEvents>(tracepoint: K, listener: (event: TraceEvents[K]) => void): () => void { // prettier-ignore
+    return this.kernel.trace[tracepoint].on(listener);
+  }
+
+  /** Why the machine stopped by itself, or null while it runs. */
+  get halted(): { status: number; reason: string } | null {
+    return this.kernel.halted;
+  }
+
+  /** Resolves when PID 1 has ended. */
+  stopped(): Promise<void> {
+    if (this.kernel.halted !== null || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => this.#onHalt.push(resolve));
+  }
+
+  /** Ends the machine; processes that still run are gone. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    for (const process of this.#processes) process.end(9);
+    for (const pump of this.#pumps) if ('cancel' in pump) (pump as { cancel(): void }).cancel();
+    this.#processes.clear();
+    this.#pumps.clear();
+    for (const resolve of this.#onHalt.splice(0)) resolve();
+  }
+
+  /** Something changed from outside: the machine gets a turn soon. */
+  #kick(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#platform.soon(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    const { kernel } = this;
+    const state = kernel.run(SLICE);
+    const moved = this.#pump();
+    if (state === 'halted') return this.#halt();
+    if (state === 'runnable' || moved) return this.#kick();
+    if (this.#scheduled) return;
+    const next = kernel.nextEvent();
+    if (next === Infinity) return;
+    this.#cancelTimer = this.#platform.later(next - kernel.host.monotonic(), this.#turn);
+  };
+
+  #pump(): boolean {
+    let moved = false;
+    for (const pump of this.#pumps) {
+      if (pump.pump()) moved = true;
+      if (pump.done) this.#pumps.delete(pump);
+    }
+    for (const process of this.#processes) if (process.settle()) this.#processes.delete(process);
+    return moved;
+  }
+
+  /** PID 1 ended: the pipes keep what was written, nothing runs any more. */
+  #halt(): void {
+    this.#pump();
+    for (const resolve of this.#onHalt.splice(0)) resolve();
+  }
+}
+
+async function feed(to: InputStream, from: NonNullable<SpawnOptions['stdin']>): Promise<void> {
+  try {
+    if (typeof from === 'string' || from instanceof Uint8Array) await to.write(toBytes(from));
+    else for await (const chunk of from) await to.write(chunk);
+  } catch {
+    // The process has closed its standard input: what is left is not wanted.
+  }
+  to.close();
+}
+
+const NOSUID = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+/** The file systems that a Linux system has besides its root. */
+const SYSTEM_MOUNTS: readonly (readonly [source: string, at: string, type: string, flags: number, data: string])[] = [ // prettier-ignore
+  ['devtmpfs', '/dev', 'devtmpfs', MS_NOSUID, 'mode=755'],
+  ['devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'gid=5,mode=620,ptmxmode=666'],
+  ['tmpfs', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777'],
+  ['proc', '/proc', 'proc', NOSUID, ''],
+  ['sysfs', '/sys', 'sysfs', NOSUID, ''],
+];
+
+function mountSystem(kernel: Kernel): void {
+  const task = kernel.swapper;
+  for (const [source, at, type, flags, data] of SYSTEM_MOUNTS) {
+    if (!kernel.vfs.fileSystems.has(type)) continue;
+    const path = asking(`mount ${at}`, () => mountPoint(kernel, at));
+    asking(`mount ${at}`, () => path_mount(task, source, path, type, flags, data));
+  }
+}
+
+/** The folder, made when the image has none. */
+function mountPoint(kernel: Kernel, at: string): ReturnType<typeof path_lookupat> {
+  try {
+    return path_lookupat(kernel.swapper, AT_FDCWD, at, 1);
+  } catch {
+    do_mkdirat(kernel.swapper, AT_FDCWD, at, 0o755);
+    return path_lookupat(kernel.swapper, AT_FDCWD, at, 1);
+  }
+}
+

@@ -1,0 +1,50 @@
+import { randomFillSync } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { busyboxImage } from '@vitrine/image/busybox.ts';
+import type { Image } from '@vitrine/image/entry.ts';
+import type { Host } from '@vitrine/kernel/include/host.ts';
+import type { Platform } from '../platform.ts';
+
+/** Time since some start; hrtime is a BigInt too slow to ask this often. */
+const monotonic = (): number => Math.floor(performance.now() * 1e6);
+
+const nodeHost = (): Host => ({
+  monotonic,
+  realtimeOffset: () => BigInt(Math.round((Date.now() - performance.now()) * 1e6)),
+  entropy: (into) => void randomFillSync(into),
+});
+
+/** A file of the build: beside the bundle, or in its package when the sources run. */
+function asset(name: string, source: string): Uint8Array {
+  const built = fileURLToPath(new URL(`./${name}`, import.meta.url));
+  const path = existsSync(built) ? built : fileURLToPath(new URL(source, import.meta.url));
+  if (!existsSync(path)) throw new Error(`${path} is missing: run \`npm run build\` in the checkout`);
+  return readFileSync(path);
+}
+
+let module: WebAssembly.Module | undefined;
+let embedded: Image | undefined;
+
+export const nodePlatform: Platform = {
+  makeHost: nodeHost,
+  soon: (callback) => void setImmediate(callback),
+  later(nanoseconds, callback) {
+    // A timer of Node's takes at least a millisecond; what comes sooner is waited for in turns of the event loop.
+    if (nanoseconds < 1e6) {
+      const soon = setImmediate(callback);
+      return () => clearImmediate(soon);
+    }
+    const timer = setTimeout(callback, Math.min(Math.ceil(nanoseconds / 1e6), 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  },
+  async processor() {
+    return (module ??= new WebAssembly.Module(asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource));
+  },
+  async image(name) {
+    if (name === undefined || name === 'busybox') return (embedded ??= busyboxImage(asset('busybox', '../../../image/dist/busybox'))); // prettier-ignore
+    if (!existsSync(name)) throw new Error(`no image ${name}: neither an embedded one (busybox) nor a folder or archive of that name`); // prettier-ignore
+    const { loadRootfs } = await import('./rootfs.ts');
+    return loadRootfs(name);
+  },
+};

@@ -1,0 +1,49 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { DEFAULT_CONFIG, type Image, isTar, type RootEntry, readTar } from '@vitrine/image';
+import { bytesToByteString } from '../bytes.ts';
+
+/** A root file system from a folder or a tar archive (gzip too) of the host. */
+export function loadRootfs(path: string): Image {
+  return { entries: statSync(path).isDirectory() ? readFolder(path) : readArchive(path), config: DEFAULT_CONFIG }; // prettier-ignore
+}
+
+function readArchive(path: string): RootEntry[] {
+  let bytes: Uint8Array = readFileSync(path);
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = gunzipSync(bytes);
+  if (!isTar(bytes)) throw new Error(`${path} is neither a folder nor a tar archive (plain or gzip)`);
+  return readTar(bytes);
+}
+
+const byteName = (name: Buffer): string => bytesToByteString(name);
+
+/** Every file below the folder; contents are read when the machine boots. */
+function readFolder(root: string): RootEntry[] {
+  const entries: RootEntry[] = [];
+  const linked = new Map<string, string>();
+  const visit = (host: Buffer, path: string): void => {
+    const stat = lstatSync(host);
+    const common = { path, mode: stat.mode, uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs / 1000 };
+    if (stat.isDirectory()) {
+      entries.push(common);
+      for (const name of readdirSync(host, { encoding: 'buffer' }))
+        visit(Buffer.concat([host, Buffer.from('/'), name]), path === '' ? byteName(name) : `${path}/${byteName(name)}`);
+    } else if (stat.isSymbolicLink())
+      entries.push({ ...common, target: byteName(readlinkSync(host, { encoding: 'buffer' })) });
+    else if (stat.isFile()) {
+      const key = `${stat.dev}:${stat.ino}`;
+      const first = stat.nlink > 1 ? linked.get(key) : undefined;
+      if (first !== undefined) entries.push({ ...common, hardLink: first });
+      else {
+        linked.set(key, path);
+        entries.push({ ...common, data: { size: stat.size, read: () => readFileSync(host) } });
+      }
+    } else if (stat.isCharacterDevice() || stat.isBlockDevice())
+      entries.push({ ...common, rdev: { major: (stat.rdev >> 8) & 0xfff, minor: (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00) } }); // prettier-ignore
+    else if (stat.isFIFO()) entries.push(common);
+    // A socket belongs to the process that listens on it.
+  };
+  visit(Buffer.from(join(root)), '');
+  return entries;
+}

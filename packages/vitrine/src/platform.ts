@@ -1,0 +1,16 @@
+import type { Host } from '@vitrine/kernel/include/host.ts';
+import type { Image } from '@vitrine/image';
+
+/** What the surroundings of the SDK offer: Node, a browser, or a test. */
+export interface Platform {
+  /** Clock and entropy for a new machine. */
+  makeHost(): Host;
+  /** Calls back soon, after what else waits for the thread. */
+  soon(callback: () => void): void;
+  /** Calls back after some nanoseconds. @returns a function that cancels it */
+  later(nanoseconds: number, callback: () => void): () => void;
+  /** The processor's interpreter, compiled; the same module every time. */
+  processor(): Promise<WebAssembly.Module>;
+  /** The image of that name; without a name, the embedded one. */
+  image(name: string | undefined): Promise<Image>;
+}

@@ -1,0 +1,39 @@
+/** A user and group as `docker run -u` takes them, with what /etc/passwd says of the user. */
+export interface ResolvedUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly home: string;
+}
+
+const lines = (text: string): string[][] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(':'));
+
+const isNumber = (s: string): boolean => /^\d+$/.test(s);
+
+/**
+ * @param spec `USER[:GROUP]`, each a name or a number
+ * @param passwd text of /etc/passwd
+ * @param group text of /etc/group
+ */
+export function resolveUser(spec: string, passwd: string, group: string): ResolvedUser {
+  const [user = '', groupName] = spec.split(':');
+  const known = lines(passwd);
+  const entry = known.find(([name]) => name === user) ?? known.find((fields) => isNumber(user) && fields[2] === user);
+  if (entry === undefined && !isNumber(user)) throw new Error(`no user ${user} in the image's /etc/passwd`);
+  const uid = Number(entry?.[2] ?? user);
+  const groups = lines(group);
+  if (groupName !== undefined && groupName !== '') {
+    const found = groups.find(([name]) => name === groupName)?.[2];
+    if (found === undefined && !isNumber(groupName)) throw new Error(`no group ${groupName} in the image's /etc/group`);
+    const gid = Number(found ?? groupName);
+    return { uid, gid, groups: [gid], home: entry?.[5] ?? '/' };
+  }
+  const gid = Number(entry?.[3] ?? 0);
+  const extra = groups.filter(([, , , members]) => (members ?? '').split(',').includes(entry?.[0] ?? '')).map(([, , id]) => Number(id)); // prettier-ignore
+  const all = [...new Set([gid, ...extra])].toSorted((a, b) => a - b);
+  return { uid, gid, groups: all, home: entry?.[5] ?? '/' };
+}
