@@ -63,7 +63,7 @@ export class MachineFs {
     try {
       // A file of /proc says 0 for its size: read until the end.
       const chunks: Uint8Array[] = [];
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         const left = file.inode.size - at;
         const chunk = new Uint8Array(Math.max(4096, Math.min(CHUNK, left)));
         const n = kernel_read(current, file, at, chunk);
@@ -77,7 +77,12 @@ export class MachineFs {
   }
 
   /** Writes a file, making it when it is not there. */
-  async writeFile(path: string, data: string | Uint8Array, options: { mode?: number; append?: boolean } = {}): Promise<void> { // prettier-ignore
+  async writeFile(
+    path: string,
+    data: string | Uint8Array,
+    options: { mode?: number; append?: boolean } = {},
+  ): Promise<void> {
+    // prettier-ignore
     asking(`writeFile ${path}`, () => {
       const current = this.#current;
       const flags = O_WRONLY | O_CREAT | O_NONBLOCK | (options.append ? O_APPEND : O_TRUNC);
@@ -160,7 +165,15 @@ export class MachineFs {
 
   async link(existing: string, path: string): Promise<void> {
     asking(`link ${path}`, () =>
-      do_linkat(this.#current, AT_FDCWD, toByteString(existing), AT_FDCWD, toByteString(path), false, false),
+      do_linkat(
+        this.#current,
+        AT_FDCWD,
+        toByteString(existing),
+        AT_FDCWD,
+        toByteString(path),
+        false,
+        false,
+      ),
     );
   }
 

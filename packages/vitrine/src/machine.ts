@@ -1,16 +1,12 @@
 import type { Image } from '@vitrine/image';
-import { path_lookupat } from '@vitrine/kernel/fs/namei.ts';
-import { do_mkdirat } from '@vitrine/kernel/fs/namei_ops.ts';
 import { do_filp_open } from '@vitrine/kernel/fs/open.ts';
 import type { File } from '@vitrine/kernel/fs/file.ts';
-import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import type { TraceEvents } from '@vitrine/kernel/include/trace.ts';
 import { make_init } from '@vitrine/kernel/init/kthread.ts';
 import { type Vmlinux as Kernel, start_kernel } from '@vitrine/kernel/init/main.ts';
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
-import { AT_FDCWD, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '@vitrine/uapi/mount.ts';
+import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { createCpu } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
@@ -18,7 +14,8 @@ import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
-import { type InputStream, inputPipe, outputPipe, type Pump } from './streams.ts';
+import { type InputStream, inputPipe, outputPipe, OutputStream, type Pump } from './streams.ts';
+import { HostTerminal, NO_OUTPUT } from './terminal.ts';
 import { resolveUser } from './users.ts';
 
 export interface BootOptions {
@@ -119,7 +116,6 @@ export class LinuxMachine {
       ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
       ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
     });
-    mountSystem(kernel);
     if (options.init !== false) make_init(kernel);
     return new LinuxMachine(kernel, image, platform);
   }
@@ -135,10 +131,9 @@ export class LinuxMachine {
     const { kernel } = this;
     const wake = (): void => this.#kick();
     const user = await this.#user(options.user ?? this.image.config.user);
-    const [stdout, outFile] = outputPipe(kernel, wake);
-    const [stderr, errFile] = outputPipe(kernel, wake);
-    const [stdin, inFile] = this.#stdin(options, wake);
-    const env = { ...this.image.config.env, HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...options.env }; // prettier-ignore
+    const io = options.tty ? this.#terminal(options.tty, wake) : this.#pipes(options, wake);
+    const { stdin, stdout, stderr, terminal, files } = io;
+    const env = { ...this.image.config.env, ...(options.tty ? { TERM: 'xterm' } : {}), HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...options.env }; // prettier-ignore
     let task;
     try {
       task = asking(`spawn ${argv[0]!}`, () =>
@@ -149,7 +144,8 @@ export class LinuxMachine {
           uid: user.uid,
           gid: user.gid,
           groups: user.groups,
-          files: [inFile, outFile, errFile],
+          files,
+          ...(terminal === null ? {} : { tty: terminal.tty }),
         }),
       );
     } catch (error) {
@@ -158,8 +154,9 @@ export class LinuxMachine {
       throw error;
     }
     for (const pump of [stdin, stdout, stderr]) if (pump !== null) this.#pumps.add(pump);
+    if (terminal !== null) this.#pumps.add(terminal);
     const own = options.stdin === 'pipe' ? stdin : null;
-    const process = new Process(kernel, task, { stdin: own, stdout, stderr, terminal: null }, wake);
+    const process = new Process(kernel, task, { stdin: own, stdout, stderr, terminal }, wake);
     this.#processes.add(process);
     if (stdin !== null && own === null) void feed(stdin, options.stdin!);
     const { signal } = options;
@@ -172,10 +169,25 @@ export class LinuxMachine {
     return process;
   }
 
-  #stdin({ stdin }: SpawnOptions, wake: () => void): [InputStream | null, File] {
-    if (stdin !== undefined) return inputPipe(this.kernel, wake);
-    const file = do_filp_open(this.kernel.swapper, AT_FDCWD, '/dev/null', O_RDONLY, 0);
-    return [null, file];
+  #pipes({ stdin: given }: SpawnOptions, wake: () => void): Stdio {
+    const [stdin, input] =
+      given === undefined
+        ? [null, do_filp_open(this.kernel.swapper, AT_FDCWD, '/dev/null', O_RDONLY, 0)]
+        : inputPipe(this.kernel, wake);
+    const [stdout, output] = outputPipe(this.kernel, wake);
+    const [stderr, errors] = outputPipe(this.kernel, wake);
+    return { stdin, stdout, stderr, terminal: null, files: [input, output, errors] };
+  }
+
+  /** One terminal for all three; what comes out of it is stdout. */
+  #terminal(size: true | { columns: number; rows: number }, wake: () => void): Stdio {
+    const { kernel } = this;
+    const terminal = new HostTerminal(kernel, wake);
+    if (size !== true) terminal.resize(size.columns, size.rows);
+    const file = do_filp_open(kernel.swapper, AT_FDCWD, `/dev/${terminal.tty.name}`, O_RDWR | O_NOCTTY, 0); // prettier-ignore
+    const stdout = new OutputStream(terminal, wake);
+    const stderr = new OutputStream(NO_OUTPUT, wake);
+    return { stdin: null, stdout, stderr, terminal, files: [file, file.get(), file.get()] };
   }
 
   async #user(spec: string): Promise<ReturnType<typeof resolveUser>> {
@@ -209,7 +221,11 @@ export class LinuxMachine {
   }
 
   /** Listens to a tracepoint. @returns a function that stops listening */
-  on<K extends keyof TraceEvents>(tracepoint: K, listener: (event: TraceEvents[K]) => void): () => void { // prettier-ignore
+  on<K extends keyof TraceEvents>(
+    tracepoint: K,
+    listener: (event: TraceEvents[K]) => void,
+  ): () => void {
+    // prettier-ignore
     return this.kernel.trace[tracepoint].on(listener);
   }
 
@@ -266,7 +282,11 @@ export class LinuxMachine {
       if (pump.pump()) moved = true;
       if (pump.done) this.#pumps.delete(pump);
     }
-    for (const process of this.#processes) if (process.settle()) this.#processes.delete(process);
+    for (const process of this.#processes) {
+      if (!process.settle()) continue;
+      this.#processes.delete(process);
+      moved = true;
+    }
     return moved;
   }
 
@@ -275,6 +295,14 @@ export class LinuxMachine {
     this.#pump();
     for (const resolve of this.#onHalt.splice(0)) resolve();
   }
+}
+
+interface Stdio {
+  readonly stdin: InputStream | null;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly terminal: HostTerminal | null;
+  readonly files: File[];
 }
 
 async function feed(to: InputStream, from: NonNullable<SpawnOptions['stdin']>): Promise<void> {
@@ -286,34 +314,3 @@ async function feed(to: InputStream, from: NonNullable<SpawnOptions['stdin']>): 
   }
   to.close();
 }
-
-const NOSUID = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-
-/** The file systems that a Linux system has besides its root. */
-const SYSTEM_MOUNTS: readonly (readonly [source: string, at: string, type: string, flags: number, data: string])[] = [ // prettier-ignore
-  ['devtmpfs', '/dev', 'devtmpfs', MS_NOSUID, 'mode=755'],
-  ['devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'gid=5,mode=620,ptmxmode=666'],
-  ['tmpfs', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777'],
-  ['proc', '/proc', 'proc', NOSUID, ''],
-  ['sysfs', '/sys', 'sysfs', NOSUID, ''],
-];
-
-function mountSystem(kernel: Kernel): void {
-  const task = kernel.swapper;
-  for (const [source, at, type, flags, data] of SYSTEM_MOUNTS) {
-    if (!kernel.vfs.fileSystems.has(type)) continue;
-    const path = asking(`mount ${at}`, () => mountPoint(kernel, at));
-    asking(`mount ${at}`, () => path_mount(task, source, path, type, flags, data));
-  }
-}
-
-/** The folder, made when the image has none. */
-function mountPoint(kernel: Kernel, at: string): ReturnType<typeof path_lookupat> {
-  try {
-    return path_lookupat(kernel.swapper, AT_FDCWD, at, 1);
-  } catch {
-    do_mkdirat(kernel.swapper, AT_FDCWD, at, 0o755);
-    return path_lookupat(kernel.swapper, AT_FDCWD, at, 1);
-  }
-}
-

@@ -52,7 +52,12 @@ export class Process {
   constructor(
     kernel: Kernel,
     task: Task,
-    stdio: { stdin: InputStream | null; stdout: OutputStream; stderr: OutputStream; terminal: Terminal | null },
+    stdio: {
+      stdin: InputStream | null;
+      stdout: OutputStream;
+      stderr: OutputStream;
+      terminal: Terminal | null;
+    },
     wake: () => void,
   ) {
     this.#kernel = kernel;
@@ -68,7 +73,7 @@ export class Process {
   /** Sends a signal, as root would. Does nothing when the process has ended. */
   kill(signal: string | number = 'SIGTERM'): void {
     if (this.#exit !== null || this.#task.dead) return;
-    send_sig(signalNumber(signal), this.#task, 'sent by the machine\'s user');
+    send_sig(signalNumber(signal), this.#task, "sent by the machine's user");
     this.#wake();
   }
 

@@ -17,11 +17,49 @@ export interface Pump {
   readonly done: boolean;
 }
 
+/** Where output comes from. */
+export interface Source {
+  /** Up to `max` bytes; an empty array when there are none now. */
+  take(max: number): Uint8Array;
+  /** Nothing more will come. */
+  readonly ended: boolean;
+  close(): void;
+}
+
+const NOTHING = new Uint8Array();
+
+/** The reading end of a pipe. */
+class PipeSource implements Source {
+  readonly #kernel: Kernel;
+  readonly #end: PipeFile;
+  constructor(kernel: Kernel, end: PipeFile) {
+    this.#kernel = kernel;
+    this.#end = end;
+  }
+
+  take(max: number): Uint8Array {
+    const { pipe } = this.#end;
+    if (pipe.empty) return NOTHING;
+    const bytes = new Uint8Array(Math.min(pipe.bytes, max));
+    const n = pipe.readBytes(this.#kernel, IovIter.kernel(bytes));
+    pipe.wakeWriters();
+    return bytes.subarray(0, n);
+  }
+
+  get ended(): boolean {
+    const { pipe } = this.#end;
+    return pipe.empty && pipe.writers === 0;
+  }
+
+  close(): void {
+    this.#end.put(this.#kernel);
+  }
+}
+
 /** What a process writes. Reading it is what keeps the process going: an unread stream fills and blocks it. */
 export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
   done = false;
-  readonly #kernel: Kernel;
-  readonly #end: PipeFile;
+  readonly #source: Source;
   readonly #wake: () => void;
   #chunks: Uint8Array[] = [];
   #queued = 0;
@@ -30,9 +68,8 @@ export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
   #sinking = false;
 
   /** @param wake asks for another pump */
-  constructor(kernel: Kernel, end: PipeFile, wake: () => void) {
-    this.#kernel = kernel;
-    this.#end = end;
+  constructor(source: Source, wake: () => void) {
+    this.#source = source;
     this.#wake = wake;
   }
 
@@ -43,19 +80,19 @@ export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
   }
 
   pump(): boolean {
-    const { pipe } = this.#end;
+    if (this.done) return false;
+    const source = this.#source;
     let moved = false;
-    while (this.#queued < AHEAD && !pipe.empty) {
-      const bytes = new Uint8Array(Math.min(pipe.bytes, AHEAD));
-      const n = pipe.readBytes(this.#kernel, IovIter.kernel(bytes));
-      this.#chunks.push(bytes.subarray(0, n));
-      this.#queued += n;
-      pipe.wakeWriters();
+    while (this.#queued < AHEAD) {
+      const bytes = source.take(AHEAD);
+      if (bytes.length === 0) break;
+      this.#chunks.push(bytes);
+      this.#queued += bytes.length;
       moved = true;
     }
-    if (pipe.empty && pipe.writers === 0 && !this.done) {
+    if (source.ended) {
       this.done = true;
-      this.#end.put(this.#kernel);
+      source.close();
       moved = true;
     }
     if (moved) this.#notify();
@@ -69,7 +106,7 @@ export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
     this.done = true;
     this.#chunks = [];
     this.#queued = 0;
-    this.#end.put(this.#kernel);
+    this.#source.close();
     this.#notify();
     this.#wake();
   }
@@ -134,7 +171,8 @@ export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
   /** Everything up to the end. */
   async bytes(): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    for (let chunk = await this.read(); chunk !== null; chunk = await this.read()) chunks.push(chunk);
+    for (let chunk = await this.read(); chunk !== null; chunk = await this.read())
+      chunks.push(chunk);
     return chunks.length === 0 ? new Uint8Array() : concat(chunks);
   }
 
@@ -209,14 +247,17 @@ export class InputStream implements Pump {
   }
 
   #closed(): Error {
-    return new LinuxError(new Errno(EPIPE, 'nobody reads this standard input any more', []), 'write');
+    return new LinuxError(
+      new Errno(EPIPE, 'nobody reads this standard input any more', []),
+      'write',
+    );
   }
 }
 
 /** A pipe that a process writes and the host reads: the stream, and the file for the process. */
 export function outputPipe(kernel: Kernel, wake: () => void): [OutputStream, File] {
   const [read, write] = create_pipe_files(kernel.swapper, 0);
-  return [new OutputStream(kernel, read, wake), write];
+  return [new OutputStream(new PipeSource(kernel, read), wake), write];
 }
 
 export function inputPipe(kernel: Kernel, wake: () => void): [InputStream, File] {

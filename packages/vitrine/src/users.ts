@@ -22,13 +22,17 @@ const isNumber = (s: string): boolean => /^\d+$/.test(s);
 export function resolveUser(spec: string, passwd: string, group: string): ResolvedUser {
   const [user = '', groupName] = spec.split(':');
   const known = lines(passwd);
-  const entry = known.find(([name]) => name === user) ?? known.find((fields) => isNumber(user) && fields[2] === user);
-  if (entry === undefined && !isNumber(user)) throw new Error(`no user ${user} in the image's /etc/passwd`);
+  const entry =
+    known.find(([name]) => name === user) ??
+    known.find((fields) => isNumber(user) && fields[2] === user);
+  if (entry === undefined && !isNumber(user))
+    throw new Error(`no user ${user} in the image's /etc/passwd`);
   const uid = Number(entry?.[2] ?? user);
   const groups = lines(group);
   if (groupName !== undefined && groupName !== '') {
     const found = groups.find(([name]) => name === groupName)?.[2];
-    if (found === undefined && !isNumber(groupName)) throw new Error(`no group ${groupName} in the image's /etc/group`);
+    if (found === undefined && !isNumber(groupName))
+      throw new Error(`no group ${groupName} in the image's /etc/group`);
     const gid = Number(found ?? groupName);
     return { uid, gid, groups: [gid], home: entry?.[5] ?? '/' };
   }

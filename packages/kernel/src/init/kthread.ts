@@ -43,7 +43,11 @@ export function make_kthreadd(kernel: Kernel, cred: Cred): Task {
 export function make_init(kernel: Vmlinux): Task {
   const pid = kernel.pids.alloc()!;
   const { swapper } = kernel;
-  const signal = new SignalStruct(pid, pid, swapper.signal.rlim.map((limit) => ({ ...limit })));
+  const signal = new SignalStruct(
+    pid,
+    pid,
+    swapper.signal.rlim.map((limit) => ({ ...limit })),
+  );
   const se = new SchedEntity();
   const task = new Task(kernel, pid, swapper.cred, signal, new Sighand(), se, 0);
   se.task = task;

@@ -19,7 +19,8 @@ const nodeHost = (): Host => ({
 function asset(name: string, source: string): Uint8Array {
   const built = fileURLToPath(new URL(`./${name}`, import.meta.url));
   const path = existsSync(built) ? built : fileURLToPath(new URL(source, import.meta.url));
-  if (!existsSync(path)) throw new Error(`${path} is missing: run \`npm run build\` in the checkout`);
+  if (!existsSync(path))
+    throw new Error(`${path} is missing: run \`npm run build\` in the checkout`);
   return readFileSync(path);
 }
 
@@ -39,7 +40,9 @@ export const nodePlatform: Platform = {
     return () => clearTimeout(timer);
   },
   async processor() {
-    return (module ??= new WebAssembly.Module(asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource));
+    return (module ??= new WebAssembly.Module(
+      asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource,
+    ));
   },
   async image(name) {
     if (name === undefined || name === 'busybox') return (embedded ??= busyboxImage(asset('busybox', '../../../image/dist/busybox'))); // prettier-ignore

@@ -12,7 +12,8 @@ export function loadRootfs(path: string): Image {
 function readArchive(path: string): RootEntry[] {
   let bytes: Uint8Array = readFileSync(path);
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = gunzipSync(bytes);
-  if (!isTar(bytes)) throw new Error(`${path} is neither a folder nor a tar archive (plain or gzip)`);
+  if (!isTar(bytes))
+    throw new Error(`${path} is neither a folder nor a tar archive (plain or gzip)`);
   return readTar(bytes);
 }
 
@@ -24,11 +25,20 @@ function readFolder(root: string): RootEntry[] {
   const linked = new Map<string, string>();
   const visit = (host: Buffer, path: string): void => {
     const stat = lstatSync(host);
-    const common = { path, mode: stat.mode, uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs / 1000 };
+    const common = {
+      path,
+      mode: stat.mode,
+      uid: stat.uid,
+      gid: stat.gid,
+      mtime: stat.mtimeMs / 1000,
+    };
     if (stat.isDirectory()) {
       entries.push(common);
       for (const name of readdirSync(host, { encoding: 'buffer' }))
-        visit(Buffer.concat([host, Buffer.from('/'), name]), path === '' ? byteName(name) : `${path}/${byteName(name)}`);
+        visit(
+          Buffer.concat([host, Buffer.from('/'), name]),
+          path === '' ? byteName(name) : `${path}/${byteName(name)}`,
+        );
     } else if (stat.isSymbolicLink())
       entries.push({ ...common, target: byteName(readlinkSync(host, { encoding: 'buffer' })) });
     else if (stat.isFile()) {
