@@ -59,6 +59,21 @@ export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */
 export const SCRATCH = 0x3c0;
 
+/** Soft floating point (insn/softfloat.ts): operand and result slots of 16 bytes, the unrounded result, exceptions. */
+export const SF_A = 0x400;
+export const SF_B = 0x410;
+export const SF_R = 0x420;
+export const SF_SIGN = 0x430;
+export const SF_EXP = 0x434;
+export const SF_HIGH = 0x438;
+export const SF_LOW = 0x440;
+export const SF_FLAGS = 0x448;
+/** Not 0: the operation raised an exception that is not masked. */
+export const SF_TRAP = 0x44c;
+/** Not 0: a packed operation looks for exceptions of its operands before it computes; what it found. */
+export const SF_PROBE = 0x450;
+export const SF_PROBED = 0x454;
+
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
  * addend) and a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record).

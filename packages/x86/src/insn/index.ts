@@ -5,6 +5,7 @@ import { logic } from './logic.ts';
 import { mmx } from './mmx.ts';
 import { moves } from './moves.ts';
 import type { Semantics } from './semantics.ts';
+import { sseFloat } from './sse-float.ts';
 import { sseInteger } from './sse-integer.ts';
 import { sseMoves } from './sse-moves.ts';
 import { strings } from './string.ts';
@@ -20,4 +21,5 @@ export const semantics: Readonly<Record<string, Semantics>> = {
   ...sseMoves,
   ...sseInteger,
   ...mmx,
+  ...sseFloat,
 };
