@@ -18,6 +18,7 @@ import * as L from './layout.ts';
 import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
 import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
+import { fingerprint } from './tier0/handlers.ts';
 import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
 import { MAX_BLOCK, Translator } from './tier0/translate.ts';
 import { wasm, type WasmModule } from './wasm-api.ts';
@@ -31,6 +32,7 @@ export interface CpuOptions {
 
 interface Exports {
   enter(fuel: number, tlb: number): number;
+  fingerprint(): number;
   walk(va: bigint, access: number): number;
   getFlags(): number;
   setFlags(word: number): void;
@@ -72,6 +74,10 @@ export class Machine implements Cpu {
     this.gpr32 = new Uint32Array(buffer, 0, 32);
     const env = { memory: this.ram.memory, codeWritten: (pfn: number) => this.dropCode(pfn >>> 0) };
     this.#exports = new wasm.Instance(module, { env }).exports as unknown as Exports;
+    if (this.#exports.fingerprint() !== fingerprint())
+      throw new Error(
+        'the interpreter module was generated from another opcode table: build again',
+      );
     this.#contexts = new Contexts(this.ram);
     this.#pages = new CodePages(this.ram);
     this.#translator = new Translator(this.ram, this.#pages);

@@ -1,14 +1,6 @@
 import type { Ram } from '../cpu.ts';
 import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
-import { RESERVED, shapes } from './handlers.ts';
-import {
-  layoutOf,
-  MICRO_GOTO,
-  MICRO_GOTO_VA,
-  MICRO_LINK,
-  MICRO_RESYNC,
-  MICRO_SIZE,
-} from './record.ts';
+import { MICRO_GOTO, MICRO_GOTO_VA, MICRO_LINK, MICRO_RESYNC, recordSize } from './record.ts';
 
 export const CHUNK = 4096;
 
@@ -30,12 +22,6 @@ export class CodePage {
     this.va = va;
   }
 }
-
-/** Bytes of a record, by handler. */
-const recordSizes: Uint8Array = Uint8Array.from([
-  ...Array.from({ length: RESERVED }, (_, i) => MICRO_SIZE[i] ?? 8),
-  ...shapes.map((shape) => layoutOf(shape).size),
-]);
 
 /**
  * What a record of dropped code becomes: instructions are decoded again; a branch that is already on its way to a stub
@@ -153,7 +139,7 @@ export class CodePages {
       const start = ARENA + chunk * CHUNK;
       const end = start + page.filled[i]!;
       for (let rec = start; rec < end;) {
-        const size = recordSizes[u16[rec >> 1]!]!;
+        const size = recordSize(u16[rec >> 1]!);
         u16[rec >> 1] = successorOf(u16[rec >> 1]!);
         rec += size;
       }

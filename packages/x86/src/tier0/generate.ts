@@ -19,7 +19,7 @@ import {
   SLOT_EA,
 } from '../layout.ts';
 import { walk } from '../mmu.ts';
-import { RESERVED, shapes, type Shape } from './handlers.ts';
+import { fingerprint, RESERVED, shapes, type Shape } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
 import { Tier0Target } from './target.ts';
@@ -152,6 +152,14 @@ const getFlags: Helper = {
   body: (b) => b.flags.statusWord(),
 };
 
+const getFingerprint: Helper = {
+  name: 'fingerprint',
+  params: [],
+  result: 'i32',
+  pure: true,
+  body: (b) => b.i32(fingerprint()),
+};
+
 const setFlags: Helper = {
   name: 'setFlags',
   params: ['i32'],
@@ -188,6 +196,7 @@ export function generateTier0(names = false): Uint8Array {
   module.exportFunc('walk', generator.helper(walk));
   module.exportFunc('getFlags', generator.helper(getFlags));
   module.exportFunc('setFlags', generator.helper(setFlags));
+  module.exportFunc('fingerprint', generator.helper(getFingerprint));
   generator.finishHelpers();
   return module.finish();
 }

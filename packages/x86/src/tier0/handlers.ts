@@ -151,3 +151,11 @@ for (let number = 0; number < plainShapes; number++) {
 export function fusedNumber(handler: number, condition: number): number | undefined {
   return fusedNumbers.get(handler * 16 + condition);
 }
+
+/** Names this set of handlers; a stored module of another one must not be used. */
+export function fingerprint(): number {
+  const text = [...byKey.keys()].join() + shapes.length;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  return hash | 0;
+}

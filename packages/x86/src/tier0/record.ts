@@ -11,7 +11,7 @@
  *         i64  immediate, or the address of the next instruction
  *         u32  record of the branch target, u32 of the next block   (branches)
  */
-import type { Shape } from './handlers.ts';
+import { RESERVED, shapes, type Shape } from './handlers.ts';
 
 export const REC_REG = 2;
 export const REC_RM = 3;
@@ -58,4 +58,16 @@ export function layoutOf(shape: Shape): Layout {
   const immediate = form === 'reg' ? 8 : 16;
   const links = immediate + (hasImmediate || hasNextIp ? 8 : 0);
   return { immediate, links, size: links + (hasLinks ? 8 : 0), hasImmediate, hasNextIp, hasLinks };
+}
+
+const layouts: (Layout | undefined)[] = [];
+
+/** The layout of an instruction handler's records. Kept once made: most handlers are never used. */
+export function layoutOfHandler(handler: number): Layout {
+  return (layouts[handler] ??= layoutOf(shapes[handler - RESERVED]!));
+}
+
+/** Bytes of a handler's records. */
+export function recordSize(handler: number): number {
+  return handler < RESERVED ? (MICRO_SIZE[handler] ?? 8) : layoutOfHandler(handler).size;
 }

@@ -13,22 +13,12 @@ import {
 import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
 import type { OperandSpec } from '../opcodes.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import {
-  fusedNumber,
-  handlerNumber,
-  rowHandlers,
-  shapes,
-  RESERVED,
-  type Form,
-} from './handlers.ts';
+import { fusedNumber, handlerNumber, rowHandlers, type Form } from './handlers.ts';
 import * as record from './record.ts';
 
 /** Most instructions in a block; the partition into blocks is part of the processor's defined behaviour. */
 export const MAX_BLOCK = 32;
 const LONGEST_RECORD = 64;
-
-/** Layouts by handler, so that translation allocates nothing for them. */
-const layouts: record.Layout[] = shapes.map(record.layoutOf);
 
 const SEGMENT_SLOT: Record<number, number> = {
   [SEG_NONE]: SLOT_ZERO,
@@ -201,7 +191,7 @@ export class Translator {
     const single = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
     const fused = this.#fuse(single, i);
     const handler = fused ?? single;
-    const layout = layouts[handler - RESERVED]!;
+    const layout = record.layoutOfHandler(handler);
     const rm = form === 'reg' ? this.#rmSlot(insn) : base * 8;
     const at = this.#header(
       handler,
