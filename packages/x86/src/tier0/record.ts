@@ -35,8 +35,8 @@ export const MICRO_EA32 = 5;
 /** Fault: i64 vector. */
 export const MICRO_RAISE = 6;
 
-/** Sizes of the micro-operations' records. */
-export const MICRO_SIZE: readonly number[] = [8, 24, 16, 16, 16, 16, 16];
+/** Sizes of the micro-operations' records; a link may turn into a MICRO_GOTO_VA in place, so they are of a size. */
+export const MICRO_SIZE: readonly number[] = [8, 24, 24, 16, 16, 16, 16];
 
 /** Semantics whose records carry the next instruction's address in the immediate's place. */
 const NEXT_IP = new Set(['call', 'call_indirect', 'syscall', 'int3', 'int1']);
