@@ -58,13 +58,25 @@ export class Contexts {
 
   #clear(context: Context): void {
     this.#ram.u8.fill(0xff, context.address, context.address + CONTEXT_STRIDE);
+    this.#guardJumps(context);
     context.executed.clear();
   }
 
   #clearJumps(context: Context): void {
     if (context.executed.size === 0) return;
     this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CONTEXT_STRIDE);
+    this.#guardJumps(context);
     context.executed.clear();
+  }
+
+  /**
+   * An empty jump-cache entry, all ones, would match a jump to the address of all ones, which a guest may well try.
+   * That address belongs in entry 0; 1 does not.
+   */
+  #guardJumps(context: Context): void {
+    const entry = (context.address + JUMP_CACHE) >> 2;
+    this.#ram.u32[entry] = 1;
+    this.#ram.u32[entry + 1] = 0;
   }
 
   /** Remembers where an address of the current space continues. */
@@ -81,6 +93,7 @@ export class Contexts {
   forgetJump(va: number): void {
     const at = this.current.address + JUMP_CACHE + jumpHash(va | 0) * 16;
     this.#ram.u8.fill(0xff, at, at + 16);
+    if (at === this.current.address + JUMP_CACHE) this.#guardJumps(this.current);
   }
 
   invlpg(va: number): void {
