@@ -119,8 +119,8 @@ export const control: Record<string, Semantics> = {
   syscall,
   int3: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_BP),
   int1: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_DB),
-  /** The kernel sets up no gates but 3 for user code; the error code names the gate. */
-  int: (b) => b.raise(VECTOR_GP, 2),
+  /** No gate is open to user code: the error code names it, with the IDT bit. */
+  int: (b, [gate]) => b.raise(VECTOR_GP, b.or(b.shl(b.get(gate!), b.i32(3)), b.i32(2))),
   ud: (b) => b.raise(VECTOR_UD),
   unsupported: (b) => b.raise(VECTOR_UD),
   privileged: (b) => b.raise(VECTOR_GP),

@@ -269,7 +269,7 @@ export class Builder {
     const va = this.target.address(this);
     if (o.aligned) {
       const low = this.and(this.wrap(va), this.i32(15));
-      this.if(low, () => this.target.raise(this, 13, 0));
+      this.if(low, () => this.raise(13));
     }
     const bytes = o.access === 'rw' ? o.size / 8 : size;
     const physical = this.target.translate(this, va, bytes, write || o.access === 'rw');
@@ -368,7 +368,7 @@ export class Builder {
   }
 
   /** #DE, #GP …: the instruction has not happened. */
-  raise(vector: number, errorCode = 0): void {
+  raise(vector: number, errorCode: Node = this.i32(0)): void {
     this.target.raise(this, vector, errorCode);
   }
 }

@@ -47,7 +47,7 @@ export interface Target {
   /** Executes the same instruction again if `condition` (rep string instructions after a bounded stretch). */
   again(b: Builder, condition: Node): void;
   /** Leaves with a fault: nothing of this instruction has happened. */
-  raise(b: Builder, vector: number, errorCode: number): void;
+  raise(b: Builder, vector: number, errorCode: Node): void;
   /** Ends the block with EXIT_SYSCALL, or with a trap exception reported after the instruction. */
   trap(b: Builder, exit: number, vector: number): void;
   /** Has JavaScript carry out the instruction. */

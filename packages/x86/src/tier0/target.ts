@@ -305,9 +305,9 @@ export class Tier0Target implements Target {
     this.#tailHelper(b, leave, this.rec(b), fuel, b.i32(code));
   }
 
-  raise(b: Builder, vector: number, errorCode: number): void {
+  raise(b: Builder, vector: number, errorCode: Node): void {
     b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
-    b.store('i32.store', b.i32(FAULT_CODE), b.i32(errorCode));
+    b.store('i32.store', b.i32(FAULT_CODE), errorCode);
     this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b));
   }
 
