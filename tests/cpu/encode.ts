@@ -28,6 +28,7 @@ export function encode(row: Row, random: Random): Encoded {
   if (operand66) bytes.push(0x66);
   if (row.lock && random.chance(8)) bytes.push(0xf0);
   if (row.rep && random.chance(2)) bytes.push(random.chance(2) ? 0xf3 : 0xf2);
+  if (random.chance(12) && row.name !== 'lea') bytes.push(0x67);
   if (row.prefix > 0) bytes.push(PREFIX_BYTES[row.prefix]!);
   let rex = random.chance(2) ? 0x40 | random.below(8) : 0;
   if (sized && random.chance(3)) rex |= 0x48;

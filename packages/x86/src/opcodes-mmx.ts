@@ -82,7 +82,7 @@ F3.0FD6/r movq2dq =Vdq,Nq sem=movq2dq
 F2.0FD6/r movdq2q =Pq,Uq sem=movdq2q
 NP.0FD7/r pmovmskb =Gd,Nq sem=mmx_pmovmskb
 NP.0FE7/m movntq =Mq,Pq sem=mmx_movq
-NP.0FF7/r maskmovq Pq,Nq fault sem=mmx_maskmov
+NP.0FF7/r maskmovq Pq,Nq fault a32 sem=mmx_maskmov
 `;
 
 /** Every instruction may report a pending x87 exception, so all of them may fault. */

@@ -10,6 +10,7 @@
  *   b w d q dq t v z y; `Ibs` is sign-extended; `Wu` is an unaligned 128-bit operand; `-` none.
  * - flags by letter from oszapc: `W:` written, `C:` written only when a count is not zero, `R:` read, `U:` undefined
  *   afterwards.
+ * - a32: the address-size prefix changes registers that no operand shows.
  * - lock: LOCK allowed with a memory destination. d64: operand size defaults to 64 bits; f64: is 64 bits always.
  *   end: ends a basic block. rep: repeatable string instruction. x: has a handler of its own for indexed addresses.
  *   fault: may fault though it has no memory operand. sem=NAME: meaning, where it is not the mnemonic's. wN: fixed
@@ -56,18 +57,18 @@ A0 mov =AL,Ob
 A1 mov =rAX,Ov
 A2 mov =Ob,AL
 A3 mov =Ov,rAX
-A4 movs Yb,Xb rep fault
-A5 movs Yv,Xv rep fault
-A6 cmps Xb,Yb rep fault C:oszapc
-A7 cmps Xv,Yv rep fault C:oszapc
+A4 movs Yb,Xb rep a32 fault
+A5 movs Yv,Xv rep a32 fault
+A6 cmps Xb,Yb rep a32 fault C:oszapc
+A7 cmps Xv,Yv rep a32 fault C:oszapc
 A8 test AL,Ib W:oszpc U:a
 A9 test rAX,Iz W:oszpc U:a
-AA stos Yb,AL rep fault
-AB stos Yv,rAX rep fault
-AC lods AL,Xb rep fault
-AD lods rAX,Xv rep fault
-AE scas AL,Yb rep fault C:oszapc
-AF scas rAX,Yv rep fault C:oszapc
+AA stos Yb,AL rep a32 fault
+AB stos Yv,rAX rep a32 fault
+AC lods AL,Xb rep a32 fault
+AD lods rAX,Xv rep a32 fault
+AE scas AL,Yb rep a32 fault C:oszapc
+AF scas rAX,Yv rep a32 fault C:oszapc
 B0+ mov =Zb,Ib
 B8+ mov =Zv,Iv
 C2 ret Iw f64 fault end
@@ -81,11 +82,11 @@ CB retf - sem=unsupported fault
 CC int3 - end
 CD int Ib fault sem=int
 CF iret - sem=unsupported fault
-D7 xlat - fault
-E0 loopne Jb end R:z sem=loopne
-E1 loope Jb end R:z sem=loope
-E2 loop Jb end
-E3 jrcxz Jb end
+D7 xlat - fault a32
+E0 loopne Jb end a32 R:z sem=loopne
+E1 loope Jb end a32 R:z sem=loope
+E2 loop Jb end a32
+E3 jrcxz Jb end a32
 E4 in AL,Ib fault sem=privileged
 E5 in rAX,Ib fault sem=privileged
 E6 out Ib,AL fault sem=privileged
@@ -384,7 +385,7 @@ NP.0FC6 shufps +Vdq,Wdq,Ib
 66.0FF4 pmuludq +Vdq,Wdq
 66.0FF5 pmaddwd +Vdq,Wdq
 66.0FF6 psadbw +Vdq,Wdq
-66.0FF7/r maskmovdqu Vdq,Udq fault
+66.0FF7/r maskmovdqu Vdq,Udq fault a32
 66.0FF8 psubb +Vdq,Wdq
 66.0FF9 psubw +Vdq,Wdq
 66.0FFA psubd +Vdq,Wdq
@@ -459,6 +460,8 @@ export interface Row {
   readonly size64: 'no' | 'default' | 'forced';
   readonly end: boolean;
   readonly rep: boolean;
+  /** The address-size prefix changes implied registers. */
+  readonly address32: boolean;
   readonly indexed: boolean;
   readonly mayFault: boolean;
   /** Faults in register forms too: stack, string and privileged instructions, division. */
@@ -551,6 +554,7 @@ function parseRow(line: string, id: number): Row {
     size64,
     end: words.includes('end'),
     rep: words.includes('rep'),
+    address32: words.includes('a32'),
     indexed: words.includes('x'),
     mayFault: words.includes('fault') || touchesMemory,
     faultsAlways: words.includes('fault'),

@@ -48,9 +48,8 @@ const ret: Semantics = (b, [extra]) => {
 /** LOOP, LOOPE, LOOPNE: decrement RCX without touching flags. */
 function loop(also?: (b: Builder) => Node): Semantics {
   return (b) => {
-    const count = b.sub(b.reg(RCX, 64), b.i64(1));
-    b.setReg(RCX, 64, count);
-    const more = b.ne(count, b.i64(0));
+    b.setPointer(RCX, b.sub(b.pointer(RCX), b.i64(1)));
+    const more = b.ne(b.pointer(RCX), b.i64(0));
     b.target.branch(b, also ? b.and(more, also(b)) : more);
   };
 }
@@ -115,7 +114,7 @@ export const control: Record<string, Semantics> = {
   loop: loop(),
   loope: loop((b) => b.flags.get('z')),
   loopne: loop((b) => b.eqz(b.flags.get('z'))),
-  jrcxz: (b) => b.target.branch(b, b.eqz(b.reg(RCX, 64))),
+  jrcxz: (b) => b.target.branch(b, b.eqz(b.pointer(RCX))),
   syscall,
   int3: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_BP),
   int1: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_DB),

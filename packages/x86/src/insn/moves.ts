@@ -141,7 +141,8 @@ const leave: Semantics = (b) => {
 
 /** The segment base is in the ModRM.rm slot of instructions without ModRM. */
 const xlat: Semantics = (b) => {
-  const offset = b.add(b.reg(RBX, 64), b.extendU(b.reg(RAX, 8)));
+  const sum = b.add(b.reg(RBX, 64), b.extendU(b.reg(RAX, 8)));
+  const offset = b.address32 ? b.zeroExtend(sum, 32) : sum;
   const va = b.add(offset, b.target.readGpr(b, 'rm', 64));
   b.setReg(RAX, 8, b.read('i32.load8_u', va));
 };

@@ -50,7 +50,7 @@ function mask(op: string): Semantics {
 
 /** Writes the bytes whose mask has its top bit set, without touching the others' pages. */
 const maskmov: Semantics = (b, [value, select]) => {
-  const va = b.add(b.reg(RDI, 64), b.target.readGpr(b, SLOT_ZERO, 64));
+  const va = b.add(b.pointer(RDI), b.target.readGpr(b, SLOT_ZERO, 64));
   if (value!.kind !== 'xmm' && value!.kind !== 'mmx')
     throw new Error('a vector register is needed');
   const chosen = value!.kind === 'xmm' ? b.get(select!) : b.getAs(select!, 'v128.load64_zero');

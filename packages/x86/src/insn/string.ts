@@ -18,11 +18,11 @@ function stepOf(b: Builder, width: Width): Node {
 }
 
 function advance(b: Builder, register: number, by: Node): void {
-  b.setReg(register, 64, b.add(b.reg(register, 64), by));
+  b.setPointer(register, b.add(b.pointer(register), by));
 }
 
 /** The source: RSI in the segment that a prefix chose; its base is in the ModRM.rm slot. */
-const source = (b: Builder): Node => b.add(b.reg(RSI, 64), b.target.readGpr(b, 'rm', 64));
+const source = (b: Builder): Node => b.add(b.pointer(RSI), b.target.readGpr(b, 'rm', 64));
 
 /**
  * Runs `round` under the REP prefix. Registers are up to date after each round, so that a fault in the next one
@@ -37,11 +37,11 @@ function repeat(b: Builder, round: () => Node, goOn?: () => Node): void {
   }
   const more = b.var(b.i32(0));
   const left = b.var(b.i32(ROUNDS));
-  b.if(b.reg(RCX, 64), () => {
+  b.if(b.pointer(RCX), () => {
     b.loop(() => {
       const done = round();
-      const count = b.sub(b.reg(RCX, 64), done);
-      b.setReg(RCX, 64, count);
+      const count = b.sub(b.pointer(RCX), done);
+      b.setPointer(RCX, count);
       const wanted = b.ne(count, b.i64(0));
       b.assign(more, goOn ? b.and(wanted, goOn()) : wanted);
       b.assign(left, b.sub(b.value(left), b.i32(1)));
@@ -61,7 +61,7 @@ const min = (b: Builder, x: Node, y: Node): Node => b.select(b.ltU(x, y), x, y);
 
 function movsElement(b: Builder, width: Width): void {
   const value = b.read(Builder.loadOf(width), source(b));
-  b.write(Builder.storeOf(width), b.reg(RDI, 64), value);
+  b.write(Builder.storeOf(width), b.pointer(RDI), value);
   const step = stepOf(b, width);
   advance(b, RSI, step);
   advance(b, RDI, step);
@@ -71,10 +71,10 @@ function movsElement(b: Builder, width: Width): void {
 function movsBulk(b: Builder, width: Width): Node {
   const done = b.var(b.i64(1));
   const from = source(b);
-  const to = b.reg(RDI, 64);
+  const to = b.pointer(RDI);
   const physicalFrom = b.target.translate(b, from, 1, false);
   const physicalTo = b.target.translate(b, to, 1, true);
-  const count = min(b, b.reg(RCX, 64), min(b, room(b, from, width), room(b, to, width)));
+  const count = min(b, b.pointer(RCX), min(b, room(b, from, width), room(b, to, width)));
   const bytes = b.shl(b.wrap(count), b.i32(Math.log2(width / 8)));
   const overlaps = b.ltU(b.sub(physicalTo, physicalFrom), bytes);
   const slow = b.or(b.or(isDown(b), overlaps), b.eqz(count));
@@ -93,16 +93,16 @@ function movsBulk(b: Builder, width: Width): Node {
 }
 
 function stosElement(b: Builder, width: Width): void {
-  b.write(Builder.storeOf(width), b.reg(RDI, 64), b.reg(RAX, width));
+  b.write(Builder.storeOf(width), b.pointer(RDI), b.reg(RAX, width));
   advance(b, RDI, stepOf(b, width));
 }
 
 /** Fills up to the end of a page at once when the bytes of the element are all alike. */
 function stosBulk(b: Builder, width: Width): Node {
   const done = b.var(b.i64(1));
-  const to = b.reg(RDI, 64);
+  const to = b.pointer(RDI);
   const physical = b.target.translate(b, to, 1, true);
-  const count = min(b, b.reg(RCX, 64), room(b, to, width));
+  const count = min(b, b.pointer(RCX), room(b, to, width));
   const bytes = b.shl(b.wrap(count), b.i32(Math.log2(width / 8)));
   const value = b.reg(RAX, width);
   const byte = b.reg(RAX, 8);
@@ -166,7 +166,7 @@ const cmps: Semantics = (b) => {
     b,
     () => {
       const x = b.read(Builder.loadOf(width), source(b));
-      const y = b.read(Builder.loadOf(width), b.reg(RDI, 64));
+      const y = b.read(Builder.loadOf(width), b.pointer(RDI));
       const step = stepOf(b, width);
       advance(b, RSI, step);
       advance(b, RDI, step);
@@ -185,7 +185,7 @@ const scas: Semantics = (b, o) => {
     () => {
       const width = elementWidth(b, o);
       const x = b.reg(RAX, width);
-      const y = b.read(Builder.loadOf(width), b.reg(RDI, 64));
+      const y = b.read(Builder.loadOf(width), b.pointer(RDI));
       advance(b, RDI, stepOf(b, width));
       b.flags.sub(x, y, b.sub(x, y), width);
       goOn = wantsMore(b, x, y);

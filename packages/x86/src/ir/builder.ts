@@ -33,6 +33,8 @@ export class Builder {
   opcode = 0;
   /** 0 none, 1 rep/repe, 2 repne. */
   rep = 0;
+  /** The address-size prefix applies to implied pointers and counters. */
+  address32 = false;
   #region: Region = this.root;
   #seq = 0;
 
@@ -289,6 +291,15 @@ export class Builder {
 
   setReg(number: number, width: Width, value: Node): void {
     this.target.writeGpr(this, number, width, value);
+  }
+
+  /** A register as a pointer or counter: 32 bits of it with the address-size prefix. */
+  pointer(number: number): Node {
+    return this.address32 ? this.extendU(this.reg(number, 32)) : this.reg(number, 64);
+  }
+
+  setPointer(number: number, value: Node): void {
+    this.setReg(number, this.address32 ? 32 : 64, this.address32 ? this.wrap(value) : value);
   }
 
   cell(address: number, load: string): Node {

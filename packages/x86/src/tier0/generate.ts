@@ -88,7 +88,8 @@ class Generator implements Linker {
     const meaning = semantics[row.sem];
     if (!meaning) throw new Error(`no semantics ${row.sem} for ${row.name}`);
     b.width = width;
-    b.rep = rep;
+    b.rep = rep & 3;
+    b.address32 = rep > 3;
     b.opcode = row.opcode;
     b.flags.live = live;
     try {

@@ -10,6 +10,7 @@ export interface Shape {
   readonly form: Form;
   /** Flags are computed. */
   readonly live: boolean;
+  /** 0 none, 1 F3, 2 F2; 4 more with the address-size prefix. */
   readonly rep: number;
   /** A Jcc executed together with this comparison. */
   readonly fused?: Row;
@@ -47,13 +48,18 @@ function fixedWidth(row: Row): 8 | 16 | 32 | 64 {
   return FIXED_WIDTH[row.operands[0]?.size ?? ''] ?? 32;
 }
 
+function repsOf(row: Row): number[] {
+  const reps = row.rep ? [0, 1, 2] : [0];
+  return row.address32 ? [...reps, ...reps.map((rep) => rep + 4)] : reps;
+}
+
 function dimensions(row: Row): Omit<RowHandlers, 'first'> {
   const flags = row.writes | row.writesSometimes;
   return {
     widths: row.widths.length > 0 ? row.widths : [fixedWidth(row)],
     forms: formsOf(row),
     lives: flags ? [false, true] : [true],
-    reps: row.rep ? [0, 1, 2] : [0],
+    reps: repsOf(row),
   };
 }
 
@@ -112,7 +118,7 @@ export function handlerNumber(
   const w = h.widths.length === 1 ? 0 : Math.max(0, h.widths.indexOf(width as 16 | 32 | 64));
   const f = h.forms.indexOf(form);
   const l = h.lives.length === 1 ? 0 : Number(live);
-  const r = h.reps.length === 1 ? 0 : rep;
+  const r = Math.max(0, h.reps.indexOf(rep));
   return h.first + ((w * h.forms.length + f) * h.lives.length + l) * h.reps.length + r;
 }
 

@@ -188,7 +188,8 @@ export class Translator {
         dispHigh = 0;
       } else if (indexed) form = 'indexed';
     }
-    const single = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, insn.rep);
+    const rep = (row.rep ? insn.rep : 0) + (row.address32 && insn.address32 ? 4 : 0);
+    const single = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, rep);
     const fused = this.#fuse(single, i);
     const handler = fused ?? single;
     const layout = record.layoutOfHandler(handler);
