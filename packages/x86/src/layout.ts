@@ -73,6 +73,7 @@ export const SF_TRAP = 0x44c;
 /** Not 0: a packed operation looks for exceptions of its operands before it computes; what it found. */
 export const SF_PROBE = 0x450;
 export const SF_PROBED = 0x454;
+export const SF_C = 0x460;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,

@@ -3,7 +3,7 @@ import { RAX, RCX, RSP, R11, VECTOR_BP, VECTOR_DB, VECTOR_GP, VECTOR_UD } from '
 import { AC, CF, DF, ID, NT, TF } from '../ir/flags.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
-import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST, FTW_CELL } from '../layout.ts';
+import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST } from '../layout.ts';
 import { Builder as B } from '../ir/builder.ts';
 import type { Semantics } from './semantics.ts';
 
@@ -133,5 +133,4 @@ export const control: Record<string, Semantics> = {
   popf,
   lahf,
   sahf,
-  fwait: (b) => void b.cell(FTW_CELL, 'i32.load16_u'),
 };

@@ -10,6 +10,7 @@ import { sseInteger } from './sse-integer.ts';
 import { sseMoves } from './sse-moves.ts';
 import { strings } from './string.ts';
 import { system } from './system.ts';
+import { x87 } from './x87.ts';
 
 export const semantics: Readonly<Record<string, Semantics>> = {
   ...arithmetic,
@@ -22,4 +23,5 @@ export const semantics: Readonly<Record<string, Semantics>> = {
   ...sseInteger,
   ...mmx,
   ...sseFloat,
+  ...x87,
 };
