@@ -109,15 +109,19 @@ export class Translator {
     return decode(insn, this.#window, 0, 15);
   }
 
-  /** Flags nobody reads before they are overwritten need not be computed; a possible fault reads them all. */
+  /**
+   * Flags nobody reads before they are overwritten need not be computed. A possible fault reads them all, and so does a
+   * store, which may change the instructions behind it.
+   */
   #findLive(): void {
     let live = ALL_FLAGS;
     for (let i = this.#count - 1; i >= 0; i--) {
-      const { row } = this.#insns[i]!;
+      const { row, isReg } = this.#insns[i]!;
+      if (!isReg && row.operands[0]?.access !== 'r') live = ALL_FLAGS;
       // Repeated comparisons show the flags of the last one when they fault.
       this.#live[i] = row.rep || (row.writes | row.writesSometimes) & live ? 1 : 0;
       live = (live & ~row.writes) | row.reads;
-      if (row.faultsAlways || (row.mayFault && !this.#insns[i]!.isReg)) live = ALL_FLAGS;
+      if (row.faultsAlways || (row.mayFault && !isReg)) live = ALL_FLAGS;
     }
   }
 
