@@ -40,8 +40,8 @@ export interface BootOptions {
 }
 
 export interface SpawnOptions {
-  /** Added to the image's environment. */
-  env?: Readonly<Record<string, string>>;
+  /** Added to the image's environment; undefined takes a name away. */
+  env?: Readonly<Record<string, string | undefined>>;
   cwd?: string;
   /** `USER[:GROUP]`, names or numbers. */
   user?: string;
@@ -139,7 +139,7 @@ export class LinuxMachine {
       task = asking(`spawn ${argv[0]!}`, () =>
         spawn(kernel, {
           argv: argv.map(toByteString),
-          env: Object.entries(env).map(([name, value]) => toByteString(`${name}=${value}`)),
+          env: Object.entries(env).filter(([, value]) => value !== undefined).map(([name, value]) => toByteString(`${name}=${value}`)),
           cwd: toByteString(options.cwd ?? this.image.config.workdir),
           uid: user.uid,
           gid: user.gid,
@@ -266,7 +266,14 @@ export class LinuxMachine {
     this.#scheduled = false;
     if (this.#closed) return;
     const { kernel } = this;
-    const state = kernel.run(SLICE);
+    let state: ReturnType<Kernel['run']>;
+    try {
+      state = kernel.run(SLICE);
+    } catch (error) {
+      // A bug of the machine's own must not end its host: the machine stops, as real ones do.
+      kernel.halted = { status: 9, reason: `internal error: ${String((error as Error)?.stack ?? error)}` };
+      return this.#halt();
+    }
     const moved = this.#pump();
     if (state === 'halted') return this.#halt();
     if (state === 'runnable' || moved) return this.#kick();

@@ -1,0 +1,52 @@
+import { FAILED, run, RUN_HELP } from './cli/run.ts';
+import { UsageError } from './cli/options.ts';
+import { writeAll } from './cli/terminal.ts';
+
+const HELP = `Usage: vitrine [COMMAND]
+
+Linux in one process: an x86-64 machine and its kernel, in TypeScript and WebAssembly.
+
+Commands:
+  run     boot a machine and run a program in it; without COMMAND, an interactive shell
+  help    print help, of a command with \`vitrine help COMMAND\`
+
+Options:
+  --help     print this page
+  --version  print the version
+
+\`vitrine run --help\` lists the options of run.
+`;
+
+declare const VITRINE_VERSION: string | undefined;
+const version = typeof VITRINE_VERSION === 'undefined' ? 'development' : VITRINE_VERSION;
+
+async function main([command, ...rest]: readonly string[]): Promise<number> {
+  switch (command) {
+    case undefined:
+      return run(process.stdin.isTTY ? ['-it', 'sh', '-l'] : ['sh']);
+    case 'run':
+      return run(rest);
+    case 'help':
+      await writeAll(1, Buffer.from(rest[0] === 'run' ? RUN_HELP : HELP));
+      return 0;
+    case '--help':
+      await writeAll(1, Buffer.from(HELP));
+      return 0;
+    case '--version':
+    case 'version':
+      await writeAll(1, Buffer.from(`vitrine ${version}\n`));
+      return 0;
+    default:
+      throw new UsageError(command.startsWith('-') ? `unknown option ${command}` : `unknown command ${command}`);
+  }
+}
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  const usage = error instanceof UsageError ? ' (see `vitrine --help`, `vitrine run --help`)' : '';
+  const text = error instanceof Error ? error.message : String(error);
+  const stack = process.env['VITRINE_DEBUG'] && error instanceof Error ? `\n${error.stack}` : '';
+  await writeAll(2, Buffer.from(`vitrine: ${text}${usage}${stack}\n`));
+  process.exit(FAILED);
+}

@@ -1,0 +1,185 @@
+import { existsSync, readFileSync, statSync, writeFileSync, appendFileSync } from 'node:fs';
+import { SIG_DFL } from '@vitrine/uapi/signal.ts';
+import { LinuxError } from '../errors.ts';
+import { type BootOptions, LinuxMachine, type SpawnOptions } from '../machine.ts';
+import { nodePlatform } from '../node/platform.ts';
+import { type Process, shellStatus, signalNumber } from '../process.ts';
+import { attachStrace } from '../strace/strace.ts';
+import { attachWhy } from '../strace/why.ts';
+import { describeOptions, type OptionSpec, type Parsed, parseOptions, UsageError } from './options.ts'; // prettier-ignore
+import { enterRawMode, terminalSize, writeAll } from './terminal.ts';
+
+/** Docker's statuses: vitrine itself failed; the program cannot be run; it is not there. */
+export const FAILED = 125;
+const CANNOT_RUN = 126;
+const NOT_FOUND = 127;
+
+const OPTIONS: readonly OptionSpec[] = [
+  { name: 'interactive', short: 'i', help: "attach this terminal's input (input from a pipe or file always is)" },
+  { name: 'tty', short: 't', help: 'give the program a terminal' },
+  { name: 'env', short: 'e', value: 'NAME[=VALUE]', many: true, help: 'set a variable, or pass on one of this shell' },
+  { name: 'workdir', short: 'w', value: 'DIR', help: 'start in this folder of the machine' },
+  { name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'run as this user, by name or number' },
+  { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder of the host's visible" },
+  { name: 'hostname', short: 'h', value: 'NAME', help: "the machine's name" },
+  { name: 'memory', short: 'm', value: 'SIZE', help: 'guest RAM, like 512m or 1g (default 256m)' },
+  { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar, tar.gz) as the root file system' },
+  { name: 'entrypoint', value: 'PROGRAM', help: "run this instead of the image's own program" },
+  { name: 'init', help: 'have an init that adopts orphans as PID 1, in place of the program' },
+  { name: 'rm', help: 'accepted for habit: a machine never outlives its command' },
+  { name: 'strace', value: 'FILE', optional: true, help: 'print every system call, to standard error or a file' },
+  { name: 'why', value: 'FILE', optional: true, help: 'print the reason of each failed call and each kill' },
+  { name: 'help', help: 'print this page' },
+]; // prettier-ignore
+
+export const RUN_HELP = `Usage: vitrine run [options] [IMAGE] [COMMAND [ARGUMENT...]]
+
+Boots a Linux machine, runs the command in it and ends with the command's exit status (128 + N when signal N
+killed it; 125 when vitrine failed, 126 when the command cannot be run, 127 when it is not there).
+
+IMAGE is busybox (the embedded one, also the default), or a folder or tar archive given with a slash or as *.tar,
+*.tar.gz, *.tgz.
+
+Options:
+${describeOptions(OPTIONS)}
+`;
+
+/** Is the first operand an image, rather than a program in the default one? */
+function isImage(operand: string): boolean {
+  if (/^busybox(:[\w.-]+)?$/.test(operand)) return true;
+  if (/\.(tar|tgz|tar\.gz)$/.test(operand)) return true;
+  if (!operand.includes('/')) return false;
+  if (existsSync(operand)) return statSync(operand).isDirectory();
+  return !operand.startsWith('/');
+}
+
+const last = (parsed: Parsed, name: string): string | undefined => parsed.options.get(name)?.at(-1);
+
+/** Node's own environment for `-e NAME`. */
+function variables(given: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const entry of given) {
+    const equals = entry.indexOf('=');
+    if (equals > 0) env[entry.slice(0, equals)] = entry.slice(equals + 1);
+    else if (equals < 0 && process.env[entry] !== undefined) env[entry] = process.env[entry];
+    else if (equals === 0) throw new UsageError(`-e ${entry} names no variable`);
+  }
+  return env;
+}
+
+/** A sink for --strace or --why. */
+function traceSink(target: string): (text: string) => void {
+  if (target === '') return (text) => void writeAll(2, Buffer.from(text, 'latin1'));
+  writeFileSync(target, '');
+  return (text) => appendFileSync(target, text, 'latin1');
+}
+
+export async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseOptions(args, OPTIONS);
+  const has = (name: string): boolean => parsed.options.has(name);
+  if (has('help')) {
+    await writeAll(1, Buffer.from(RUN_HELP));
+    return 0;
+  }
+  const operands = [...parsed.operands];
+  const rootfs = last(parsed, 'rootfs');
+  const image = rootfs ?? (operands[0] !== undefined && isImage(operands[0]) ? operands.shift()! : undefined);
+  if (image !== undefined && !/^busybox(:|$)/.test(image) && !existsSync(image)) throw new UsageError(`no image ${image}: there is no such folder or archive (images from registries are not supported yet)`); // prettier-ignore
+  if (has('volume')) throw new UsageError('-v is not supported yet');
+  const tty = has('tty');
+  if (tty && has('interactive') && !process.stdin.isTTY) throw new UsageError('-it: standard input is not a terminal (leave -t out for pipes)'); // prettier-ignore
+
+  const boot: BootOptions = { init: has('init') };
+  if (image !== undefined && !image.startsWith('busybox')) boot.image = image;
+  const hostname = last(parsed, 'hostname');
+  if (hostname !== undefined) boot.hostname = hostname;
+  const memory = last(parsed, 'memory');
+  if (memory !== undefined) boot.memory = memory;
+  const machine = await LinuxMachine.boot(nodePlatform, boot);
+  if (has('strace')) attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!));
+  if (has('why')) attachWhy(machine.kernel, traceSink(last(parsed, 'why')!));
+
+  const { config } = machine.image;
+  const entrypoint = has('entrypoint') ? [last(parsed, 'entrypoint')!] : config.entrypoint;
+  const argv = [...entrypoint, ...(operands.length > 0 || has('entrypoint') ? operands : config.cmd)];
+  const options: SpawnOptions = { env: variables(parsed.options.get('env') ?? []) };
+  const workdir = last(parsed, 'workdir');
+  if (workdir !== undefined) options.cwd = workdir;
+  const user = last(parsed, 'user');
+  if (user !== undefined) options.user = user;
+  if (tty) options.tty = terminalSize();
+  else if (has('interactive') || !process.stdin.isTTY) options.stdin = 'pipe';
+  let child: Process;
+  try {
+    child = await machine.spawn(argv, options);
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    await writeAll(2, Buffer.from(`vitrine: ${argv[0]}: ${explain(error)}\n`));
+    return error.code === 'ENOENT' ? NOT_FOUND : CANNOT_RUN;
+  }
+  return attach(machine, child, tty && has('interactive'));
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'not found',
+  EACCES: 'permission denied',
+  ENOEXEC: 'this file is no program that Linux on x86-64 runs',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'not a directory',
+};
+
+function explain({ code, reason }: LinuxError): string {
+  return `${WORDS[code] ?? code} (${reason})`;
+}
+
+/** Joins the process with this one's streams until it ends. */
+async function attach(machine: LinuxMachine, child: Process, raw: boolean): Promise<number> {
+  child.stdout.forward((chunk) => writeAll(1, chunk));
+  child.stderr.forward((chunk) => writeAll(2, chunk));
+  forwardSignals(machine, child);
+  let restore = (): void => {};
+  if (child.terminal !== null) {
+    process.on('SIGWINCH', () => {
+      const { columns, rows } = terminalSize();
+      child.resize(columns, rows);
+    });
+    if (raw) {
+      restore = enterRawMode();
+      process.stdin.on('data', (chunk: Buffer) => child.terminal!.input(chunk));
+    }
+  } else if (child.stdin !== null) void feedStdin(child.stdin);
+  const exit = await child.wait();
+  // What others still hold open does not keep the command: its own output has come by now.
+  await Promise.race([
+    Promise.all([child.stdout.finished(), child.stderr.finished()]),
+    machine.stopped().then(() => new Promise((resolve) => setImmediate(resolve))),
+    ...(child.terminal === null ? [] : [new Promise((resolve) => setTimeout(resolve, 20))]),
+  ]);
+  restore();
+  const { halted } = machine;
+  if (halted?.reason.startsWith('internal error')) await writeAll(2, Buffer.from(`vitrine: ${halted.reason}\n`));
+  return shellStatus(exit);
+}
+
+async function feedStdin(to: NonNullable<Process['stdin']>): Promise<void> {
+  try {
+    // A file is read at once: simpler and faster than through a stream.
+    if (statSync(0).isFile()) await to.write(readFileSync(0));
+    else for await (const chunk of process.stdin) await to.write(chunk as Buffer);
+  } catch {
+    // Standard input is closed, or the program does not want more of it.
+  }
+  to.close();
+}
+
+/** A signal to this process is for the program; one that it has no handler for, as PID 1 may not, ends the machine. */
+function forwardSignals(machine: LinuxMachine, child: Process): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+    process.on(signal, () => {
+      if (child.pid === 1 && child.action(signal) === SIG_DFL) {
+        void machine.close();
+        process.exit(128 + signalNumber(signal));
+      }
+      child.kill(signal);
+    });
+}

@@ -1,0 +1,43 @@
+import { LinuxMachine, Machine } from '../../packages/vitrine/src/index.ts';
+import { bytesToByteString } from '../../packages/vitrine/src/bytes.ts';
+import { shellStatus } from '../../packages/vitrine/src/process.ts';
+import { ENV, type Outcome } from './native.ts';
+
+/** A refusal that a program was given, as the tracepoints show it. */
+export interface Refusal {
+  readonly nr: number;
+  readonly ret: number;
+  readonly reason: string | null;
+}
+
+export interface GuestOptions {
+  /** Files to put into /usr/local/bin. */
+  readonly programs?: Readonly<Record<string, Uint8Array>>;
+  readonly timeout?: number;
+  readonly memory?: string;
+  /** Called with every failed system call. */
+  readonly refused?: (refusal: Refusal) => void;
+}
+
+/** Runs a program in a fresh machine with the embedded image, as NativeLinux does on this one. */
+export async function runInGuest(argv: readonly string[], options: GuestOptions = {}): Promise<Outcome> {
+  const machine: LinuxMachine = await Machine.boot({ memory: options.memory ?? '256m', hostname: 'vitrine' });
+  try {
+    for (const [name, bytes] of Object.entries(options.programs ?? {}))
+      await machine.fs.writeFile(`/usr/local/bin/${name}`, bytes, { mode: 0o755 });
+    const { refused } = options;
+    if (refused !== undefined)
+      machine.on('sys_exit', ({ nr, ret, reason }) => {
+        if (ret < 0 && ret > -512) refused({ nr, ret, reason });
+      });
+    const process = await machine.spawn(argv, {
+      cwd: '/tmp',
+      env: { ...ENV, HOSTNAME: undefined },
+      signal: AbortSignal.timeout(options.timeout ?? 30_000),
+    });
+    const [stdout, stderr, exit] = await Promise.all([process.stdout.bytes(), process.stderr.bytes(), process.wait()]); // prettier-ignore
+    return { status: shellStatus(exit), stdout: bytesToByteString(stdout), stderr: bytesToByteString(stderr) }; // prettier-ignore
+  } finally {
+    await machine.close();
+  }
+}
