@@ -104,11 +104,13 @@ const BUNDLES = [
   { entry: 'browser.ts', file: 'browser.mjs', ...BROWSER },
 ];
 
+const { version } = JSON.parse(readFileSync(join(root, 'packages/vitrine/package.json'), 'utf8'));
+
 async function buildBundles() {
   for (const { entry, file, ...options } of BUNDLES) {
     const source = join(root, 'packages/vitrine/src', entry);
     if (!existsSync(source)) continue;
-    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', ...options }); // prettier-ignore
+    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version) }, ...options }); // prettier-ignore
   }
   for (const file of ['packages/image/dist/busybox', 'packages/x86/dist/tier0.wasm'])
     if (existsSync(join(root, file)))

@@ -31,9 +31,12 @@ for (const suite of suites) {
     else {
       failed.push(id);
       console.log(`FAIL ${id} (${took} ms)${known.has(id) ? ' known' : ''}`);
-      if (got.status !== expected.status) console.log(`  status ${expected.status}, got ${got.status}`);
-      if (got.stdout !== expected.stdout) console.log(`  stdout${difference(expected.stdout, got.stdout)}`);
-      if (got.stderr !== expected.stderr) console.log(`  stderr${difference(expected.stderr, got.stderr)}`);
+      if (got.status !== expected.status)
+        console.log(`  status ${expected.status}, got ${got.status}`);
+      if (got.stdout !== expected.stdout)
+        console.log(`  stdout${difference(expected.stdout, got.stdout)}`);
+      if (got.stderr !== expected.stderr)
+        console.log(`  stderr${difference(expected.stderr, got.stderr)}`);
     }
     if (took > 5000) console.log(`SLOW ${id} ${took} ms`);
   }

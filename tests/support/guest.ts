@@ -20,8 +20,14 @@ export interface GuestOptions {
 }
 
 /** Runs a program in a fresh machine with the embedded image, as NativeLinux does on this one. */
-export async function runInGuest(argv: readonly string[], options: GuestOptions = {}): Promise<Outcome> {
-  const machine: LinuxMachine = await Machine.boot({ memory: options.memory ?? '256m', hostname: 'vitrine' });
+export async function runInGuest(
+  argv: readonly string[],
+  options: GuestOptions = {},
+): Promise<Outcome> {
+  const machine: LinuxMachine = await Machine.boot({
+    memory: options.memory ?? '256m',
+    hostname: 'vitrine',
+  });
   try {
     for (const [name, bytes] of Object.entries(options.programs ?? {}))
       await machine.fs.writeFile(`/usr/local/bin/${name}`, bytes, { mode: 0o755 });

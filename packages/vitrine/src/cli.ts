@@ -37,7 +37,9 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
       await writeAll(1, Buffer.from(`vitrine ${version}\n`));
       return 0;
     default:
-      throw new UsageError(command.startsWith('-') ? `unknown option ${command}` : `unknown command ${command}`);
+      throw new UsageError(
+        command.startsWith('-') ? `unknown option ${command}` : `unknown command ${command}`,
+      );
   }
 }
 

@@ -139,7 +139,9 @@ export class LinuxMachine {
       task = asking(`spawn ${argv[0]!}`, () =>
         spawn(kernel, {
           argv: argv.map(toByteString),
-          env: Object.entries(env).filter(([, value]) => value !== undefined).map(([name, value]) => toByteString(`${name}=${value}`)),
+          env: Object.entries(env)
+            .filter(([, value]) => value !== undefined)
+            .map(([name, value]) => toByteString(`${name}=${value}`)),
           cwd: toByteString(options.cwd ?? this.image.config.workdir),
           uid: user.uid,
           gid: user.gid,
@@ -271,7 +273,10 @@ export class LinuxMachine {
       state = kernel.run(SLICE);
     } catch (error) {
       // A bug of the machine's own must not end its host: the machine stops, as real ones do.
-      kernel.halted = { status: 9, reason: `internal error: ${String((error as Error)?.stack ?? error)}` };
+      kernel.halted = {
+        status: 9,
+        reason: `internal error: ${String((error as Error)?.stack ?? error)}`,
+      };
       return this.#halt();
     }
     const moved = this.#pump();

@@ -1,5 +1,5 @@
 import type { Vmlinux as Kernel } from '@vitrine/kernel/init/main.ts';
-import { send_sig } from '@vitrine/kernel/kernel/signal.ts';
+import { send_sig, sig_action } from '@vitrine/kernel/kernel/signal.ts';
 import type { Task } from '@vitrine/kernel/kernel/task.ts';
 import * as SIGNALS from '@vitrine/uapi/signal.ts';
 import type { InputStream, OutputStream } from './streams.ts';
@@ -75,6 +75,11 @@ export class Process {
     if (this.#exit !== null || this.#task.dead) return;
     send_sig(signalNumber(signal), this.#task, "sent by the machine's user");
     this.#wake();
+  }
+
+  /** What it does on a signal: the address of its handler, SIG_DFL or SIG_IGN. */
+  action(signal: string | number): number {
+    return sig_action(this.#task, signalNumber(signal)).handler;
   }
 
   /** Tells the terminal, and so the programs in it (SIGWINCH), its new size. */

@@ -1,4 +1,11 @@
-import { existsSync, readFileSync, statSync, writeFileSync, appendFileSync } from 'node:fs';
+import {
+  existsSync,
+  fstatSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  appendFileSync,
+} from 'node:fs';
 import { SIG_DFL } from '@vitrine/uapi/signal.ts';
 import { LinuxError } from '../errors.ts';
 import { type BootOptions, LinuxMachine, type SpawnOptions } from '../machine.ts';
@@ -83,7 +90,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const operands = [...parsed.operands];
   const rootfs = last(parsed, 'rootfs');
-  const image = rootfs ?? (operands[0] !== undefined && isImage(operands[0]) ? operands.shift()! : undefined);
+  const image =
+    rootfs ?? (operands[0] !== undefined && isImage(operands[0]) ? operands.shift()! : undefined);
   if (image !== undefined && !/^busybox(:|$)/.test(image) && !existsSync(image)) throw new UsageError(`no image ${image}: there is no such folder or archive (images from registries are not supported yet)`); // prettier-ignore
   if (has('volume')) throw new UsageError('-v is not supported yet');
   const tty = has('tty');
@@ -101,7 +109,10 @@ export async function run(args: readonly string[]): Promise<number> {
 
   const { config } = machine.image;
   const entrypoint = has('entrypoint') ? [last(parsed, 'entrypoint')!] : config.entrypoint;
-  const argv = [...entrypoint, ...(operands.length > 0 || has('entrypoint') ? operands : config.cmd)];
+  const argv = [
+    ...entrypoint,
+    ...(operands.length > 0 || has('entrypoint') ? operands : config.cmd),
+  ];
   const options: SpawnOptions = { env: variables(parsed.options.get('env') ?? []) };
   const workdir = last(parsed, 'workdir');
   if (workdir !== undefined) options.cwd = workdir;
@@ -157,14 +168,15 @@ async function attach(machine: LinuxMachine, child: Process, raw: boolean): Prom
   ]);
   restore();
   const { halted } = machine;
-  if (halted?.reason.startsWith('internal error')) await writeAll(2, Buffer.from(`vitrine: ${halted.reason}\n`));
+  if (halted?.reason.startsWith('internal error'))
+    await writeAll(2, Buffer.from(`vitrine: ${halted.reason}\n`));
   return shellStatus(exit);
 }
 
 async function feedStdin(to: NonNullable<Process['stdin']>): Promise<void> {
   try {
     // A file is read at once: simpler and faster than through a stream.
-    if (statSync(0).isFile()) await to.write(readFileSync(0));
+    if (fstatSync(0).isFile()) await to.write(readFileSync(0));
     else for await (const chunk of process.stdin) await to.write(chunk as Buffer);
   } catch {
     // Standard input is closed, or the program does not want more of it.

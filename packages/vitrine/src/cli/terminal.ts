@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 
 /** Writes all of it to a descriptor of this process; rejects when nobody reads (EPIPE). */
 export function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> | void {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
       at += writeSync(fd, bytes, at);
     } catch (error) {
