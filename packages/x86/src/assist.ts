@@ -4,6 +4,7 @@ import { cpuid } from './cpuid.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
 import type { Assist } from './insn/system.ts';
+import { x87Assists } from './insn/x87-assist.ts';
 import type { Machine } from './machine.ts';
 
 /** The vector of a fault, -1 for a page fault whose details are in the machine, or undefined when all went well. */
@@ -122,4 +123,5 @@ export const assists: Readonly<Record<Assist, (machine: Machine, insn: Insn) => 
   mov_to_segment: movToSegment,
   push_segment: pushSegment,
   pop_segment: popSegment,
+  ...x87Assists,
 };

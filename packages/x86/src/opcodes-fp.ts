@@ -88,7 +88,9 @@ DE:D9 fcompp - fault
 D9/0m fld Md sem=fld_m32 fault
 D9/2m fst +Md sem=fst_m32 fault
 D9/3m fstp +Md sem=fstp_m32 fault
+D9/4m fldenv M fault end wv
 D9/5m fldcw Mw fault
+D9/6m fnstenv M fault end wv
 D9/7m fnstcw =Mw fault
 D9/0r fld STi sem=fld_st fault
 D9/1r fxch STi fault
@@ -105,10 +107,22 @@ D9:EB fldpi - fault
 D9:EC fldlg2 - fault
 D9:ED fldln2 - fault
 D9:EE fldz - fault
+D9:F0 f2xm1 - fault end
+D9:F1 fyl2x - fault end
+D9:F2 fptan - fault end
+D9:F3 fpatan - fault end
+D9:F4 fxtract - fault end
+D9:F5 fprem1 - fault end
 D9:F6 fdecstp - fault
 D9:F7 fincstp - fault
+D9:F8 fprem - fault end
+D9:F9 fyl2xp1 - fault end
 D9:FA fsqrt - fault
+D9:FB fsincos - fault end
 D9:FC frndint - fault
+D9:FD fscale - fault end
+D9:FE fsin - fault end
+D9:FF fcos - fault end
 DA/0r fcmovb ST0,STi R:c fault
 DA/1r fcmove ST0,STi R:z fault
 DA/2r fcmovbe ST0,STi R:cz fault
@@ -135,6 +149,8 @@ DD/0m fld Mq sem=fld_m64 fault
 DD/1m fisttp +Mq sem=fisttp_i64 fault gate=sse3
 DD/2m fst +Mq sem=fst_m64 fault
 DD/3m fstp +Mq sem=fstp_m64 fault
+DD/4m frstor M fault end wv
+DD/6m fnsave M fault end wv
 DD/7m fnstsw =Mw fault
 DD/0r ffree STi fault
 DD/1r fxch STi fault
@@ -146,7 +162,9 @@ DF/0m fild Mw sem=fld_m16 fault
 DF/1m fisttp +Mw sem=fisttp_m16 fault gate=sse3
 DF/2m fist +Mw sem=fist_m16 fault
 DF/3m fistp +Mw sem=fistp_m16 fault
+DF/4m fbld M fault end
 DF/5m fild Mq sem=fld_i64 fault
+DF/6m fbstp M fault end
 DF/7m fistp +Mq sem=fistp_i64 fault
 DF/0r ffreep STi fault
 DF/1r fxch STi fault

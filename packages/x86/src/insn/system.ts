@@ -2,9 +2,9 @@
 import { VECTOR_GP } from '../cpu.ts';
 import { MXCSR_CELL } from '../layout.ts';
 import type { Semantics } from './semantics.ts';
+import { X87_ASSISTS } from './x87-assist.ts';
 
-/** The assists, by number; assist.ts has their bodies. */
-export const ASSISTS = [
+const BASE = [
   'cpuid',
   'rdtsc',
   'rdtscp',
@@ -16,7 +16,10 @@ export const ASSISTS = [
   'pop_segment',
 ] as const;
 
-export type Assist = (typeof ASSISTS)[number];
+export type Assist = (typeof BASE)[number] | (typeof X87_ASSISTS)[number];
+
+/** The assists, by number; assist.ts and x87-assist.ts have their bodies. */
+export const ASSISTS: readonly Assist[] = [...BASE, ...X87_ASSISTS];
 
 const ldmxcsr: Semantics = (b, [src]) => {
   const value = b.get(src!);
