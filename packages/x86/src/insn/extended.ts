@@ -107,10 +107,13 @@ function expm1(x: bigint): bigint {
 /** 2^x - 1 for |x| ≤ 1, in fixed point. */
 export const exp2m1 = (x: bigint): bigint => expm1(mul(x, LN2));
 
+/** π as the trigonometric instructions reduce their arguments by it: 66 bits (SDM vol. 1, 8.3.8). */
+const PI_66 = 0x3_243f_6a88_85a3_08d3n;
+
 /** Sine and cosine of a number below 2^63 in magnitude. */
 export function sincos(x: Exact): { sin: bigint; cos: bigint } {
   const bits = P + 80;
-  const half = pi(bits) >> 1n;
+  const half = PI_66 << BigInt(bits - 65);
   const n = toFixed(x, bits);
   const quadrant = (2n * n + half) / (2n * half) - (2n * n + half < 0n ? 1n : 0n);
   const rest = (n - quadrant * half) >> 80n;

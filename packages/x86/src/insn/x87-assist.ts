@@ -153,6 +153,10 @@ class Unit {
       if (open & UE) {
         this.flags |= UE;
         top += 24576;
+        if (top < 1) {
+          this.flags |= PE;
+          return withSign(ZERO, x.negative);
+        }
       } else drop += 1 - top;
     }
     const denormal = top < 1;
@@ -177,7 +181,9 @@ class Unit {
   #overflow(negative: boolean, m: bigint, e: number, open: number): Raw {
     if (open & OE) {
       this.flags |= OE;
-      return withSign({ word: e - 24576, m }, negative);
+      if (e - 24576 <= 0x7ffe) return withSign({ word: e - 24576, m }, negative);
+      this.flags |= PE | C1;
+      return withSign(INFINITY, negative);
     }
     const away = [true, negative, !negative, false][this.rc]!;
     this.flags = (this.flags & ~C1) | OE | PE | (away ? C1 : 0);
@@ -222,6 +228,8 @@ function binary(compute: Function2, to: 0 | 1, pops: boolean, codeMask = 0) {
       else {
         if (isDenormal(x) || isDenormal(y)) u.flags |= DE;
         result = compute(u, x, y);
+        // An unmasked denormal operand stops what would only have been rounded.
+        if (u.unmasked(DE) && (u.flags & (IE | ZE)) === 0) u.flags = DE;
       }
     }
     const stopped = u.unmasked(IE | DE | ZE);
@@ -229,7 +237,10 @@ function binary(compute: Function2, to: 0 | 1, pops: boolean, codeMask = 0) {
       u.put(to, result);
       if (pops) u.pop();
     }
-    u.finish(stopped ? undefined : u.codes, stopped ? 0 : codeMask);
+    u.finish(
+      stopped ? undefined : u.codes,
+      u.codes === undefined || stopped ? codeMask & C2 : codeMask,
+    );
     return undefined;
   };
 }
@@ -249,11 +260,16 @@ function unary(compute: (u: Unit, x: Raw) => Raw | undefined, codeMask = 0) {
       else {
         if (isDenormal(x)) u.flags |= DE;
         result = compute(u, x);
+        // An unmasked denormal operand stops what would only have been rounded.
+        if (u.unmasked(DE) && (u.flags & (IE | ZE)) === 0) u.flags = DE;
       }
     }
     const stopped = u.unmasked(IE | DE | ZE);
     if (result !== undefined && !stopped) u.put(0, result);
-    u.finish(stopped ? undefined : u.codes, stopped ? 0 : codeMask);
+    u.finish(
+      stopped ? undefined : u.codes,
+      u.codes === undefined || stopped ? codeMask & C2 : codeMask,
+    );
     return undefined;
   };
 }
@@ -263,7 +279,8 @@ function remainder(nearest: boolean): Function2 {
   return (u, x, y) => {
     if (isInf(x) || isZero(y)) return u.invalid();
     u.codes = 0;
-    if (isInf(y) || isZero(x)) return x;
+    if (isZero(x)) return x;
+    if (isInf(y)) return u.round(exact(x));
     const [a, b] = [exact(x), exact(y)];
     const top = (v: Exact): number => bitLength(v.significand) + v.exponent;
     const distance = top(a) - top(b);
@@ -273,12 +290,18 @@ function remainder(nearest: boolean): Function2 {
       const n = (distance & 31) | 32;
       const lift = distance - n;
       const unit = Math.min(a.exponent, b.exponent + lift);
-      const [na, nb] = [scale(a.significand, a.exponent - unit), scale(b.significand, b.exponent + lift - unit)];
+      const [na, nb] = [
+        scale(a.significand, a.exponent - unit),
+        scale(b.significand, b.exponent + lift - unit),
+      ];
       u.codes = C2;
       return u.round({ negative: a.negative, significand: na % nb, exponent: unit });
     }
     const unit = Math.min(a.exponent, b.exponent);
-    const [na, nb] = [scale(a.significand, a.exponent - unit), scale(b.significand, b.exponent - unit)];
+    const [na, nb] = [
+      scale(a.significand, a.exponent - unit),
+      scale(b.significand, b.exponent - unit),
+    ];
     let quotient = na / nb;
     let rest = na % nb;
     let { negative } = a;
@@ -432,7 +455,11 @@ function trigonometric(
 /** A little less than x in magnitude: what sine, tangent and the like of a tiny x are, or a little more. */
 function nearly(x: Raw, more: boolean): Exact {
   const a = exact(x);
-  return { ...a, significand: (a.significand << 64n) + (more ? 1n : -1n), exponent: a.exponent - 64 };
+  return {
+    ...a,
+    significand: (a.significand << 64n) + (more ? 1n : -1n),
+    exponent: a.exponent - 64,
+  };
 }
 
 const isTiny = (x: Raw): boolean => (x.word & 0x7fff) < 0x3fff - 64;
@@ -501,7 +528,8 @@ function fbld(machine: Machine, insn: Insn): Result {
   const bytes = new Uint8Array(10);
   if (!machine.copyIn(machine.effectiveAddress(insn), bytes)) return PAGE_FAULT;
   let value = 0n;
-  for (let i = 8; i >= 0; i--) value = value * 100n + BigInt((bytes[i]! >> 4) * 10 + (bytes[i]! & 15));
+  for (let i = 8; i >= 0; i--)
+    value = value * 100n + BigInt((bytes[i]! >> 4) * 10 + (bytes[i]! & 15));
   const raw = u.round({ negative: (bytes[9]! & 0x80) !== 0, significand: value, exponent: 0 });
   if (!u.empty(7)) {
     u.flags = IE | SF | C1;
@@ -524,7 +552,8 @@ function fbstp(machine: Machine, insn: Insn): Result {
     else {
       let rest = rounded;
       bytes = new Uint8Array(10);
-      for (let i = 0; i < 9; i++, rest /= 100n) bytes[i] = Number(((rest / 10n) % 10n) * 16n + (rest % 10n));
+      for (let i = 0; i < 9; i++, rest /= 100n)
+        bytes[i] = Number(((rest / 10n) % 10n) * 16n + (rest % 10n));
       bytes[9] = isNegative(x) ? 0x80 : 0;
     }
   }
@@ -565,7 +594,8 @@ function fullTags(machine: Machine): number {
   for (let n = 0; n < 8; n++) {
     const i = (n - top) & 7;
     const raw = u.get(i);
-    const normal = (raw.m & TOP_BIT) !== 0n && (raw.word & 0x7fff) !== 0x7fff && (raw.word & 0x7fff) !== 0;
+    const normal =
+      (raw.m & TOP_BIT) !== 0n && (raw.word & 0x7fff) !== 0x7fff && (raw.word & 0x7fff) !== 0;
     const tag = u.empty(i) ? 3 : normal ? 0 : isZero(raw) ? 1 : 2;
     word |= tag << (n * 2);
   }
@@ -678,7 +708,8 @@ export const x87Assists: Readonly<
   fsin: (machine) => trigonometric(machine, false, (u, x) => [sine(u, x)]),
   fcos: (machine) => trigonometric(machine, false, (u, x) => [cosine(u, x)]),
   fsincos: (machine) => trigonometric(machine, true, (u, x) => [sine(u, x), cosine(u, x)]),
-  fptan: (machine) => trigonometric(machine, true, (u, x) => [tangent(u, x), { word: 0x3fff, m: TOP_BIT }]),
+  fptan: (machine) =>
+    trigonometric(machine, true, (u, x) => [tangent(u, x), { word: 0x3fff, m: TOP_BIT }]),
   fldenv,
   fnstenv,
   frstor,
