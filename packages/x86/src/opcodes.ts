@@ -18,6 +18,7 @@
  */
 import { fpRows } from './opcodes-fp.ts';
 import { mmxRows } from './opcodes-mmx.ts';
+import { sse4Rows } from './opcodes-sse4.ts';
 
 const integer = `
 63 movsxd =Gv,Ed x
@@ -569,5 +570,5 @@ function parseTable(text: string): Row[] {
 }
 
 export const rows: readonly Row[] = parseTable(
-  [integer, families(), sseMoves, mmxRows, fpRows].join('\n'),
+  [integer, families(), sseMoves, mmxRows, sse4Rows, fpRows].join('\n'),
 );

@@ -8,7 +8,11 @@ import type { Semantics } from './semantics.ts';
 import { sseFloat } from './sse-float.ts';
 import { sseInteger } from './sse-integer.ts';
 import { sseMoves } from './sse-moves.ts';
+import { sse4Float } from './sse4-float.ts';
+import { sse4 } from './sse4.ts';
+import { sse3Moves, ssse3 } from './ssse3.ts';
 import { strings } from './string.ts';
+import { stringCompare } from './string-compare.ts';
 import { system } from './system.ts';
 import { x87 } from './x87.ts';
 
@@ -21,6 +25,11 @@ export const semantics: Readonly<Record<string, Semantics>> = {
   ...system,
   ...sseMoves,
   ...sseInteger,
+  ...sse3Moves,
+  ...ssse3,
+  ...sse4,
+  ...sse4Float,
+  ...stringCompare,
   ...mmx,
   ...sseFloat,
   ...x87,

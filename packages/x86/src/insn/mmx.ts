@@ -4,6 +4,7 @@ import type { Builder } from '../ir/builder.ts';
 import { FSW_CELL, FTW_CELL } from '../layout.ts';
 import type { Semantics } from './semantics.ts';
 import { sseInteger } from './sse-integer.ts';
+import { ssse3 } from './ssse3.ts';
 import { sseMoves } from './sse-moves.ts';
 
 /** FSW.ES: an unmasked x87 exception waits to be reported. */
@@ -40,7 +41,7 @@ const moves: Record<string, Semantics> = {
   maskmov: sseMoves['maskmovdqu']!,
 };
 
-const renamed = Object.entries({ ...sseInteger, ...moves }).map(
+const renamed = Object.entries({ ...sseInteger, ...ssse3, ...moves }).map(
   ([name, meaning]): [string, Semantics] => [`mmx_${name}`, mmxForm(meaning)],
 );
 

@@ -45,7 +45,7 @@ const DEFAULT_CONTROL = 0x1f80;
 const mxcsr = (b: Builder): Node => ld(b, L.MXCSR_CELL);
 
 /** Adds the operation's exceptions to MXCSR; SF_TRAP says whether one is unmasked. */
-const finishFlags: Helper = {
+export const finishFlags: Helper = {
   name: 'sseFinish',
   params: [],
   result: undefined,
@@ -64,7 +64,7 @@ const finishFlags: Helper = {
 };
 
 /** #XM when a helper left an unmasked exception. */
-function trapIfUnmasked(b: Builder): void {
+export function trapIfUnmasked(b: Builder): void {
   b.if(ld(b, L.SF_TRAP), () => {
     st(b, L.SF_TRAP, b.i32(0));
     b.raise(VECTOR_XM);
@@ -139,7 +139,7 @@ const slow32: Helper = {
   },
 };
 
-type Float = 'f32' | 'f64';
+export type Float = 'f32' | 'f64';
 
 /** The constants of one format, as bit patterns shifted left by one (the sign is out of the way). */
 const SHAPE = {
@@ -238,7 +238,7 @@ function sqrtHelper(f: Float): Helper {
   };
 }
 
-const ARITH: Record<Float, readonly Helper[]> = {
+export const ARITH: Record<Float, readonly Helper[]> = {
   f32: [OP_ADD, OP_SUB, OP_MUL, OP_DIV].map((op) => binaryHelper('f32', op)),
   f64: [OP_ADD, OP_SUB, OP_MUL, OP_DIV].map((op) => binaryHelper('f64', op)),
 };
@@ -261,7 +261,7 @@ function extremeHelper(f: Float, max: boolean): Helper {
 }
 
 /** Both operands with DAZ applied. */
-function flushed(b: Builder, f: Float, x: Node, y: Node): [Node, Node] {
+export function flushed(b: Builder, f: Float, x: Node, y: Node): [Node, Node] {
   const one = (v: Node): Node =>
     f === 'f64'
       ? b.op('f64.reinterpret_i64', b.call(daz64, b.op('i64.reinterpret_f64', v)))
@@ -269,11 +269,11 @@ function flushed(b: Builder, f: Float, x: Node, y: Node): [Node, Node] {
   return [one(x), one(y)];
 }
 
-function isNaN(b: Builder, f: Float, x: Node): Node {
+export function isNaN(b: Builder, f: Float, x: Node): Node {
   return b.op(`${f}.ne`, x, x);
 }
 
-function isSignalling(b: Builder, f: Float, x: Node): Node {
+export function isSignalling(b: Builder, f: Float, x: Node): Node {
   const bits = b.op(f === 'f64' ? 'i64.reinterpret_f64' : 'i32.reinterpret_f32', x);
   const quiet = b.and(bits, int(b, f, f === 'f64' ? 1n << 51n : 1n << 22n));
   return b.and(isNaN(b, f, x), b.eqz(quiet));
@@ -423,7 +423,7 @@ function asDouble(b: Builder, f: Float, x: Node): Node {
   return b.op('f64.promote_f32', b.op('f32.reinterpret_i32', b.call(daz32, bits)));
 }
 
-function currentRc(b: Builder): Node {
+export function currentRc(b: Builder): Node {
   return b.and(b.shrU(mxcsr(b), b.i32(13)), b.i32(3));
 }
 
@@ -464,9 +464,9 @@ const widen: Helper = {
 
 // ---- instructions
 
-const LOAD = { f32: 'f32.load', f64: 'f64.load' } as const;
-const STORE = { f32: 'f32.store', f64: 'f64.store' } as const;
-const LANES = { f32: 4, f64: 2 } as const;
+export const LOAD = { f32: 'f32.load', f64: 'f64.load' } as const;
+export const STORE = { f32: 'f32.store', f64: 'f64.store' } as const;
+export const LANES = { f32: 4, f64: 2 } as const;
 const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
 
 /** dst[low] = helper(dst[low], src[low]) */
@@ -480,11 +480,11 @@ function scalar(f: Float, helper: Helper): Semantics {
   };
 }
 
-function lanes(b: Builder, f: Float, v: Node): Node[] {
+export function lanes(b: Builder, f: Float, v: Node): Node[] {
   return Array.from({ length: LANES[f] }, (_, i) => b.lane(`${VECTOR[f]}.extract_lane`, [v], i));
 }
 
-function vectorOf(b: Builder, f: Float, values: readonly Node[]): Node {
+export function vectorOf(b: Builder, f: Float, values: readonly Node[]): Node {
   return values.reduce((v, x, i) => b.lane(`${VECTOR[f]}.replace_lane`, [v, x], i), zeroVector(b));
 }
 
@@ -496,7 +496,7 @@ function zeroVector(b: Builder): Node {
  * A vector operation, lane by lane. When exceptions are unmasked, those of the operands (IE, DE, ZE) in any lane come
  * first: with one of them nothing is computed, and no other exception is told of (SDM vol. 1, 11.5.3).
  */
-function guarded(name: string, params: Helper['params'], compute: Helper['body']): Helper {
+export function guarded(name: string, params: Helper['params'], compute: Helper['body']): Helper {
   const lanesOf: Helper = {
     name: `${name}_lanes`,
     params,

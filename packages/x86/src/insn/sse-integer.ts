@@ -4,27 +4,30 @@ import type { Node } from '../ir/node.ts';
 import type { Operand } from '../ir/operand.ts';
 import type { Semantics } from './semantics.ts';
 
-type Combine = (b: Builder, x: Node, y: Node) => Node;
+export type Combine = (b: Builder, x: Node, y: Node) => Node;
 
-const isMmx = (o: Operand): boolean => o.kind === 'mmx';
+export const isMmx = (o: Operand): boolean => o.kind === 'mmx';
+
+/** The bytes' own numbers, from which shuffles are made. */
+export const ORDER: readonly number[] = Array.from({ length: 16 }, (_, i) => i);
 
 /** A vector operand; 64-bit ones are the low half of a vector whose high half is zero. */
-function vector(b: Builder, o: Operand): Node {
+export function vector(b: Builder, o: Operand): Node {
   if (o.kind === 'mem' && o.size === 32) return b.getAs(o, 'v128.load32_zero');
   const narrow = o.kind === 'mmx' || (o.kind === 'mem' && o.size === 64);
   return narrow ? b.getAs(o, 'v128.load64_zero') : b.get(o);
 }
 
-function setVector(b: Builder, o: Operand, value: Node): void {
+export function setVector(b: Builder, o: Operand, value: Node): void {
   if (isMmx(o)) b.setAs(o, 'i64.store', b.lane('i64x2.extract_lane', [value], 0));
   else b.set(o, value);
 }
 
-function lanes(combine: Combine): Semantics {
+export function lanes(combine: Combine): Semantics {
   return (b, [dst, src]) => setVector(b, dst!, combine(b, vector(b, dst!), vector(b, src!)));
 }
 
-const plain = (op: string): Semantics => lanes((b, x, y) => b.op(op, x, y));
+export const plain = (op: string): Semantics => lanes((b, x, y) => b.op(op, x, y));
 
 /** Interleaves elements of `size` bytes from the low or high halves. */
 function unpack(size: number, high: boolean): Semantics {
@@ -42,7 +45,7 @@ function unpack(size: number, high: boolean): Semantics {
 }
 
 /** Narrows with saturation. On 64 bits both operands' lanes go to the low half. */
-function pack(op: string): Semantics {
+export function pack(op: string): Semantics {
   return (b, [dst, src]) => {
     const x = vector(b, dst!);
     const y = vector(b, src!);
