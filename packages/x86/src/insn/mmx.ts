@@ -53,6 +53,7 @@ export const mmx: Record<string, Semantics> = {
   movdq2q: mmxForm((b, [dst, src]) => b.set(dst!, b.getAs(src!, 'i64.load'))),
   emms: (b) => {
     checkPending(b);
+    useRegisters(b);
     b.setCell(FTW_CELL, 'i32.store8', b.i32(0));
   },
 };

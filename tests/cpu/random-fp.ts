@@ -1,0 +1,57 @@
+/** Floating-point operands near the corners of their formats, and random states of the x87 and SSE units. */
+import type { Random } from './random.ts';
+
+const fraction = (random: Random, bits: number): bigint => {
+  const all = (1n << BigInt(bits)) - 1n;
+  const half = 1n << BigInt(bits - 1);
+  return random.pick([0n, 1n, all, half, half + 1n, random.u64() & all, (random.u64() << BigInt(bits - 8)) & all]); // prettier-ignore
+};
+
+export function randomDouble(random: Random): bigint {
+  const exp = random.pick([0, 0, 1, 2, 0x3fe, 0x3ff, 0x400, 0x41d, 0x41e, 0x43d, 0x43e, 0x7fe, 0x7ff, 0x7ff, random.below(0x800), 0x3df + random.below(64), 0x380 + random.below(3), 0x369 + random.below(4), 0x47e + random.below(3)]); // prettier-ignore
+  return (BigInt(random.below(2)) << 63n) | (BigInt(exp) << 52n) | fraction(random, 52);
+}
+
+export function randomFloat(random: Random): bigint {
+  const exp = random.pick([0, 0, 1, 2, 0x7e, 0x7f, 0x80, 0x9d, 0x9e, 0xbd, 0xbe, 0xfe, 0xff, 0xff, random.below(256), 0x6f + random.below(32)]); // prettier-ignore
+  return (BigInt(random.below(2)) << 31n) | (BigInt(exp) << 23n) | fraction(random, 23);
+}
+
+/** Eight bytes of a vector or of memory. */
+export function randomWord(random: Random): bigint {
+  const kind = random.below(3);
+  if (kind === 0) return randomDouble(random);
+  if (kind === 1) return (randomFloat(random) << 32n) | randomFloat(random);
+  return random.u64();
+}
+
+/** An 80-bit number: significand, and sign with exponent. Now and then one that only the 8087 knew. */
+export function randomExtended(random: Random): [bigint, number] {
+  const exp = random.pick([0, 0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403d, 0x403e, 0x7ffe, 0x7fff, 0x7fff, random.below(0x8000), 0x3fb9 + random.below(140), 0x3c00 + random.below(3), 0x3f80 + random.below(3)]); // prettier-ignore
+  const sign = random.below(2) << 15;
+  const significand = fraction(random, 63);
+  const integer = exp === 0 ? random.chance(3) : !random.chance(30);
+  return [integer ? significand | (1n << 63n) : significand, exp | sign];
+}
+
+/** Control and status words, tags, registers, MXCSR and vectors of an FXSAVE image. */
+export function randomUnits(fx: DataView, random: Random): void {
+  const rounding = random.chance(2) ? 0 : random.below(4);
+  const precision = random.chance(3) ? random.pick([0, 2]) : 3;
+  const masks = random.chance(4) ? random.below(64) : 0x3f;
+  const fcw = masks | 0x40 | (precision << 8) | (rounding << 10);
+  fx.setUint16(0, fcw, true);
+  // Exceptions that are not masked would be pending: only masked ones are noted.
+  fx.setUint16(2, (random.below(8) << 11) | (random.u32() & 0x4700) | (random.u32() & masks), true);
+  fx.setUint8(4, random.chance(3) ? random.byte() : 0xff);
+  const mode = random.chance(3) ? random.u32() & 0xe040 : 0;
+  const open = random.chance(6) ? random.u32() & 0x1f80 : 0x1f80;
+  fx.setUint32(24, mode | open | (random.chance(2) ? 0x20 : random.u32() & 0x3f), true);
+  fx.setUint32(28, 0xffff, true);
+  for (let i = 0; i < 8; i++) {
+    const [significand, word] = randomExtended(random);
+    fx.setBigUint64(32 + i * 16, significand, true);
+    fx.setUint16(40 + i * 16, word, true);
+  }
+  for (let i = 160; i < 416; i += 8) fx.setBigUint64(i, randomWord(random), true);
+}
