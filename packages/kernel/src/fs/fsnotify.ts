@@ -82,7 +82,6 @@ export function fsnotify_link_count(dentry: Dentry): void {
 /** A name was removed. */
 export function fsnotify_remove(dir: Dentry, victim: Dentry): void {
   const isdir = isdirMode(victim.inode.mode);
-  if (!isdir) fsnotify_link_count(victim);
   if (dir.inode.watches === null) return;
   inotify_handle_event(dir.inode, IN_DELETE | (isdir ? IN_ISDIR : 0), victim.name, 0, false);
 }

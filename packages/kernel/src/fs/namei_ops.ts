@@ -209,10 +209,11 @@ export function vfs_unlink(current: Current, dir: Path, victim: Dentry): void {
   try {
     dir.dentry.inode.unlink(current, victim);
     d_drop(victim);
-    fsnotify_remove(dir.dentry, victim);
+    fsnotify_link_count(victim);
   } finally {
     iput(victim.inode);
   }
+  fsnotify_remove(dir.dentry, victim);
 }
 
 export function do_unlinkat(current: Current, dfd: number, name: string): void {
@@ -235,10 +236,10 @@ export function vfs_rmdir(current: Current, dir: Path, victim: Dentry): void {
   try {
     dir.dentry.inode.rmdir(current, victim);
     d_drop(victim);
-    fsnotify_remove(dir.dentry, victim);
   } finally {
     iput(victim.inode);
   }
+  fsnotify_remove(dir.dentry, victim);
 }
 
 export function do_rmdir(current: Current, dfd: number, name: string): void {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createCpu } from '@vitrine/x86/machine.ts';
 import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
+import { join } from 'node:path';
+import type { RootEntry } from '@vitrine/image/entry.ts';
 import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Path } from '../../src/fs/dcache.ts';
 import { path_lookupat } from '../../src/fs/namei.ts';
@@ -10,13 +12,15 @@ import type { Tty } from '../../src/drivers/tty/tty.ts';
 import { hvc_alloc } from '../../src/drivers/tty/tty_io.ts';
 import { TtyFile } from '../../src/drivers/tty/tty_io.ts';
 
+const BUSYBOX = join(import.meta.dirname, '../../../image/dist/busybox');
+
 export interface Booted {
   readonly kernel: Vmlinux;
   readonly tty: Tty;
 }
 
 /** A machine with busybox, /dev, /proc when there is one, and a console that nobody reads. */
-export function boot(options: { memory?: number } = {}): Booted {
+export function boot(options: { memory?: number; files?: RootEntry[] } = {}): Booted {
   const cpu = createCpu({
     ramSize: options.memory ?? 256 << 20,
     module: new WebAssembly.Module(generateTier0() as unknown as ArrayBuffer),
@@ -34,8 +38,7 @@ export function boot(options: { memory?: number } = {}): Booted {
       },
     },
     cpu,
-    initramfs: busyboxImage(readFileSync(process.env['BUSYBOX'] ?? 'packages/image/dist/busybox'))
-      .entries,
+    initramfs: [...busyboxImage(readFileSync(BUSYBOX)).entries, ...(options.files ?? [])],
   });
   return { kernel, tty: hvc_alloc(kernel) };
 }

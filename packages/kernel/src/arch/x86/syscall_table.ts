@@ -7,6 +7,7 @@ import { PIPE } from '../../syscalls/pipe.ts';
 import { READDIR } from '../../syscalls/readdir.ts';
 import { READ_WRITE } from '../../syscalls/read_write.ts';
 import { SELECT } from '../../syscalls/select.ts';
+import { SOCKET } from '../../syscalls/socket.ts';
 import { SPLICE } from '../../syscalls/splice.ts';
 import { STAT } from '../../syscalls/stat.ts';
 import { TIMERFD } from '../../syscalls/timerfd.ts';
@@ -37,6 +38,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   EPOLL,
   MOUNT,
   XATTR,
+  SOCKET,
   SPLICE,
   TIMERFD,
   PROCESS,

@@ -1,0 +1,741 @@
+import {
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EFAULT,
+  EINVAL,
+  EISCONN,
+  EMSGSIZE,
+  ENOBUFS,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  EPIPE,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from '@vitrine/uapi/errno.ts';
+import {
+  AF_UNIX,
+  AF_UNSPEC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  MSG_WAITALL,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from '@vitrine/uapi/net.ts';
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
+} from '@vitrine/uapi/poll.ts';
+import { SIGPIPE } from '@vitrine/uapi/signal.ts';
+import { SO_PEERCRED, SO_PEERGROUPS } from '@vitrine/uapi/socket.ts';
+import { FIONREAD, TIOCOUTQ } from '@vitrine/uapi/termios.ts';
+import type { Current } from '../../include/current.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { WaitQueue } from '../../include/wait.ts';
+import type { File } from '../../fs/file.ts';
+import type { Inode } from '../../fs/inode.ts';
+import { check_inflight, free_fds, task_ucred } from '../scm.ts';
+import {
+  type Ancillary,
+  RCV_SHUTDOWN,
+  type Received,
+  SEND_SHUTDOWN,
+  SHUTDOWN_MASK,
+  Sock,
+  type Ucred,
+} from '../sock.ts';
+import { type NetProtoFamily, sock_register } from '../socket.ts';
+import {
+  type UnixName,
+  UnixTable,
+  autobind_name,
+  bind_path,
+  find_other,
+  parse_sockaddr_un,
+  printable,
+  sockaddr_un,
+} from './address.ts';
+import { unix_gc } from './garbage.ts';
+
+/** A message in a receive queue (analogous to `struct sk_buff`); on a listening socket, a connection to accept. */
+export interface Skb {
+  data: Uint8Array;
+  /** Bytes of a stream that were read already. */
+  offset: number;
+  readonly cred: Ucred;
+  fds: readonly File[];
+  /** Who sent the descriptors: for the limit of those on the way. */
+  readonly uid: number;
+  readonly sender: UnixSock;
+  readonly from: UnixName | null;
+  /** What it counts for against the sender's buffer. */
+  readonly truesize: number;
+  readonly embryo: UnixSock | null;
+}
+
+const SKB_OVERHEAD = 512;
+const CHUNK = 32768;
+/** net.unix.max_dgram_qlen. */
+const MAX_DGRAM_QLEN = 10;
+
+/** A Unix-domain socket (unix(7); analogous to `struct unix_sock`). */
+export class UnixSock extends Sock {
+  name: UnixName | null = null;
+  inode: Inode | null = null;
+  /** The other end; for datagrams, where send(2) goes. */
+  peer: UnixSock | null = null;
+  queue: Skb[] = [];
+  /** Bytes sent and not received yet. */
+  wmem = 0;
+  private isListening = false;
+  backlog: number = MAX_DGRAM_QLEN;
+  peercred: Ucred | null = null;
+  private peergroups: readonly number[] = [];
+  /** Who waits for room in this socket's queue. */
+  readonly peer_wait: WaitQueue = new WaitQueue();
+
+  constructor(kernel: Kernel, type: number) {
+    super(kernel, AF_UNIX, type, 0);
+  }
+
+  static {
+    serializable('UnixSock', this);
+  }
+
+  private get connected(): boolean {
+    return this.type !== SOCK_DGRAM;
+  }
+
+  override get listening(): boolean {
+    return this.isListening;
+  }
+
+  override toString(): string {
+    return `unix socket ${this.name === null ? '(unnamed)' : printable(this.name)}`;
+  }
+
+  private init_peercred(current: Current): void {
+    this.peercred = task_ucred(current);
+    this.peergroups = current.cred.groups;
+  }
+
+  private copy_peercred(from: UnixSock): void {
+    this.peercred = from.peercred;
+    this.peergroups = from.peergroups;
+  }
+
+  override bind(current: Current, bytes: Uint8Array): void {
+    const name = parse_sockaddr_un(bytes);
+    if (name === '') return this.autobind();
+    const table = this.kernel.vfs.unix;
+    if (name.startsWith('\0')) {
+      if (this.name !== null)
+        throw errno(EINVAL, 'the socket is bound to {} already', printable(this.name));
+      if (table.abstract.has(name))
+        throw errno(EADDRINUSE, 'abstract name {} is in use', printable(name));
+      table.abstract.set(name, this);
+    } else bind_path(current, this, name);
+    this.name = name;
+  }
+
+  private autobind(): void {
+    if (this.name !== null) return;
+    this.name = autobind_name(this.kernel);
+    this.kernel.vfs.unix.abstract.set(this.name, this);
+  }
+
+  override listen(current: Current, backlog: number): void {
+    if (!this.connected) throw errno(EOPNOTSUPP, '{}: datagram sockets take no connections', this);
+    if (this.name === null) throw errno(EINVAL, 'listen: {} is not bound', this);
+    if (this.peer !== null) throw errno(EINVAL, 'listen: {} is connected', this);
+    const more = backlog > this.backlog;
+    this.backlog = Math.min(backlog < 0 ? 4096 : backlog, 4096);
+    this.isListening = true;
+    this.init_peercred(current);
+    if (more) this.peer_wait.wake();
+  }
+
+  override connect(current: Current, bytes: Uint8Array, nonblock: boolean): number {
+    const family = bytes.length >= 2 ? bytes[0]! | (bytes[1]! << 8) : -1;
+    if (!this.connected) return this.connectDatagram(current, bytes, family);
+    const name = parse_sockaddr_un(bytes);
+    if (this.passcred && this.name === null) this.autobind();
+    if (this.isListening) throw errno(EINVAL, 'connect: {} is listening', this);
+    if (this.peer !== null) throw errno(EISCONN, '{} is connected already', this);
+    const other = find_other(current, name, this.type);
+    if (!other.isListening || other.shutdownMask & RCV_SHUTDOWN)
+      throw errno(ECONNREFUSED, '{} is not listening', other);
+    if (other.queue.length > other.backlog) {
+      return this.waitFor(
+        current,
+        other.peer_wait,
+        nonblock,
+        this.sndtimeo,
+        0,
+        `the backlog of ${String(other)} (${other.backlog}) is full`,
+      );
+    }
+    this.establish(current, other);
+    return 0;
+  }
+
+  /** Makes the other end, and leaves it with the listener. */
+  private establish(current: Current, listener: UnixSock): void {
+    const end = new UnixSock(this.kernel, this.type);
+    end.name = listener.name;
+    end.peer = this;
+    end.init_peercred(current);
+    this.peer = end;
+    this.copy_peercred(listener);
+    listener.queue.push(this.skb(new Uint8Array(0), current, [], end));
+    listener.wq.wake(EPOLLIN | EPOLLRDNORM);
+  }
+
+  private connectDatagram(current: Current, bytes: Uint8Array, family: number): number {
+    let other: UnixSock | null = null;
+    if (family !== AF_UNSPEC) {
+      other = find_other(current, parse_sockaddr_un(bytes), this.type);
+      if (this.passcred && this.name === null) this.autobind();
+      this.checkMaySend(other);
+    }
+    this.peer = other;
+    if (other !== null) this.copy_peercred(other);
+    return 0;
+  }
+
+  /** A connected datagram socket takes messages from its peer only (unix_may_send). */
+  private checkMaySend(other: UnixSock): void {
+    if (other.peer !== null && other.peer !== this)
+      throw errno(EPERM, '{} is connected to another socket', other);
+  }
+
+  override accept(current: Current, nonblock: boolean): Sock | number {
+    if (!this.connected) throw errno(EOPNOTSUPP, '{}: datagram sockets take no connections', this);
+    if (!this.isListening) throw errno(EINVAL, 'accept: {} is not listening', this);
+    const skb = this.queue.shift();
+    if (skb === undefined) {
+      if (this.shutdownMask & RCV_SHUTDOWN) throw errno(EINVAL, 'accept: {} was shut down', this);
+      return this.waitFor(current, this.wq, nonblock, this.rcvtimeo, 0, 'nobody has connected');
+    }
+    this.consume(skb);
+    this.peer_wait.wake();
+    return skb.embryo!;
+  }
+
+  override socketpair(current: Current, other: Sock): void {
+    const b = other as UnixSock;
+    this.peer = b;
+    b.peer = this;
+    this.init_peercred(current);
+    b.init_peercred(current);
+  }
+
+  override getname(peer: boolean): Uint8Array {
+    if (!peer) return sockaddr_un(this.name);
+    if (this.peer === null) throw errno(ENOTCONN, '{} is not connected', this);
+    return sockaddr_un(this.peer.name);
+  }
+
+  // Sending.
+
+  private skb(
+    data: Uint8Array,
+    current: Current,
+    fds: readonly File[],
+    embryo: UnixSock | null,
+    cred?: Ucred | null,
+  ): Skb {
+    const truesize = data.length + SKB_OVERHEAD;
+    this.wmem += truesize;
+    const table = this.kernel.vfs.unix;
+    table.bytes += truesize;
+    const uid = current.cred.uid;
+    if (fds.length > 0) table.inflight.set(uid, (table.inflight.get(uid) ?? 0) + fds.length);
+    return {
+      data,
+      offset: 0,
+      cred: cred ?? task_ucred(current),
+      fds,
+      uid,
+      sender: this,
+      from: this.name,
+      truesize,
+      embryo,
+    };
+  }
+
+  /** A message left a queue: its sender has room again. */
+  private consume(skb: Skb): void {
+    const table = this.kernel.vfs.unix;
+    table.bytes -= skb.truesize;
+    const { sender } = skb;
+    sender.wmem -= skb.truesize;
+    if (sender.writable && sender.wq.active) sender.wq.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+  }
+
+  /** Descriptors of a message are no longer on the way. */
+  private landed(skb: Skb): readonly File[] {
+    const { fds } = skb;
+    if (fds.length > 0) {
+      const { inflight } = this.kernel.vfs.unix;
+      inflight.set(skb.uid, (inflight.get(skb.uid) ?? 0) - fds.length);
+      skb.fds = [];
+      if (this.queue.every((other) => other.fds.length === 0))
+        this.kernel.vfs.unix.carriers.delete(this);
+    }
+    return fds;
+  }
+
+  get writable(): boolean {
+    return this.wmem * 4 <= this.sndbuf;
+  }
+
+  override sendmsg(
+    current: Current,
+    bytes: Uint8Array | null,
+    from: IovIter,
+    ancillary: Ancillary,
+    flags: number,
+  ): number {
+    if (flags & MSG_OOB) throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
+    if (ancillary.fds.length > 0)
+      check_inflight(
+        current,
+        this.kernel.vfs.unix.inflight.get(current.cred.uid) ?? 0,
+        ancillary.fds.length,
+      );
+    if (this.passcred && this.name === null && this.connected === false) this.autobind();
+    // Sockets share a bound of memory, as network protocols do (tcp_mem): a quarter of RAM.
+    if (this.kernel.vfs.unix.bytes > this.kernel.frames.total * 1024) {
+      throw errno(
+        ENOBUFS,
+        'unix sockets hold {} bytes, a quarter of memory',
+        this.kernel.vfs.unix.bytes,
+      );
+    }
+    if (this.type === SOCK_STREAM) return this.sendStream(current, bytes, from, ancillary, flags);
+    return this.sendDatagram(current, bytes, from, ancillary, flags);
+  }
+
+  private brokenPipe(current: Current, flags: number, done: number): number {
+    if (done > 0) return done;
+    if (!(flags & MSG_NOSIGNAL))
+      current.force_or_send_sig(SIGPIPE, `send on ${String(this)}, whose other end is closed`);
+    throw errno(EPIPE, 'the other end of {} is closed, or sending was shut down', this);
+  }
+
+  private sendStream(
+    current: Current,
+    bytes: Uint8Array | null,
+    from: IovIter,
+    ancillary: Ancillary,
+    flags: number,
+  ): number {
+    const { peer } = this;
+    if (bytes !== null && bytes.length > 0) {
+      throw errno(
+        peer !== null ? EISCONN : EOPNOTSUPP,
+        'a stream socket sends to its peer, not to an address',
+      );
+    }
+    if (peer === null) throw errno(ENOTCONN, '{} is not connected', this);
+    let done = this.progress(current);
+    if (done > 0) from.skip(done);
+    do {
+      if (this.shutdownMask & SEND_SHUTDOWN || peer.dead || peer.shutdownMask & RCV_SHUTDOWN) {
+        return this.brokenPipe(current, flags, done);
+      }
+      if (this.wmem >= this.sndbuf) {
+        return this.waitFor(
+          current,
+          this.wq,
+          (flags & MSG_DONTWAIT) !== 0,
+          this.sndtimeo,
+          done,
+          `${this.wmem} of ${this.sndbuf} bytes wait for the receiver`,
+        );
+      }
+      const data = new Uint8Array(
+        Math.min(from.count, CHUNK, Math.max(1, (this.sndbuf >> 1) - 64)),
+      );
+      const n = this.copyIn(from, data, done);
+      if (n < 0) return done;
+      const fds = done === 0 ? ancillary.fds : [];
+      peer.queue.push(
+        this.skb(
+          n === data.length ? data : data.subarray(0, n),
+          current,
+          fds,
+          null,
+          ancillary.cred,
+        ),
+      );
+      if (fds.length > 0) {
+        ancillary.taken = true;
+        this.kernel.vfs.unix.carriers.add(peer);
+      }
+      done += n;
+      peer.wq.wake(EPOLLIN | EPOLLRDNORM);
+      if (n < data.length) break;
+    } while (from.count > 0);
+    return done;
+  }
+
+  /** @returns −1 when the caller's memory ended after some bytes had been sent */
+  private copyIn(from: IovIter, data: Uint8Array, done: number): number {
+    try {
+      return from.copyFrom(data, 0, data.length);
+    } catch (error) {
+      if (done > 0 && error instanceof Errno) return -1;
+      throw error;
+    }
+  }
+
+  private destination(current: Current, bytes: Uint8Array | null): UnixSock {
+    if (bytes !== null && bytes.length > 0 && this.type === SOCK_DGRAM) {
+      return find_other(current, parse_sockaddr_un(bytes), this.type);
+    }
+    if (this.peer === null)
+      throw errno(ENOTCONN, '{} is not connected and no address is given', this);
+    if (this.peer.dead) {
+      const { peer } = this;
+      if (this.type === SOCK_DGRAM) {
+        this.peer = null;
+        throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
+      }
+    }
+    return this.peer;
+  }
+
+  private sendDatagram(
+    current: Current,
+    bytes: Uint8Array | null,
+    from: IovIter,
+    ancillary: Ancillary,
+    flags: number,
+  ): number {
+    const other = this.destination(current, bytes);
+    const n = from.count;
+    if (n > this.sndbuf - 32)
+      throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, this.sndbuf);
+    if (this.type === SOCK_DGRAM) this.checkMaySend(other);
+    if (this.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
+      return this.brokenPipe(current, flags, 0);
+    const nonblock = (flags & MSG_DONTWAIT) !== 0;
+    if (this.wmem >= this.sndbuf) {
+      return this.waitFor(
+        current,
+        this.wq,
+        nonblock,
+        this.sndtimeo,
+        0,
+        `${this.wmem} of ${this.sndbuf} bytes wait for receivers`,
+      );
+    }
+    if (other !== this && other.peer !== this && other.queue.length > other.backlog) {
+      return this.waitFor(
+        current,
+        other.peer_wait,
+        nonblock,
+        this.sndtimeo,
+        0,
+        `${String(other)} has ${other.queue.length} messages waiting`,
+      );
+    }
+    const data = new Uint8Array(n);
+    if (from.copyFrom(data, 0, n) < n)
+      throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
+    other.queue.push(this.skb(data, current, ancillary.fds, null, ancillary.cred));
+    if (ancillary.fds.length > 0) {
+      ancillary.taken = true;
+      this.kernel.vfs.unix.carriers.add(other);
+    }
+    other.wq.wake(EPOLLIN | EPOLLRDNORM);
+    return n;
+  }
+
+  // Receiving.
+
+  override recvmsg(current: Current, to: IovIter, flags: number): Received | number {
+    if (flags & MSG_OOB) throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
+    if (
+      this.isListening ||
+      (this.type === SOCK_STREAM &&
+        this.peer === null &&
+        this.queue.length === 0 &&
+        this.shutdownMask === 0)
+    ) {
+      throw errno(this.type === SOCK_STREAM ? EINVAL : ENOTCONN, '{} is not connected', this);
+    }
+    if (
+      this.type === SOCK_SEQPACKET &&
+      this.peer === null &&
+      this.queue.length === 0 &&
+      this.shutdownMask === 0
+    ) {
+      throw errno(ENOTCONN, '{} is not connected', this);
+    }
+    return this.type === SOCK_STREAM
+      ? this.recvStream(current, to, flags)
+      : this.recvDatagram(current, to, flags);
+  }
+
+  private nothing(current: Current, flags: number, done: number): Received | number {
+    if (done === 0 && this.err !== 0) {
+      const code = this.takeError();
+      throw errno(code, 'the other end of {} was closed with messages it had not read', this);
+    }
+    if (this.shutdownMask & RCV_SHUTDOWN || done > 0)
+      return { n: done, name: null, ancillary: null, flags: 0 };
+    return this.waitFor(
+      current,
+      this.wq,
+      (flags & MSG_DONTWAIT) !== 0,
+      this.rcvtimeo,
+      0,
+      'nothing has come',
+    );
+  }
+
+  /** Bytes wait that the call is content with: SO_RCVLOWAT, or all it asked for with MSG_WAITALL. */
+  private enough(want: number, flags: number): boolean {
+    const target = flags & MSG_WAITALL ? want : Math.min(this.rcvlowat, want);
+    if (target <= 1) return this.queue.length > 0;
+    let have = 0;
+    for (const skb of this.queue) {
+      have += skb.data.length - skb.offset;
+      // A message with descriptors ends what one call can return.
+      if (have >= target || skb.fds.length > 0) return true;
+    }
+    return false;
+  }
+
+  private recvStream(current: Current, to: IovIter, flags: number): Received | number {
+    if (!this.enough(to.count, flags) && !(this.shutdownMask & RCV_SHUTDOWN) && this.err === 0) {
+      const partial = this.queue.length > 0 && (flags & MSG_DONTWAIT || current.signal_pending());
+      if (!partial) {
+        try {
+          return this.waitFor(
+            current,
+            this.wq,
+            (flags & MSG_DONTWAIT) !== 0,
+            this.rcvtimeo,
+            0,
+            'nothing has come',
+          );
+        } catch (error) {
+          // The time is over: what came is better than nothing.
+          if (!(error instanceof Errno) || error.code !== EAGAIN || this.queue.length === 0)
+            throw error;
+        }
+      }
+    }
+    if (this.queue.length === 0) return this.nothing(current, flags, 0);
+    const peek = (flags & MSG_PEEK) !== 0;
+    const first = this.queue[0]!;
+    let fds: readonly File[] = [];
+    let done = 0;
+    let at = 0;
+    while (to.count > 0) {
+      const skb = this.queue[at];
+      if (skb === undefined) break;
+      if (at > 0 || done > 0) {
+        if (this.passcred && !sameCred(skb.cred, first.cred)) break;
+        if (skb.fds.length > 0) break;
+      }
+      const n = to.copyTo(skb.data, skb.offset, skb.data.length - skb.offset);
+      done += n;
+      if (peek) {
+        if (skb.fds.length > 0) fds = skb.fds.map((file) => file.get());
+        at++;
+        if (fds.length > 0) break;
+        continue;
+      }
+      skb.offset += n;
+      const taken = this.landed(skb);
+      if (taken.length > 0) fds = taken;
+      if (skb.offset < skb.data.length) break;
+      this.queue.shift();
+      this.consume(skb);
+      if (fds.length > 0) break;
+    }
+    return { n: done, name: null, ancillary: { fds, cred: first.cred }, flags: 0 };
+  }
+
+  private recvDatagram(current: Current, to: IovIter, flags: number): Received | number {
+    const skb = this.queue[0];
+    if (skb === undefined) {
+      const end = this.type === SOCK_SEQPACKET;
+      if (end || this.shutdownMask & RCV_SHUTDOWN || this.err !== 0)
+        return this.nothing(current, flags, 0);
+      return this.waitFor(
+        current,
+        this.wq,
+        (flags & MSG_DONTWAIT) !== 0,
+        this.rcvtimeo,
+        0,
+        'no message has come',
+      );
+    }
+    const n = to.copyTo(skb.data, 0, skb.data.length);
+    const truncated = n < skb.data.length ? MSG_TRUNC : 0;
+    const length = flags & MSG_TRUNC ? skb.data.length : n;
+    const name = skb.from === null ? null : sockaddr_un(skb.from);
+    if (flags & MSG_PEEK) {
+      return {
+        n: length,
+        name,
+        ancillary: { fds: skb.fds.map((file) => file.get()), cred: skb.cred },
+        flags: truncated,
+      };
+    }
+    this.queue.shift();
+    const fds = this.landed(skb);
+    this.consume(skb);
+    this.peer_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+    return { n: length, name, ancillary: { fds, cred: skb.cred }, flags: truncated };
+  }
+
+  // The rest.
+
+  override shutdown(_current: Current, how: number): void {
+    const mask = how + 1;
+    this.shutdownMask |= mask;
+    this.changed();
+    const { peer } = this;
+    if (peer !== null && this.connected) {
+      peer.shutdownMask |=
+        (mask & RCV_SHUTDOWN ? SEND_SHUTDOWN : 0) | (mask & SEND_SHUTDOWN ? RCV_SHUTDOWN : 0);
+      peer.changed();
+    }
+  }
+
+  /** Tells everybody who looks at the socket that its state is another. */
+  private changed(): void {
+    this.wq.wake();
+    this.peer_wait.wake();
+  }
+
+  override poll(_current: Current, collect: WaitQueue[] | null): number {
+    collect?.push(this.wq);
+    let mask = 0;
+    if (this.err !== 0) mask |= EPOLLERR;
+    if (this.shutdownMask === SHUTDOWN_MASK) mask |= EPOLLHUP;
+    if (this.shutdownMask & RCV_SHUTDOWN) mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+    if (this.queue.length > 0) mask |= EPOLLIN | EPOLLRDNORM;
+    if (this.connected && this.peer === null && !this.isListening) mask |= EPOLLHUP;
+    if (this.isListening) return mask;
+    let { writable } = this;
+    if (this.type === SOCK_DGRAM && this.peer !== null && this.peer.peer !== this) {
+      collect?.push(this.peer.peer_wait);
+      if (this.peer.queue.length > this.peer.backlog) writable = false;
+    }
+    if (writable) mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+    return mask;
+  }
+
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    if (cmd === FIONREAD) {
+      if (this.isListening) throw errno(EINVAL, 'FIONREAD: {} is listening', this);
+      const waiting = this.type === SOCK_STREAM ? this.queue : this.queue.slice(0, 1);
+      current.mem.putU32(
+        arg,
+        waiting.reduce((n, skb) => n + skb.data.length - skb.offset, 0),
+      );
+      return 0;
+    }
+    if (cmd === TIOCOUTQ) {
+      current.mem.putU32(arg, this.wmem);
+      return 0;
+    }
+    return super.ioctl(current, cmd, arg);
+  }
+
+  override getSpecialOption(name: number): Uint8Array | null {
+    if (name === SO_PEERCRED) {
+      const { pid, uid, gid } = this.peercred ?? { pid: 0, uid: -1, gid: -1 };
+      return new Uint8Array(Int32Array.of(pid, uid, gid).buffer);
+    }
+    if (name === SO_PEERGROUPS) return new Uint8Array(Int32Array.from(this.peergroups).buffer);
+    return null;
+  }
+
+  override release(): void {
+    const table = this.kernel.vfs.unix;
+    this.dead = true;
+    this.shutdownMask = SHUTDOWN_MASK;
+    if (this.name !== null && table.abstract.get(this.name) === this)
+      table.abstract.delete(this.name);
+    if (this.inode !== null && table.byInode.get(this.inode) === this)
+      table.byInode.delete(this.inode);
+    const { peer } = this;
+    if (peer !== null && this.connected) {
+      if (this.queue.length > 0) peer.err = ECONNRESET;
+      peer.shutdownMask = SHUTDOWN_MASK;
+      peer.wq.wake();
+    }
+    for (const skb of this.queue) {
+      // A connection nobody accepted is reset.
+      if (skb.embryo !== null) skb.embryo.reset();
+      this.consume(skb);
+      free_fds(this.kernel, this.landed(skb));
+    }
+    this.queue = [];
+    this.changed();
+    let onTheWay = 0;
+    for (const n of table.inflight.values()) onTheWay += n;
+    if (onTheWay > 0) unix_gc(this.kernel);
+  }
+
+  /** The listener went away before this end was accepted. */
+  private reset(): void {
+    if (this.peer !== null) this.peer.err = ECONNRESET;
+    this.release();
+  }
+
+  /** Takes away all descriptors in the queue: garbage collection found the socket unreachable. */
+  dropFds(): File[] {
+    const out: File[] = [];
+    for (const skb of this.queue) out.push(...this.landed(skb));
+    return out;
+  }
+}
+
+function sameCred(a: Ucred, b: Ucred): boolean {
+  return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
+}
+
+export class UnixFamily implements NetProtoFamily {
+  static {
+    serializable('UnixFamily', this);
+  }
+  create(current: Current, type: number, protocol: number): Sock {
+    if (protocol !== 0 && protocol !== AF_UNIX)
+      throw errno(EPROTONOSUPPORT, 'AF_UNIX has no protocol {}', protocol);
+    if (type === SOCK_RAW) type = SOCK_DGRAM; // as BSD had it
+    if (![SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET].includes(type))
+      throw errno(ESOCKTNOSUPPORT, 'AF_UNIX has no sockets of type {}', type);
+    return new UnixSock(current.kernel, type);
+  }
+}
+
+export function af_unix_init(kernel: Kernel): void {
+  kernel.vfs.unix = new UnixTable();
+  sock_register(kernel, AF_UNIX, new UnixFamily());
+}
