@@ -266,7 +266,8 @@ export function sys_flock(current: Current, fd: number, op: number): number {
 }
 
 /** Requests that mean the same for every file come first (do_vfs_ioctl); the rest is the file's. */
-export function sys_ioctl(current: Current, fd: number, cmd: number, arg: number): number {
+export function sys_ioctl(current: Current, fd: number, request: number, arg: number): number {
+  const cmd = request >>> 0;
   const file = fget(current, fd);
   switch (cmd) {
     case FIOCLEX:

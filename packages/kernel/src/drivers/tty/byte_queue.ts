@@ -70,6 +70,11 @@ export class ByteQueue {
     return out;
   }
 
+  /** Forgets all but the first `length` bytes. */
+  truncate(length: number): void {
+    if (length < this.length) this.length = length;
+  }
+
   clear(): void {
     this.length = 0;
     this.head = 0;

@@ -223,9 +223,8 @@ export class NTty {
     if (tty.foreground !== null) kill_pgrp(tty.foreground, kernelInfo(sig, `typed on ${tty.name}`));
     if (this.l(T.NOFLSH)) return;
     this.echoes = [];
-    tty.out.clear();
+    tty.flushOutput();
     this.flush();
-    tty.wakeWriters();
   }
 
   /** Characters with a meaning in canonical mode. @returns whether it was one */

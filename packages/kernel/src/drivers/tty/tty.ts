@@ -39,6 +39,8 @@ export class Tty implements ControllingTty {
   readonly ldisc: NTty;
 
   readonly out: ByteQueue = new ByteQueue(TTY_BUFFER_LIMIT);
+  /** Bytes of `out` that the far end has, though it has not read them: nothing takes them back. */
+  private delivered = 0;
   readonly flip: ByteQueue = new ByteQueue(TTY_BUFFER_LIMIT);
   readonly read_wait: WaitQueue = new WaitQueue();
   readonly write_wait: WaitQueue = new WaitQueue();
@@ -106,9 +108,16 @@ export class Tty implements ControllingTty {
       this.far_wait.wake(EPOLLOUT | EPOLLWRNORM);
   }
 
+  /** What was written and has not reached the far end's own buffer of 4096 bytes is dropped (flush_buffer). */
+  flushOutput(): void {
+    this.out.truncate(this.delivered);
+    this.wakeWriters();
+  }
+
   /** Takes output for the far end; writers go on when there is room again. */
   takeOutput(max: number): Uint8Array {
     const bytes = this.out.take(max);
+    this.delivered = Math.min(4096, this.out.length);
     if (bytes.length > 0) this.wakeWriters();
     return bytes;
   }
@@ -121,6 +130,7 @@ export class Tty implements ControllingTty {
   /** Output was put in `out`: tells who takes it. */
   outputReady(): void {
     if (this.out.length === 0) return;
+    this.delivered = Math.min(4096, this.out.length);
     if (this.far_wait.active) this.far_wait.wake(EPOLLIN | EPOLLRDNORM);
     this.host?.outputReady();
   }

@@ -133,9 +133,8 @@ function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
     tty.packetStatus(T.TIOCPKT_FLUSHREAD, 0);
   }
   if (queue !== input || queue === T.TCIOFLUSH) {
-    tty.out.clear();
+    tty.flushOutput();
     tty.packetStatus(T.TIOCPKT_FLUSHWRITE, 0);
-    tty.wakeWriters();
   }
   return 0;
 }
