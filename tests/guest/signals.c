@@ -3,7 +3,7 @@ static volatile int count; static volatile int lastcode; static int fdp[2];
 static void plain(int s) { count++; char c = 'A' + s; (void)!write(1, &c, 0); }
 static void info(int s, siginfo_t *i, void *u) { (void)u; printf("sig %d code %d value %d pid %s\n", s, i->si_code, i->si_value.sival_int, i->si_pid == getpid() ? "self" : "other"); }
 static int raised, depth; static void nest(int s) { depth++; if (raised++ < 3) raise(s); printf("nest depth %d raised %d\n", depth, raised); depth--; }
-static void nodefer(int s) { static int d; if (d++ < 2) raise(s); printf("nodefer %d\n", --d); }
+static void nodefer(int s) { static volatile int d; if (d++ < 2) raise(s); printf("nodefer %d\n", --d); }
 static void onstack(int s) { char x; stack_t o; sigaltstack(0, &o); printf("on altstack: %d in range %d sig %d\n", (o.ss_flags & SS_ONSTACK) != 0, &x >= (char *)o.ss_sp && &x < (char *)o.ss_sp + o.ss_size, s); }
 static void showmask(const char *t) { sigset_t m; sigprocmask(0, 0, &m); printf("%s:", t); for (int i = 1; i < 65; i++) if (sigismember(&m, i) == 1) printf(" %d", i); printf("\n"); }
 static void maskh(int s) { (void)s; showmask("in handler"); }
