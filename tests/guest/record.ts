@@ -19,7 +19,9 @@ for (const program of programs()) {
   console.log(id, first.status, first.stdout.length, same ? '' : 'UNSTEADY');
   if (!same) {
     const b = second.stdout.split('\n');
-    first.stdout.split('\n').forEach((line, i) => line !== b[i] && console.log(`  ${line}\n  ${b[i]}`));
+    first.stdout
+      .split('\n')
+      .forEach((line, i) => line !== b[i] && console.log(`  ${line}\n  ${b[i]}`));
   }
   if (same && first.stdout.length < 100_000) results[id] = { script: hash, ...first };
 }

@@ -14,14 +14,23 @@ for (const program of programs()) {
   const expected = results[id];
   if (expected === undefined) continue;
   const started = performance.now();
-  const got = await runInGuest([id], { programs: { [id]: readFileSync(build(program)) }, timeout: 60_000 });
+  const got = await runInGuest([id], {
+    programs: { [id]: readFileSync(build(program)) },
+    timeout: 60_000,
+  });
   const took = Math.round(performance.now() - started);
-  if (got.stdout === expected.stdout && got.stderr === expected.stderr && got.status === expected.status) {
+  if (
+    got.stdout === expected.stdout &&
+    got.stderr === expected.stderr &&
+    got.status === expected.status
+  ) {
     passed++;
     continue;
   }
   failed.push(id);
-  console.log(`FAIL ${id} (${took} ms) status ${expected.status}, got ${got.status} ${got.stderr.slice(0, 200)}`);
+  console.log(
+    `FAIL ${id} (${took} ms) status ${expected.status}, got ${got.status} ${got.stderr.slice(0, 200)}`,
+  );
   const a = expected.stdout.split('\n');
   const b = got.stdout.split('\n');
   let shown = 0;

@@ -47,3 +47,15 @@ export async function runInGuest(
     await machine.close();
   }
 }
+
+/** Collects refusals whose reason says nothing. */
+export function unexplained(): { readonly list: string[]; refused: (refusal: Refusal) => void } {
+  const list: string[] = [];
+  return {
+    list,
+    refused: ({ nr, ret, reason }) => {
+      const words = reason?.match(/[A-Za-z_]{2,}/g)?.length ?? 0;
+      if (words < 3) list.push(`system call ${nr}: ${ret}: ${reason}`);
+    },
+  };
+}

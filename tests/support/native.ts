@@ -85,7 +85,7 @@ for fd in /proc/$$/fd/*; do
 done
 ulimit -S -c 0; ulimit -S -n 1024; ulimit -H -n 4096
 echo 0 > /proc/self/oom_score_adj
-chroot "$root" /bin/busybox sh -c 'cd /tmp && exec "$@"' sh "$@"
+chroot --groups=0,10 "$root" /bin/busybox sh -c 'cd /tmp && exec "$@"' sh "$@"
 exit $? # so that bash does not exec the program as PID 1
 `;
 

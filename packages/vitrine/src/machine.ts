@@ -193,7 +193,6 @@ export class LinuxMachine {
   }
 
   async #user(spec: string): Promise<ReturnType<typeof resolveUser>> {
-    if (spec === '') return { uid: 0, gid: 0, groups: [0], home: '/root' };
     const read = async (path: string): Promise<string> => {
       try {
         return await this.fs.readFile(path, 'utf8');
@@ -201,7 +200,11 @@ export class LinuxMachine {
         return '';
       }
     };
-    return resolveUser(spec, await read('/etc/passwd'), await read('/etc/group'));
+    return resolveUser(
+      spec === '' ? '0' : spec,
+      await read('/etc/passwd'),
+      await read('/etc/group'),
+    );
   }
 
   /** Every process there is. */

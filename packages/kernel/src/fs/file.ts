@@ -97,6 +97,14 @@ export class File {
     return true;
   }
 
+  deny_write_access(): void {
+    this.inode.writecount--;
+  }
+
+  allow_write_access(): void {
+    this.inode.writecount++;
+  }
+
   /** One more holder. */
   get(): this {
     this.count++;

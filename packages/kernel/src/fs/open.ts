@@ -276,17 +276,6 @@ export function open_exec(current: Current, dirfd: number, name: string, flags: 
   return file;
 }
 
-/** A mapping of a program denies writing to it for as long as it lasts (deny_write_access). */
-export function deny_write_access(file: File): void {
-  const { inode } = file;
-  if (inode.writecount > 0) throw errno(ETXTBSY, '{} is open for writing', file.path);
-  inode.writecount--;
-}
-
-export function allow_write_access(file: File): void {
-  file.inode.writecount++;
-}
-
 /** Flags of open(2) that contradict each other (build_open_flags). @returns the flags to use */
 export function build_open_flags(flags: number, mode: number, strict: boolean): number {
   const VALID = 0x7fffc3 | O_CREAT | O_EXCL;

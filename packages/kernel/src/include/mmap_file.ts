@@ -8,6 +8,9 @@ export interface MmapFile {
   readonly writable: boolean;
   /** The mount forbids execution. */
   readonly noexec: boolean;
+  /** The file is being executed: nobody may open it for writing until it is allowed again (deny_write_access). */
+  deny_write_access(): void;
+  allow_write_access(): void;
   /** One more reference. */
   get(): void;
   /** One reference less; the last closes the file. */

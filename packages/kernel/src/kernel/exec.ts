@@ -155,6 +155,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   }
   mm.exe_file = bprm.file;
   bprm.file.get();
+  bprm.file.deny_write_access();
   mm.stack_limit = current.rlimit(RLIMIT_STACK);
   current.kernel.arch.activate_mm(current);
 

@@ -40,6 +40,7 @@ export function dup_mm(from: Mm): Mm {
   }
   mm.exe_file = from.exe_file;
   mm.exe_file?.get();
+  mm.exe_file?.deny_write_access();
   try {
     for (const vma of from.vmas.list) if ((vma.flags & VM_DONTCOPY) === 0) dupVma(mm, from, vma);
   } catch (error) {
@@ -97,6 +98,7 @@ export function exit_mmap(mm: Mm): void {
   for (const vma of [...mm.vmas.list].reverse()) removeVma(mm, vma);
   mm.kernel.tlb.flushTlb(mm.tables.pgd);
   mm.tables.destroy();
+  mm.exe_file?.allow_write_access();
   mm.exe_file?.put(mm.kernel);
   mm.exe_file = null;
 }

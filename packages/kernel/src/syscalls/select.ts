@@ -156,7 +156,10 @@ function do_select(
   timeout: number,
 ): number {
   if (n < 0) throw errno(EINVAL, 'select: the number of descriptors, {}, is negative', n);
-  const max = Math.min(n, Math.max(task.files.fd.length, 0));
+  // Descriptors beyond the table's room are not looked at (max_fds: 64, or as many powers of two as were needed).
+  const room = 2 ** Math.ceil(Math.log2(Math.max(64, task.files.fd.length)));
+  if (n > room) n = room;
+  const max = Math.min(n, task.files.fd.length);
   const bytes = Math.ceil(n / 64) * 8;
   const { mem } = task;
   const sets = [inp, outp, exp].map((at) => (at === 0 ? null : mem.read(at, bytes)));
