@@ -8,7 +8,12 @@ import {
   TLB_ENTRIES,
   TLB_WRITE,
 } from './layout.ts';
-import { jumpHash } from './tier0/target.ts';
+import { jumpHash, secondJumpHash } from './tier0/target.ts';
+
+/** The high half of an empty entry's address. */
+const EMPTY = 0xffff_ffff;
+/** Neither of its places is one of the address of all ones. */
+const GUARD = 2;
 
 /** A cached address space: its TLB and jump cache, and the pages whose code the latter may lead to. */
 export interface Context {
@@ -70,30 +75,41 @@ export class Contexts {
   }
 
   /**
-   * An empty jump-cache entry, all ones, would match a jump to the address of all ones, which a guest may well try.
-   * That address belongs in entry 0; 1 does not.
+   * An empty jump-cache entry, all ones, would match a jump to the address of all ones, which a guest may well try: its
+   * two places hold an address that belongs elsewhere.
    */
   #guardJumps(context: Context): void {
-    const entry = (context.address + JUMP_CACHE) >> 2;
-    this.#ram.u32[entry] = 1;
-    this.#ram.u32[entry + 1] = 0;
+    const { u32 } = this.#ram;
+    for (const place of [jumpHash(-1), secondJumpHash(-1)]) {
+      const entry = (context.address + JUMP_CACHE + place * 16) >> 2;
+      u32[entry] = GUARD;
+      u32[entry + 1] = 0;
+    }
   }
 
-  /** Remembers where an address of the current space continues. */
+  #jumpEntry(place: number): number {
+    return (this.current.address + JUMP_CACHE + place * 16) >> 2;
+  }
+
+  /** Remembers where an address of the current space continues. What was in its place moves to its own second one. */
   enterJump(va: number, rec: number): void {
-    const at = this.current.address + JUMP_CACHE + jumpHash(va | 0) * 16;
     const { u32 } = this.#ram;
-    u32[at >> 2] = va % 2 ** 32;
-    u32[(at >> 2) + 1] = Math.floor(va / 2 ** 32);
-    u32[(at >> 2) + 2] = rec;
+    const place = jumpHash(va | 0);
+    const at = this.#jumpEntry(place);
+    const old = u32[at]!;
+    if (u32[at + 1] !== EMPTY && jumpHash(old | 0) === place)
+      u32.copyWithin(this.#jumpEntry(secondJumpHash(old)), at, at + 4);
+    u32[at] = va % 2 ** 32;
+    u32[at + 1] = Math.floor(va / 2 ** 32);
+    u32[at + 2] = rec;
     this.current.executed.add(Math.floor(va / 4096));
   }
 
-  /** Takes back an entry that must not outlive a single step. */
+  /** Takes back the entry of a single step, which must not outlive it. */
   forgetJump(va: number): void {
-    const at = this.current.address + JUMP_CACHE + jumpHash(va | 0) * 16;
-    this.#ram.u8.fill(0xff, at, at + 16);
-    if (at === this.current.address + JUMP_CACHE) this.#guardJumps(this.current);
+    const at = this.#jumpEntry(jumpHash(va | 0));
+    this.#ram.u32.fill(EMPTY, at, at + 4);
+    this.#guardJumps(this.current);
   }
 
   invlpg(va: number): void {

@@ -85,20 +85,20 @@ export const TLB_ENTRIES = 512;
 export const TLB_READ = 0;
 export const TLB_WRITE = 8;
 export const TLB_ADDEND = 16;
-export const JUMP_ENTRIES = 2048;
+export const JUMP_ENTRIES = 4096;
 /** Offset of the jump cache in a context. */
 export const JUMP_CACHE: number = TLB_ENTRIES * 32;
 export const CONTEXT_STRIDE: number = JUMP_CACHE + JUMP_ENTRIES * 16;
 
 /** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x1a_0000;
+export const FRAME_FLAGS = 0x2a_0000;
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
 /** Decoded records fill the rest up to `Ram.base`. */
-export const ARENA = 0x2a_0000;
+export const ARENA = 0x3a_0000;
 
 /** What handlers return. */
 export const EXIT_FUEL = 0;

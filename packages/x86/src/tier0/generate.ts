@@ -29,11 +29,14 @@ const HANDLER = ['i32', 'i32', 'i32'] as const;
 class Generator implements Linker {
   readonly module: ModuleWriter = new ModuleWriter();
   readonly handlerType: number;
+  /** Functions get names for profilers. */
+  readonly names: boolean;
   readonly #helpers = new Map<Helper, number>();
   readonly #pending: { helper: Helper; code: Code }[] = [];
   readonly #imports = new Map<string, number>();
 
-  constructor() {
+  constructor(names: boolean) {
+    this.names = names;
     this.module.importMemory('env', 'memory', { min: 1, max: 65536 });
     this.#imports.set('codeWritten', this.module.importFunc('env', 'codeWritten', ['i32'], []));
     this.handlerType = this.module.type(HANDLER, ['i32']);
@@ -50,6 +53,7 @@ class Generator implements Linker {
       const func = this.module.func(helper.params, helper.result ? [helper.result] : []);
       index = func.index;
       this.#helpers.set(helper, index);
+      if (this.names) this.module.nameFunc(index, helper.name);
       this.#pending.push({ helper, code: func.code });
     }
     return index;
@@ -181,11 +185,12 @@ function nameOf({ row, width, form, live, fused }: Shape): string {
  * @param names gives handlers names for profilers, which makes the module larger
  */
 export function generateTier0(names = false): Uint8Array {
-  const generator = new Generator();
+  const generator = new Generator(names);
   const functions = micros(generator);
   const invalid = functions[record.MICRO_RESYNC]!;
-  while (functions.length < RESERVED) functions.push(invalid);
   const { module } = generator;
+  if (names) functions.forEach((index, i) => module.nameFunc(index, `micro ${i}`));
+  while (functions.length < RESERVED) functions.push(invalid);
   for (const shape of shapes) {
     const index = generator.shape(shape);
     functions.push(index);

@@ -81,7 +81,37 @@ const leaveAt: Helper = {
   },
 };
 
-/** Index of an address in the jump cache, times 16. */
+/** An address whose entry is not in its first place may be in its second one. */
+const secondLookup: Helper = {
+  name: 'secondLookup',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb) {
+    const product = b.mul(b.wrap(va), b.i32(GOLDEN));
+    const place = b.shrU(product, b.i32(32 - Math.log2(JUMP_ENTRIES)));
+    const entry = b.add(b.shl(place, b.i32(4)), tlb);
+    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
+      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+      b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
+    });
+    b.node('return_call', undefined, 'effect', [va, fuel, b.i32(EXIT_LOOKUP)], leaveAt);
+  },
+};
+
+function hashOf(b: Builder, va: Node): Node {
+  const low = b.wrap(va);
+  return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
+}
+
+/** 2^32 divided by the golden ratio. */
+const GOLDEN = 0x9e37_79b1;
+
+/** Second place of an address in the jump cache. */
+export const secondJumpHash = (low: number): number =>
+  Math.imul(low, GOLDEN) >>> (32 - Math.log2(JUMP_ENTRIES));
+
+/** First place of an address in the jump cache: what the handlers compute. */
 export const jumpHash = (low: number): number => (low ^ (low >>> 7)) & (JUMP_ENTRIES - 1);
 
 /**
@@ -282,13 +312,11 @@ export class Tier0Target implements Target {
 
   /** Continues at an address through the jump cache. */
   lookup(b: Builder, va: Node, fuel: Node): void {
-    const low = b.wrap(va);
-    const hash = b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
-    const entry = b.add(b.shl(hash, b.i32(4)), this.tlb(b));
+    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), this.tlb(b));
     b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
       this.dispatch(b, b.load('i32.load', entry, JUMP_CACHE + 8), fuel),
     );
-    this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_LOOKUP));
+    this.#tailHelper(b, secondLookup, va, fuel, this.tlb(b));
     this.ended = true;
   }
 
