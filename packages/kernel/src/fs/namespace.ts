@@ -92,7 +92,7 @@ function mountFlags(flags: number): number {
 export function mount_rootfs(current: Current, type: string, flags: number, data: string): Path {
   const { vfs } = current.kernel;
   const sb = vfs.get_fs_type(type).mount(current, flags, 'rootfs', data);
-  const mnt = new Mount(current.kernel, sb.root, 'rootfs', mountFlags(flags));
+  const mnt = new Mount(current.kernel, sb.root, type, mountFlags(flags));
   const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
   ns.root = mnt;
   setNs(mnt, ns);

@@ -46,10 +46,11 @@ export class Vfs {
   nr_open = 1048576;
   pipe_max_size = 1048576;
   mount_max = 100000;
-  protected_symlinks = 1;
-  protected_hardlinks = 1;
-  protected_fifos = 1;
-  protected_regular = 2;
+  /** Off, as the kernel itself has them: distributions turn them on through sysctl. */
+  protected_symlinks = 0;
+  protected_hardlinks = 0;
+  protected_fifos = 0;
+  protected_regular = 0;
   leases_enable = 1;
 
   static {

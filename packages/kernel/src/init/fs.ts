@@ -7,7 +7,7 @@ import { af_unix_init } from '../net/unix/af_unix.ts';
 import { pseudo_init } from '../fs/anon_inodes.ts';
 import { Path } from '../fs/dcache.ts';
 import { DevptsType } from '../fs/devpts/devpts.ts';
-import { DevtmpfsType, devtmpfs_init } from '../fs/devtmpfs/devtmpfs.ts';
+import { DevtmpfsType, devtmpfs_init, devtmpfs_symlink } from '../fs/devtmpfs/devtmpfs.ts';
 import { FilesStruct } from '../fs/fdtable.ts';
 import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';
@@ -26,6 +26,11 @@ export function vfs_caches_init(kernel: Kernel): void {
   pseudo_init(kernel);
   devtmpfs_init(kernel);
   chr_dev_init(kernel);
+  // What udev, or a container runtime, adds to /dev.
+  devtmpfs_symlink(kernel, 'fd', '/proc/self/fd');
+  devtmpfs_symlink(kernel, 'stdin', '/proc/self/fd/0');
+  devtmpfs_symlink(kernel, 'stdout', '/proc/self/fd/1');
+  devtmpfs_symlink(kernel, 'stderr', '/proc/self/fd/2');
   tty_init(kernel);
   pty_init(kernel);
   af_unix_init(kernel);

@@ -1,4 +1,4 @@
-import { EINVAL, EIO, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -43,6 +43,14 @@ export abstract class ProcDirInode extends ProcInode {
     this.nlink = 2;
   }
   abstract list(current: Current): readonly ListEntry[];
+  protected abstract find(current: Current, name: string): Inode | null;
+
+  /** A name that is not there is an error at once: proc makes no files, so there is nothing to create either. */
+  override lookup(current: Current, dir: Dentry, name: string): Inode {
+    const inode = this.find(current, name);
+    if (inode === null) throw errno(ENOENT, 'proc has no {} in {}', name, dir);
+    return inode;
+  }
   override open(current: Current, path: Path, flags: number): File {
     return new ProcDirFile(current, path, flags);
   }
@@ -115,7 +123,7 @@ export class ProcStaticDir extends ProcDirInode {
     return this.path === '' ? name : `${this.path}/${name}`;
   }
 
-  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+  protected override find(_current: Current, name: string): Inode | null {
     const path = this.below(name);
     const entry = proc_entry(path);
     if (entry !== undefined)
@@ -168,7 +176,7 @@ export class ProcStaticTextFile extends ProcTextFile {
     return this.entry.show(current);
   }
   protected store(current: Current, text: string): void {
-    if (this.entry.write === undefined) throw errno(EIO, '{} takes no values', this.path);
+    if (this.entry.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
     this.entry.write(current, text);
   }
   override get pollable(): boolean {

@@ -1,4 +1,4 @@
-import { EACCES, ENOENT } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOENT } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
@@ -54,7 +54,7 @@ export class PidDirInode extends ProcDirInode {
     return true;
   }
 
-  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+  protected override find(_current: Current, name: string): Inode | null {
     const { task, sb, thread } = this;
     if (task.state === 'X') return null;
     if (LINKS.includes(name)) return new PidLinkInode(sb, task, name);
@@ -125,7 +125,7 @@ export class PidTextFile extends ProcTextFile {
     const { task, name } = this.inode as PidFileInode;
     if (task.state === 'X') gone(task.pid);
     const file = pid_file(name)!;
-    if (file.write === undefined) throw errno(EACCES, '{} takes no values', this.path);
+    if (file.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
     file.write(task, current, text);
   }
 }
@@ -189,7 +189,7 @@ export class FdDirInode extends ProcDirInode {
     return this.task.exiting || this.task.files === undefined ? [] : this.task.files.fd;
   }
 
-  override lookup(current: Current, _dir: Dentry, name: string): Inode | null {
+  protected override find(current: Current, name: string): Inode | null {
     if (!/^(?:0|[1-9]\d{0,9})$/.test(name)) return null;
     const fd = Number(name);
     if ((this.table()[fd] ?? null) === null) return null;
@@ -278,7 +278,7 @@ export class FdInfoFile extends ProcTextFile {
     return `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file.path.mnt.id}\nino:\t${file.ino}\n${file.show_fdinfo()}`;
   }
   protected store(): void {
-    throw errno(EACCES, '{} takes no values', this.path);
+    throw errno(EINVAL, '{} takes no values', this.path);
   }
 }
 
@@ -297,7 +297,7 @@ export class TaskDirInode extends ProcDirInode {
   override get dynamic(): boolean {
     return true;
   }
-  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+  protected override find(_current: Current, name: string): Inode | null {
     for (const thread of this.task.signal.threads) {
       if (String(thread.pid) === name) return new PidDirInode(this.sb, thread, true);
     }
@@ -338,7 +338,7 @@ export class NsDirInode extends ProcDirInode {
   override get dynamic(): boolean {
     return true;
   }
-  override lookup(_current: Current, _dir: Dentry, name: string): Inode | null {
+  protected override find(_current: Current, name: string): Inode | null {
     const index = NAMESPACES.findIndex(([n]) => n === name);
     return index < 0 ? null : new NsLinkInode(this.sb, this.task, index);
   }

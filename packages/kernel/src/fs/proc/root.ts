@@ -25,8 +25,8 @@ export class ProcRootInode extends ProcStaticDir {
     serializable('ProcRootInode', this);
   }
 
-  override lookup(current: Current, dir: Dentry, name: string): Inode | null {
-    const found = super.lookup(current, dir, name);
+  protected override find(current: Current, name: string): Inode | null {
+    const found = super.find(current, name);
     if (found !== null || !/^[1-9]\d{0,9}$/.test(name)) return found;
     const task = current.kernel.pids.find(Number(name))?.task ?? null;
     return task === null ? null : new PidDirInode(this.sb, task.group_leader, false);

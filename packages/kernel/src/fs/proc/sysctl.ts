@@ -89,6 +89,8 @@ ro('kernel/random/boot_id', (k) => sysctl_boot_id(k));
 ro('kernel/random/uuid', (k) => randomUuid(k));
 ro('kernel/random/entropy_avail', () => '256');
 ro('kernel/random/poolsize', () => '256');
+setting('kernel/random/urandom_min_reseed_secs', '60');
+setting('kernel/random/write_wakeup_threshold', '256');
 ro('kernel/pty/nr', (k) => String(k.vfs.ttys.ptys.size));
 ro(
   'kernel/seccomp/actions_avail',

@@ -168,7 +168,6 @@ file('partitions', () => 'major minor  #blocks  name\n\n');
 file('diskstats', () => '');
 file('interrupts', () => `${' '.repeat(11)}CPU0       \n`);
 file('softirqs', () => `${' '.repeat(20)}CPU0       \n`);
-file('modules', () => '');
 file('misc', () => '');
 file('ioports', () => '');
 file('iomem', () => '');
