@@ -85,8 +85,14 @@ for fd in /proc/$$/fd/*; do
 done
 ulimit -S -c 0; ulimit -S -n 1024; ulimit -H -n 4096
 echo 0 > /proc/self/oom_score_adj
-chroot --groups=0,10 "$root" /bin/busybox sh -c 'cd /tmp && exec "$@"' sh "$@"
-exit $? # so that bash does not exec the program as PID 1
+# Streams are pipes, as in Vitrine (Node's own are sockets), and what this shell has to say does not mix in.
+exec 5>&2 2>/dev/null
+{
+  chroot --groups=0,10 "$root" /bin/busybox sh -c 'cd /tmp && exec env -i "PATH=$PATH" "HOME=$HOME" "SHELL=$SHELL" "USER=$USER" "$@"' sh "$@" 2>&1 1>&4 4>&- 5>&- |
+    cat >&5 4>&-
+  exit \${PIPESTATUS[0]}
+} 4>&1 | cat 5>&-
+exit \${PIPESTATUS[0]}
 `;
 
 /** A native Linux prepared like a Vitrine machine with the embedded image. */

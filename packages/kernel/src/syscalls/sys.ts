@@ -1,3 +1,4 @@
+import { PER_MASK } from '@vitrine/uapi/personality.ts';
 import { CAP_SYSLOG, CAP_SYS_ADMIN, CAP_SYS_BOOT } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import * as RB from '@vitrine/uapi/reboot.ts';
@@ -10,10 +11,15 @@ import { choice, flags, inBuf, int, outBuf, outStruct, ptr, size, uint } from '.
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 /** struct new_utsname: six fields of 65 bytes. */
+/** <linux/personality.h>; an enumerator there. */
+const PER_LINUX32 = 8;
+
 function sys_uname(task: Task, address: number): number {
   const { uts } = task.kernel;
   const bytes = new Uint8Array(6 * 65);
-  [uts.sysname, uts.nodename, uts.release, uts.version, uts.machine, uts.domainname].forEach(
+  // A program that runs as if on a 32-bit machine is told of one (override_architecture).
+  const machine = (task.personality & PER_MASK) === PER_LINUX32 ? 'i686' : uts.machine;
+  [uts.sysname, uts.nodename, uts.release, uts.version, machine, uts.domainname].forEach(
     (text, field) => {
       for (let i = 0; i < Math.min(64, text.length); i++)
         bytes[field * 65 + i] = text.charCodeAt(i);
