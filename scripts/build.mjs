@@ -100,17 +100,28 @@ const NODE = { platform: 'node', target: 'node20', conditions: ['node'] };
 const BROWSER = { platform: 'browser', target: 'es2022', conditions: ['browser'] };
 const BUNDLES = [
   { entry: 'index.ts', file: 'index.mjs', ...NODE },
-  { entry: 'cli.ts', file: 'cli.mjs', ...NODE },
+  // The command's bundle is compiled with a code cache (bin/vitrine.cjs).
+  {
+    entry: 'cli.ts',
+    file: 'cli.cjs',
+    ...NODE,
+    format: 'cjs',
+    charset: 'ascii',
+    minify: true,
+    keepNames: false,
+    banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': '__moduleUrl' },
+  },
   { entry: 'browser.ts', file: 'browser.mjs', ...BROWSER },
 ];
 
 const { version } = JSON.parse(readFileSync(join(root, 'packages/vitrine/package.json'), 'utf8'));
 
 async function buildBundles() {
-  for (const { entry, file, ...options } of BUNDLES) {
+  for (const { entry, file, define, ...options } of BUNDLES) {
     const source = join(root, 'packages/vitrine/src', entry);
     if (!existsSync(source)) continue;
-    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version) }, ...options }); // prettier-ignore
+    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
   }
   for (const file of ['packages/image/dist/busybox', 'packages/x86/dist/tier0.wasm'])
     if (existsSync(join(root, file)))

@@ -43,12 +43,12 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
   }
 }
 
-try {
-  process.exit(await main(process.argv.slice(2)));
-} catch (error) {
+async function fail(error: unknown): Promise<number> {
   const usage = error instanceof UsageError ? ' (see `vitrine --help`, `vitrine run --help`)' : '';
   const text = error instanceof Error ? error.message : String(error);
   const stack = process.env['VITRINE_DEBUG'] && error instanceof Error ? `\n${error.stack}` : '';
   await writeAll(2, Buffer.from(`vitrine: ${text}${usage}${stack}\n`));
-  process.exit(FAILED);
+  return FAILED;
 }
+
+void main(process.argv.slice(2)).catch(fail).then((status) => process.exit(status));

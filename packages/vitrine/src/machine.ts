@@ -109,13 +109,13 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
     const cpu = createCpu({ ramSize, module });
-    const kernel = start_kernel({
+    const kernel = asking('boot', () => start_kernel({
       host,
       cpu,
       initramfs: image.entries,
       ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
       ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
-    });
+    }));
     if (options.init !== false) make_init(kernel);
     return new LinuxMachine(kernel, image, platform);
   }

@@ -1,6 +1,6 @@
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '@vitrine/uapi/mount.ts';
-import { do_mkdirat, do_symlinkat } from '../fs/namei_ops.ts';
+import { do_mkdirat } from '../fs/namei_ops.ts';
 import { path_lookupat } from '../fs/namei.ts';
 import { path_mount } from '../fs/namespace.ts';
 import type { Task } from '../kernel/task.ts';
@@ -18,14 +18,6 @@ const MOUNTS: readonly (readonly [string, string, number, string])[] = [
   ['sysfs', '/sys', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],
 ];
 
-/** Links that udev or a container runtime makes. */
-const LINKS: readonly (readonly [at: string, target: string])[] = [
-  ['/dev/fd', '/proc/self/fd'],
-  ['/dev/stdin', 'fd/0'],
-  ['/dev/stdout', 'fd/1'],
-  ['/dev/stderr', 'fd/2'],
-];
-
 /** Mounts the pseudo file systems that this kernel has, making the folders that the image lacks. */
 export function mount_pseudo(boot: Task): void {
   for (const [type, at, flags, data] of MOUNTS) {
@@ -37,5 +29,4 @@ export function mount_pseudo(boot: Task): void {
     }
     path_mount(boot, type, path_lookupat(boot, AT_FDCWD, at, LOOKUP_FOLLOW), type, flags, data);
   }
-  for (const [at, target] of LINKS) do_symlinkat(boot, target, AT_FDCWD, at);
 }
