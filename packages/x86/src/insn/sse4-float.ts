@@ -118,30 +118,36 @@ function roundPacked(f: Float): Semantics {
   };
 }
 
-/** Products of the lanes that bits 4–7 choose, added in pairs, in the lanes that bits 0–3 choose. */
+/**
+ * Products of the lanes that bits 4–7 choose, added in pairs, in the lanes that bits 0–3 choose. An unmasked exception of
+ * the products keeps the sums from being taken.
+ */
 function dot(f: Float): Semantics {
   const zero = (b: Builder): Node => (f === 'f64' ? b.f64(0) : b.f32(0));
-  const helper = guarded(`dot_${f}`, ['v128', 'v128', 'i32'], (b, x, y, imm) => {
-    const bit = (n: number): Node => b.and(imm!, b.i32(1 << n));
-    const ys = lanes(b, f, y!);
-    const products = lanes(b, f, x!).map((lane, i) =>
-      b.call(
-        ARITH[f][OP_MUL]!,
-        b.select(bit(i + 4), lane, zero(b)),
-        b.select(bit(i + 4), ys[i]!, zero(b)),
-      ),
-    );
-    let sums = products;
-    while (sums.length > 1)
-      sums = Array.from({ length: sums.length / 2 }, (_, i) =>
-        b.call(ARITH[f][OP_ADD]!, sums[2 * i]!, sums[2 * i + 1]!),
+  const products = guarded(`products_${f}`, ['v128', 'v128', 'i32'], (b, x, y, imm) => {
+    const chosen = (lane: Node, i: number): Node =>
+      b.select(b.and(imm!, b.i32(16 << i)), lane, zero(b));
+    const ys = lanes(b, f, y!).map(chosen);
+    const each = (lane: Node, i: number): Node =>
+      b.call(ARITH[f][OP_MUL]!, chosen(lane, i), ys[i]!);
+    return vectorOf(b, f, lanes(b, f, x!).map(each));
+  });
+  const sums = guarded(`sums_${f}`, ['v128', 'i32'], (b, terms, imm) => {
+    let row = lanes(b, f, terms!);
+    while (row.length > 1)
+      row = Array.from({ length: row.length / 2 }, (_, i) =>
+        b.call(ARITH[f][OP_ADD]!, row[2 * i]!, row[2 * i + 1]!),
       );
-    const out = products.map((_, i) => b.select(bit(i), sums[0]!, zero(b)));
+    const out = lanes(b, f, terms!).map((_, i) =>
+      b.select(b.and(imm!, b.i32(1 << i)), row[0]!, zero(b)),
+    );
     return vectorOf(b, f, out);
   });
   return (b, [dst, src, imm]) => {
     const y = b.get(src!);
-    const result = b.call(helper, b.get(dst!), y, b.get(imm!));
+    const terms = b.call(products, b.get(dst!), y, b.get(imm!));
+    trapIfUnmasked(b);
+    const result = b.call(sums, terms, b.get(imm!));
     trapIfUnmasked(b);
     b.set(dst!, result);
   };

@@ -26,7 +26,8 @@ export function accessSize(op: string): number {
 export class Builder {
   readonly root: Region = { nodes: [] };
   readonly flags: Flags = new Flags(this);
-  readonly target: Target;
+  /** Where the operands of the instruction being built are. */
+  target: Target;
   /** Operand size of the instruction being built. */
   width: Width = 32;
   /** Opcode byte of the instruction being built: its low bits are the condition of Jcc and the like. */

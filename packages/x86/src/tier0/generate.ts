@@ -84,8 +84,20 @@ class Generator implements Linker {
     return this.handler((b) => {
       this.instruction(b, shape);
       if (shape.fused) this.instruction(b, { ...shape, row: shape.fused });
-      if (!target.ended) target.next(b, record.layoutOf(shape).size);
+      if (shape.second) this.#second(b, shape, shape.second, target);
+      else if (!target.ended) target.next(b, record.layoutOf(shape).size);
     }, target);
+  }
+
+  #second(b: Builder, first: Shape, second: Shape, before: Tier0Target): void {
+    const { size } = record.layoutOf(first);
+    const stores =
+      first.row.sem === 'push' || (first.form !== 'reg' && first.row.operands[0]!.access !== 'r');
+    if (stores) before.nextIfDropped(b, size);
+    const target = new Tier0Target(second, size);
+    b.target = target;
+    this.instruction(b, second);
+    if (!target.ended) target.next(b, record.layoutOf(second).size);
   }
 
   instruction(b: Builder, { row, width, form, live, rep }: Shape): void {
@@ -174,10 +186,11 @@ const setFlags: Helper = {
 };
 
 /** Name of a shape's handler in profiles. */
-function nameOf({ row, width, form, live, fused }: Shape): string {
+function nameOf({ row, width, form, live, fused, second }: Shape): string {
   const operands = row.operands.map((o) => o.text).join();
   const then = fused ? `+${fused.name}` : '';
-  return `${row.name}${then} ${operands} ${width} ${form}${live ? ' live' : ''}`;
+  const pair = second ? `; ${nameOf(second)}` : '';
+  return `${row.name}${then} ${operands} ${width} ${form}${live ? ' live' : ''}${pair}`;
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Shape {
   readonly rep: number;
   /** A Jcc executed together with this comparison. */
   readonly fused?: Row;
+  /** The handler executes this one's record, too, which lies behind the first. */
+  readonly second?: Shape;
 }
 
 /** Register, memory at base + displacement, memory at base + index * scale + displacement. */
@@ -156,6 +158,58 @@ for (let number = 0; number < plainShapes; number++) {
 /** The handler that executes an instruction and the Jcc behind it, if there is one. */
 export function fusedNumber(handler: number, condition: number): number | undefined {
   return fusedNumbers.get(handler * 16 + condition);
+}
+
+/**
+ * Instructions that come in pairs often enough to save the dispatch between them: meaning, operands, width, form. Those
+ * that set flags are taken with live flags, since what follows them may fault as a rule.
+ */
+const PAIR_FIRST: readonly string[] = [
+  'mov Ev,Gv 64 reg',
+  'mov Ev,Gv 32 reg',
+  'mov Gv,Ev 64 mem',
+  'mov Gv,Ev 32 mem',
+  'mov Ev,Gv 64 mem',
+  'mov Ev,Gv 32 mem',
+  'mov Zv,Iv 32 reg',
+  'push Zv 64 reg',
+  'pop Zv 64 reg',
+  'lea Gv,M 64 mem',
+  'add Ev,Iz 64 reg',
+  'sub Ev,Iz 64 reg',
+  'xor Ev,Gv 32 reg',
+];
+const PAIR_SECOND: readonly string[] = [
+  ...PAIR_FIRST,
+  'call Jz 64 reg',
+  'ret  64 reg',
+  'jmp Jz 64 reg',
+];
+
+function shapeNumber(text: string): number {
+  const number = shapes.findIndex(({ row, width, form, live, fused }) => {
+    const operands = row.operands.map((o) => o.text).join();
+    return live && !fused && `${row.sem} ${operands} ${width} ${form}` === text;
+  });
+  if (number < 0) throw new Error(`no handler ${text}`);
+  return number;
+}
+
+const pairNumbers = new Map<number, number>();
+
+for (const first of PAIR_FIRST.map(shapeNumber))
+  for (const second of PAIR_SECOND.map(shapeNumber)) {
+    pairNumbers.set(pairKey(RESERVED + first, RESERVED + second), RESERVED + shapes.length);
+    shapes.push({ ...shapes[first]!, second: shapes[second]! });
+  }
+
+function pairKey(first: number, second: number): number {
+  return first * 65536 + second;
+}
+
+/** The handler that executes the records of two handlers one after the other, if there is one. */
+export function pairNumber(first: number, second: number): number | undefined {
+  return pairNumbers.get(pairKey(first, second));
 }
 
 /** Names this set of handlers; a stored module of another one must not be used. */

@@ -28,6 +28,7 @@ import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
 import type { Shape } from './handlers.ts';
 import {
   layoutOf,
+  MICRO_RESYNC,
   REC_COUNT,
   REC_INDEX,
   REC_PLACE,
@@ -121,18 +122,22 @@ export const jumpHash = (low: number): number => (low ^ (low >>> 7)) & (JUMP_ENT
 export class Tier0Target implements Target {
   readonly #shape: Shape | undefined;
   readonly #layout: Layout | undefined;
+  /** Offset of the record from the handler's parameter: not 0 for the second of a pair. */
+  readonly #offset: number;
   /** Set when the handler ends by itself. */
   ended = false;
   #addressNode: Node | undefined;
   readonly #slots = new Map<Slot, Node>();
 
-  constructor(shape: Shape | undefined) {
+  constructor(shape: Shape | undefined, offset = 0) {
     this.#shape = shape;
+    this.#offset = offset;
     this.#layout = shape && layoutOf(shape);
   }
 
   rec(b: Builder): Node {
-    return b.param(0, 'i32');
+    const first = b.param(0, 'i32');
+    return this.#offset === 0 ? first : b.add(first, b.i32(this.#offset));
   }
 
   fuel(b: Builder): Node {
@@ -145,7 +150,8 @@ export class Tier0Target implements Target {
 
   /** A field of the record; records do not change while they execute. */
   #field(b: Builder, load: string, offset: number): Node {
-    return b.node(load, load.startsWith('i64') ? 'i64' : 'i32', 'pure', [this.rec(b)], offset);
+    const type = load.startsWith('i64') ? 'i64' : 'i32';
+    return b.node(load, type, 'pure', [b.param(0, 'i32')], offset + this.#offset);
   }
 
   #slot(b: Builder, slot: Slot): { address: Node; offset: number } {
@@ -266,7 +272,13 @@ export class Tier0Target implements Target {
 
   /** Goes on with the record behind this one. */
   next(b: Builder, size: number): void {
-    this.dispatch(b, b.add(this.rec(b), b.i32(size)), this.fuel(b));
+    this.dispatch(b, b.add(b.param(0, 'i32'), b.i32(this.#offset + size)), this.fuel(b));
+  }
+
+  /** Goes to the next record by its own handler if a store has just turned it into MICRO_RESYNC. */
+  nextIfDropped(b: Builder, size: number): void {
+    const handler = b.load('i32.load16_u', b.param(0, 'i32'), this.#offset + size);
+    b.if(b.eq(handler, b.i32(MICRO_RESYNC)), () => this.next(b, size));
   }
 
   /** Fuel left after this block. */

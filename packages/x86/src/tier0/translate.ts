@@ -13,7 +13,7 @@ import {
 import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
 import type { OperandSpec } from '../opcodes.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
-import { fusedNumber, handlerNumber, rowHandlers, type Form } from './handlers.ts';
+import { fusedNumber, handlerNumber, pairNumber, rowHandlers, type Form } from './handlers.ts';
 import * as record from './record.ts';
 
 /** Most instructions in a block; the partition into blocks is part of the processor's defined behaviour. */
@@ -55,6 +55,9 @@ export class Translator {
   /** What stopped decoding: a DECODE_ status of the instruction at the end, or DECODED. */
   #stop = DECODED;
   #at = 0;
+  /** The last record, while it is not part of a pair, and where it ends. */
+  #unpaired = 0;
+  #unpairedEnd = 0;
 
   constructor(ram: Ram, pages: CodePages) {
     this.#ram = ram;
@@ -74,6 +77,7 @@ export class Translator {
     const room = (this.#count + 3) * LONGEST_RECORD;
     const start = this.#pages.allocate(page, room);
     this.#at = start;
+    this.#unpaired = 0;
     if (limit === MAX_BLOCK) page.blocks.set(offset, start);
     for (let i = 0; i < this.#count; i = this.#instruction(page, i));
     this.#end(page);
@@ -211,12 +215,24 @@ export class Translator {
     else if (layout.hasImmediate)
       this.#pair(at + layout.immediate, insn.imm | (insn.imm2 << 16), insn.immHigh);
     this.#at = at + layout.size;
+    this.#pairUp(at, handler);
     if (fused !== undefined) {
       this.#links(page, at + layout.links, page.va + this.#offsets[i + 2]!, this.#insns[i + 1]!);
       return i + 2;
     }
     if (layout.hasLinks) this.#links(page, at + layout.links, nextIp, insn);
     return i + 1;
+  }
+
+  /** Lets the record before this one, if it is free and right in front, execute this one, too. */
+  #pairUp(at: number, handler: number): void {
+    const { u16 } = this.#ram;
+    const before = this.#unpaired;
+    const pair =
+      before === 0 || this.#unpairedEnd !== at ? undefined : pairNumber(u16[before >> 1]!, handler);
+    if (pair !== undefined) u16[before >> 1] = pair;
+    this.#unpaired = pair === undefined ? at : 0;
+    this.#unpairedEnd = this.#at;
   }
 
   /** The handler for instruction i together with a Jcc behind it. */
