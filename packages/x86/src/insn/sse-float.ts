@@ -187,7 +187,11 @@ function exactProduct(b: Builder, x: Node, y: Node): Node {
     const bits = b.op('i64.reinterpret_f64', v);
     return b.op('i64.ctz', b.or(b.and(bits, b.i64((1n << 52n) - 1n)), b.i64(1n << 52n)));
   };
-  return b.eqz(b.ltU(b.add(zeros(x), zeros(y)), b.i64(52)));
+  const zx = zeros(x);
+  const zy = zeros(y);
+  // Two numbers of m and n bits have a product of m + n bits or one less; powers of two keep the other's length.
+  const short = b.eqz(b.ltU(b.add(zx, zy), b.i64(53)));
+  return b.or(short, b.or(b.eq(zx, b.i64(52)), b.eq(zy, b.i64(52))));
 }
 
 function isExact(b: Builder, f: Float, op: number, x: Node, y: Node, r: Node): Node {
