@@ -93,8 +93,16 @@ export interface Cpu {
   fsBase: number;
   gsBase: number;
   mxcsr: number;
-  /** Physical address of the top-level page table. Setting it switches address space; it need not flush the TLB. */
+  /**
+   * Physical address of the top-level page table. Setting it switches address space without flushing: translations
+   * of the spaces used last are kept by this address, so a table whose frame is reused needs {@link flushTlb}.
+   */
   cr3: number;
+
+  /** Source of RDTSC; by default the instructions executed, so that runs repeat. */
+  tsc: () => number;
+  /** What RDTSCP puts in ECX: IA32_TSC_AUX, which Linux sets to the processor's number. */
+  tscAux: number;
 
   /** Details of the last trap. */
   readonly faultAddress: number;
@@ -112,7 +120,10 @@ export interface Cpu {
    */
   run(fuel: number): number;
 
-  /** Forget the translation of one page of the current address space. */
+  /**
+   * Forget the translation of one page of the current address space. Needed when an entry that was present changes;
+   * entries that were not present are not cached.
+   */
   invlpg(va: number): void;
   /** Forget every translation of the address space whose top-level table is `cr3` (all of them without it). */
   flushTlb(cr3?: number): void;
