@@ -1,5 +1,6 @@
 /** Random encodings of the opcode table's rows. */
 import type { Row } from '@vitrine/x86/opcodes.ts';
+import { WINDOW_VA } from './oracle.ts';
 import type { Random } from './random.ts';
 
 export interface Encoded {
@@ -68,6 +69,11 @@ export function encode(row: Row, random: Random): Encoded {
   bytes.push(...parts);
   const opsize = rex & 8 ? 64 : operand66 ? 16 : 32;
   for (const { code, size } of row.operands) {
+    if (code === 'O') {
+      const short = bytes.includes(0x67);
+      const target = WINDOW_VA + 128 + random.below(512);
+      for (let i = 0; i < (short ? 4 : 8); i++) bytes.push(Math.floor(target / 256 ** i) & 0xff);
+    }
     if (code !== 'I' && code !== 'J') continue;
     const count =
       size === 'b' || size === 'bs'

@@ -42,11 +42,11 @@ const SIGSEGV = 11;
  * stores the address of the last x87 instruction, which is not kept.
  */
 const EXCLUDED =
-  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|unsupported|popf|enter|fxsave|fxrstor|(rcp|rsqrt)[ps]s|fnstenv|fnsave|f(sin|cos|sincos|ptan|patan|2xm1|yl2x|yl2xp1))$/;
+  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|unsupported|fxsave|fxrstor|(rcp|rsqrt)[ps]s|fnstenv|fnsave|f(sin|cos|sincos|ptan|patan|2xm1|yl2x|yl2xp1))$/;
 
 export function fuzzable(row: Row): boolean {
   if (row.gate !== '' && !features.has(row.gate)) return false;
-  return !EXCLUDED.test(row.sem) && row.operands.every((o) => o.code !== 'O');
+  return !EXCLUDED.test(row.sem);
 }
 
 export interface Case {
@@ -80,7 +80,13 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
     state.gpr[3] = centre() - (row.sem === 'xlat' ? 255n : 0n);
     state.gpr[6] = centre();
     state.gpr[7] = centre();
-  } else if (row.sem === 'leave') state.gpr[5] = centre();
+  } else if (row.sem === 'leave' || row.sem === 'enter') state.gpr[5] = centre();
+  else if (row.sem === 'popf') {
+    // TF and AC would be acted on by the host.
+    const at = Number(state.gpr[4]) - WINDOW_VA;
+    state.data[at + 1]! &= 0x0e;
+    state.data[at + 2] = 0;
+  }
   if (memory) {
     if (memory.index >= 0) state.gpr[memory.index] = BigInt(random.below(8));
     let target = centre();
@@ -99,7 +105,7 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
 /** Rows whose results and flags are all defined but AF, and that do not show AF. */
 export function chainable(row: Row): boolean {
   const AF = 0x10;
-  if (!fuzzable(row) || /^(pushf|lahf|.*maskmov.*|xlat)$/.test(row.sem)) return false;
+  if (!fuzzable(row) || /^(pushf|popf|lahf|.*maskmov.*|xlat)$/.test(row.sem)) return false;
   return (row.undefines & ~AF) === 0 && (row.writesSometimes === 0 || row.rep);
 }
 
@@ -122,7 +128,7 @@ export function makeSequence(
     code.set(bytes, length);
     length += bytes.length;
   }
-  code.set([0x70 + random.pick(JUMPS), 1, 0xcc], length);
+  code.set([random.pick(JUMPS), 1, 0xcc], length);
   length += 2;
   into.set(code);
   return { code, state: first.state, length };
@@ -131,7 +137,8 @@ export function makeSequence(
 const COMMON = rows.filter(
   (row) => /^(mov|push|pop|lea|add|sub|xor|cmp|test)$/.test(row.sem) && fuzzable(row),
 );
-const JUMPS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+/** Jcc, LOOPNE, LOOPE, LOOP and JRCXZ. */
+const JUMPS = [...Array.from({ length: 16 }, (_, i) => 0x70 + i), 0xe0, 0xe1, 0xe2, 0xe3];
 
 /** Runs cases on one machine, as oracle.c does on the host. */
 export class Subject {

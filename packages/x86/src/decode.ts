@@ -265,6 +265,7 @@ function decodeModrm(insn: Insn, rex: number): void {
 function fetchImmediates(insn: Insn, row: Row): void {
   insn.imm = 0;
   insn.immHigh = 0;
+  insn.imm2 = 0;
   let first = true;
   for (const operand of row.operands) {
     if (operand.code === 'O') fetchOffset(insn);
