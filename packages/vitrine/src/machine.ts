@@ -4,7 +4,9 @@ import type { File } from '@vitrine/kernel/fs/file.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import type { TraceEvents } from '@vitrine/kernel/include/trace.ts';
 import { make_init } from '@vitrine/kernel/init/kthread.ts';
+import { PipeFile } from '@vitrine/kernel/fs/pipe.ts';
 import { type Vmlinux as Kernel, start_kernel } from '@vitrine/kernel/init/main.ts';
+import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapshot.ts';
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { createCpu } from '@vitrine/x86';
@@ -14,7 +16,14 @@ import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
-import { type InputStream, inputPipe, outputPipe, OutputStream, type Pump } from './streams.ts';
+import {
+  type InputStream,
+  inputPipe,
+  outputPipe,
+  OutputStream,
+  pipeReader,
+  type Pump,
+} from './streams.ts';
 import { HostTerminal, NO_OUTPUT } from './terminal.ts';
 import { resolveUser } from './users.ts';
 
@@ -243,6 +252,55 @@ export class LinuxMachine {
   stopped(): Promise<void> {
     if (this.kernel.halted !== null || this.#closed) return Promise.resolve();
     return new Promise((resolve) => this.#onHalt.push(resolve));
+  }
+
+  /**
+   * The whole machine as bytes: memory, processes, files, timers, what is half done. {@link restore} goes on from there,
+   * in this process or another one. The machine itself goes on undisturbed.
+   */
+  snapshot(): Uint8Array {
+    return snapshot(this.kernel);
+  }
+
+  /**
+   * A machine that goes on where a snapshot was taken. What hung on the other end of a process's pipes stayed behind:
+   * {@link attach} gives new ends.
+   * @throws RangeError when the bytes are no snapshot, are truncated, or come from another version
+   */
+  static async restore(
+    platform: Platform,
+    bytes: Uint8Array,
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed'> = {},
+  ): Promise<LinuxMachine> {
+    const ramSize = snapshotRamSize(bytes);
+    const [module, image] = await Promise.all([
+      platform.processor(),
+      typeof options.image === 'object' ? options.image : platform.image(options.image),
+    ]);
+    const virtual = options.clock === 'virtual';
+    const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
+    const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module }) });
+    const machine = new LinuxMachine(kernel, image, platform);
+    machine.#kick();
+    return machine;
+  }
+
+  /** A running process by its number, with new readers on the pipes that its standard output and error are. */
+  attach(pid: number): Process {
+    const { kernel } = this;
+    const task = kernel.pids.find(pid)?.task?.group_leader;
+    if (!task) throw new Error(`there is no process ${pid}`);
+    const wake = (): void => this.#kick();
+    const reader = (fd: number): OutputStream => {
+      const file = task.files.fd[fd];
+      const stream = new OutputStream(file instanceof PipeFile ? pipeReader(kernel, file) : NO_OUTPUT, wake); // prettier-ignore
+      this.#pumps.add(stream);
+      return stream;
+    };
+    const process = new Process(kernel, task, { stdin: null, stdout: reader(1), stderr: reader(2), terminal: null }, wake); // prettier-ignore
+    this.#processes.add(process);
+    this.#kick();
+    return process;
   }
 
   /** Ends the machine; processes that still run are gone. */

@@ -1,5 +1,6 @@
 import { EPIPE } from '@vitrine/uapi/errno.ts';
-import { create_pipe_files, type PipeFile } from '@vitrine/kernel/fs/pipe.ts';
+import { O_RDONLY } from '@vitrine/uapi/fcntl.ts';
+import { create_pipe_files, PipeFile } from '@vitrine/kernel/fs/pipe.ts';
 import type { File } from '@vitrine/kernel/fs/file.ts';
 import { Errno } from '@vitrine/kernel/include/errno.ts';
 import { IovIter } from '@vitrine/kernel/include/iov.ts';
@@ -54,6 +55,11 @@ class PipeSource implements Source {
   close(): void {
     this.#end.put(this.#kernel);
   }
+}
+
+/** A reading end for the pipe that a process writes to: it takes the place of the one a snapshot left behind. */
+export function pipeReader(kernel: Kernel, writer: PipeFile): Source {
+  return new PipeSource(kernel, new PipeFile(kernel.swapper, writer.path, O_RDONLY, writer.pipe));
 }
 
 /** What a process writes. Reading it is what keeps the process going: an unread stream fills and blocks it. */

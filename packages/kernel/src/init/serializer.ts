@@ -220,7 +220,8 @@ class Deserializer {
   private readonly waiting = new Map<number, ((object: object) => void)[]>();
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // A plain view: in subclasses slice() may not copy (Node's Buffer).
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
