@@ -100,6 +100,7 @@ export class LinuxMachine {
   #scheduled = false;
   #cancelTimer: (() => void) | null = null;
   #closed = false;
+  #release: (() => void) | null = null;
   #onHalt: (() => void)[] = [];
 
   private constructor(kernel: Kernel, image: Image, platform: Platform) {
@@ -169,6 +170,8 @@ export class LinuxMachine {
     const own = options.stdin === 'pipe' ? stdin : null;
     const process = new Process(kernel, task, { stdin: own, stdout, stderr, terminal }, wake);
     this.#processes.add(process);
+    // As a child process would, it keeps this one from ending.
+    this.#release ??= this.#platform.hold();
     if (stdin !== null && own === null) void feed(stdin, options.stdin!);
     const { signal } = options;
     if (signal !== undefined) {
@@ -312,6 +315,7 @@ export class LinuxMachine {
     for (const process of this.#processes) process.end(9);
     for (const pump of this.#pumps) if ('cancel' in pump) (pump as { cancel(): void }).cancel();
     this.#processes.clear();
+    this.#letGo();
     this.#pumps.clear();
     for (const resolve of this.#onHalt.splice(0)) resolve();
   }
@@ -360,7 +364,13 @@ export class LinuxMachine {
       this.#processes.delete(process);
       moved = true;
     }
+    if (this.#processes.size === 0) this.#letGo();
     return moved;
+  }
+
+  #letGo(): void {
+    this.#release?.();
+    this.#release = null;
   }
 
   /** PID 1 ended: the pipes keep what was written, nothing runs any more. */

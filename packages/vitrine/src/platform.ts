@@ -9,6 +9,8 @@ export interface Platform {
   soon(callback: () => void): void;
   /** Calls back after some nanoseconds. @returns a function that cancels it */
   later(nanoseconds: number, callback: () => void): () => void;
+  /** Keeps this process from ending while nothing else does. @returns a function that lets it end */
+  hold(): () => void;
   /** The processor's interpreter, compiled; the same module every time. */
   processor(): Promise<WebAssembly.Module>;
   /** The image of that name; without a name, the embedded one. */

@@ -110,7 +110,7 @@ export function fsnotify_inoderemove(inode: Inode): void {
   if (inode.watches === null) return;
   inotify_handle_event(
     inode,
-    IN_DELETE_SELF | (isdirMode(inode.mode) ? IN_ISDIR : 0),
+    IN_DELETE_SELF,
     '',
     0,
     false,

@@ -42,6 +42,7 @@ export const browserPlatform: Platform = {
     );
     return () => clearTimeout(timer);
   },
+  hold: () => () => {},
   processor: () => (module ??= asset('tier0.wasm').then((bytes) => WebAssembly.compile(bytes))),
   image(name) {
     if (name !== undefined && name !== 'busybox') return Promise.reject(new Error(`no image ${name}: in a browser, give the image itself`)); // prettier-ignore

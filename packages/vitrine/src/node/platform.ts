@@ -39,6 +39,10 @@ export const nodePlatform: Platform = {
     const timer = setTimeout(callback, Math.min(Math.ceil(nanoseconds / 1e6), 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },
+  hold() {
+    const timer = setInterval(() => {}, 2 ** 30);
+    return () => clearInterval(timer);
+  },
   async processor() {
     return (module ??= new WebAssembly.Module(
       asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource,
