@@ -21,7 +21,8 @@ export async function traceScript(
 ): Promise<{ events: string[]; digest: string; output: string }> {
   const machine = await boot({ clock: 'virtual', seed: 7, memory: '64m' });
   const events: string[] = [];
-  for (const point of POINTS) machine.on(point, (event) => void events.push(`${point} ${JSON.stringify(event)}`));
+  for (const point of POINTS)
+    machine.on(point, (event) => void events.push(`${point} ${JSON.stringify(event)}`));
   const process = await machine.spawn(['sh', '-c', SCRIPT]);
   const output = await process.stdout.text();
   await process.wait();

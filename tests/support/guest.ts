@@ -41,7 +41,11 @@ export async function runInGuest(
       env: { ...ENV, HOSTNAME: undefined },
       signal: AbortSignal.timeout(options.timeout ?? 30_000),
     });
-    const [stdout, stderr, exit] = await Promise.all([process.stdout.bytes(), process.stderr.bytes(), process.wait()]); // prettier-ignore
+    const output = Promise.all([process.stdout.bytes(), process.stderr.bytes()]);
+    const exit = await process.wait();
+    // What still runs in the background ends with the program, as it does natively with the namespace.
+    await machine.close();
+    const [stdout, stderr] = await output;
     return { status: shellStatus(exit), stdout: bytesToByteString(stdout), stderr: bytesToByteString(stderr) }; // prettier-ignore
   } finally {
     await machine.close();

@@ -22,11 +22,16 @@ function read(path, encoding) {
 /** The bundle is ASCII, which makes latin1 the fastest way to read it. */
 const source = read(filename, 'latin1');
 if (source === undefined) {
-  process.stderr.write('vitrine: this checkout is not built yet; run `npm install` (or `npm run build`)\n');
+  process.stderr.write(
+    'vitrine: this checkout is not built yet; run `npm install` (or `npm run build`)\n',
+  );
   process.exit(125);
 }
 const cachedData = read(cacheFile);
-const script = new Script(`(function (require, __filename) {${source}\n})`, { filename, cachedData });
+const script = new Script(`(function (require, __filename) {${source}\n})`, {
+  filename,
+  cachedData,
+});
 
 // Written when the command ends: by then what it uses is compiled.
 if (cachedData === undefined || script.cachedDataRejected)

@@ -51,4 +51,6 @@ async function fail(error: unknown): Promise<number> {
   return FAILED;
 }
 
-void main(process.argv.slice(2)).catch(fail).then((status) => process.exit(status));
+void main(process.argv.slice(2))
+  .catch(fail)
+  .then((status) => process.exit(status));

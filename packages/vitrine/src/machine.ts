@@ -119,13 +119,15 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
     const cpu = createCpu({ ramSize, module });
-    const kernel = asking('boot', () => start_kernel({
-      host,
-      cpu,
-      initramfs: image.entries,
-      ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
-      ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
-    }));
+    const kernel = asking('boot', () =>
+      start_kernel({
+        host,
+        cpu,
+        initramfs: image.entries,
+        ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
+        ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
+      }),
+    );
     if (options.init !== false) make_init(kernel);
     return new LinuxMachine(kernel, image, platform);
   }
@@ -313,7 +315,7 @@ export class LinuxMachine {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     for (const process of this.#processes) process.end(9);
-    for (const pump of this.#pumps) if ('cancel' in pump) (pump as { cancel(): void }).cancel();
+    for (const pump of this.#pumps) pump.end();
     this.#processes.clear();
     this.#letGo();
     this.#pumps.clear();

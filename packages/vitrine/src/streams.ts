@@ -15,6 +15,8 @@ const AHEAD = 65536;
 export interface Pump {
   /** Moves what can be moved. @returns true when something moved */
   pump(): boolean;
+  /** The machine stops. */
+  end(): void;
   readonly done: boolean;
 }
 
@@ -104,6 +106,19 @@ export class OutputStream implements Pump, AsyncIterable<Uint8Array> {
     if (moved) this.#notify();
     if (this.#sink !== null && !this.#sinking && this.#queued > 0) void this.#drain(this.#sink);
     return moved;
+  }
+
+  /** The machine stops: what was written can still be read, and then the stream ends. */
+  end(): void {
+    if (this.done) return;
+    for (let bytes = this.#source.take(AHEAD); bytes.length > 0; bytes = this.#source.take(AHEAD)) {
+      this.#chunks.push(bytes);
+      this.#queued += bytes.length;
+    }
+    this.done = true;
+    this.#source.close();
+    this.#notify();
+    if (this.#sink !== null && !this.#sinking && this.#queued > 0) void this.#drain(this.#sink);
   }
 
   /** Nobody will read on: writers get SIGPIPE. */
@@ -250,6 +265,11 @@ export class InputStream implements Pump {
       return true;
     }
     return moved;
+  }
+
+  end(): void {
+    this.done = true;
+    for (const { reject } of this.#writes.splice(0)) reject(this.#closed());
   }
 
   #closed(): Error {

@@ -64,6 +64,10 @@ export class HostTerminal implements Terminal, Pump, Source {
     return this.tty.count === 0 && this.tty.out.length === 0;
   }
 
+  end(): void {
+    this.done = true;
+  }
+
   close(): void {
     this.done = true;
   }

@@ -108,12 +108,6 @@ export function fsnotify_move(
 /** The inode is gone: nothing refers to it any more. */
 export function fsnotify_inoderemove(inode: Inode): void {
   if (inode.watches === null) return;
-  inotify_handle_event(
-    inode,
-    IN_DELETE_SELF,
-    '',
-    0,
-    false,
-  );
+  inotify_handle_event(inode, IN_DELETE_SELF, '', 0, false);
   inotify_inode_gone(inode);
 }

@@ -9,6 +9,7 @@ import {
   EPOLLRDNORM,
   EPOLLWRNORM,
 } from '@vitrine/uapi/poll.ts';
+import { PIPEFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import { FIONREAD } from '@vitrine/uapi/termios.ts';
 import { capable } from '../include/cred.ts';
@@ -303,6 +304,8 @@ export function fifo_open(current: Current, path: Path, flags: number): File {
   const file = state?.fifo ?? openEnd(current, path, flags);
   const { pipe } = file;
   const acc = flags & O_ACCMODE;
+  // A pipe without a name, opened through /proc/PID/fd, waits for nobody.
+  if (path.dentry.sb.magic === PIPEFS_MAGIC) return file;
   try {
     if (acc === O_RDONLY && waitsFor(state, pipe.writers, pipe.w_counter)) {
       if (!(flags & O_NONBLOCK)) throw new FifoWait(file, pipe.rd_wait, pipe.w_counter);

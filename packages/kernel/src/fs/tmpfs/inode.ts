@@ -280,6 +280,8 @@ export class TmpfsInode extends Inode {
   }
 
   private checkPrefix(name: string): void {
+    if (/^(?:user|trusted|security)\.$/.test(name))
+      throw errno(EINVAL, 'the attribute name {} ends with its prefix', name);
     if (!/^(?:user|trusted|security)\../.test(name)) {
       throw errno(
         EOPNOTSUPP,
