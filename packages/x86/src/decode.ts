@@ -53,22 +53,33 @@ interface Choice {
   readonly byForm: (Row | undefined)[];
   /** By prefix * 256 + ModRM. */
   readonly byModrm: Map<number, Row>;
-  hasModrm: boolean;
-  /** Some row needs a mandatory prefix, so that 66, F3 and F2 select instead of modify. */
-  selects: boolean;
+  readonly hasModrm: boolean;
 }
 
+/** Rows by map and opcode; choices are made of them when an opcode is first decoded. */
+const candidates: Row[][][] = [[], [], [], []];
 const maps: (Choice | undefined)[][] = [[], [], [], []];
 
-function enter(row: Row, opcode: number): void {
-  const choice = (maps[row.map]![opcode] ??= {
+for (const row of rows) {
+  if (row.gate !== '' && !features.has(row.gate)) continue;
+  for (let i = 0; i < row.span; i++) (candidates[row.map]![row.opcode + i] ??= []).push(row);
+}
+
+function choiceOf(map: number, opcode: number): Choice | undefined {
+  const known = maps[map]![opcode];
+  const from = candidates[map]![opcode];
+  if (known || !from) return known;
+  const choice: Choice = {
     byForm: Array.from({ length: 64 }),
     byModrm: new Map(),
-    hasModrm: false,
-    selects: false,
-  });
-  choice.hasModrm ||= row.hasModrm;
-  choice.selects ||= row.prefix >= 0;
+    hasModrm: from.some((row) => row.hasModrm),
+  };
+  for (const row of from) enter(choice, row);
+  maps[map]![opcode] = choice;
+  return choice;
+}
+
+function enter(choice: Choice, row: Row): void {
   for (let prefix = 0; prefix < 4; prefix++) {
     if (row.prefix >= 0 && row.prefix !== prefix) continue;
     if (row.modrm >= 0) {
@@ -84,11 +95,6 @@ function enter(row: Row, opcode: number): void {
       if (!old || row.prefix >= 0 || row.digit > old.digit) choice.byForm[at] = row;
     }
   }
-}
-
-for (const row of rows) {
-  if (row.gate !== '' && !features.has(row.gate)) continue;
-  for (let i = 0; i < row.span; i++) enter(row, row.opcode + i);
 }
 
 /** Carries the position through one decode; module state keeps the hot path free of allocation. */
@@ -185,7 +191,7 @@ function decodeInstruction(insn: Insn): number {
     }
   }
   if (short) return DECODE_MORE;
-  const choice = maps[map]![byte];
+  const choice = choiceOf(map, byte);
   if (!choice) return DECODE_UD;
   const row = select(insn, choice, map, byte, operand66);
   if (short) return DECODE_MORE;
@@ -213,7 +219,7 @@ function select(
   const prefix = insn.rep === 1 ? 2 : insn.rep === 2 ? 3 : operand66 ? 1 : 0;
   if (!choice.hasModrm) {
     // 90 is NOP (or PAUSE) except with REX.B, where it is XCHG r8, rAX.
-    if (map === 0 && byte === 0x90 && insn.rex & 1) return maps[0]![0x91]!.byForm[0];
+    if (map === 0 && byte === 0x90 && insn.rex & 1) return choiceOf(0, 0x91)!.byForm[0];
     return choice.byForm[prefix * 16];
   }
   const modrm = fetch8();

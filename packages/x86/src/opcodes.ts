@@ -490,54 +490,75 @@ function parseOperand(text: string): OperandSpec {
   return { code: name[0] as OperandCode, size: name.slice(1), access, text: name };
 }
 
-function parseFlags(words: readonly string[], key: string): number {
-  const word = words.find((w) => w.startsWith(key));
-  let bits = 0;
-  for (const letter of word?.slice(2) ?? '') bits |= FLAG[letter]!;
-  return bits;
+/** What attributes say; lines with the same ones share it, which makes loading the table cheap. */
+interface Attributes {
+  readonly flags: Pick<Row, 'writes' | 'writesSometimes' | 'reads' | 'undefines'>;
+  readonly words: ReadonlySet<string>;
+  readonly values: ReadonlyMap<string, string>;
+  readonly size64: Row['size64'];
 }
 
-function widthsOf(
-  operands: readonly OperandSpec[],
-  words: readonly string[],
-  size64: Row['size64'],
-): Row['widths'] {
-  const sizes = operands.map((o) => o.size);
-  if (words.includes('wv')) sizes.push('v');
-  if (words.includes('wy')) sizes.push('y');
+function parseAttributes(text: string): Attributes {
+  const words = new Set(text.split(/ +/));
+  const bits: Record<string, number> = { W: 0, C: 0, R: 0, U: 0 };
+  const values = new Map<string, string>();
+  for (const word of words) {
+    if (word[1] === ':') for (const letter of word.slice(2)) bits[word[0]!]! |= FLAG[letter]!;
+    const at = word.indexOf('=');
+    if (at > 0) values.set(word.slice(0, at), word.slice(at + 1));
+  }
+  const { W, C, R, U } = bits as Record<'W' | 'C' | 'R' | 'U', number>;
+  return {
+    flags: { writes: W | U, writesSometimes: C, reads: R, undefines: U },
+    words,
+    values,
+    size64: words.has('d64') ? 'default' : words.has('f64') ? 'forced' : 'no',
+  };
+}
+
+function widthsOf(operands: readonly OperandSpec[], { words, size64 }: Attributes): Row['widths'] {
+  const has = (size: string): boolean => operands.some((o) => o.size === size);
   if (size64 === 'forced') return [];
-  if (sizes.includes('v') || sizes.includes('z'))
+  if (words.has('wv') || has('v') || has('z'))
     return size64 === 'default' ? [16, 64] : [16, 32, 64];
   if (size64 === 'default') return [16, 64];
-  return sizes.includes('y') ? [32, 64] : [];
+  return words.has('wy') || has('y') ? [32, 64] : [];
 }
+
+function cached<T>(parse: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    let value = known.get(text);
+    if (value === undefined) known.set(text, (value = parse(text)));
+    return value;
+  };
+}
+
+const operandsFrom = cached((text) => (text === '-' ? [] : text.split(',').map(parseOperand)));
+const attributesFrom = cached(parseAttributes);
 
 const MODRM_CODES = 'EGMVWUPQNRS';
 const MEMORY_CODES = 'EMWQO';
+const LINE = /^(\S+) +(\S+) +(\S+) *(.*)$/;
 
 function parseRow(line: string, id: number): Row {
-  const [code, name, operandText, ...words] = line.trim().split(/ +/);
+  const [, code, name, operandText, tail] = LINE.exec(line)!;
   const match = OPCODE.exec(code!);
   if (!match) throw new Error(`bad opcode ${code}`);
   const [, prefix, map, byte, plus, digit, mod, modrm] = match;
-  const operands = operandText === '-' ? [] : operandText!.split(',').map(parseOperand);
-  const size64 = words.includes('d64') ? 'default' : words.includes('f64') ? 'forced' : 'no';
-  const hasModrm =
-    digit !== undefined ||
-    mod !== undefined ||
-    modrm !== undefined ||
-    operands.some((o) => o.code === 'st' || MODRM_CODES.includes(o.code));
+  const operands = operandsFrom(operandText!);
+  const attributes = attributesFrom(tail!.trimEnd());
+  const { words, values, size64, flags } = attributes;
   const only = (codes: string): boolean => operands.some((o) => codes.includes(o.code));
   const form = mod === 'm' || only('M') ? 'mem' : mod === 'r' || only('RUN') ? 'reg' : 'any';
   const touchesMemory =
     form !== 'reg' && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== '');
-  const valueOf = (key: string): string =>
-    words.find((w) => w.startsWith(`${key}=`))?.slice(key.length + 1) ?? '';
+  const explicit = digit !== undefined || mod !== undefined || modrm !== undefined;
   const opcode = parseInt(byte!, 16);
   return {
     id,
     name: name!,
-    sem: valueOf('sem') || name!,
+    sem: values.get('sem') ?? name!,
     map: map === '' ? 0 : map === '0F' ? 1 : map === '0F38' ? 2 : 3,
     opcode,
     span: plus === '' ? 1 : 8 - (opcode & 7),
@@ -545,27 +566,27 @@ function parseRow(line: string, id: number): Row {
     digit: digit === undefined ? -1 : Number(digit),
     mod: form,
     modrm: modrm === undefined ? -1 : parseInt(modrm, 16),
-    hasModrm,
+    hasModrm: explicit || operands.some((o) => o.code === 'st' || MODRM_CODES.includes(o.code)),
     operands,
-    writes: parseFlags(words, 'W:') | parseFlags(words, 'U:'),
-    writesSometimes: parseFlags(words, 'C:'),
-    reads: parseFlags(words, 'R:'),
-    undefines: parseFlags(words, 'U:'),
-    lock: words.includes('lock'),
+    writes: flags.writes,
+    writesSometimes: flags.writesSometimes,
+    reads: flags.reads,
+    undefines: flags.undefines,
+    lock: words.has('lock'),
     size64,
-    end: words.includes('end'),
-    rep: words.includes('rep'),
-    address32: words.includes('a32'),
-    indexed: words.includes('x'),
-    mayFault: words.includes('fault') || touchesMemory,
-    faultsAlways: words.includes('fault'),
-    widths: widthsOf(operands, words, size64 as Row['size64']),
-    gate: valueOf('gate'),
+    end: words.has('end'),
+    rep: words.has('rep'),
+    address32: words.has('a32'),
+    indexed: words.has('x'),
+    mayFault: words.has('fault') || touchesMemory,
+    faultsAlways: words.has('fault'),
+    widths: widthsOf(operands, attributes),
+    gate: values.get('gate') ?? '',
   };
 }
 
 function parseTable(text: string): Row[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const lines = text.split('\n').filter((line) => line !== '');
   return lines.map(parseRow);
 }
 

@@ -150,6 +150,7 @@ export class CodePages {
 
   /** Gives retired chunks back; only while no record executes. */
   reclaim(): void {
+    if (this.#retired.length === 0) return;
     for (const chunk of this.#retired) {
       this.#owners[chunk] = undefined;
       this.#free.push(chunk);

@@ -19,7 +19,7 @@ import {
   SLOT_EA,
 } from '../layout.ts';
 import { walk } from '../mmu.ts';
-import { fingerprint, RESERVED, shapes, type Shape } from './handlers.ts';
+import { fingerprint, handlerCount, RESERVED, shapeOf, type Shape } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
 import { Tier0Target } from './target.ts';
@@ -204,7 +204,8 @@ export function generateTier0(names = false): Uint8Array {
   const { module } = generator;
   if (names) functions.forEach((index, i) => module.nameFunc(index, `micro ${i}`));
   while (functions.length < RESERVED) functions.push(invalid);
-  for (const shape of shapes) {
+  for (let handler = RESERVED; handler < handlerCount; handler++) {
+    const shape = shapeOf(handler);
     const index = generator.shape(shape);
     functions.push(index);
     if (names) module.nameFunc(index, nameOf(shape));

@@ -66,44 +66,45 @@ function dimensions(row: Row): Omit<RowHandlers, 'first'> {
 }
 
 /** Ibs and Iz differ in the encoding only. */
-const operandKey = (o: OperandSpec): string =>
-  o.code === 'J'
-    ? 'J'
-    : `${o.access}${o.code}${o.size === 'bs' ? 'z' : o.size}${o.code === 'fixed' ? o.text : ''}`;
+function operandKey({ code, access, size, text }: OperandSpec): string {
+  if (code === 'J') return 'J';
+  return access + code + (size === 'bs' ? 'z' : size) + (code === 'fixed' ? text : '');
+}
+
+const operandKeys = new Map<readonly OperandSpec[], string>();
+
+/** Rows with the same operands share the list of them. */
+function operandsKey(operands: readonly OperandSpec[]): string {
+  let key = operandKeys.get(operands);
+  if (key === undefined) operandKeys.set(operands, (key = operands.map(operandKey).join()));
+  return key;
+}
 
 /** Rows that mean the same share handlers (jcc short and near, movups and movupd). */
 function keyOf(row: Row): string {
-  const flags = `${row.writes},${row.writesSometimes}`;
-  const condition = /^(jcc|cmovcc|setcc)$/.test(row.sem) ? row.opcode & 15 : '';
-  return [
-    row.sem,
-    condition,
-    row.operands.map(operandKey).join(),
-    flags,
-    row.mod,
-    row.widths.join(),
-    row.size64,
-  ].join('|');
+  const { sem, writes, writesSometimes, mod, size64 } = row;
+  const condition = sem === 'jcc' || sem === 'cmovcc' || sem === 'setcc' ? row.opcode & 15 : '';
+  return `${sem}|${condition}|${operandsKey(row.operands)}|${writes},${writesSometimes}|${mod}|${row.widths.length}|${size64}`;
 }
 
-/** Handlers 0 … RESERVED-1 are the machine's own micro-operations (tier0/micro.ts). */
+/** Handlers 0 … RESERVED-1 are the machine's own micro-operations (record.ts). */
 export const RESERVED = 16;
 
-export const shapes: Shape[] = [];
+/** Distinct sets of handlers in the order of their numbers. */
+const sets: { row: Row; handlers: RowHandlers }[] = [];
 const byKey = new Map<string, RowHandlers>();
+let count = RESERVED;
 
 function handlersOf(row: Row): RowHandlers {
   const key = keyOf(row);
   const known = byKey.get(key);
   const wanted = dimensions(row);
   if (known && known.forms.length >= wanted.forms.length) return known;
-  const made: RowHandlers = { first: RESERVED + shapes.length, ...wanted };
-  for (const width of made.widths)
-    for (const form of made.forms)
-      for (const live of made.lives)
-        for (const rep of made.reps) shapes.push({ row, width, form, live, rep });
-  byKey.set(key, made);
-  return made;
+  const handlers: RowHandlers = { first: count, ...wanted };
+  count += wanted.widths.length * wanted.forms.length * wanted.lives.length * wanted.reps.length;
+  sets.push({ row, handlers });
+  byKey.set(key, handlers);
+  return handlers;
 }
 
 /** By row id. */
@@ -135,24 +136,33 @@ const FUSED: Record<string, readonly number[]> = {
   inc: [4, 5],
 };
 
-function isFusable({ row, width, form, live }: Shape): boolean {
-  if (!live || width === 16 || form === 'indexed') return false;
-  return form === 'reg' || row.sem === 'cmp' || row.sem === 'test';
-}
+/** Handlers from here on execute more than one instruction; these are their shapes. */
+const plainHandlers = count;
+const combined: Shape[] = [];
 
 /** Handler of a pair: by handler of the first * 16 + condition. */
 const fusedNumbers = new Map<number, number>();
 
-const plainShapes = shapes.length;
-for (let number = 0; number < plainShapes; number++) {
-  const shape = shapes[number]!;
-  const conditions = FUSED[shape.row.sem];
-  if (!conditions || !isFusable(shape)) continue;
-  for (const condition of conditions) {
-    const fused = rows.find((row) => row.sem === 'jcc' && row.opcode === 0x70 + condition)!;
-    fusedNumbers.set((RESERVED + number) * 16 + condition, RESERVED + shapes.length);
-    shapes.push({ ...shape, fused });
+const jumps = rows.filter((row) => row.sem === 'jcc' && row.map === 0);
+
+function addFused(first: Shape, number: number): void {
+  for (const condition of FUSED[first.row.sem]!) {
+    fusedNumbers.set(number * 16 + condition, plainHandlers + combined.length);
+    combined.push({ ...first, fused: jumps[condition]! });
   }
+}
+
+for (const { row, handlers } of sets) {
+  if (!FUSED[row.sem]) continue;
+  for (const width of handlers.widths)
+    for (const form of handlers.forms) {
+      const isComparison = row.sem === 'cmp' || row.sem === 'test';
+      if (width === 16 || form === 'indexed' || (form === 'mem' && !isComparison)) continue;
+      addFused(
+        { row, width, form, live: true, rep: 0 },
+        handlerNumber(handlers, width, form, true, 0),
+      );
+    }
 }
 
 /** The handler that executes an instruction and the Jcc behind it, if there is one. */
@@ -186,21 +196,21 @@ const PAIR_SECOND: readonly string[] = [
   'jmp Jz 64 reg',
 ];
 
-function shapeNumber(text: string): number {
-  const number = shapes.findIndex(({ row, width, form, live, fused }) => {
-    const operands = row.operands.map((o) => o.text).join();
-    return live && !fused && `${row.sem} ${operands} ${width} ${form}` === text;
-  });
-  if (number < 0) throw new Error(`no handler ${text}`);
-  return number;
+/** The number of a handler described as above. */
+function numberOf(text: string): number {
+  const [sem, operands, width, form] = text.split(' ');
+  const row = rows.find((r) => r.sem === sem && r.operands.map((o) => o.text).join() === operands);
+  if (!row) throw new Error(`no row ${text}`);
+  return handlerNumber(rowHandlers[row.id]!, Number(width), form as Form, true, 0);
 }
 
 const pairNumbers = new Map<number, number>();
 
-for (const first of PAIR_FIRST.map(shapeNumber))
-  for (const second of PAIR_SECOND.map(shapeNumber)) {
-    pairNumbers.set(pairKey(RESERVED + first, RESERVED + second), RESERVED + shapes.length);
-    shapes.push({ ...shapes[first]!, second: shapes[second]! });
+const seconds = PAIR_SECOND.map(numberOf);
+for (const first of PAIR_FIRST.map(numberOf))
+  for (const second of seconds) {
+    pairNumbers.set(pairKey(first, second), plainHandlers + combined.length);
+    combined.push({ ...shapeOf(first), second: shapeOf(second) });
   }
 
 function pairKey(first: number, second: number): number {
@@ -212,10 +222,36 @@ export function pairNumber(first: number, second: number): number | undefined {
   return pairNumbers.get(pairKey(first, second));
 }
 
+/** One past the last handler. */
+export const handlerCount: number = plainHandlers + combined.length;
+
+/** What a handler executes. */
+export function shapeOf(handler: number): Shape {
+  if (handler >= plainHandlers) return combined[handler - plainHandlers]!;
+  let low = 0;
+  for (let high = sets.length; high - low > 1;) {
+    const middle = (low + high) >> 1;
+    if (sets[middle]!.handlers.first <= handler) low = middle;
+    else high = middle;
+  }
+  const { row, handlers } = sets[low]!;
+  const { widths, forms, lives, reps, first } = handlers;
+  let rest = handler - first;
+  const digit = <T>(of: readonly T[]): T => {
+    const value = of[rest % of.length]!;
+    rest = Math.floor(rest / of.length);
+    return value;
+  };
+  const rep = digit(reps);
+  const live = digit(lives);
+  const form = digit(forms);
+  return { row, width: digit(widths), form, live, rep };
+}
+
 /** Names this set of handlers; a stored module of another one must not be used. */
 export function fingerprint(): number {
-  const text = [...byKey.keys()].join() + shapes.length;
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  let hash = handlerCount;
+  for (const key of byKey.keys())
+    for (let i = 0; i < key.length; i += 3) hash = Math.imul(hash ^ key.charCodeAt(i), 0x0100_0193);
   return hash | 0;
 }

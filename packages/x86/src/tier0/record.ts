@@ -11,7 +11,7 @@
  *         i64  immediate, or the address of the next instruction
  *         u32  record of the branch target, u32 of the next block   (branches)
  */
-import { RESERVED, shapes, type Shape } from './handlers.ts';
+import { RESERVED, shapeOf, type Shape } from './handlers.ts';
 
 export const REC_REG = 2;
 export const REC_RM = 3;
@@ -64,7 +64,7 @@ const layouts: (Layout | undefined)[] = [];
 
 /** The layout of an instruction handler's records. Kept once made: most handlers are never used. */
 export function layoutOfHandler(handler: number): Layout {
-  return (layouts[handler] ??= layoutOf(shapes[handler - RESERVED]!));
+  return (layouts[handler] ??= layoutOf(shapeOf(handler)));
 }
 
 /** Bytes of a handler's records. */
