@@ -37,7 +37,7 @@ export function vfs_caches_init(kernel: Kernel): void {
 }
 
 /** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */
-export function mnt_init(current: Current, data = 'mode=755'): void {
+export function mnt_init(current: Current, data = 'mode=755,size=80%,nr_inodes=262144'): void {
   const root = mount_rootfs(current, 'tmpfs', 0, data);
   current.fs = new FsStruct(root, root);
   current.files = new FilesStruct();

@@ -23,6 +23,8 @@ import { fd, flags, inArray, inOutStruct, int, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 const SPLICE_F_NONBLOCK = 2;
+/** A call moves no more, so that other tasks get their turn; callers expect short counts. */
+const MAX_TRANSFER = 64 << 20;
 
 function wantRead(file: File): void {
   if (!file.readable) throw errno(EBADF, '{} is not open for reading', file.path);
@@ -108,7 +110,7 @@ export function sys_sendfile(
       0,
       (to.flags & O_NONBLOCK) !== 0,
     );
-  return transfer(current, from, to, Math.min(count, MAX_RW_COUNT), offset, 0);
+  return transfer(current, from, to, Math.min(count, MAX_TRANSFER), offset, 0);
 }
 
 function noReader(current: Current, pipe: Pipe, what: File): void {
