@@ -74,7 +74,8 @@ function do_epoll_wait(
   max: number,
   timeout: number,
 ): number {
-  if (max <= 0 || max > EP_MAX_EVENTS) throw errno(EINVAL, 'epoll_wait: room for {} events is not between 1 and the maximum', max);
+  if (max <= 0 || max > EP_MAX_EVENTS)
+    throw errno(EINVAL, 'epoll_wait: room for {} events is not between 1 and the maximum', max);
   const ep = epollOf(task, epfd);
   const state = (task.callState ??= {
     deadline:

@@ -12,6 +12,10 @@ export class Timekeeper implements Clock {
   private base: number;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds. */
   offset_real: bigint;
+  /** offset_real in seconds and nanoseconds. */
+  private split = 0n;
+  private splitSec = 0;
+  private splitNsec = 0;
 
   static {
     serializable('Timekeeper', this);
@@ -36,8 +40,17 @@ export class Timekeeper implements Clock {
   }
 
   realtime(): { sec: number; nsec: number } {
-    const ns = this.realtimeNs();
-    return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) };
+    // File systems ask for every change of an inode: no BigInt on this path.
+    if (this.split !== this.offset_real) {
+      this.split = this.offset_real;
+      this.splitSec = Number(this.split / 1_000_000_000n);
+      this.splitNsec = Number(this.split % 1_000_000_000n);
+    }
+    const now = this.now();
+    const sec = Math.floor(now / 1e9);
+    const nsec = this.splitNsec + (now - sec * 1e9);
+    const carry = nsec >= 1e9 ? 1 : 0;
+    return { sec: this.splitSec + sec + carry, nsec: nsec - carry * 1e9 };
   }
 
   /** The host's monotonic time of a kernel time, for Host.idleUntil. */
