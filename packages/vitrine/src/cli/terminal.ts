@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeSync } from 'node:fs';
 
 /** Writes all of it to a descriptor of this process; rejects when nobody reads (EPIPE). */
@@ -28,6 +29,8 @@ export function enterRawMode(): () => void {
     if (stdin.isRaw) stdin.setRawMode(false);
   };
   stdin.setRawMode(true);
+  // Node leaves output processing on; the machine's own terminal does that. What was set before comes back with the rest.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   process.on('exit', restore);
   return restore;
 }
