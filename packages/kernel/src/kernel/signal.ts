@@ -405,7 +405,8 @@ export function is_orphaned_pgrp(pgrp: Pid, except: Task | null = null): boolean
   for (const task of pgrp.tasks.pgid) {
     if (task === except || (task.dead && task.signal.threads.size === 0)) continue;
     const parent = task.real_parent;
-    if (parent === null || parent.pid === 1) continue;
+    // Linux leaves out children of the global init. PID 1 here is a container's: it may be a shell with jobs of its own.
+    if (parent === null) continue;
     if (parent.signal.pgrp !== pgrp && parent.signal.session === task.signal.session) return false;
   }
   return true;
