@@ -97,6 +97,7 @@ class Generator implements Linker {
     const target = new Tier0Target(second, size);
     b.target = target;
     this.instruction(b, second);
+    if (second.fused) this.instruction(b, { ...second, row: second.fused });
     if (!target.ended) target.next(b, record.layoutOf(second).size);
   }
 

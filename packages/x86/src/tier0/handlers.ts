@@ -206,12 +206,36 @@ function numberOf(text: string): number {
 
 const pairNumbers = new Map<number, number>();
 
-const seconds = PAIR_SECOND.map(numberOf);
-for (const first of PAIR_FIRST.map(numberOf))
-  for (const second of seconds) {
-    pairNumbers.set(pairKey(first, second), plainHandlers + combined.length);
-    combined.push({ ...shapeOf(first), second: shapeOf(second) });
-  }
+/** What often stands before a comparison and its jump on zero or not zero, and those comparisons. */
+const BEFORE_COMPARISON: readonly string[] = [
+  'mov Ev,Gv 64 reg',
+  'mov Gv,Ev 64 mem',
+  'mov Gb,Eb 8 mem',
+  'movzx Gv,Eb 32 mem',
+  'inc Ev 64 reg',
+  'add Ev,Iz 64 reg',
+];
+const COMPARISONS: readonly string[] = [
+  'cmp Eb,Ib 8 mem',
+  'cmp Eb,Ib 8 reg',
+  'test Eb,Gb 8 reg',
+  'test Ev,Gv 32 reg',
+  'test Ev,Gv 64 reg',
+];
+
+function addPairs(firsts: readonly number[], seconds: readonly number[]): void {
+  for (const first of firsts)
+    for (const second of seconds) {
+      pairNumbers.set(pairKey(first, second), plainHandlers + combined.length);
+      combined.push({ ...shapeOf(first), second: shapeOf(second) });
+    }
+}
+
+addPairs(PAIR_FIRST.map(numberOf), PAIR_SECOND.map(numberOf));
+addPairs(
+  BEFORE_COMPARISON.map(numberOf),
+  COMPARISONS.map(numberOf).flatMap((number) => [4, 5].map((zero) => fusedNumber(number, zero)!)),
+);
 
 function pairKey(first: number, second: number): number {
   return first * 65536 + second;
