@@ -43,6 +43,11 @@ const REST_WRITABLE: number = TF | DF | NT | AC | ID;
 /** Bit 1 is always set, and so is IF in user mode. */
 const REST_FIXED = 0x202;
 
+/** Semantics that address the stack by themselves. */
+const STACK_OPERATIONS: ReadonlySet<string> = new Set(
+  'push pop pushf popf call call_indirect ret leave enter push_segment pop_segment'.split(' '),
+);
+
 const toPair = (va: number): bigint => BigInt.asUintN(64, BigInt(va));
 
 /** The processor: tier 0 and its translator around one RAM. */
@@ -291,7 +296,7 @@ export class Machine implements Cpu {
     const isOperand =
       !insn.isReg &&
       BigInt.asUintN(64, this.ram.u64[L.FAULT_ADDRESS >> 3]!) === this.effectiveAddress(insn);
-    if (/^(push|pop|call|ret|leave|enter)/.test(insn.row.sem) && !isOperand) return true;
+    if (STACK_OPERATIONS.has(insn.row.sem) && !isOperand) return true;
     return !insn.isReg && insn.segment === SEG_NONE && (insn.base === 4 || insn.base === 5);
   }
 

@@ -76,8 +76,8 @@ C2 ret Iw f64 fault end
 C3 ret - f64 fault end
 C6/0 mov =Eb,Ib x
 C7/0 mov =Ev,Iz x
-C8 enter Iw,Ib fault
-C9 leave - fault
+C8 enter Iw,Ib d64 wv fault
+C9 leave - d64 wv fault
 CA retf Iw sem=unsupported fault
 CB retf - sem=unsupported fault
 CC int3 - end

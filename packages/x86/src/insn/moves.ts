@@ -107,39 +107,43 @@ function popInto(b: Builder, dst: Operand): void {
 
 /** Iw,Ib share the immediate: the nesting level is in bits 16 and up. */
 const enter: Semantics = (b, [frame]) => {
-  const packed = b.get(frame!);
+  const packed = b.wrap(b.get(frame!));
   const level = b.and(b.shrU(packed, b.i32(16)), b.i32(31));
-  const rsp = b.var(b.sub(b.reg(RSP, 64), b.i64(8)));
+  const slot = b.i64(b.width / 8);
+  const load = Builder.loadOf(b.width);
+  const store = Builder.storeOf(b.width);
+  const narrow = (value: Node): Node => (b.width === 16 ? b.wrap(value) : value);
+  const rsp = b.var(b.sub(b.reg(RSP, 64), slot));
   const rbp = b.var(b.reg(RBP, 64));
-  b.write('i64.store', b.value(rsp), b.value(rbp));
+  b.write(store, b.value(rsp), narrow(b.value(rbp)));
   const base = b.value(rsp);
   b.if(level, () => {
     const left = b.var(b.sub(level, b.i32(1)));
     b.if(b.value(left), () =>
       b.loop(() => {
-        b.assign(rbp, b.sub(b.value(rbp), b.i64(8)));
-        b.assign(rsp, b.sub(b.value(rsp), b.i64(8)));
-        b.write('i64.store', b.value(rsp), b.read('i64.load', b.value(rbp)));
+        b.assign(rbp, b.sub(b.value(rbp), slot));
+        b.assign(rsp, b.sub(b.value(rsp), slot));
+        b.write(store, b.value(rsp), b.read(load, b.value(rbp)));
         b.assign(left, b.sub(b.value(left), b.i32(1)));
         return b.value(left);
       }),
     );
-    b.assign(rsp, b.sub(b.value(rsp), b.i64(8)));
-    b.write('i64.store', b.value(rsp), base);
+    b.assign(rsp, b.sub(b.value(rsp), slot));
+    b.write(store, b.value(rsp), narrow(base));
   });
   const size = b.extendU(b.and(packed, b.i32(0xffff)));
   const top = b.sub(b.value(rsp), size);
   // A write at the final RSP must be possible, though there is none.
-  b.target.translate(b, top, 8, true);
+  b.target.translate(b, top, b.width / 8, true);
   b.setReg(RSP, 64, top);
-  b.setReg(RBP, 64, base);
+  b.setReg(RBP, b.width, narrow(base));
 };
 
 const leave: Semantics = (b) => {
   const frame = b.reg(RBP, 64);
-  const saved = b.read('i64.load', frame);
-  b.setReg(RSP, 64, b.add(frame, b.i64(8)));
-  b.setReg(RBP, 64, saved);
+  const saved = b.read(Builder.loadOf(b.width), frame);
+  b.setReg(RSP, 64, b.add(frame, b.i64(b.width / 8)));
+  b.setReg(RBP, b.width, saved);
 };
 
 /** The segment base is in the ModRM.rm slot of instructions without ModRM. */
