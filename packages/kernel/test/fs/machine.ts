@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Cpu } from '@vitrine/x86/cpu.ts';
 import { createCpu } from '@vitrine/x86/machine.ts';
 import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Path } from '../../src/fs/dcache.ts';
 import { path_lookupat } from '../../src/fs/namei.ts';
 import { type Vmlinux, start_kernel } from '../../src/init/main.ts';
+import { restore, snapshot } from '../../src/init/snapshot.ts';
 import { spawn } from '../../src/init/spawn.ts';
 import type { Tty } from '../../src/drivers/tty/tty.ts';
 import { hvc_alloc } from '../../src/drivers/tty/tty_io.ts';
@@ -19,12 +21,16 @@ export interface Booted {
   readonly tty: Tty;
 }
 
+let module: WebAssembly.Module | undefined;
+
+function newCpu(ramSize: number): Cpu {
+  module ??= new WebAssembly.Module(generateTier0() as unknown as ArrayBuffer);
+  return createCpu({ ramSize, module });
+}
+
 /** A machine with busybox, /dev, /proc when there is one, and a console that nobody reads. */
 export function boot(options: { memory?: number; files?: RootEntry[] } = {}): Booted {
-  const cpu = createCpu({
-    ramSize: options.memory ?? 256 << 20,
-    module: new WebAssembly.Module(generateTier0() as unknown as ArrayBuffer),
-  });
+  const cpu = newCpu(options.memory ?? 256 << 20);
   let virtual = 0;
   const kernel = start_kernel({
     host: {
@@ -49,13 +55,13 @@ export function at(kernel: Vmlinux, path: string): Path {
 
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
-/** Runs argv on the console to its end. */
+/** Runs argv on the console to its end. With `moving`, each slice goes on in a new machine made from a snapshot. */
 export function run(
   booted: Booted,
   argv: string[],
-  input = '',
-): { status: number; output: string } {
-  const { kernel, tty } = booted;
+  options: { input?: string; moving?: boolean } = {},
+): { status: number; output: string; snapshots: number } {
+  let { kernel, tty } = booted;
   const path = at(kernel, '/dev/hvc0');
   const file = new TtyFile(kernel.swapper, path, 2, tty, false);
   spawn(kernel, {
@@ -65,13 +71,18 @@ export function run(
     tty,
   });
   let output = '';
-  let left = Buffer.from(input, 'latin1');
-  for (let i = 0; i < 2000; i++) {
+  let snapshots = 0;
+  let left = Buffer.from(options.input ?? '', 'latin1');
+  for (let i = 0; i < 3000; i++) {
     if (left.length > 0) left = left.subarray(tty.input(left));
-    const state = kernel.run(20e6);
+    const state = kernel.run(options.moving ? 1e6 : 20e6);
     output += latin1(tty.takeOutput(1 << 20));
-    if (state === 'halted') return { status: kernel.halted!.status, output };
+    if (state === 'halted') return { status: kernel.halted!.status, output, snapshots };
     if (state === 'idle' && left.length === 0) break;
+    if (!options.moving) continue;
+    kernel = restore(snapshot(kernel), { host: kernel.host, cpu: newCpu(kernel.ram.size) });
+    tty = kernel.vfs.ttys.consoles[0]!;
+    snapshots++;
   }
-  return { status: -1, output };
+  return { status: -1, output, snapshots };
 }

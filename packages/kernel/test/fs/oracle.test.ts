@@ -14,20 +14,41 @@ const possible =
 const built = possible ? mkdtempSync(join(tmpdir(), 'vitrine-fs-')) : '';
 const busybox = existsSync(join(import.meta.dirname, '../../../image/dist/busybox'));
 
-describe.skipIf(!possible || !busybox)('files as Linux has them', () => {
-  for (const source of readdirSync(sources)) {
-    const name = source.replace(/\.c$/, '');
-    it(
-      name,
-      () => {
-        const program = join(built, name);
-        execFileSync('musl-gcc', ['-static', '-O1', '-w', '-o', program, join(sources, source)]);
-        const native = spawnSync(program, { encoding: 'latin1', input: '', timeout: 15000 });
-        const machine = boot({ files: [file(`bin/${name}`, readFileSync(program), 0o755)] });
-        const here = run(machine, [`/bin/${name}`]);
-        expect(here.output.replaceAll('\r\n', '\n')).toBe(native.stdout);
-      },
-      60_000,
-    );
+const programs = readdirSync(sources).map((source) => source.replace(/\.c$/, ''));
+
+function build(name: string): string {
+  const program = join(built, name);
+  if (!existsSync(program)) {
+    execFileSync('musl-gcc', ['-static', '-O1', '-w', '-o', program, join(sources, `${name}.c`)]);
   }
+  return program;
+}
+
+/** What the program prints here, and in Vitrine. */
+function both(name: string, moving: boolean): { native: string; here: string; snapshots: number } {
+  const program = build(name);
+  const native = spawnSync(program, { encoding: 'latin1', input: '', timeout: 15_000 });
+  const machine = boot({
+    memory: 64 << 20,
+    files: [file(`bin/${name}`, readFileSync(program), 0o755)],
+  });
+  const { output, snapshots } = run(machine, [`/bin/${name}`], { moving });
+  return { native: native.stdout, here: output.replaceAll('\r\n', '\n'), snapshots };
+}
+
+describe.skipIf(!possible || !busybox)('files as Linux has them', () => {
+  it.each(programs)('%s', { timeout: 60_000 }, (name) => {
+    const { native, here } = both(name, false);
+    expect(here).toBe(native);
+  });
+
+  it.each(['unix', 'tty'])(
+    '%s, moved to a new machine at every moment',
+    { timeout: 60_000 },
+    (name) => {
+      const { native, here, snapshots } = both(name, true);
+      expect(here).toBe(native);
+      expect(snapshots).toBeGreaterThan(3);
+    },
+  );
 });

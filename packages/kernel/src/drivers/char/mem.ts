@@ -11,6 +11,7 @@ import { File } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
 import { MINOR, MKDEV } from '../../fs/kdev_t.ts';
 import type { CharDriver } from '../../fs/vfs.ts';
+import { kmsg_open } from './kmsg.ts';
 import { RandomFile } from './random.ts';
 
 /** Character devices of major 1 (analogous to drivers/char/mem.c). */
@@ -92,6 +93,8 @@ export class MemDriver implements CharDriver {
       case 8:
       case 9:
         return new RandomFile(current, path, flags);
+      case 11:
+        return kmsg_open(current, path, flags);
       default:
         throw errno(ENXIO, 'memory device 1:{} ({}) does not exist', minor, path);
     }
@@ -99,6 +102,7 @@ export class MemDriver implements CharDriver {
 }
 
 export function chr_dev_init(kernel: Kernel): void {
+  devtmpfs_create_node(kernel, 'kmsg', 0o20644, MKDEV(MEM_MAJOR, 11));
   kernel.vfs.register_chrdev(MEM_MAJOR, null, 'mem', new MemDriver());
   for (const [minor, name] of [
     [3, 'null'],
