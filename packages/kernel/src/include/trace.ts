@@ -28,6 +28,7 @@ export class Tracepoint<E extends object> {
 
 /** Every tracepoint's event. A subsystem adds its own by declaration merging next to the code that emits it. */
 export interface TraceEvents {
+  /** `args`: the six registers as signed 64-bit integers (rounded beyond ±2^53). */
   sys_enter: { pid: number; nr: number; args: readonly number[] };
   sys_exit: { pid: number; nr: number; ret: number; reason: string | null };
   sched_switch: { prev: number; prev_comm: string; next: number; next_comm: string };

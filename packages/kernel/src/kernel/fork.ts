@@ -126,7 +126,12 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.personality = current.personality;
   child.no_new_privs = current.no_new_privs;
   child.timer_slack = current.timer_slack;
-  child.policy = current.policy;
+  if (!current.sched_reset_on_fork) {
+    child.policy = current.policy;
+    child.rt_priority = current.rt_priority;
+    child.sched_reset_on_fork = false;
+  } else if (child.se.nice < 0) child.se.set_nice(0);
+  child.ioprio = current.ioprio;
   child.start_time = kernel.clock.now();
   if ((flags & (C.CLONE_VM | C.CLONE_VFORK)) !== C.CLONE_VM) {
     child.sas_ss_sp = current.sas_ss_sp;

@@ -108,8 +108,14 @@ export class Task implements Current, Waiter, TimerOwner {
   no_new_privs = false;
   /** setuid passed RLIMIT_NPROC: the next execve fails (PF_NPROC_EXCEEDED). */
   nproc_exceeded = false;
-  /** SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE. */
+  /** SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO or SCHED_RR. */
   policy = 0;
+  /** 1 to 99 under SCHED_FIFO and SCHED_RR, else 0. */
+  rt_priority = 0;
+  /** ioprio_set(2). */
+  ioprio = 0;
+  /** SCHED_RESET_ON_FORK. */
+  sched_reset_on_fork = false;
   personality = 0;
   timer_slack = 50_000;
   kthread = false;

@@ -12,7 +12,7 @@ import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
 import { VM_LOCKED, VM_LOCKONFAULT } from '../mm/vma.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { choice, fd, flags, hex as hexArg, off, outBuf, ptr, size } from './kinds.ts';
+import { choice, fd, flags, off, outBuf, ptr, size } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 function sys_mmap(
@@ -167,18 +167,18 @@ function sys_remap_file_pages(
 }
 
 export const MM: readonly SyscallRow[] = [
-  row(NR.__NR_mmap, 'mmap', [hexArg, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
-  row(NR.__NR_mprotect, 'mprotect', [hexArg, size, flags('prot')], FULL, sys_mprotect),
-  row(NR.__NR_munmap, 'munmap', [hexArg, size], FULL, sys_munmap),
+  row(NR.__NR_mmap, 'mmap', [ptr, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
+  row(NR.__NR_mprotect, 'mprotect', [ptr, size, flags('prot')], FULL, sys_mprotect),
+  row(NR.__NR_munmap, 'munmap', [ptr, size], FULL, sys_munmap),
   row(NR.__NR_brk, 'brk', [ptr], FULL, sys_brk),
-  row(NR.__NR_mremap, 'mremap', [hexArg, size, size, flags('mremap'), hexArg], FULL, sys_mremap),
-  row(NR.__NR_msync, 'msync', [hexArg, size, flags('msync')], FULL, sys_msync),
-  row(NR.__NR_mincore, 'mincore', [hexArg, size, outBuf()], FULL, sys_mincore),
-  row(NR.__NR_madvise, 'madvise', [hexArg, size, choice('madvise')], partial('huge-page and merging advice is accepted and has no effect'), sys_madvise), // prettier-ignore
-  row(NR.__NR_mlock, 'mlock', [hexArg, size], FULL, sys_mlock),
-  row(NR.__NR_mlock2, 'mlock2', [hexArg, size, flags('mlock2')], FULL, sys_mlock2),
-  row(NR.__NR_munlock, 'munlock', [hexArg, size], FULL, sys_munlock),
+  row(NR.__NR_mremap, 'mremap', [ptr, size, size, flags('mremap'), ptr], FULL, sys_mremap),
+  row(NR.__NR_msync, 'msync', [ptr, size, flags('msync')], FULL, sys_msync),
+  row(NR.__NR_mincore, 'mincore', [ptr, size, outBuf()], FULL, sys_mincore),
+  row(NR.__NR_madvise, 'madvise', [ptr, size, choice('madvise')], partial('huge-page and merging advice is accepted and has no effect'), sys_madvise), // prettier-ignore
+  row(NR.__NR_mlock, 'mlock', [ptr, size], FULL, sys_mlock),
+  row(NR.__NR_mlock2, 'mlock2', [ptr, size, flags('mlock2')], FULL, sys_mlock2),
+  row(NR.__NR_munlock, 'munlock', [ptr, size], FULL, sys_munlock),
   row(NR.__NR_mlockall, 'mlockall', [flags('mlockall')], FULL, sys_mlockall),
   row(NR.__NR_munlockall, 'munlockall', [], FULL, sys_munlockall),
-  row(NR.__NR_remap_file_pages, 'remap_file_pages', [hexArg, size, flags('prot'), size, flags('mmap')], FULL, sys_remap_file_pages), // prettier-ignore
+  row(NR.__NR_remap_file_pages, 'remap_file_pages', [ptr, size, flags('prot'), size, flags('mmap')], FULL, sys_remap_file_pages), // prettier-ignore
 ];

@@ -1,13 +1,19 @@
-import { CAP_SYS_NICE } from '@vitrine/uapi/capability.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_NICE } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
-import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE } from '@vitrine/uapi/resource.ts';
+import {
+  PRIO_PGRP,
+  PRIO_PROCESS,
+  PRIO_USER,
+  RLIMIT_NICE,
+  RLIMIT_RTPRIO,
+} from '@vitrine/uapi/resource.ts';
 import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { for_each_process } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, inBuf, inStruct, int, outBuf, outStruct, pid, ptr, uint } from './kinds.ts';
+import { choice, hex, inBuf, inStruct, int, outBuf, outStruct, pid, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { putTimespec } from './timespec.ts';
 
@@ -94,7 +100,8 @@ function sys_sched_setaffinity(task: Task, who: number, length: number, address:
 }
 
 function sys_sched_getscheduler(task: Task, who: number): number {
-  return find(task, who, 'sched_getscheduler').policy;
+  const target = find(task, who, 'sched_getscheduler');
+  return target.policy | (target.sched_reset_on_fork ? C.SCHED_RESET_ON_FORK : 0);
 }
 
 function setPolicy(task: Task, target: Task, policy: number, priority: number, call: string): void {
@@ -103,15 +110,22 @@ function setPolicy(task: Task, target: Task, policy: number, priority: number, c
   if (base === C.SCHED_FIFO || base === C.SCHED_RR) {
     if (priority < 1 || priority > 99)
       throw errno(E.EINVAL, '{}: real-time priority {} is not between 1 and 99', call, priority);
-    if (!capable(task.cred, CAP_SYS_NICE))
-      throw errno(E.EPERM, '{}: real-time policies need CAP_SYS_NICE or RLIMIT_RTPRIO', call);
-    throw errno(E.EINVAL, '{}: this kernel is built without the real-time classes', call);
+    const limit = target.rlimit(RLIMIT_RTPRIO);
+    if (!capable(task.cred, CAP_SYS_NICE) && priority > limit)
+      throw errno(E.EPERM, '{}: real-time priority {} needs CAP_SYS_NICE or RLIMIT_RTPRIO (now {})', call, priority, limit); // prettier-ignore
+    setClass(task, target, policy, base, priority);
+    return;
   }
   if (![C.SCHED_NORMAL, C.SCHED_BATCH, C.SCHED_IDLE].includes(base))
     throw errno(E.EINVAL, '{}: there is no policy {}', call, base);
   if (priority !== 0)
     throw errno(E.EINVAL, '{}: policy {} takes priority 0, not {}', call, base, priority);
-  target.policy = base;
+  setClass(task, target, policy, base, 0);
+}
+
+function setClass(task: Task, target: Task, policy: number, base: number, priority: number): void {
+  target.sched_reset_on_fork = (policy & C.SCHED_RESET_ON_FORK) !== 0;
+  task.kernel.sched.set_policy(target, base, priority);
 }
 
 function sys_sched_setscheduler(task: Task, who: number, policy: number, param: number): number {
@@ -128,8 +142,7 @@ function sys_sched_setparam(task: Task, who: number, param: number): number {
 }
 
 function sys_sched_getparam(task: Task, who: number, param: number): number {
-  find(task, who, 'sched_getparam');
-  task.mem.putU32(param, 0);
+  task.mem.putU32(param, find(task, who, 'sched_getparam').rt_priority);
   return 0;
 }
 
@@ -141,8 +154,8 @@ function priorityRange(policy: number, call: string): [number, number] {
 }
 
 function sys_sched_rr_get_interval(task: Task, who: number, address: number): number {
-  find(task, who, 'sched_rr_get_interval');
-  putTimespec(task, address, 3e6);
+  const { policy } = find(task, who, 'sched_rr_get_interval');
+  putTimespec(task, address, policy === C.SCHED_FIFO ? 0 : policy === C.SCHED_RR ? 100e6 : 3e6);
   return 0;
 }
 
@@ -161,6 +174,7 @@ function sys_sched_getattr(
   view.setUint32(0, 48, true);
   view.setUint32(4, target.policy, true);
   view.setInt32(16, target.se.nice, true);
+  view.setUint32(20, target.rt_priority, true);
   task.mem.write(address, bytes);
   return 0;
 }
@@ -183,6 +197,36 @@ function sys_sched_setattr(task: Task, who: number, address: number, fl: number)
   setPolicy(task, target, policy, task.mem.getU32(address + 20), 'sched_setattr');
   target.se.set_nice(Math.min(19, Math.max(-20, nice)));
   return 0;
+}
+
+const IOPRIO_WHO_PROCESS = 1;
+const IOPRIO_WHO_PGRP = 2;
+const IOPRIO_WHO_USER = 3;
+const IOPRIO_CLASS_SHIFT = 13;
+
+/** The tasks that an ioprio call means: its numbers are one more than setpriority's. */
+function ioprioTargets(task: Task, which: number, who: number, call: string): Task[] {
+  if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) throw errno(E.EINVAL, '{}: {} is none of IOPRIO_WHO_PROCESS, PGRP, USER', call, which); // prettier-ignore
+  const kind = which === IOPRIO_WHO_PROCESS ? PRIO_PROCESS : which === IOPRIO_WHO_PGRP ? PRIO_PGRP : PRIO_USER; // prettier-ignore
+  return prioTargets(task, kind, who, call);
+}
+
+/** ioprio_set(2): kept and inherited; files live in memory here, so that no queue needs it. */
+function sys_ioprio_set(task: Task, which: number, who: number, ioprio: number): number {
+  const kind = ioprio >> IOPRIO_CLASS_SHIFT;
+  const data = ioprio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+  if (kind < 0 || kind > 3 || (kind === 0 && data !== 0) || (data & 7) !== data) throw errno(E.EINVAL, 'ioprio_set: there is no class {} with data {}', kind, data); // prettier-ignore
+  if (kind === 1 && !capable(task.cred, CAP_SYS_ADMIN) && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE'); // prettier-ignore
+  for (const target of ioprioTargets(task, which, who, 'ioprio_set')) {
+    checkOwner(task, target, 'ioprio_set');
+    target.ioprio = ioprio;
+  }
+  return 0;
+}
+
+function sys_ioprio_get(task: Task, which: number, who: number): number {
+  const all = ioprioTargets(task, which, who, 'ioprio_get').map((t) => t.ioprio);
+  return all.reduce((best, prio) => (best === 0 ? prio : prio === 0 ? best : Math.min(best, prio)));
 }
 
 function sys_getcpu(task: Task, cpu: number, node: number, _cache: number): number {
@@ -210,13 +254,13 @@ export const SCHED: readonly SyscallRow[] = [
     sys_sched_setaffinity,
   ),
   row(NR.__NR_sched_getscheduler, 'sched_getscheduler', [pid], FULL, sys_sched_getscheduler),
-  row(NR.__NR_sched_setscheduler, 'sched_setscheduler', [pid, choice('sched'), inStruct('int')], partial('no real-time classes'), sys_sched_setscheduler), // prettier-ignore
+  row(NR.__NR_sched_setscheduler, 'sched_setscheduler', [pid, choice('sched'), inStruct('int')], partial('no SCHED_DEADLINE'), sys_sched_setscheduler), // prettier-ignore
   row(NR.__NR_sched_getparam, 'sched_getparam', [pid, outStruct('int')], FULL, sys_sched_getparam),
   row(
     NR.__NR_sched_setparam,
     'sched_setparam',
     [pid, inStruct('int')],
-    partial('no real-time classes'),
+    partial('no SCHED_DEADLINE'),
     sys_sched_setparam,
   ),
   row(NR.__NR_sched_get_priority_max, 'sched_get_priority_max', [choice('sched')], FULL, (_task, policy) => priorityRange(policy, 'sched_get_priority_max')[1]), // prettier-ignore
@@ -233,8 +277,10 @@ export const SCHED: readonly SyscallRow[] = [
     NR.__NR_sched_setattr,
     'sched_setattr',
     [pid, ptr, uint],
-    partial('no real-time classes'),
+    partial('no SCHED_DEADLINE'),
     sys_sched_setattr,
   ),
+  row(NR.__NR_ioprio_set, 'ioprio_set', [int, int, hex], partial('kept, without effect: there is no disk queue'), sys_ioprio_set), // prettier-ignore
+  row(NR.__NR_ioprio_get, 'ioprio_get', [int, int], FULL, sys_ioprio_get),
   row(NR.__NR_getcpu, 'getcpu', [outStruct('int'), outStruct('int'), ptr], FULL, sys_getcpu),
 ];

@@ -6,7 +6,15 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import * as TERMIOS from '@vitrine/uapi/termios.ts';
 import { openFlags, pollResult, STRUCTS } from './structs.ts';
 import { ENUMS, FLAGS, formatEnum, formatFlags } from './tables.ts';
-import { modeText, pointer, quote, quoteBuffer, signalText, STRING_LIMIT } from './values.ts';
+import {
+  modeText,
+  pointer,
+  quote,
+  quoteBuffer,
+  signalText,
+  STRING_LIMIT,
+  unsigned,
+} from './values.ts';
 
 /** A system call on its way: what the registers held, and the texts of the arguments that are known by now. */
 export interface Call {
@@ -104,13 +112,13 @@ function argument(call: Call, i: number, result: number | null): string | null {
     case 'int':
       return String(signed(value));
     case 'long':
-      return String(value >= 2 ** 63 ? value - 2 ** 64 : value);
-    case 'ulong':
       return String(value);
+    case 'ulong':
+      return String(unsigned(value));
     case 'uint':
       return String(value >>> 0);
     case 'hex':
-      return value === 0 ? '0' : `0x${value.toString(16)}`;
+      return value === 0 ? '0' : `0x${unsigned(value).toString(16)}`;
     case 'signal':
       return signalText(signed(value));
     case 'fd':

@@ -37,8 +37,13 @@ export function quoteBuffer(bytes: Uint8Array, whole: number = bytes.length): st
   return whole > STRING_LIMIT ? `${shown}...` : shown;
 }
 
+/** A register, which events carry as a signed number, as the unsigned one it is. */
+export function unsigned(value: number): number | bigint {
+  return value < 0 ? BigInt.asUintN(64, BigInt(value)) : value;
+}
+
 export function pointer(address: number): string {
-  return address === 0 ? 'NULL' : `0x${address.toString(16)}`;
+  return address === 0 ? 'NULL' : `0x${unsigned(address).toString(16)}`;
 }
 
 /** Permission bits or a whole st_mode: `S_IFREG|0644`. */

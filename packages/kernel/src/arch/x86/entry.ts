@@ -116,7 +116,7 @@ function do_syscall(kernel: Kernel, task: Task): void {
     trace.sys_enter.emit({
       pid: task.pid,
       nr: task.syscall,
-      args: ARGS.map((at) => decodeArg(cpu, at, 'u64') as number),
+      args: ARGS.map((at) => decodeArg(cpu, at, 'i64') as number),
     });
   }
   const row = syscallTable[task.syscall];

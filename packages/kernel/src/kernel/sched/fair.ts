@@ -1,4 +1,5 @@
 import { RbTree } from '@vitrine/lib/rbtree.ts';
+import { SCHED_RR } from '@vitrine/uapi/sched.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import {
@@ -30,13 +31,19 @@ const NS_PER_CALL = 500;
 const before = (a: SchedEntity, b: SchedEntity): boolean =>
   a.vruntime < b.vruntime || (a.vruntime === b.vruntime && a.seq < b.seq);
 
+/** A round-robin task's turn (RR_TIMESLICE). */
+const RR_TIMESLICE = 100e6;
+
 /**
- * The fair scheduler (analogous to kernel/sched/fair.c): runnable tasks on a red-black tree in the order of their
- * weighted run time; the leftmost runs next. The running task is not on the tree.
+ * The scheduler (analogous to kernel/sched): real-time tasks by priority first (rt.c); else the fair class (fair.c), with
+ * runnable tasks on a red-black tree in the order of their weighted run time; the leftmost runs next. The running task
+ * is in neither.
  */
 export class Scheduler {
   readonly kernel: Kernel;
   readonly tree: RbTree<SchedEntity> = new RbTree<SchedEntity>();
+  /** Runnable real-time tasks, in order of arrival. */
+  private readonly rt: Task[] = [];
   current: Task | null = null;
   min_vruntime = 0;
   /** The running task should give way at the next safe point (TIF_NEED_RESCHED). */
@@ -58,7 +65,11 @@ export class Scheduler {
   }
 
   get nr_running(): number {
-    return this.tree.size + (this.current !== null && this.current.state === TASK_RUNNING ? 1 : 0);
+    return (
+      this.tree.size +
+      this.rt.length +
+      (this.current !== null && this.current.state === TASK_RUNNING ? 1 : 0)
+    );
   }
 
   /** Puts a runnable task on the time line. */
@@ -66,13 +77,37 @@ export class Scheduler {
     const { se } = task;
     if (se.on_rq || task === this.current) return;
     se.on_rq = true;
+    if (task.rt_priority > 0) {
+      this.rt.push(task);
+      return;
+    }
     se.seq = ++this.seq;
     this.tree.insert(se, before);
   }
 
+  /** Takes a task to another class or priority (sched_setscheduler). */
+  set_policy(task: Task, policy: number, priority: number): void {
+    const queued = task.se.on_rq;
+    if (queued) this.dequeue(task.se);
+    task.policy = policy;
+    task.rt_priority = priority;
+    if (queued) this.enqueue(task);
+    this.need_resched = true;
+  }
+
+  /** The runnable real-time task of the highest priority, the one that came first among equals. */
+  private firstRt(): Task | null {
+    let best: Task | null = null;
+    for (const task of this.rt)
+      if (best === null || task.rt_priority > best.rt_priority) best = task;
+    return best;
+  }
+
   private dequeue(se: SchedEntity): void {
     se.on_rq = false;
-    this.tree.remove(se);
+    const i = this.rt.length === 0 ? -1 : this.rt.indexOf(se.task!);
+    if (i >= 0) this.rt.splice(i, 1);
+    else this.tree.remove(se);
   }
 
   /** A new task starts behind its parent's turn (task_fork_fair). */
@@ -93,16 +128,19 @@ export class Scheduler {
     const { trace } = this.kernel;
     if (trace.sched_wakeup.enabled) trace.sched_wakeup.emit({ pid: task.pid, comm: task.comm });
     const running = this.current;
-    if (running !== null && se.vruntime + 1e6 < running.se.vruntime) this.need_resched = true;
+    if (running === null) return true;
+    if (task.rt_priority > running.rt_priority) this.need_resched = true;
+    else if (running.rt_priority === 0 && se.vruntime + 1e6 < running.se.vruntime)
+      this.need_resched = true;
     return true;
   }
 
   /** The next task to run, taken off the tree; null when none is runnable. */
   pick_next_task(): Task | null {
-    const se = this.tree.first();
+    const se = this.firstRt()?.se ?? this.tree.first();
     if (se === null) return null;
     this.dequeue(se);
-    this.min_vruntime = Math.max(this.min_vruntime, se.vruntime);
+    if (se.task!.rt_priority === 0) this.min_vruntime = Math.max(this.min_vruntime, se.vruntime);
     this.need_resched = false;
     this.turn = 0;
     return se.task;
@@ -114,6 +152,8 @@ export class Scheduler {
     if (task.state === TASK_RUNNING) {
       task.nivcsw++;
       this.enqueue(task);
+      // A real-time task keeps its place unless its time slice is over.
+      if (task.rt_priority > 0 && this.turn < RR_TIMESLICE) this.rt.unshift(this.rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
     }
@@ -127,12 +167,21 @@ export class Scheduler {
     const ns = (instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL) * (1024 / se.weight);
     se.vruntime += ns;
     this.turn += ns;
-    if (this.turn < SLICE || this.tree.size === 0) return;
-    this.need_resched = true;
+    if (task.rt_priority > 0) {
+      const rivals = this.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
+      if (rivals && this.rt.some((other) => other.rt_priority === task.rt_priority))
+        this.need_resched = true;
+    } else if (this.rt.length > 0 || (this.turn >= SLICE && this.tree.size > 0))
+      this.need_resched = true;
   }
 
   /** sched_yield(2): to the right end of the time line. */
   yield_task(task: Task): void {
+    if (task.rt_priority > 0) {
+      this.turn = RR_TIMESLICE;
+      this.need_resched = true;
+      return;
+    }
     let last = this.tree.root;
     while (last !== null && last.rb_right !== null) last = last.rb_right;
     if (last !== null) {
