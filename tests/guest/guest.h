@@ -1,4 +1,5 @@
-// What every guest program shares: each prints lines that do not depend on the moment or the machine.
+// What every guest program shares: each prints lines that do not depend on the moment or the
+// machine.
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
@@ -20,23 +21,27 @@
 #include <unistd.h>
 
 /** Prints the call, its result, and errno where it failed. */
-#define R(call) \
-  do { \
-    errno = 0; \
-    long r_ = (long)(call); \
-    if (r_ == -1 && errno) printf("%s = -1 errno %d\n", #call, errno); \
-    else printf("%s = %ld\n", #call, r_); \
-    fflush(stdout); \
+#define R(call)                                                                                    \
+  do {                                                                                             \
+    errno = 0;                                                                                     \
+    long r_ = (long)(call);                                                                        \
+    if (r_ == -1 && errno)                                                                         \
+      printf("%s = -1 errno %d\n", #call, errno);                                                  \
+    else                                                                                           \
+      printf("%s = %ld\n", #call, r_);                                                             \
+    fflush(stdout);                                                                                \
   } while (0)
 
 /** Prints whether the call failed, without its result. */
-#define OK(call) \
-  do { \
-    errno = 0; \
-    long r_ = (long)(call); \
-    if (r_ == -1 && errno) printf("%s failed, errno %d\n", #call, errno); \
-    else printf("%s ok\n", #call); \
-    fflush(stdout); \
+#define OK(call)                                                                                   \
+  do {                                                                                             \
+    errno = 0;                                                                                     \
+    long r_ = (long)(call);                                                                        \
+    if (r_ == -1 && errno)                                                                         \
+      printf("%s failed, errno %d\n", #call, errno);                                               \
+    else                                                                                           \
+      printf("%s ok\n", #call);                                                                    \
+    fflush(stdout);                                                                                \
   } while (0)
 
 #define P(...) (printf(__VA_ARGS__), fflush(stdout))
