@@ -1,6 +1,10 @@
 import type { Image } from '@vitrine/image';
+import { LOOKUP_FOLLOW, path_lookupat } from '@vitrine/kernel/fs/namei.ts';
+import { do_mkdirat } from '@vitrine/kernel/fs/namei_ops.ts';
+import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import { do_filp_open } from '@vitrine/kernel/fs/open.ts';
 import type { File } from '@vitrine/kernel/fs/file.ts';
+import { Errno } from '@vitrine/kernel/include/errno.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import type { TraceEvents } from '@vitrine/kernel/include/trace.ts';
 import { make_init } from '@vitrine/kernel/init/kthread.ts';
@@ -9,6 +13,8 @@ import { type Vmlinux as Kernel, start_kernel } from '@vitrine/kernel/init/main.
 import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapshot.ts';
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
+import { EEXIST } from '@vitrine/uapi/errno.ts';
+import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
 import { createCpu } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
@@ -37,6 +43,8 @@ export interface BootOptions {
   cmdline?: string;
   /** A clock that runs, or one that only the machine's own work moves on (the same inputs, the same run). */
   clock?: 'real' | 'virtual';
+  /** Folders of the host that the machine may use, by the place where they appear. The default is none. */
+  volumes?: Readonly<Record<string, Volume>>;
   /** For the virtual clock's entropy. */
   seed?: number;
   /** Another clock and entropy. */
@@ -46,6 +54,13 @@ export interface BootOptions {
    * container does.
    */
   init?: boolean;
+}
+
+/** A folder of the host, for a machine. */
+export interface Volume {
+  /** Its path on the host. */
+  readonly host: string;
+  readonly readonly?: boolean;
 }
 
 export interface SpawnOptions {
@@ -117,6 +132,8 @@ export class LinuxMachine {
     ]);
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
+    const volumes = Object.entries(options.volumes ?? {});
+    if (volumes.length > 0) grant(host, platform, volumes);
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
     const cpu = createCpu({ ramSize, module });
     const kernel = asking('boot', () =>
@@ -128,6 +145,7 @@ export class LinuxMachine {
         ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
       }),
     );
+    for (const [at, volume] of volumes) mountVolume(kernel, at, volume);
     if (options.init !== false) make_init(kernel);
     return new LinuxMachine(kernel, image, platform);
   }
@@ -398,4 +416,35 @@ async function feed(to: InputStream, from: NonNullable<SpawnOptions['stdin']>): 
     // The process has closed its standard input: what is left is not wanted.
   }
   to.close();
+}
+
+/** Makes the folders reachable through the host, under the names of the places where they are mounted. */
+function grant(
+  host: Host,
+  platform: Platform,
+  volumes: readonly (readonly [string, Volume])[],
+): void {
+  if (platform.directory === undefined) throw new Error('there are no folders of the host here');
+  const open = platform.directory;
+  const granted = new Map(
+    volumes.map(([at, volume]) => [toByteString(at), open(volume.host, volume.readonly === true)]),
+  );
+  host.directory = (name) => granted.get(name);
+}
+
+function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {
+  const task = kernel.swapper;
+  const place = toByteString(at);
+  asking(`mount ${at}`, () => {
+    const parts = place.split('/').filter((part) => part !== '');
+    for (let i = 1; i <= parts.length; i++) {
+      try {
+        do_mkdirat(task, AT_FDCWD, `/${parts.slice(0, i).join('/')}`, 0o755);
+      } catch (error) {
+        if (!(error instanceof Errno) || error.code !== EEXIST) throw error;
+      }
+    }
+    const path = path_lookupat(task, AT_FDCWD, place, LOOKUP_FOLLOW);
+    path_mount(task, place, path, 'hostfs', readonly ? MS_RDONLY : 0, '');
+  });
 }

@@ -1,4 +1,4 @@
-import type { Host } from '@vitrine/kernel/include/host.ts';
+import type { Host, HostDirectory } from '@vitrine/kernel/include/host.ts';
 import type { Image } from '@vitrine/image';
 
 /** What the surroundings of the SDK offer: Node, a browser, or a test. */
@@ -9,6 +9,8 @@ export interface Platform {
   soon(callback: () => void): void;
   /** Calls back after some nanoseconds. @returns a function that cancels it */
   later(nanoseconds: number, callback: () => void): () => void;
+  /** A folder of the host's. */
+  directory?(path: string, readonly: boolean): HostDirectory;
   /** Keeps this process from ending while nothing else does. @returns a function that lets it end */
   hold(): () => void;
   /** The processor's interpreter, compiled; the same module every time. */

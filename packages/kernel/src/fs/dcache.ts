@@ -90,7 +90,9 @@ function d_link(dir: Dentry, dentry: Dentry): void {
 
 function d_unlink(dentry: Dentry): void {
   const dir = dentry.parent;
-  dir.children!.delete(dentry.name);
+  // A dynamic file's dentry is in no cache.
+  if (dir.children?.get(dentry.name) !== dentry) return;
+  dir.children.delete(dentry.name);
   if (dentry.prev === null) dir.first = dentry.next;
   else dentry.prev.next = dentry.next;
   if (dentry.next !== null) dentry.next.prev = dentry.prev;
@@ -109,7 +111,8 @@ export function d_drop(dentry: Dentry): void {
 export function d_move(dentry: Dentry, dir: Dentry, name: string): void {
   d_unlink(dentry);
   dentry.name = name;
-  d_link(dir, dentry);
+  dentry.parent = dir;
+  if (!dentry.inode.dynamic) d_link(dir, dentry);
 }
 
 /** RENAME_EXCHANGE. */

@@ -8,7 +8,7 @@ import {
 } from 'node:fs';
 import { SIG_DFL } from '@vitrine/uapi/signal.ts';
 import { LinuxError } from '../errors.ts';
-import { type BootOptions, LinuxMachine, type SpawnOptions } from '../machine.ts';
+import { type BootOptions, LinuxMachine, type SpawnOptions, type Volume } from '../machine.ts';
 import { nodePlatform } from '../node/platform.ts';
 import { type Process, shellStatus, signalNumber } from '../process.ts';
 import { attachStrace } from '../strace/strace.ts';
@@ -74,6 +74,19 @@ function variables(given: readonly string[]): Record<string, string> {
   return env;
 }
 
+/** `HOST:GUEST[:ro]`. A Windows drive's colon belongs to HOST. */
+function parseVolume(spec: string): [at: string, volume: Volume] {
+  const match = /^((?:[A-Za-z]:[\\/])?[^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(spec);
+  if (match === null)
+    throw new UsageError(
+      `-v ${spec}: write HOST_FOLDER:/GUEST/FOLDER or HOST_FOLDER:/GUEST/FOLDER:ro`,
+    );
+  const host = match[1]!;
+  if (!existsSync(host)) throw new UsageError(`-v ${spec}: there is no folder ${host}`);
+  if (!statSync(host).isDirectory()) throw new UsageError(`-v ${spec}: ${host} is not a folder`);
+  return [match[2]!, { host, readonly: match[3] === 'ro' }];
+}
+
 /** A sink for --strace or --why. */
 function traceSink(target: string): (text: string) => void {
   if (target === '') return (text) => void writeAll(2, Buffer.from(text, 'latin1'));
@@ -93,7 +106,6 @@ export async function run(args: readonly string[]): Promise<number> {
   const image =
     rootfs ?? (operands[0] !== undefined && isImage(operands[0]) ? operands.shift()! : undefined);
   if (image !== undefined && !/^busybox(:|$)/.test(image) && !existsSync(image)) throw new UsageError(`no image ${image}: there is no such folder or archive (images from registries are not supported yet)`); // prettier-ignore
-  if (has('volume')) throw new UsageError('-v is not supported yet');
   const tty = has('tty');
   if (tty && has('interactive') && !process.stdin.isTTY) throw new UsageError('-it: standard input is not a terminal (leave -t out for pipes)'); // prettier-ignore
 
@@ -103,6 +115,8 @@ export async function run(args: readonly string[]): Promise<number> {
   if (hostname !== undefined) boot.hostname = hostname;
   const memory = last(parsed, 'memory');
   if (memory !== undefined) boot.memory = memory;
+  const volumes = parsed.options.get('volume');
+  if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const machine = await LinuxMachine.boot(nodePlatform, boot);
   if (has('strace')) attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!));
   if (has('why')) attachWhy(machine.kernel, traceSink(last(parsed, 'why')!));

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
+import { NodeDirectory } from './directory.ts';
 import type { Platform } from '../platform.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
@@ -39,6 +40,7 @@ export const nodePlatform: Platform = {
     const timer = setTimeout(callback, Math.min(Math.ceil(nanoseconds / 1e6), 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },
+  directory: (path, readonly) => new NodeDirectory(path, readonly),
   hold() {
     const timer = setInterval(() => {}, 2 ** 30);
     return () => clearInterval(timer);

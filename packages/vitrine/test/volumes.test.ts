@@ -1,0 +1,71 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type LinuxMachine, Machine } from '../src/index.ts';
+
+describe.skipIf(process.platform === 'win32')('folders of the host', () => {
+  let host: string;
+  let machine: LinuxMachine | undefined;
+  beforeEach(() => {
+    host = mkdtempSync(join(tmpdir(), 'vitrine-volume-'));
+    writeFileSync(join(host, 'file'), 'from the host\n');
+    symlinkSync('file', join(host, 'link'));
+  });
+  afterEach(async () => {
+    await machine?.close();
+    rmSync(host, { recursive: true, force: true });
+  });
+
+  const sh = async (script: string, readonly = false): Promise<string> => {
+    machine = await Machine.boot({ memory: '64m', volumes: { '/work/here': { host, readonly } } });
+    const process = await machine.spawn(['sh', '-c', `cd /work/here; ${script}`]);
+    return `${await process.stdout.text()}${await process.stderr.text()}`;
+  };
+
+  it('can be read and changed', async () => {
+    const script = 'cat link; echo new > made; mkdir d; mv made d/moved; ln -s moved d/l; chmod 640 d/moved; echo more >> file; rm link; truncate -s 100000 big; ls'; // prettier-ignore
+    expect(await sh(script)).toBe('from the host\nbig\nd\nfile\n');
+    expect(readFileSync(join(host, 'd/moved'), 'utf8')).toBe('new\n');
+    expect(statSync(join(host, 'd/moved')).mode & 0o777).toBe(0o640);
+    expect(readlinkSync(join(host, 'd/l'))).toBe('moved');
+    expect(readFileSync(join(host, 'file'), 'utf8')).toBe('from the host\nmore\n');
+    expect(existsSync(join(host, 'link'))).toBe(false);
+    expect(statSync(join(host, 'big')).size).toBe(100_000);
+  });
+
+  it('show what the host changes meanwhile', async () => {
+    await sh('true');
+    writeFileSync(join(host, 'file'), 'changed');
+    writeFileSync(join(host, 'late'), 'late');
+    expect(await machine!.fs.readFile('/work/here/file', 'utf8')).toBe('changed');
+    expect(await machine!.fs.readdir('/work/here')).toEqual(['file', 'late', 'link']);
+  });
+
+  it('hold programs', async () => {
+    expect(await sh('cp /bin/busybox busybox; ./busybox echo ran; rm busybox; ls')).toBe(
+      'ran\nfile\nlink\n',
+    );
+  });
+
+  it('are safe from a machine that may only read, and from links that lead out', async () => {
+    symlinkSync('/etc/hostname', join(host, 'out'));
+    const text = await sh(
+      'cat file out; echo x > file; rm file; mkdir d; mount -t hostfs /work/here /mnt; rm /mnt/file',
+      true,
+    );
+    expect(text).toContain('from the host\nvitrine\n'); // the machine's own /etc/hostname
+    expect(text.match(/Read-only file system/g)).toHaveLength(4);
+    expect(readFileSync(join(host, 'file'), 'utf8')).toBe('from the host\n');
+    expect(await sh('mount -t hostfs /etc /mnt')).toContain('No such device');
+  });
+});
