@@ -44,7 +44,9 @@ export class Dentry {
   /** The path inside its file system, for reasons. */
   toString(): string {
     if (this.isRoot) return this === this.sb.root ? '/' : this.name;
-    return (this.parent.isRoot ? '' : String(this.parent)) + '/' + this.name;
+    let text = '';
+    for (let d: Dentry = this; !d.isRoot; d = d.parent) text = '/' + d.name + text;
+    return text;
   }
 }
 

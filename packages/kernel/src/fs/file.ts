@@ -45,6 +45,11 @@ export const FMODE_WRITER = 0x10000;
 /** O_PATH: names a file, gives no access to it. */
 export const FMODE_PATH = 0x4000;
 
+/** O_ASYNC's hold on the file's queues (fs/fasync). */
+export interface FasyncHook {
+  detach(): void;
+}
+
 /** What poll says of a file that is always ready. */
 export const DEFAULT_POLLMASK: number = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 
@@ -63,6 +68,7 @@ export class File {
   readonly cred: Cred;
   owner: FownStruct | null = null;
   epitems: Set<EpItem> | null = null;
+  fasync: FasyncHook | null = null;
 
   constructor(current: Current, path: Path, flags: number) {
     this.path = path;
@@ -117,6 +123,7 @@ export class File {
     if (!(this.mode & FMODE_PATH)) {
       fsnotify_close(this);
       if (this.epitems !== null) for (const item of [...this.epitems]) item.ep.remove(item);
+      this.fasync?.detach();
       if (this.inode.locks !== null) locks_remove_file(this);
       if (this.mode & FMODE_WRITER) this.inode.writecount--;
       this.release(kernel);

@@ -1,4 +1,4 @@
-import { EAGAIN, EBADF, EDEADLK, EINVAL, EWOULDBLOCK } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBADF, EDEADLK, EINVAL, ENOLCK, EWOULDBLOCK } from '@vitrine/uapi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -108,9 +108,15 @@ export function posix_lock_file(
       return current.wait(ctx.wait);
     }
   }
+  if (ctx.posix.length >= MAX_LOCKS && lock.type !== F_UNLCK) {
+    throw errno(ENOLCK, '{} has {} locked ranges already', file.path, MAX_LOCKS);
+  }
   insert(ctx, lock);
   return 0;
 }
+
+/** Ranges locked on one file. */
+const MAX_LOCKS = 16384;
 
 function checkDeadlock(
   blocked: Map<FilesStruct | File, FilesStruct | File>,

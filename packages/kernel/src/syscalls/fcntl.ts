@@ -9,6 +9,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
+import { fasync_helper } from '../fs/fasync/fasync.ts';
 import { FownStruct } from '../fs/fcntl.ts';
 import { FMODE_PATH, type File } from '../fs/file.ts';
 import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
@@ -30,7 +31,7 @@ import { FULL, type SyscallRow, partial, row } from './row.ts';
 const FASYNC = 0x2000;
 const SETFL_MASK = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | FASYNC;
 
-function setfl(current: Current, file: File, arg: number): number {
+function setfl(current: Current, file: File, fd: number, arg: number): number {
   if (file.inode.flags & S_APPEND && !(arg & F.O_APPEND))
     throw errno(EPERM, '{} is append-only', file.path);
   if (
@@ -44,6 +45,7 @@ function setfl(current: Current, file: File, arg: number): number {
     throw errno(EINVAL, '{} cannot be read past the page cache (O_DIRECT)', file.path);
   }
   file.check_flags(arg);
+  fasync_helper(current, file, fd, (arg & FASYNC) !== 0);
   file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
   return 0;
 }
@@ -153,7 +155,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_GETFL:
       return file.flags;
     case F.F_SETFL:
-      return setfl(task, file, arg % 2 ** 32);
+      return setfl(task, file, fd, arg % 2 ** 32);
     case F.F_GETLK:
     case F.F_OFD_GETLK:
       return getlk(task, file, cmd, arg);
@@ -279,9 +281,12 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
     case FIONBIO:
       file.flags = current.mem.getI32(arg) ? file.flags | F.O_NONBLOCK : file.flags & ~F.O_NONBLOCK;
       return 0;
-    case FIOASYNC:
-      file.flags = current.mem.getI32(arg) ? file.flags | FASYNC : file.flags & ~FASYNC;
+    case FIOASYNC: {
+      const on = current.mem.getI32(arg) !== 0;
+      fasync_helper(current, file, fd, on);
+      file.flags = on ? file.flags | FASYNC : file.flags & ~FASYNC;
       return 0;
+    }
     case FIOQSIZE:
       if (!S_ISDIR(file.inode.mode) && !S_ISREG(file.inode.mode)) break;
       current.mem.putU64(arg, file.inode.size);
@@ -300,7 +305,7 @@ export const FCNTL: readonly SyscallRow[] = [
     NR.__NR_fcntl,
     'fcntl',
     [fd, choice('fcntl'), ulong],
-    partial('no leases, no dnotify, no O_ASYNC signals'),
+    partial('no leases, no dnotify'),
     sys_fcntl,
   ),
   row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),

@@ -111,6 +111,9 @@ export class TmpfsInode extends Inode {
   override evict(): void {
     if (this.mapping !== null) this.truncate(0);
     this.backing = null;
+    let kept = this.target.length;
+    for (const value of this.xattrs?.values() ?? []) kept += value.length;
+    this.sb.chargeKernel(this, -kept);
     this.sb.usedInodes--;
     super.evict();
   }
@@ -162,6 +165,7 @@ export class TmpfsInode extends Inode {
   }
 
   override symlink(current: Current, _dir: Dentry, _name: string, target: string): Inode {
+    this.sb.chargeKernel(this, target.length);
     const inode = this.newInode(current, S_IFLNK | 0o777);
     inode.target = target;
     inode.size = target.length;
@@ -270,6 +274,8 @@ export class TmpfsInode extends Inode {
     if ((flags & XATTR_REPLACE || value === null) && !there) {
       throw errno(ENODATA, '{} has no attribute {}', this, name);
     }
+    const old = this.xattrs?.get(name)?.length ?? 0;
+    this.sb.chargeKernel(this, (value?.length ?? 0) - old);
     if (value === null) this.xattrs!.delete(name);
     else {
       if (!there && (this.xattrs?.size ?? 0) >= 1024)

@@ -74,6 +74,8 @@ export class TmpfsSuperBlock extends SuperBlock {
   options: TmpfsOptions;
   usedBlocks = 0;
   usedInodes = 1;
+  /** Bytes of symbolic links and attributes: they take no page frames, so they have a bound of their own. */
+  private kernelBytes = 0;
 
   constructor(kernel: Kernel, type: FileSystemType, magic: number, options: TmpfsOptions) {
     super(kernel, type, magic);
@@ -102,6 +104,20 @@ export class TmpfsSuperBlock extends SuperBlock {
         max * 4,
       );
     }
+  }
+
+  /** Takes (or gives back) bytes that are kept outside page frames: at most an eighth of memory. Throws ENOSPC. */
+  chargeKernel(inode: Inode, bytes: number): void {
+    const max = this.kernel.frames.total * (PAGE_SIZE / 8);
+    if (bytes > 0 && this.kernelBytes + bytes > max) {
+      throw errno(
+        ENOSPC,
+        '{}: symbolic links and attributes hold {} bytes, an eighth of memory',
+        inode,
+        this.kernelBytes,
+      );
+    }
+    this.kernelBytes += bytes;
   }
 
   reserveInode(dir: Inode): void {

@@ -1,0 +1,75 @@
+import { EPOLLIN, EPOLLOUT, EPOLLPRI } from '@vitrine/uapi/poll.ts';
+import { F_OWNER_PGRP, F_OWNER_TID } from '@vitrine/uapi/fcntl.ts';
+import { SIGIO } from '@vitrine/uapi/signal.ts';
+import type { Current } from '../../include/current.ts';
+import { serializable } from '../../include/serial.ts';
+import type { WaitQueue, Waiter } from '../../include/wait.ts';
+import { kernelInfo, send_signal } from '../../kernel/signal.ts';
+import type { SigInfo } from '../../kernel/signal_struct.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { FownStruct } from '../fcntl.ts';
+import type { FasyncHook, File } from '../file.ts';
+
+/** POLL_IN, POLL_OUT, POLL_PRI of siginfo.h, and the poll bits that go with them. */
+const REASONS: readonly (readonly [bit: number, code: number, band: number])[] = [
+  [EPOLLIN, 1, 0x41],
+  [EPOLLOUT, 2, 0x304],
+  [EPOLLPRI, 5, 0x82],
+];
+
+/** A file with O_ASYNC: whenever its state changes, its owner gets SIGIO (analogous to `struct fasync_struct`). */
+export class Fasync implements FasyncHook, Waiter {
+  private readonly file: File;
+  private readonly fd: number;
+  private readonly queues: WaitQueue[] = [];
+
+  constructor(current: Current, file: File, fd: number) {
+    this.file = file;
+    this.fd = fd;
+    file.poll(current, this.queues);
+    for (const queue of this.queues) queue.add(this);
+  }
+
+  static {
+    serializable('Fasync', this);
+  }
+
+  detach(): void {
+    for (const queue of this.queues) queue.remove(this);
+  }
+
+  woken(_queue: WaitQueue, events: number): void {
+    const { owner } = this.file;
+    if (owner === null || owner.pid === 0) return;
+    const [, code, band] = REASONS.find(([bit]) => events & bit) ?? REASONS[0]!;
+    const reason = `O_ASYNC on ${String(this.file.path)}`;
+    // Only a signal chosen with F_SETSIG tells what happened to which descriptor.
+    const info: SigInfo =
+      owner.signum === 0
+        ? kernelInfo(SIGIO, reason)
+        : { signo: owner.signum, code, errno: 0, band, fd: this.fd, reason };
+    for (const task of targets(this.file, owner)) {
+      if (may_sigio(owner, task)) send_signal(task, info, owner.type !== F_OWNER_TID);
+    }
+  }
+}
+
+function targets(file: File, owner: FownStruct): readonly Task[] {
+  const pid = file.inode.sb.kernel.pids.find(owner.pid);
+  if (pid === null) return [];
+  if (owner.type === F_OWNER_PGRP) return [...pid.tasks.pgid];
+  return pid.task === null ? [] : [pid.task];
+}
+
+/** Whoever set the owner must have been allowed to signal it (sigio_perm). */
+function may_sigio(owner: FownStruct, task: Task): boolean {
+  const { suid, uid } = task.cred;
+  return owner.euid === 0 || [suid, uid].includes(owner.euid) || [suid, uid].includes(owner.uid);
+}
+
+/** O_ASYNC was set or cleared (setfl, FIOASYNC). Files that cannot be waited for take the flag and do nothing. */
+export function fasync_helper(current: Current, file: File, fd: number, on: boolean): void {
+  if (on === (file.fasync !== null)) return;
+  file.fasync?.detach();
+  file.fasync = on && file.pollable ? new Fasync(current, file, fd) : null;
+}
