@@ -1,7 +1,13 @@
 /** CPUID (SDM vol. 2): exactly the features that exist. */
 import { features } from './features.ts';
 
-const VENDOR = 'VitrineX86  ';
+/**
+ * Not a name of our own: glibc (2.36 and others) reads the feature bits of known makers only, and its loader then refuses
+ * every library for "CPU ISA level is lower than required". Undefined behaviour follows AMD's processors, too.
+ */
+const VENDOR = 'AuthenticAMD';
+/** Family 17H, the first that has all of x86-64-v2. */
+const SIGNATURE = 0x0080_0f12;
 const BRAND = 'Vitrine x86-64 processor';
 
 /** Bits of leaf 1 ECX and of leaf 80000001H ECX by feature name. */
@@ -36,21 +42,26 @@ export function cpuid(leaf: number, subleaf: number): readonly [number, number, 
     case 1: {
       const ecx = Object.entries(LEAF1_ECX).filter(([name]) => features.has(name));
       const edx = features.has('mmx') ? [...LEAF1_EDX, 23] : LEAF1_EDX;
-      // Family 6; CLFLUSH line of 8 quadwords; one logical processor.
-      return [0x0006_06f0, 0x0001_0800, bits(ecx.map(([, bit]) => bit)), bits(edx)];
+      // CLFLUSH line of 8 quadwords; one logical processor.
+      return [SIGNATURE, 0x0001_0800, bits(ecx.map(([, bit]) => bit)), bits(edx)];
     }
     case 7:
       return [0, subleaf === 0 ? leaf7Ebx() : 0, 0, 0];
     case 0x8000_0000:
       return [0x8000_0008 | 0, 0, 0, 0];
     case 0x8000_0001:
-      return [0, 0, features.has('lahf') ? 1 : 0, bits([11, 20, 27, 29])];
+      return [SIGNATURE, 0, features.has('lahf') ? 1 : 0, bits([11, 20, 27, 29])];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {
       const at = ((leaf & 7) - 2) * 16;
       return [word(BRAND, at), word(BRAND, at + 4), word(BRAND, at + 8), word(BRAND, at + 12)];
     }
+    // Caches, from which C libraries take the sizes where they change their way of copying: L1 32 KiB, L2 512 KiB, L3 8 MiB.
+    case 0x8000_0005:
+      return [0, 0, 0x2008_0140, 0x2008_0140];
+    case 0x8000_0006:
+      return [0, 0, 0x0200_6140, 0x0040_6140];
     case 0x8000_0008:
       return [0x3020, 0, 0, 0];
     default:
