@@ -285,7 +285,8 @@ function take(task: Task, pending: SigPending, mask: bigint): SigInfo | null {
   if (i >= 0 && sig >= 32) get_user(task.kernel, task.cred.uid).sigpending--;
   if (sig < 32 || !pending.queue.some((other) => other.signo === sig))
     pending.signal &= ~sigmask(sig);
-  return info;
+  if (info.code !== S.SI_TIMER || info.timerid === undefined) return info;
+  return task.signal.posix_timers?.get(info.timerid)?.deliver(info) ?? info;
 }
 
 /** Takes the next pending signal that `mask` lets through: the thread's own first. */

@@ -2,6 +2,7 @@ import { serializable } from '../../include/serial.ts';
 import { Timer, type TimerOwner } from '../../include/time.ts';
 import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
+import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
 
 /** What timer_create(2) is told to do on expiry (struct sigevent). */
@@ -51,18 +52,23 @@ export class PosixTimer implements TimerOwner {
       this.overrun += 1 + missed;
       return;
     }
-    this.last_overrun = this.overrun + missed;
-    this.overrun = 0;
+    this.overrun = missed;
     const info = {
       signo: event.signo,
       code: SI_TIMER,
       errno: 0,
       timerid: this.id,
-      overrun: this.last_overrun,
       value: event.value,
       reason: `its POSIX timer ${this.id} expired`,
     };
     send_signal(target, info, event.notify !== SIGEV_THREAD_ID, true);
+  }
+
+  /** The signal is being taken: how often the timer expired meanwhile goes with it (posixtimer_rearm). */
+  deliver(info: SigInfo): SigInfo {
+    this.last_overrun = this.overrun;
+    this.overrun = 0;
+    return { ...info, overrun: this.last_overrun };
   }
 }
 
