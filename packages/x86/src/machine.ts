@@ -43,6 +43,9 @@ const REST_WRITABLE: number = TF | DF | NT | AC | ID;
 /** Bit 1 is always set, and so is IF in user mode. */
 const REST_FIXED = 0x202;
 
+/** Bytes of the largest operand that handlers access at once. */
+const LARGEST_OPERAND = 16n;
+
 /** Semantics that address the stack by themselves. */
 const STACK_OPERATIONS: ReadonlySet<string> = new Set(
   'push pop pushf popf call call_indirect ret leave enter push_segment pop_segment'.split(' '),
@@ -293,9 +296,9 @@ export class Machine implements Cpu {
     if (!this.#decodeHere()) return false;
     const insn = this.#insn;
     // With a memory operand, what faulted may be either of the two.
+    const fault = this.ram.u64[L.FAULT_ADDRESS >> 3]!;
     const isOperand =
-      !insn.isReg &&
-      BigInt.asUintN(64, this.ram.u64[L.FAULT_ADDRESS >> 3]!) === this.effectiveAddress(insn);
+      !insn.isReg && BigInt.asUintN(64, fault - this.effectiveAddress(insn)) < LARGEST_OPERAND;
     if (STACK_OPERATIONS.has(insn.row.sem) && !isOperand) return true;
     return !insn.isReg && insn.segment === SEG_NONE && (insn.base === 4 || insn.base === 5);
   }
