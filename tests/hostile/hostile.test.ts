@@ -64,7 +64,11 @@ test('a hundred thousand files', async () => {
 
 test('busy loops leave the shell responsive', async () => {
   const machine = await Machine.boot({ memory: '64m' });
-  const loops = await machine.spawn(['sh', '-c', 'while :; do :; done & while :; do :; done & wait']);
+  const loops = await machine.spawn([
+    'sh',
+    '-c',
+    'while :; do :; done & while :; do :; done & wait',
+  ]);
   const start = performance.now();
   await stillWorks(machine);
   expect(performance.now() - start).toBeLessThan(5000);

@@ -23,7 +23,11 @@ export async function victim(): Promise<{ machine: LinuxMachine; oopses: string[
 }
 
 /** Runs a program to its end, or kills it after `limit` milliseconds of real time. @returns its exit, for reports */
-export async function runBounded(machine: LinuxMachine, argv: string[], options: { user?: string; limit?: number } = {}): Promise<string> {
+export async function runBounded(
+  machine: LinuxMachine,
+  argv: string[],
+  options: { user?: string; limit?: number } = {},
+): Promise<string> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), options.limit ?? 3000);
   try {
@@ -59,14 +63,19 @@ export function randomOf(seed: number): () => number {
 export function mutate(program: Uint8Array, random: () => number): Uint8Array {
   const copy = program.slice();
   for (let n = 1 + (random() % 6); n > 0; n--) {
-    const at = random() % 4 ? random() % 64 : random() % 3 ? random() % 1024 : random() % copy.length;
+    const at =
+      random() % 4 ? random() % 64 : random() % 3 ? random() % 1024 : random() % copy.length;
     copy[at] = random() % 3 ? random() & 0xff : [0, 0xff, 0x7f, 0x80][random() % 4]!;
   }
   return random() % 16 === 0 ? copy.slice(0, random() % copy.length) : copy;
 }
 
 /** `count` mutations of a program, each run once. @returns what went wrong */
-export async function mutations(program: Uint8Array, count: number, seed: number): Promise<string[]> {
+export async function mutations(
+  program: Uint8Array,
+  count: number,
+  seed: number,
+): Promise<string[]> {
   const { machine, oopses } = await victim();
   const random = randomOf(seed);
   const problems: string[] = [];
@@ -77,7 +86,8 @@ export async function mutations(program: Uint8Array, count: number, seed: number
     await runBounded(machine, [path, '1']);
     killAll(machine);
     for (const oops of oopses.splice(0)) problems.push(`mutation ${i} of seed ${seed}: ${oops}`);
-    if (machine.halted !== null) problems.push(`mutation ${i} of seed ${seed}: ${machine.halted.reason}`);
+    if (machine.halted !== null)
+      problems.push(`mutation ${i} of seed ${seed}: ${machine.halted.reason}`);
     if (machine.halted !== null) break;
   }
   await machine.close();
@@ -85,9 +95,13 @@ export async function mutations(program: Uint8Array, count: number, seed: number
 }
 
 /** `count` random sequences of system calls. @returns what went wrong */
-export async function sequences(program: Uint8Array, count: number, first: number): Promise<string[]> {
+export async function sequences(
+  program: Uint8Array,
+  count: number,
+  first: number,
+): Promise<string[]> {
   const problems: string[] = [];
-  for (let seed = first; seed < first + count && problems.length < 10; ) {
+  for (let seed = first; seed < first + count && problems.length < 10;) {
     // A fresh machine now and then: what one sequence leaves behind is another's surroundings, but not for ever.
     const { machine, oopses } = await victim();
     await machine.fs.writeFile('/tmp/calls', program, { mode: 0o755 });
@@ -96,7 +110,8 @@ export async function sequences(program: Uint8Array, count: number, first: numbe
       killAll(machine);
       for (const oops of oopses.splice(0)) problems.push(`seed ${seed}: ${oops}`);
       if (machine.halted === null) continue;
-      if (!/called reboot/.test(machine.halted.reason)) problems.push(`seed ${seed}: ${machine.halted.reason}`);
+      if (!/called reboot/.test(machine.halted.reason))
+        problems.push(`seed ${seed}: ${machine.halted.reason}`);
       seed++;
       break;
     }

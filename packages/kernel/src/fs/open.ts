@@ -16,6 +16,7 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
+  O_LARGEFILE,
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
@@ -299,5 +300,5 @@ export function build_open_flags(flags: number, mode: number, strict: boolean): 
   } else if (flags & O_CREAT && flags & O_DIRECTORY) {
     throw errno(EINVAL, 'O_CREAT excludes O_DIRECTORY');
   }
-  return flags;
+  return flags | O_LARGEFILE; // every 64-bit program's files may be large (force_o_largefile)
 }

@@ -118,7 +118,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const volumes = parsed.options.get('volume');
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const machine = await LinuxMachine.boot(nodePlatform, boot);
-  if (has('strace')) attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!));
+  if (has('strace'))
+    attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!), last(parsed, 'strace') !== '');
   if (has('why')) attachWhy(machine.kernel, traceSink(last(parsed, 'why')!));
 
   const { config } = machine.image;

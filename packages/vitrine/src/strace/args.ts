@@ -214,7 +214,41 @@ const fcntl: Special = ({ args, mem }, i, result) => {
 };
 
 /** The mode counts only where a file may be made: it is left out otherwise. */
-const open = (flags: number, mode: number): Special => ({ args }, i) => i === mode && (args[flags]! & (FCNTL.O_CREAT | 0x400000)) === 0 ? '' : undefined; // prettier-ignore
+const open =
+  (flags: number, mode: number): Special =>
+  ({ args }, i) => {
+    if (i !== mode) return undefined;
+    return (args[flags]! & (FCNTL.O_CREAT | 0x400000)) === 0
+      ? ''
+      : `0${(args[mode]! & 0xffff).toString(8)}`;
+  };
+
+/** The device number counts only for devices. */
+const mknod =
+  (mode: number): Special =>
+  ({ args }, i) => {
+    const type = args[mode]! & 0o170000;
+    return i === mode + 1 && type !== 0o020000 && type !== 0o060000 ? '' : undefined;
+  };
+
+/** Time that was left, which only an interrupted sleep writes. */
+const remaining =
+  (at: number): Special =>
+  ({ args }, i, result) => {
+    if (i !== at) return undefined;
+    if (result === null) return null;
+    return result === 0 || result === -22 ? pointer(args[at]!) : undefined;
+  };
+
+const SCHEDULERS = [
+  'SCHED_OTHER',
+  'SCHED_FIFO',
+  'SCHED_RR',
+  'SCHED_BATCH',
+  '',
+  'SCHED_IDLE',
+  'SCHED_DEADLINE',
+];
 
 const futex: Special = ({ args }, i) => {
   const op = args[1]! & 0x7f;
@@ -233,8 +267,25 @@ const SPECIAL: Readonly<Record<number, Special>> = {
   [NR.__NR_fcntl]: fcntl,
   [NR.__NR_open]: open(1, 2),
   [NR.__NR_openat]: open(2, 3),
+  [NR.__NR_creat]: (call, i) => (i === 1 ? octal(call.args[1]!) : undefined),
+  [NR.__NR_mknod]: mknod(1),
+  [NR.__NR_mknodat]: mknod(2),
+  [NR.__NR_nanosleep]: remaining(1),
+  [NR.__NR_clock_nanosleep]: remaining(3),
+  [NR.__NR_wait4]: ({ args }, i, result) =>
+    i === 1 && result === 0 ? pointer(args[1]!) : undefined,
+  [NR.__NR_getrandom]: ({ args, mem }, i, result) => {
+    if (i !== 0 || result === null || result < 0) return undefined;
+    return reading(args[0]!, () =>
+      hexBuffer(mem.read(args[0]!, Math.min(result, STRING_LIMIT)), result),
+    );
+  },
+  [NR.__NR_sched_getaffinity]: ({ args, mem }, i, result) => {
+    if (i !== 2 || result === null || result < 0) return undefined;
+    return reading(args[2]!, () => cpuSet(mem.read(args[2]!, result)));
+  },
   [NR.__NR_futex]: futex,
-  [NR.__NR_umask]: ({ args }) => `0${args[0]!.toString(8)}`,
+  [NR.__NR_umask]: ({ args }) => `0${args[0]!.toString(8).padStart(2, '0')}`,
   [NR.__NR_mkdir]: (call, i) => (i === 1 ? octal(call.args[1]!) : undefined),
   [NR.__NR_mkdirat]: (call, i) => (i === 2 ? octal(call.args[2]!) : undefined),
   [NR.__NR_chmod]: (call, i) => (i === 1 ? octal(call.args[1]!) : undefined),
@@ -242,6 +293,20 @@ const SPECIAL: Readonly<Record<number, Special>> = {
   [NR.__NR_fchmodat]: (call, i) => (i === 2 ? octal(call.args[2]!) : undefined),
   [NR.__NR_getcwd]: ({ mem, args }, i, result) => (i !== 0 ? undefined : result === null ? null : result < 0 ? pointer(args[0]!) : path(mem, args[0]!)), // prettier-ignore
 };
+
+/** Random bytes are never text. */
+function hexBuffer(bytes: Uint8Array, whole: number): string {
+  const text = [...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  return `"${text}"${whole > bytes.length ? '...' : ''}`;
+}
+
+function cpuSet(bytes: Uint8Array): string {
+  const cpus: number[] = [];
+  bytes.forEach((byte, i) => {
+    for (let bit = 0; bit < 8; bit++) if ((byte >> bit) & 1) cpus.push(8 * i + bit);
+  });
+  return `[${cpus.join(' ')}]`;
+}
 
 const octal = (mode: number): string => `0${(mode & 0o7777).toString(8)}`;
 
@@ -279,6 +344,8 @@ export function resultText(call: Call, result: number): string {
     return result === 0 ? '0 (Timeout)' : `${result} ${reading(args[0]!, () => pollResult(args[0]!, { mem, count: args[1]!, result }))}`; // prettier-ignore
   if (row.nr === NR.__NR_fcntl && args[1] === FCNTL.F_GETFL) return `0x${result.toString(16)} (flags ${openFlags(result)})`; // prettier-ignore
   if (row.nr === NR.__NR_fcntl && args[1] === FCNTL.F_GETFD) return result === 0 ? '0' : `0x${result.toString(16)} (flags FD_CLOEXEC)`; // prettier-ignore
-  if (row.nr === NR.__NR_umask) return `0${result.toString(8)}`;
+  if (row.nr === NR.__NR_umask) return `0${result.toString(8).padStart(2, '0')}`;
+  if (row.nr === NR.__NR_sched_getscheduler)
+    return `${result} (${SCHEDULERS[result & 7] ?? '???'})`;
   return String(result);
 }

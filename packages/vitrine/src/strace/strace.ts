@@ -5,11 +5,13 @@ import type { Task } from '@vitrine/kernel/kernel/task.ts';
 import { row, type SyscallRow } from '@vitrine/kernel/syscalls/row.ts';
 import { hex } from '@vitrine/kernel/syscalls/kinds.ts';
 import * as SIGNAL from '@vitrine/uapi/signal.ts';
+import { __NR_rt_sigreturn } from '@vitrine/uapi/unistd.ts';
+import { RAX, RSP } from '@vitrine/x86/cpu.ts';
 import { errnoName } from '../errors.ts';
 import { beginCall, type Call, finishArguments, knownArguments, resultText } from './args.ts';
 import { ERROR_TEXT } from './errors.ts';
 import { SI_CODES } from './structs.ts';
-import { pointer, quote, signalText } from './values.ts';
+import { pointer, quote, signalText, sigsetText, STRING_LIMIT } from './values.ts';
 
 /** Errors that never reach the program: the call will be made again. */
 const RESTARTS: Readonly<Record<number, string>> = {
@@ -18,6 +20,9 @@ const RESTARTS: Readonly<Record<number, string>> = {
   514: 'ERESTARTNOHAND (To be restarted if no handler)',
   516: 'ERESTART_RESTARTBLOCK (Interrupted by signal)',
 };
+
+/** Offset of uc_sigmask in struct ucontext. */
+const UC_SIGMASK = 296;
 
 const NEVER_RETURN = new Set(['exit', 'exit_group']);
 /** The result stands at this column, if the call is not longer. */
@@ -35,9 +40,12 @@ class Strace {
   readonly #unfinished: Set<number> = new Set();
   readonly #seen: Set<number> = new Set();
 
-  constructor(kernel: Kernel, write: (text: string) => void) {
+  readonly #file: boolean;
+
+  constructor(kernel: Kernel, write: (text: string) => void, file: boolean) {
     this.#kernel = kernel;
     this.#write = write;
+    this.#file = file;
   }
 
   listen(): () => void {
@@ -52,8 +60,9 @@ class Strace {
     return () => stops.forEach((stop) => stop());
   }
 
-  /** `[pid  12] ` once there is more than one thread. */
+  /** `[pid  12] ` once there is more than one thread; in a file, always the number. */
   #prefix(pid: number): string {
+    if (this.#file) return `${String(pid).padEnd(5)} `;
     return this.#seen.size > 1 ? `[pid ${String(pid).padStart(5)}] ` : '';
   }
 
@@ -80,6 +89,7 @@ class Strace {
     this.#interrupt();
     this.#seen.add(pid);
     const call = beginCall(syscallTable[nr] ?? unknownRow(nr), args, task.mem);
+    if (nr === __NR_rt_sigreturn) call.texts.push(this.#frameMask(task));
     this.#calls.set(pid, call);
     this.#open = pid;
     this.#write(`${this.#prefix(pid)}${call.row.name}(${knownArguments(call)}`);
@@ -91,10 +101,23 @@ class Strace {
     }
   }
 
+  /** rt_sigreturn(2) has no arguments but the frame on the stack: uc_sigmask in its ucontext. */
+  #frameMask(task: Task): string {
+    try {
+      const stack = Number(this.#kernel.cpu.gpr[RSP]!);
+      return `{mask=${sigsetText(task.mem.getBig(stack + UC_SIGMASK))}}`;
+    } catch {
+      return '{mask=?}';
+    }
+  }
+
   #exit(pid: number, ret: number): void {
     const call = this.#calls.get(pid);
     if (call === undefined) return;
     this.#calls.delete(pid);
+    // It returns what the interrupted code had in RAX.
+    if (call.row.nr === __NR_rt_sigreturn)
+      ret = Number(BigInt.asIntN(64, this.#kernel.cpu.gpr[RAX]!));
     const rest = finishArguments(call, ret);
     let length = call.row.name.length + 1 + knownArguments(call).length + rest.length + 1;
     let text = '';
@@ -123,7 +146,7 @@ class Strace {
       for (const byte of mm.mem.read(from, to - from)) text += String.fromCharCode(byte);
       return text.split('\0').slice(0, -1);
     };
-    const argv = strings(mm.arg_start, mm.arg_end).map(quote).join(', ');
+    const argv = strings(mm.arg_start, mm.arg_end).map((text) => text.length > STRING_LIMIT ? `${quote(text.slice(0, STRING_LIMIT))}...` : quote(text)).join(', '); // prettier-ignore
     const count = strings(mm.env_start, mm.env_end).length;
     const text = `execve(${quote(filename)}, [${argv}], ${pointer(mm.env_start)} /* ${count} var${count === 1 ? '' : 's'} */)`;
     this.#line(pid, `${text.padEnd(COLUMN)} = 0`);
@@ -200,7 +223,11 @@ function siginfoText(info: SigInfo): string {
   return sender;
 }
 
-/** Starts printing. @returns a function that stops it */
-export function attachStrace(kernel: Kernel, write: (text: string) => void): () => void {
-  return new Strace(kernel, write).listen();
+/** Starts printing, as `strace -f` does, or with `file` as `strace -f -o`. @returns a function that stops it */
+export function attachStrace(
+  kernel: Kernel,
+  write: (text: string) => void,
+  file = false,
+): () => void {
+  return new Strace(kernel, write, file).listen();
 }

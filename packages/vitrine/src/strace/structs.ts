@@ -17,6 +17,17 @@ const timespec: Printer = (at, { mem }) =>
   `{tv_sec=${mem.getI64(at)}, tv_nsec=${mem.getI64(at + 8)}}`;
 const timeval: Printer = (at, { mem }) =>
   `{tv_sec=${mem.getI64(at)}, tv_usec=${mem.getI64(at + 8)}}`;
+/** What utimensat takes: with the moment it stands for, or the name of a special value. */
+const timestamp: Printer = (at, context) => {
+  const nsec = context.mem.getI64(at + 8);
+  if (nsec === 0x3fff_ffff) return 'UTIME_NOW';
+  if (nsec === 0x3fff_fffe) return 'UTIME_OMIT';
+  const sec = context.mem.getI64(at);
+  const moment = new Date(sec * 1000);
+  if (Number.isNaN(moment.getTime())) return timespec(at, context);
+  const fraction = nsec === 0 ? '' : `.${String(nsec).padStart(9, '0')}`;
+  return `${timespec(at, context)} /* ${moment.toISOString().slice(0, 19)}${fraction}+0000 */`;
+};
 const pair = (print: Printer, step: number): Printer => (at, context) => `[${print(at, context)}, ${print(at + step, context)}]`; // prettier-ignore
 const interval = (print: Printer): Printer => (at, context) => `{it_interval=${print(at, context)}, it_value=${print(at + 16, context)}}`; // prettier-ignore
 
@@ -30,7 +41,7 @@ const stat: Printer = (at, { mem }) => {
 
 const limit = (value: number): string => {
   if (value >= 2 ** 63) return 'RLIM64_INFINITY';
-  return value !== 0 && value % 1024 === 0 ? `${value / 1024}*1024` : String(value);
+  return value > 1024 && value % 1024 === 0 ? `${value / 1024}*1024` : String(value);
 };
 
 const wstatus: Printer = (at, { mem }) => {
@@ -85,7 +96,8 @@ const iovec: Printer = (at, { mem, count, result }) => {
     const length = mem.getU64(at + 16 * i + 8);
     const have = Math.max(0, Math.min(length, left));
     left -= have;
-    return `{iov_base=${quoteBuffer(mem.read(mem.getU64(at + 16 * i), Math.min(have, 33)), have)}, iov_len=${length}}`; // prettier-ignore
+    const base = mem.getU64(at + 16 * i);
+    return `{iov_base=${base === 0 ? 'NULL' : quoteBuffer(mem.read(base, Math.min(have, 33)), have)}, iov_len=${length}}`; // prettier-ignore
   });
   return `[${list.join(', ')}]`;
 };
@@ -101,6 +113,13 @@ const utsname: Printer = (at, { mem }) => {
   const field = (i: number): string => quote(mem.readString(at + 65 * i, 65) ?? '');
   return `{sysname=${field(0)}, nodename=${field(1)}, ...}`;
 };
+
+/** Directory entries in a buffer of `count` bytes; both forms have the length at the same place. */
+function entries(at: number, { mem, count }: Context): number {
+  let found = 0;
+  for (let offset = 0; offset < count; found++) offset += Math.max(1, mem.getU16(at + offset + 16));
+  return found;
+}
 
 const siginfo: Printer = (at, { mem }) => {
   const signo = mem.getI32(at);
@@ -136,7 +155,7 @@ const sockaddr: Printer = (at, { mem, count }) => {
 /** By the names that the kinds of system call arguments use. */
 export const STRUCTS: Readonly<Record<string, Printer>> = {
   timespec,
-  timespec2: pair(timespec, 16),
+  timespec2: pair(timestamp, 16),
   timeval,
   timeval2: pair(timeval, 16),
   itimerspec: interval(timespec),
@@ -164,8 +183,8 @@ export const STRUCTS: Readonly<Record<string, Printer>> = {
   epoll_event: epollEvent,
   fdpair: (at, { mem }) => `[${mem.getI32(at)}, ${mem.getI32(at + 4)}]`,
   gid: array((at, { mem }) => String(mem.getI32(at)), 4),
-  dirent64: (at) => `${pointer(at)} /* entries */`,
-  dirent: (at) => `${pointer(at)} /* entries */`,
+  dirent64: (at, context) => `${pointer(at)} /* ${entries(at, context)} entries */`,
+  dirent: (at, context) => `${pointer(at)} /* ${entries(at, context)} entries */`,
   utimbuf: (at, { mem }) => `{actime=${mem.getI64(at)}, modtime=${mem.getI64(at + 8)}}`,
   open_how: (at, { mem }) => `{flags=${openFlags(mem.getU32(at))}, mode=${modeText(mem.getU32(at + 8))}, resolve=0x${mem.getU64(at + 16).toString(16)}}`, // prettier-ignore
   clone_args: (at, { mem }) => `{flags=${formatFlags(mem.getU32(at), FLAGS['clone']!())}, exit_signal=${signalText(mem.getI32(at + 32))}, stack=${pointer(mem.getU64(at + 40))}, stack_size=0x${mem.getU64(at + 48).toString(16)}}`, // prettier-ignore
@@ -180,6 +199,6 @@ export const STRUCTS: Readonly<Record<string, Printer>> = {
 /** O_ flags: the access mode comes first. */
 export function openFlags(flags: number): string {
   const mode = ['O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_ACCMODE'][flags & 3]!;
-  const rest = formatFlags(flags & ~0x8003, FLAGS['open']!(), '');
+  const rest = formatFlags(flags & ~3, FLAGS['open']!(), '');
   return rest === '' ? mode : `${mode}|${rest}`;
 }

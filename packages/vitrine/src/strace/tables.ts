@@ -37,12 +37,26 @@ function lazily(make: () => Table): () => Table {
   return () => (table ??= make());
 }
 
-const open = lazily(() => [
-  ...from(FCNTL, /^O_/, /^O_(RDONLY|WRONLY|RDWR|ACCMODE|NDELAY|SYNC|TMPFILE|LARGEFILE|DSYNC)$/),
+/** In strace's order, which is not that of the values. */
+const open = (): Table => [
+  [0x40, 'O_CREAT'],
+  [0x80, 'O_EXCL'],
+  [0x100, 'O_NOCTTY'],
+  [0x200, 'O_TRUNC'],
+  [0x400, 'O_APPEND'],
+  [0x800, 'O_NONBLOCK'],
   [0x101000, 'O_SYNC'],
+  [0x2000, 'O_ASYNC'],
   [0x1000, 'O_DSYNC'],
+  [0x4000, 'O_DIRECT'],
+  [0x8000, 'O_LARGEFILE'],
+  [0x20000, 'O_NOFOLLOW'],
+  [0x40000, 'O_NOATIME'],
+  [0x80000, 'O_CLOEXEC'],
+  [0x200000, 'O_PATH'],
   [0x410000, 'O_TMPFILE'],
-]);
+  [0x10000, 'O_DIRECTORY'],
+];
 const at = lazily(() => from(FCNTL, /^AT_(SYMLINK_NOFOLLOW|SYMLINK_FOLLOW|NO_AUTOMOUNT|EMPTY_PATH|EACCESS)$/, /EACCESS/)); // prettier-ignore
 const bits = (names: Names, pattern: RegExp, except?: RegExp): (() => Table) => lazily(() => from(names, pattern, except)); // prettier-ignore
 
