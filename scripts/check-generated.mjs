@@ -8,15 +8,19 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Generators that take `--check`: they write nothing and exit with 1 when a file is out of date. */
-const GENERATORS = ['scripts/applets.mjs'];
+const GENERATORS = ['scripts/applets.mjs', 'scripts/system-calls.mts'];
 
 let stale = 0;
 for (const generator of GENERATORS) {
   if (!existsSync(join(root, generator))) continue;
   try {
-    execFileSync(process.execPath, [join(root, generator), '--check'], { stdio: 'inherit' });
+    const loader = generator.endsWith('.mts') ? ['--import', 'tsx'] : [];
+    execFileSync(process.execPath, [...loader, join(root, generator), '--check'], {
+      cwd: root,
+      stdio: 'inherit',
+    });
   } catch {
-    console.error(`out of date: run node ${generator}`);
+    console.error(`out of date: run npx tsx ${generator}`);
     stale++;
   }
 }
