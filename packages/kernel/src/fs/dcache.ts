@@ -44,10 +44,14 @@ export class Dentry {
   /** The path inside its file system, for reasons. */
   toString(): string {
     if (this.isRoot) return this === this.sb.root ? '/' : this.name;
-    let text = '';
-    for (let d: Dentry = this; !d.isRoot; d = d.parent) text = '/' + d.name + text;
-    return text;
+    return pathInside(this);
   }
+}
+
+function pathInside(dentry: Dentry): string {
+  let text = '';
+  for (let d = dentry; !d.isRoot; d = d.parent) text = '/' + d.name + text;
+  return text;
 }
 
 /** Analogous to `struct path`. Immutable. */
