@@ -14,6 +14,7 @@ import { TIMERFD } from '../../syscalls/timerfd.ts';
 import { XATTR } from '../../syscalls/xattr.ts';
 import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
+import { IPC } from '../../syscalls/ipc.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
 import { PRCTL } from '../../syscalls/prctl.ts';
@@ -39,6 +40,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   MOUNT,
   XATTR,
   SOCKET,
+  IPC,
   SPLICE,
   TIMERFD,
   PROCESS,

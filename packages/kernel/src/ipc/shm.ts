@@ -1,0 +1,177 @@
+import { EEXIST, EINVAL } from '@vitrine/uapi/errno.ts';
+import { SHM_EXEC, SHM_HUGETLB, SHM_RDONLY, SHM_REMAP, SHM_RND } from '@vitrine/uapi/ipc.ts';
+import {
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_SHARED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from '@vitrine/uapi/mman.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
+import { serializable } from '../include/serial.ts';
+import type { File } from '../fs/file.ts';
+import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
+import type { Task } from '../kernel/task.ts';
+import { do_mmap, do_munmap } from '../mm/mmap.ts';
+import { ipc_ns } from './ipc_ns.ts';
+import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
+
+const SHM_DEST = 0o1000;
+
+/** A shared memory segment (analogous to `struct shmid_kernel`): its pages are those of a nameless tmpfs file. */
+export class ShmSegment extends IpcPerm {
+  readonly kind = 'shared memory segment';
+  readonly size: number;
+  readonly file: File;
+  atime = 0;
+  dtime = 0;
+  ctime = 0;
+  readonly cpid: number;
+  lpid = 0;
+
+  constructor(current: Current, key: number, mode: number, size: number) {
+    super(current, key, mode);
+    this.size = size;
+    const pages = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+    this.file = shmem_file_setup(
+      current,
+      `SYSV${(key >>> 0).toString(16).padStart(8, '0')}`,
+      pages,
+      mode & 0o777,
+    );
+    this.ctime = seconds(current);
+    this.cpid = current.tgid;
+  }
+
+  static {
+    serializable('ShmSegment', this);
+  }
+
+  get nattch(): number {
+    return this.file.mapping!.mappings.size;
+  }
+}
+
+export function ksys_shmget(current: Current, key: number, size: number, flags: number): number {
+  reapSegments(current);
+  return ipc_ns(current.kernel).shm.get(
+    current,
+    key,
+    flags,
+    'shared memory segment',
+    () => {
+      if (size < 1) throw errno(EINVAL, 'a shared memory segment has at least 1 byte');
+      if (flags & SHM_HUGETLB) throw errno(EINVAL, 'shmget: there are no huge pages (SHM_HUGETLB)');
+      if (size > 2 ** 47)
+        throw errno(EINVAL, 'a segment of {} bytes is larger than the address space', size);
+      return new ShmSegment(current, key, flags, size);
+    },
+    (found) => {
+      if (size > (found as ShmSegment).size)
+        throw errno(EINVAL, '{} has {} bytes, not {}', found, (found as ShmSegment).size, size);
+    },
+  );
+}
+
+/** shmat(2). @returns the address */
+export function do_shmat(task: Task, id: number, address: number, flags: number): number {
+  reapSegments(task);
+  const segment = ipc_ns(task.kernel).shm.find(id, 'shared memory segment') as ShmSegment;
+  let at = address;
+  if (at !== 0 && at % PAGE_SIZE !== 0) {
+    if (!(flags & SHM_RND))
+      throw errno(
+        EINVAL,
+        'shmat: address {} is not a multiple of {} and SHM_RND is not set',
+        at,
+        PAGE_SIZE,
+      );
+    at -= at % PAGE_SIZE;
+  }
+  if (at === 0 && flags & SHM_REMAP) throw errno(EINVAL, 'shmat: SHM_REMAP needs an address');
+  const write = !(flags & SHM_RDONLY);
+  ipcperms(task, segment, write ? 0o666 : 0o444);
+  const prot = PROT_READ | (write ? PROT_WRITE : 0) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+  const fixed = at === 0 ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+  let result: number;
+  try {
+    result = do_mmap(task, at, segment.size, prot, MAP_SHARED | fixed, segment.file, 0);
+  } catch (error) {
+    if ((error as { code?: number }).code === EEXIST)
+      throw errno(EINVAL, 'shmat: something is mapped at {} and SHM_REMAP is not set', at);
+    throw error;
+  }
+  segment.atime = seconds(task);
+  segment.lpid = task.tgid;
+  return result;
+}
+
+/** shmdt(2): the mapping that begins at the address, whatever parts it was cut into. */
+export function do_shmdt(task: Task, address: number): number {
+  const mm = task.mm!;
+  const first = mm.vmas.at(address);
+  const segment = first === null ? undefined : segments(task).find((s) => s.file === first.file);
+  if (
+    first === null ||
+    segment === undefined ||
+    first.start - first.pgoff * PAGE_SIZE !== address
+  ) {
+    throw errno(
+      EINVAL,
+      'shmdt: no shared memory segment begins at {}',
+      '0x' + address.toString(16),
+    );
+  }
+  const size = segment.file.inode.size;
+  for (const vma of [...mm.vmas.list]) {
+    if (
+      vma.file === segment.file &&
+      vma.start - vma.pgoff * PAGE_SIZE === address &&
+      vma.start < address + size
+    ) {
+      do_munmap(mm, vma.start, vma.end - vma.start);
+    }
+  }
+  segment.dtime = seconds(task);
+  segment.lpid = task.tgid;
+  reapSegments(task);
+  return 0;
+}
+
+function segments(current: Current): ShmSegment[] {
+  return [...ipc_ns(current.kernel).shm.byIndex.values()] as ShmSegment[];
+}
+
+/** Segments that were removed go with their last mapping; an exiting process drops its mappings without telling. */
+export function reapSegments(current: Current): void {
+  for (const segment of segments(current))
+    if (segment.mode & SHM_DEST && segment.nattch === 0) destroy(current, segment);
+}
+
+function destroy(current: Current, segment: ShmSegment): void {
+  ipc_ns(current.kernel).shm.remove(segment);
+  segment.file.put(current.kernel);
+}
+
+/** IPC_RMID: at once when nobody is attached, otherwise with the last who detaches. */
+export function shm_remove(current: Current, segment: ShmSegment): void {
+  ipc_owner(current, segment);
+  if (segment.nattch === 0) destroy(current, segment);
+  else segment.mode |= SHM_DEST;
+}
+
+/** struct shmid64_ds. */
+export function shmid_ds(segment: ShmSegment): Uint8Array {
+  const view = new DataView(new ArrayBuffer(112));
+  put_ipc_perm(view, segment);
+  [segment.size, segment.atime, segment.dtime, segment.ctime].forEach((v, i) =>
+    view.setBigUint64(48 + i * 8, BigInt(v), true),
+  );
+  view.setInt32(80, segment.cpid, true);
+  view.setInt32(84, segment.lpid, true);
+  view.setBigUint64(88, BigInt(segment.nattch), true);
+  return new Uint8Array(view.buffer);
+}
