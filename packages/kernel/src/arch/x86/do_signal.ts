@@ -82,11 +82,27 @@ function rewind(task: Task): void {
   setResult(task.kernel.cpu, block ? __NR_restart_syscall : task.syscall);
 }
 
+/** Tells that a signal ends the process. */
+function fatal({ kernel, pid, comm }: Task, info: SigInfo, action: 'kill' | 'core'): void {
+  const sig = info.signo;
+  if (kernel.trace.signal_deliver.enabled)
+    kernel.trace.signal_deliver.emit({ pid, sig, action, info });
+  kernel.printk(
+    6,
+    `${comm}[${pid}]: killed by ${signal_name(sig)}${info.reason ? `: ${info.reason}` : ''}`,
+  );
+}
+
 /** The next signal that has a handler; carries out default actions on the way (get_signal). */
 function get_signal(task: Task): SigInfo | null | 'gone' {
-  const { signal, kernel } = task;
+  const { signal } = task;
   for (;;) {
     if (signal.group_exit !== null) {
+      // A fatal signal ends the process when it is sent: tell of it here, where the others are told of.
+      const sig = signal.group_exit & 0x7f;
+      const info =
+        sig === 0 || task.signal.threads.size === 0 ? null : dequeue_signal(task, sigmask(sig));
+      if (info !== null) fatal(task, info, 'kill');
       do_group_exit(task, signal.group_exit);
       return 'gone';
     }
@@ -111,17 +127,7 @@ function get_signal(task: Task): SigInfo | null | 'gone' {
       do_signal_stop(task, sig);
       return 'gone';
     }
-    if (kernel.trace.signal_deliver.enabled)
-      kernel.trace.signal_deliver.emit({
-        pid: task.pid,
-        sig,
-        action: (SIG_KERNEL_COREDUMP & bit) !== 0n ? 'core' : 'kill',
-        info,
-      });
-    kernel.printk(
-      6,
-      `${task.comm}[${task.pid}]: killed by ${signal_name(sig)}${info.reason ? `: ${info.reason}` : ''}`,
-    );
+    fatal(task, info, (SIG_KERNEL_COREDUMP & bit) !== 0n ? 'core' : 'kill');
     do_group_exit(task, sig);
     return 'gone';
   }
