@@ -14,6 +14,8 @@ export class IpcNamespace {
   readonly sem: IpcIds = new IpcIds(SEMMNI);
   readonly msg: IpcIds = new IpcIds(MSGMNI);
   readonly shm: IpcIds = new IpcIds(SHMMNI);
+  /** Bytes in all message queues. */
+  msgBytes = 0;
   static {
     serializable('IpcNamespace', this);
   }

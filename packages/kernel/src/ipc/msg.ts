@@ -1,4 +1,13 @@
-import { E2BIG, EAGAIN, EIDRM, EINVAL, ENOMSG, ENOSYS, EPERM } from '@vitrine/uapi/errno.ts';
+import {
+  E2BIG,
+  EAGAIN,
+  EIDRM,
+  EINVAL,
+  ENOMEM,
+  ENOMSG,
+  ENOSYS,
+  EPERM,
+} from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { MSGMNB, MSG_COPY, MSG_EXCEPT, MSG_NOERROR } from '@vitrine/uapi/ipc.ts';
 import { capable } from '../include/cred.ts';
@@ -78,6 +87,11 @@ export function do_msgsnd(
     current.callState = { queue };
     return current.wait(queue.senders, ERESTARTNOHAND);
   }
+  const ns = ipc_ns(current.kernel);
+  if (ns.msgBytes + data.length > current.kernel.frames.total * 1024) {
+    throw errno(ENOMEM, 'message queues hold {} bytes, a quarter of memory', ns.msgBytes);
+  }
+  ns.msgBytes += data.length;
   queue.messages.push({ type, data });
   queue.cbytes += data.length;
   queue.lspid = current.tgid;
@@ -128,6 +142,7 @@ export function do_msgrcv(
   }
   queue.messages.splice(at, 1);
   queue.cbytes -= message.data.length;
+  ipc_ns(current.kernel).msgBytes -= message.data.length;
   queue.lrpid = current.tgid;
   queue.rtime = seconds(current);
   queue.senders.wake();
@@ -139,6 +154,7 @@ export function do_msgrcv(
 export function msg_remove(current: Current, queue: MsgQueue): void {
   ipc_owner(current, queue);
   ipc_ns(current.kernel).msg.remove(queue);
+  ipc_ns(current.kernel).msgBytes -= queue.cbytes;
   queue.senders.wake();
   queue.receivers.wake();
 }
