@@ -1,7 +1,7 @@
 import type { Current } from '../include/current.ts';
 import { serializable } from '../include/serial.ts';
 import type { Path } from './dcache.ts';
-import { mntget, mntput } from './mount.ts';
+import { get_mnt_ns, mntget, mntput, put_mnt_ns } from './mount.ts';
 
 declare module '../include/current.ts' {
   interface Current {
@@ -22,6 +22,7 @@ export class FsStruct {
     this.pwd = pwd;
     mntget(root.mnt);
     mntget(pwd.mnt);
+    get_mnt_ns(root.mnt.ns);
   }
 
   static {
@@ -30,9 +31,12 @@ export class FsStruct {
 }
 
 export function set_fs_root(fs: FsStruct, path: Path): void {
+  const old = fs.root.mnt.ns;
+  get_mnt_ns(path.mnt.ns);
   mntget(path.mnt);
   mntput(fs.root.mnt);
   fs.root = path;
+  put_mnt_ns(old);
 }
 
 export function set_fs_pwd(fs: FsStruct, path: Path): void {
@@ -51,8 +55,10 @@ export function copy_fs(current: Current): FsStruct {
 export function exit_fs(task: Current): void {
   const fs = task.fs;
   if (fs.users === 0 || --fs.users > 0) return;
+  const { ns } = fs.root.mnt;
   mntput(fs.root.mnt);
   mntput(fs.pwd.mnt);
+  put_mnt_ns(ns);
 }
 
 /** unshare(CLONE_FS). */

@@ -47,6 +47,8 @@ export class Mount {
 export class MntNamespace {
   readonly inum: number;
   root!: Mount;
+  /** FsStructs whose root is in it; the last one that goes takes the mounts along. */
+  users = 0;
   /** In the order of /proc/mounts. */
   readonly mounts: Set<Mount> = new Set();
   constructor(inum: number) {
@@ -55,6 +57,31 @@ export class MntNamespace {
   static {
     serializable('MntNamespace', this);
   }
+}
+
+/** Takes a mount and all below it out of its namespace; what is still used lives on unseen. */
+export function umount_tree(mnt: Mount): void {
+  for (const child of [...mnt.children.values()]) umount_tree(child);
+  if (mnt.parent !== null) detach_mnt(mnt);
+  mnt.ns?.mounts.delete(mnt);
+  mnt.ns = null;
+  if (mnt.count === 0) cleanup_mnt(mnt);
+}
+
+/** Takes a mount off its mount point. */
+export function detach_mnt(mnt: Mount): void {
+  mnt.parent!.children.delete(mnt.mountpoint!);
+  mnt.mountpoint!.mounted--;
+  mnt.parent = null;
+  mnt.mountpoint = null;
+}
+
+export function get_mnt_ns(ns: MntNamespace | null): void {
+  if (ns !== null) ns.users++;
+}
+
+export function put_mnt_ns(ns: MntNamespace | null): void {
+  if (ns !== null && --ns.users === 0 && ns !== ns.root.sb.kernel.vfs.rootNs) umount_tree(ns.root);
 }
 
 /** The top mount on this dentry, seen through `mnt`, or null. */

@@ -40,7 +40,7 @@ import { type Dentry, Path, is_subdir } from './dcache.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
-import { MntNamespace, Mount, cleanup_mnt } from './mount.ts';
+import { MntNamespace, Mount, cleanup_mnt, detach_mnt, umount_tree } from './mount.ts';
 
 /** umount2(2) flags. */
 export const MNT_FORCE = 1;
@@ -71,13 +71,6 @@ function setNs(mnt: Mount, ns: MntNamespace | null): void {
   mnt.ns = ns;
   ns?.mounts.add(mnt);
   for (const child of mnt.children.values()) setNs(child, ns);
-}
-
-function detach(mnt: Mount): void {
-  mnt.parent!.children.delete(mnt.mountpoint!);
-  mnt.mountpoint!.mounted--;
-  mnt.parent = null;
-  mnt.mountpoint = null;
 }
 
 /** Mounts made with the same flags word as mount(2); atime rules as there. */
@@ -228,7 +221,7 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   for (let m: Mount | null = at.mnt; m !== null; m = m.parent) {
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', old, at);
   }
-  detach(mnt);
+  detach_mnt(mnt);
   attach(mnt, at);
 }
 
@@ -279,15 +272,6 @@ export function path_umount(current: Current, path: Path, flags: number): void {
   umount_tree(mnt);
 }
 
-/** Takes a mount and all below it out of its namespace; what is still used lives on unseen. */
-export function umount_tree(mnt: Mount): void {
-  for (const child of [...mnt.children.values()]) umount_tree(child);
-  if (mnt.parent !== null) detach(mnt);
-  mnt.ns?.mounts.delete(mnt);
-  mnt.ns = null;
-  if (mnt.count === 0) cleanup_mnt(mnt);
-}
-
 /** A copy of the whole tree for a new namespace (copy_mnt_ns); the caller's root and directory move into it. */
 export function copy_mnt_ns(current: Current): MntNamespace {
   const { vfs } = current.kernel;
@@ -332,8 +316,8 @@ export function do_pivot_root(current: Current, to: Path, putOld: Path): void {
   }
   const oldRoot = root.mnt;
   const above = oldRoot.parent === null ? null : new Path(oldRoot.parent, oldRoot.mountpoint!);
-  detach(mnt);
-  if (above !== null) detach(oldRoot);
+  detach_mnt(mnt);
+  if (above !== null) detach_mnt(oldRoot);
   attach(oldRoot, putOld);
   if (above !== null) attach(mnt, above);
   else mnt.ns!.root = mnt;

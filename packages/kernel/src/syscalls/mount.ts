@@ -2,13 +2,21 @@ import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
+import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
-import { UMOUNT_NOFOLLOW, do_pivot_root, path_mount, path_umount } from '../fs/namespace.ts';
-import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
+import {
+  UMOUNT_NOFOLLOW,
+  copy_mnt_ns,
+  do_pivot_root,
+  path_mount,
+  path_umount,
+} from '../fs/namespace.ts';
+import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
+import { unshare_files } from '../fs/fdtable.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
 import { dirfd, fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
@@ -71,6 +79,44 @@ export function sys_pivot_root(task: Task, newRoot: number, putOld: number): num
     if (fs.root.equals(before)) set_fs_root(fs, after);
     if (fs.pwd.equals(before)) set_fs_pwd(fs, after);
   }
+  return 0;
+}
+
+const CLONE_NAMESPACES =
+  C.CLONE_NEWUTS |
+  C.CLONE_NEWIPC |
+  C.CLONE_NEWUSER |
+  C.CLONE_NEWPID |
+  C.CLONE_NEWNET |
+  C.CLONE_NEWCGROUP |
+  C.CLONE_NEWTIME;
+
+/** unshare(2): descriptors, directories and mounts of one's own. */
+export function sys_unshare(task: Task, flags: number): number {
+  const known =
+    C.CLONE_FS |
+    C.CLONE_FILES |
+    C.CLONE_SYSVSEM |
+    C.CLONE_NEWNS |
+    C.CLONE_THREAD |
+    C.CLONE_SIGHAND |
+    C.CLONE_VM;
+  if (flags & ~(known | CLONE_NAMESPACES))
+    throw errno(EINVAL, 'unshare: flags {} are unknown', flags);
+  if (flags & CLONE_NAMESPACES) {
+    throw errno(
+      EINVAL,
+      'unshare: this kernel has mount namespaces only (flags 0x{})',
+      (flags >>> 0).toString(16),
+    );
+  }
+  if (flags & (C.CLONE_THREAD | C.CLONE_SIGHAND | C.CLONE_VM) && task.signal.threads.size > 1) {
+    throw errno(EINVAL, 'unshare: process {} has {} threads', task.tgid, task.signal.threads.size);
+  }
+  if (flags & C.CLONE_NEWNS) admin(task, 'unshare(CLONE_NEWNS)');
+  if (flags & C.CLONE_FILES) unshare_files(task);
+  if (flags & (C.CLONE_FS | C.CLONE_NEWNS)) unshare_fs(task);
+  if (flags & C.CLONE_NEWNS) copy_mnt_ns(task);
   return 0;
 }
 
@@ -143,6 +189,13 @@ export const MOUNT: readonly SyscallRow[] = [
   ),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
   row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
+  row(
+    NR.__NR_unshare,
+    'unshare',
+    [flags('clone')],
+    partial('no namespaces but mounts'),
+    sys_unshare,
+  ),
   row(NR.__NR_swapon, 'swapon', [path, int], NO_SWAP, sys_swapon),
   row(NR.__NR_swapoff, 'swapoff', [path], NO_SWAP, sys_swapoff),
   row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NO_SWAP, sys_quotactl),
