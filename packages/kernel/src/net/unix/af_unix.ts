@@ -1,29 +1,20 @@
 import {
   EADDRINUSE,
-  EAGAIN,
   ECONNREFUSED,
   ECONNRESET,
-  EFAULT,
   EINVAL,
   EISCONN,
-  EMSGSIZE,
   ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
   EPERM,
-  EPIPE,
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from '@vitrine/uapi/errno.ts';
 import {
   AF_UNIX,
   AF_UNSPEC,
-  MSG_DONTWAIT,
-  MSG_NOSIGNAL,
   MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  MSG_WAITALL,
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_SEQPACKET,
@@ -39,11 +30,10 @@ import {
   EPOLLWRBAND,
   EPOLLWRNORM,
 } from '@vitrine/uapi/poll.ts';
-import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import { SO_PEERCRED, SO_PEERGROUPS } from '@vitrine/uapi/socket.ts';
 import { FIONREAD, TIOCOUTQ } from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../include/current.ts';
-import { Errno, errno } from '../../include/errno.ts';
+import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
@@ -72,6 +62,8 @@ import {
   sockaddr_un,
 } from './address.ts';
 import { unix_gc } from './garbage.ts';
+import { recvDatagram, recvStream } from './recv.ts';
+import { sendDatagram, sendStream } from './send.ts';
 
 /** A message in a receive queue (analogous to `struct sk_buff`); on a listening socket, a connection to accept. */
 export interface Skb {
@@ -90,7 +82,6 @@ export interface Skb {
 }
 
 const SKB_OVERHEAD = 512;
-const CHUNK = 32768;
 /** net.unix.max_dgram_qlen. */
 const MAX_DGRAM_QLEN = 10;
 
@@ -103,7 +94,7 @@ export class UnixSock extends Sock {
   queue: Skb[] = [];
   /** Bytes sent and not received yet. */
   wmem = 0;
-  private isListening = false;
+  isListening = false;
   backlog: number = MAX_DGRAM_QLEN;
   peercred: Ucred | null = null;
   private peergroups: readonly number[] = [];
@@ -220,7 +211,7 @@ export class UnixSock extends Sock {
   }
 
   /** A connected datagram socket takes messages from its peer only (unix_may_send). */
-  private checkMaySend(other: UnixSock): void {
+  checkMaySend(other: UnixSock): void {
     if (other.peer !== null && other.peer !== this)
       throw errno(EPERM, '{} is connected to another socket', other);
   }
@@ -254,7 +245,7 @@ export class UnixSock extends Sock {
 
   // Sending.
 
-  private skb(
+  skb(
     data: Uint8Array,
     current: Current,
     fds: readonly File[],
@@ -281,7 +272,7 @@ export class UnixSock extends Sock {
   }
 
   /** A message left a queue: its sender has room again. */
-  private consume(skb: Skb): void {
+  consume(skb: Skb): void {
     const table = this.kernel.vfs.unix;
     table.bytes -= skb.truesize;
     const { sender } = skb;
@@ -290,7 +281,7 @@ export class UnixSock extends Sock {
   }
 
   /** Descriptors of a message are no longer on the way. */
-  private landed(skb: Skb): readonly File[] {
+  landed(skb: Skb): readonly File[] {
     const { fds } = skb;
     if (fds.length > 0) {
       const { inflight } = this.kernel.vfs.unix;
@@ -329,145 +320,8 @@ export class UnixSock extends Sock {
         this.kernel.vfs.unix.bytes,
       );
     }
-    if (this.type === SOCK_STREAM) return this.sendStream(current, bytes, from, ancillary, flags);
-    return this.sendDatagram(current, bytes, from, ancillary, flags);
-  }
-
-  private brokenPipe(current: Current, flags: number, done: number): number {
-    if (done > 0) return done;
-    if (!(flags & MSG_NOSIGNAL))
-      current.force_or_send_sig(SIGPIPE, `send on ${String(this)}, whose other end is closed`);
-    throw errno(EPIPE, 'the other end of {} is closed, or sending was shut down', this);
-  }
-
-  private sendStream(
-    current: Current,
-    bytes: Uint8Array | null,
-    from: IovIter,
-    ancillary: Ancillary,
-    flags: number,
-  ): number {
-    const { peer } = this;
-    if (bytes !== null && bytes.length > 0) {
-      throw errno(
-        peer !== null ? EISCONN : EOPNOTSUPP,
-        'a stream socket sends to its peer, not to an address',
-      );
-    }
-    if (peer === null) throw errno(ENOTCONN, '{} is not connected', this);
-    let done = this.progress(current);
-    if (done > 0) from.skip(done);
-    do {
-      if (this.shutdownMask & SEND_SHUTDOWN || peer.dead || peer.shutdownMask & RCV_SHUTDOWN) {
-        return this.brokenPipe(current, flags, done);
-      }
-      if (this.wmem >= this.sndbuf) {
-        return this.waitFor(
-          current,
-          this.wq,
-          (flags & MSG_DONTWAIT) !== 0,
-          this.sndtimeo,
-          done,
-          `${this.wmem} of ${this.sndbuf} bytes wait for the receiver`,
-        );
-      }
-      const data = new Uint8Array(
-        Math.min(from.count, CHUNK, Math.max(1, (this.sndbuf >> 1) - 64)),
-      );
-      const n = this.copyIn(from, data, done);
-      if (n < 0) return done;
-      const fds = done === 0 ? ancillary.fds : [];
-      peer.queue.push(
-        this.skb(
-          n === data.length ? data : data.subarray(0, n),
-          current,
-          fds,
-          null,
-          ancillary.cred,
-        ),
-      );
-      if (fds.length > 0) {
-        ancillary.taken = true;
-        this.kernel.vfs.unix.carriers.add(peer);
-      }
-      done += n;
-      peer.wq.wake(EPOLLIN | EPOLLRDNORM);
-      if (n < data.length) break;
-    } while (from.count > 0);
-    return done;
-  }
-
-  /** @returns −1 when the caller's memory ended after some bytes had been sent */
-  private copyIn(from: IovIter, data: Uint8Array, done: number): number {
-    try {
-      return from.copyFrom(data, 0, data.length);
-    } catch (error) {
-      if (done > 0 && error instanceof Errno) return -1;
-      throw error;
-    }
-  }
-
-  private destination(current: Current, bytes: Uint8Array | null): UnixSock {
-    if (bytes !== null && bytes.length > 0 && this.type === SOCK_DGRAM) {
-      return find_other(current, parse_sockaddr_un(bytes), this.type);
-    }
-    if (this.peer === null)
-      throw errno(ENOTCONN, '{} is not connected and no address is given', this);
-    if (this.peer.dead) {
-      const { peer } = this;
-      if (this.type === SOCK_DGRAM) {
-        this.peer = null;
-        throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
-      }
-    }
-    return this.peer;
-  }
-
-  private sendDatagram(
-    current: Current,
-    bytes: Uint8Array | null,
-    from: IovIter,
-    ancillary: Ancillary,
-    flags: number,
-  ): number {
-    const other = this.destination(current, bytes);
-    const n = from.count;
-    if (n > this.sndbuf - 32)
-      throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, this.sndbuf);
-    if (this.type === SOCK_DGRAM) this.checkMaySend(other);
-    if (this.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
-      return this.brokenPipe(current, flags, 0);
-    const nonblock = (flags & MSG_DONTWAIT) !== 0;
-    if (this.wmem >= this.sndbuf) {
-      return this.waitFor(
-        current,
-        this.wq,
-        nonblock,
-        this.sndtimeo,
-        0,
-        `${this.wmem} of ${this.sndbuf} bytes wait for receivers`,
-      );
-    }
-    if (other !== this && other.peer !== this && other.queue.length > other.backlog) {
-      return this.waitFor(
-        current,
-        other.peer_wait,
-        nonblock,
-        this.sndtimeo,
-        0,
-        `${String(other)} has ${other.queue.length} messages waiting`,
-      );
-    }
-    const data = new Uint8Array(n);
-    if (from.copyFrom(data, 0, n) < n)
-      throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
-    other.queue.push(this.skb(data, current, ancillary.fds, null, ancillary.cred));
-    if (ancillary.fds.length > 0) {
-      ancillary.taken = true;
-      this.kernel.vfs.unix.carriers.add(other);
-    }
-    other.wq.wake(EPOLLIN | EPOLLRDNORM);
-    return n;
+    if (this.type === SOCK_STREAM) return sendStream(this, current, bytes, from, ancillary, flags);
+    return sendDatagram(this, current, bytes, from, ancillary, flags);
   }
 
   // Receiving.
@@ -492,124 +346,8 @@ export class UnixSock extends Sock {
       throw errno(ENOTCONN, '{} is not connected', this);
     }
     return this.type === SOCK_STREAM
-      ? this.recvStream(current, to, flags)
-      : this.recvDatagram(current, to, flags);
-  }
-
-  private nothing(current: Current, flags: number, done: number): Received | number {
-    if (done === 0 && this.err !== 0) {
-      const code = this.takeError();
-      throw errno(code, 'the other end of {} was closed with messages it had not read', this);
-    }
-    if (this.shutdownMask & RCV_SHUTDOWN || done > 0)
-      return { n: done, name: null, ancillary: null, flags: 0 };
-    return this.waitFor(
-      current,
-      this.wq,
-      (flags & MSG_DONTWAIT) !== 0,
-      this.rcvtimeo,
-      0,
-      'nothing has come',
-    );
-  }
-
-  /** Bytes wait that the call is content with: SO_RCVLOWAT, or all it asked for with MSG_WAITALL. */
-  private enough(want: number, flags: number): boolean {
-    const target = flags & MSG_WAITALL ? want : Math.min(this.rcvlowat, want);
-    if (target <= 1) return this.queue.length > 0;
-    let have = 0;
-    for (const skb of this.queue) {
-      have += skb.data.length - skb.offset;
-      // A message with descriptors ends what one call can return.
-      if (have >= target || skb.fds.length > 0) return true;
-    }
-    return false;
-  }
-
-  private recvStream(current: Current, to: IovIter, flags: number): Received | number {
-    if (!this.enough(to.count, flags) && !(this.shutdownMask & RCV_SHUTDOWN) && this.err === 0) {
-      const partial = this.queue.length > 0 && (flags & MSG_DONTWAIT || current.signal_pending());
-      if (!partial) {
-        try {
-          return this.waitFor(
-            current,
-            this.wq,
-            (flags & MSG_DONTWAIT) !== 0,
-            this.rcvtimeo,
-            0,
-            'nothing has come',
-          );
-        } catch (error) {
-          // The time is over: what came is better than nothing.
-          if (!(error instanceof Errno) || error.code !== EAGAIN || this.queue.length === 0)
-            throw error;
-        }
-      }
-    }
-    if (this.queue.length === 0) return this.nothing(current, flags, 0);
-    const peek = (flags & MSG_PEEK) !== 0;
-    const first = this.queue[0]!;
-    let fds: readonly File[] = [];
-    let done = 0;
-    let at = 0;
-    while (to.count > 0) {
-      const skb = this.queue[at];
-      if (skb === undefined) break;
-      if (at > 0 || done > 0) {
-        if (this.passcred && !sameCred(skb.cred, first.cred)) break;
-        if (skb.fds.length > 0) break;
-      }
-      const n = to.copyTo(skb.data, skb.offset, skb.data.length - skb.offset);
-      done += n;
-      if (peek) {
-        if (skb.fds.length > 0) fds = skb.fds.map((file) => file.get());
-        at++;
-        if (fds.length > 0) break;
-        continue;
-      }
-      skb.offset += n;
-      const taken = this.landed(skb);
-      if (taken.length > 0) fds = taken;
-      if (skb.offset < skb.data.length) break;
-      this.queue.shift();
-      this.consume(skb);
-      if (fds.length > 0) break;
-    }
-    return { n: done, name: null, ancillary: { fds, cred: first.cred }, flags: 0 };
-  }
-
-  private recvDatagram(current: Current, to: IovIter, flags: number): Received | number {
-    const skb = this.queue[0];
-    if (skb === undefined) {
-      const end = this.type === SOCK_SEQPACKET;
-      if (end || this.shutdownMask & RCV_SHUTDOWN || this.err !== 0)
-        return this.nothing(current, flags, 0);
-      return this.waitFor(
-        current,
-        this.wq,
-        (flags & MSG_DONTWAIT) !== 0,
-        this.rcvtimeo,
-        0,
-        'no message has come',
-      );
-    }
-    const n = to.copyTo(skb.data, 0, skb.data.length);
-    const truncated = n < skb.data.length ? MSG_TRUNC : 0;
-    const length = flags & MSG_TRUNC ? skb.data.length : n;
-    const name = skb.from === null ? null : sockaddr_un(skb.from);
-    if (flags & MSG_PEEK) {
-      return {
-        n: length,
-        name,
-        ancillary: { fds: skb.fds.map((file) => file.get()), cred: skb.cred },
-        flags: truncated,
-      };
-    }
-    this.queue.shift();
-    const fds = this.landed(skb);
-    this.consume(skb);
-    this.peer_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-    return { n: length, name, ancillary: { fds, cred: skb.cred }, flags: truncated };
+      ? recvStream(this, current, to, flags)
+      : recvDatagram(this, current, to, flags);
   }
 
   // The rest.
@@ -715,10 +453,6 @@ export class UnixSock extends Sock {
     for (const skb of this.queue) out.push(...this.landed(skb));
     return out;
   }
-}
-
-function sameCred(a: Ucred, b: Ucred): boolean {
-  return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
 }
 
 export class UnixFamily implements NetProtoFamily {

@@ -1,0 +1,153 @@
+import {
+  ECONNREFUSED,
+  EFAULT,
+  EISCONN,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+} from '@vitrine/uapi/errno.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_DGRAM } from '@vitrine/uapi/net.ts';
+import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
+import { SIGPIPE } from '@vitrine/uapi/signal.ts';
+import type { Current } from '../../include/current.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
+import { find_other, parse_sockaddr_un } from './address.ts';
+import type { UnixSock } from './af_unix.ts';
+
+/** Bytes of a stream that one message in the queue holds. */
+const CHUNK = 32768;
+
+/** Sending on Unix-domain sockets (unix_stream_sendmsg, unix_dgram_sendmsg). */
+function brokenPipe(sock: UnixSock, current: Current, flags: number, done: number): number {
+  if (done > 0) return done;
+  if (!(flags & MSG_NOSIGNAL))
+    current.force_or_send_sig(SIGPIPE, `send on ${String(sock)}, whose other end is closed`);
+  throw errno(EPIPE, 'the other end of {} is closed, or sending was shut down', sock);
+}
+
+export function sendStream(
+  sock: UnixSock,
+  current: Current,
+  bytes: Uint8Array | null,
+  from: IovIter,
+  ancillary: Ancillary,
+  flags: number,
+): number {
+  const { peer } = sock;
+  if (bytes !== null && bytes.length > 0) {
+    throw errno(
+      peer !== null ? EISCONN : EOPNOTSUPP,
+      'a stream socket sends to its peer, not to an address',
+    );
+  }
+  if (peer === null) throw errno(ENOTCONN, '{} is not connected', sock);
+  let done = sock.progress(current);
+  if (done > 0) from.skip(done);
+  do {
+    if (sock.shutdownMask & SEND_SHUTDOWN || peer.dead || peer.shutdownMask & RCV_SHUTDOWN) {
+      return brokenPipe(sock, current, flags, done);
+    }
+    if (sock.wmem >= sock.sndbuf) {
+      return sock.waitFor(
+        current,
+        sock.wq,
+        (flags & MSG_DONTWAIT) !== 0,
+        sock.sndtimeo,
+        done,
+        `${sock.wmem} of ${sock.sndbuf} bytes wait for the receiver`,
+      );
+    }
+    const data = new Uint8Array(Math.min(from.count, CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)));
+    const n = copyIn(from, data, done);
+    if (n < 0) return done;
+    const fds = done === 0 ? ancillary.fds : [];
+    peer.queue.push(
+      sock.skb(n === data.length ? data : data.subarray(0, n), current, fds, null, ancillary.cred),
+    );
+    if (fds.length > 0) {
+      ancillary.taken = true;
+      sock.kernel.vfs.unix.carriers.add(peer);
+    }
+    done += n;
+    peer.wq.wake(EPOLLIN | EPOLLRDNORM);
+    if (n < data.length) break;
+  } while (from.count > 0);
+  return done;
+}
+
+/** @returns −1 when the caller's memory ended after some bytes had been sent */
+function copyIn(from: IovIter, data: Uint8Array, done: number): number {
+  try {
+    return from.copyFrom(data, 0, data.length);
+  } catch (error) {
+    if (done > 0 && error instanceof Errno) return -1;
+    throw error;
+  }
+}
+
+function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null): UnixSock {
+  if (bytes !== null && bytes.length > 0 && sock.type === SOCK_DGRAM) {
+    return find_other(current, parse_sockaddr_un(bytes), sock.type);
+  }
+  if (sock.peer === null)
+    throw errno(ENOTCONN, '{} is not connected and no address is given', sock);
+  if (sock.peer.dead) {
+    const { peer } = sock;
+    if (sock.type === SOCK_DGRAM) {
+      sock.peer = null;
+      throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
+    }
+  }
+  return sock.peer;
+}
+
+export function sendDatagram(
+  sock: UnixSock,
+  current: Current,
+  bytes: Uint8Array | null,
+  from: IovIter,
+  ancillary: Ancillary,
+  flags: number,
+): number {
+  const other = destination(sock, current, bytes);
+  const n = from.count;
+  if (n > sock.sndbuf - 32)
+    throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, sock.sndbuf);
+  if (sock.type === SOCK_DGRAM) sock.checkMaySend(other);
+  if (sock.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
+    return brokenPipe(sock, current, flags, 0);
+  const nonblock = (flags & MSG_DONTWAIT) !== 0;
+  if (sock.wmem >= sock.sndbuf) {
+    return sock.waitFor(
+      current,
+      sock.wq,
+      nonblock,
+      sock.sndtimeo,
+      0,
+      `${sock.wmem} of ${sock.sndbuf} bytes wait for receivers`,
+    );
+  }
+  if (other !== sock && other.peer !== sock && other.queue.length > other.backlog) {
+    return sock.waitFor(
+      current,
+      other.peer_wait,
+      nonblock,
+      sock.sndtimeo,
+      0,
+      `${String(other)} has ${other.queue.length} messages waiting`,
+    );
+  }
+  const data = new Uint8Array(n);
+  if (from.copyFrom(data, 0, n) < n)
+    throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
+  other.queue.push(sock.skb(data, current, ancillary.fds, null, ancillary.cred));
+  if (ancillary.fds.length > 0) {
+    ancillary.taken = true;
+    sock.kernel.vfs.unix.carriers.add(other);
+  }
+  other.wq.wake(EPOLLIN | EPOLLRDNORM);
+  return n;
+}
