@@ -9,6 +9,7 @@
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
 import * as L from '../layout.ts';
+import { mulHighU } from './arithmetic.ts';
 
 /** Exceptions, as bits of MXCSR and of the x87 status word. */
 export const IE = 1;
@@ -252,21 +253,6 @@ const shiftHigh: Helper = {
   body: (b, m, by) => b.select(b.ltU(by, b.i32(64)), b.shrU(m, b.extendU(by)), b.i64(0)),
 };
 
-/** 128-bit product: the low word is the plain product, the high word comes from four partial ones. */
-const mulHigh: Helper = {
-  name: 'sfMulHigh',
-  params: ['i64', 'i64'],
-  result: 'i64',
-  pure: true,
-  body(b, x, y) {
-    const low = (v: Node): Node => b.and(v, b.i64(0xffff_ffff));
-    const high = (v: Node): Node => b.shrU(v, b.i64(32));
-    const first = b.add(b.mul(high(x), low(y)), high(b.mul(low(x), low(y))));
-    const second = b.add(b.mul(low(x), high(y)), low(first));
-    return b.add(b.mul(high(x), high(y)), b.add(high(first), high(second)));
-  },
-};
-
 /** Sum or difference of A and B with the signs given; at least one is not zero. */
 const addMagnitudes: Helper = {
   name: 'addMagnitudes',
@@ -491,7 +477,7 @@ export const arith: Helper = {
       b.return(b.call(addMagnitudes, signA, eA, mA, signB, eB, mB, rc)),
     );
     b.if(isOp(OP_MUL), () => {
-      const high = b.call(mulHigh, mA, mB);
+      const high = b.call(mulHighU, mA, mB);
       const low = b.mul(mA, mB);
       const exp = b.sub(b.add(eA, eB), b.i32(0x3ffe));
       b.if(
