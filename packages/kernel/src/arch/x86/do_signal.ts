@@ -100,9 +100,9 @@ function get_signal(task: Task): SigInfo | null | 'gone' {
     if (signal.group_exit !== null) {
       // A fatal signal ends the process when it is sent: tell of it here, where the others are told of.
       const sig = signal.group_exit & 0x7f;
-      const info =
-        sig === 0 || task.signal.threads.size === 0 ? null : dequeue_signal(task, sigmask(sig));
-      if (info !== null) fatal(task, info, 'kill');
+      const sent = [...task.pending.queue, ...signal.shared_pending.queue];
+      const info = sent.find(({ signo }) => signo === sig);
+      if (info !== undefined && task === task.group_leader) fatal(task, info, 'kill');
       do_group_exit(task, signal.group_exit);
       return 'gone';
     }
