@@ -68,4 +68,19 @@ describe.skipIf(process.platform === 'win32')('folders of the host', () => {
     expect(readFileSync(join(host, 'file'), 'utf8')).toBe('from the host\n');
     expect(await sh('mount -t hostfs /etc /mnt')).toContain('No such device');
   });
+
+  it('lead nowhere else, even when one folder is granted twice', async () => {
+    // Through the second grant a folder that the first one knows becomes a link out of the granted tree.
+    writeFileSync(join(host, '..', 'outside'), 'secret\n');
+    machine = await Machine.boot({
+      memory: '64m',
+      volumes: { '/a': { host }, '/b': { host } },
+    });
+    const script = 'mkdir -p /a/d; echo own > /a/d/outside; echo own > /a/f; cd /a/d; exec 3< /a/f; mv /b/d /b/e; ln -s .. /b/d; rm /b/f; ln -s ../outside /b/f; cat /a/d/outside outside; echo changed > outside; chmod 777 /a/f; echo x >> /a/f; truncate -s 0 /a/f'; // prettier-ignore
+    const process = await machine.spawn(['sh', '-c', script]);
+    const text = `${await process.stdout.text()}${await process.stderr.text()}`;
+    expect(text).not.toContain('secret');
+    expect(readFileSync(join(host, '..', 'outside'), 'utf8')).toBe('secret\n');
+    rmSync(join(host, '..', 'outside'));
+  });
 });

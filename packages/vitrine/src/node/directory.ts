@@ -13,10 +13,31 @@ export class NodeDirectory implements HostDirectory {
     this.#readonly = readonly;
   }
 
+  /**
+   * Where a path is on this computer. No folder on the way may be a symbolic link: the machine follows links itself, in
+   * its own tree, so one that is here now came in behind its back (a second grant of the same folder, another program)
+   * and could lead anywhere.
+   */
   #at(path: string): Buffer {
+    if (path === '') return this.#root;
+    const parent = this.#join(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    if (!realpathSync.native(parent, { encoding: 'buffer' }).equals(parent))
+      throw Object.assign(new Error('a folder on the way has become a symbolic link'), { code: 'ESTALE' }); // prettier-ignore
+    return this.#join(path);
+  }
+
+  #join(path: string): Buffer {
     return path === ''
       ? this.#root
       : Buffer.concat([this.#root, Buffer.from(`/${path}`, 'latin1')]);
+  }
+
+  /** For calls that would follow a symbolic link at the path's end. */
+  #unlinked(path: string): Buffer {
+    const at = this.#writable(path);
+    if (lstatSync(at).isSymbolicLink())
+      throw Object.assign(new Error('the file has become a symbolic link'), { code: 'ELOOP' });
+    return at;
   }
 
   /** The path, for a call that changes something. */
@@ -97,11 +118,11 @@ export class NodeDirectory implements HostDirectory {
   }
 
   truncate(path: string, size: number): void {
-    truncateSync(this.#writable(path), size);
+    truncateSync(this.#unlinked(path), size);
   }
 
   chmod(path: string, mode: number): void {
-    chmodSync(this.#writable(path), mode);
+    chmodSync(this.#unlinked(path), mode);
   }
 
   chown(path: string, uid: number, gid: number): void {
