@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PTE_A, PTE_D, PTE_NX_HI, PTE_P, PTE_U, PTE_W } from '@vitrine/x86/cpu.ts';
-import { createCpu, type Machine } from '@vitrine/x86/machine.ts';
+import { createCpu, type CpuOptions, type Machine } from '@vitrine/x86/machine.ts';
 import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
 
 export const CODE = 0x40_0000;
@@ -19,14 +19,18 @@ export function tier0Module(): WebAssembly.Module {
   return compiled;
 }
 
+/** JIT=1 compiles what is hot; JIT=force everything. */
+const JIT: CpuOptions['jit'] =
+  process.env['JIT'] === 'force' ? { threshold: 0 } : process.env['JIT'] === '1';
+
 /** A machine with page tables of its own, and a bump allocator of frames. */
 export class FlatMachine {
   readonly cpu: Machine;
   #nextFrame: number;
   readonly root: number;
 
-  constructor(ramSize: number = 64 * 2 ** 20) {
-    this.cpu = createCpu({ ramSize, module: tier0Module() });
+  constructor(ramSize: number = 64 * 2 ** 20, jit: CpuOptions['jit'] = JIT) {
+    this.cpu = createCpu({ ramSize, module: tier0Module(), jit });
     this.#nextFrame = this.cpu.ram.base;
     this.root = this.frame();
     this.cpu.cr3 = this.root;

@@ -21,6 +21,7 @@ import { CodePages, type CodePage } from './tier0/code-pages.ts';
 import { fingerprint } from './tier0/handlers.ts';
 import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
 import { MAX_BLOCK, Translator } from './tier0/translate.ts';
+import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
 import { wasm, type WasmModule } from './wasm-api.ts';
 
 export interface CpuOptions {
@@ -28,10 +29,16 @@ export interface CpuOptions {
   readonly ramSize: number;
   /** The compiled interpreter (generateTier0's bytes): one serves all machines of a process. */
   readonly module: WasmModule;
+  /** Compile hot code (tier 1). Off unless given. */
+  readonly jit?: boolean | Partial<JitOptions> | undefined;
 }
+
+/** Instructions between two samples of what is hot. */
+const SLICE = 20_000;
 
 interface Exports {
   enter(fuel: number, tlb: number): number;
+  resume(record: number, fuel: number, tlb: number): number;
   fingerprint(): number;
   walk(va: bigint, access: number): number;
   getFlags(): number;
@@ -72,16 +79,18 @@ export class Machine implements Cpu {
   readonly #contexts: Contexts;
   readonly #pages: CodePages;
   readonly #translator: Translator;
+  readonly #jit: Jit | undefined;
   readonly #insn = new Insn();
   readonly #window = new Uint8Array(16);
 
-  constructor({ ramSize, module }: CpuOptions) {
+  constructor({ ramSize, module, jit = false }: CpuOptions) {
     this.ram = createRam(ramSize);
     const { buffer } = this.ram.memory;
     this.gpr = new BigUint64Array(buffer, 0, 16);
     this.gpr32 = new Uint32Array(buffer, 0, 32);
     const env = { memory: this.ram.memory, codeWritten: (pfn: number) => this.dropCode(pfn >>> 0) };
-    this.#exports = new wasm.Instance(module, { env }).exports as unknown as Exports;
+    const { exports } = new wasm.Instance(module, { env });
+    this.#exports = exports as unknown as Exports;
     if (this.#exports.fingerprint() !== fingerprint())
       throw new Error(
         'the interpreter module was generated from another opcode table: build again',
@@ -89,6 +98,12 @@ export class Machine implements Cpu {
     this.#contexts = new Contexts(this.ram);
     this.#pages = new CodePages(this.ram);
     this.#translator = new Translator(this.ram, this.#pages);
+    if (jit) {
+      const options = jit === true ? DEFAULT_JIT : { ...DEFAULT_JIT, ...jit };
+      const tier1 = new Jit(this.ram, exports, options);
+      this.#pages.onRetire = (page) => tier1.drop(page);
+      this.#jit = tier1;
+    }
     this.reset();
   }
 
@@ -203,6 +218,7 @@ export class Machine implements Cpu {
   run(fuel: number): number {
     if (fuel === 1) return this.#step();
     this.#pages.reclaim();
+    if (this.#jit) return this.#runSliced(fuel, this.#jit);
     let left = fuel;
     for (;;) {
       const exit = this.#exports.enter(left, this.#contexts.current.address);
@@ -211,6 +227,47 @@ export class Machine implements Cpu {
       if (trap >= 0) return trap;
       if (left <= 0) return TRAP_FUEL;
     }
+  }
+
+  /** As {@link run}, stopping at times to see what is hot; the stops do not show in what is executed. */
+  #runSliced(fuel: number, jit: Jit): number {
+    let left = fuel;
+    for (;;) {
+      const { address } = this.#contexts.current;
+      let slice = Math.min(left, SLICE);
+      let exit = this.#exports.enter(slice, address);
+      while (slice < left && exit === L.EXIT_FUEL && this.#insideBlock()) {
+        const more = Math.min(left - slice, SLICE);
+        slice += more;
+        const { u32 } = this.ram;
+        const rest = (u32[L.EXIT_FUEL_LEFT >> 2]! | 0) + more;
+        exit = this.#exports.resume(u32[L.EXIT_REC >> 2]!, rest, address);
+      }
+      left += this.#account(slice, exit) - slice;
+      if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
+        this.#sample(jit);
+        continue;
+      }
+      const trap = this.#answer(exit);
+      if (trap >= 0) return trap;
+      if (left <= 0) return TRAP_FUEL;
+    }
+  }
+
+  /** Fuel ran out in a repeated string instruction; a block that began there would be another one. */
+  #insideBlock(): boolean {
+    const { u32, u16, u8 } = this.ram;
+    const rec = u32[L.EXIT_REC >> 2]!;
+    if (rec === 0) return false;
+    const handler = u16[rec >> 1]!;
+    return handler !== MICRO_LINK && handler !== MICRO_GOTO_VA && u8[rec + REC_COUNT]! > 1;
+  }
+
+  #sample(jit: Jit): void {
+    const { rip } = this;
+    const rec = this.#block(rip);
+    const page = rec === 0 ? undefined : this.#pages.ownerOf(rec);
+    if (page) jit.sample(page, rip - page.va, rec);
   }
 
   /** Executes exactly one instruction. */
@@ -238,6 +295,8 @@ export class Machine implements Cpu {
       case L.EXIT_RESYNC:
       case L.EXIT_ASSIST: {
         const rec = u32[L.EXIT_REC >> 2]!;
+        // Tier 1 leaves with RIP and the fuel exact.
+        if (rec === 0) break;
         const handler = u16[rec >> 1]!;
         if (handler === MICRO_LINK || handler === MICRO_GOTO_VA) {
           this.rip = this.#translator.targetOf(rec);
@@ -366,6 +425,7 @@ export class Machine implements Cpu {
     const rec = this.#block(rip);
     if (rec === 0) return this.#fetchFault();
     this.#contexts.enterJump(rip, rec);
+    if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;
   }
 
@@ -387,6 +447,7 @@ export class Machine implements Cpu {
     if (linkable && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
     else if (linkable) this.ram.u16[stub >> 1] = MICRO_GOTO_VA;
     this.#contexts.enterJump(target, rec);
+    if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;
   }
 

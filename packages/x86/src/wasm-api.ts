@@ -13,6 +13,12 @@ export interface WasmInstance {
   readonly exports: Record<string, unknown>;
 }
 
+export interface WasmTable {
+  readonly length: number;
+  grow(by: number): number;
+  set(index: number, value: unknown): void;
+}
+
 export interface WasmApi {
   Memory: new (descriptor: { initial: number; maximum: number }) => WasmMemory;
   Module: new (bytes: Uint8Array) => WasmModule;

@@ -13,19 +13,25 @@ export interface Linker {
   readonly handlerType: number;
 }
 
-/** Schedules a function's nodes and writes them as WebAssembly. */
-export function emit(root: Region, code: Code, linker: Linker): void {
+/**
+ * Schedules a function's nodes and writes them as WebAssembly.
+ * @param depth labels that are open around the code, which `br` nodes count from the outermost, 1
+ */
+export function emit(root: Region, code: Code, linker: Linker, depth = 0): void {
   schedule(root);
-  new Emitter(code, linker).region(root);
+  new Emitter(code, linker, depth).region(root);
 }
 
 class Emitter {
   readonly #code: Code;
   readonly #linker: Linker;
 
-  constructor(code: Code, linker: Linker) {
+  #depth: number;
+
+  constructor(code: Code, linker: Linker, depth: number) {
     this.#code = code;
     this.#linker = linker;
+    this.#depth = depth;
   }
 
   region(region: Region): void {
@@ -39,6 +45,12 @@ class Emitter {
         this.#code.set(node.local);
       }
     }
+  }
+
+  #nested(region: Region): void {
+    this.#depth++;
+    this.region(region);
+    this.#depth--;
   }
 
   #value(node: Node): void {
@@ -71,10 +83,12 @@ class Emitter {
         return void code.set(this.#var(node.imm as Var));
       case 'loop':
         code.enter('loop');
-        this.region(node.bodies[0]!);
+        this.#nested(node.bodies[0]!);
         return void code.end();
       case 'again':
         return void code.brIf(0);
+      case 'br':
+        return void code.br(this.#depth - (node.imm as number));
       case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
       case 'return_call':
@@ -105,10 +119,10 @@ class Emitter {
     const [then, otherwise] = node.bodies;
     this.#value(node.args[0]!);
     this.#code.enter('if');
-    this.region(then!);
+    this.#nested(then!);
     if (otherwise!.nodes.length > 0) {
       this.#code.else();
-      this.region(otherwise!);
+      this.#nested(otherwise!);
     }
     this.#code.end();
   }

@@ -52,6 +52,11 @@ export class Flags {
     this.#b = b;
   }
 
+  /** Forgets a comparison made in a nested region: the next instruction of the function cannot see its values. */
+  settle(): void {
+    if (this.#last && this.#last.result.region !== this.#b.root) this.#last = undefined;
+  }
+
   #result(value: Node, width: Width): void {
     const b = this.#b;
     b.setCell(FLAGS_RESULT, 'i64.store', b.extendS(b.signExtend(value, width)));

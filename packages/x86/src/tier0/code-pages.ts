@@ -16,6 +16,8 @@ export class CodePage {
   /** Chunks of the arena that hold its records, with how far each is filled. */
   readonly chunks: number[] = [];
   readonly filled: number[] = [];
+  /** Handlers that records had before tier 1 took them over (tier1/jit.ts). */
+  readonly replaced: Map<number, number> = new Map();
 
   constructor(pfn: number, va: number) {
     this.pfn = pfn;
@@ -47,6 +49,8 @@ export class CodePages {
   /** Chunks whose records may still be executing until the processor next comes back to JavaScript. */
   #retired: number[] = [];
   readonly #chunks: number;
+  /** Told of pages whose code is forgotten. */
+  onRetire: (page: CodePage) => void = () => {};
 
   constructor(ram: Ram) {
     this.#ram = ram;
@@ -135,6 +139,8 @@ export class CodePages {
 
   #retire(page: CodePage): void {
     const { u8, u16 } = this.#ram;
+    for (const [rec, handler] of page.replaced) u16[rec >> 1] = handler;
+    this.onRetire(page);
     page.chunks.forEach((chunk, i) => {
       const start = ARENA + chunk * CHUNK;
       const end = start + page.filled[i]!;

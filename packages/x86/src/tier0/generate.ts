@@ -22,9 +22,15 @@ import { walk } from '../mmu.ts';
 import { fingerprint, handlerCount, RESERVED, shapeOf, type Shape } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
-import { Tier0Target } from './target.ts';
+import { continueAt, Tier0Target } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
+
+/** Handlers that tier 1 may add to the table: record fields have 16 bits. */
+const TABLE_MAX = 0x1_0000;
+
+/** The name that a helper is exported by. */
+export const helperExport = (name: string): string => `h:${name}`;
 
 class Generator implements Linker {
   readonly module: ModuleWriter = new ModuleWriter();
@@ -57,6 +63,12 @@ class Generator implements Linker {
       this.#pending.push({ helper, code: func.code });
     }
     return index;
+  }
+
+  /** Exports the helpers, for modules that are made later (tier 1). */
+  exportHelpers(): void {
+    for (const [{ name }, index] of this.#helpers)
+      this.module.exportFunc(helperExport(name), index);
   }
 
   finishHelpers(): void {
@@ -151,7 +163,7 @@ function micros(generator: Generator): number[] {
   ];
 }
 
-/** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code. */
+/** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code; `resume(record, fuel, tlb)` from a record. */
 function entry(generator: Generator): void {
   const { index, code } = generator.module.func(['i32', 'i32'], ['i32']);
   const begin = generator.handler((b, t) => {
@@ -159,6 +171,11 @@ function entry(generator: Generator): void {
   }, new Tier0Target(undefined));
   code.i32(0).get(0).get(1).call(begin);
   generator.module.exportFunc('enter', index);
+  const resume = generator.handler(
+    (b, t) => t.dispatch(b, t.rec(b), t.fuel(b)),
+    new Tier0Target(undefined),
+  );
+  generator.module.exportFunc('resume', resume);
 }
 
 /** RFLAGS out of and into the lazily kept form, for JavaScript. */
@@ -211,13 +228,15 @@ export function generateTier0(names = false): Uint8Array {
     functions.push(index);
     if (names) module.nameFunc(index, nameOf(shape));
   }
-  module.table({ min: functions.length, max: functions.length });
+  module.exportTable('handlers', module.table({ min: functions.length, max: TABLE_MAX }));
   module.elements(0, functions);
   entry(generator);
   module.exportFunc('walk', generator.helper(walk));
   module.exportFunc('getFlags', generator.helper(getFlags));
   module.exportFunc('setFlags', generator.helper(setFlags));
+  generator.helper(continueAt);
   module.exportFunc('fingerprint', generator.helper(getFingerprint));
   generator.finishHelpers();
+  generator.exportHelpers();
   return module.finish();
 }

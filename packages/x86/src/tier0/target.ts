@@ -100,6 +100,22 @@ const secondLookup: Helper = {
   },
 };
 
+/** Continues at an address, for tier 1: a region's module does without the table, of which V8 gives each instance a copy. */
+export const continueAt: Helper = {
+  name: 'continueAt',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb) {
+    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), tlb);
+    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
+      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+      b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
+    });
+    b.node('return_call', undefined, 'effect', [va, fuel, tlb], secondLookup);
+  },
+};
+
 function hashOf(b: Builder, va: Node): Node {
   const low = b.wrap(va);
   return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));

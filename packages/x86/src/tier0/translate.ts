@@ -20,13 +20,29 @@ import * as record from './record.ts';
 export const MAX_BLOCK = 32;
 const LONGEST_RECORD = 64;
 
-const SEGMENT_SLOT: Record<number, number> = {
+export const SEGMENT_SLOT: Record<number, number> = {
   [SEG_NONE]: SLOT_ZERO,
   [SEG_FS]: SLOT_FS,
   [SEG_GS]: SLOT_GS,
 };
 
 const ALL_FLAGS = 0x8d5;
+
+/**
+ * Flags nobody reads before they are overwritten need not be computed. A possible fault reads them all, and so does a
+ * store, which may change the instructions behind it.
+ */
+export function findLive(insns: readonly Insn[], count: number, out: Uint8Array): void {
+  let live = ALL_FLAGS;
+  for (let i = count - 1; i >= 0; i--) {
+    const { row, isReg } = insns[i]!;
+    if (!isReg && row.operands[0]?.access !== 'r') live = ALL_FLAGS;
+    // Repeated comparisons show the flags of the last one when they fault.
+    out[i] = row.rep || (row.writes | row.writesSometimes) & live ? 1 : 0;
+    live = (live & ~row.writes) | row.reads;
+    if (row.faultsAlways || (row.mayFault && !isReg)) live = ALL_FLAGS;
+  }
+}
 
 /** Where the code bytes of a block come from. */
 export interface Source {
@@ -73,7 +89,7 @@ export class Translator {
     const { page } = source;
     this.#decodeBlock(source, offset, limit);
     if (this.#count === 0 && this.#stop === DECODE_MORE) return 0;
-    this.#findLive();
+    findLive(this.#insns, this.#count, this.#live);
     const room = (this.#count + 3) * LONGEST_RECORD;
     const start = this.#pages.allocate(page, room);
     this.#at = start;
@@ -111,22 +127,6 @@ export class Translator {
     this.#window.set(u8.subarray(physical + offset, physical + 4096));
     this.#window.set(u8.subarray(tail, tail + 15), 4096 - offset);
     return decode(insn, this.#window, 0, 15);
-  }
-
-  /**
-   * Flags nobody reads before they are overwritten need not be computed. A possible fault reads them all, and so does a
-   * store, which may change the instructions behind it.
-   */
-  #findLive(): void {
-    let live = ALL_FLAGS;
-    for (let i = this.#count - 1; i >= 0; i--) {
-      const { row, isReg } = this.#insns[i]!;
-      if (!isReg && row.operands[0]?.access !== 'r') live = ALL_FLAGS;
-      // Repeated comparisons show the flags of the last one when they fault.
-      this.#live[i] = row.rep || (row.writes | row.writesSometimes) & live ? 1 : 0;
-      live = (live & ~row.writes) | row.reads;
-      if (row.faultsAlways || (row.mayFault && !isReg)) live = ALL_FLAGS;
-    }
   }
 
   #header(
@@ -201,10 +201,10 @@ export class Translator {
     const fused = this.#fuse(single, i);
     const handler = fused ?? single;
     const layout = record.layoutOfHandler(handler);
-    const rm = form === 'reg' ? this.#rmSlot(insn) : base * 8;
+    const rm = form === 'reg' ? rmSlot(insn) : base * 8;
     const at = this.#header(
       handler,
-      this.#regSlot(insn),
+      regSlot(insn),
       rm,
       insn.index,
       i,
@@ -262,17 +262,6 @@ export class Translator {
     this.#at = at + record.MICRO_SIZE[handler]!;
   }
 
-  #regSlot(insn: Insn): number {
-    const spec = insn.row.operands.find((o) => 'GVPZS'.includes(o.code));
-    return spec ? slotOf(insn, spec, insn.reg) : 0;
-  }
-
-  #rmSlot(insn: Insn): number {
-    if (!insn.row.hasModrm) return SEGMENT_SLOT[insn.segment]! * 8;
-    const spec = insn.row.operands.find((o) => 'EWUQNR'.includes(o.code));
-    return spec ? slotOf(insn, spec, insn.rm) : insn.rm * 8;
-  }
-
   /** The stubs of a branch: taken, then not taken. */
   #links(page: CodePage, at: number, nextIp: number, insn: Insn): void {
     const target = nextIp + insn.imm;
@@ -320,6 +309,19 @@ export class Translator {
   targetOf(stub: number): number {
     return this.#view.getUint32(stub + 8, true) + this.#view.getInt32(stub + 12, true) * 2 ** 32;
   }
+}
+
+/** Byte offset, in its file, of the register in ModRM.reg or the opcode. */
+export function regSlot(insn: Insn): number {
+  const spec = insn.row.operands.find((o) => 'GVPZS'.includes(o.code));
+  return spec ? slotOf(insn, spec, insn.reg) : 0;
+}
+
+/** The same of ModRM.rm; of the segment's base when there is no ModRM. */
+export function rmSlot(insn: Insn): number {
+  if (!insn.row.hasModrm) return SEGMENT_SLOT[insn.segment]! * 8;
+  const spec = insn.row.operands.find((o) => 'EWUQNR'.includes(o.code));
+  return spec ? slotOf(insn, spec, insn.rm) : insn.rm * 8;
 }
 
 /** Byte offset of a register in its file. */
