@@ -16,6 +16,7 @@ const byClass = new Map<AnyClass, string>();
  *
  * A class may name fields that are not state (host handles, caches, listeners) in `static readonly transient: string[]`;
  * they are left out, and on restore they hold what the class's `static revive(object, kernel)` gives them, or undefined.
+ * Before an object is written, its class's `static saving(object)` may move what those fields hold into others.
  */
 export function serializable(name: string, type: AnyClass): void {
   if (byName.has(name) && byName.get(name) !== type)

@@ -1,16 +1,12 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '@vitrine/uapi/stat.ts';
+import type { Inode } from '../fs/inode.ts';
 import { lookup_one } from '../fs/namei.ts';
 import { vfs_link, vfs_mkdir, vfs_mknod, vfs_symlink } from '../fs/namei_ops.ts';
 import { Path } from '../fs/dcache.ts';
+import { Backing, type LazyBytes } from '../fs/tmpfs/backing.ts';
 import { TmpfsInode } from '../fs/tmpfs/inode.ts';
 import { MKDEV } from '../fs/kdev_t.ts';
 import type { Current } from '../include/current.ts';
-
-/** Bytes fetched when they are first needed. */
-export interface LazyBytes {
-  readonly size: number;
-  read(): Uint8Array;
-}
 
 /**
  * One file of the root file system (packages/image makes them). Names are byte strings; parents come before children,
@@ -32,11 +28,16 @@ export interface InitramfsEntry {
   readonly data?: Uint8Array | LazyBytes;
 }
 
-/** Unpacks the entries into the root tmpfs (analogous to init/initramfs.c). Contents are copied when they are touched. */
+/** Unpacks the entries into the root tmpfs (analogous to init/initramfs.c). Contents are fetched when they are touched. */
 export function populate_rootfs(current: Current, entries: readonly InitramfsEntry[]): void {
   const root = current.fs.root;
   const dirs = new Map<string, Path>([['', root]]);
   for (const entry of entries) unpack(current, dirs, entry);
+  // Making a child changed its folder's times.
+  for (const entry of entries) {
+    const folder = (entry.mode & S_IFMT) === S_IFDIR ? dirs.get(entry.path) : undefined;
+    if (folder !== undefined) set_times(folder.dentry.inode, entry);
+  }
 }
 
 /** The folder of that name, made when it is missing. */
@@ -73,8 +74,8 @@ function unpack(current: Current, dirs: Map<string, Path>, entry: InitramfsEntry
   const dentry = vfs_mknod(current, parent, name, entry.mode, rdev);
   const inode = dentry.inode as TmpfsInode;
   if (type === S_IFREG && entry.data !== undefined) {
-    inode.backing = entry.data instanceof Uint8Array ? entry.data : entry.data.read();
-    inode.size = inode.backing.length;
+    inode.backing = new Backing(entry.data);
+    inode.size = inode.backing.size;
   }
   finish(inode, entry);
 }
@@ -92,8 +93,11 @@ function finish(inode: TmpfsInode, entry: InitramfsEntry): void {
   inode.mode = entry.mode;
   inode.uid = entry.uid;
   inode.gid = entry.gid;
-  const sec = Math.floor(entry.mtime);
-  const time = { sec, nsec: Math.round((entry.mtime - sec) * 1e9) };
-  inode.mtime = inode.atime = time;
+  set_times(inode, entry);
   for (const [name, value] of entry.xattrs ?? []) (inode.xattrs ??= new Map()).set(name, value);
+}
+
+function set_times(inode: Inode, { mtime }: InitramfsEntry): void {
+  const sec = Math.floor(mtime);
+  inode.mtime = inode.atime = { sec, nsec: Math.round((mtime - sec) * 1e9) };
 }

@@ -27,6 +27,7 @@ const TYPED_ARRAYS = [Uint8Array, Uint16Array, Uint32Array, Int8Array, Int16Arra
 
 interface Special {
   readonly transient?: readonly string[];
+  readonly saving?: (self: object) => void;
   readonly revive?: (self: object, root: unknown) => void;
 }
 
@@ -194,6 +195,7 @@ class Serializer {
       this.out.u8(INSTANCE);
       this.string(name);
       skip = type.transient ?? [];
+      type.saving?.(value);
     }
     const keys = Object.keys(value).filter((key) => !skip.includes(key));
     this.out.uint(keys.length);

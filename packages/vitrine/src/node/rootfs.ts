@@ -1,7 +1,14 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { DEFAULT_CONFIG, type Image, isTar, type RootEntry, readTar } from '@vitrine/image';
+import {
+  DEFAULT_CONFIG,
+  type Image,
+  isTar,
+  type LazyBytes,
+  type RootEntry,
+  readTar,
+} from '@vitrine/image';
 import { bytesToByteString } from '../bytes.ts';
 
 /** A root file system from a folder or a tar archive (gzip too) of the host. */
@@ -19,7 +26,23 @@ function readArchive(path: string): RootEntry[] {
 
 const byteName = (name: Buffer): string => bytesToByteString(name);
 
-/** Every file below the folder; contents are read when the machine boots. */
+/** A file's content, read once for all machines of the image. */
+class HostBytes implements LazyBytes {
+  readonly size: number;
+  readonly #path: Buffer;
+  #bytes: Uint8Array | undefined;
+
+  constructor(path: Buffer, size: number) {
+    this.#path = path;
+    this.size = size;
+  }
+
+  read(): Uint8Array {
+    return (this.#bytes ??= readFileSync(this.#path));
+  }
+}
+
+/** Every file below the folder; contents are read when a machine touches them. */
 function readFolder(root: string): RootEntry[] {
   const entries: RootEntry[] = [];
   const linked = new Map<string, string>();
@@ -47,7 +70,7 @@ function readFolder(root: string): RootEntry[] {
       if (first !== undefined) entries.push({ ...common, hardLink: first });
       else {
         linked.set(key, path);
-        entries.push({ ...common, data: { size: stat.size, read: () => readFileSync(host) } });
+        entries.push({ ...common, data: new HostBytes(host, stat.size) });
       }
     } else if (stat.isCharacterDevice() || stat.isBlockDevice())
       entries.push({ ...common, rdev: { major: (stat.rdev >> 8) & 0xfff, minor: (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00) } }); // prettier-ignore

@@ -32,6 +32,7 @@ import {
   setattr_copy,
 } from '../inode.ts';
 import { DcacheDirFile } from '../readdir.ts';
+import type { Backing } from './backing.ts';
 import { TmpfsFile } from './file.ts';
 import type { TmpfsSuperBlock } from './super.ts';
 
@@ -45,7 +46,7 @@ const BOGO_DIRENT_SIZE = 20;
 export class TmpfsInode extends Inode {
   declare readonly sb: TmpfsSuperBlock;
   /** Contents that were there at boot and have not been copied into pages. */
-  backing: Uint8Array | null = null;
+  backing: Backing | null = null;
   target = '';
   xattrs: Map<string, Uint8Array> | null = null;
   /** F_SEAL_…; F_SEAL_SEAL on every file that memfd_create did not make sealable. */
@@ -66,21 +67,22 @@ export class TmpfsInode extends Inode {
 
   override get blocks(): number {
     const pages = this.mapping === null ? 0 : this.mapping.pages.size;
-    const backed = this.backing === null ? 0 : Math.ceil(this.backing.length / PAGE_SIZE);
+    const backed = this.backing === null ? 0 : Math.ceil(this.backing.size / PAGE_SIZE);
     return Math.max(pages, backed) * 8;
   }
 
   /** Whether a page that is not in the cache has no bytes anywhere. */
   hole(index: number): boolean {
-    return this.backing === null || index * PAGE_SIZE >= this.backing.length;
+    return this.backing === null || index * PAGE_SIZE >= this.backing.size;
   }
 
   override readPage(index: number, pa: number): void {
     const from = index * PAGE_SIZE;
     if (this.hole(index)) this.sb.reserveBlock(this);
     else {
+      const bytes = this.backing!.range(from, from + PAGE_SIZE);
       this.sb.usedBlocks++;
-      this.sb.kernel.ram.u8.set(this.backing!.subarray(from, from + PAGE_SIZE), pa);
+      this.sb.kernel.ram.u8.set(bytes, pa);
     }
   }
 
@@ -92,16 +94,17 @@ export class TmpfsInode extends Inode {
   }
 
   truncate(size: number): void {
-    if (this.backing !== null && size < this.backing.length) {
-      this.backing = size === 0 ? null : this.backing.subarray(0, size);
-    }
+    const { backing } = this;
     this.freeing(() => truncate_setsize(this.sb.kernel, this.mapping!, size));
+    if (backing === null || size >= backing.size) return;
+    if (size === 0) this.backing = null;
+    else backing.size = size;
   }
 
   /** Makes the bytes [start, end) a hole. */
   punch(start: number, end: number): void {
     if (this.backing !== null) {
-      const pages = Math.ceil(this.backing.length / PAGE_SIZE);
+      const pages = Math.ceil(this.backing.size / PAGE_SIZE);
       for (let i = 0; i < pages; i++) filemap_get_page(this.sb.kernel, this.mapping!, i);
       this.backing = null;
     }
