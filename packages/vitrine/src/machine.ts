@@ -15,7 +15,7 @@ import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EEXIST } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
-import { createCpu } from '@vitrine/x86';
+import { createCpu, type CpuOptions } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
 import { MachineFs } from './fs.ts';
@@ -54,6 +54,8 @@ export interface BootOptions {
    * container does.
    */
   init?: boolean;
+  /** Compile hot code to WebAssembly (tier 1 of the processor). Off unless asked for. */
+  jit?: CpuOptions['jit'];
 }
 
 /** A folder of the host, for a machine. */
@@ -135,7 +137,7 @@ export class LinuxMachine {
     const volumes = Object.entries(options.volumes ?? {});
     if (volumes.length > 0) grant(host, platform, volumes);
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
-    const cpu = createCpu({ ramSize, module });
+    const cpu = createCpu({ ramSize, module, jit: options.jit });
     const kernel = asking('boot', () =>
       start_kernel({
         host,
@@ -293,7 +295,7 @@ export class LinuxMachine {
   static async restore(
     platform: Platform,
     bytes: Uint8Array,
-    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed'> = {},
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit'> = {},
   ): Promise<LinuxMachine> {
     const ramSize = snapshotRamSize(bytes);
     const [module, image] = await Promise.all([
@@ -302,7 +304,7 @@ export class LinuxMachine {
     ]);
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
-    const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module }) });
+    const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module, jit: options.jit }) });
     const machine = new LinuxMachine(kernel, image, platform);
     machine.#kick();
     return machine;
