@@ -125,6 +125,8 @@ export interface Cpu {
    * entries that were not present are not cached.
    */
   invlpg(va: number): void;
+  /** What CPUID tells programs, as signed or unsigned 32-bit numbers: EAX, EBX, ECX, EDX. */
+  cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
   /** Forget every translation of the address space whose top-level table is `cr3` (all of them without it). */
   flushTlb(cr3?: number): void;
 

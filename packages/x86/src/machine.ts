@@ -1,3 +1,4 @@
+import { cpuid } from './cpuid.ts';
 import { assists } from './assist.ts';
 import { Contexts } from './contexts.ts';
 import type { Cpu } from './cpu.ts';
@@ -194,6 +195,10 @@ export class Machine implements Cpu {
   }
 
   // ---- translation caches
+
+  cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
+    return cpuid(leaf, subleaf);
+  }
 
   invlpg(va: number): void {
     this.#contexts.invlpg(va);

@@ -1,6 +1,7 @@
 import type { Current } from '../../include/current.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Task } from '../../kernel/task.ts';
+import { cpuinfo } from './cpuinfo.ts';
 import { proc_create } from './registry.ts';
 
 /** The files of /proc that tell of the whole machine. */
@@ -98,23 +99,6 @@ function loadavg(kernel: Kernel): string {
 function uptime(kernel: Kernel): string {
   const idle = cpuTicks(kernel).idle / 100;
   return `${(kernel.clock.boottime() / 1e9).toFixed(2)} ${idle.toFixed(2)}\n`;
-}
-
-/** What CPUID says of the processor, in the kernel's names (x86 tells the truth about what is there). */
-const CPU_FLAGS =
-  'fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx rdtscp lm constant_tsc rep_good nopl cpuid pni cx16 lahf_lm';
-
-function cpuinfo(): string {
-  const line = (name: string, value: string): string => `${name}\t: ${value}\n`;
-  return (
-    line('processor', '0') + line('vendor_id', 'GenuineIntel') + line('cpu family', '6') + line('model\t', '15') +
-    line('model name', 'Vitrine Virtual CPU') + line('stepping', '1') + line('cpu MHz\t', '1000.000') +
-    line('physical id', '0') + line('siblings', '1') + line('core id\t', '0') + line('cpu cores', '1') +
-    line('apicid\t', '0') + line('initial apicid', '0') + line('fpu\t', 'yes') + line('fpu_exception', 'yes') +
-    line('cpuid level', '13') + line('wp\t', 'yes') + line('flags\t', CPU_FLAGS) + line('bugs\t', '') +
-    line('bogomips', '2000.00') + line('clflush size', '64') + line('cache_alignment', '64') +
-    line('address sizes', '40 bits physical, 48 bits virtual') + 'power management:\n\n'
-  ); // prettier-ignore
 }
 
 function filesystems(kernel: Kernel): string {

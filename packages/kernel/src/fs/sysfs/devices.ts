@@ -1,0 +1,78 @@
+import { S_IFBLK, S_IFCHR, S_IFMT } from '@vitrine/uapi/stat.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { Dentry } from '../dcache.ts';
+import { MAJOR, MINOR } from '../kdev_t.ts';
+import { cpuTree } from './cpu.ts';
+import type { SysSpec } from './tree.ts';
+
+/** The class of a character device by its major number; the others here belong to terminals. */
+const CLASSES: ReadonlyMap<number, string> = new Map([[1, 'mem']]);
+
+interface Device {
+  /** As below /dev; `!` stands for a slash where it is a file's name. */
+  readonly name: string;
+  readonly number: string;
+  readonly cls: string;
+  readonly block: boolean;
+  readonly uevent: string;
+}
+
+/** Every device node that a driver made. */
+function devices(kernel: Kernel): Device[] {
+  const found: Device[] = [];
+  const visit = (dir: Dentry, prefix: string): void => {
+    for (const [name, child] of dir.children ?? []) {
+      const { mode, rdev } = child.inode;
+      const type = mode & S_IFMT;
+      if (type === S_IFCHR || type === S_IFBLK)
+        found.push(device(`${prefix}${name}`, rdev, mode, type === S_IFBLK));
+      else visit(child, `${prefix}${name}/`);
+    }
+  };
+  visit(kernel.vfs.devtmpfs.root, '');
+  return found;
+}
+
+function device(name: string, rdev: number, mode: number, block: boolean): Device {
+  const major = MAJOR(rdev);
+  const minor = MINOR(rdev);
+  const bits = mode & 0o777;
+  const devmode = bits === 0o600 ? '' : `DEVMODE=0${bits.toString(8)}\n`;
+  return {
+    name: name.replaceAll('/', '!'),
+    number: `${major}:${minor}`,
+    cls: block ? 'block' : (CLASSES.get(major) ?? 'tty'),
+    block,
+    uevent: `MAJOR=${major}\nMINOR=${minor}\nDEVNAME=${name}\n${devmode}`,
+  };
+}
+
+type Tree = Record<string, string | SysSpec>;
+
+/** The whole of /sys. A directory that is empty stands for a part that is there and has nothing to show. */
+export function sysTree(kernel: Kernel): SysSpec {
+  const classes: Record<string, Tree> = { block: {}, mem: {}, tty: {} };
+  const virtual: Record<string, Tree> = { mem: {}, tty: {} };
+  const dev = { block: {} as Tree, char: {} as Tree };
+  const block: Tree = {};
+  for (const { name, number, cls, block: isBlock, uevent } of devices(kernel)) {
+    const place = `devices/virtual/${cls}/${name}`;
+    const subsystem = `-> ../../../../class/${cls}`;
+    (virtual[cls] ??= {})[name] = { dev: `${number}\n`, subsystem, uevent };
+    (classes[cls] ??= {})[name] = `-> ../../${place}`;
+    dev[isBlock ? 'block' : 'char'][number] = `-> ../../${place}`;
+    if (isBlock) block[name] = `-> ../${place}`;
+  }
+  const cpu0 = '-> ../../../devices/system/cpu/cpu0';
+  return {
+    block,
+    bus: { cpu: { devices: { cpu0 }, drivers: {} } },
+    class: classes,
+    dev,
+    devices: { system: { cpu: cpuTree(kernel) }, virtual },
+    firmware: {},
+    fs: {},
+    kernel: { address_bits: '64\n', cpu_byteorder: 'little\n', mm: {} },
+    module: {},
+  };
+}

@@ -1,0 +1,138 @@
+import { EACCES, EINVAL, ENOENT } from '@vitrine/uapi/errno.ts';
+import { O_ACCMODE, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
+import { SYSFS_MAGIC } from '@vitrine/uapi/magic.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { bytesOf } from '../bytes.ts';
+import { Dentry, type Path } from '../dcache.ts';
+import { File } from '../file.ts';
+import type { Iattr } from '../attr.ts';
+import { Inode, setattr_copy } from '../inode.ts';
+import { type DirContext, dir_emit_dots } from '../readdir.ts';
+import { FileSystemType, SuperBlock } from '../super.ts';
+import { sysTree } from './devices.ts';
+import { directory, type SysDirectory, type SysNode, walk } from './tree.ts';
+
+const MODES = { directory: 0o40755, attribute: 0o100444, link: 0o120777 };
+const DT = { directory: 4, attribute: 8, link: 10 };
+
+/** Inode numbers follow the path. */
+function inodeNumber(path: string): number {
+  let hash = 7;
+  for (let i = 0; i < path.length; i++) hash = (Math.imul(hash, 31) + path.charCodeAt(i)) >>> 0;
+  return path === '' ? 1 : 2 + (hash % 0x7fff_fff0);
+}
+
+/** A name of sysfs. It knows its path alone: what is there is asked of the tree. */
+export class SysfsInode extends Inode {
+  readonly path: string;
+
+  constructor(sb: SuperBlock, path: string, node: SysNode) {
+    super(sb, inodeNumber(path), path === '' ? 0o40555 : MODES[node.kind]);
+    this.path = path;
+    if (node.kind === 'attribute') this.size = 4096;
+    if (node.kind === 'directory') this.nlink = 2 + [...node.children.values()].filter((c) => c.kind === 'directory').length; // prettier-ignore
+  }
+
+  static {
+    serializable('SysfsInode', this);
+  }
+
+  /** What the path leads to now. Throws ENOENT when its device is gone. */
+  node(current: Current): SysNode {
+    const node = walk(directory(sysTree(current.kernel)), this.path);
+    if (node === null) throw errno(ENOENT, 'sysfs has no {} any more', this.path);
+    return node;
+  }
+
+  override lookup(current: Current, _dir: Dentry, name: string): Inode {
+    const node = this.node(current);
+    const child = node.kind === 'directory' ? node.children.get(name) : undefined;
+    if (child === undefined) throw errno(ENOENT, 'sysfs has no {} in /sys/{}', name, this.path);
+    return new SysfsInode(this.sb, this.path === '' ? name : `${this.path}/${name}`, child);
+  }
+
+  override get_link(current: Current, dentry: Dentry): string {
+    const node = this.node(current);
+    if (node.kind !== 'link') throw errno(EINVAL, '{} is not a symbolic link', dentry);
+    return node.target;
+  }
+
+  override setattr(_current: Current, attr: Iattr): void {
+    delete attr.size;
+    setattr_copy(this, attr);
+  }
+
+  override open(current: Current, path: Path, flags: number): File {
+    if ((this.mode & 0o170000) === 0o40000) return new SysfsDirFile(current, path, flags);
+    // Root, too: a mode without write bits means that there is nothing to write (kernfs_fop_open).
+    if ((flags & O_ACCMODE) !== O_RDONLY)
+      throw errno(EACCES, 'the attribute {} takes no values', path);
+    return new SysfsFile(current, path, flags);
+  }
+}
+
+class SysfsDirFile extends File {
+  static {
+    serializable('SysfsDirFile', this);
+  }
+  override iterate(current: Current, ctx: DirContext): void {
+    if (!dir_emit_dots(this, ctx)) return;
+    const inode = this.inode as SysfsInode;
+    const { children } = inode.node(current) as SysDirectory;
+    let pos = 2;
+    for (const [name, child] of children) {
+      if (pos++ < ctx.pos) continue;
+      if (!ctx.emit(name, inodeNumber(`${inode.path}/${name}`.replace(/^\//, '')), DT[child.kind], pos)) return; // prettier-ignore
+      ctx.pos = pos;
+    }
+  }
+}
+
+/** An attribute, made at the first read and again when reading starts over. */
+class SysfsFile extends File {
+  private text: Uint8Array | null = null;
+  static {
+    serializable('SysfsFile', this);
+  }
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    if (pos === 0 || this.text === null) this.text = bytesOf(this.value(current));
+    if (pos >= this.text.length) return 0;
+    return to.copyTo(this.text, pos, Math.min(to.count, this.text.length - pos));
+  }
+  override llseek(_current: Current, offset: number, whence: number): number {
+    const to = offset + (whence === 1 ? this.pos : whence === 2 ? this.inode.size : 0);
+    if (to < 0) throw errno(EINVAL, 'position {} in {} is negative', to, this.path);
+    return (this.pos = to);
+  }
+  private value(current: Current): string {
+    const node = (this.inode as SysfsInode).node(current);
+    return node.kind === 'attribute' ? node.show() : '';
+  }
+}
+
+export class SysfsSuperBlock extends SuperBlock {
+  constructor(kernel: Kernel, type: FileSystemType) {
+    super(kernel, type, SYSFS_MAGIC);
+    this.root = new Dentry('/', null, new SysfsInode(this, '', directory(sysTree(kernel))), this);
+  }
+  static {
+    serializable('SysfsSuperBlock', this);
+  }
+}
+
+export class SysfsType extends FileSystemType {
+  readonly name = 'sysfs';
+  override readonly userns = true;
+  static {
+    serializable('SysfsType', this);
+  }
+  mount(current: Current, flags: number): SuperBlock {
+    const sb = new SysfsSuperBlock(current.kernel, this);
+    sb.flags = flags;
+    return sb;
+  }
+}
