@@ -14,7 +14,7 @@ import type { LinuxMachine } from '../../packages/vitrine/src/index.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { Machine } = (await import('../../packages/vitrine/dist/index.mjs' as string)) as typeof import('../../packages/vitrine/src/index.ts'); // prettier-ignore
-const cli = join(here, '../../packages/vitrine/bin/vitrine.mjs');
+const cli = join(here, '../../packages/vitrine/bin/vitrine.cjs');
 const work = mkdtempSync(join(tmpdir(), 'bench-'));
 /** `--jit`: with tier 1 of the processor. */
 const jit = process.argv.includes('--jit');
@@ -144,7 +144,7 @@ async function startRows(): Promise<Row[]> {
     );
   }
   const command = [0, 1, 2, 3, 4].map(() =>
-    timed(() => spawnSync(process.execPath, [cli, 'run', 'true'])),
+    timed(() => execFileSync(process.execPath, [cli, 'run', 'true'])),
   );
   const node = [0, 1, 2, 3, 4].map(() => timed(() => spawnSync(process.execPath, ['-e', '0'])));
   const idle = await idleMemory();
