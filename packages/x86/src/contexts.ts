@@ -8,6 +8,7 @@ import {
   TLB_ENTRIES,
   TLB_WRITE,
 } from './layout.ts';
+import { tlbIndex } from './mmu.ts';
 import { jumpHash, secondJumpHash } from './tier0/target.ts';
 
 /** The high half of an empty entry's address. */
@@ -114,7 +115,7 @@ export class Contexts {
 
   invlpg(va: number): void {
     const page = Math.floor(va / 4096);
-    const entry = this.current.address + (page % TLB_ENTRIES) * 32;
+    const entry = this.current.address + tlbIndex(va | 0) * 32;
     this.#ram.u8.fill(0xff, entry, entry + 16);
     if (this.current.executed.has(page)) this.#clearJumps(this.current);
   }

@@ -158,11 +158,18 @@ function markAccessed(b: Builder, places: readonly Var[], write: Node): void {
 
 const PAGE = -4096n;
 
-/** Address of the TLB entry for a linear address. */
+/**
+ * Address of the TLB entry for a linear address. Stacks, heaps and libraries lie at round addresses: two fields of the
+ * page number keep them from meeting in one entry.
+ */
 export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
-  const offset = b.and(b.wrap(b.shrU(va, b.i64(7))), b.i32((TLB_ENTRIES - 1) << 5));
-  return b.add(offset, tlb);
+  const low = b.wrap(va);
+  const mixed = b.xor(b.shrU(low, b.i32(7)), b.shrU(low, b.i32(16)));
+  return b.add(b.and(mixed, b.i32((TLB_ENTRIES - 1) << 5)), tlb);
 }
+
+/** The same, as an index, for the low half of an address. */
+export const tlbIndex = (low: number): number => ((low >>> 12) ^ (low >>> 21)) & (TLB_ENTRIES - 1);
 
 /** Notes a guest write to a frame: drops code that came from it. */
 function noteWrite(b: Builder, physical: Node): void {
