@@ -5,6 +5,8 @@ import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
 
 const MAX_BLOCKS = 64;
 const MAX_INSTRUCTIONS = 400;
+/** Return addresses that a RET compares with its own. */
+const MAX_RETURNS = 6;
 
 /** A basic block of tier 0's partition: fuel and faults must come out the same in both tiers. */
 export interface Block {
@@ -22,11 +24,13 @@ export interface Region {
   readonly page: CodePage;
   readonly blocks: readonly Block[];
   readonly indexOf: ReadonlyMap<number, number>;
+  /** Blocks behind calls, by offset: where a return within the region may go. */
+  readonly returns: readonly number[];
 }
 
 /**
- * The region around a block. Only what tier 0 has executed is taken, unless `eager`; calls are followed into the page
- * because they are jumps, returns end a path.
+ * The region around a block. Only what tier 0 has executed is taken, unless `eager`; a call
+ * continues both in the function and behind it.
  */
 export function regionAt(u8: Uint8Array, page: CodePage, start: number, eager: boolean): Region {
   const found = new Map<number, Block>();
@@ -42,17 +46,23 @@ export function regionAt(u8: Uint8Array, page: CodePage, start: number, eager: b
     waiting.push(...successors(block).filter((to) => to >= 0 && to < 4096));
   }
   const blocks = [...found.values()].sort((a, b) => a.offset - b.offset);
-  return { page, blocks, indexOf: new Map(blocks.map((block, i) => [block.offset, i])) };
+  const indexOf = new Map(blocks.map((block, i): [number, number] => [block.offset, i]));
+  const calls = blocks.filter((block) => isCall(block.insns.at(-1)!));
+  const returns = calls.map((block) => block.offsets.at(-1)!).filter((to) => indexOf.has(to));
+  return { page, blocks, indexOf, returns: returns.slice(0, MAX_RETURNS) };
 }
+
+const isCall = ({ row }: Insn): boolean => row.sem === 'call' || row.sem === 'call_indirect';
 
 /** Offsets that a block continues at, as far as they are known. */
 function successors({ insns, offsets }: Block): number[] {
-  const { row, imm } = insns.at(-1)!;
+  const last = insns.at(-1)!;
+  const { row, imm } = last;
   const next = offsets.at(-1)!;
   if (!row.end) return [next];
-  if (!row.operands.some((o) => o.code === 'J')) return [];
+  if (!row.operands.some((o) => o.code === 'J')) return isCall(last) ? [next] : [];
   const target = next + imm;
-  return row.sem === 'jmp' || row.sem === 'call' ? [target] : [target, next];
+  return row.sem === 'jmp' ? [target] : [target, next];
 }
 
 /** As Translator decodes it; undefined for what stays with tier 0. */

@@ -220,6 +220,11 @@ export class Tier1Target implements Target {
     const frame = this.#frame;
     const exhausted = b.op('i32.le_s', b.value(frame.fuel), b.i32(0));
     b.if(exhausted, () => frame.leave(b, EXIT_FUEL_RIP, this.#va(b, offset)));
+    this.#continue(b, offset);
+  }
+
+  #continue(b: Builder, offset: number): void {
+    const frame = this.#frame;
     const to = this.#region.indexOf.get(offset);
     if (to === undefined) return frame.leave(b, TO_LOOKUP, this.#va(b, offset));
     if (this.#stores) this.#ifDropped(b, () => frame.leave(b, TO_LOOKUP, this.#va(b, offset)));
@@ -264,6 +269,9 @@ export class Tier1Target implements Target {
     this.#spendBlock(b);
     const exhausted = b.op('i32.le_s', b.value(frame.fuel), b.i32(0));
     b.if(exhausted, () => frame.leave(b, EXIT_FUEL_RIP, va));
+    if (this.#insn.row.sem === 'ret')
+      for (const offset of this.#region.returns)
+        b.if(b.eq(va, this.#va(b, offset)), () => this.#continue(b, offset));
     frame.leave(b, TO_LOOKUP, va);
   }
 
