@@ -12,7 +12,7 @@ import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
 import { VM_LOCKED, VM_LOCKONFAULT } from '../mm/vma.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { choice, fd, flags, off, outBuf, ptr, size } from './kinds.ts';
+import { choice, fd, flags, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 function sys_mmap(
@@ -49,6 +49,28 @@ function sys_munmap(task: Task, address: number, length: number): number {
 function sys_mprotect(task: Task, address: number, length: number, prot: number): number {
   do_mprotect(task, address, length, prot);
   return 0;
+}
+
+/** Protection keys need a processor that has them (CPUID's PKU): only the default key -1 exists. */
+function sys_pkey_mprotect(
+  task: Task,
+  address: number,
+  length: number,
+  prot: number,
+  pkey: number,
+): number {
+  if (pkey !== -1) throw errno(E.EINVAL, 'pkey_mprotect: no protection key {} is allocated', pkey);
+  return sys_mprotect(task, address, length, prot);
+}
+
+function sys_pkey_alloc(_task: Task, kflags: number, rights: number): number {
+  if (kflags !== 0) throw errno(E.EINVAL, 'pkey_alloc: flags {} are unknown', kflags);
+  if (rights > 3) throw errno(E.EINVAL, 'pkey_alloc: access rights {} are unknown', rights);
+  throw errno(E.ENOSPC, 'pkey_alloc: this processor has no protection keys');
+}
+
+function sys_pkey_free(_task: Task, pkey: number): number {
+  throw errno(E.EINVAL, 'pkey_free: no protection key {} is allocated', pkey);
 }
 
 function sys_brk(task: Task, to: number): number {
@@ -169,6 +191,15 @@ function sys_remap_file_pages(
 export const MM: readonly SyscallRow[] = [
   row(NR.__NR_mmap, 'mmap', [ptr, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
   row(NR.__NR_mprotect, 'mprotect', [ptr, size, flags('prot')], FULL, sys_mprotect),
+  row(
+    NR.__NR_pkey_mprotect,
+    'pkey_mprotect',
+    [ptr, size, flags('prot'), int],
+    FULL,
+    sys_pkey_mprotect,
+  ),
+  row(NR.__NR_pkey_alloc, 'pkey_alloc', [ulong, ulong], FULL, sys_pkey_alloc),
+  row(NR.__NR_pkey_free, 'pkey_free', [int], FULL, sys_pkey_free),
   row(NR.__NR_munmap, 'munmap', [ptr, size], FULL, sys_munmap),
   row(NR.__NR_brk, 'brk', [ptr], FULL, sys_brk),
   row(NR.__NR_mremap, 'mremap', [ptr, size, size, flags('mremap'), ptr], FULL, sys_mremap),

@@ -4,6 +4,7 @@ import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
 import { OPEN } from '../../syscalls/open.ts';
 import { PIPE } from '../../syscalls/pipe.ts';
+import { PROCESS_VM } from '../../syscalls/process_vm.ts';
 import { READDIR } from '../../syscalls/readdir.ts';
 import { READ_WRITE } from '../../syscalls/read_write.ts';
 import { SELECT } from '../../syscalls/select.ts';
@@ -44,6 +45,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   SPLICE,
   TIMERFD,
   PROCESS,
+  PROCESS_VM,
   IDS,
   PGRP,
   SIGNAL,
