@@ -16,6 +16,7 @@ import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
+import { PidDirInode } from '../fs/proc/pid_inode.ts';
 import { PidfdFile, pidfd_task } from '../fs/pidfs/pidfd.ts';
 import { SignalfdFile } from '../fs/signalfd/signalfd.ts';
 import { TIMERFD_CLOCKS, TimerfdFile } from '../fs/timerfd.ts';
@@ -135,6 +136,14 @@ function pidfdOf(current: Current, fd: number): PidfdFile {
   return file;
 }
 
+/** A pidfd's process, or that of an open /proc/PID, as killall uses it (tgid_pidfd_to_pid). */
+function signalTarget(task: Task, fd: number): Task {
+  const { inode } = fget(task, fd);
+  if (!(inode instanceof PidDirInode) || inode.thread) return pidfd_task(pidfdOf(task, fd));
+  if (inode.task.state === 'X') throw errno(ESRCH, 'process {} is gone', inode.task.tgid);
+  return inode.task;
+}
+
 export function sys_pidfd_send_signal(
   task: Task,
   fd: number,
@@ -143,7 +152,7 @@ export function sys_pidfd_send_signal(
   flags: number,
 ): number {
   if (flags !== 0) throw errno(EINVAL, 'pidfd_send_signal: flags {} are unknown', flags);
-  const target = pidfd_task(pidfdOf(task, fd));
+  const target = signalTarget(task, fd);
   if (!valid_signal(sig)) throw errno(EINVAL, 'pidfd_send_signal: {} is no signal', sig);
   check_kill_permission(task, sig, target);
   if (sig === 0) return 0;
