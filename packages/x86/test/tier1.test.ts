@@ -79,7 +79,7 @@ test('exceptions, byte registers and segment bases in compiled code', () => {
   expect(states[2]).toEqual(states[0]);
 });
 
-test('generated code stays bounded', () => {
+test('generated code beyond the limit is forgotten, and compiled again', () => {
   const machine = new FlatMachine(RAM, { threshold: 0, limit: 100_000 });
   const { cpu } = machine;
   const PAGES = 300;

@@ -78,7 +78,7 @@ export class Jit {
       this.#bytes + bytes.length > this.#options.limit ||
       this.#free.length < region.blocks.length
     )
-      this.flush();
+      this.#flushBut(page, state);
     this.#bytes += bytes.length;
     this.compiled++;
     const env = { memory: this.#ram.memory };
@@ -111,6 +111,13 @@ export class Jit {
       this.#table.set(place, null);
       this.#free.push(place);
     }
+    state.entries.clear();
+  }
+
+  /** Forgets every region, but goes on with a page. */
+  #flushBut(page: CodePage, state: PageState): void {
+    this.flush();
+    this.#states.set(page, state);
   }
 
   /** Forgets every region; blocks go back to tier 0. Only while nothing executes. */
