@@ -272,9 +272,12 @@ export function shapeOf(handler: number): Shape {
   return { row, width: digit(widths), form, live, rep };
 }
 
+/** Changes with what handlers and JavaScript agree on beyond the table of instructions: layouts, hashes, exports. */
+const LAYOUT = 2 << 16;
+
 /** Names this set of handlers; a stored module of another one must not be used. */
 export function fingerprint(): number {
-  let hash = handlerCount;
+  let hash = handlerCount + LAYOUT;
   for (const key of byKey.keys())
     for (let i = 0; i < key.length; i += 3) hash = Math.imul(hash ^ key.charCodeAt(i), 0x0100_0193);
   return hash | 0;
