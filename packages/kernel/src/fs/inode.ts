@@ -74,7 +74,8 @@ export class Inode implements PageOwner {
   count = 0;
   /** Above 0: open for writing that many times; below: being executed (ETXTBSY). */
   writecount = 0;
-  mapping: AddressSpace | null = null;
+  /** Cached pages of its own (a file system may make it when `mapping` is first asked for). */
+  i_data: AddressSpace | null = null;
   watches: Set<InotifyWatch> | null = null;
   locks: FileLockContext | null = null;
   pipe: Pipe | null = null;
@@ -88,6 +89,11 @@ export class Inode implements PageOwner {
 
   static {
     serializable('Inode', this);
+  }
+
+  /** The page cache of a regular file. */
+  get mapping(): AddressSpace | null {
+    return this.i_data;
   }
 
   /** 512-byte blocks in use. */

@@ -104,7 +104,7 @@ export class HostInode extends Inode {
   constructor(sb: HostSuperBlock, path: string, mode: number) {
     super(sb, sb.nextIno++, mode);
     this.path = path;
-    if (S_ISREG(mode)) this.mapping = new AddressSpace(this, true);
+    if (S_ISREG(mode)) this.i_data = new AddressSpace(this, true);
   }
 
   static {

@@ -54,8 +54,7 @@ export class TmpfsInode extends Inode {
 
   constructor(sb: TmpfsSuperBlock, mode: number) {
     super(sb, sb.nextIno++, mode);
-    if (S_ISREG(mode)) this.mapping = new AddressSpace(this, false);
-    else if (S_ISDIR(mode)) {
+    if (S_ISDIR(mode)) {
       this.nlink = 2;
       this.size = 2 * BOGO_DIRENT_SIZE;
     }
@@ -65,8 +64,14 @@ export class TmpfsInode extends Inode {
     serializable('TmpfsInode', this);
   }
 
+  /** Most files of a root file system are never opened: they have no page cache until somebody asks for it. */
+  override get mapping(): AddressSpace | null {
+    if (this.i_data === null && S_ISREG(this.mode)) this.i_data = new AddressSpace(this, false);
+    return this.i_data;
+  }
+
   override get blocks(): number {
-    const pages = this.mapping === null ? 0 : this.mapping.pages.size;
+    const pages = this.i_data === null ? 0 : this.i_data.pages.size;
     const backed = this.backing === null ? 0 : Math.ceil(this.backing.size / PAGE_SIZE);
     return Math.max(pages, backed) * 8;
   }
@@ -112,7 +117,7 @@ export class TmpfsInode extends Inode {
   }
 
   override evict(): void {
-    if (this.mapping !== null) this.truncate(0);
+    if (this.i_data !== null) this.truncate(0);
     this.backing = null;
     let kept = this.target.length;
     for (const value of this.xattrs?.values() ?? []) kept += value.length;
