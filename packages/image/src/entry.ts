@@ -1,34 +1,10 @@
+import type { InitramfsEntry } from '@vitrine/kernel/init/initramfs.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '@vitrine/uapi/stat.ts';
 
-/** Bytes that are fetched when they are first needed: a file of a host directory, a member of an archive. */
-export interface LazyBytes {
-  readonly size: number;
-  read(): Uint8Array;
-}
+export type { LazyBytes } from '@vitrine/kernel/fs/tmpfs/backing.ts';
 
-/**
- * One file of a root file system, as the kernel unpacks it at boot. Names are byte strings (one char per byte).
- * Parents come before children; a folder that no entry names is made with mode 755.
- */
-export interface RootEntry {
-  /** Relative to the root, without a leading slash; '' is the root folder itself. */
-  readonly path: string;
-  /** File type and permission bits, as st_mode. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Seconds since 1970; may have a fraction. */
-  readonly mtime: number;
-  /** A symbolic link's target. */
-  readonly target?: string;
-  /** Another name for an entry that came before: its path. Nothing else of this entry counts then. */
-  readonly hardLink?: string;
-  /** A device's number. */
-  readonly rdev?: { readonly major: number; readonly minor: number };
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
-  /** A regular file's content; none is an empty file. */
-  readonly data?: Uint8Array | LazyBytes;
-}
+/** One file of a root file system: what the kernel unpacks at boot. */
+export type RootEntry = InitramfsEntry;
 
 /** What a program that the image starts gets when its caller does not say otherwise (OCI's image configuration). */
 export interface ImageConfig {

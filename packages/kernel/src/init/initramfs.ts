@@ -21,10 +21,14 @@ export interface InitramfsEntry {
   readonly gid: number;
   /** Seconds since 1970; may have a fraction. */
   readonly mtime: number;
+  /** A symbolic link's target. */
   readonly target?: string;
+  /** Another name for an entry that came before: its path. Nothing else of this entry counts then. */
   readonly hardLink?: string;
+  /** A device's number. */
   readonly rdev?: { readonly major: number; readonly minor: number };
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+  /** A regular file's content; none is an empty file. */
   readonly data?: Uint8Array | LazyBytes;
 }
 
