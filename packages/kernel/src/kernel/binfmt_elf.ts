@@ -179,17 +179,14 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
     bias =
       interp !== null || align > PAGE_SIZE
         ? Math.ceil(ELF_ET_DYN_BASE / align) * align - first
-        : staticPieBase(current, loads) - first;
+        : reserve(current, loads) - first;
   }
   const image = mapSegments(current, elf, loads, bias);
   mm.start_code = image.startCode;
   mm.end_code = image.endCode;
   mm.start_data = image.startData;
   mm.end_data = image.endData;
-  // Linux moves the heap of a loader run as a program (a static PIE) out of the mmap area.
-  mm.start_brk = mm.brk = pageAlign(
-    elf.header.type === EL.ET_DYN && interp === null ? Math.max(image.end, 0) : image.end,
-  );
+  mm.start_brk = mm.brk = pageAlign(image.end);
 
   let entry = elf.header.entry + bias;
   let base = 0;
@@ -198,7 +195,7 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
     if (interpLoads.length === 0)
       throw errno(E.ELIBBAD, 'execve: the interpreter {} has no PT_LOAD segment', interp.name);
     const first = interpLoads[0]!.vaddr - (interpLoads[0]!.vaddr % PAGE_SIZE);
-    base = interp.header.type === EL.ET_DYN ? placeInterpreter(current, interpLoads) - first : 0;
+    base = interp.header.type === EL.ET_DYN ? reserve(current, interpLoads) - first : 0;
     mapSegments(current, interp, interpLoads, base);
     entry = interp.header.entry + base;
   }
@@ -219,20 +216,12 @@ const spanOf = (loads: readonly Segment[]): number => {
   return pageAlign(last.vaddr + last.memsz) - (loads[0]!.vaddr - (loads[0]!.vaddr % PAGE_SIZE));
 };
 
+/** Room in the mmap area for an interpreter, or for a static PIE, which is placed like one. */
 function reserve(current: Task, loads: readonly Segment[]): number {
   const span = spanOf(loads);
   if (!(span > 0 && span < TASK_SIZE))
     throw errno(E.ENOEXEC, 'execve: the segments span {} bytes', span);
   return do_mmap(current, 0, span, M.PROT_NONE, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
-}
-
-/** A static PIE is placed in the mmap area, as the loader it may be. */
-function staticPieBase(current: Task, loads: readonly Segment[]): number {
-  return reserve(current, loads);
-}
-
-function placeInterpreter(current: Task, loads: readonly Segment[]): number {
-  return reserve(current, loads);
 }
 
 interface Image {

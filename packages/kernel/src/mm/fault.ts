@@ -39,13 +39,12 @@ const FAULT_AROUND = 16;
 /** Makes the page of `address` accessible, or says why it cannot be (analogous to handle_mm_fault). */
 export function handle_mm_fault(mm: Mm, address: number, access: Access): number {
   if (!(address >= 0 && address < TASK_SIZE)) return VM_FAULT_MAPERR;
-  let vma = mm.vmas.from(address);
+  const vma = mm.vmas.from(address);
   if (vma === null) return VM_FAULT_MAPERR;
   if (vma.start > address) {
     if ((vma.flags & VM_GROWSDOWN) === 0 || !expand_stack(mm, vma, address)) return VM_FAULT_MAPERR;
   }
   if (!allowed(vma, access)) return VM_FAULT_ACCERR;
-  vma = vma as Vma;
   const page = address - (address & 0xfff);
   const at = mm.tables.make(page);
   if (at === -1) return VM_FAULT_OOM;
