@@ -12,6 +12,7 @@ import { PipeFile } from '@vitrine/kernel/fs/pipe.ts';
 import { type Vmlinux as Kernel, start_kernel } from '@vitrine/kernel/init/main.ts';
 import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapshot.ts';
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
+import { NR_CPUS } from '@vitrine/kernel/kernel/sched/fair.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EEXIST } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
@@ -45,6 +46,8 @@ export interface BootOptions {
   clock?: 'real' | 'virtual';
   /** Folders of the host that the machine may use, by the place where they appear. The default is none. */
   volumes?: Readonly<Record<string, Volume>>;
+  /** Virtual processors, 1 (the default) to 32; one thread of the host executes them in turn. */
+  cpus?: number;
   /** For the virtual clock's entropy. */
   seed?: number;
   /** Another clock and entropy. */
@@ -137,11 +140,15 @@ export class LinuxMachine {
     const volumes = Object.entries(options.volumes ?? {});
     if (volumes.length > 0) grant(host, platform, volumes);
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
+    const cpus = options.cpus ?? 1;
+    if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
+      throw new RangeError(`a machine has 1 to ${NR_CPUS} processors, not ${cpus}`);
     const cpu = createCpu({ ramSize, module, jit: options.jit });
     const kernel = asking('boot', () =>
       start_kernel({
         host,
         cpu,
+        cpus,
         initramfs: image.entries,
         ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
         ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),

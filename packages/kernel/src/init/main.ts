@@ -35,6 +35,8 @@ export interface BootOptions {
   readonly hostname?: string;
   /** The kernel's command line, for /proc/cmdline. */
   readonly cmdline?: string;
+  /** Virtual processors, 1 (the default) to 32. */
+  readonly cpus?: number;
 }
 
 /** One machine's kernel with everything wired: the root of the object graph. */
@@ -85,7 +87,7 @@ export class Vmlinux implements Kernel {
     this.frames.reclaimer = this.oom;
     this.zero_pfn = this.frames.alloc(true);
     this.arch = new X86(this, this.frames.alloc(true) * PAGE_SIZE);
-    this.sched = new Scheduler(this);
+    this.sched = new Scheduler(this, options.cpus ?? 1);
     this.uts = new Uts(options.hostname ?? 'vitrine');
     this.random = new RandomPool(this.host);
     this.max_threads = defaultMaxThreads(this);
@@ -125,19 +127,25 @@ export class Vmlinux implements Kernel {
   run(budget: number): 'runnable' | 'idle' | 'halted' {
     const { host, sched, timers, clock } = this;
     const end = host.monotonic() + budget;
+    sched.calc_load(clock.now(), 0); // what passed since the last turn was idle time
     for (;;) {
       let now = clock.now();
-      timers.run(now);
+      if (timers.next <= now) sched.rqs[0]!.hrtimers += timers.run(now);
+      sched.rq_clock = now;
       if (this.halted !== null) return 'halted';
       const task = sched.pick_next_task();
       if (task === null) {
         const { next } = timers;
-        if (next !== Infinity && host.idleUntil?.(clock.hostTime(next))) continue;
+        if (next !== Infinity && host.idleUntil?.(clock.hostTime(next))) {
+          sched.calc_load(clock.now(), 0);
+          continue;
+        }
         if (next <= clock.now()) continue;
         return 'idle';
       }
       this.runTurn(task, now);
       now = clock.now();
+      sched.calc_load(now, sched.nr_running);
       if (host.monotonic() >= end) return this.halted !== null ? 'halted' : 'runnable';
     }
   }
@@ -146,21 +154,20 @@ export class Vmlinux implements Kernel {
   private runTurn(task: Task, start: number): void {
     const { sched, trace, arch } = this;
     const previous = arch.owner;
-    if (previous !== task) {
-      sched.nr_switches++;
-      if (trace.sched_switch.enabled) {
-        trace.sched_switch.emit({
-          prev: previous?.pid ?? 0,
-          prev_comm: previous?.comm ?? 'swapper',
-          next: task.pid,
-          next_comm: task.comm,
-        });
-      }
+    if (previous !== task && trace.sched_switch.enabled) {
+      trace.sched_switch.emit({
+        prev: previous?.pid ?? 0,
+        prev_comm: previous?.comm ?? 'swapper',
+        next: task.pid,
+        next_comm: task.comm,
+      });
     }
     sched.current = task;
     arch.switch_to(task);
+    const { instructions, calls } = task.se;
     run_task(this, task);
-    task.se.sum_exec_runtime += this.clock.now() - start;
+    const { se } = task;
+    sched.account(task, this.clock.now() - start, se.instructions - instructions, se.calls - calls);
     sched.put_prev_task(task);
   }
 }

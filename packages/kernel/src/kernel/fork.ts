@@ -132,6 +132,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
     child.sched_reset_on_fork = false;
   } else if (child.se.nice < 0) child.se.set_nice(0);
   child.ioprio = current.ioprio;
+  child.cpu = current.cpu;
+  child.cpus_mask = current.cpus_mask;
   child.start_time = kernel.clock.now();
   if ((flags & (C.CLONE_VM | C.CLONE_VFORK)) !== C.CLONE_VM) {
     child.sas_ss_sp = current.sas_ss_sp;

@@ -110,6 +110,10 @@ export class Task implements Current, Waiter, TimerOwner {
   nproc_exceeded = false;
   /** SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO or SCHED_RR. */
   policy = 0;
+  /** The virtual processor whose queue it is on, runs on or ran on last. */
+  cpu = 0;
+  /** Processors it may run on, bit n for number n (cpus_mask). */
+  cpus_mask: number;
   /** 1 to 99 under SCHED_FIFO and SCHED_RR, else 0. */
   rt_priority = 0;
   /** ioprio_set(2). */
@@ -150,6 +154,7 @@ export class Task implements Current, Waiter, TimerOwner {
     this.signal = signal;
     this.sighand = sighand;
     this.se = se;
+    this.cpus_mask = kernel.sched.cpu_mask;
     this.context = new Uint8Array(contextSize);
   }
 

@@ -74,28 +74,31 @@ function find(task: Task, who: number, call: string): Task {
   return target;
 }
 
-/** One processor: its bit is all a mask can hold. */
+/** Bytes of a processor mask of this kernel (cpumask_size): one word holds NR_CPUS bits. */
+const MASK_BYTES = 8;
+
 function sys_sched_getaffinity(task: Task, who: number, length: number, address: number): number {
-  if (length < 8 || length % 8 !== 0)
+  if (length < MASK_BYTES || length % 8 !== 0)
     throw errno(
       E.EINVAL,
       'sched_getaffinity: {} bytes are no multiple of 8 that holds the mask',
       length,
     );
-  find(task, who, 'sched_getaffinity');
-  task.mem.putU64(address, 1);
-  return 8;
+  const target = find(task, who, 'sched_getaffinity');
+  task.mem.putU64(address, target.cpus_mask);
+  return MASK_BYTES;
 }
 
 function sys_sched_setaffinity(task: Task, who: number, length: number, address: number): number {
-  const bytes = task.mem.read(address, Math.min(length, 128));
+  const bytes = new Uint8Array(MASK_BYTES);
+  bytes.set(task.mem.read(address, Math.min(length, MASK_BYTES)));
+  const wanted = new DataView(bytes.buffer).getUint32(0, true);
   const target = find(task, who, 'sched_setaffinity');
   checkOwner(task, target, 'sched_setaffinity');
-  if (((bytes[0] ?? 0) & 1) === 0)
-    throw errno(
-      E.EINVAL,
-      'sched_setaffinity: the mask holds no processor that exists (there is one, number 0)',
-    );
+  const { sched } = task.kernel;
+  const mask = (wanted & sched.cpu_mask) >>> 0;
+  if (mask === 0) throw errno(E.EINVAL, 'sched_setaffinity: the mask 0x{} holds no processor that exists (0 to {})', wanted.toString(16), sched.rqs.length - 1); // prettier-ignore
+  sched.set_cpus_allowed(target, mask);
   return 0;
 }
 
@@ -230,7 +233,7 @@ function sys_ioprio_get(task: Task, which: number, who: number): number {
 }
 
 function sys_getcpu(task: Task, cpu: number, node: number, _cache: number): number {
-  if (cpu !== 0) task.mem.putU32(cpu, 0);
+  if (cpu !== 0) task.mem.putU32(cpu, task.cpu);
   if (node !== 0) task.mem.putU32(node, 0);
   return 0;
 }

@@ -29,6 +29,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'run as this user, by name or number' },
   { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder of the host's visible" },
   { name: 'hostname', short: 'h', value: 'NAME', help: "the machine's name" },
+  { name: 'cpus', value: 'N', help: 'virtual processors, 1 to 32 (default 1)' },
   { name: 'memory', short: 'm', value: 'SIZE', help: 'guest RAM, like 512m or 1g (default 256m)' },
   { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar, tar.gz) as the root file system' },
   { name: 'entrypoint', value: 'PROGRAM', help: "run this instead of the image's own program" },
@@ -113,6 +114,8 @@ export async function run(args: readonly string[]): Promise<number> {
   if (image !== undefined && !image.startsWith('busybox')) boot.image = image;
   const hostname = last(parsed, 'hostname');
   if (hostname !== undefined) boot.hostname = hostname;
+  const cpus = last(parsed, 'cpus');
+  if (cpus !== undefined) boot.cpus = Number(cpus);
   const memory = last(parsed, 'memory');
   if (memory !== undefined) boot.memory = memory;
   const volumes = parsed.options.get('volume');

@@ -1,5 +1,8 @@
 import { cap_hex } from '../../include/cred.ts';
 import type { Task } from '../../kernel/task.ts';
+import { task_cputime } from '../../kernel/sched/fair.ts';
+import { thread_group_cputime } from '../../kernel/time/itimer.ts';
+import { cpu_list, cpu_mask_hex } from '../../kernel/sched/cpumask.ts';
 import { pid_create } from './registry.ts';
 
 /** The texts of stat, status and statm (analogous to fs/proc/array.c). */
@@ -65,7 +68,8 @@ function status(task: Task): string {
     `CapInh:\t${cap_hex(cred.inheritable)}\nCapPrm:\t${cap_hex(cred.permitted)}\nCapEff:\t${cap_hex(cred.effective)}\n` +
     `CapBnd:\t${cap_hex(cred.bset)}\nCapAmb:\t${cap_hex(cred.ambient)}\nNoNewPrivs:\t${task.no_new_privs ? 1 : 0}\n` +
     'Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tnot vulnerable\nSpeculationIndirectBranch:\talways disabled\n' +
-    'Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t00000000,00000001\nMems_allowed_list:\t0\n' +
+    `Cpus_allowed:\t${cpu_mask_hex(task.kernel, task.cpus_mask)}\nCpus_allowed_list:\t${cpu_list(task.cpus_mask)}\n` +
+    'Mems_allowed:\t00000000,00000001\nMems_allowed_list:\t0\n' +
     `voluntary_ctxt_switches:\t${task.nvcsw}\nnonvoluntary_ctxt_switches:\t${task.nivcsw}\n`;
   return text;
 }
@@ -83,15 +87,16 @@ function stat(task: Task, whole: boolean): string {
   const { mm, signal } = task;
   const { ignored, caught } = handlers(task);
   const low = (set: bigint): string => String(set & 0x7fff_ffffn);
-  let { utime, stime, min_flt, maj_flt } = task;
+  let { min_flt, maj_flt } = task;
+  const { utime, stime } = whole
+    ? thread_group_cputime(task)
+    : task.dead
+      ? task
+      : task_cputime(task);
   if (whole) {
-    utime = signal.used.utime;
-    stime = signal.used.stime;
     min_flt = signal.used.minflt;
     maj_flt = signal.used.majflt;
     for (const thread of signal.threads) {
-      utime += thread.utime;
-      stime += thread.stime;
       min_flt += thread.min_flt;
       maj_flt += thread.maj_flt;
     }
@@ -103,11 +108,11 @@ function stat(task: Task, whole: boolean): string {
     signal.tty?.devt ?? 0, signal.tty?.foreground?.nr ?? -1, flagsOf(task),
     min_flt, signal.children.minflt, maj_flt, signal.children.majflt,
     ticks(utime), ticks(stime), ticks(signal.children.utime), ticks(signal.children.stime),
-    20 + nice, nice, signal.threads.size, 0, ticks(task.start_time),
+    task.rt_priority > 0 ? -1 - task.rt_priority : 20 + nice, nice, signal.threads.size, 0, ticks(task.start_time),
     mm === null ? 0 : mm.total_vm * 4096, mm === null ? 0 : mm.rss, finite(rsslim),
     mm?.start_code ?? 0, mm?.end_code ?? 0, mm?.start_stack ?? 0, 0, 0,
     low(task.pending.signal), low(task.blocked), low(ignored), low(caught), 0, 0, 0,
-    whole ? task.exit_signal : -1, 0, 0, task.policy, 0, 0, 0,
+    whole ? task.exit_signal : -1, task.cpu, task.rt_priority, task.policy, 0, 0, 0,
     mm?.start_data ?? 0, mm?.end_data ?? 0, mm?.start_brk ?? 0,
     mm?.arg_start ?? 0, mm?.arg_end ?? 0, mm?.env_start ?? 0, mm?.env_end ?? 0,
     task.dead ? task.exit_code : 0,

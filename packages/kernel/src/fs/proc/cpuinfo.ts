@@ -38,6 +38,11 @@ function text(words: readonly number[]): string {
 }
 
 export function cpuinfo(kernel: Kernel): string {
+  return kernel.sched.rqs.map((rq) => processor(kernel, rq.cpu)).join('');
+}
+
+function processor(kernel: Kernel, cpu: number): string {
+  const cpus = kernel.sched.rqs.length;
   const leaf = (n: number): readonly number[] => kernel.cpu.cpuid(n, 0);
   const [highest, ebx, ecx, edx] = leaf(0) as [number, number, number, number];
   const [signature, , features, old] = leaf(1) as [number, number, number, number];
@@ -53,7 +58,7 @@ export function cpuinfo(kernel: Kernel): string {
     ...flagsOf(leaf(7)[1]!, LEAF_7_EBX),
   ];
   const rows: readonly (readonly [name: string, value: string | number])[] = [
-    ['processor', 0],
+    ['processor', cpu],
     ['vendor_id', text([ebx, edx, ecx])],
     ['cpu family', family === 15 ? family + ((signature >>> 20) & 0xff) : family],
     ['model\t', ((signature >>> 4) & 15) | (family >= 6 ? (signature >>> 12) & 0xf0 : 0)],
@@ -62,11 +67,11 @@ export function cpuinfo(kernel: Kernel): string {
     ['cpu MHz\t', '1000.000'],
     ['cache size', `${leaf(0x8000_0006)[2]! >>> 16} KB`],
     ['physical id', 0],
-    ['siblings', 1],
-    ['core id\t', 0],
-    ['cpu cores', 1],
-    ['apicid\t', 0],
-    ['initial apicid', 0],
+    ['siblings', cpus],
+    ['core id\t', cpu],
+    ['cpu cores', cpus],
+    ['apicid\t', cpu],
+    ['initial apicid', cpu],
     ['fpu\t', 'yes'],
     ['fpu_exception', 'yes'],
     ['cpuid level', highest],

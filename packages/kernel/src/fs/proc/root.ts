@@ -11,6 +11,7 @@ import { proc_create } from './registry.ts';
 import './array.ts';
 import './base.ts';
 import './mounts.ts';
+import './stat.ts';
 import './sysctl.ts';
 import './system.ts';
 import './task_mmu.ts';

@@ -57,50 +57,6 @@ function meminfo(kernel: Kernel): string {
   ); // prettier-ignore
 }
 
-/** User, nice and system time of everything that ran, in ticks. */
-function cpuTicks(kernel: Kernel): { user: number; nice: number; system: number; idle: number } {
-  let user = 0;
-  let nice = 0;
-  let system = 0;
-  for (const task of tasks(kernel)) {
-    if (task.se.nice > 0) nice += task.utime;
-    else user += task.utime;
-    system += task.stime;
-    if (task.group_leader !== task) continue;
-    user += task.signal.used.utime + task.signal.children.utime;
-    system += task.signal.used.stime + task.signal.children.stime;
-  }
-  const ticks = (ns: number): number => Math.floor(ns / 1e7);
-  const idle = Math.max(0, kernel.clock.boottime() - user - nice - system);
-  return { user: ticks(user), nice: ticks(nice), system: ticks(system), idle: ticks(idle) };
-}
-
-function stat(kernel: Kernel): string {
-  const t = cpuTicks(kernel);
-  const cpu = `${t.user} ${t.nice} ${t.system} ${t.idle} 0 0 0 0 0 0\n`;
-  const boot =
-    Number(kernel.clock.realtimeNs() / 1_000_000_000n) - Math.floor(kernel.clock.boottime() / 1e9);
-  return (
-    `cpu  ${cpu}cpu0 ${cpu}intr 0\nctxt ${kernel.sched.nr_switches}\nbtime ${boot}\nprocesses ${kernel.total_forks}\n` +
-    `procs_running ${running(kernel)}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`
-  );
-}
-
-/** The one that reads is running too. */
-function running(kernel: Kernel): number {
-  return tasks(kernel).filter((task) => task.state === 'R').length;
-}
-
-function loadavg(kernel: Kernel): string {
-  const loads = kernel.sched.avenrun.map((load) => load.toFixed(2)).join(' ');
-  return `${loads} ${running(kernel)}/${kernel.nr_threads} ${kernel.pids.last}\n`;
-}
-
-function uptime(kernel: Kernel): string {
-  const idle = cpuTicks(kernel).idle / 100;
-  return `${(kernel.clock.boottime() / 1e9).toFixed(2)} ${idle.toFixed(2)}\n`;
-}
-
 function filesystems(kernel: Kernel): string {
   return [...kernel.vfs.fileSystems.values()]
     .map((type) => `${type.nodev ? 'nodev' : ''}\t${type.name}\n`)
@@ -136,9 +92,6 @@ function consoles(kernel: Kernel): string {
 }
 
 file('meminfo', meminfo);
-file('stat', stat);
-file('loadavg', loadavg);
-file('uptime', uptime);
 file('cpuinfo', cpuinfo);
 file('version', (k) => `Linux version ${k.uts.release} (vitrine) ${k.uts.version}\n`);
 file('cmdline', (k) => `${k.cmdline}\n`);
@@ -150,8 +103,6 @@ file('consoles', consoles);
 file('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
 file('partitions', () => 'major minor  #blocks  name\n\n');
 file('diskstats', () => '');
-file('interrupts', () => `${' '.repeat(11)}CPU0       \n`);
-file('softirqs', () => `${' '.repeat(20)}CPU0       \n`);
 file('misc', () => '');
 file('ioports', () => '');
 file('iomem', () => '');

@@ -63,10 +63,12 @@ export function sysTree(kernel: Kernel): SysSpec {
     dev[isBlock ? 'block' : 'char'][number] = `-> ../../${place}`;
     if (isBlock) block[name] = `-> ../${place}`;
   }
-  const cpu0 = '-> ../../../devices/system/cpu/cpu0';
+  const cpus: Tree = {};
+  for (const { cpu } of kernel.sched.rqs)
+    cpus[`cpu${cpu}`] = `-> ../../../devices/system/cpu/cpu${cpu}`;
   return {
     block,
-    bus: { cpu: { devices: { cpu0 }, drivers: {} } },
+    bus: { cpu: { devices: cpus, drivers: {} } },
     class: classes,
     dev,
     devices: { system: { cpu: cpuTree(kernel) }, virtual },

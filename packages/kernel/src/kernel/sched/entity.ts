@@ -18,6 +18,11 @@ export class SchedEntity implements RbNode<SchedEntity> {
   /** Nanoseconds run in all, and when it was last put on the CPU. */
   sum_exec_runtime = 0;
   exec_start = 0;
+  /** When it was last queued; time spent queued and turns had in all (sched_info). */
+  queued_at = 0;
+  run_delay = 0;
+  pcount = 0;
+  nr_migrations = 0;
   /** Instructions and calls since fork: the measure by which run time is split into user and system time. */
   instructions = 0;
   calls = 0;

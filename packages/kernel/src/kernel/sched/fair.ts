@@ -1,4 +1,3 @@
-import { RbTree } from '@vitrine/lib/rbtree.ts';
 import { SCHED_RR } from '@vitrine/uapi/sched.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
@@ -10,9 +9,7 @@ import {
   TASK_UNINTERRUPTIBLE,
   type Task,
 } from '../task.ts';
-import type { SchedEntity } from './entity.ts';
-
-serializable('RbTree', RbTree);
+import { RunQueue } from './rq.ts';
 
 declare module '../../include/kernel.ts' {
   interface Kernel {
@@ -28,30 +25,35 @@ const WAKEUP_CREDIT = 3e6;
 const NS_PER_INSTRUCTION = 5;
 const NS_PER_CALL = 500;
 
-const before = (a: SchedEntity, b: SchedEntity): boolean =>
-  a.vruntime < b.vruntime || (a.vruntime === b.vruntime && a.seq < b.seq);
-
 /** A round-robin task's turn (RR_TIMESLICE). */
 const RR_TIMESLICE = 100e6;
 
+/** Between two samples of the load. */
+const LOAD_FREQ = 5e9;
+
+/** Virtual processors that a machine may have; a mask of them is an unsigned 32-bit number. */
+export const NR_CPUS = 32;
+
+const allows = (task: Task, cpu: number): boolean => ((task.cpus_mask >>> cpu) & 1) !== 0;
+
 /**
- * The scheduler (analogous to kernel/sched): real-time tasks by priority first (rt.c); else the fair class (fair.c), with
- * runnable tasks on a red-black tree in the order of their weighted run time; the leftmost runs next. The running task
- * is in neither.
+ * The scheduler (analogous to kernel/sched): each virtual processor has a run queue; on it real-time tasks come first, by
+ * priority (rt.c); else the fair class (fair.c), the task with the least weighted run time. One host thread executes the
+ * processors in turn, so `current` is the one task that executes now.
  */
 export class Scheduler {
   readonly kernel: Kernel;
-  readonly tree: RbTree<SchedEntity> = new RbTree<SchedEntity>();
-  /** Runnable real-time tasks, in order of arrival. */
-  private readonly rt: Task[] = [];
+  readonly rqs: RunQueue[];
   current: Task | null = null;
-  min_vruntime = 0;
   /** The running task should give way at the next safe point (TIF_NEED_RESCHED). */
   need_resched = false;
-  /** Weighted time the running task has had in this turn. */
-  private turn = 0;
-  private seq = 0;
-  nr_switches = 0;
+  /** CLOCK_MONOTONIC when this turn began: a turn's bookkeeping needs no finer time. */
+  rq_clock = 0;
+  /** The processor whose turn it is, or was last. */
+  private at = 0;
+  /** sysctl kernel.sched_rt_runtime_us and _period_us, in nanoseconds; the runtime may be Infinity. */
+  rt_runtime = 950e6;
+  rt_period = 1000e6;
   /** Load averages over 1, 5 and 15 minutes, and when they were last brought up to date. */
   readonly avenrun: [number, number, number] = [0, 0, 0];
   private load_updated = 0;
@@ -60,59 +62,96 @@ export class Scheduler {
     serializable('Scheduler', this);
   }
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, cpus: number) {
     this.kernel = kernel;
+    this.rqs = Array.from({ length: cpus }, (_, cpu) => new RunQueue(cpu));
+  }
+
+  /** Bits of the processors there are (cpu_possible_mask). */
+  get cpu_mask(): number {
+    return 2 ** this.rqs.length - 1;
   }
 
   get nr_running(): number {
-    return (
-      this.tree.size +
-      this.rt.length +
-      (this.current !== null && this.current.state === TASK_RUNNING ? 1 : 0)
-    );
+    let n = this.current !== null && this.current.state === TASK_RUNNING ? 1 : 0;
+    for (const rq of this.rqs) n += rq.waiting;
+    return n;
   }
 
-  /** Puts a runnable task on the time line. */
+  get nr_switches(): number {
+    return this.rqs.reduce((n, rq) => n + rq.nr_switches, 0);
+  }
+
+  rq(task: Task): RunQueue {
+    return this.rqs[task.cpu]!;
+  }
+
+  /** Puts a runnable task on its processor's queue. */
   enqueue(task: Task): void {
-    const { se } = task;
-    if (se.on_rq || task === this.current) return;
-    se.on_rq = true;
-    if (task.rt_priority > 0) {
-      this.rt.push(task);
-      return;
-    }
-    se.seq = ++this.seq;
-    this.tree.insert(se, before);
+    if (task.se.on_rq || task === this.current) return;
+    task.se.queued_at = this.rq_clock;
+    this.rq(task).enqueue(task);
   }
 
   /** Takes a task to another class or priority (sched_setscheduler). */
   set_policy(task: Task, policy: number, priority: number): void {
+    const rq = this.rq(task);
     const queued = task.se.on_rq;
-    if (queued) this.dequeue(task.se);
+    if (queued) rq.dequeue(task);
     task.policy = policy;
     task.rt_priority = priority;
-    if (queued) this.enqueue(task);
+    if (queued) rq.enqueue(task);
     this.need_resched = true;
   }
 
-  /** The runnable real-time task of the highest priority, the one that came first among equals. */
-  private firstRt(): Task | null {
-    let best: Task | null = null;
-    for (const task of this.rt)
-      if (best === null || task.rt_priority > best.rt_priority) best = task;
-    return best;
+  /** Confines a task to the processors of a mask; it moves when it is not on one of them (__set_cpus_allowed_ptr). */
+  set_cpus_allowed(task: Task, mask: number): void {
+    task.cpus_mask = mask;
+    if (allows(task, task.cpu)) return;
+    if (task === this.current) {
+      task.cpu = this.select_task_rq(task);
+      this.need_resched = true;
+      return;
+    }
+    this.move(task, this.select_task_rq(task));
   }
 
-  private dequeue(se: SchedEntity): void {
-    se.on_rq = false;
-    const i = this.rt.length === 0 ? -1 : this.rt.indexOf(se.task!);
-    if (i >= 0) this.rt.splice(i, 1);
-    else this.tree.remove(se);
+  /** Takes a task to another processor, keeping its distance to the queue's time. */
+  private move(task: Task, cpu: number): void {
+    const from = this.rq(task);
+    const queued = task.se.on_rq;
+    if (queued) from.dequeue(task);
+    const to = this.rqs[cpu]!;
+    task.se.vruntime += to.min_vruntime - from.min_vruntime;
+    if (from.curr === task) from.curr = null;
+    task.cpu = cpu;
+    task.se.nr_migrations++;
+    if (queued) to.enqueue(task);
+  }
+
+  /** Where a task that becomes runnable goes: its last processor if that is idle, else the least busy one it may use. */
+  private select_task_rq(task: Task): number {
+    if (this.rqs.length === 1) return 0;
+    const load = (rq: RunQueue): number =>
+      rq.waiting + (rq.curr !== null && rq.curr === this.current ? 1 : 0);
+    let best = -1;
+    let least = Infinity;
+    for (let i = 0; i < this.rqs.length; i++) {
+      const cpu = (task.cpu + i) % this.rqs.length;
+      const n = load(this.rqs[cpu]!);
+      if (n < least && allows(task, cpu)) {
+        best = cpu;
+        least = n;
+      }
+    }
+    return best < 0 ? task.cpu : best;
   }
 
   /** A new task starts behind its parent's turn (task_fork_fair). */
   wake_up_new_task(task: Task): void {
-    task.se.vruntime = Math.max(this.min_vruntime, task.se.vruntime);
+    const cpu = this.select_task_rq(task);
+    if (cpu !== task.cpu) this.move(task, cpu);
+    task.se.vruntime = Math.max(this.rq(task).min_vruntime, task.se.vruntime);
     task.state = TASK_RUNNING;
     this.enqueue(task);
   }
@@ -123,81 +162,162 @@ export class Scheduler {
     task.unpark();
     task.state = TASK_RUNNING;
     const { se } = task;
-    se.vruntime = Math.max(se.vruntime, this.min_vruntime - WAKEUP_CREDIT);
+    if (this.rqs.length > 1 && task !== this.current) {
+      const cpu = this.select_task_rq(task);
+      if (cpu !== task.cpu) this.move(task, cpu);
+    }
+    se.vruntime = Math.max(se.vruntime, this.rq(task).min_vruntime - WAKEUP_CREDIT);
     this.enqueue(task);
     const { trace } = this.kernel;
     if (trace.sched_wakeup.enabled) trace.sched_wakeup.emit({ pid: task.pid, comm: task.comm });
     const running = this.current;
     if (running === null) return true;
+    if (running.cpu !== task.cpu) {
+      this.rq(task).ipis++;
+      return true;
+    }
     if (task.rt_priority > running.rt_priority) this.need_resched = true;
     else if (running.rt_priority === 0 && se.vruntime + 1e6 < running.se.vruntime)
       this.need_resched = true;
     return true;
   }
 
-  /** The next task to run, taken off the tree; null when none is runnable. */
+  /** The next task to run, taken off its queue: each processor that has one in turn. Null when none is runnable. */
   pick_next_task(): Task | null {
-    const se = this.firstRt()?.se ?? this.tree.first();
-    if (se === null) return null;
-    this.dequeue(se);
-    if (se.task!.rt_priority === 0) this.min_vruntime = Math.max(this.min_vruntime, se.vruntime);
-    this.need_resched = false;
-    this.turn = 0;
-    return se.task;
+    const { rqs } = this;
+    for (let i = 1; i <= rqs.length; i++) {
+      const cpu = (this.at + i) % rqs.length;
+      const rq = rqs[cpu]!;
+      if (rq.waiting === 0 && !this.newidle_balance(rq)) continue;
+      this.at = cpu;
+      return this.pick(rq);
+    }
+    return null;
   }
 
-  /** The current task leaves the CPU; it goes back on the tree when it still can run. */
+  private pick(rq: RunQueue): Task {
+    const now = this.rq_clock;
+    const task = (this.rtThrottled(rq, now) ? null : rq.firstRt()) ?? rq.tree.first()?.task ?? rq.firstRt()!; // prettier-ignore
+    rq.dequeue(task);
+    const { se } = task;
+    if (task.rt_priority === 0) rq.min_vruntime = Math.max(rq.min_vruntime, se.vruntime);
+    se.exec_start = now;
+    se.run_delay += now - se.queued_at;
+    rq.run_delay += now - se.queued_at;
+    se.pcount++;
+    rq.pcount++;
+    if (rq.curr !== task) rq.nr_switches++;
+    rq.curr = task;
+    rq.turn = 0;
+    this.need_resched = false;
+    return task;
+  }
+
+  /** Real-time tasks leave the fair ones a twentieth of each second (the fair server of kernel/sched/deadline.c). */
+  private rtThrottled(rq: RunQueue, now: number): boolean {
+    if (rq.rt.length === 0) return false;
+    if (now - rq.rt_period >= this.rt_period) {
+      rq.rt_period = now;
+      rq.rt_time = 0;
+    }
+    return rq.tree.size > 0 && rq.rt_time >= this.rt_runtime;
+  }
+
+  /** A processor that has nothing takes a waiting task from the one that has most. */
+  private newidle_balance(rq: RunQueue): boolean {
+    if (this.rqs.length === 1) return false;
+    let busiest: RunQueue | null = null;
+    for (const other of this.rqs)
+      if (other.waiting > Math.max(1, busiest?.waiting ?? 0)) busiest = other;
+    if (busiest === null) return false;
+    const task = this.pullable(busiest, rq.cpu);
+    if (task === null) return false;
+    this.move(task, rq.cpu);
+    rq.balances++;
+    return true;
+  }
+
+  private pullable(from: RunQueue, cpu: number): Task | null {
+    for (const task of from.rt) if (allows(task, cpu)) return task;
+    for (let se = from.tree.first(); se !== null; se = from.tree.next(se))
+      if (allows(se.task!, cpu)) return se.task!;
+    return null;
+  }
+
+  /** The current task leaves the CPU; it goes back on a queue when it still can run. */
   put_prev_task(task: Task): void {
     this.current = null;
+    const rq = this.rqs[this.at]!;
+    if (task.cpu !== rq.cpu) {
+      // It was moved while it ran (sched_setaffinity).
+      task.se.vruntime += this.rq(task).min_vruntime - rq.min_vruntime;
+      rq.curr = null;
+    }
     if (task.state === TASK_RUNNING) {
       task.nivcsw++;
+      rq.ticks++;
       this.enqueue(task);
       // A real-time task keeps its place unless its time slice is over.
-      if (task.rt_priority > 0 && this.turn < RR_TIMESLICE) this.rt.unshift(this.rt.pop()!);
+      const { rt } = this.rq(task);
+      if (task.rt_priority > 0 && rq.turn < RR_TIMESLICE) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
-    }
+    } else rq.curr = null;
+  }
+
+  /** Adds a turn's real time to the task and its processor, divided by what was executed (account_process_tick). */
+  account(task: Task, ns: number, instructions: number, calls: number): void {
+    const { se } = task;
+    const rq = this.rqs[this.at]!;
+    se.sum_exec_runtime += ns;
+    if (task.rt_priority > 0) rq.rt_time += ns;
+    const user = instructions * NS_PER_INSTRUCTION;
+    const share = user + calls === 0 ? 0 : Math.round((ns * user) / (user + calls * NS_PER_CALL));
+    if (se.nice > 0) rq.nice += share;
+    else rq.user += share;
+    rq.system += ns - share;
   }
 
   /** Charges what the current task executed (update_curr). */
   charge(task: Task, instructions: number, calls: number): void {
     const { se } = task;
+    const rq = this.rqs[this.at]!;
     se.instructions += instructions;
     se.calls += calls;
     const ns = (instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL) * (1024 / se.weight);
     se.vruntime += ns;
-    this.turn += ns;
+    rq.turn += ns;
     if (task.rt_priority > 0) {
-      const rivals = this.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
-      if (rivals && this.rt.some((other) => other.rt_priority === task.rt_priority))
+      const rivals = rq.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
+      if (rivals && rq.rt.some((other) => other.rt_priority === task.rt_priority))
         this.need_resched = true;
-    } else if (this.rt.length > 0 || (this.turn >= SLICE && this.tree.size > 0))
-      this.need_resched = true;
+    } else if (rq.rt.length > 0 || (rq.turn >= SLICE && rq.tree.size > 0)) this.need_resched = true;
   }
 
   /** sched_yield(2): to the right end of the time line. */
   yield_task(task: Task): void {
+    const rq = this.rqs[this.at]!;
     if (task.rt_priority > 0) {
-      this.turn = RR_TIMESLICE;
+      rq.turn = RR_TIMESLICE;
       this.need_resched = true;
       return;
     }
-    let last = this.tree.root;
+    let last = rq.tree.root;
     while (last !== null && last.rb_right !== null) last = last.rb_right;
-    if (last !== null) {
-      task.se.vruntime = Math.max(task.se.vruntime, last.vruntime);
-      this.need_resched = true;
-    }
+    if (last !== null) task.se.vruntime = Math.max(task.se.vruntime, last.vruntime);
+    if (last !== null || this.rqs.length > 1) this.need_resched = true;
   }
 
-  /** Decays the load averages in steps of 5 seconds (calc_load). */
-  calc_load(now: number): void {
-    while (now - this.load_updated >= 5e9) {
-      this.load_updated += 5e9;
-      const n = this.nr_running;
+  /**
+   * Decays the load averages in steps of 5 seconds (calc_load).
+   * @param active tasks that ran or could while the time passed
+   */
+  calc_load(now: number, active: number): void {
+    while (now - this.load_updated >= LOAD_FREQ) {
+      this.load_updated += LOAD_FREQ;
       [60, 300, 900].forEach((seconds, i) => {
         const e = Math.exp(-5 / seconds);
-        this.avenrun[i] = this.avenrun[i]! * e + n * (1 - e);
+        this.avenrun[i] = this.avenrun[i]! * e + active * (1 - e);
       });
     }
   }

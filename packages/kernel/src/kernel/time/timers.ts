@@ -35,16 +35,16 @@ export class TimerQueue implements Timers {
     this.down(last.slot);
   }
 
-  /** Fires every timer that is due. @returns true when one was */
-  run(now: number): boolean {
-    let any = false;
+  /** Fires every timer that is due. @returns how many were */
+  run(now: number): number {
+    let fired = 0;
     while (this.heap.length > 0 && this.heap[0]!.expires <= now) {
       const timer = this.heap[0]!;
       this.cancel(timer);
       timer.owner.timerFired(timer);
-      any = true;
+      fired++;
     }
-    return any;
+    return fired;
   }
 
   private less(a: Timer, b: Timer): boolean {

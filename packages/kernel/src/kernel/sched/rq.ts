@@ -1,0 +1,79 @@
+import { RbTree } from '@vitrine/lib/rbtree.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Task } from '../task.ts';
+import type { SchedEntity } from './entity.ts';
+
+serializable('RbTree', RbTree);
+
+const before = (a: SchedEntity, b: SchedEntity): boolean =>
+  a.vruntime < b.vruntime || (a.vruntime === b.vruntime && a.seq < b.seq);
+
+/** Analogous to `struct rq`: what one virtual processor has to run. The running task is in neither list. */
+export class RunQueue {
+  readonly cpu: number;
+  /** Fair tasks in the order of their weighted run time. */
+  readonly tree: RbTree<SchedEntity> = new RbTree<SchedEntity>();
+  /** Runnable real-time tasks, in order of arrival. */
+  readonly rt: Task[] = [];
+  /** The task this processor runs, and, between two of its turns, ran last. */
+  curr: Task | null = null;
+  min_vruntime = 0;
+  /** Weighted time the running task has had in this turn. */
+  turn = 0;
+  nr_switches = 0;
+  /** Processor time by kind, in nanoseconds (kcpustat_cpu). */
+  user = 0;
+  nice = 0;
+  system = 0;
+  /** Real-time tasks' run time in the period that began at `rt_period`. */
+  rt_time = 0;
+  rt_period = 0;
+  /** Times spent waiting on this queue, summed over tasks, and turns given (/proc/schedstat). */
+  run_delay = 0;
+  pcount = 0;
+  /** Turns that used their time up, wakeups from another processor, tasks pulled from one, timers fired. */
+  ticks = 0;
+  ipis = 0;
+  balances = 0;
+  hrtimers = 0;
+  private seq = 0;
+
+  static {
+    serializable('RunQueue', this);
+  }
+
+  constructor(cpu: number) {
+    this.cpu = cpu;
+  }
+
+  /** Tasks that could run and do not. */
+  get waiting(): number {
+    return this.tree.size + this.rt.length;
+  }
+
+  enqueue(task: Task): void {
+    const { se } = task;
+    se.on_rq = true;
+    if (task.rt_priority > 0) {
+      this.rt.push(task);
+      return;
+    }
+    se.seq = ++this.seq;
+    this.tree.insert(se, before);
+  }
+
+  dequeue(task: Task): void {
+    task.se.on_rq = false;
+    const i = this.rt.length === 0 ? -1 : this.rt.indexOf(task);
+    if (i >= 0) this.rt.splice(i, 1);
+    else this.tree.remove(task.se);
+  }
+
+  /** The runnable real-time task of the highest priority, the one that came first among equals. */
+  firstRt(): Task | null {
+    let best: Task | null = null;
+    for (const task of this.rt)
+      if (best === null || task.rt_priority > best.rt_priority) best = task;
+    return best;
+  }
+}
