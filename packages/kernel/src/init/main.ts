@@ -14,7 +14,9 @@ import { defaultMaxThreads } from '../kernel/fork.ts';
 import { PidTable } from '../kernel/pid.ts';
 import { PrintkLog, vprintk } from '../kernel/printk.ts';
 import { Scheduler } from '../kernel/sched/fair.ts';
+import { rseq_handle_notify_resume } from '../kernel/rseq.ts';
 import { RandomPool } from '../kernel/random.ts';
+import { SysctlTable } from '../kernel/sysctl.ts';
 import type { Task } from '../kernel/task.ts';
 import { TimerQueue } from '../kernel/time/timers.ts';
 import { Timekeeper } from '../kernel/time/timekeeping.ts';
@@ -56,6 +58,7 @@ export class Vmlinux implements Kernel {
   readonly oom: OutOfMemory;
   readonly uts: Uts;
   readonly random: RandomPool;
+  readonly sysctl: SysctlTable = new SysctlTable();
   readonly arch: X86;
   readonly zero_pfn: number;
   vfs!: Vfs;
@@ -164,6 +167,7 @@ export class Vmlinux implements Kernel {
     }
     sched.current = task;
     arch.switch_to(task);
+    if (previous !== task || task.rseq_cpu !== task.cpu) rseq_handle_notify_resume(task);
     const { instructions, calls } = task.se;
     run_task(this, task);
     const { se } = task;

@@ -99,6 +99,7 @@ export function restore(bytes: Uint8Array, options: { host: Host; cpu: Cpu }): V
     Object.assign(root, { host, cpu, ram: cpu.ram, trace: makeTrace() });
   }) as Vmlinux;
   kernel.clock.resume(now);
+  kernel.arch.update_vsyscall();
   cpu.flushTlb();
   return kernel;
 }

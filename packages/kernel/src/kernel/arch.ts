@@ -1,3 +1,4 @@
+import type { Mm } from '../mm/mm.ts';
 import type { Task } from './task.ts';
 
 /** What kernel/ needs of the processor's side; arch/x86/process.ts implements it. */
@@ -14,6 +15,10 @@ export interface Arch {
   leave_mm(task: Task): void;
   /** The task switched to another address space (exec) and is running. */
   activate_mm(task: Task): void;
+  /** Maps the vDSO into a new address space. @returns its address, for AT_SYSINFO_EHDR */
+  map_vdso(mm: Mm): number;
+  /** The clock was set: the vDSO's data follow. */
+  update_vsyscall(): void;
 }
 
 declare module '../include/kernel.ts' {

@@ -2,7 +2,7 @@ import * as EL from '@vitrine/uapi/elf.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
-import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
+import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
 import { SIGKILL, SIGSEGV } from '@vitrine/uapi/signal.ts';
 import { fput } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -25,6 +25,7 @@ import {
   Vma,
 } from '../mm/vma.ts';
 import { type Binprm, begin_new_exec } from './exec.ts';
+import { RSEQ_ALIGN, RSEQ_FEATURE_SIZE } from './rseq.ts';
 import { force_sig } from './signal.ts';
 import type { Task } from './task.ts';
 
@@ -32,6 +33,10 @@ import type { Task } from './task.ts';
 const ELF_ET_DYN_BASE = 0x5555_5555_4000;
 /** Top of the stack without randomisation. */
 const STACK_TOP = 0x7fff_ffff_f000;
+/** Random bits of page numbers where addresses are randomised: mmap area and programs, stack, heap. */
+const MMAP_RND_BITS = 28;
+const STACK_RND_BITS = 22;
+const BRK_RND_BITS = 13;
 /** What an unhurried first push needs: 32 pages below the strings (stack_expand in setup_arg_pages). */
 const STACK_EXPAND = 131072;
 
@@ -158,12 +163,21 @@ function openInterpreter(current: Task, elf: ElfFile): ElfFile | null {
   }
 }
 
+/** A random number of pages below 2^bits when this program's addresses are to differ from run to run, else 0. */
+function randomPages(current: Task, bits: number, level = 1): number {
+  const { kernel, personality } = current;
+  if ((personality & ADDR_NO_RANDOMIZE) !== 0 || kernel.sysctl.randomize_va_space < level) return 0;
+  const bytes = new Uint8Array(4);
+  kernel.get_random_bytes(bytes);
+  return (new DataView(bytes.buffer).getUint32(0, true) % 2 ** bits) * PAGE_SIZE;
+}
+
 function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFile | null): void {
   const execStack = elf.segments.find((s) => s.type === EL.PT_GNU_STACK);
   const stackExec = execStack === undefined || (execStack.flags & EL.PF_X) !== 0;
   if (execStack === undefined) current.personality |= READ_IMPLIES_EXEC;
   else current.personality &= ~READ_IMPLIES_EXEC;
-  const strings = setup_arg_pages(mm, bprm, stackExec);
+  const strings = setup_arg_pages(current, mm, bprm, stackExec);
 
   const loads = elf.segments.filter((s) => s.type === EL.PT_LOAD);
   if (loads.length === 0) throw errno(E.ENOEXEC, 'execve: {} has no PT_LOAD segment', elf.name);
@@ -178,7 +192,7 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
     const first = loads[0]!.vaddr - (loads[0]!.vaddr % PAGE_SIZE);
     bias =
       interp !== null || align > PAGE_SIZE
-        ? Math.ceil(ELF_ET_DYN_BASE / align) * align - first
+        ? Math.ceil((ELF_ET_DYN_BASE + randomPages(current, MMAP_RND_BITS)) / align) * align - first
         : reserve(current, loads) - first;
   }
   const image = mapSegments(current, elf, loads, bias);
@@ -186,7 +200,7 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
   mm.end_code = image.endCode;
   mm.start_data = image.startData;
   mm.end_data = image.endData;
-  mm.start_brk = mm.brk = pageAlign(image.end);
+  mm.start_brk = mm.brk = pageAlign(image.end) + randomPages(current, BRK_RND_BITS, 2);
 
   let entry = elf.header.entry + bias;
   let base = 0;
@@ -201,12 +215,14 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
   }
   if (!(entry < TASK_SIZE))
     throw errno(E.EINVAL, 'execve: entry point {} lies outside user space', hex(entry));
+  const vdso = current.kernel.arch.map_vdso(mm);
   const phdr = phdrAddress(elf, loads, bias);
   const sp = create_elf_tables(current, bprm, mm, strings, {
     phdr,
     phnum: elf.header.phnum,
     base,
     entry: elf.header.entry + bias,
+    vdso,
   });
   current.kernel.arch.start_thread(current, entry, sp);
 }
@@ -309,7 +325,8 @@ interface Strings {
 }
 
 /** The new stack with the file name, the environment and the arguments at its top. */
-function setup_arg_pages(mm: Mm, bprm: Binprm, exec: boolean): Strings {
+function setup_arg_pages(current: Task, mm: Mm, bprm: Binprm, exec: boolean): Strings {
+  const top = STACK_TOP - randomPages(current, STACK_RND_BITS);
   const texts = [...bprm.argv, ...bprm.envp];
   const size = texts.reduce((sum, text) => sum + text.length + 1, 0) + bprm.filename.length + 1 + 8;
   const need = pageAlign(size + texts.length * 8 + 4096) + STACK_EXPAND;
@@ -327,16 +344,17 @@ function setup_arg_pages(mm: Mm, bprm: Binprm, exec: boolean): Strings {
     VM_MAYEXEC |
     VM_GROWSDOWN |
     VM_ACCOUNT;
-  const start = STACK_TOP - length;
-  const vma = new Vma(mm, start, STACK_TOP, flags, null, null, start / PAGE_SIZE);
+  const start = top - length;
+  const vma = new Vma(mm, start, top, flags, null, null, start / PAGE_SIZE);
   vma.name = '[stack]';
   insertVma(mm, vma);
   const gap = Math.min(Math.max(mm.stack_limit, 128 << 20), Math.floor(STACK_TOP / 6) * 5);
   mm.mmap_base =
-    gap === 128 << 20 ? 0x7fff_f7ff_f000 : Math.floor((STACK_TOP - gap) / PAGE_SIZE) * PAGE_SIZE;
+    (gap === 128 << 20 ? 0x7fff_f7ff_f000 : Math.floor((STACK_TOP - gap) / PAGE_SIZE) * PAGE_SIZE) -
+    randomPages(current, MMAP_RND_BITS);
 
   // From the top: 8 zero bytes, the file name, then the strings, so that argv[0] is lowest.
-  let sp = STACK_TOP - 8 - (bprm.filename.length + 1);
+  let sp = top - 8 - (bprm.filename.length + 1);
   const filename = sp;
   writeText(mm, sp, bprm.filename);
   const block = new Uint8Array(texts.reduce((sum, text) => sum + text.length + 1, 0));
@@ -369,9 +387,9 @@ function create_elf_tables(
   bprm: Binprm,
   mm: Mm,
   strings: Strings,
-  elf: { phdr: number; phnum: number; base: number; entry: number },
+  elf: { phdr: number; phnum: number; base: number; entry: number; vdso: number },
 ): number {
-  let sp = strings.sp - (strings.sp % 16);
+  let sp = strings.sp - (strings.sp % 16) - (randomPages(current, 9) / PAGE_SIZE) * 16;
   const platform = (sp -= 7);
   writeText(mm, sp, 'x86_64');
   const random = (sp -= 16);
@@ -380,6 +398,7 @@ function create_elf_tables(
   mm.mem.write(random, bytes);
   const { cred } = current;
   const auxv: [number, number][] = [
+    [EL.AT_SYSINFO_EHDR, elf.vdso],
     [EL.AT_MINSIGSTKSZ, 0x550],
     [EL.AT_HWCAP, current.kernel.hwcap],
     [EL.AT_PAGESZ, PAGE_SIZE],
@@ -399,6 +418,8 @@ function create_elf_tables(
     [EL.AT_HWCAP2, 0],
     [EL.AT_EXECFN, strings.filename],
     [EL.AT_PLATFORM, platform],
+    [EL.AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURE_SIZE],
+    [EL.AT_RSEQ_ALIGN, RSEQ_ALIGN],
     [EL.AT_NULL, 0],
   ];
   const { argv, envp } = bprm;

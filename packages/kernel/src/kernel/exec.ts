@@ -16,6 +16,7 @@ import { bprm_caps } from '../security/commoncap.ts';
 import { load_elf_binary } from './binfmt_elf.ts';
 import { load_script } from './binfmt_script.ts';
 import { do_exit, mm_release, release_task } from './exit.ts';
+import { rseq_execve } from './rseq.ts';
 import { flush_signal_handlers, recalc_sigpending } from './signal.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
 import { get_user } from './user.ts';
@@ -163,6 +164,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   current.comm = base.slice(0, 15);
   current.did_exec = true;
   current.robust_list = 0;
+  rseq_execve(current);
   current.sas_ss_sp = current.sas_ss_size = 0;
   current.sas_ss_flags = 2;
   current.pdeath_signal = bprm.secureexec ? 0 : current.pdeath_signal;

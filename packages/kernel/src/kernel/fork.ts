@@ -8,6 +8,7 @@ import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { dup_mm } from '../mm/dup.ts';
+import { rseq_fork } from './rseq.ts';
 import { get_user } from './user.ts';
 import { valid_signal } from './signal.ts';
 import { Sighand, SignalStruct } from './signal_struct.ts';
@@ -121,6 +122,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.se.set_nice(current.se.nice);
   child.se.vruntime = current.se.vruntime;
   child.mm = mm;
+  rseq_fork(current, child, (flags & C.CLONE_VM) !== 0);
   child.comm = current.comm;
   child.blocked = current.blocked;
   child.personality = current.personality;

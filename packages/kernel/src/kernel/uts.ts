@@ -1,5 +1,8 @@
 import { serializable } from '../include/serial.ts';
 
+/** The release as <linux/version.h> packs it: 6.12.0. */
+export const LINUX_VERSION_CODE: number = (6 << 16) | (12 << 8);
+
 /** Analogous to `struct new_utsname`: what uname(2) reports. Byte strings of at most 64 bytes. */
 export class Uts {
   readonly sysname = 'Linux';

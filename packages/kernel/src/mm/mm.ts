@@ -7,7 +7,7 @@ import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { PageTables, _PAGE_ANON, pte_mapped, pte_pfn } from './pgtable.ts';
 import { MmMemory } from './uaccess.ts';
-import { VM_LOCKED, VM_SHARED, type Vma, VmaList } from './vma.ts';
+import { VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma, VmaList } from './vma.ts';
 
 /** What address spaces need of the processor's translation cache. */
 export interface Tlb {
@@ -88,9 +88,9 @@ export class Mm {
 
   /** One page became (count > 0) or stopped being (< 0) resident. */
   account_rss(vma: Vma, anon: boolean, count: number): void {
+    if ((vma.flags & VM_PFNMAP) !== 0) return; // the kernel's own page is nobody's
     if (anon) this.rss_anon += count;
-    else if (vma.file === null || (vma.mapping !== null && !vma.mapping.reclaimable))
-      this.rss_shmem += count;
+    else if (vma.mapping !== null && !vma.mapping.reclaimable) this.rss_shmem += count;
     else this.rss_file += count;
     if (count > 0 && this.rss > this.hiwater_rss) this.hiwater_rss = this.rss;
   }

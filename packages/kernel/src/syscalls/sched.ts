@@ -11,6 +11,7 @@ import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
+import { sys_rseq } from '../kernel/rseq.ts';
 import { for_each_process } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, hex, inBuf, inStruct, int, outBuf, outStruct, pid, ptr, uint } from './kinds.ts';
@@ -285,5 +286,6 @@ export const SCHED: readonly SyscallRow[] = [
   ),
   row(NR.__NR_ioprio_set, 'ioprio_set', [int, int, hex], partial('kept, without effect: there is no disk queue'), sys_ioprio_set), // prettier-ignore
   row(NR.__NR_ioprio_get, 'ioprio_get', [int, int], FULL, sys_ioprio_get),
+  row(NR.__NR_rseq, 'rseq', [ptr, uint, hex, uint], FULL, sys_rseq),
   row(NR.__NR_getcpu, 'getcpu', [outStruct('int'), outStruct('int'), ptr], FULL, sys_getcpu),
 ];

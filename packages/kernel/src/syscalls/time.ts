@@ -84,6 +84,7 @@ function setTime(task: Task, ns: bigint, call: string): void {
       describe_cred(task.cred),
     );
   task.kernel.time.set_realtime(ns);
+  task.kernel.arch.update_vsyscall();
 }
 
 function sys_clock_getres(task: Task, clock: number, address: number): number {

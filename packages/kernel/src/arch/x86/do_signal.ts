@@ -28,6 +28,7 @@ import {
 import { DEFAULT_ACTION, type SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
 import { setResult } from './result.ts';
+import { rseq_handle_notify_resume } from '../../kernel/rseq.ts';
 import { setup_rt_frame } from './signal.ts';
 
 const SYSCALL_INSTRUCTION_SIZE = 2;
@@ -48,6 +49,7 @@ export function do_signal(task: Task): boolean {
     if (trace.signal_deliver.enabled)
       trace.signal_deliver.emit({ pid: task.pid, sig: info.signo, action: 'handler', info });
     if ((action.flags & SA_ONESHOT) !== 0) task.sighand.action[info.signo] = DEFAULT_ACTION;
+    rseq_handle_notify_resume(task);
     setup_rt_frame(task, cpu, action, info);
     if (!task.sigpending) return true;
   }

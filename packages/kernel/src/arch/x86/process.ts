@@ -2,6 +2,8 @@ import { type Cpu, RAX, RSP } from '@vitrine/x86/cpu.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Arch } from '../../kernel/arch.ts';
+import type { Mm } from '../../mm/mm.ts';
+import { Vdso } from './vdso/vma.ts';
 import type { Task } from '../../kernel/task.ts';
 
 declare module '../../include/kernel.ts' {
@@ -20,6 +22,7 @@ export class X86 implements Arch {
   owner: Task | null = null;
   /** Top-level table with nothing in it, for moments without an address space. */
   private readonly swapper_pgd: number;
+  private readonly vdso: Vdso;
 
   static {
     serializable('X86', this);
@@ -29,6 +32,7 @@ export class X86 implements Arch {
     this.kernel = kernel;
     this.contextSize = kernel.cpu.contextSize;
     this.swapper_pgd = swapper_pgd;
+    this.vdso = new Vdso(kernel);
   }
 
   /** Puts a task's context into the registers and its address space into CR3 (__switch_to, switch_mm). */
@@ -74,6 +78,14 @@ export class X86 implements Arch {
     cpu.reset();
     cpu.rip = ip;
     cpu.gpr[RSP] = BigInt(sp);
+  }
+
+  map_vdso(mm: Mm): number {
+    return this.vdso.map(mm);
+  }
+
+  update_vsyscall(): void {
+    this.vdso.update();
   }
 
   leave_mm(task: Task): void {

@@ -4,6 +4,7 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import type { SysctlTable } from '../../kernel/sysctl.ts';
 import type { Vfs } from '../vfs.ts';
 import { proc_create, proc_mkdir } from './registry.ts';
 
@@ -79,6 +80,23 @@ function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max:
   });
 }
 
+/** A number that the kernel acts on. */
+function kernelNumber(
+  path: string,
+  key: NumberKey<SysctlTable> & string,
+  min: number,
+  max: number,
+): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: (current) => `${current.kernel.sysctl[key]}\n`,
+    write: (current, text) => {
+      mayWrite(current, path);
+      current.kernel.sysctl[key] = Number(checkNumbers(path, text, 1, min, max));
+    },
+  });
+}
+
 ro('kernel/ostype', (k) => k.uts.sysname);
 ro('kernel/osrelease', (k) => k.uts.release);
 ro('kernel/version', (k) => k.uts.version);
@@ -143,7 +161,7 @@ setting('kernel/panic_on_oops', '0');
 setting('kernel/core_pattern', 'core', null);
 setting('kernel/core_uses_pid', '0');
 setting('kernel/core_pipe_limit', '0');
-setting('kernel/randomize_va_space', '2');
+kernelNumber('kernel/randomize_va_space', 'randomize_va_space', 0, 2);
 setting('kernel/overflowuid', '65534');
 setting('kernel/overflowgid', '65534');
 setting('kernel/ctrl-alt-del', '0');

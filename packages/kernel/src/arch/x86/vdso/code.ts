@@ -1,0 +1,160 @@
+import { PAGE_SIZE } from '../../../include/ram.ts';
+
+/** Where the data page (the vvar page, just below the image) holds what the functions read, in bytes. */
+export const VVAR_MONOTONIC = 0x80;
+export const VVAR_REALTIME = 0x88;
+
+/** Machine code in the making: bytes, with short jumps to labels and RIP-relative reads of the data page. */
+class Code {
+  readonly bytes: number[] = [];
+  private readonly start: number;
+  private readonly labels = new Map<string, number>();
+  private readonly jumps: { at: number; label: string }[] = [];
+
+  /** @param start offset in the image of the first byte */
+  constructor(start: number) {
+    this.start = start;
+  }
+
+  /** Bytes in hexadecimal. */
+  op(hex: string): this {
+    for (const byte of hex.split(' ')) this.bytes.push(parseInt(byte, 16));
+    return this;
+  }
+
+  /** An instruction that ends with the 32-bit displacement of a field of the data page. */
+  vvar(hex: string, field: number): this {
+    this.op(hex);
+    const disp = field - PAGE_SIZE - (this.start + this.bytes.length + 4);
+    for (let i = 0; i < 4; i++) this.bytes.push((disp >> (8 * i)) & 0xff);
+    return this;
+  }
+
+  jump(opcode: string, label: string): this {
+    this.op(opcode).bytes.push(0);
+    this.jumps.push({ at: this.bytes.length - 1, label });
+    return this;
+  }
+
+  label(name: string): this {
+    this.labels.set(name, this.bytes.length);
+    return this;
+  }
+
+  /** The system call of that number, with the caller's arguments. */
+  syscall(nr: number): this {
+    return this.op(`b8 ${nr.toString(16)} 00 00 00`)
+      .op('0f 05')
+      .op('c3');
+  }
+
+  /** RAX becomes the nanoseconds that RDTSC counts. Spoils RDX. */
+  rdtsc(): this {
+    return this.op('0f 31').op('48 c1 e2 20').op('48 09 d0'); // rdtsc; shl rdx,32; or rax,rdx
+  }
+
+  /** RAX nanoseconds become RAX seconds and RDX nanoseconds. Spoils RCX. */
+  seconds(): this {
+    return this.op('31 d2').op('b9 00 ca 9a 3b').op('48 f7 f1'); // xor edx,edx; mov ecx,1e9; div rcx
+  }
+
+  done(): Uint8Array {
+    for (const { at, label } of this.jumps)
+      this.bytes[at] = (this.labels.get(label)! - at - 1) & 0xff;
+    return Uint8Array.from(this.bytes);
+  }
+}
+
+/** clock_gettime(edi, rsi). REALTIME, MONOTONIC, MONOTONIC_RAW and BOOTTIME are read here, others by the system call. */
+const clock_gettime = (start: number): Uint8Array =>
+  new Code(start)
+    .op('83 ff 07') // cmp edi,7
+    .jump('77', 'fallback') // ja
+    .op('89 f9') // mov ecx,edi
+    .op('b8 01 00 00 00') // mov eax,1
+    .op('d3 e0') // shl eax,cl
+    .op('a8 93') // test al: clocks 0, 1, 4, 7
+    .jump('74', 'fallback') // jz
+    .op('41 89 c0') // mov r8d,eax
+    .rdtsc()
+    .op('41 f6 c0 01') // test r8b,1: CLOCK_REALTIME
+    .jump('75', 'real') // jnz
+    .vvar('48 03 05', VVAR_MONOTONIC) // add rax,[monotonic]
+    .jump('eb', 'split') // jmp
+    .label('real')
+    .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
+    .label('split')
+    .seconds()
+    .op('48 89 06') // mov [rsi],rax
+    .op('48 89 56 08') // mov [rsi+8],rdx
+    .op('31 c0') // xor eax,eax
+    .op('c3') // ret
+    .label('fallback')
+    .syscall(228)
+    .done();
+
+/** gettimeofday(rdi, rsi). A time zone is asked of the kernel. */
+const gettimeofday = (start: number): Uint8Array =>
+  new Code(start)
+    .op('48 85 f6') // test rsi,rsi
+    .jump('75', 'fallback') // jnz
+    .op('48 85 ff') // test rdi,rdi
+    .jump('74', 'zero') // jz
+    .rdtsc()
+    .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
+    .seconds()
+    .op('48 89 07') // mov [rdi],rax
+    .op('48 89 d0') // mov rax,rdx
+    .op('31 d2') // xor edx,edx
+    .op('b9 e8 03 00 00') // mov ecx,1000
+    .op('48 f7 f1') // div rcx
+    .op('48 89 47 08') // mov [rdi+8],rax
+    .label('zero')
+    .op('31 c0') // xor eax,eax
+    .op('c3') // ret
+    .label('fallback')
+    .syscall(96)
+    .done();
+
+/** time(rdi). */
+const time = (start: number): Uint8Array =>
+  new Code(start)
+    .rdtsc()
+    .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
+    .seconds()
+    .op('48 85 ff') // test rdi,rdi
+    .jump('74', 'end') // jz
+    .op('48 89 07') // mov [rdi],rax
+    .label('end')
+    .op('c3') // ret
+    .done();
+
+/** getcpu(rdi, rsi): RDTSCP's ECX holds the processor below bit 12 and the node above. */
+const getcpu = (start: number): Uint8Array =>
+  new Code(start)
+    .op('0f 01 f9') // rdtscp
+    .op('48 85 ff') // test rdi,rdi
+    .jump('74', 'node') // jz
+    .op('89 c8') // mov eax,ecx
+    .op('25 ff 0f 00 00') // and eax,0xfff
+    .op('89 07') // mov [rdi],eax
+    .label('node')
+    .op('48 85 f6') // test rsi,rsi
+    .jump('74', 'end') // jz
+    .op('c1 e9 0c') // shr ecx,12
+    .op('89 0e') // mov [rsi],ecx
+    .label('end')
+    .op('31 c0') // xor eax,eax
+    .op('c3') // ret
+    .done();
+
+const clock_getres = (start: number): Uint8Array => new Code(start).syscall(229).done();
+
+/** The functions of the vDSO; each also has a weak name without the prefix. */
+export const VDSO_FUNCTIONS: readonly (readonly [string, (start: number) => Uint8Array])[] = [
+  ['__vdso_clock_gettime', clock_gettime],
+  ['__vdso_gettimeofday', gettimeofday],
+  ['__vdso_time', time],
+  ['__vdso_getcpu', getcpu],
+  ['__vdso_clock_getres', clock_getres],
+];

@@ -1,0 +1,17 @@
+import { serializable } from '../include/serial.ts';
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    readonly sysctl: SysctlTable;
+  }
+}
+
+/** Settings below /proc/sys that the kernel itself acts on; fs/proc/sysctl.ts shows them. */
+export class SysctlTable {
+  /** 0: the same addresses in every run (the default here); 1: random; 2: the heap's start, too. */
+  randomize_va_space = 0;
+
+  static {
+    serializable('SysctlTable', this);
+  }
+}
