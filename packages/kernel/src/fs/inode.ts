@@ -105,6 +105,25 @@ export class Inode implements PageOwner {
     throw errno(EIO, 'inode {} of {} has no pages', this.ino, this.sb);
   }
 
+  /** Takes over another file's content without copying it. @returns false when it cannot (remap_file_range) */
+  remap_file(_from: Inode): boolean {
+    return false;
+  }
+
+  /** st_dev. */
+  get stat_dev(): number {
+    return this.sb.dev;
+  }
+
+  /** st_ino. */
+  get stat_ino(): number {
+    return this.ino;
+  }
+
+  update_atime(now: Timespec): void {
+    this.atime = now;
+  }
+
   // Directories. `dir` is the directory's own dentry.
 
   /** A name that the dentry cache does not have. */
@@ -292,7 +311,7 @@ export function touch_atime(inode: Inode, mnt: Mount): void {
   ) {
     return;
   }
-  inode.atime = now;
+  inode.update_atime(now);
 }
 
 function after(a: Timespec, b: Timespec): boolean {

@@ -241,7 +241,7 @@ export function vfs_open(current: Current, path: Path, flags: number): File {
   const status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
   const file = S_ISFIFO(inode.mode)
     ? fifo_open(current, path, status)
-    : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status);
+    : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status | (flags & O_TRUNC));
   file.flags = status;
   if (writes && S_ISREG(inode.mode)) {
     inode.writecount++;

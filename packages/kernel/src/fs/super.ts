@@ -51,6 +51,10 @@ export class SuperBlock {
   nextIno = 1;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
   readonly pseudo: boolean = false;
+  /** May be an overlay's upper layer: it keeps device nodes, extended attributes and files without names. */
+  get upperLayer(): boolean {
+    return false;
+  }
   readonly kernel: Kernel;
 
   constructor(kernel: Kernel, type: FileSystemType, magic: number) {

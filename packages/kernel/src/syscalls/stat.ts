@@ -44,8 +44,8 @@ function time(at: number, t: Timespec): void {
 export function cp_new_stat(current: Current, inode: Inode, to: number): number {
   inode.getattr(current);
   scratch.fill(0, 0, 144);
-  u64(0, inode.sb.dev);
-  u64(8, inode.ino);
+  u64(0, inode.stat_dev);
+  u64(8, inode.stat_ino);
   u64(16, inode.nlink);
   view.setUint32(24, inode.mode, true);
   view.setUint32(28, inode.uid, true);
@@ -134,7 +134,7 @@ export function sys_statx(
   view.setUint32(20, inode.uid, true);
   view.setUint32(24, inode.gid, true);
   view.setUint16(28, inode.mode, true);
-  u64(32, inode.ino);
+  u64(32, inode.stat_ino);
   u64(40, inode.size);
   u64(48, inode.blocks);
   u64(56, STATX_ATTR_MOUNT_ROOT | STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND);
@@ -144,8 +144,8 @@ export function sys_statx(
   statxTime(112, inode.mtime);
   view.setUint32(128, MAJOR(inode.rdev), true);
   view.setUint32(132, MINOR(inode.rdev), true);
-  view.setUint32(136, MAJOR(inode.sb.dev), true);
-  view.setUint32(140, MINOR(inode.sb.dev), true);
+  view.setUint32(136, MAJOR(inode.stat_dev), true);
+  view.setUint32(140, MINOR(inode.stat_dev), true);
   u64(144, path.mnt.id);
   current.mem.write(to, scratch);
   return 0;

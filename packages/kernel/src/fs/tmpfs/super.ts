@@ -86,6 +86,10 @@ export class TmpfsSuperBlock extends SuperBlock {
     serializable('TmpfsSuperBlock', this);
   }
 
+  override get upperLayer(): boolean {
+    return true;
+  }
+
   /** One more page. Throws ENOSPC. */
   reserveBlock(inode: Inode): void {
     this.checkRoom(inode, 1);

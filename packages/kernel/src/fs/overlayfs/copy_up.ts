@@ -1,0 +1,139 @@
+import { EROFS } from '@vitrine/uapi/errno.ts';
+import { O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE } from '@vitrine/uapi/fcntl.ts';
+import { S_IFMT } from '@vitrine/uapi/stat.ts';
+import type { Current } from '../../include/current.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import { type Dentry, Path } from '../dcache.ts';
+import { fput } from '../fdtable.ts';
+import type { File } from '../file.ts';
+import { type Inode, S_ISDIR, S_ISLNK, S_ISREG } from '../inode.ts';
+import { vfs_mkdir, vfs_mknod, vfs_symlink } from '../namei_ops.ts';
+import { vfs_open } from '../open.ts';
+import { kernel_read, kernel_write } from '../read_write.ts';
+import type { OvlInode, OvlLower } from './inode.ts';
+import { ovl_encode_fh } from './origin.ts';
+import type { OvlSuperBlock } from './super.ts';
+import { as_mounter, ovl_cleanup, ovl_getxattr, ovl_has_flag_xattr } from './util.ts';
+
+const CHUNK = 1 << 16;
+
+/**
+ * Makes sure that the file is in the upper layer, with every directory above it (ovl_copy_up). What is written to a file
+ * is written to its copy.
+ * @param empty leave the content out: the file is about to be truncated
+ */
+export function ovl_copy_up(current: Current, inode: OvlInode, empty = false): void {
+  if (inode.upper !== null) return;
+  const { sb } = inode;
+  if (sb.upper === null) throw errno(EROFS, '{} is in a lower layer of an overlay without an upper one', inode); // prettier-ignore
+  const chain: OvlInode[] = [];
+  for (let i = inode; i.upper === null; i = i.dir!.inode as OvlInode) chain.push(i);
+  as_mounter(current, sb, () => {
+    for (const each of chain.toReversed()) copyOne(current, each, empty && each === inode);
+  });
+}
+
+function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
+  const { sb } = inode;
+  const lower = inode.lowers[0]!;
+  const parent = (inode.dir!.inode as OvlInode).upper!;
+  const { mtime, atime } = parent.inode;
+  const at = sb.upperPath(parent);
+  const from = lower.dentry.inode;
+  from.getattr(current);
+  const copy = make(current, lower, at, inode.name);
+  try {
+    if (S_ISREG(from.mode) && !empty) copyData(current, sb, lower, copy);
+    copyXattrs(current, sb, from, copy.inode);
+    // A lower file with several names breaks into several: their common origin would make them one again.
+    if (S_ISDIR(from.mode) || from.nlink === 1)
+      copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(from), 0);
+    const { uid, gid } = from;
+    copy.inode.setattr(current, {
+      uid,
+      gid,
+      mode: from.mode,
+      atime: from.atime,
+      mtime: from.mtime,
+    });
+  } catch (error) {
+    ovl_cleanup(current, at, copy);
+    throw error;
+  }
+  if (!S_ISDIR(from.mode)) {
+    if (from.nlink === 1) sb.inodes.set(from, inode);
+    else sb.inodes.set(copy.inode, inode);
+  }
+  markImpure(current, sb, parent.inode);
+  parent.inode.setattr(current, { atime, mtime });
+  inode.set_upper(copy, S_ISDIR(from.mode) ? null : lower);
+  (inode.dir!.inode as OvlInode).copyattr();
+}
+
+function make(current: Current, { dentry }: OvlLower, at: Path, name: string): Dentry {
+  const { inode } = dentry;
+  if (S_ISDIR(inode.mode)) return vfs_mkdir(current, at, name, inode.mode & 0o7777);
+  if (S_ISLNK(inode.mode)) return vfs_symlink(current, at, name, inode.readlink(current, dentry));
+  return vfs_mknod(current, at, name, (inode.mode & S_IFMT) | 0o600, inode.rdev);
+}
+
+/** The directory has files whose numbers are not those of the upper layer (ovl_set_impure). */
+function markImpure(current: Current, sb: OvlSuperBlock, dir: Inode): void {
+  if (!ovl_has_flag_xattr(current, dir, sb.xattr('impure')))
+    dir.setxattr(current, sb.xattr('impure'), Uint8Array.of(0x79), 0);
+}
+
+/** All but the overlay's own attributes (ovl_copy_xattr). */
+function copyXattrs(current: Current, sb: OvlSuperBlock, from: Inode, to: Inode): void {
+  for (const name of from.listxattr(current)) {
+    if (name.startsWith(sb.xattr(''))) {
+      // A nested overlay's attributes are for the nested one.
+      if (!name.startsWith(sb.xattr('overlay.'))) continue;
+    }
+    const value = ovl_getxattr(current, from, name);
+    if (value !== null) to.setxattr(current, name, value, 0);
+  }
+}
+
+function copyData(current: Current, sb: OvlSuperBlock, lower: OvlLower, to: Dentry): void {
+  if (to.inode.remap_file(lower.dentry.inode)) return;
+  const out = vfs_open(current, sb.upperPath(to), O_WRONLY);
+  try {
+    const into = vfs_open(current, new Path(lower.layer.mnt, lower.dentry), O_RDONLY);
+    try {
+      copyRanges(current, into, out);
+    } finally {
+      fput(current, into);
+    }
+  } finally {
+    fput(current, out);
+  }
+}
+
+/** Holes stay holes. */
+function copyRanges(current: Current, from: File, to: File): void {
+  const { size } = from.inode;
+  const buffer = new Uint8Array(Math.min(CHUNK, size));
+  for (let at = 0; at < size;) {
+    const start = seek(current, from, at, SEEK_DATA);
+    if (start === null) break;
+    const end = seek(current, from, start, SEEK_HOLE) ?? size;
+    for (at = start; at < end;) {
+      const n = kernel_read(current, from, at, buffer.subarray(0, Math.min(CHUNK, end - at)));
+      if (n <= 0) return;
+      for (let done = 0; done < n;)
+        done += kernel_write(current, to, at + done, buffer.subarray(done, n));
+      at += n;
+    }
+  }
+  if (to.inode.size < size) to.inode.setattr(current, { size });
+}
+
+function seek(current: Current, file: File, at: number, whence: number): number | null {
+  try {
+    return file.llseek(current, at, whence);
+  } catch (error) {
+    if (error instanceof Errno) return null;
+    throw error;
+  }
+}

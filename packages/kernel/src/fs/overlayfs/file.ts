@@ -1,0 +1,91 @@
+import type { Current } from '../../include/current.ts';
+import type { IovIter } from '../../include/iov.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { AddressSpace } from '../../include/pagecache.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Path } from '../dcache.ts';
+import { fput } from '../fdtable.ts';
+import { File } from '../file.ts';
+import type { OvlInode } from './inode.ts';
+import { ovl_open_real } from './util.ts';
+
+/** An open regular file of the overlay: it works on an open file of the layer that the file is in. */
+export class OvlFile extends File {
+  declare readonly inode: OvlInode;
+  private realfile: File;
+
+  constructor(current: Current, path: Path, flags: number, realfile: File) {
+    super(current, path, flags);
+    this.realfile = realfile;
+  }
+
+  static {
+    serializable('OvlFile', this);
+  }
+
+  static open(current: Current, path: Path, flags: number): OvlFile {
+    const inode = path.dentry.inode as OvlInode;
+    return new OvlFile(
+      current,
+      path,
+      flags,
+      ovl_open_real(current, inode.sb, inode.realPath, flags),
+    );
+  }
+
+  /** The layer's file. Has it been copied up since it was opened, then the copy (ovl_real_file). */
+  private real(current: Current): File {
+    const { inode } = this;
+    if (this.realfile.inode !== inode.real.inode) {
+      const copy = ovl_open_real(current, inode.sb, inode.realPath, this.flags);
+      fput(current, this.realfile);
+      this.realfile = copy;
+    }
+    return this.realfile;
+  }
+
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    const n = this.real(current).read_iter(current, to, pos);
+    this.inode.atime = this.realfile.inode.atime;
+    return n;
+  }
+
+  override write_iter(current: Current, from: IovIter, pos: number): number {
+    const n = this.real(current).write_iter(current, from, pos);
+    this.inode.copyattr();
+    return n;
+  }
+
+  override llseek(current: Current, offset: number, whence: number): number {
+    const real = this.real(current);
+    real.pos = this.pos;
+    return (this.pos = real.llseek(current, offset, whence));
+  }
+
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    return this.real(current).ioctl(current, cmd, arg);
+  }
+
+  override fsync(current: Current, datasync: boolean): number {
+    return this.inode.upper === null ? 0 : this.real(current).fsync(current, datasync);
+  }
+
+  override fallocate(current: Current, mode: number, offset: number, length: number): number {
+    const result = this.real(current).fallocate(current, mode, offset, length);
+    this.inode.copyattr();
+    return result;
+  }
+
+  /** A mapping keeps the pages it was made with, also when the file is copied up later (overlayfs.rst, non-standard behavior). */
+  override mmap_mapping(current: Current): AddressSpace | null {
+    return this.real(current).mmap_mapping(current);
+  }
+
+  override get mapping(): AddressSpace | null {
+    return this.inode.mapping;
+  }
+
+  override release(kernel: Kernel): void {
+    this.realfile.put(kernel);
+  }
+}

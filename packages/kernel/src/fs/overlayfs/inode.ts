@@ -1,0 +1,285 @@
+import { EPERM, EROFS } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { O_ACCMODE, O_TRUNC } from '@vitrine/uapi/fcntl.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { AddressSpace } from '../../include/pagecache.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Iattr } from '../attr.ts';
+import { type Dentry, Path } from '../dcache.ts';
+import type { File } from '../file.ts';
+import { Inode, MAY_READ, MAY_WRITE, S_ISDIR, S_ISREG, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
+import { inode_permission, isSpecial } from '../permission.ts';
+import { ovl_copy_up } from './copy_up.ts';
+import { ovl_create, ovl_link, ovl_remove, ovl_symlink, ovl_tmpfile } from './dir.ts';
+import { OvlFile } from './file.ts';
+import { ovl_lookup } from './namei.ts';
+import { OvlDirFile } from './readdir.ts';
+import { ovl_rename } from './rename.ts';
+import type { OvlLayer, OvlSuperBlock } from './super.ts';
+import { as_mounter, ovl_has_flag_xattr } from './util.ts';
+
+/** A file of a lower layer (analogous to `struct ovl_path`). */
+export interface OvlLower {
+  readonly layer: OvlLayer;
+  readonly dentry: Dentry;
+}
+
+/** What an overlay inode is made from. */
+export interface OvlInodeParams {
+  readonly upper: Dentry | null;
+  /** Uppermost first; several only for directories. */
+  readonly lowers: readonly OvlLower[];
+  /** For an upper file that was copied up: the inode it was copied from, whose number it keeps. */
+  readonly origin: OvlLower | null;
+  /** Where it was looked up. */
+  readonly dir: Dentry | null;
+  readonly name: string;
+  /** The directory of the upper layer hides what lower layers have. */
+  readonly opaque: boolean;
+}
+
+/**
+ * A file of the overlay (analogous to `struct ovl_inode`): the upper layer's, a lower layer's, or a directory merged from
+ * several. Attributes are copies of the real inode's, taken again after every change made through the overlay.
+ */
+export class OvlInode extends Inode {
+  declare readonly sb: OvlSuperBlock;
+  declare ino: number;
+  upper: Dentry | null;
+  lowers: readonly OvlLower[];
+  origin: OvlLower | null;
+  /** A lower file has exactly one place in the overlay: where a copy of it goes. */
+  dir: Dentry | null;
+  name: string;
+  opaque: boolean;
+  /** Under another name in the layers below, `trusted.overlay.redirect` of its upper directory. */
+  redirect: string | null = null;
+  /** For st_dev; 0 is the overlay's own. */
+  private pseudoDev = 0;
+
+  constructor(sb: OvlSuperBlock, { upper, lowers, origin, dir, name, opaque }: OvlInodeParams) {
+    super(sb, 0, (upper ?? lowers[0]!.dentry).inode.mode);
+    this.upper = upper;
+    this.lowers = lowers;
+    this.origin = origin;
+    this.dir = dir;
+    this.name = name;
+    this.opaque = opaque;
+    this.ino = S_ISDIR(this.mode) && !sb.samefs ? sb.nextIno++ : 0;
+    if (upper !== null) ihold(upper.inode);
+    this.map_dev_ino();
+    this.copyattr();
+  }
+
+  static {
+    serializable('OvlInode', this);
+  }
+
+  /** The real file that counts. */
+  get real(): Dentry {
+    return this.upper ?? this.lowers[0]!.dentry;
+  }
+
+  get realPath(): Path {
+    if (this.upper !== null) return this.sb.upperPath(this.upper);
+    const { layer, dentry } = this.lowers[0]!;
+    return new Path(layer.mnt, dentry);
+  }
+
+  /** A directory of several layers. */
+  get merged(): boolean {
+    return this.lowers.length + (this.upper === null ? 0 : 1) > 1;
+  }
+
+  /** May this directory's real one have whiteouts in it (OVL_WHITEOUTS)? */
+  has_whiteouts(current: Current): boolean {
+    return this.merged || ovl_has_flag_xattr(current, this.real.inode, this.sb.xattr('origin'));
+  }
+
+  /** st_dev and st_ino stay what they were when a file is copied up (ovl_map_dev_ino). */
+  private map_dev_ino(): void {
+    const { sb } = this;
+    // The root was not copied from a lower layer.
+    const lower = this.dir === null ? this.origin : (this.origin ?? this.lowers[0] ?? null);
+    const from = this.upper === null ? this.lowers[0]! : lower;
+    const broken =
+      this.upper !== null && from !== null && !S_ISDIR(this.mode) && from.dentry.inode.nlink > 1;
+    const inode = from === null || broken ? this.upper!.inode : from.dentry.inode;
+    const layer = from === null || broken ? sb.upper! : from.layer;
+    if (sb.samefs) this.ino = inode.stat_ino;
+    else if (!S_ISDIR(this.mode)) {
+      this.ino = inode.stat_ino;
+      this.pseudoDev = layer.pseudoDev;
+    }
+  }
+
+  override get stat_dev(): number {
+    return this.pseudoDev === 0 ? this.sb.dev : this.pseudoDev;
+  }
+
+  /** The upper file exists now (ovl_inode_update). */
+  set_upper(upper: Dentry, origin: OvlLower | null): void {
+    this.upper = upper;
+    this.origin = origin;
+    ihold(upper.inode);
+    if (!S_ISDIR(this.mode)) this.lowers = [];
+    this.map_dev_ino();
+    this.copyattr();
+  }
+
+  /** Takes the attributes of the real inode again (ovl_copyattr). */
+  copyattr(): void {
+    const { inode } = this.real;
+    this.mode = inode.mode;
+    this.uid = inode.uid;
+    this.gid = inode.gid;
+    this.size = inode.size;
+    this.rdev = inode.rdev;
+    this.nlink = S_ISDIR(inode.mode) && this.merged && inode.nlink > 0 ? 1 : inode.nlink;
+    this.atime = inode.atime;
+    this.mtime = inode.mtime;
+    this.ctime = inode.ctime;
+    this.btime = inode.btime;
+    this.flags = inode.flags;
+  }
+
+  override get mapping(): AddressSpace | null {
+    return S_ISREG(this.mode) ? this.real.inode.mapping : null;
+  }
+
+  override get blocks(): number {
+    return this.real.inode.blocks;
+  }
+
+  override getattr(current: Current): void {
+    this.real.inode.getattr(current);
+    this.copyattr();
+  }
+
+  override update_atime(now: Timespec): void {
+    if (this.upper === null) return;
+    this.upper.inode.update_atime(now);
+    this.atime = this.upper.inode.atime;
+  }
+
+  /** The caller against the overlay's bits, then the mounter against the layer's file (ovl_permission). */
+  override permission(current: Current, mask: number, what: unknown): void {
+    generic_permission(current, this, mask, what);
+    let real = mask;
+    // A lower file that is to be written will be copied: reading it is what counts.
+    if (this.upper === null && mask & MAY_WRITE && !isSpecial(this.mode))
+      real = (mask & ~MAY_WRITE) | MAY_READ;
+    as_mounter(current, this.sb, () => inode_permission(current, this.real.inode, real, what));
+  }
+
+  override setattr(current: Current, attr: Iattr): void {
+    ovl_copy_up(current, this, attr.size === 0);
+    const upper = this.upper!.inode;
+    as_mounter(current, this.sb, () => upper.setattr(current, attr));
+    this.copyattr();
+  }
+
+  override get_link(current: Current, dentry: Dentry): string | Path {
+    return as_mounter(current, this.sb, () => this.real.inode.get_link(current, dentry));
+  }
+
+  override open(current: Current, path: Path, flags: number): File {
+    if (S_ISDIR(this.mode)) return new OvlDirFile(current, path, flags);
+    if (!S_ISREG(this.mode)) return super.open(current, path, flags);
+    if ((flags & O_ACCMODE) !== 0 || flags & O_TRUNC)
+      ovl_copy_up(current, this, (flags & O_TRUNC) !== 0);
+    this.copyattr();
+    return OvlFile.open(current, path, flags & ~O_TRUNC);
+  }
+
+  override evict(): void {
+    if (this.upper !== null) {
+      this.sb.inodes.delete(this.upper.inode);
+      iput(this.upper.inode);
+    }
+    if (this.origin !== null) this.sb.inodes.delete(this.origin.dentry.inode);
+    super.evict();
+  }
+
+  // Directories.
+
+  override lookup(current: Current, dir: Dentry, name: string): Inode | null {
+    return ovl_lookup(current, dir, name);
+  }
+  override mknod(current: Current, dir: Dentry, name: string, mode: number, rdev: number): Inode {
+    return ovl_create(current, dir, name, mode, rdev);
+  }
+  override symlink(current: Current, dir: Dentry, name: string, target: string): Inode {
+    return ovl_symlink(current, dir, name, target);
+  }
+  override link(current: Current, old: Dentry, dir: Dentry, name: string): void {
+    ovl_link(current, old, dir, name);
+  }
+  override unlink(current: Current, dentry: Dentry): void {
+    ovl_remove(current, dentry);
+  }
+  override rmdir(current: Current, dentry: Dentry): void {
+    ovl_remove(current, dentry);
+  }
+  override rename(
+    current: Current,
+    old: Dentry,
+    dir: Dentry,
+    name: string,
+    target: Dentry | null,
+    flags: number,
+  ): void {
+    ovl_rename(current, old, dir, name, target, flags);
+  }
+  override tmpfile(current: Current, mode: number): Inode {
+    return ovl_tmpfile(current, this, mode);
+  }
+
+  // Extended attributes. Names of the overlay's own are kept apart by one more prefix (ovl_is_escaped_xattr).
+
+  private own(name: string): boolean {
+    return name.startsWith(this.sb.xattr(''));
+  }
+
+  /** How the layer spells it. */
+  private escaped(name: string): string {
+    return this.own(name)
+      ? this.sb.xattr('') + 'overlay.' + name.slice(this.sb.xattr('').length)
+      : name;
+  }
+
+  override listxattr(current: Current): readonly string[] {
+    const own = this.sb.xattr('');
+    const trusted = capable(current.cred, CAP_SYS_ADMIN);
+    const names: string[] = [];
+    for (const name of as_mounter(current, this.sb, () => this.real.inode.listxattr(current))) {
+      if (name.startsWith('trusted.') && !trusted) continue;
+      if (!name.startsWith(own)) names.push(name);
+      else if (name.startsWith(`${own}overlay.`)) names.push(own + name.slice(own.length + 8));
+    }
+    return names;
+  }
+
+  override getxattr(current: Current, name: string): Uint8Array {
+    return as_mounter(current, this.sb, () =>
+      this.real.inode.getxattr(current, this.escaped(name)),
+    );
+  }
+
+  override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
+    const { sb } = this;
+    if (sb.upper === null) throw errno(EROFS, 'overlay {} has no upper layer', this);
+    // Removing what is not there must not copy the file.
+    if (value === null && this.upper === null) this.getxattr(current, name);
+    ovl_copy_up(current, this);
+    as_mounter(current, sb, () => this.upper!.inode.setxattr(current, this.escaped(name), value, flags)); // prettier-ignore
+    this.copyattr();
+  }
+}
+
+/** A whiteout is the overlay's own: nobody makes one through it. */
+export function refuseWhiteout(what: unknown): never {
+  throw errno(EPERM, 'overlay: a character device 0:0 ({}) would be a whiteout', what);
+}

@@ -1,0 +1,126 @@
+import { EINVAL } from '@vitrine/uapi/errno.ts';
+import { errno } from '../../include/errno.ts';
+
+/** What the mount options ask for (analogous to `struct ovl_config`). */
+export interface OvlConfig {
+  /** As given, for /proc/mounts. */
+  lowerdir: string;
+  lowerdirs: string[];
+  upperdir: string;
+  workdir: string;
+  redirect: 'on' | 'off' | 'follow' | 'nofollow' | null;
+  uuid: 'auto' | 'on' | 'null' | 'off';
+  defaultPermissions: boolean;
+  userxattr: boolean;
+  volatile: boolean;
+}
+
+/** Splits at a separator that no backslash stands before. */
+function split(text: string, separator: string): string[] {
+  const parts = [''];
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!;
+    if (c === '\\' && i + 1 < text.length) parts[parts.length - 1] += c + text[++i]!;
+    else if (c === separator) parts.push('');
+    else parts[parts.length - 1] += c;
+  }
+  return parts;
+}
+
+const unescape = (text: string): string => text.replace(/\\(.)/gs, '$1');
+
+/** A switch of a feature that this overlay lacks: off is fine. */
+function mustBeOff(name: string, value: string): void {
+  if (value === 'off' || (name === 'xino' && value === 'auto')) return;
+  throw errno(EINVAL, 'overlay: {}={} is not supported here, {}=off is', name, value, name);
+}
+
+function choice<const T extends string>(name: string, value: string, known: readonly T[]): T {
+  const found = known.find((k) => k === value);
+  if (found === undefined)
+    throw errno(EINVAL, 'overlay: {}={} is none of {}', name, value, known.join(', '));
+  return found;
+}
+
+/** `a:b::c`: after a double colon come layers for data alone, which nothing refers to without metacopy. */
+function lowerdirs(value: string): string[] {
+  const dirs = split(value, ':');
+  if (dirs[0] === '' || dirs.at(-1) === '')
+    throw errno(EINVAL, 'overlay: lowerdir={} has an empty part', value);
+  const data = dirs.indexOf('');
+  return (data < 0 ? dirs : dirs.slice(0, data)).map(unescape);
+}
+
+/** Parses the option string of mount(2). Throws EINVAL for what is unknown, contradicts or is missing. */
+export function ovl_parse_params(data: string): OvlConfig {
+  const config: OvlConfig = { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false }; // prettier-ignore
+  for (const option of split(data, ',')) if (option !== '') parseOption(config, option);
+  if (config.lowerdirs.length === 0) throw errno(EINVAL, "overlay: missing 'lowerdir'");
+  if (config.lowerdirs.length > 500)
+    throw errno(EINVAL, 'overlay: too many lower directories, limit is 500');
+  if (config.upperdir !== '' && config.workdir === '')
+    throw errno(EINVAL, "overlay: missing 'workdir' (upperdir needs one)");
+  if (config.upperdir === '' && config.lowerdirs.length === 1 && !config.lowerdir.includes('::'))
+    throw errno(EINVAL, "overlay: at least 2 lowerdir are needed while upperdir isn't given");
+  // Linux ignores these two without an upper layer.
+  if (config.upperdir === '') {
+    config.workdir = '';
+    config.volatile = false;
+  }
+  if (
+    config.userxattr &&
+    config.redirect !== null &&
+    config.redirect !== 'nofollow' &&
+    config.redirect !== 'off'
+  )
+    // prettier-ignore
+    throw errno(EINVAL, 'overlay: userxattr excludes redirect_dir={}', config.redirect);
+  return config;
+}
+
+function parseOption(config: OvlConfig, option: string): void {
+  const eq = option.indexOf('=');
+  const name = eq < 0 ? option : option.slice(0, eq);
+  const value = eq < 0 ? '' : option.slice(eq + 1);
+  switch (name) {
+    case 'lowerdir':
+      config.lowerdir = value;
+      config.lowerdirs = value === '' ? [] : lowerdirs(value);
+      break;
+    case 'lowerdir+':
+      config.lowerdir += `${config.lowerdir === '' ? '' : ':'}${value}`;
+      config.lowerdirs.push(value);
+      break;
+    case 'upperdir':
+    case 'workdir':
+      config[name] = value;
+      break;
+    case 'redirect_dir':
+      config.redirect = choice(name, value, ['on', 'off', 'follow', 'nofollow']);
+      break;
+    case 'uuid':
+      config.uuid = choice(name, value, ['auto', 'on', 'null', 'off']);
+      break;
+    case 'index':
+    case 'nfs_export':
+    case 'metacopy':
+    case 'xino':
+    case 'verity':
+      mustBeOff(name, value);
+      break;
+    case 'default_permissions':
+      config.defaultPermissions = true;
+      break;
+    case 'userxattr':
+      config.userxattr = true;
+      break;
+    case 'volatile':
+      config.volatile = true;
+      break;
+    default:
+      throw errno(EINVAL, 'overlay has no option {}', option);
+  }
+}
+
+/** A directory of an option without the backslashes that keep commas and colons apart. */
+export const ovl_path_of = (value: string): string => unescape(value);

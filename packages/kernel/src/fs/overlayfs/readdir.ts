@@ -1,0 +1,135 @@
+import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { type Dentry, Path } from '../dcache.ts';
+import { File } from '../file.ts';
+import { lookup_one } from '../namei.ts';
+import type { DirContext } from '../readdir.ts';
+import type { OvlInode } from './inode.ts';
+import { as_mounter, ovl_has_flag_xattr, ovl_is_whiteout, ovl_opaque, ovl_open_real, ovl_readdir_real } from './util.ts'; // prettier-ignore
+
+const DT_CHR = 2;
+const DT_REG = 8;
+
+/** A name of a merged directory (analogous to `struct ovl_cache_entry`). */
+interface OvlEntry {
+  readonly name: string;
+  readonly ino: number;
+  readonly type: number;
+  readonly upper: boolean;
+  readonly whiteout: boolean;
+}
+
+/** The real directories of an overlay directory, uppermost first. */
+function layersOf(dir: OvlInode): Path[] {
+  const paths = dir.lowers.map(({ layer, dentry }) => new Path(layer.mnt, dentry));
+  if (dir.upper !== null) paths.unshift(dir.sb.upperPath(dir.upper));
+  return paths;
+}
+
+function entriesOf(current: Current, dir: OvlInode, path: Path): OvlEntry[] {
+  const { sb } = dir;
+  const maybeWhiteouts = ovl_opaque(current, sb, path.dentry.inode) === 'x';
+  const upper = path.dentry === dir.upper;
+  return ovl_readdir_real(current, path).map(({ name, ino, type }) => {
+    const look = type === DT_CHR || (type === DT_REG && maybeWhiteouts);
+    const dentry = look ? lookup_one(current, path.dentry, name) : null;
+    const whiteout = dentry !== null && ovl_is_whiteout(current, sb, path.dentry, dentry);
+    return { name, ino, type, upper, whiteout };
+  });
+}
+
+/**
+ * The names of all layers, whiteouts included: they keep their positions (ovl_dir_read_merged). Those of the lowest layer
+ * come first, so that offsets stay while upper layers change.
+ */
+export function ovl_dir_read_merged(current: Current, dir: OvlInode): OvlEntry[] {
+  return as_mounter(current, dir.sb, () => {
+    const layers = layersOf(dir);
+    const upper = new Map<string, OvlEntry>();
+    for (const path of layers.slice(0, -1))
+      for (const entry of entriesOf(current, dir, path))
+        if (!upper.has(entry.name)) upper.set(entry.name, entry);
+    const lowest: OvlEntry[] = [];
+    for (const entry of entriesOf(current, dir, layers.at(-1)!)) {
+      lowest.push(upper.get(entry.name) ?? entry);
+      upper.delete(entry.name);
+    }
+    return [...lowest, ...upper.values()];
+  });
+}
+
+/** An open directory of the overlay. */
+export class OvlDirFile extends File {
+  declare readonly inode: OvlInode;
+  /** Of a merged directory: the names as they were when reading began. */
+  private entries: readonly OvlEntry[] | null = null;
+  /** Of any other: the layer's own directory. */
+  private realfile: File | null = null;
+
+  static {
+    serializable('OvlDirFile', this);
+  }
+
+  override iterate(current: Current, ctx: DirContext): void {
+    const { inode } = this;
+    if (ctx.pos === 0) this.entries = null;
+    if (this.entries === null && !inode.has_whiteouts(current))
+      return this.iterateReal(current, ctx);
+    this.entries ??= ovl_dir_read_merged(current, inode);
+    const impure = this.impure(current);
+    for (; ctx.pos < this.entries.length; ctx.pos++) {
+      const { name, ino, type, upper, whiteout } = this.entries[ctx.pos]!;
+      if (whiteout) continue;
+      // Entries of a lower layer keep the number that it gives, and so does the parent of the overlay's root.
+      const shown =
+        upper && !(name === '..' && this.path.dentry.isRoot)
+          ? this.shownIno(current, name, ino, impure)
+          : ino;
+      if (!ctx.emit(name, shown, type, ctx.pos + 1)) return;
+    }
+  }
+
+  private iterateReal(current: Current, ctx: DirContext): void {
+    const { inode } = this;
+    if (this.realfile === null || this.realfile.inode !== inode.real.inode) {
+      this.realfile?.put(current.kernel);
+      this.realfile = ovl_open_real(current, inode.sb, inode.realPath, 0);
+    }
+    const impure = this.impure(current);
+    const translated: DirContext = {
+      pos: ctx.pos,
+      emit: (name, ino, type, next) =>
+        ctx.emit(name, this.shownIno(current, name, ino, impure), type, next),
+    };
+    this.realfile.iterate(current, translated);
+    ctx.pos = translated.pos;
+  }
+
+  private impure(current: Current): boolean {
+    const { upper, sb } = this.inode;
+    return upper !== null && ovl_has_flag_xattr(current, upper.inode, sb.xattr('impure'));
+  }
+
+  /** With one file system below, d_ino is st_ino; with several, the layer's own (ovl_cache_update). */
+  private shownIno(current: Current, name: string, real: number, impure: boolean): number {
+    if (!this.inode.sb.samefs) return real;
+    const { dentry } = this.path;
+    if (name === '.') return this.inode.ino;
+    if (name === '..') return dentry.parent.inode.ino;
+    return impure ? (this.child(current, dentry, name)?.inode.ino ?? real) : real;
+  }
+
+  private child(current: Current, dir: Dentry, name: string): Dentry | null {
+    return lookup_one(current, dir, name);
+  }
+
+  override fsync(): number {
+    return 0;
+  }
+
+  override release(kernel: Kernel): void {
+    this.realfile?.put(kernel);
+    this.realfile = null;
+  }
+}

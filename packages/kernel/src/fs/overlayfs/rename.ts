@@ -1,0 +1,124 @@
+import { EINVAL, EXDEV } from '@vitrine/uapi/errno.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '@vitrine/uapi/fcntl.ts';
+import { S_IFCHR } from '@vitrine/uapi/stat.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Dentry } from '../dcache.ts';
+import { S_ISDIR } from '../inode.ts';
+import { lookup_one } from '../namei.ts';
+import { vfs_mknod, vfs_rename } from '../namei_ops.ts';
+import { ovl_copy_up } from './copy_up.ts';
+import { ovl_check_empty, ovl_dropped, upperName } from './dir.ts';
+import type { OvlInode } from './inode.ts';
+import { ovl_hidden, ovl_lower_positive } from './namei.ts';
+import { as_mounter, ovl_cleanup, ovl_set_flag } from './util.ts';
+
+/** A directory that lower layers have too stays where it is: without redirect_dir its content would not follow. */
+function checkMovable(dentry: Dentry): void {
+  const inode = dentry.inode as OvlInode;
+  if (!S_ISDIR(inode.mode) || inode.sb.redirects) return;
+  if (inode.upper === null || inode.lowers.length > 0)
+    throw errno(EXDEV, 'directory {} is in a lower layer of the overlay: it is not renamed without redirect_dir=on', dentry); // prettier-ignore
+}
+
+/** The path of a directory as the lower layers have it, for trusted.overlay.redirect (ovl_get_redirect). */
+function redirectOf(dentry: Dentry, samedir: boolean): string {
+  if (samedir) return dentry.name;
+  let path = '';
+  for (let d = dentry; !d.isRoot; d = d.parent) {
+    const { redirect } = d.inode as OvlInode;
+    path = redirect?.startsWith('/') ? redirect + path : `/${redirect ?? d.name}${path}`;
+    if (redirect?.startsWith('/')) break;
+  }
+  return path;
+}
+
+/** What a directory that moves needs to know of the layers below (ovl_set_redirect, ovl_set_opaque). */
+function prepareDir(current: Current, dentry: Dentry, to: OvlInode, samedir: boolean): void {
+  const inode = dentry.inode as OvlInode;
+  const { sb } = inode;
+  if (!S_ISDIR(inode.mode)) return;
+  if (inode.lowers.length > 0) {
+    if (inode.redirect !== null && (samedir || inode.redirect.startsWith('/'))) return;
+    inode.redirect = redirectOf(dentry, samedir);
+    ovl_set_flag(current, sb, inode.upper!.inode, 'redirect', inode.redirect);
+  } else if (!inode.opaque && to.merged) {
+    ovl_set_flag(current, sb, inode.upper!.inode, 'opaque', 'y');
+    inode.opaque = true;
+  }
+}
+
+/** rename within the overlay: everything that moves is in the upper layer first (ovl_rename). */
+export function ovl_rename(
+  current: Current,
+  old: Dentry,
+  toDentry: Dentry,
+  name: string,
+  target: Dentry | null,
+  flags: number,
+): void {
+  if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+    throw errno(EINVAL, 'overlay: rename flags {} are not supported', flags);
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
+  const inode = old.inode as OvlInode;
+  const from = old.parent.inode as OvlInode;
+  const to = toDentry.inode as OvlInode;
+  checkMovable(old);
+  if (exchange) checkMovable(target!);
+  else if (target !== null && S_ISDIR(target.inode.mode)) ovl_check_empty(current, target);
+  ovl_copy_up(current, inode);
+  ovl_copy_up(current, to);
+  ovl_copy_up(current, from);
+  if (exchange) ovl_copy_up(current, target!.inode as OvlInode);
+  const samedir = old.parent === toDentry;
+  prepareDir(current, old, to, samedir);
+  if (exchange) prepareDir(current, target!, from, samedir);
+  as_mounter(current, inode.sb, () => move(current, old, to, name, target, exchange));
+  from.copyattr();
+  to.copyattr();
+  inode.copyattr();
+  place(inode, toDentry, name);
+  if (exchange) place(target!.inode as OvlInode, old.parent, old.name);
+  else if (target !== null) ovl_dropped(target.inode as OvlInode);
+}
+
+function place(inode: OvlInode, dir: Dentry, name: string): void {
+  inode.dir = dir;
+  inode.name = name;
+}
+
+/** The real rename, with whiteouts put where names would show through and taken away where they stand. */
+function move(
+  current: Current,
+  old: Dentry,
+  to: OvlInode,
+  name: string,
+  target: Dentry | null,
+  exchange: boolean,
+): void {
+  const inode = old.inode as OvlInode;
+  const from = old.parent.inode as OvlInode;
+  const { sb } = inode;
+  const fromAt = sb.upperPath(from.upper!);
+  const toAt = sb.upperPath(to.upper!);
+  const real = upperName(current, from, old);
+  const oldName = old.name;
+  if (exchange) {
+    const other = upperName(current, to, target!);
+    return vfs_rename(current, fromAt, real, toAt, name, other, RENAME_EXCHANGE);
+  }
+  const leaves = ovl_lower_positive(current, from, old.name);
+  const hidden = target === null && ovl_hidden(current, to, name);
+  const there = lookup_one(current, to.upper!, name);
+  // Nothing visible is in the way: a whiteout, an empty directory, or the file that is replaced.
+  const replaces =
+    there !== null && target !== null && !S_ISDIR(there.inode.mode) && !S_ISDIR(inode.mode);
+  if (there !== null && !replaces) ovl_cleanup(current, toAt, there);
+  vfs_rename(current, fromAt, real, toAt, name, replaces ? there : null, 0);
+  if (hidden && S_ISDIR(inode.mode) && inode.lowers.length === 0 && !inode.opaque) {
+    ovl_set_flag(current, sb, inode.upper!.inode, 'opaque', 'y');
+    inode.opaque = true;
+  }
+  // RENAME_WHITEOUT of the upper file system makes one of its own.
+  if (leaves) vfs_mknod(current, fromAt, oldName, S_IFCHR, 0);
+}

@@ -1,0 +1,255 @@
+import { EINVAL, ELOOP, EROFS } from '@vitrine/uapi/errno.ts';
+import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { OVERLAYFS_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
+import { MS_NOATIME, MS_RDONLY, MS_RELATIME } from '@vitrine/uapi/mount.ts';
+import type { Cred } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { serializable } from '../../include/serial.ts';
+import { type Dentry, Path, is_subdir } from '../dcache.ts';
+import { type Inode, S_ISDIR } from '../inode.ts';
+import { MKDEV } from '../kdev_t.ts';
+import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
+import { Mount, mntget, mntput } from '../mount.ts';
+import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
+import type { OvlInode } from './inode.ts';
+import { type OvlConfig, ovl_parse_params, ovl_path_of } from './params.ts';
+import { ovl_get_root } from './namei.ts';
+import { as_mounter, ovl_has_flag_xattr, ovl_make_workdir } from './util.ts';
+
+/** One layer: a private mount of a directory (analogous to `struct ovl_layer`). */
+export interface OvlLayer {
+  readonly mnt: Mount;
+  readonly root: Dentry;
+  /** st_dev of its files that are no directories, where the layers are on several file systems. */
+  readonly pseudoDev: number;
+}
+
+/** Most file systems on each other, a disk's one below (FILESYSTEM_MAX_STACK_DEPTH). */
+const MAX_STACK_DEPTH = 2;
+
+/** Analogous to `struct ovl_fs`. */
+export class OvlSuperBlock extends SuperBlock {
+  readonly config: OvlConfig;
+  /** The mounter's rights: with them the overlay works in its layers. */
+  readonly cred: Cred;
+  upper: OvlLayer | null = null;
+  lowers: OvlLayer[] = [];
+  /** The overlay's own directory inside workdir. */
+  work: Dentry | null = null;
+  /** A whiteout that others are hard links of. */
+  whiteout: Dentry | null = null;
+  tempId = 0;
+  samefs = true;
+  depth = 1;
+  uuidOn = false;
+  /** Overlay inodes by the real inode that stands for them, so that hard links share one. */
+  readonly inodes: Map<Inode, OvlInode> = new Map();
+
+  constructor(kernel: Kernel, type: FileSystemType, config: OvlConfig, cred: Cred) {
+    super(kernel, type, OVERLAYFS_SUPER_MAGIC);
+    this.config = config;
+    // Number 1 is the trap inode's on Linux.
+    this.nextIno = 2;
+    this.cred = cred;
+  }
+
+  static {
+    serializable('OvlSuperBlock', this);
+  }
+
+  /** Name of one of the overlay's own attributes. */
+  xattr(name: string): string {
+    return `${this.config.userxattr ? 'user' : 'trusted'}.overlay.${name}`;
+  }
+
+  get redirects(): boolean {
+    return this.config.redirect === 'on';
+  }
+
+  /** redirect_always_follow is Y. */
+  get followsRedirects(): boolean {
+    return this.config.redirect !== 'nofollow' && !this.config.userxattr;
+  }
+
+  upperPath(dentry: Dentry): Path {
+    return new Path(this.upper!.mnt, dentry);
+  }
+
+  override statfs(): Statfs {
+    const real = (this.upper ?? this.lowers[0]!).mnt.sb.statfs();
+    return { ...real, type: this.magic };
+  }
+
+  override show_options(): string {
+    const { config } = this;
+    let text = `,lowerdir=${config.lowerdir}`;
+    if (config.upperdir !== '') text += `,upperdir=${config.upperdir},workdir=${config.workdir}`;
+    if (config.defaultPermissions) text += ',default_permissions';
+    // Without an upper layer nothing is renamed, and Linux shows the mode that follows.
+    if (this.upper === null) text += config.userxattr ? '' : ',redirect_dir=on';
+    else if (config.redirect !== null && config.redirect !== 'off' && config.redirect !== 'follow')
+      text += `,redirect_dir=${config.redirect}`;
+    if (this.uuidOn) text += ',uuid=on';
+    else if (config.uuid === 'off') text += ',uuid=off';
+    if (config.volatile) text += ',volatile';
+    if (config.userxattr) text += ',userxattr';
+    return text;
+  }
+
+  override remount(_current: Current, flags: number): void {
+    if (!(flags & MS_RDONLY) && this.upper === null)
+      throw errno(EROFS, 'overlay: without upperdir it stays read-only');
+    this.flags = flags;
+  }
+
+  override kill(): void {
+    const todo = [this.root];
+    for (let dentry = todo.pop(); dentry !== undefined; dentry = todo.pop()) {
+      const inode = dentry.inode as OvlInode;
+      if (inode.count === 0) inode.evict();
+      for (const child of dentry.children?.values() ?? []) todo.push(child);
+    }
+    this.root.children = null;
+    this.root.first = null;
+    for (const layer of [...this.lowers, ...(this.upper === null ? [] : [this.upper])])
+      mntput(layer.mnt);
+  }
+}
+
+function lookupDir(current: Current, option: string, path: string): Path {
+  const found = path_lookupat(current, AT_FDCWD, path, LOOKUP_FOLLOW);
+  if (!S_ISDIR(found.dentry.inode.mode))
+    throw errno(EINVAL, 'overlay: {}={} is no directory', option, path);
+  return found;
+}
+
+/** A file system whose directories an upper layer may be: it keeps whiteouts, attributes and nameless files. */
+function checkUpper(option: string, path: Path): void {
+  const { sb } = path.mnt;
+  if (sb instanceof OvlSuperBlock || !sb.upperLayer)
+    throw errno(EINVAL, 'overlay: filesystem {} on {} is not supported as {}', sb, path, option);
+}
+
+/** Everything an overlay is made of, checked as ovl_fill_super does. */
+class Builder {
+  private readonly current: Current;
+  private readonly sb: OvlSuperBlock;
+  private readonly devs: Map<SuperBlock, number> = new Map();
+  private readonly traps: Dentry[] = [];
+
+  constructor(current: Current, sb: OvlSuperBlock) {
+    this.current = current;
+    this.sb = sb;
+  }
+
+  private pseudoDev(sb: SuperBlock): number {
+    let dev = this.devs.get(sb);
+    if (dev === undefined) {
+      dev = MKDEV(0, this.sb.kernel.vfs.nextAnonDev++);
+      this.devs.set(sb, dev);
+    }
+    return dev;
+  }
+
+  /** clone_private_mount: what happens to the original mount does not reach the overlay. */
+  private layer(path: Path, flags: number): OvlLayer {
+    const mnt = new Mount(this.sb.kernel, path.dentry, 'overlay', flags);
+    mntget(mnt);
+    return { mnt, root: path.dentry, pseudoDev: this.pseudoDev(path.mnt.sb) };
+  }
+
+  private trap(dentry: Dentry, what: string): void {
+    if (this.traps.includes(dentry)) throw errno(ELOOP, 'overlay: {} is a layer twice ({})', dentry, what); // prettier-ignore
+    this.traps.push(dentry);
+  }
+
+  upper(): void {
+    const { current, sb } = this;
+    const upper = lookupDir(current, 'upperdir', ovl_path_of(sb.config.upperdir));
+    const work = lookupDir(current, 'workdir', ovl_path_of(sb.config.workdir));
+    checkUpper('upperdir', upper);
+    checkUpper('workdir', work);
+    if ((upper.mnt.flags | upper.mnt.sb.flags) & MS_RDONLY)
+      throw errno(EINVAL, 'overlay: upper fs is r/o, try multi-lower layers mount');
+    if (upper.mnt !== work.mnt)
+      throw errno(EINVAL, 'overlay: workdir and upperdir must reside under the same mount');
+    if (is_subdir(upper.dentry, work.dentry) || is_subdir(work.dentry, upper.dentry))
+      throw errno(EINVAL, 'overlay: workdir and upperdir must be separate subtrees');
+    this.trap(upper.dentry, 'upperdir');
+    sb.upper = this.layer(upper, MS_RELATIME);
+    sb.blocksize = upper.mnt.sb.blocksize;
+    sb.work = as_mounter(current, sb, () => ovl_make_workdir(current, sb, work.dentry));
+    this.traps.push(sb.work);
+  }
+
+  lowers(): void {
+    const { current, sb } = this;
+    for (const dir of sb.config.lowerdirs) {
+      const path = lookupDir(current, 'lowerdir', dir);
+      this.trap(path.dentry, 'lowerdir');
+      const depth = path.mnt.sb instanceof OvlSuperBlock ? path.mnt.sb.depth + 1 : 1;
+      sb.depth = Math.max(sb.depth, depth);
+      sb.lowers.push(this.layer(path, MS_RDONLY | MS_NOATIME));
+    }
+    if (sb.depth > MAX_STACK_DEPTH)
+      throw errno(EINVAL, 'overlay: maximum fs stacking depth ({}) exceeded', MAX_STACK_DEPTH);
+    sb.samefs = this.devs.size === 1;
+  }
+
+  /** No layer may lie inside another one (ovl_check_overlapping_layers). */
+  overlaps(): void {
+    const layers = [...this.sb.lowers, ...(this.sb.upper === null ? [] : [this.sb.upper])];
+    for (const { root } of layers) {
+      for (let d = root; !d.isRoot; d = d.parent) {
+        if (this.traps.includes(d.parent))
+          throw errno(ELOOP, 'overlay: layer {} overlaps with {}', root, d.parent);
+      }
+    }
+  }
+
+  /** A new overlay gets a UUID that stays with its upper directory (ovl_init_uuid_xattr). */
+  uuid(): void {
+    const { sb, current } = this;
+    if (sb.upper === null || sb.config.uuid === 'off' || sb.config.uuid === 'null') return;
+    const inode = sb.upper.root.inode;
+    const name = sb.xattr('uuid');
+    if (ovl_has_flag_xattr(current, inode, name)) {
+      sb.uuidOn = sb.config.uuid === 'on';
+      return;
+    }
+    if (sb.config.uuid === 'auto' && ovl_has_flag_xattr(current, inode, sb.xattr('impure'))) return;
+    const uuid = new Uint8Array(16);
+    sb.kernel.get_random_bytes(uuid);
+    as_mounter(current, sb, () => inode.setxattr(current, name, uuid, 0));
+    sb.uuidOn = true;
+  }
+}
+
+export class OvlType extends FileSystemType {
+  readonly name = 'overlay';
+  override readonly userns = true;
+
+  static {
+    serializable('OvlType', this);
+  }
+
+  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
+    const sb = new OvlSuperBlock(current.kernel, this, ovl_parse_params(data), current.cred);
+    const builder = new Builder(current, sb);
+    try {
+      if (sb.config.upperdir !== '') builder.upper();
+      builder.lowers();
+      builder.overlaps();
+      builder.uuid();
+    } catch (error) {
+      for (const layer of [...sb.lowers, ...(sb.upper === null ? [] : [sb.upper])])
+        mntput(layer.mnt);
+      throw error;
+    }
+    sb.flags = sb.upper === null ? flags | MS_RDONLY : flags;
+    sb.root = ovl_get_root(current, sb);
+    return sb;
+  }
+}
