@@ -20,6 +20,10 @@ export function vfs_read(current: Current, file: File, to: IovIter, pos: number 
     throw errno(EISDIR, '{} is a directory: it is read by getdents', file.path);
   const at = place(file, pos);
   const n = file.read_iter(current, to, at);
+  if (n >= 0) {
+    current.ioac.rchar += n;
+    current.ioac.syscr++;
+  }
   if (n > 0) {
     if (pos === null && file.seekable) file.pos = at + n;
     fsnotify_access(file);
@@ -40,6 +44,10 @@ export function vfs_write(
   let at = place(file, pos);
   if (file.seekable && (file.flags & O_APPEND || append)) at = file.inode.size;
   const n = file.write_iter(current, from, at);
+  if (n >= 0) {
+    current.ioac.wchar += n;
+    current.ioac.syscw++;
+  }
   if (n > 0) {
     if (pos === null && file.seekable) file.pos = at + n;
     fsnotify_modify(file);

@@ -1,4 +1,5 @@
 import type { Cred } from './cred.ts';
+import type { TaskIo } from './io_accounting.ts';
 import type { Kernel } from './kernel.ts';
 import type { UserMemory } from './uaccess.ts';
 import type { WaitQueue } from './wait.ts';
@@ -35,6 +36,9 @@ export interface Current {
    * the first attempt, and cleared when the call completes.
    */
   callState: unknown;
+
+  /** Bytes and calls, for /proc/PID/io. */
+  readonly ioac: TaskIo;
 
   signal_pending(): boolean;
   /** Sends a signal to the task itself, as the kernel does: SIGPIPE, SIGXFSZ. */

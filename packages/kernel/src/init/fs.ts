@@ -8,6 +8,8 @@ import { pseudo_init } from '../fs/anon_inodes.ts';
 import { Path } from '../fs/dcache.ts';
 import { DevptsType } from '../fs/devpts/devpts.ts';
 import { DevtmpfsType, devtmpfs_init, devtmpfs_symlink } from '../fs/devtmpfs/devtmpfs.ts';
+import '../ipc/proc.ts';
+import '../net/proc.ts';
 import { FilesStruct } from '../fs/fdtable.ts';
 import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';

@@ -1,6 +1,17 @@
 import type { Mm } from '../mm/mm.ts';
 import type { Task } from './task.ts';
 
+/** Integer registers by their numbers in encoding order, as /proc and core dumps show them. */
+export interface Regs {
+  readonly gpr: BigUint64Array;
+  readonly rip: number;
+  readonly rflags: number;
+  readonly fsBase: number;
+  readonly gsBase: number;
+  /** FXSAVE image. */
+  readonly fxsave: Uint8Array;
+}
+
 /** What kernel/ needs of the processor's side; arch/x86/process.ts implements it. */
 export interface Arch {
   /** Bytes of a task's register context. */
@@ -15,6 +26,8 @@ export interface Arch {
   leave_mm(task: Task): void;
   /** The task switched to another address space (exec) and is running. */
   activate_mm(task: Task): void;
+  /** A task's registers, wherever they are kept now. */
+  get_regs(task: Task): Regs;
   /** Maps the vDSO into a new address space. @returns its address, for AT_SYSINFO_EHDR */
   map_vdso(mm: Mm): number;
   /** The clock was set: the vDSO's data follow. */

@@ -150,6 +150,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   const old = current.mm;
   if (old !== null) current.kernel.arch.leave_mm(current);
   current.mm = mm;
+  if (old !== null) mm.coredump_filter = old.coredump_filter;
   if (old !== null) {
     current.signal.used.maxrss = Math.max(current.signal.used.maxrss, old.hiwater_rss);
     mmput(old);

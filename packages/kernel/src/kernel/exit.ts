@@ -123,6 +123,7 @@ function account(task: Task): void {
   const { utime, stime } = task_cputime(task);
   task.utime = utime;
   task.stime = stime;
+  task.signal.ioac.add(task.ioac);
   used.utime += utime;
   used.stime += stime;
   used.minflt += task.min_flt;

@@ -128,6 +128,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.personality = current.personality;
   child.no_new_privs = current.no_new_privs;
   child.timer_slack = current.timer_slack;
+  child.loginuid = current.loginuid;
+  child.sessionid = current.sessionid;
   if (!current.sched_reset_on_fork) {
     child.policy = current.policy;
     child.rt_priority = current.rt_priority;

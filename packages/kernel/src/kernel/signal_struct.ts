@@ -1,3 +1,4 @@
+import { TaskIo } from '../include/io_accounting.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { Pid } from './pid.ts';
@@ -118,6 +119,8 @@ export class SignalStruct {
   unkillable = false;
   oom_score_adj = 0;
   dumpable = 1;
+  /** What threads that ended read and wrote. */
+  readonly ioac: TaskIo = new TaskIo();
   readonly used: Usage = noUsage();
   readonly children: Usage = noUsage();
 

@@ -1,6 +1,7 @@
 import type { Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, ERESTARTSYS, errno } from '../include/errno.ts';
+import { TaskIo } from '../include/io_accounting.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
@@ -84,6 +85,7 @@ export class Task implements Current, Waiter, TimerOwner {
   restart_deadline = 0;
 
   readonly se: SchedEntity;
+  readonly ioac: TaskIo = new TaskIo();
   start_time = 0;
   utime = 0;
   stime = 0;
@@ -122,6 +124,9 @@ export class Task implements Current, Waiter, TimerOwner {
   sched_reset_on_fork = false;
   personality = 0;
   timer_slack = 50_000;
+  /** Who logged in, and in which session (audit); (uid_t)-1 for nobody. */
+  loginuid = 0xffff_ffff;
+  sessionid = 0xffff_ffff;
   kthread = false;
 
   clear_child_tid = 0;

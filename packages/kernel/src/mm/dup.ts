@@ -34,6 +34,7 @@ export function dup_mm(from: Mm): Mm {
     'env_end',
     'auxv',
     'dumpable',
+    'coredump_filter',
     'stack_limit',
   ] as const) {
     (mm[key] as number | Uint8Array) = from[key];

@@ -67,6 +67,8 @@ export class Mm {
   /** exit_mmap runs: the whole space's translations go at its end. */
   exiting = false;
   dumpable = 1;
+  /** Kinds of memory that a core dump holds (/proc/PID/coredump_filter). */
+  coredump_filter = 0x33;
   /** RLIMIT_STACK of the process, as far as its stack may grow. */
   stack_limit: number = 8 << 20;
 

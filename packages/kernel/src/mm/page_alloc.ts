@@ -22,6 +22,8 @@ export class BuddyAllocator implements PageFrames {
   readonly end: number;
   readonly total: number;
   free: number;
+  /** Frames handed out since boot (pgalloc). */
+  allocated = 0;
   reclaimer: Reclaimer | null = null;
   /** Told of frames that were written or freed, so that translations of their code are dropped. */
   code: { hasCode(pfn: number): boolean; dropCode(pfn: number): void } | null = null;
@@ -90,6 +92,7 @@ export class BuddyAllocator implements PageFrames {
         this.unlink(pfn, from);
         for (let half = from - 1; half >= order; half--) this.link(pfn + (1 << half), half);
         for (let i = 0; i < 1 << order; i++) this.refcount[pfn + i] = 1;
+        this.allocated += 1 << order;
         return pfn;
       }
       if (this.reclaimer === null || !this.reclaimer.reclaim()) return 0;

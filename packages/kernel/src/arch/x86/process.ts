@@ -1,7 +1,7 @@
 import { type Cpu, RAX, RSP } from '@vitrine/x86/cpu.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
-import type { Arch } from '../../kernel/arch.ts';
+import type { Arch, Regs } from '../../kernel/arch.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { Vdso } from './vdso/vma.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -80,6 +80,18 @@ export class X86 implements Arch {
     cpu.gpr[RSP] = BigInt(sp);
   }
 
+  get_regs(task: Task): Regs {
+    const { cpu } = this.kernel;
+    if (this.owner === task) return readRegs(cpu);
+    // The register file is lent to the task for a moment.
+    const held = new Uint8Array(this.contextSize);
+    cpu.save(held);
+    cpu.load(task.context);
+    const regs = readRegs(cpu);
+    cpu.load(held);
+    return regs;
+  }
+
   map_vdso(mm: Mm): number {
     return this.vdso.map(mm);
   }
@@ -96,4 +108,17 @@ export class X86 implements Arch {
   activate_mm(task: Task): void {
     if (this.owner === task && task.mm !== null) this.kernel.cpu.cr3 = task.mm.tables.pgd;
   }
+}
+
+function readRegs(cpu: Cpu): Regs {
+  const fxsave = new Uint8Array(512);
+  cpu.fxsave(fxsave);
+  return {
+    gpr: cpu.gpr.slice(0, 16),
+    rip: cpu.rip,
+    rflags: cpu.rflags,
+    fsBase: cpu.fsBase,
+    gsBase: cpu.gsBase,
+    fxsave,
+  };
 }

@@ -1,8 +1,9 @@
 import { EACCES, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
-import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { TaskIo } from '../../include/io_accounting.ts';
 import { oom_badness } from '../../mm/oom_kill.ts';
 import type { Task } from '../../kernel/task.ts';
 import { byteString } from '../bytes.ts';
@@ -91,6 +92,15 @@ function writeOomScoreAdj(task: Task, current: Current, text: string): void {
   task.signal.oom_score_adj = value;
 }
 
+/** (uid_t)-1: nobody logged in. */
+const UNSET_ID = 0xffff_ffff;
+const DEFAULT_TIMER_SLACK = 50_000;
+
+function slackAccess(task: Task, current: Current): void {
+  if (task.signal === (current as Task).signal || capable(current.cred, CAP_SYS_NICE)) return;
+  throw errno(EPERM, 'the timer slack of process {} needs CAP_SYS_NICE', task.tgid);
+}
+
 const hex8 = (n: number): string => (n >>> 0).toString(16).padStart(8, '0');
 const IDENTITY = `${'0'.padStart(10)} ${'0'.padStart(10)} ${'4294967295'.padStart(10)}\n`;
 
@@ -98,8 +108,14 @@ function idMap(): never {
   throw errno(EPERM, 'the maps of the initial user namespace are fixed');
 }
 
-function io(): string {
-  return 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n';
+function io(task: Task, thread: boolean): string {
+  const sum = new TaskIo();
+  if (thread) sum.add(task.ioac);
+  else {
+    sum.add(task.signal.ioac);
+    for (const each of task.signal.threads) sum.add(each.ioac);
+  }
+  return `rchar: ${sum.rchar}\nwchar: ${sum.wchar}\nsyscr: ${sum.syscr}\nsyscw: ${sum.syscw}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
 }
 
 function sched(task: Task): string {
@@ -112,12 +128,13 @@ function sched(task: Task): string {
     line('se.exec_start', ms(se.exec_start)) +
     line('se.vruntime', ms(se.vruntime)) +
     line('se.sum_exec_runtime', ms(se.sum_exec_runtime)) +
+    line('se.nr_migrations', String(se.nr_migrations)) +
     line('nr_switches', String(task.nvcsw + task.nivcsw)) +
     line('nr_voluntary_switches', String(task.nvcsw)) +
     line('nr_involuntary_switches', String(task.nivcsw)) +
     line('se.load.weight', String(se.weight * 1024)) +
     line('policy', String(task.policy)) +
-    line('prio', String(120 + se.nice))
+    line('prio', String(task.rt_priority > 0 ? 99 - task.rt_priority : 120 + se.nice))
   );
 }
 
@@ -134,7 +151,6 @@ pid_create('auxv', {
 });
 pid_create('comm', { mode: 0o644, show: (task) => `${task.comm}\n`, write: writeComm });
 pid_create('limits', { mode: 0o444, show: limits });
-pid_create('wchan', { mode: 0o444, show: () => '0' });
 pid_create('cgroup', { mode: 0o444, show: () => '0::/\n' });
 pid_create('cpuset', { mode: 0o444, show: () => '/\n' });
 pid_create('oom_score', { mode: 0o444, show: (task) => `${oomScore(task)}\n` });
@@ -149,8 +165,19 @@ pid_create('oom_adj', {
   write: (task, current, text) =>
     writeOomScoreAdj(task, current, String(Math.trunc((number(text, 'oom_adj') * 1000) / 17))),
 });
-pid_create('loginuid', { mode: 0o644, show: () => '4294967295' });
-pid_create('sessionid', { mode: 0o444, show: () => '4294967295' });
+pid_create('loginuid', {
+  mode: 0o644,
+  show: (task) => String(task.loginuid),
+  write: (task, current, text) => {
+    if (task !== current) throw errno(EPERM, 'a process sets its own login uid only');
+    if (task.loginuid !== UNSET_ID && !capable(current.cred, CAP_AUDIT_CONTROL))
+      throw errno(EPERM, 'the login uid is {}; changing it needs CAP_AUDIT_CONTROL', task.loginuid);
+    task.loginuid = number(text, 'loginuid') >>> 0;
+    const { kernel } = task;
+    task.sessionid = task.loginuid === UNSET_ID ? UNSET_ID : ++kernel.sysctl.last_session;
+  },
+});
+pid_create('sessionid', { mode: 0o444, show: (task) => String(task.sessionid) });
 pid_create('uid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('gid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('projid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
@@ -158,7 +185,15 @@ pid_create('setgroups', { mode: 0o644, processOnly: true, show: () => 'allow\n',
 pid_create('timerslack_ns', {
   mode: 0o666,
   processOnly: true,
-  show: (task) => `${task.timer_slack}\n`,
+  show: (task, current) => {
+    slackAccess(task, current);
+    return `${task.timer_slack}\n`;
+  },
+  write: (task, current, text) => {
+    slackAccess(task, current);
+    const value = number(text, 'timerslack_ns');
+    task.timer_slack = value === 0 ? DEFAULT_TIMER_SLACK : value;
+  },
 });
 pid_create('personality', {
   mode: 0o400,
@@ -168,13 +203,20 @@ pid_create('personality', {
 pid_create('coredump_filter', {
   mode: 0o644,
   processOnly: true,
-  show: () => '00000033\n',
-  write: (_task, _current, text) => void number(text, 'coredump_filter'),
+  show: (task) => (task.mm === null ? '' : `${hex8(task.mm.coredump_filter)}\n`),
+  write: (task, _current, text) => {
+    if (task.mm !== null) task.mm.coredump_filter = number(text, 'coredump_filter') & 0x1ff;
+  },
 });
-pid_create('io', { mode: 0o400, guarded: true, show: io });
+pid_create('io', {
+  mode: 0o400,
+  guarded: true,
+  show: (task, _current, thread) => io(task, thread),
+});
 pid_create('sched', { mode: 0o644, show: sched });
 pid_create('schedstat', {
   mode: 0o444,
-  show: (task) => `${Math.floor(task.se.sum_exec_runtime)} 0 ${task.nvcsw + task.nivcsw}\n`,
+  show: (task) =>
+    `${Math.floor(task.se.sum_exec_runtime)} ${Math.floor(task.se.run_delay)} ${task.se.pcount}\n`,
 });
 pid_create('children', { mode: 0o444, threadOnly: true, show: children });

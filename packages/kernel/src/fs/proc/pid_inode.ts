@@ -15,10 +15,11 @@ import {
   type ListEntry,
   ProcDirInode,
   ProcInode,
+  ProcStaticDir,
   ProcTextFile,
   gone,
 } from './inode.ts';
-import { pid_file, pid_files } from './registry.ts';
+import { PROC_NET, pid_file, pid_files } from './registry.ts';
 
 /** Numbers of a task's inodes: stable while it lives. */
 const pidIno = (task: Task, thread: boolean, index: number): number =>
@@ -33,7 +34,7 @@ function owner(inode: Inode, task: Task, always: boolean): void {
 
 /** Directories and links of /proc/PID besides the plain files. */
 const LINKS = ['cwd', 'exe', 'root'];
-const DIRS = ['fd', 'fdinfo', 'ns', 'task'];
+const DIRS = ['attr', 'fd', 'fdinfo', 'net', 'ns', 'task'];
 
 /** /proc/PID, /proc/PID/task/TID. */
 export class PidDirInode extends ProcDirInode {
@@ -61,6 +62,9 @@ export class PidDirInode extends ProcDirInode {
     if (name === 'fd' || name === 'fdinfo') return new FdDirInode(sb, task, name === 'fdinfo');
     if (name === 'task' && !thread) return new TaskDirInode(sb, task);
     if (name === 'ns') return new NsDirInode(sb, task);
+    if (name === 'net') return new ProcStaticDir(sb, PROC_NET);
+    if (name === 'attr') return new PidSubDirInode(sb, task, name, thread);
+    if (name.includes('/')) return null;
     const file = pid_file(name);
     if (file === undefined || (file.processOnly && thread) || (file.threadOnly && !thread))
       return null;
@@ -81,10 +85,47 @@ export class PidDirInode extends ProcDirInode {
     };
     for (const name of DIRS) if (name !== 'task' || !thread) add(name, DT_DIR);
     for (const [name, file] of pid_files()) {
+      if (name.includes('/')) continue;
       if (!(file.processOnly && thread) && !(file.threadOnly && !thread)) add(name, DT_REG);
     }
     for (const name of LINKS) add(name, DT_LNK);
     return entries;
+  }
+}
+
+/** A directory of /proc/PID whose files are registered as `dir/name`. */
+export class PidSubDirInode extends ProcDirInode {
+  readonly task: Task;
+  readonly name: string;
+  readonly thread: boolean;
+  constructor(sb: SuperBlock, task: Task, name: string, thread: boolean) {
+    super(sb, pidIno(task, thread, 3050));
+    this.task = task;
+    this.name = name;
+    this.thread = thread;
+    owner(this, task, true);
+  }
+  static {
+    serializable('PidSubDirInode', this);
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  protected override find(_current: Current, name: string): Inode | null {
+    const path = `${this.name}/${name}`;
+    return pid_file(path) === undefined
+      ? null
+      : new PidFileInode(this.sb, this.task, path, this.thread);
+  }
+  list(): ListEntry[] {
+    const prefix = `${this.name}/`;
+    const names = [...pid_files().keys()].filter((name) => name.startsWith(prefix));
+    return names.map((name, i) => ({
+      name: name.slice(prefix.length),
+      ino: pidIno(this.task, this.thread, 3051 + i),
+      type: DT_REG,
+      pos: i + 2,
+    }));
   }
 }
 
@@ -108,7 +149,8 @@ export class PidFileInode extends ProcInode {
   }
   override open(current: Current, path: Path, flags: number): File {
     if (pid_file(this.name)!.guarded) ptrace_may_access(current, this.task, this.name);
-    return new PidTextFile(current, path, flags);
+    const spec = pid_file(this.name)!;
+    return spec.open?.(this.task, current, path, flags) ?? new PidTextFile(current, path, flags);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Current } from '../../include/current.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
+import type { Path } from '../dcache.ts';
+import type { File } from '../file.ts';
 
 /**
  * What is in /proc is code, the same in every machine, so it is registered once, at module level; inodes hold only the
@@ -41,11 +43,15 @@ export function proc_mkdir(path: string): Set<string> {
   let names = directories.get(path);
   if (names === undefined) {
     directories.set(path, (names = new Set()));
+    if (path.startsWith('@')) return names; // a tree that is seen in other places: PROC_NET
     const cut = path.lastIndexOf('/');
     proc_mkdir(cut < 0 ? '' : path.slice(0, cut)).add(path.slice(cut + 1));
   }
   return names;
 }
+
+/** The directory whose names /proc/PID/net shows. */
+export const PROC_NET = '@net';
 
 export function proc_entry(path: string): ProcEntry | undefined {
   return files.get(path);
@@ -66,10 +72,13 @@ export interface PidFile {
   readonly threadOnly?: boolean;
   show?(task: Task, current: Current, thread: boolean): string;
   write?(task: Task, current: Current, text: string): void;
+  /** Files that are not text: makes the open file. */
+  open?(task: Task, current: Current, path: Path, flags: number): File;
 }
 
 const pidFiles = new Map<string, PidFile>();
 
+/** Makes `/proc/PID/<name>`; a name may have one directory before it (`attr/current`). */
 export function pid_create(name: string, file: PidFile): void {
   pidFiles.set(name, file);
 }

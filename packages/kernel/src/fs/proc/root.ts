@@ -11,10 +11,14 @@ import { proc_create } from './registry.ts';
 import './array.ts';
 import './base.ts';
 import './mounts.ts';
+import './locks.ts';
 import './stat.ts';
 import './sysctl.ts';
 import './system.ts';
 import './task_mmu.ts';
+import './task_pages.ts';
+import './task_state.ts';
+import './vm.ts';
 
 /** /proc: the static names, then a directory for each process. */
 export class ProcRootInode extends ProcStaticDir {
@@ -81,5 +85,6 @@ export class ProcType extends FileSystemType {
   }
 }
 
+proc_create('net', { target: () => 'self/net' });
 proc_create('self', { target: (current) => String(current.tgid) });
 proc_create('thread-self', { target: (current) => `${current.tgid}/task/${current.pid}` });

@@ -184,6 +184,42 @@ setting('kernel/pty/max', '4096');
 setting('kernel/pty/reserve', '1024');
 setting('kernel/yama/ptrace_scope', '0');
 
+/** A number of the scheduler's in microseconds. */
+function schedTime(path: string, key: 'rt_runtime' | 'rt_period', min: number): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: ({ kernel: { sched } }) => `${sched[key] === Infinity ? -1 : sched[key] / 1000}\n`,
+    write: (current, text) => {
+      mayWrite(current, path);
+      const value = Number(checkNumbers(path, text, 1, min, 2147483647));
+      const { sched } = current.kernel;
+      const ns = value === -1 ? Infinity : value * 1000;
+      if (key === 'rt_runtime' && ns !== Infinity && ns > sched.rt_period)
+        throw errno(EINVAL, '/proc/sys/{}: {} us is longer than the period', path, value);
+      sched[key] = ns;
+    },
+  });
+}
+
+schedTime('kernel/sched_rt_runtime_us', 'rt_runtime', -1);
+schedTime('kernel/sched_rt_period_us', 'rt_period', 1);
+ro('kernel/sched_rr_timeslice_ms', () => '100');
+ro('kernel/ns_last_pid', (k) => String(k.pids.last));
+ro('kernel/arch', (k) => k.uts.machine);
+setting('kernel/printk_delay', '0', 0, 10000);
+setting('kernel/printk_ratelimit', '5');
+setting('kernel/printk_ratelimit_burst', '10');
+setting('kernel/print-fatal-signals', '0');
+setting('kernel/panic_on_warn', '0', 0, 1);
+setting('kernel/sysctl_writes_strict', '1', -1, 1);
+setting('kernel/poweroff_cmd', '/sbin/poweroff', null);
+setting('kernel/modprobe', '/sbin/modprobe', null);
+setting('kernel/msg_next_id', '-1', -1);
+setting('kernel/sem_next_id', '-1', -1);
+setting('kernel/shm_next_id', '-1', -1);
+setting('kernel/shm_rmid_forced', '0', 0, 1);
+setting('kernel/io_uring_disabled', '0', 0, 2);
+
 vfsNumber('fs/file-max', 'file_max', 0, Number.MAX_SAFE_INTEGER);
 vfsNumber('fs/nr_open', 'nr_open', 8, 2147483584);
 vfsNumber('fs/pipe-max-size', 'pipe_max_size', 4096, 2147483647);
@@ -234,3 +270,26 @@ setting('vm/nr_hugepages', '0');
 setting('vm/memfd_noexec', '0', 0, 2);
 setting('net/core/somaxconn', '4096');
 setting('net/unix/max_dgram_qlen', '10');
+setting('vm/admin_reserve_kbytes', '8192');
+setting('vm/user_reserve_kbytes', '131072');
+setting('vm/page-cluster', '3');
+setting('vm/laptop_mode', '0');
+setting('vm/stat_interval', '1');
+setting('vm/dirty_bytes', '0');
+setting('vm/dirty_background_bytes', '0');
+setting('vm/dirtytime_expire_seconds', '43200');
+setting('vm/legacy_va_layout', '0');
+setting('vm/lowmem_reserve_ratio', '256\t256\t32\t0');
+setting('vm/mmap_rnd_bits', '28', 28, 32);
+setting('vm/percpu_pagelist_high_fraction', '0');
+setting('vm/watermark_boost_factor', '15000');
+setting('vm/watermark_scale_factor', '10', 1, 3000);
+setting('vm/zone_reclaim_mode', '0');
+setting('net/core/rmem_default', '212992');
+setting('net/core/rmem_max', '212992');
+setting('net/core/wmem_default', '212992');
+setting('net/core/wmem_max', '212992');
+setting('net/core/optmem_max', '131072');
+setting('net/core/netdev_max_backlog', '1000');
+setting('net/core/message_cost', '5');
+setting('net/core/message_burst', '10');

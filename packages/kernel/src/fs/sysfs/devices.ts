@@ -3,6 +3,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import type { Dentry } from '../dcache.ts';
 import { MAJOR, MINOR } from '../kdev_t.ts';
 import { cpuTree } from './cpu.ts';
+import { memoryTree, nodeTree } from './memory.ts';
 import type { SysSpec } from './tree.ts';
 
 /** The class of a character device by its major number; the others here belong to terminals. */
@@ -68,13 +69,27 @@ export function sysTree(kernel: Kernel): SysSpec {
     cpus[`cpu${cpu}`] = `-> ../../../devices/system/cpu/cpu${cpu}`;
   return {
     block,
-    bus: { cpu: { devices: cpus, drivers: {} } },
+    bus: {
+      cpu: { devices: cpus, drivers: {} },
+      memory: { devices: {}, drivers: {} },
+      node: { devices: { node0: '-> ../../../devices/system/node/node0' }, drivers: {} },
+    },
     class: classes,
     dev,
-    devices: { system: { cpu: cpuTree(kernel) }, virtual },
+    devices: {
+      system: { cpu: cpuTree(kernel), memory: memoryTree(kernel), node: nodeTree(kernel) },
+      virtual,
+    },
     firmware: {},
     fs: {},
-    kernel: { address_bits: '64\n', cpu_byteorder: 'little\n', mm: {} },
+    kernel: {
+      address_bits: '64\n',
+      cpu_byteorder: 'little\n',
+      fscaps: '1\n',
+      mm: {},
+      profiling: '0\n',
+      uevent_seqnum: '0\n',
+    },
     module: {},
   };
 }

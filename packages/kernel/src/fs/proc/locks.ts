@@ -1,0 +1,40 @@
+import { F_WRLCK } from '@vitrine/uapi/fcntl.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { FilesStruct } from '../fdtable.ts';
+import type { Inode } from '../inode.ts';
+import { MAJOR, MINOR } from '../kdev_t.ts';
+import type { FileLock } from '../locks.ts';
+import { proc_create } from './registry.ts';
+
+const hex2 = (n: number): string => n.toString(16).padStart(2, '0');
+
+function line(nr: number, inode: Inode, lock: FileLock, kind: string): string {
+  const type = lock.type === F_WRLCK ? 'WRITE' : 'READ ';
+  const { dev } = inode.sb;
+  const end = lock.end === Infinity ? 'EOF' : String(lock.end);
+  return `${nr}: ${kind}  ADVISORY  ${type} ${lock.pid} ${hex2(MAJOR(dev))}:${hex2(MINOR(dev))}:${inode.ino} ${lock.start} ${end}\n`;
+}
+
+/** Every inode that somebody has open. */
+function openInodes(kernel: Kernel): Set<Inode> {
+  const inodes = new Set<Inode>();
+  for (const { task } of kernel.pids.pids.values()) {
+    if (task === null || task.exiting || task.files === undefined) continue;
+    for (const file of task.files.fd) if (file !== null) inodes.add(file.inode);
+  }
+  return inodes;
+}
+
+/** /proc/locks (fs/locks.c, locks_show). */
+function locks(kernel: Kernel): string {
+  let text = '';
+  let nr = 1;
+  for (const inode of openInodes(kernel)) {
+    for (const lock of inode.locks?.flock ?? []) text += line(nr++, inode, lock, 'FLOCK');
+    for (const lock of inode.locks?.posix ?? [])
+      text += line(nr++, inode, lock, lock.owner instanceof FilesStruct ? 'POSIX' : 'OFDLCK');
+  }
+  return text;
+}
+
+proc_create('locks', { mode: 0o444, show: (current) => locks(current.kernel) });

@@ -1,0 +1,198 @@
+import { EINVAL, EIO } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { capable } from '../../include/cred.ts';
+import type { Current } from '../../include/current.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
+import { serializable } from '../../include/serial.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { Mm } from '../../mm/mm.ts';
+import { _PAGE_ACCESSED, _PAGE_ANON, TASK_SIZE, pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
+import type { Vma } from '../../mm/vma.ts';
+import { File, vfs_setpos } from '../file.ts';
+import { d_path, type Path } from '../dcache.ts';
+import { ptrace_may_access } from './access.ts';
+import { pid_create } from './registry.ts';
+
+/** Files of /proc/PID that are a process's pages: mem, pagemap, clear_refs, numa_maps (fs/proc/base.c, task_mmu.c). */
+
+/** A file over the address space that the process had when it was opened. */
+abstract class MmFile extends File {
+  protected readonly mm: Mm | null;
+  constructor(current: Current, path: Path, flags: number, task: Task) {
+    super(current, path, flags);
+    this.mm = task.mm;
+  }
+
+  override llseek(_current: Current, offset: number, whence: number): number {
+    if (whence > 1) throw errno(EINVAL, '{} has no end to seek from', this.path);
+    return vfs_setpos(this, whence === 1 ? this.pos + offset : offset);
+  }
+
+  /** The space, unless its last process has ended. */
+  protected get live(): Mm | null {
+    return this.mm === null || this.mm.users === 0 ? null : this.mm;
+  }
+}
+
+/** /proc/PID/mem: the position is the address. */
+class MemFile extends MmFile {
+  static {
+    serializable('ProcMemFile', this);
+  }
+
+  override read_iter(_current: Current, to: IovIter, pos: number): number {
+    return this.move(to, pos, 'read', (mm, at, n) => {
+      const bytes = mm.mem.read(at, n);
+      return to.copyTo(bytes, 0, n);
+    });
+  }
+
+  override write_iter(_current: Current, from: IovIter, pos: number): number {
+    return this.move(from, pos, 'write', (mm, at, n) => {
+      const bytes = new Uint8Array(n);
+      const got = from.copyFrom(bytes, 0, n);
+      mm.mem.write(at, bytes.subarray(0, got));
+      return got;
+    });
+  }
+
+  private move(
+    iov: IovIter,
+    pos: number,
+    what: string,
+    part: (mm: Mm, at: number, n: number) => number,
+  ): number {
+    // prettier-ignore
+    const mm = this.live;
+    if (mm === null) return 0;
+    let done = 0;
+    while (iov.count > 0) {
+      const at = pos + done;
+      try {
+        done += part(mm, at, Math.min(iov.count, PAGE_SIZE - (at % PAGE_SIZE)));
+      } catch (error) {
+        if (!(error instanceof Errno)) throw error;
+        if (done > 0) break;
+        throw errno(
+          EIO,
+          '{} of 0x{} in {} reaches no page: {}',
+          what,
+          at.toString(16),
+          this.path,
+          error.reason,
+        );
+      }
+    }
+    return done;
+  }
+}
+
+const PM_MMAP_EXCLUSIVE = 1n << 56n;
+const PM_FILE = 1n << 61n;
+const PM_PRESENT = 1n << 63n;
+
+/** /proc/PID/pagemap: a 64-bit word for each page of the address space. */
+class PagemapFile extends MmFile {
+  static {
+    serializable('ProcPagemapFile', this);
+  }
+
+  override read_iter(current: Current, to: IovIter, pos: number): number {
+    if (pos % 8 !== 0 || to.count % 8 !== 0)
+      throw errno(EINVAL, 'pagemap is read in words of 8 bytes, not {} at {}', to.count, pos);
+    const mm = this.live;
+    const first = pos / 8;
+    const words = Math.min(to.count / 8, Math.max(0, TASK_SIZE / PAGE_SIZE - first), 65536);
+    if (mm === null || words === 0) return 0;
+    const bytes = new BigUint64Array(words);
+    const numbers = capable(current.cred, CAP_SYS_ADMIN);
+    mm.tables.walk(first * PAGE_SIZE, (first + words) * PAGE_SIZE, (address, at) => {
+      const lo = mm.tables.lo(at);
+      if (!pte_mapped(lo)) return;
+      const pfn = pte_pfn(lo);
+      const anon = (lo & _PAGE_ANON) !== 0;
+      const sole = mm.kernel.frames.count(pfn) - (anon ? 0 : 1) <= 1;
+      bytes[address / PAGE_SIZE - first] = (numbers ? BigInt(pfn) : 0n) | (anon ? 0n : PM_FILE) | (sole ? PM_MMAP_EXCLUSIVE : 0n) | PM_PRESENT; // prettier-ignore
+    });
+    return to.copyTo(new Uint8Array(bytes.buffer), 0, words * 8);
+  }
+}
+
+const CLEAR_REFS_ALL = 1;
+const CLEAR_REFS_ANON = 2;
+const CLEAR_REFS_MAPPED = 3;
+const CLEAR_REFS_SOFT_DIRTY = 4;
+const CLEAR_REFS_MM_HIWATER_RSS = 5;
+
+/** clear_refs: the accessed bits go, so that smaps shows what is touched from now on; 5 resets VmHWM. */
+function clearRefs(task: Task, current: Current, text: string): void {
+  const type = Number(text.trim());
+  if (!(type >= CLEAR_REFS_ALL && type <= CLEAR_REFS_MM_HIWATER_RSS))
+    throw errno(EINVAL, 'clear_refs takes 1 to 5, not {}', text.trim());
+  ptrace_may_access(current, task, 'clear_refs');
+  const { mm } = task;
+  if (mm === null || type === CLEAR_REFS_SOFT_DIRTY) return;
+  if (type === CLEAR_REFS_MM_HIWATER_RSS) {
+    mm.hiwater_rss = mm.rss;
+    return;
+  }
+  for (const vma of mm.vmas.list) {
+    if (type === CLEAR_REFS_ANON && vma.file !== null) continue;
+    if (type === CLEAR_REFS_MAPPED && vma.file === null) continue;
+    mm.tables.walk(vma.start, vma.end, (_address, at) => {
+      const lo = mm.tables.lo(at);
+      if (pte_mapped(lo)) mm.tables.set(at, (lo & ~_PAGE_ACCESSED) >>> 0, mm.tables.hi(at));
+    });
+  }
+  mm.flush_tlb_range(0, TASK_SIZE);
+}
+
+/** One line of numa_maps: all memory is on node 0, under the default policy. */
+function numaLine(vma: Vma): string {
+  const { mm } = vma;
+  let anon = 0;
+  let mapped = 0;
+  let most = 1;
+  let dirty = 0;
+  mm.tables.walk(vma.start, vma.end, (_address, at) => {
+    const lo = mm.tables.lo(at);
+    const pfn = pte_pfn(lo);
+    if (!pte_mapped(lo) || pfn === mm.kernel.zero_pfn) return;
+    const own = (lo & _PAGE_ANON) !== 0;
+    if (own) anon++;
+    else mapped++;
+    if (own || (lo & 0x40) !== 0) dirty++;
+    most = Math.max(most, mm.kernel.frames.count(pfn) - (own ? 0 : 1));
+  });
+  let line = `${vma.start.toString(16).padStart(8, '0')} default`;
+  if (vma.file !== null)
+    line += ` file=${d_path((vma.file as File).path, null).replaceAll('\n', '\\012')}`;
+  else if (vma.start <= mm.brk && vma.end >= mm.start_brk) line += ' heap';
+  else if (vma.start <= mm.start_stack && vma.end >= mm.start_stack) line += ' stack';
+  const pages = anon + mapped;
+  if (pages === 0) return `${line}\n`;
+  if (anon > 0) line += ` anon=${anon}`;
+  if (dirty > 0) line += ` dirty=${dirty}`;
+  if (pages !== anon && pages !== dirty) line += ` mapped=${pages}`;
+  if (most > 1) line += ` mapmax=${most}`;
+  return `${line} N0=${pages} kernelpagesize_kB=4\n`;
+}
+
+pid_create('mem', {
+  mode: 0o600,
+  guarded: true,
+  open: (task, current, path, flags) => new MemFile(current, path, flags, task),
+});
+pid_create('pagemap', {
+  mode: 0o400,
+  guarded: true,
+  open: (task, current, path, flags) => new PagemapFile(current, path, flags, task),
+});
+pid_create('clear_refs', { mode: 0o200, write: clearRefs });
+pid_create('numa_maps', {
+  mode: 0o444,
+  guarded: true,
+  show: (task) => (task.mm === null ? '' : task.mm.vmas.list.map(numaLine).join('')),
+});

@@ -1,0 +1,68 @@
+import { SOCK_DGRAM } from '@vitrine/uapi/net.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { PROC_NET, proc_create } from '../fs/proc/registry.ts';
+import { SocketFile } from './socket.ts';
+import { UnixSock } from './unix/af_unix.ts';
+
+/** /proc/PID/net of a kernel that has Unix sockets and no Internet protocols (net/unix/af_unix.c, net/core/net-procfs.c). */
+
+const file = (name: string, show: (kernel: Kernel) => string): void =>
+  proc_create(`${PROC_NET}/${name}`, { mode: 0o444, show: (current) => show(current.kernel) });
+
+/** Sockets that a descriptor refers to. */
+function openSockets(kernel: Kernel): Map<UnixSock, number> {
+  const sockets = new Map<UnixSock, number>();
+  for (const { task } of kernel.pids.pids.values()) {
+    if (task === null || task.exiting || task.files === undefined) continue;
+    for (const open of task.files.fd)
+      if (open instanceof SocketFile && open.sk instanceof UnixSock) sockets.set(open.sk, open.ino);
+  }
+  return sockets;
+}
+
+const SO_ACCEPTCON = 0x10000;
+const SS_UNCONNECTED = 1;
+const SS_CONNECTED = 3;
+
+const hex = (n: number, width: number): string => n.toString(16).toUpperCase().padStart(width, '0');
+
+function unix(kernel: Kernel): string {
+  let text = 'Num       RefCount Protocol Flags    Type St Inode Path\n';
+  for (const [sk, ino] of openSockets(kernel)) {
+    const state = sk.peer !== null && sk.type !== SOCK_DGRAM ? SS_CONNECTED : SS_UNCONNECTED;
+    const refs = 2 + (sk.peer === null ? 0 : 1);
+    const name = sk.name === null ? '' : ` ${sk.name.replaceAll('\0', '@')}`;
+    text += `${hex(0, 16)}: ${hex(refs, 8)} ${hex(0, 8)} ${hex(sk.listening ? SO_ACCEPTCON : 0, 8)} ${hex(sk.type, 4)} ${hex(state, 2)} ${String(ino).padStart(5)}${name}\n`;
+  }
+  return text;
+}
+
+const DEV_HEAD =
+  'Inter-|   Receive                                                |  Transmit\n' +
+  ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n';
+
+/** The loopback device is there, and nothing can be sent through it without an Internet protocol. */
+const dev = (): string => `${DEV_HEAD}    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n`; // prettier-ignore
+
+function protocols(kernel: Kernel): string {
+  const kinds = [0, 0];
+  for (const sk of openSockets(kernel).keys()) kinds[sk.type === SOCK_DGRAM ? 1 : 0]!++;
+  const line = (name: string, sockets: number): string =>
+    `${name.padEnd(9)} 1152 ${String(sockets).padStart(6)}      -1   NI       0   yes  kernel      y  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n\n`;
+  return (
+    'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n' +
+    line('UNIX-STREAM', kinds[0]!) +
+    line('UNIX', kinds[1]!)
+  );
+}
+
+const softnet = (kernel: Kernel): string =>
+  kernel.sched.rqs.map(({ cpu }) => `${Array.from({ length: 15 }, (_, i) => hex(i === 12 ? cpu : 0, 8).toLowerCase()).join(' ')}\n`).join(''); // prettier-ignore
+
+file('unix', unix);
+file('dev', dev);
+file('protocols', protocols);
+file('softnet_stat', softnet);
+file('sockstat', (kernel) => `sockets: used ${openSockets(kernel).size}\n`);
+file('dev_mcast', () => '');
+file('ptype', () => 'Type Device      Function\n');
