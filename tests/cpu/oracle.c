@@ -54,6 +54,8 @@ static void enter(int sig, siginfo_t *info, void *frame) {
 }
 
 static void leave(int sig, siginfo_t *info, void *frame) {
+  /* A case may have set AC, which signals leave as it is. */
+  __asm__ volatile("pushfq; andl $~0x40000, (%rsp); popfq");
   ucontext_t *uc = frame;
   for (int i = 0; i < 16; i++) current.state.gpr[i] = uc->uc_mcontext.gregs[order[i]];
   current.state.rip = uc->uc_mcontext.gregs[REG_RIP];

@@ -46,21 +46,25 @@ function doRdtscp(machine: Machine): AssistResult {
   return undefined;
 }
 
+/** An address that is no address is reported first, by the access itself. */
+const misaligned = (va: bigint, mask: bigint): boolean =>
+  (va & mask) !== 0n && BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
+
 function doFxsave(machine: Machine, insn: Insn): AssistResult {
   const va = machine.effectiveAddress(insn);
-  if (va & 15n) return VECTOR_GP;
+  if (misaligned(va, 15n)) return VECTOR_GP;
   const image = new Uint8Array(FXSAVE_SIZE);
   // Bytes 416–511 are not written.
-  fxsaveImage(machine.ram, image);
+  fxsaveImage(machine.ram, image, (insn.rex & 8) !== 0);
   return machine.copyOut(va, image.subarray(0, 416)) ? undefined : PAGE_FAULT;
 }
 
 function doFxrstor(machine: Machine, insn: Insn): AssistResult {
   const va = machine.effectiveAddress(insn);
-  if (va & 15n) return VECTOR_GP;
+  if (misaligned(va, 15n)) return VECTOR_GP;
   const image = new Uint8Array(FXSAVE_SIZE);
   if (!machine.copyIn(va, image)) return PAGE_FAULT;
-  return fxrstorImage(machine.ram, image, false) ? undefined : VECTOR_GP;
+  return fxrstorImage(machine.ram, image, false, (insn.rex & 8) !== 0) ? undefined : VECTOR_GP;
 }
 
 function movFromSegment(machine: Machine, insn: Insn): AssistResult {

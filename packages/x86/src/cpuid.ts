@@ -25,6 +25,9 @@ const LEAF1_ECX: Record<string, number> = {
 /** FPU TSC MSR CX8 CMOV CLFSH FXSR SSE SSE2, and MMX once it is there. */
 const LEAF1_EDX: readonly number[] = [0, 4, 5, 8, 15, 19, 24, 25, 26];
 
+/** AMD repeats the first leaf's; then SYSCALL, NX, MMX extensions (SSE has them), RDTSCP, long mode. */
+const EXTENDED_EDX: readonly number[] = [0, 4, 5, 8, 15, 23, 24, 11, 20, 22, 27, 29];
+
 const bits = (positions: readonly number[]): number =>
   positions.reduce((word, bit) => word | (1 << bit), 0);
 
@@ -48,9 +51,9 @@ export function cpuid(leaf: number, subleaf: number): readonly [number, number, 
     case 7:
       return [0, subleaf === 0 ? leaf7Ebx() : 0, 0, 0];
     case 0x8000_0000:
-      return [0x8000_0008 | 0, 0, 0, 0];
+      return [0x8000_0008 | 0, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
     case 0x8000_0001:
-      return [SIGNATURE, 0, features.has('lahf') ? 1 : 0, bits([11, 20, 27, 29])];
+      return [SIGNATURE, 0, bits(features.has('lahf') ? [0, 8] : [8]), bits(EXTENDED_EDX)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {

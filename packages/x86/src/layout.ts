@@ -24,13 +24,20 @@ export const FLAGS_AUX = 0xb8;
 export const FLAGS_REST = 0xbc;
 
 export const MXCSR_CELL = 0xc0;
-/** x87: control word, status word (TOP included), tag word (abridged: 1 = valid, by physical register), opcode. */
+/** x87: control word, status word (TOP included), tag word (abridged: 1 = valid, by physical register). */
 export const FCW_CELL = 0xc8;
 export const FSW_CELL = 0xca;
 export const FTW_CELL = 0xcc;
-export const FOP_CELL = 0xce;
+/** CS of the last x87 instruction, when it was loaded and not executed (FIP_BY_CODE). */
+export const FCS_CELL = 0xce;
+/**
+ * The last x87 instruction that was no control instruction, as one store notes it: its address in 48 bits, its opcode
+ * in 11, FIP_ON_STACK when its operand is in SS, and FIP_BY_CODE. FDP: its operand's address in 48 bits, the selector above.
+ */
 export const FIP_CELL = 0xd0;
 export const FDP_CELL = 0xd8;
+export const FIP_ON_STACK: bigint = 1n << 59n;
+export const FIP_BY_CODE: bigint = 1n << 63n;
 
 /** XMM registers, 16 bytes each. */
 export const XMM_BASE = 0x100;
@@ -99,6 +106,9 @@ export const FRAME_WRITTEN = 2;
 
 /** Decoded records fill the rest up to `Ram.base`. */
 export const ARENA = 0x3a_0000;
+
+/** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
+export const VECTOR_TRACED_POPF = 0x101;
 
 /** What handlers return. */
 export const EXIT_FUEL = 0;

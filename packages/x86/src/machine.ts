@@ -1,27 +1,33 @@
+import { misaligned } from './alignment.ts';
 import { cpuid } from './cpuid.ts';
 import { assists } from './assist.ts';
 import { Contexts } from './contexts.ts';
 import type { Cpu } from './cpu.ts';
 import {
+  RCX,
+  RSP,
   TRAP_EXCEPTION,
   TRAP_FUEL,
   TRAP_PAGE_FAULT,
   TRAP_SYSCALL,
+  VECTOR_AC,
+  VECTOR_DB,
   VECTOR_GP,
   VECTOR_PF,
   VECTOR_SS,
 } from './cpu.ts';
-import { decode, DECODED, Insn, SEG_FS, SEG_GS, SEG_NONE } from './decode.ts';
+import { decode, DECODED, Insn, SEG_FS, SEG_GS } from './decode.ts';
 import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from './fxsave.ts';
 import { ASSISTS } from './insn/system.ts';
-import { AC, DF, ID, NT, TF } from './ir/flags.ts';
+import { AC, DF, ID, NT, TF, ZF } from './ir/flags.ts';
 import * as L from './layout.ts';
 import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
+import { isX87 } from './opcodes.ts';
 import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
 import { fingerprint } from './tier0/handlers.ts';
 import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
-import { MAX_BLOCK, Translator } from './tier0/translate.ts';
+import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
 import { wasm, type WasmModule } from './wasm-api.ts';
 
@@ -187,11 +193,11 @@ export class Machine implements Cpu {
   }
 
   fxsave(to: Uint8Array): void {
-    fxsaveImage(this.ram, to.subarray(0, FXSAVE_SIZE));
+    fxsaveImage(this.ram, to.subarray(0, FXSAVE_SIZE), true);
   }
 
   fxrstor(from: Uint8Array): void {
-    fxrstorImage(this.ram, from, true);
+    fxrstorImage(this.ram, from, true, true);
   }
 
   // ---- translation caches
@@ -221,6 +227,7 @@ export class Machine implements Cpu {
   // ---- execution
 
   run(fuel: number): number {
+    if (this.ram.u32[L.FLAGS_REST >> 2]! & (TF | AC)) return this.#runTraced(fuel);
     if (fuel === 1) return this.#step();
     this.#pages.reclaim();
     if (this.#jit) return this.#runSliced(fuel, this.#jit);
@@ -232,6 +239,63 @@ export class Machine implements Cpu {
       if (trap >= 0) return trap;
       if (left <= 0) return TRAP_FUEL;
     }
+  }
+
+  /** With TF, a trap after one instruction; with AC, instructions whose accesses are looked at first. */
+  #runTraced(fuel: number): number {
+    for (let left = fuel; left > 0; left--) {
+      const rest = this.ram.u32[L.FLAGS_REST >> 2]!;
+      if ((rest & (TF | AC)) === 0) return left === fuel ? this.run(fuel) : TRAP_FUEL;
+      if (rest & AC && this.#decodeHere() && misaligned(this, this.#insn)) {
+        this.vector = VECTOR_AC;
+        this.errorCode = 0;
+        return TRAP_EXCEPTION;
+      }
+      const trap = rest & TF ? this.#stepIteration() : this.#step();
+      if (trap !== TRAP_FUEL) return trap;
+      if (rest & TF) {
+        this.vector = VECTOR_DB;
+        this.errorCode = 0;
+        return TRAP_EXCEPTION;
+      }
+    }
+    return TRAP_FUEL;
+  }
+
+  /** One instruction, or one iteration of a repeated string instruction. */
+  #stepIteration(): number {
+    const { rip, gpr } = this;
+    const insn = this.#insn;
+    const repeated = this.#decodeHere() && insn.row.rep && insn.rep !== 0;
+    const { address32, rep, row } = insn;
+    const before = gpr[RCX]!;
+    const count = address32 ? before & 0xffff_ffffn : before;
+    if (!repeated || count < 2n) return this.#step();
+    gpr[RCX] = 1n;
+    const trap = this.#step();
+    if (trap !== TRAP_FUEL) {
+      gpr[RCX] = before;
+      return trap;
+    }
+    gpr[RCX] = count - 1n;
+    const zero = (this.rflags & ZF) !== 0;
+    if (row.writesSometimes === 0 || zero === (rep === 1)) this.rip = rip;
+    return trap;
+  }
+
+  /** POPF that sets TF or AC: `run` looks at the flags anew. */
+  #popf(): number {
+    if (!this.#decodeHere()) return this.#fault();
+    const { length, opsize } = this.#insn;
+    const bytes = new Uint8Array(opsize / 8);
+    if (!this.copyIn(this.gpr[RSP]!, bytes)) return this.#fault();
+    const word = bytes[0]! | (bytes[1]! << 8) | ((bytes[2] ?? 0) << 16);
+    const kept = opsize === 16 ? this.rflags & ~0xffff : 0;
+    this.rflags = kept | word;
+    this.gpr[RSP] = this.gpr[RSP]! + BigInt(bytes.length);
+    this.rip += length;
+    this.retired++;
+    return TRAP_FUEL;
   }
 
   /** As {@link run}, stopping at times to see what is hot; the stops do not show in what is executed. */
@@ -351,6 +415,7 @@ export class Machine implements Cpu {
       this.faultAddress = this.#pair(L.FAULT_ADDRESS);
       return TRAP_PAGE_FAULT;
     }
+    if (this.vector === L.VECTOR_TRACED_POPF) return this.#popf();
     if (this.vector === NON_CANONICAL) this.vector = this.#usesStack() ? VECTOR_SS : VECTOR_GP;
     return TRAP_EXCEPTION;
   }
@@ -364,7 +429,7 @@ export class Machine implements Cpu {
     const isOperand =
       !insn.isReg && BigInt.asUintN(64, fault - this.effectiveAddress(insn)) < LARGEST_OPERAND;
     if (STACK_OPERATIONS.has(insn.row.sem) && !isOperand) return true;
-    return !insn.isReg && insn.segment === SEG_NONE && (insn.base === 4 || insn.base === 5);
+    return onStack(insn);
   }
 
   /** Decodes the instruction at RIP, which has been executed before. */
@@ -467,9 +532,18 @@ export class Machine implements Cpu {
       this.errorCode = 0;
       return TRAP_EXCEPTION;
     }
+    if (isX87(insn.row)) this.#noteX87(insn);
     this.rip += insn.length;
     this.retired++;
     return -1;
+  }
+
+  /** What the handlers of tier 0 and tier 1 note by themselves. */
+  #noteX87(insn: Insn): void {
+    this.ram.u64[L.FIP_CELL >> 3] = x87Place(insn, this.rip);
+    if (insn.isReg) return;
+    const selector = onStack(insn) ? 0x2bn : 0n;
+    this.ram.u64[L.FDP_CELL >> 3] = BigInt.asUintN(48, this.effectiveAddress(insn)) | (selector << 48n); // prettier-ignore
   }
 
   // ---- memory for assists

@@ -585,6 +585,12 @@ function parseRow(line: string, id: number): Row {
   };
 }
 
+const X87_CONTROL = /^(f(ninit|nclex|ldcw|nst(cw|sw.*|env)|ldenv|nsave|rstor|wait)|nop)$/;
+
+/** An x87 instruction whose place and operand are noted (SDM vol. 1, 8.1.8): any but the control instructions. */
+export const isX87 = ({ map, opcode, sem }: Row): boolean =>
+  map === 0 && opcode >> 3 === 0x1b && !X87_CONTROL.test(sem);
+
 function parseTable(text: string): Row[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map(parseRow);

@@ -20,6 +20,7 @@ test('random bytes as code never leave the machine', () => {
       cpu.gpr[r] = random.chance(2) ? BigInt(DATA + random.below(65536)) : random.u64();
     cpu.gpr[4] = BigInt(STACK_TOP - 2048 - random.below(64));
     cpu.rip = at;
+    cpu.rflags = 0x202;
     for (let runs = 0; runs < 20; runs++) {
       const trap = cpu.run(random.chance(4) ? 1 : 500);
       traps[trap]!++;

@@ -3,7 +3,7 @@ import { RAX, RCX, RSP, R11, VECTOR_BP, VECTOR_DB, VECTOR_GP, VECTOR_UD } from '
 import { AC, CF, DF, ID, NT, TF } from '../ir/flags.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
-import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST } from '../layout.ts';
+import { EXIT_SYSCALL, EXIT_TRAP, FLAGS_REST, VECTOR_TRACED_POPF } from '../layout.ts';
 import { Builder as B } from '../ir/builder.ts';
 import type { Semantics } from './semantics.ts';
 
@@ -76,6 +76,9 @@ const pushf: Semantics = (b) => {
 const popf: Semantics = (b) => {
   const top = b.reg(RSP, 64);
   const word = b.wrap(b.read(B.loadOf(b.width), top));
+  // The run loop carries on in single steps: nothing has happened yet.
+  const open = b.width === 16 ? TF : TF | AC;
+  b.if(b.and(word, b.i32(open)), () => b.raise(VECTOR_TRACED_POPF));
   b.setReg(RSP, 64, b.add(top, b.i64(b.width / 8)));
   const mask = b.width === 16 ? POPF_REST & 0xffff : POPF_REST;
   const kept = b.and(b.cell(FLAGS_REST, 'i32.load'), b.i32(~mask));

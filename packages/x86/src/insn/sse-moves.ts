@@ -48,7 +48,7 @@ function mask(op: string): Semantics {
   return (b, [dst, src]) => b.set(dst!, b.op(op, b.get(src!)));
 }
 
-/** Writes the bytes whose mask has its top bit set, without touching the others' pages. */
+/** Writes the bytes whose mask has its top bit set, or none if one of them faults, without touching the others' pages. */
 const maskmov: Semantics = (b, [value, select]) => {
   const va = b.add(b.pointer(RDI), b.target.readGpr(b, SLOT_ZERO, 64));
   if (value!.kind !== 'xmm' && value!.kind !== 'mmx')
@@ -57,7 +57,10 @@ const maskmov: Semantics = (b, [value, select]) => {
   const bits = b.op('i8x16.bitmask', chosen);
   const left = b.var(bits);
   const from = b.target.vectorAddress(b, value!.kind, value!.slot);
-  b.if(bits, () =>
+  b.if(bits, () => {
+    const last = b.sub(b.i32(31), b.op('i32.clz', bits));
+    for (const lane of [b.op('i32.ctz', bits), last])
+      b.target.translate(b, b.add(va, b.extendU(lane)), 1, true);
     b.loop(() => {
       const lane = b.op('i32.ctz', b.value(left));
       const byte: Node = b.load('i32.load8_u', b.add(from, lane));
@@ -65,8 +68,8 @@ const maskmov: Semantics = (b, [value, select]) => {
       const rest = b.and(b.value(left), b.sub(b.value(left), b.i32(1)));
       b.assign(left, rest);
       return b.value(left);
-    }),
-  );
+    });
+  });
 };
 
 /** #GP for a misaligned 16-byte address, for what does not go through an operand. */

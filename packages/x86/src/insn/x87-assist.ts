@@ -4,6 +4,7 @@
  */
 import { VECTOR_MF } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
+import { lastX87, putWords, setLastX87 } from '../fxsave.ts';
 import * as L from '../layout.ts';
 import type { Machine } from '../machine.ts';
 import {
@@ -149,8 +150,9 @@ class Unit {
     let top = bitLength(x.significand) - 1 + x.exponent + 0x3fff;
     let drop = bitLength(x.significand) - 64;
     const open = ~this.fcw;
+    const tiny = top < 1 && !this.#becomesNormal(x, top);
     if (top < 1) {
-      if (open & UE) {
+      if (tiny && open & UE) {
         this.flags |= UE;
         top += 24576;
         if (top < 1) {
@@ -166,7 +168,7 @@ class Unit {
       const half = 1n << BigInt(drop - 1);
       const nearest = lost > half || (lost === half && (m & 1n) === 1n);
       const up = [nearest, x.negative, !x.negative, false][this.rc]!;
-      this.flags |= PE | (denormal ? UE : 0) | (up ? C1 : 0);
+      this.flags |= PE | (tiny ? UE : 0) | (up ? C1 : 0);
       if (up) m += 1n;
     }
     let e = denormal ? 1 : top;
@@ -176,6 +178,21 @@ class Unit {
     }
     if (e > 0x7ffe) return this.#overflow(x.negative, m, e, open);
     return withSign({ word: m & TOP_BIT ? e : 0, m }, x.negative);
+  }
+
+  /** Whether a number just below the normal ones would be rounded up to one with 64 bits (tininess is seen after rounding). */
+  #becomesNormal({ negative, significand }: Exact, top: number): boolean {
+    const drop = bitLength(significand) - 64;
+    if (top !== 0 || drop <= 0) return false;
+    const m = scale(significand, -drop);
+    const lost = significand - scale(m, drop);
+    const up = [
+      lost >= 1n << BigInt(drop - 1),
+      negative && lost > 0n,
+      !negative && lost > 0n,
+      false,
+    ][this.rc]!;
+    return up && m === 0xffff_ffff_ffff_ffffn;
   }
 
   #overflow(negative: boolean, m: bigint, e: number, open: number): Raw {
@@ -332,12 +349,18 @@ const fscale: Function2 = (u, x, y) => {
   return u.round({ ...a, exponent: a.exponent + (negative ? -by : by) });
 };
 
+/** Arguments out of the function's range: what comes is not defined (AMD's processors leave them, inexactly). */
+function outside(u: Unit, x: Raw): Raw {
+  u.flags |= PE;
+  return x;
+}
+
 const f2xm1 = (u: Unit, x: Raw): Raw | undefined => {
   if (isZero(x)) return x;
   if (isInf(x)) return isNegative(x) ? { word: 0xbfff, m: TOP_BIT } : x;
   const a = exact(x);
   const top = bitLength(a.significand) + a.exponent;
-  if (top > 1 || (top === 1 && x.m !== TOP_BIT)) return x; // outside [-1, 1]: undefined
+  if (top > 1 || (top === 1 && x.m !== TOP_BIT)) return outside(u, x);
   if (top < -66) return u.round(times(a, LN2_TOP));
   return u.round(fromFixed(exp2m1(toFixed(a))));
 };
@@ -370,7 +393,10 @@ const fyl2x: Function2 = (u, x, y) => {
   const bits = bitLength(exact(x).significand) - 1;
   const power = exact(x).significand === 1n << BigInt(bits);
   const log = power ? { negative: bits + exact(x).exponent < 0, significand: BigInt(Math.abs(bits + exact(x).exponent)), exponent: 0 } : fromFixed(l); // prettier-ignore
-  return u.round(times(exact(y), log));
+  // Inexact even where it is not.
+  const result = u.round(times(exact(y), log));
+  u.flags |= PE | (isDenormal(result) ? UE : 0);
+  return result;
 };
 
 const fyl2xp1: Function2 = (u, x, y) => {
@@ -383,7 +409,7 @@ const fyl2xp1: Function2 = (u, x, y) => {
   if (isZero(y)) return withSign(ZERO, isNegative(x) !== isNegative(y));
   const a = exact(x);
   const top = bitLength(a.significand) + a.exponent;
-  if (top > 0 && isNegative(x)) return withSign(x, isNegative(x)); // below -1: undefined
+  if (top > 0 && isNegative(x)) return outside(u, x);
   const log = top < -66 ? times(a, LOG2E_TOP) : top > -1 ? fromFixed(log2(plusOne(a))) : fromFixed(log2p1(toFixed(a))); // prettier-ignore
   return u.round(times(exact(y), log));
 };
@@ -457,8 +483,8 @@ function nearly(x: Raw, more: boolean): Exact {
   const a = exact(x);
   return {
     ...a,
-    significand: (a.significand << 64n) + (more ? 1n : -1n),
-    exponent: a.exponent - 64,
+    significand: (a.significand << 130n) + (more ? 1n : -1n),
+    exponent: a.exponent - 130,
   };
 }
 
@@ -606,30 +632,25 @@ function environment(machine: Machine, wide: boolean): Uint8Array {
   const { u16, u32 } = machine.ram;
   const bytes = new Uint8Array(wide ? 28 : 14);
   const view = new DataView(bytes.buffer);
-  const fields = [u16[L.FCW_CELL >> 1]!, u16[L.FSW_CELL >> 1]!, fullTags(machine), u32[L.FIP_CELL >> 2]!, 0, u32[L.FDP_CELL >> 2]!, 0]; // prettier-ignore
+  const last = lastX87(machine.ram);
+  const fields = [u16[L.FCW_CELL >> 1]!, u16[L.FSW_CELL >> 1]!, fullTags(machine), u32[L.FIP_CELL >> 2]!, last.fcs, u32[L.FDP_CELL >> 2]!, last.fds]; // prettier-ignore
   fields.forEach((value, i) => {
     if (wide) view.setUint32(i * 4, i < 3 || i === 6 ? (0xffff_0000 | value) >>> 0 : value, true);
     else view.setUint16(i * 2, value & 0xffff, true);
   });
-  if (wide) view.setUint32(16, u16[L.FOP_CELL >> 1]! << 16, true);
+  if (wide) view.setUint16(18, last.fop, true);
   return bytes;
 }
 
 function takeEnvironment(machine: Machine, bytes: Uint8Array, wide: boolean): void {
   const view = new DataView(bytes.buffer);
   const field = (i: number): number => view.getUint16(i * (wide ? 4 : 2), true);
-  const { u16, u8, u32 } = machine.ram;
-  const control = (field(0) & 0x1f3f) | 0x40;
-  u16[L.FCW_CELL >> 1] = control;
-  const open = field(1) & 0x3f & ~control;
-  u16[L.FSW_CELL >> 1] = (field(1) & 0x7f7f) | (open ? 0x8080 : 0);
+  putWords(machine.ram, field(0), field(1));
   let valid = 0;
   for (let n = 0; n < 8; n++) if (((field(2) >> (n * 2)) & 3) !== 3) valid |= 1 << n;
-  u8[L.FTW_CELL] = valid;
-  if (!wide) return;
-  u32[L.FIP_CELL >> 2] = view.getUint32(12, true);
-  u32[L.FDP_CELL >> 2] = view.getUint32(20, true);
-  u16[L.FOP_CELL >> 1] = view.getUint16(18, true) & 0x7ff;
+  machine.ram.u8[L.FTW_CELL] = valid;
+  const pointer = (i: number): bigint => BigInt(wide ? view.getUint32(i * 4, true) : field(i));
+  setLastX87(machine.ram, { fip: pointer(3), fcs: field(4), fop: wide ? view.getUint16(18, true) : 0, fdp: pointer(5), fds: field(6) }); // prettier-ignore
 }
 
 const pending = (machine: Machine): boolean => (machine.ram.u16[L.FSW_CELL >> 1]! & 0x80) !== 0;
@@ -668,7 +689,7 @@ function fnsave(machine: Machine, insn: Insn): Result {
   u16[L.FCW_CELL >> 1] = 0x37f;
   u16[L.FSW_CELL >> 1] = 0;
   u8[L.FTW_CELL] = 0;
-  u16[L.FOP_CELL >> 1] = 0;
+  u16[L.FCS_CELL >> 1] = 0;
   u64[L.FIP_CELL >> 3] = 0n;
   u64[L.FDP_CELL >> 3] = 0n;
   return undefined;

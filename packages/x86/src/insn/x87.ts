@@ -209,7 +209,7 @@ const fninit: Semantics = (b) => {
   setTags(b, b.i32(0));
   b.store('i64.store', b.i32(L.FIP_CELL), b.i64(0));
   b.store('i64.store', b.i32(L.FDP_CELL), b.i64(0));
-  b.store('i32.store16', b.i32(L.FOP_CELL), b.i32(0));
+  b.store('i32.store16', b.i32(L.FCS_CELL), b.i32(0));
 };
 
 const fnclex: Semantics = (b) => setFsw(b, b.and(fsw(b), b.i32(0x7f00)));
@@ -239,9 +239,26 @@ const OPS = [
   ['fdivr', OP_DIV, true],
 ] as const;
 
+/** SS of Linux's user processes. */
+const USER_SS = 0x2bn;
+
+/** Notes the instruction and its operand's address once nothing can stop it (FIP, FOP, FDP). */
+const noted =
+  (meaning: Semantics): Semantics =>
+  (b, o) => {
+    meaning(b, o);
+    const place = b.target.x87Place(b);
+    b.store('i64.store', b.i32(L.FIP_CELL), place);
+    if (!o.some((operand) => operand?.kind === 'mem')) return;
+    const onStack = b.and(place, b.i64(L.FIP_ON_STACK));
+    const selector = b.mul(b.shrU(onStack, b.i64(59)), b.i64(USER_SS << 48n));
+    const address = b.and(b.address(), b.i64((1n << 48n) - 1n));
+    b.store('i64.store', b.i32(L.FDP_CELL), b.or(address, selector));
+  };
+
 const KINDS: readonly Kind[] = ['m16', 'i32', 'i64', 'm32', 'm64'];
 
-export const x87: Record<string, Semantics> = {
+const computing: Record<string, Semantics> = {
   ...Object.fromEntries(
     OPS.flatMap(([name, op, reverse]): [string, Semantics][] => [
       [`${name}_st`, registerArith(op, reverse, false, false)],
@@ -304,6 +321,10 @@ export const x87: Record<string, Semantics> = {
   ffree: ffree(false),
   ffreep: ffree(true),
   fnop: checkPending,
+};
+
+export const x87: Record<string, Semantics> = {
+  ...Object.fromEntries(Object.entries(computing).map(([name, s]) => [name, noted(s)])),
   fninit,
   fnclex,
   fldcw,

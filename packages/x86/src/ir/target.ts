@@ -33,6 +33,8 @@ export interface Target {
   address(b: Builder): Node;
   /** Address of the following instruction. */
   nextIp(b: Builder): Node;
+  /** What FIP_CELL holds when this was the last x87 instruction. */
+  x87Place(b: Builder): Node;
   /** Physical address of `size` bytes, or leaves with the fault. Straddling operands come back assembled in BOUNCE. */
   translate(b: Builder, va: Node, size: number, write: boolean): Node;
   /** Completes a store of more than one byte to an address that `translate` gave. */

@@ -8,9 +8,10 @@
  *     +5  u8   instructions of the block up to and including this one
  *     +6  u16  offset of the instruction in its page (12 bits), scale (2 bits) above it
  *     +8  i64  displacement            (memory forms)
- *         i64  immediate, or the address of the next instruction
+ *         i64  immediate, or the address of the next instruction, or what FIP_CELL is to hold
  *         u32  record of the branch target, u32 of the next block   (branches)
  */
+import { isX87 } from '../opcodes.ts';
 import { RESERVED, shapeOf, type Shape } from './handlers.ts';
 
 export const REC_REG = 2;
@@ -47,17 +48,20 @@ export interface Layout {
   readonly size: number;
   readonly hasImmediate: boolean;
   readonly hasNextIp: boolean;
+  readonly hasX87Place: boolean;
   readonly hasLinks: boolean;
 }
 
 export function layoutOf(shape: Shape): Layout {
   const { row, form, fused } = shape;
   const hasNextIp = NEXT_IP.has(row.sem);
+  const hasX87Place = isX87(row);
   const hasImmediate = row.operands.some((o) => o.code === 'I');
   const hasLinks = fused !== undefined || row.operands.some((o) => o.code === 'J');
   const immediate = form === 'reg' ? 8 : 16;
-  const links = immediate + (hasImmediate || hasNextIp ? 8 : 0);
-  return { immediate, links, size: links + (hasLinks ? 8 : 0), hasImmediate, hasNextIp, hasLinks };
+  const links = immediate + (hasImmediate || hasNextIp || hasX87Place ? 8 : 0);
+  const size = links + (hasLinks ? 8 : 0);
+  return { immediate, links, size, hasImmediate, hasNextIp, hasX87Place, hasLinks };
 }
 
 const layouts: (Layout | undefined)[] = [];

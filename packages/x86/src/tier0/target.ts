@@ -257,6 +257,10 @@ export class Tier0Target implements Target {
     return this.#field(b, 'i64.load', this.#layout!.immediate);
   }
 
+  x87Place(b: Builder): Node {
+    return this.#field(b, 'i64.load', this.#layout!.immediate);
+  }
+
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
     const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
     const page = b.and(last, b.i64(-4096));

@@ -10,7 +10,7 @@ import {
   SEG_GS,
   SEG_NONE,
 } from '../decode.ts';
-import { SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
+import { FIP_BY_CODE, FIP_ON_STACK, SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
 import type { OperandSpec } from '../opcodes.ts';
 import type { CodePage, CodePages } from './code-pages.ts';
 import { fusedNumber, handlerNumber, pairNumber, rowHandlers, type Form } from './handlers.ts';
@@ -212,6 +212,12 @@ export class Translator {
     );
     if (form !== 'reg') this.#pair(at + 8, disp, dispHigh);
     if (layout.hasNextIp) this.#address(at + layout.immediate, nextIp);
+    else if (layout.hasX87Place)
+      this.#view.setBigUint64(
+        at + layout.immediate,
+        x87Place(insn, page.va + this.#offsets[i]!),
+        true,
+      );
     else if (layout.hasImmediate)
       this.#pair(at + layout.immediate, insn.imm | (insn.imm2 << 16), insn.immHigh);
     this.#at = at + layout.size;
@@ -309,6 +315,21 @@ export class Translator {
   targetOf(stub: number): number {
     return this.#view.getUint32(stub + 8, true) + this.#view.getInt32(stub + 12, true) * 2 ** 32;
   }
+}
+
+/** Whether the memory operand is in SS by default: based on RSP or RBP. */
+export const onStack = ({ isReg, segment, base }: Insn): boolean =>
+  !isReg && segment === SEG_NONE && (base === 4 || base === 5);
+
+/** FIP_CELL after an x87 instruction at an address. */
+export function x87Place(insn: Insn, va: number): bigint {
+  const opcode = BigInt(((insn.row.opcode & 7) << 8) | insn.modrm);
+  return (
+    FIP_BY_CODE |
+    (onStack(insn) ? FIP_ON_STACK : 0n) |
+    (opcode << 48n) |
+    BigInt.asUintN(48, BigInt(va))
+  );
 }
 
 /** Byte offset, in its file, of the register in ModRM.reg or the opcode. */

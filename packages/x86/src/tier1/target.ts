@@ -21,7 +21,7 @@ import {
 } from '../layout.ts';
 import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
 import { MICRO_RESYNC } from '../tier0/record.ts';
-import { regSlot, rmSlot, SEGMENT_SLOT } from '../tier0/translate.ts';
+import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import { DISPATCH, TO_LOOKUP, type Frame, type Kept } from './frame.ts';
 import type { Block, Region } from './region.ts';
 
@@ -184,6 +184,11 @@ export class Tier1Target implements Target {
 
   nextIp(b: Builder): Node {
     return this.#va(b, this.#block.offsets[this.#index + 1]!);
+  }
+
+  x87Place(b: Builder): Node {
+    const va = this.#region.page.va + this.#block.offsets[this.#index]!;
+    return b.i64(x87Place(this.#insn, va));
   }
 
   // ---- memory

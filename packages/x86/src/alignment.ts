@@ -1,0 +1,94 @@
+/** Alignment checking (SDM vol. 3, 6.15, #AC): what an instruction is about to access while RFLAGS.AC is set. */
+import { RBP, RCX, RDI, RSI, RSP } from './cpu.ts';
+import type { Insn } from './decode.ts';
+import { rowHandlers } from './tier0/handlers.ts';
+import { operandsOf } from './tier0/operands.ts';
+
+/** An address and the alignment that it needs, both for `address & (alignment - 1)`. */
+type Access = readonly [address: bigint, alignment: number];
+
+/** What is needed of the machine. */
+interface Registers {
+  readonly gpr: BigUint64Array;
+  effectiveAddress(insn: Insn): bigint;
+}
+
+/** Alignment of memory operands that have no size in the table. */
+const UNSIZED: Readonly<Record<string, number>> = {
+  fld_m80: 8,
+  fstp_m80: 8,
+  fbld: 8,
+  fbstp: 8,
+  cmpxchg8b: 8,
+  fxsave: 4,
+  fxrstor: 4,
+};
+/** The x87 environment: of words or of doublewords. */
+const ENVIRONMENT = /^(f(nst|ld)env|fnsave|frstor)$/;
+
+function* accesses(machine: Registers, insn: Insn): Generator<Access> {
+  const { row, opsize } = insn;
+  const { gpr } = machine;
+  const bytes = opsize / 8;
+  switch (row.sem) {
+    case 'push':
+    case 'pushf':
+    case 'push_segment':
+      yield [gpr[RSP]! - BigInt(bytes), bytes];
+      break;
+    case 'call':
+    case 'call_indirect':
+      yield [gpr[RSP]! - 8n, 8];
+      break;
+    case 'pop':
+    case 'popf':
+    case 'ret':
+    case 'pop_segment':
+      yield [gpr[RSP]!, bytes];
+      break;
+    case 'leave':
+      yield [gpr[RBP]!, bytes];
+      break;
+    case 'maskmovdqu':
+    case 'mmx_maskmov':
+      yield [gpr[RDI]!, 8];
+      break;
+    case 'lea':
+    case 'nop':
+    case 'ud':
+      return;
+  }
+  const counter = insn.address32 ? gpr[RCX]! & 0xffff_ffffn : gpr[RCX]!;
+  if (row.rep && insn.rep !== 0 && counter === 0n) return;
+  for (const spec of row.operands) {
+    const size = spec.size === 'b' ? 1 : bytes;
+    if (spec.code === 'X') yield [gpr[RSI]!, size];
+    if (spec.code === 'Y') yield [gpr[RDI]!, size];
+  }
+  const size = insn.isReg ? 0 : memorySize(insn);
+  if (size > 1) yield [machine.effectiveAddress(insn), size];
+}
+
+/** Alignment of the memory operand. Where 16 bytes must be aligned in any case, that is #GP and comes first. */
+function memorySize({ row, opsize }: Insn): number {
+  if (ENVIRONMENT.test(row.sem)) return opsize === 16 ? 2 : 4;
+  const { widths } = rowHandlers[row.id]!;
+  const width = widths.includes(opsize) ? opsize : widths[0]!;
+  const memory = operandsOf(row.operands, width, false).find((o) => o?.kind === 'mem');
+  // CMPXCHG16B has #GP of its own.
+  if (row.sem === 'cmpxchg8b' && opsize === 64) return 0;
+  if (UNSIZED[row.sem] !== undefined) return UNSIZED[row.sem]!;
+  if (memory?.kind !== 'mem' || memory.aligned) return 0;
+  return memory.size === 80 ? 8 : memory.size / 8;
+}
+
+const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
+
+/** Whether an instruction accesses something misaligned: reported before page faults, but behind bad addresses. */
+export function misaligned(machine: Registers, insn: Insn): boolean {
+  for (const [address, alignment] of accesses(machine, insn)) {
+    if (!canonical(address)) return false;
+    if (alignment > 1 && address & BigInt(alignment - 1)) return true;
+  }
+  return false;
+}
