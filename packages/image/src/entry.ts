@@ -1,7 +1,8 @@
+import type { HostLayer } from '@vitrine/kernel/include/host.ts';
 import type { InitramfsEntry } from '@vitrine/kernel/init/initramfs.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '@vitrine/uapi/stat.ts';
 
-export type { LazyBytes } from '@vitrine/kernel/fs/tmpfs/backing.ts';
+export type { LazyBytes } from '@vitrine/kernel/include/lazy.ts';
 
 /** One file of a root file system: what the kernel unpacks at boot. */
 export type RootEntry = InitramfsEntry;
@@ -14,10 +15,23 @@ export interface ImageConfig {
   readonly workdir: string;
   /** As `docker run -u` takes it; '' is root. */
   readonly user: string;
+  /** What `docker stop` would send. */
+  readonly stopSignal?: string;
+  /** `80/tcp`: said, not opened. */
+  readonly exposedPorts?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A layer of an image, under its digest. */
+export interface ImageLayer {
+  readonly id: string;
+  readonly layer: HostLayer;
 }
 
 export interface Image {
   readonly entries: readonly RootEntry[];
+  /** Lowest first: the root file system is an overlay of these, and `entries` is empty. */
+  readonly layers?: readonly ImageLayer[];
   readonly config: ImageConfig;
 }
 

@@ -139,6 +139,7 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     const volumes = Object.entries(options.volumes ?? {});
     if (volumes.length > 0) grant(host, platform, volumes);
+    offerLayers(host, platform, image);
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
     const cpus = options.cpus ?? 1;
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
@@ -150,6 +151,7 @@ export class LinuxMachine {
         cpu,
         cpus,
         initramfs: image.entries,
+        ...(image.layers === undefined ? {} : { layers: image.layers.map(({ id }) => id) }),
         ...(options.hostname === undefined ? {} : { hostname: toByteString(options.hostname) }),
         ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
       }),
@@ -311,6 +313,7 @@ export class LinuxMachine {
     ]);
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
+    offerLayers(host, platform, image);
     const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module, jit: options.jit }) });
     const machine = new LinuxMachine(kernel, image, platform);
     machine.#kick();
@@ -439,6 +442,12 @@ function grant(
     volumes.map(([at, volume]) => [toByteString(at), open(volume.host, volume.readonly === true)]),
   );
   host.directory = (name) => granted.get(name);
+}
+
+/** The image's layers under their digests; a snapshot may name others of this host's store. */
+function offerLayers(host: Host, platform: Platform, image: Image): void {
+  const layers = new Map(image.layers?.map(({ id, layer }) => [id, layer]));
+  host.layer = (id) => layers.get(id) ?? platform.layer?.(id);
 }
 
 function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {

@@ -1,4 +1,4 @@
-import type { Host, HostDirectory } from '@vitrine/kernel/include/host.ts';
+import type { Host, HostDirectory, HostLayer } from '@vitrine/kernel/include/host.ts';
 import type { Image } from '@vitrine/image';
 
 /** What the surroundings of the SDK offer: Node, a browser, or a test. */
@@ -15,6 +15,8 @@ export interface Platform {
   hold(): () => void;
   /** The processor's interpreter, compiled; the same module every time. */
   processor(): Promise<WebAssembly.Module>;
+  /** A layer that this host's image store has, by its digest. */
+  layer?(id: string): HostLayer | undefined;
   /** The image of that name; without a name, the embedded one. */
   image(name: string | undefined): Promise<Image>;
 }

@@ -30,6 +30,7 @@ import type { File } from './file.ts';
 import type { FileLockContext } from './locks.ts';
 import type { Mount } from './mount.ts';
 import { fsnotify_inoderemove } from './fsnotify.ts';
+import type { LazyBytes } from '../include/lazy.ts';
 import type { InotifyWatch } from './fsnotify_watch.ts';
 import type { Pipe } from './pipe.ts';
 import type { SuperBlock } from './super.ts';
@@ -108,6 +109,11 @@ export class Inode implements PageOwner {
   /** Takes over another file's content without copying it. @returns false when it cannot (remap_file_range) */
   remap_file(_from: Inode): boolean {
     return false;
+  }
+
+  /** The whole content without the page cache, fetched when it is needed; null where there is no such way. */
+  lazy_bytes(): LazyBytes | null {
+    return null;
   }
 
   /** st_dev. */

@@ -19,6 +19,16 @@ export interface Host {
   advance?(instructions: number, calls: number): void;
   /** The folder granted under that name, if any. */
   directory?: (name: string) => HostDirectory | undefined;
+  /** The layer of an image offered under that name, if any. */
+  layer?: (name: string) => HostLayer | undefined;
+}
+
+/** A read-only layer of an image (fs/layerfs), the same for all machines of the host. */
+export interface HostLayer {
+  /** As fs/layerfs/format.ts describes it. */
+  readonly index: Uint8Array;
+  /** Fills `into` with the bytes of the layer's archive at `position`. @returns bytes read */
+  read(into: Uint8Array, position: number): number;
 }
 
 /** What stat tells of a file in a folder of the host's; times in milliseconds. */

@@ -15,6 +15,7 @@ import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';
 import { ProcType } from '../fs/proc/root.ts';
 import { HostfsType } from '../fs/hostfs/hostfs.ts';
+import { LayerfsType } from '../fs/layerfs/super.ts';
 import { OvlType } from '../fs/overlayfs/super.ts';
 import { SysfsType } from '../fs/sysfs/sysfs.ts';
 import { RamfsType, TmpfsType } from '../fs/tmpfs/super.ts';
@@ -31,6 +32,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs.register_filesystem(new SysfsType());
   kernel.vfs.register_filesystem(new HostfsType());
   kernel.vfs.register_filesystem(new OvlType());
+  kernel.vfs.register_filesystem(new LayerfsType());
   pseudo_init(kernel);
   devtmpfs_init(kernel);
   chr_dev_init(kernel);

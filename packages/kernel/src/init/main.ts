@@ -25,7 +25,7 @@ import { Uts } from '../kernel/uts.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';
 import { type InitramfsEntry, populate_rootfs } from './initramfs.ts';
-import { mount_pseudo } from './mounts.ts';
+import { mount_layers, mount_pseudo } from './mounts.ts';
 import { make_kthreadd } from './kthread.ts';
 
 /** What a machine is started with. */
@@ -34,6 +34,8 @@ export interface BootOptions {
   readonly cpu: Cpu;
   /** The root file system's files. */
   readonly initramfs: readonly InitramfsEntry[];
+  /** Layers that the host offers, lowest first: the root file system is an overlay of them then. */
+  readonly layers?: readonly string[];
   readonly hostname?: string;
   /** The kernel's command line, for /proc/cmdline. */
   readonly cmdline?: string;
@@ -208,6 +210,7 @@ export function start_kernel(options: BootOptions): Vmlinux {
   const boot = make_kthreadd(kernel, cred);
   mnt_init(boot);
   populate_rootfs(boot, options.initramfs);
+  if (options.layers !== undefined) mount_layers(boot, options.layers);
   boot.fs = init_fs(kernel);
   mount_pseudo(boot);
   kernel.printk(6, `Unpacked initramfs: ${options.initramfs.length} files`);

@@ -5,6 +5,7 @@ import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import { NodeDirectory } from './directory.ts';
+import { loadImage, storedLayer } from './images.ts';
 import type { Platform } from '../platform.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
@@ -52,8 +53,7 @@ export const nodePlatform: Platform = {
   },
   async image(name) {
     if (name === undefined || name === 'busybox') return (embedded ??= busyboxImage(asset('busybox', '../../../image/dist/busybox'))); // prettier-ignore
-    if (!existsSync(name)) throw new Error(`no image ${name}: neither an embedded one (busybox) nor a folder or archive of that name`); // prettier-ignore
-    const { loadRootfs } = await import('./rootfs.ts');
-    return loadRootfs(name);
+    return loadImage(name);
   },
+  layer: (id) => storedLayer(id),
 };

@@ -1,12 +1,7 @@
 import { EIO } from '@vitrine/uapi/errno.ts';
-import { errno } from '../../include/errno.ts';
+import { Errno, errno } from '../../include/errno.ts';
+import type { LazyBytes } from '../../include/lazy.ts';
 import { serializable } from '../../include/serial.ts';
-
-/** Bytes fetched when they are first needed. */
-export interface LazyBytes {
-  readonly size: number;
-  read(): Uint8Array;
-}
 
 /**
  * What a file of the root file system held at boot. A machine touches few of the files it boots with, so the bytes are
@@ -44,17 +39,25 @@ export class Backing {
 
   /** The bytes [from, to). Throws EIO when the place they are in does not give them. */
   range(from: number, to: number): Uint8Array {
-    return this.fetch().subarray(from, Math.min(to, this.size));
+    const end = Math.min(to, this.size);
+    const { source } = this;
+    if (source?.slice !== undefined) return asking(() => source.slice!(from, end));
+    return this.fetch().subarray(from, end);
   }
 
   private fetch(): Uint8Array {
     if (this.bytes !== null) return this.bytes;
-    try {
-      this.bytes = this.source!.read();
-    } catch (error) {
-      throw errno(EIO, 'the file could not be read from its image: {}', String(error));
-    }
+    this.bytes = asking(() => this.source!.read());
     this.source = null;
     return this.bytes;
+  }
+}
+
+function asking(fetch: () => Uint8Array): Uint8Array {
+  try {
+    return fetch();
+  } catch (error) {
+    if (error instanceof Errno) throw error;
+    throw errno(EIO, 'the file could not be read from its image: {}', String(error));
   }
 }

@@ -32,7 +32,7 @@ import {
   setattr_copy,
 } from '../inode.ts';
 import { DcacheDirFile } from '../readdir.ts';
-import type { Backing } from './backing.ts';
+import { Backing } from './backing.ts';
 import { TmpfsFile } from './file.ts';
 import type { TmpfsSuperBlock } from './super.ts';
 
@@ -96,6 +96,15 @@ export class TmpfsInode extends Inode {
     const before = this.mapping!.pages.size;
     free();
     this.sb.usedBlocks -= before - this.mapping!.pages.size;
+  }
+
+  /** A file of an image's layer is not copied: its bytes are fetched when they are touched, as those of boot are. */
+  override remap_file(from: Inode): boolean {
+    const bytes = from.lazy_bytes();
+    if (bytes === null || this.size !== 0) return false;
+    this.backing = new Backing(bytes);
+    this.size = bytes.size;
+    return true;
   }
 
   truncate(size: number): void {
