@@ -10,6 +10,8 @@ export type { FileStat, MachineFs } from './fs.ts';
 export { LinuxError } from './errors.ts';
 export { type Exit, type Process, shellStatus } from './process.ts';
 export type { InputStream, OutputStream } from './streams.ts';
+export type { ProfileOptions } from './profile/profiler.ts';
+export type { Recording } from './profile/recording.ts';
 export { VirtualHost } from './host/virtual.ts';
 
 /** Boots Linux machines; any number of them, independent of each other. */

@@ -21,6 +21,8 @@ import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
 import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
+import { Profiler, type ProfileOptions } from './profile/profiler.ts';
+import type { Recording } from './profile/recording.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
 import {
@@ -59,6 +61,8 @@ export interface BootOptions {
   init?: boolean;
   /** Compile hot code to WebAssembly (tier 1 of the processor). Off unless asked for. */
   jit?: CpuOptions['jit'];
+  /** Find out where time goes: {@link LinuxMachine.profile} has the result. */
+  profile?: boolean | ProfileOptions;
 }
 
 /** A folder of the host, for a machine. */
@@ -122,6 +126,7 @@ export class LinuxMachine {
   #closed = false;
   #release: (() => void) | null = null;
   #onHalt: (() => void)[] = [];
+  #profiler: Profiler | null = null;
 
   private constructor(kernel: Kernel, image: Image, platform: Platform) {
     this.kernel = kernel;
@@ -158,7 +163,10 @@ export class LinuxMachine {
     );
     for (const [at, volume] of volumes) mountVolume(kernel, at, volume);
     if (options.init !== false) make_init(kernel);
-    return new LinuxMachine(kernel, image, platform);
+    const machine = new LinuxMachine(kernel, image, platform);
+    const { profile } = options;
+    if (profile) machine.#profiler = new Profiler(kernel, profile === true ? {} : profile);
+    return machine;
   }
 
   /**
@@ -268,6 +276,13 @@ export class LinuxMachine {
     return list.toSorted((a, b) => a.pid - b.pid);
   }
 
+  /** What a machine booted with `profile` has found so far: a flame graph's file, a table. */
+  profile(): Recording {
+    if (this.#profiler === null) throw new Error('the machine was not booted with profile: true');
+    this.#profiler.finish();
+    return this.#profiler.recording;
+  }
+
   /** Listens to a tracepoint. @returns a function that stops listening */
   on<K extends keyof TraceEvents>(
     tracepoint: K,
@@ -367,7 +382,9 @@ export class LinuxMachine {
     const { kernel } = this;
     let state: ReturnType<Kernel['run']>;
     try {
+      this.#profiler?.enter();
       state = kernel.run(SLICE);
+      this.#profiler?.leave();
     } catch (error) {
       // A bug of the machine's own must not end its host: the machine stops, as real ones do.
       kernel.halted = {

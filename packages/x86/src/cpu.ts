@@ -81,6 +81,16 @@ export interface Ram {
   readonly u64: BigUint64Array;
 }
 
+/** Work of the processor's own, since it was made. */
+export interface CpuCounters {
+  /** Translations of addresses that no TLB had. */
+  readonly pageWalks: number;
+  /** Decoding into tier 0's records. */
+  readonly translationNs: number;
+  /** Tier 1: generating and compiling WebAssembly on this thread. */
+  readonly compilationNs: number;
+}
+
 export interface Cpu {
   readonly ram: Ram;
   /** The sixteen integer registers, as u64 and as pairs of u32 (low half first). Views of the live register file. */
@@ -103,6 +113,11 @@ export interface Cpu {
   tsc: () => number;
   /** What RDTSCP puts in ECX: IA32_TSC_AUX, which Linux sets to the processor's number. */
   tscAux: number;
+
+  /** Nanoseconds, for measuring translation and compilation; they are not measured without it. */
+  clock: (() => number) | undefined;
+  /** What the processor has done besides executing. */
+  counters(): CpuCounters;
 
   /** Details of the last trap. */
   readonly faultAddress: number;

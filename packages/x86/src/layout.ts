@@ -61,6 +61,8 @@ export const BOUNCE_SPLIT = 0x328;
 export const BOUNCE_SIZE = 0x32c;
 /** Physical size of RAM, for the page walk's check of entries. */
 export const RAM_SIZE_CELL = 0x330;
+/** Page walks so far. */
+export const WALKS_CELL = 0x334;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */

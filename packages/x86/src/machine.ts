@@ -2,7 +2,7 @@ import { misaligned } from './alignment.ts';
 import { cpuid } from './cpuid.ts';
 import { assists } from './assist.ts';
 import { Contexts } from './contexts.ts';
-import type { Cpu } from './cpu.ts';
+import type { Cpu, CpuCounters } from './cpu.ts';
 import {
   RCX,
   RSP,
@@ -81,6 +81,10 @@ export class Machine implements Cpu {
   tsc: () => number = () => this.retired;
   /** What RDTSCP puts in ECX. */
   tscAux = 0;
+
+  clock: (() => number) | undefined;
+  #translationNs = 0;
+  #compilationNs = 0;
 
   readonly #exports: Exports;
   readonly #contexts: Contexts;
@@ -204,6 +208,14 @@ export class Machine implements Cpu {
 
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
     return cpuid(leaf, subleaf);
+  }
+
+  counters(): CpuCounters {
+    return {
+      pageWalks: this.ram.u32[L.WALKS_CELL >> 2]!,
+      translationNs: this.#translationNs,
+      compilationNs: this.#compilationNs,
+    };
   }
 
   invlpg(va: number): void {
@@ -336,7 +348,9 @@ export class Machine implements Cpu {
     const { rip } = this;
     const rec = this.#block(rip);
     const page = rec === 0 ? undefined : this.#pages.ownerOf(rec);
+    const start = this.clock?.() ?? 0;
     if (page) jit.sample(page, rip - page.va, rec);
+    if (this.clock) this.#compilationNs += this.clock() - start;
   }
 
   /** Executes exactly one instruction. */
@@ -470,7 +484,9 @@ export class Machine implements Cpu {
       page = this.#codePage(physical >>> 12, pageVa);
     }
     const source = { page, physical: (physical & ~0xfff) >>> 0, nextPage };
+    const start = this.clock?.() ?? 0;
     const rec = this.#translator.translate(source, offset, limit);
+    if (this.clock) this.#translationNs += this.clock() - start;
     if (rec !== 0 && page.tails.has(offset))
       this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
     return rec;

@@ -31,6 +31,7 @@ import {
   FRAME_FLAGS,
   FRAME_WRITTEN,
   RAM_SIZE_CELL,
+  WALKS_CELL,
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_READ,
@@ -67,6 +68,8 @@ export const walk: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, access) {
+    const walks = b.load('i32.load', b.i32(WALKS_CELL));
+    b.store('i32.store', b.i32(WALKS_CELL), b.add(walks, b.i32(1)));
     const canonical = b.eq(b.shrS(b.shl(va, b.i64(16)), b.i64(16)), va);
     b.if(b.eqz(canonical), () => fail(b, NON_CANONICAL, va, b.i32(0)));
     const write = b.eq(access, b.i32(WRITE));

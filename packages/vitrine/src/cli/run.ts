@@ -37,6 +37,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'rm', help: 'accepted for habit: a machine never outlives its command' },
   { name: 'strace', value: 'FILE', optional: true, help: 'print every system call, to standard error or a file' },
   { name: 'why', value: 'FILE', optional: true, help: 'print the reason of each failed call and each kill' },
+  { name: 'profile', value: 'FILE', help: 'write where time goes, for speedscope, and print a summary at the end' },
   { name: 'help', help: 'print this page' },
 ]; // prettier-ignore
 
@@ -120,6 +121,8 @@ export async function run(args: readonly string[]): Promise<number> {
   if (memory !== undefined) boot.memory = memory;
   const volumes = parsed.options.get('volume');
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
+  const profile = last(parsed, 'profile');
+  if (profile !== undefined) boot.profile = true;
   const machine = await LinuxMachine.boot(nodePlatform, boot);
   if (has('strace'))
     attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!), last(parsed, 'strace') !== '');
@@ -146,7 +149,15 @@ export async function run(args: readonly string[]): Promise<number> {
     await writeAll(2, Buffer.from(`vitrine: ${argv[0]}: ${explain(error)}\n`));
     return error.code === 'ENOENT' ? NOT_FOUND : CANNOT_RUN;
   }
-  return attach(machine, child, tty && has('interactive'));
+  const status = await attach(machine, child, tty && has('interactive'));
+  if (profile !== undefined) await writeProfile(machine, profile, argv.join(' '));
+  return status;
+}
+
+async function writeProfile(machine: LinuxMachine, file: string, name: string): Promise<void> {
+  const recording = machine.profile();
+  writeFileSync(file, JSON.stringify(recording.toSpeedscope(name)));
+  await writeAll(2, Buffer.from(recording.summary()));
 }
 
 const WORDS: Readonly<Record<string, string>> = {
