@@ -29,6 +29,8 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
   cancelOnSet = false;
   cancelled = false;
   settime_flags = 0;
+  /** The point on the wall clock it is set to, null for a time span or another clock. */
+  private wall: bigint | null = null;
   private readonly timer: Timer = new Timer(this);
   private readonly wqh: WaitQueue = new WaitQueue();
 
@@ -51,9 +53,13 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
     return sec * 1e9 + nsec - clock.now();
   }
 
-  /** @param expires on CLOCK_MONOTONIC, 0 disarms */
-  set(expires: number, interval: number): void {
+  /** @param expires on CLOCK_MONOTONIC, 0 disarms; @param wall the point of CLOCK_REALTIME that was meant, null for none */
+  set(expires: number, interval: number, wall: bigint | null): void {
     this.kernel.timers.cancel(this.timer);
+    this.wall = expires === 0 ? null : wall;
+    const timers = (this.kernel.vfs.wallTimers ??= new Set());
+    if (this.wall === null) timers.delete(this);
+    else timers.add(this);
     this.ticks = 0;
     this.cancelled = false;
     this.interval = interval;
@@ -78,10 +84,14 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
     this.wqh.wake(EPOLLIN);
   }
 
-  /** The wall clock was set. */
+  /** The wall clock was set: a point on it is another moment now. */
   clockWasSet(): void {
+    if (this.wall === null) return;
+    const { timers, clock } = this.kernel;
+    if (this.timer.queued) timers.start(this.timer, Math.max(1, clock.now() + Number(this.wall - clock.realtimeNs()))); // prettier-ignore
     if (!this.cancelOnSet) return;
     this.cancelled = true;
+    this.ticks++;
     this.wqh.wake(EPOLLIN);
   }
 
@@ -90,6 +100,7 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
       throw errno(EINVAL, 'a timerfd read takes 8 bytes, the buffer has {}', to.count);
     if (this.cancelled) {
       this.cancelled = false;
+      this.ticks = 0;
       throw errno(
         ECANCELED,
         'the wall clock was set while the timer ran (TFD_TIMER_CANCEL_ON_SET)',
@@ -121,6 +132,7 @@ export class TimerfdFile extends StreamFile implements TimerOwner {
 
   override release(kernel: Kernel): void {
     kernel.timers.cancel(this.timer);
+    kernel.vfs.wallTimers?.delete(this);
   }
 
   override show_fdinfo(): string {

@@ -18,6 +18,7 @@ import { rseq_handle_notify_resume } from '../kernel/rseq.ts';
 import { RandomPool } from '../kernel/random.ts';
 import { SysctlTable } from '../kernel/sysctl.ts';
 import type { Task } from '../kernel/task.ts';
+import { run_cpu_timers } from '../kernel/time/itimer.ts';
 import { TimerQueue } from '../kernel/time/timers.ts';
 import { Timekeeper } from '../kernel/time/timekeeping.ts';
 import type { UserStruct } from '../kernel/user.ts';
@@ -175,6 +176,7 @@ export class Vmlinux implements Kernel {
     const { se } = task;
     sched.account(task, this.clock.now() - start, se.instructions - instructions, se.calls - calls);
     sched.put_prev_task(task);
+    if (!task.dead) run_cpu_timers(task);
   }
 }
 

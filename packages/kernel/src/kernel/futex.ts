@@ -3,22 +3,32 @@ import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '@vitrine/uapi/f
 import { ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
+import { type PiState, PiWaiter, exit_pi_state_list, remove_pi_waiter } from './futex_pi.ts';
 import type { Task } from './task.ts';
 
 /** Where a futex is: private memory by address space and address, shared memory by its page cache and offset. */
-interface FutexKey {
+export interface FutexKey {
+  readonly home: FutexHome;
   readonly table: Map<number, FutexWaiter[]>;
   readonly offset: number;
+}
+
+/** What holds the waiters: an address space, or a file's page cache. */
+export interface FutexHome {
+  futexes?: Map<number, FutexWaiter[]>;
+  pi_futexes?: Map<number, PiState>;
 }
 
 declare module '../mm/mm.ts' {
   interface Mm {
     futexes?: Map<number, FutexWaiter[]>;
+    pi_futexes?: Map<number, PiState>;
   }
 }
 declare module '../include/pagecache.ts' {
   interface AddressSpace {
     futexes?: Map<number, FutexWaiter[]>;
+    pi_futexes?: Map<number, PiState>;
   }
 }
 
@@ -29,8 +39,18 @@ export class FutexWaiter {
   readonly deadline: number;
   key: FutexKey;
   woken = false;
-  readonly queue: WaitQueue = new WaitQueue();
-  constructor(task: Task, bitset: number, deadline: number, key: FutexKey) {
+  /** FUTEX_WAIT_REQUEUE_PI: the lock that it is to be moved to, and its place there once it was. */
+  requeue: { readonly key: FutexKey; readonly address: number } | null = null;
+  pi: PiWaiter | null = null;
+  readonly queue: WaitQueue;
+  constructor(
+    task: Task,
+    bitset: number,
+    deadline: number,
+    key: FutexKey,
+    queue: WaitQueue = new WaitQueue(),
+  ) {
+    this.queue = queue;
     this.task = task;
     this.bitset = bitset;
     this.deadline = deadline;
@@ -38,6 +58,19 @@ export class FutexWaiter {
   }
   static {
     serializable('FutexWaiter', this);
+  }
+}
+
+/** futex_waitv(2): one task waiting on several words. */
+export class FutexVector {
+  readonly list: readonly FutexWaiter[];
+  readonly deadline: number;
+  constructor(list: readonly FutexWaiter[], deadline: number) {
+    this.list = list;
+    this.deadline = deadline;
+  }
+  static {
+    serializable('FutexVector', this);
   }
 }
 
@@ -53,22 +86,23 @@ export function get_futex_key(task: Task, address: number, shared: boolean): Fut
     const vma = mm.vmas.at(address);
     if (vma !== null && vma.shared && vma.mapping !== null) {
       return {
+        home: vma.mapping,
         table: (vma.mapping.futexes ??= new Map()),
         offset: vma.index(address) * 4096 + (address & 0xfff),
       };
     }
   }
-  return { table: (mm.futexes ??= new Map()), offset: address };
+  return { home: mm, table: (mm.futexes ??= new Map()), offset: address };
 }
 
-function enqueue(waiter: FutexWaiter): void {
+export function enqueue(waiter: FutexWaiter): void {
   const { table, offset } = waiter.key;
   const list = table.get(offset);
   if (list === undefined) table.set(offset, [waiter]);
   else list.push(waiter);
 }
 
-function dequeue(waiter: FutexWaiter): void {
+export function dequeue(waiter: FutexWaiter): void {
   const { table, offset } = waiter.key;
   const list = table.get(offset);
   if (list === undefined) return;
@@ -79,7 +113,12 @@ function dequeue(waiter: FutexWaiter): void {
 
 /** A dying task waits no more. */
 export function futex_exit(task: Task): void {
-  if (task.callState instanceof FutexWaiter) dequeue(task.callState);
+  const { callState } = task;
+  if (callState instanceof FutexWaiter) {
+    dequeue(callState);
+    if (callState.pi !== null) remove_pi_waiter(callState.pi);
+  } else if (callState instanceof PiWaiter) remove_pi_waiter(callState);
+  else if (callState instanceof FutexVector) callState.list.forEach(dequeue);
 }
 
 /**
@@ -122,7 +161,7 @@ export function futex_wait(
   return task.waitAny([waiter.queue], waiter.deadline);
 }
 
-function wake(waiter: FutexWaiter): void {
+export function wake(waiter: FutexWaiter): void {
   waiter.woken = true;
   waiter.queue.wake();
 }
@@ -139,11 +178,46 @@ export function futex_wake(
   return wakeKey(get_futex_key(task, address, shared), count, bitset);
 }
 
+/** One word of futex_waitv(2). */
+export interface FutexWait {
+  readonly address: number;
+  readonly value: number;
+  readonly shared: boolean;
+}
+
+/** Sleeps while every word has its value. @returns the index of one that was woken */
+export function futex_wait_multiple(
+  task: Task,
+  waits: readonly FutexWait[],
+  deadline: number,
+): number {
+  if (!(task.callState instanceof FutexVector)) {
+    const queue = new WaitQueue();
+    const list = waits.map(({ address, shared }) => new FutexWaiter(task, FUTEX_BITSET_MATCH_ANY, deadline, get_futex_key(task, address, shared), queue)); // prettier-ignore
+    for (const { address, value } of waits) {
+      const word = task.mem.getU32(address);
+      if (word !== value) throw errno(E.EAGAIN, 'futex_waitv: the word at 0x{} is {}, the caller expected {}', address.toString(16), word, value); // prettier-ignore
+    }
+    list.forEach(enqueue);
+    task.callState = new FutexVector(list, deadline);
+  }
+  const vector = task.callState as FutexVector;
+  const woken = vector.list.findIndex((waiter) => waiter.woken);
+  const late = task.kernel.clock.now() >= vector.deadline;
+  if (woken < 0 && !late && !task.signal_pending())
+    return task.waitAny([vector.list[0]!.queue], vector.deadline);
+  vector.list.forEach(dequeue);
+  if (woken >= 0) return woken;
+  throw errno(late ? E.ETIMEDOUT : ERESTARTSYS, 'futex_waitv: {} ended the wait on {} words', late ? 'the timeout' : 'a signal', waits.length); // prettier-ignore
+}
+
 function wakeKey(key: FutexKey, count: number, bitset: number): number {
   const list = key.table.get(key.offset);
   if (list === undefined) return 0;
   let woken = 0;
   for (const waiter of [...list]) {
+    if (waiter.requeue !== null)
+      throw errno(E.EINVAL, 'futex: who waits there is to be moved to a priority-inheritance lock');
     if ((waiter.bitset & bitset) === 0) continue;
     dequeue(waiter);
     wake(waiter);
@@ -182,6 +256,8 @@ export function futex_requeue(
     if (word !== expected >>> 0) throw errno(E.EAGAIN, 'futex: the word at 0x{} is {}, the caller expected {}', from.toString(16), word, expected >>> 0); // prettier-ignore
   }
   const list = [...(source.table.get(source.offset) ?? [])];
+  if (list.some((waiter) => waiter.requeue !== null))
+    throw errno(E.EINVAL, 'futex: who waits there is to be moved to a priority-inheritance lock');
   let done = 0;
   for (const waiter of list) {
     if (done >= nrWake + nrRequeue) break;
@@ -238,7 +314,11 @@ export function exit_robust_list(task: Task): void {
   futex_exit(task);
   const head = task.robust_list;
   task.robust_list = 0;
-  if (head === 0 || task.mm === null) return;
+  if (head !== 0 && task.mm !== null) walkRobustList(task, head);
+  exit_pi_state_list(task);
+}
+
+function walkRobustList(task: Task, head: number): void {
   const { mem } = task;
   try {
     const offset = mem.getI64(head + 8);
@@ -266,5 +346,6 @@ function handleDeath(task: Task, address: number, pi: boolean, pending: boolean)
   }
   if ((word & FUTEX_TID_MASK) !== task.pid) return;
   task.mem.putU32(address, ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0);
-  if ((word & FUTEX_WAITERS) !== 0) futex_wake_address(task, address, 1);
+  // Who waits with priority inheritance is given the lock by exit_pi_state_list.
+  if ((word & FUTEX_WAITERS) !== 0 && !pi) futex_wake_address(task, address, 1);
 }

@@ -118,6 +118,8 @@ export class Task implements Current, Waiter, TimerOwner {
   cpus_mask: number;
   /** 1 to 99 under SCHED_FIFO and SCHED_RR, else 0. */
   rt_priority = 0;
+  /** Real-time priority lent by who waits for a lock of the task's (priority inheritance). */
+  rt_boost = 0;
   /** ioprio_set(2). */
   ioprio = 0;
   /** SCHED_RESET_ON_FORK. */
@@ -161,6 +163,11 @@ export class Task implements Current, Waiter, TimerOwner {
     this.se = se;
     this.cpus_mask = kernel.sched.cpu_mask;
     this.context = new Uint8Array(contextSize);
+  }
+
+  /** The real-time priority that counts now. */
+  get rt_effective(): number {
+    return this.rt_boost > this.rt_priority ? this.rt_boost : this.rt_priority;
   }
 
   get mem(): UserMemory {

@@ -5,10 +5,16 @@ import * as T from '@vitrine/uapi/time.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
 import { ERESTARTNOHAND, ERESTART_RESTARTBLOCK, errno } from '../include/errno.ts';
-import { task_cputime } from '../kernel/sched/fair.ts';
 import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { type CpuItimer, RealItimer, thread_group_cputime } from '../kernel/time/itimer.ts';
+import { type WallSleep, clock_was_set } from '../kernel/time/clock_was_set.ts';
+import {
+  type CpuClock,
+  CpuSleeper,
+  cpu_clock,
+  cpu_clock_sample,
+} from '../kernel/time/posix_cpu_timers.ts';
 import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
@@ -17,6 +23,8 @@ import { sys_poll } from './select.ts';
 import { putTimespec, putTimeval, timespecNs, timevalNs } from './timespec.ts';
 
 const JIFFIES_PER_SEC = 100;
+/** Clocks that settimeofday moves. */
+const WALL_CLOCKS: readonly number[] = [T.CLOCK_REALTIME, T.CLOCK_REALTIME_ALARM, T.CLOCK_TAI];
 const TFD_TIMER_ABSTIME = 1;
 
 /** Nanoseconds of a clock as bigint: wall clocks pass 2^53. */
@@ -34,26 +42,12 @@ function clockNs(task: Task, clock: number, call: string): bigint {
     case T.CLOCK_BOOTTIME:
     case T.CLOCK_BOOTTIME_ALARM:
       return BigInt(time.now());
-    case T.CLOCK_PROCESS_CPUTIME_ID:
-      return cpuNs(thread_group_cputime(task));
-    case T.CLOCK_THREAD_CPUTIME_ID:
-      return cpuNs(task_cputime(task));
-    default:
-      return cpuNs(dynamicClock(task, clock, call));
+    default: {
+      const cpu = cpu_clock(task, clock, call);
+      if (cpu === null) throw errno(E.EINVAL, '{}: there is no clock {}', call, clock);
+      return BigInt(cpu_clock_sample(cpu));
+    }
   }
-}
-
-const cpuNs = (t: { utime: number; stime: number }): bigint => BigInt(t.utime + t.stime);
-
-/** A clock id made of a pid (clock_getcpuclockid(3)): ~pid << 3 | per-thread bit | kind. */
-function dynamicClock(task: Task, clock: number, call: string): { utime: number; stime: number } {
-  if (clock >= 0 || (clock & 3) === 3)
-    throw errno(E.EINVAL, '{}: there is no clock {}', call, clock);
-  const pid = ~(clock >> 3);
-  const target = pid === 0 ? task : task.kernel.pids.find(pid)?.task;
-  if (!target)
-    throw errno(E.EINVAL, '{}: clock {} belongs to process {}, which is gone', call, clock, pid);
-  return (clock & 4) !== 0 ? task_cputime(target) : thread_group_cputime(target);
 }
 
 function sys_clock_gettime(task: Task, clock: number, address: number): number {
@@ -84,7 +78,7 @@ function setTime(task: Task, ns: bigint, call: string): void {
       describe_cred(task.cred),
     );
   task.kernel.time.set_realtime(ns);
-  task.kernel.arch.update_vsyscall();
+  clock_was_set(task.kernel);
 }
 
 function sys_clock_getres(task: Task, clock: number, address: number): number {
@@ -122,16 +116,44 @@ function sys_clock_nanosleep(
     throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
   const now = clockNs(task, clock, 'clock_nanosleep');
   const absolute = (cflags & T.TIMER_ABSTIME) !== 0;
+  const cpu = cpu_clock(task, clock, 'clock_nanosleep');
+  if (cpu !== null) return cpuSleep(task, cpu, absolute, request, remain);
   if (task.callState === null) {
     const time = timespecNs(task, request, 'clock_nanosleep');
+    const wall = absolute && WALL_CLOCKS.includes(clock) ? { wall: wide(task, request) } : {};
     const span = absolute ? Number(wide(task, request) - now) : time;
-    task.callState = { deadline: task.kernel.clock.now() + Math.max(0, span) };
+    task.callState = { deadline: task.kernel.clock.now() + Math.max(0, span), ...wall };
   }
-  return sleepUntil(
-    task,
-    (task.callState as { deadline: number }).deadline,
-    absolute ? null : remain,
-  );
+  return sleepUntil(task, (task.callState as WallSleep).deadline, absolute ? null : remain);
+}
+
+/** Sleeps until a process has used so much processor time (posix_cpu_nsleep). */
+function cpuSleep(
+  task: Task,
+  clock: CpuClock,
+  absolute: boolean,
+  request: number,
+  remain: number,
+): number {
+  // prettier-ignore
+  if (clock.thread && clock.target === task)
+    throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+  if (task.callState === null) {
+    const time = timespecNs(task, request, 'clock_nanosleep');
+    task.callState = new CpuSleeper(clock, absolute ? time : cpu_clock_sample(clock) + time);
+  }
+  const { timer, queue } = task.callState as CpuSleeper;
+  const left = timer.expires - cpu_clock_sample(clock);
+  if (left <= 0 || !timer.armed) {
+    timer.cancel();
+    return 0;
+  }
+  if (task.signal_pending()) {
+    timer.cancel();
+    if (!absolute && remain !== 0) putTimespec(task, remain, left);
+    throw errno(E.EINTR, 'clock_nanosleep: a signal interrupted the sleep on processor time');
+  }
+  return task.wait(queue);
 }
 
 /** A timespec as bigint nanoseconds: wall-clock points pass 2^53. */
@@ -308,12 +330,17 @@ function readSigEvent(task: Task, address: number, id: number): SigEvent {
 
 function sys_timer_create(task: Task, clock: number, event: number, address: number): number {
   clockNs(task, clock, 'timer_create');
-  if (clock === T.CLOCK_PROCESS_CPUTIME_ID || clock === T.CLOCK_THREAD_CPUTIME_ID || clock < 0) throw errno(E.EOPNOTSUPP, 'timer_create: timers on processor time are not supported'); // prettier-ignore
   if (clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE || clock === T.CLOCK_MONOTONIC_RAW) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
   const id = signal.next_timer_id ?? 0;
-  const timer = new PosixTimer(id, clock, readSigEvent(task, event, id), task.group_leader);
+  const timer = new PosixTimer(
+    id,
+    clock,
+    readSigEvent(task, event, id),
+    task.group_leader,
+    cpu_clock(task, clock, 'timer_create'),
+  );
   task.mem.putU32(address, id);
   signal.next_timer_id = id + 1;
   timers.set(id, timer);
@@ -328,7 +355,7 @@ function posixTimer(task: Task, id: number, call: string): PosixTimer {
 }
 
 function putItimerspec(task: Task, address: number, timer: PosixTimer): void {
-  const left = timer.timer.queued ? Math.max(1, timer.timer.expires - task.kernel.clock.now()) : 0;
+  const left = timer.remaining();
   putTimespec(task, address, timer.interval);
   putTimespec(task, address + 16, timer.event.notify === SIGEV_NONE && left === 1 ? 0 : left);
 }
@@ -349,16 +376,21 @@ function sys_timer_settime(
   const interval = timespecNs(task, next, 'timer_settime');
   const value = timespecNs(task, next + 16, 'timer_settime');
   const absolute = (tflags & TFD_TIMER_ABSTIME) !== 0;
-  const { kernel } = task;
-  const span = absolute
-    ? Number(wide(task, next + 16) - clockNs(task, timer.clock, 'timer_settime'))
-    : value;
+  const span = absolute ? Number(wide(task, next + 16) - timerClock(task, timer)) : value;
   if (old !== 0) putItimerspec(task, old, timer);
-  if (timer.timer.queued) kernel.timers.cancel(timer.timer);
+  timer.cancel();
   timer.interval = value === 0 ? 0 : interval;
   timer.overrun = timer.last_overrun = 0;
-  if (value !== 0) kernel.timers.start(timer.timer, kernel.clock.now() + Math.max(0, span));
+  const wall = absolute && WALL_CLOCKS.includes(timer.clock) ? wide(task, next + 16) : null;
+  if (value !== 0) timer.arm(span, wall);
   return 0;
+}
+
+/** What the timer's clock shows; one of processor time keeps to the process that made it. */
+function timerClock(task: Task, timer: PosixTimer): bigint {
+  return timer.cpu === null
+    ? clockNs(task, timer.clock, 'timer_settime')
+    : BigInt(cpu_clock_sample(timer.cpu.clock));
 }
 
 function sys_timer_getoverrun(task: Task, id: number): number {
@@ -367,7 +399,7 @@ function sys_timer_getoverrun(task: Task, id: number): number {
 
 function sys_timer_delete(task: Task, id: number): number {
   const timer = posixTimer(task, id, 'timer_delete');
-  if (timer.timer.queued) task.kernel.timers.cancel(timer.timer);
+  timer.cancel();
   task.signal.posix_timers!.delete(id);
   return 0;
 }
@@ -460,7 +492,7 @@ export const TIME: readonly SyscallRow[] = [
     sys_setitimer,
   ),
   row(NR.__NR_alarm, 'alarm', [uint], FULL, sys_alarm),
-  row(NR.__NR_timer_create, 'timer_create', [choice('clockid'), inStruct('sigevent'), outStruct('int')], partial('no timers on processor time'), sys_timer_create), // prettier-ignore
+  row(NR.__NR_timer_create, 'timer_create', [choice('clockid'), inStruct('sigevent'), outStruct('int')], FULL, sys_timer_create), // prettier-ignore
   row(NR.__NR_timer_settime, 'timer_settime', [int, flags('timer'), inStruct('itimerspec'), outStruct('itimerspec')], FULL, sys_timer_settime), // prettier-ignore
   row(
     NR.__NR_timer_gettime,

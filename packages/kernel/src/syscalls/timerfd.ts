@@ -56,12 +56,18 @@ function putSetting(current: Current, to: number, file: TimerfdFile): void {
   putTimespec(current, to + 16, file.remaining());
 }
 
+const isWall = (file: TimerfdFile): boolean =>
+  file.clockid === CLOCK_REALTIME || file.clockid === CLOCK_REALTIME_ALARM;
+
+const wallNs = (current: Current, at: number): bigint =>
+  current.mem.getBig(at) * 1_000_000_000n + current.mem.getBig(at + 8);
+
 /** An absolute time on the timer's clock as CLOCK_MONOTONIC; the wall clock in whole nanoseconds needs BigInt. */
 function absolute(current: Current, file: TimerfdFile, at: number, value: number): number {
-  const wall = file.clockid === CLOCK_REALTIME || file.clockid === CLOCK_REALTIME_ALARM;
-  if (!wall) return value - file.clockOffset();
-  const ns = current.mem.getBig(at) * 1_000_000_000n + current.mem.getBig(at + 8);
-  return Number(ns - current.kernel.clock.realtimeNs()) + current.kernel.clock.now();
+  if (!isWall(file)) return value - file.clockOffset();
+  return (
+    Number(wallNs(current, at) - current.kernel.clock.realtimeNs()) + current.kernel.clock.now()
+  );
 }
 
 export function sys_timerfd_settime(
@@ -78,12 +84,14 @@ export function sys_timerfd_settime(
   const armed = current.mem.getBig(next + 16) !== 0n || current.mem.getBig(next + 24) !== 0n;
   const file = timerfdOf(current, fd);
   if (old !== 0) putSetting(current, old, file);
-  file.cancelOnSet = (flags & 3) === 3;
+  file.cancelOnSet = (flags & 3) === 3 && isWall(file);
   file.settime_flags = flags;
   const now = current.kernel.clock.now();
   const expires =
     flags & TFD_TIMER_ABSTIME ? absolute(current, file, next + 16, value) : now + value;
-  file.set(armed ? Math.max(expires, 1) : 0, interval);
+  const wall =
+    (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? wallNs(current, next + 16) : null;
+  file.set(armed ? Math.max(expires, 1) : 0, interval, wall);
   return 0;
 }
 

@@ -3,7 +3,6 @@ import { SIGKILL } from '@vitrine/uapi/signal.ts';
 import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL, type Cpu } from '@vitrine/x86/cpu.ts'; // prettier-ignore
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
-import { run_cpu_timers } from '../../kernel/time/itimer.ts';
 import { send_sig } from '../../kernel/signal.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
 import type { Decode } from '../../syscalls/kinds.ts';
@@ -53,7 +52,6 @@ export function run_task(kernel: Kernel, task: Task): void {
     } else if (trap === TRAP_PAGE_FAULT) exc_page_fault(task, cpu);
     else if (trap === TRAP_EXCEPTION) handle_exception(task, cpu);
   }
-  run_cpu_timers(task);
 }
 
 function decodeArg(cpu: Cpu, at: number, how: Decode): number | bigint {

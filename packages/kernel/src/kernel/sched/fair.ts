@@ -104,6 +104,16 @@ export class Scheduler {
     this.need_resched = true;
   }
 
+  /** The real-time priority that others lend a task (rt_mutex_setprio). */
+  set_boost(task: Task, boost: number): void {
+    const rq = this.rq(task);
+    const queued = task.se.on_rq;
+    if (queued) rq.dequeue(task);
+    task.rt_boost = boost;
+    if (queued) rq.enqueue(task);
+    this.need_resched = true;
+  }
+
   /** Confines a task to the processors of a mask; it moves when it is not on one of them (__set_cpus_allowed_ptr). */
   set_cpus_allowed(task: Task, mask: number): void {
     task.cpus_mask = mask;
@@ -176,8 +186,8 @@ export class Scheduler {
       this.rq(task).ipis++;
       return true;
     }
-    if (task.rt_priority > running.rt_priority) this.need_resched = true;
-    else if (running.rt_priority === 0 && se.vruntime + 1e6 < running.se.vruntime)
+    if (task.rt_effective > running.rt_effective) this.need_resched = true;
+    else if (running.rt_effective === 0 && se.vruntime + 1e6 < running.se.vruntime)
       this.need_resched = true;
     return true;
   }
@@ -200,7 +210,7 @@ export class Scheduler {
     const task = (this.rtThrottled(rq, now) ? null : rq.firstRt()) ?? rq.tree.first()?.task ?? rq.firstRt()!; // prettier-ignore
     rq.dequeue(task);
     const { se } = task;
-    if (task.rt_priority === 0) rq.min_vruntime = Math.max(rq.min_vruntime, se.vruntime);
+    if (task.rt_effective === 0) rq.min_vruntime = Math.max(rq.min_vruntime, se.vruntime);
     se.exec_start = now;
     se.run_delay += now - se.queued_at;
     rq.run_delay += now - se.queued_at;
@@ -259,7 +269,7 @@ export class Scheduler {
       this.enqueue(task);
       // A real-time task keeps its place unless its time slice is over.
       const { rt } = this.rq(task);
-      if (task.rt_priority > 0 && rq.turn < RR_TIMESLICE) rt.unshift(rt.pop()!);
+      if (task.rt_effective > 0 && rq.turn < RR_TIMESLICE) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
     } else rq.curr = null;
@@ -270,7 +280,7 @@ export class Scheduler {
     const { se } = task;
     const rq = this.rqs[this.at]!;
     se.sum_exec_runtime += ns;
-    if (task.rt_priority > 0) rq.rt_time += ns;
+    if (task.rt_effective > 0) rq.rt_time += ns;
     const user = instructions * NS_PER_INSTRUCTION;
     const share = user + calls === 0 ? 0 : Math.round((ns * user) / (user + calls * NS_PER_CALL));
     if (se.nice > 0) rq.nice += share;
@@ -287,9 +297,9 @@ export class Scheduler {
     const ns = (instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL) * (1024 / se.weight);
     se.vruntime += ns;
     rq.turn += ns;
-    if (task.rt_priority > 0) {
+    if (task.rt_effective > 0) {
       const rivals = rq.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
-      if (rivals && rq.rt.some((other) => other.rt_priority === task.rt_priority))
+      if (rivals && rq.rt.some((other) => other.rt_effective === task.rt_effective))
         this.need_resched = true;
     } else if (rq.rt.length > 0 || (rq.turn >= SLICE && rq.tree.size > 0)) this.need_resched = true;
   }
@@ -297,7 +307,7 @@ export class Scheduler {
   /** sched_yield(2): to the right end of the time line. */
   yield_task(task: Task): void {
     const rq = this.rqs[this.at]!;
-    if (task.rt_priority > 0) {
+    if (task.rt_effective > 0) {
       rq.turn = RR_TIMESLICE;
       this.need_resched = true;
       return;
@@ -328,7 +338,9 @@ export function task_cputime(task: Task): { utime: number; stime: number } {
   const { se } = task;
   const user = se.instructions * NS_PER_INSTRUCTION;
   const system = se.calls * NS_PER_CALL;
-  const runtime = se.sum_exec_runtime;
+  const { sched, clock } = task.kernel;
+  // What the running task has had of this turn counts, too.
+  const runtime = se.sum_exec_runtime + (sched.current === task ? clock.now() - sched.rq_clock : 0);
   if (user + system === 0) return { utime: 0, stime: runtime };
   const utime = Math.round((runtime * user) / (user + system));
   return { utime, stime: runtime - utime };

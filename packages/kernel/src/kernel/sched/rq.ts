@@ -54,7 +54,7 @@ export class RunQueue {
   enqueue(task: Task): void {
     const { se } = task;
     se.on_rq = true;
-    if (task.rt_priority > 0) {
+    if (task.rt_effective > 0) {
       this.rt.push(task);
       return;
     }
@@ -73,7 +73,7 @@ export class RunQueue {
   firstRt(): Task | null {
     let best: Task | null = null;
     for (const task of this.rt)
-      if (best === null || task.rt_priority > best.rt_priority) best = task;
+      if (best === null || task.rt_effective > best.rt_effective) best = task;
     return best;
   }
 }

@@ -4,6 +4,7 @@ import { serializable } from '../../include/serial.ts';
 import { Timer, type TimerOwner } from '../../include/time.ts';
 import { send_sig } from '../signal.ts';
 import { task_cputime } from '../sched/fair.ts';
+import { run_posix_cpu_timers } from './posix_cpu_timers.ts';
 import type { Task } from '../task.ts';
 
 /** ITIMER_REAL of a process (analogous to signal->real_timer). */
@@ -60,6 +61,7 @@ export function exit_itimers(task: Task): void {
 export function run_cpu_timers(task: Task): void {
   const { signal } = task;
   const limit = signal.rlim[RLIMIT_CPU]!;
+  run_posix_cpu_timers(task);
   if (signal.virt === undefined && signal.prof === undefined && limit.cur === Infinity) return;
   const { utime, stime } = thread_group_cputime(task);
   expire(task, signal.virt, utime, SIGVTALRM, 'ITIMER_VIRTUAL');

@@ -4,6 +4,13 @@ import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
 import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
+import { type WallTimer, wall_deadline } from './clock_was_set.ts';
+import {
+  type CpuClock,
+  CpuTimer,
+  type CpuTimerOwner,
+  cpu_clock_sample,
+} from './posix_cpu_timers.ts';
 
 /** What timer_create(2) is told to do on expiry (struct sigevent). */
 export interface SigEvent {
@@ -13,36 +20,83 @@ export interface SigEvent {
   readonly thread: Task | null;
 }
 
-/** Analogous to `struct k_itimer`. */
-export class PosixTimer implements TimerOwner {
+/** Analogous to `struct k_itimer`: on CLOCK_MONOTONIC, on the wall clock, or on processor time. */
+export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
   readonly id: number;
   readonly clock: number;
   readonly event: SigEvent;
   readonly leader: Task;
   readonly timer: Timer;
+  /** For clocks of processor time, instead of `timer`. */
+  readonly cpu: CpuTimer | null;
+  /** The point on the wall clock that it was set to, null when it was a time span. */
+  private wall: bigint | null = null;
   interval = 0;
   /** Expirations since the signal that is still pending was sent. */
   overrun = 0;
   last_overrun = 0;
-  constructor(id: number, clock: number, event: SigEvent, leader: Task) {
+  constructor(id: number, clock: number, event: SigEvent, leader: Task, cpu: CpuClock | null) {
     this.id = id;
     this.clock = clock;
     this.event = event;
     this.leader = leader;
     this.timer = new Timer(this);
+    this.cpu = cpu === null ? null : new CpuTimer(cpu, this);
   }
 
   static {
     serializable('PosixTimer', this);
   }
 
+  /** @param span nanoseconds from now; @param wall the point of CLOCK_REALTIME that was meant */
+  arm(span: number, wall: bigint | null): void {
+    const { kernel } = this.leader;
+    if (this.cpu !== null) return this.cpu.start(cpu_clock_sample(this.cpu.clock) + span);
+    this.wall = wall;
+    if (wall !== null) (kernel.vfs.wallTimers ??= new Set()).add(this);
+    kernel.timers.start(this.timer, kernel.clock.now() + Math.max(0, span));
+  }
+
+  cancel(): void {
+    const { kernel } = this.leader;
+    this.cpu?.cancel();
+    if (this.timer.queued) kernel.timers.cancel(this.timer);
+    kernel.vfs.wallTimers?.delete(this);
+  }
+
+  /** Nanoseconds until it fires, 0 when it is not armed. */
+  remaining(): number {
+    if (this.cpu !== null)
+      return this.cpu.armed ? Math.max(1, this.cpu.expires - cpu_clock_sample(this.cpu.clock)) : 0;
+    return this.timer.queued ? Math.max(1, this.timer.expires - this.leader.kernel.clock.now()) : 0;
+  }
+
+  clockWasSet(): void {
+    const { kernel } = this.leader;
+    if (this.wall !== null && this.timer.queued)
+      kernel.timers.start(this.timer, wall_deadline(kernel, this.wall));
+  }
+
+  cpuTimerFired(timer: CpuTimer): void {
+    this.expired(cpu_clock_sample(timer.clock), timer.expires, (next) => timer.start(next));
+  }
+
   timerFired(): void {
-    const { leader, timer, event } = this;
-    const { kernel } = leader;
+    const { kernel } = this.leader;
+    const { timer } = this;
+    if (this.wall !== null) {
+      kernel.vfs.wallTimers?.delete(this);
+      this.wall = null;
+    }
+    this.expired(kernel.clock.now(), timer.expires, (next) => kernel.timers.start(timer, next));
+  }
+
+  private expired(now: number, expires: number, again: (next: number) => void): void {
+    const { leader, event } = this;
     let missed = 0;
     if (this.interval > 0) {
-      missed = Math.max(0, Math.floor((kernel.clock.now() - timer.expires) / this.interval));
-      kernel.timers.start(timer, timer.expires + (missed + 1) * this.interval);
+      missed = Math.max(0, Math.floor((now - expires) / this.interval));
+      again(expires + (missed + 1) * this.interval);
     }
     if (event.notify === SIGEV_NONE) return;
     const target = event.thread ?? leader;
@@ -83,7 +137,6 @@ declare module '../signal_struct.ts' {
 export function exit_posix_timers(task: Task): void {
   const timers = task.signal.posix_timers;
   if (timers === undefined) return;
-  for (const timer of timers.values())
-    if (timer.timer.queued) task.kernel.timers.cancel(timer.timer);
+  for (const timer of timers.values()) timer.cancel();
   timers.clear();
 }
