@@ -11,6 +11,9 @@ export class SysctlTable {
   /** 0: the same addresses in every run (the default here); 1: random; 2: the heap's start, too. */
   randomize_va_space = 0;
 
+  /** Name of a core file, or `|program` (core(5)); with core_uses_pid, `.PID` behind it. */
+  core_pattern = 'core';
+  core_uses_pid = 0;
   /** Number of the last audit session. */
   last_session = 0;
 

@@ -9,6 +9,7 @@ import {
 } from '@vitrine/uapi/signal.ts';
 import { __NR_restart_syscall } from '@vitrine/uapi/unistd.ts';
 import { ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../include/errno.ts';
+import { do_coredump } from '../../kernel/coredump.ts';
 import { do_group_exit } from '../../kernel/exit.ts';
 import {
   SIG_KERNEL_COREDUMP,
@@ -32,6 +33,8 @@ import { rseq_handle_notify_resume } from '../../kernel/rseq.ts';
 import { setup_rt_frame } from './signal.ts';
 
 const SYSCALL_INSTRUCTION_SIZE = 2;
+/** In a wait status: a core was dumped (<bits/waitflags.h>). */
+const WCOREFLAG = 0x80;
 
 /**
  * Before user mode goes on: stops, ends or hands signals to their handlers, and settles an interrupted system call
@@ -129,8 +132,9 @@ function get_signal(task: Task): SigInfo | null | 'gone' {
       do_signal_stop(task, sig);
       return 'gone';
     }
-    fatal(task, info, (SIG_KERNEL_COREDUMP & bit) !== 0n ? 'core' : 'kill');
-    do_group_exit(task, sig);
+    const core = (SIG_KERNEL_COREDUMP & bit) !== 0n;
+    fatal(task, info, core ? 'core' : 'kill');
+    do_group_exit(task, core && do_coredump(task, info) ? sig | WCOREFLAG : sig);
     return 'gone';
   }
 }

@@ -158,8 +158,15 @@ function sysctl_boot_id(kernel: Kernel): string {
 setting('kernel/printk', '4\t4\t1\t7');
 setting('kernel/panic', '0', -1);
 setting('kernel/panic_on_oops', '0');
-setting('kernel/core_pattern', 'core', null);
-setting('kernel/core_uses_pid', '0');
+kernelNumber('kernel/core_uses_pid', 'core_uses_pid', 0, 1);
+proc_create('sys/kernel/core_pattern', {
+  mode: 0o644,
+  show: (current) => `${current.kernel.sysctl.core_pattern}\n`,
+  write: (current, text) => {
+    mayWrite(current, 'kernel/core_pattern');
+    current.kernel.sysctl.core_pattern = text.replace(/\n[^]*$/, '').slice(0, 127);
+  },
+});
 setting('kernel/core_pipe_limit', '0');
 kernelNumber('kernel/randomize_va_space', 'randomize_va_space', 0, 2);
 setting('kernel/overflowuid', '65534');
