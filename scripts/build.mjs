@@ -7,6 +7,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -98,30 +99,66 @@ async function buildProcessor() {
 
 const NODE = { platform: 'node', target: 'node20', conditions: ['node'] };
 const BROWSER = { platform: 'browser', target: 'es2022', conditions: ['browser'] };
+/** The command's bundle is compiled with a code cache (bin/vitrine.cjs). */
+const COMMAND = {
+  ...NODE,
+  format: 'cjs',
+  charset: 'ascii',
+  minify: true,
+  keepNames: false,
+  banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: { 'import.meta.url': '__moduleUrl' },
+};
 const BUNDLES = [
-  { entry: 'index.ts', file: 'index.mjs', ...NODE },
-  // The command's bundle is compiled with a code cache (bin/vitrine.cjs).
   {
-    entry: 'cli.ts',
-    file: 'cli.cjs',
+    entry: 'index.ts',
+    file: 'index.mjs',
     ...NODE,
-    format: 'cjs',
-    charset: 'ascii',
-    minify: true,
-    keepNames: false,
-    banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    define: { 'import.meta.url': '__moduleUrl' },
+    splitting: true,
+    chunkNames: 'index-[hash]',
+    outExtension: { '.js': '.mjs' },
+    // A library in it is CommonJS and asks for Node's modules by require.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+    },
   },
+  { entry: 'cli.ts', file: 'cli.cjs', ...COMMAND, lazy: true },
+  { entry: 'node/images.ts', file: 'images.cjs', ...COMMAND },
+  { entry: 'cli/images.ts', file: 'cli-images.cjs', ...COMMAND },
   { entry: 'browser.ts', file: 'browser.mjs', ...BROWSER },
 ];
+
+/**
+ * Parts of the command that few starts need, each a bundle of its own: `import()` of one reads it then. (esbuild splits ES
+ * modules only.)
+ */
+const LAZY = { 'node/images.ts': 'images.cjs', 'cli/images.ts': 'cli-images.cjs' };
+
+const lazyParts = {
+  name: 'lazy-parts',
+  setup(build) {
+    build.onResolve({ filter: /\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return null;
+      const file = join(resolveDir, path).replaceAll('\\', '/');
+      const part = Object.keys(LAZY).find((name) => file.endsWith(`packages/vitrine/src/${name}`));
+      return part === undefined ? null : { path: part, namespace: 'lazy-part' };
+    });
+    build.onLoad({ filter: /.*/, namespace: 'lazy-part' }, ({ path }) => ({
+      contents: `const { dirname, join } = require('node:path'); module.exports = require(join(dirname(__filename), '${LAZY[path]}'));`,
+    }));
+  },
+};
 
 const { version } = JSON.parse(readFileSync(join(root, 'packages/vitrine/package.json'), 'utf8'));
 
 async function buildBundles() {
-  for (const { entry, file, define, ...options } of BUNDLES) {
+  for (const name of existsSync(out) ? readdirSync(out) : [])
+    if (/^index-\w+\.mjs/.test(name)) rmSync(join(out, name));
+  for (const { entry, file, define, lazy, splitting, ...options } of BUNDLES) {
     const source = join(root, 'packages/vitrine/src', entry);
     if (!existsSync(source)) continue;
-    await build({ entryPoints: [source], outfile: join(out, file), bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
+    const place = splitting ? { outdir: out, splitting } : { outfile: join(out, file) };
+    await build({ entryPoints: [source], ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
   }
   for (const file of ['packages/image/dist/busybox', 'packages/x86/dist/tier0.wasm'])
     if (existsSync(join(root, file)))

@@ -36,6 +36,9 @@ const FOLDERS: readonly (readonly [path: string, mode?: number])[] = [
   ['var/www'],
 ];
 
+/** Folders with links to busybox. */
+export const APPLET_FOLDERS: readonly string[] = Object.keys(APPLETS);
+
 export function appletNames(folder: string): string[] {
   return APPLETS[folder]!.trim().split(/\s+/);
 }

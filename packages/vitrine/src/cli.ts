@@ -8,13 +8,20 @@ Linux in one process: an x86-64 machine and its kernel, in TypeScript and WebAss
 
 Commands:
   run     boot a machine and run a program in it; without COMMAND, an interactive shell
+  pull    fetch an image from a registry
+  images  list the images that are here
+  rmi     remove images
+  prune   remove what no image needs
+  load    take images from an archive
+  inspect print an image's configuration
+  image   build an image from Debian packages; also the commands above
   help    print help, of a command with \`vitrine help COMMAND\`
 
 Options:
   --help     print this page
   --version  print the version
 
-\`vitrine run --help\` lists the options of run.
+\`vitrine COMMAND --help\` lists the options of a command.
 `;
 
 declare const VITRINE_VERSION: string | undefined;
@@ -26,7 +33,17 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
       return run(process.stdin.isTTY ? ['-it', 'sh', '-l'] : ['sh']);
     case 'run':
       return run(rest);
+    case 'pull':
+    case 'images':
+    case 'rmi':
+    case 'prune':
+    case 'load':
+    case 'inspect':
+      return imageCommand(command, rest);
+    case 'image':
+      return imageCommand(rest[0] ?? 'help', rest.slice(1));
     case 'help':
+      if (rest[0] !== undefined && rest[0] !== 'run') return main([...rest, '--help']);
       await writeAll(1, Buffer.from(rest[0] === 'run' ? RUN_HELP : HELP));
       return 0;
     case '--help':
@@ -41,6 +58,12 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
         command.startsWith('-') ? `unknown option ${command}` : `unknown command ${command}`,
       );
   }
+}
+
+/** Loaded when it is needed: a machine without images starts sooner. */
+async function imageCommand(name: string, args: readonly string[]): Promise<number> {
+  const { runImageCommand } = await import('./cli/images.ts');
+  return runImageCommand(name, args);
 }
 
 async function fail(error: unknown): Promise<number> {

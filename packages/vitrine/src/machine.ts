@@ -144,7 +144,7 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     const volumes = Object.entries(options.volumes ?? {});
     if (volumes.length > 0) grant(host, platform, volumes);
-    offerLayers(host, platform, image);
+    offerLayers(host, image);
     const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
     const cpus = options.cpus ?? 1;
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
@@ -328,7 +328,7 @@ export class LinuxMachine {
     ]);
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
-    offerLayers(host, platform, image);
+    offerLayers(host, image, await platform.layers?.());
     const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module, jit: options.jit }) });
     const machine = new LinuxMachine(kernel, image, platform);
     machine.#kick();
@@ -461,10 +461,10 @@ function grant(
   host.directory = (name) => granted.get(name);
 }
 
-/** The image's layers under their digests; a snapshot may name others of this host's store. */
-function offerLayers(host: Host, platform: Platform, image: Image): void {
+/** The image's layers under their digests; a snapshot may name others, which `stored` finds. */
+function offerLayers(host: Host, image: Image, stored?: Host['layer']): void {
   const layers = new Map(image.layers?.map(({ id, layer }) => [id, layer]));
-  host.layer = (id) => layers.get(id) ?? platform.layer?.(id);
+  host.layer = (id) => layers.get(id) ?? stored?.(id);
 }
 
 function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {

@@ -15,8 +15,8 @@ export interface Platform {
   hold(): () => void;
   /** The processor's interpreter, compiled; the same module every time. */
   processor(): Promise<WebAssembly.Module>;
-  /** A layer that this host's image store has, by its digest. */
-  layer?(id: string): HostLayer | undefined;
+  /** Finds layers of this host's image store by their digests. */
+  layers?(): Promise<(id: string) => HostLayer | undefined>;
   /** The image of that name; without a name, the embedded one. */
   image(name: string | undefined): Promise<Image>;
 }

@@ -2,8 +2,12 @@ import { pipeline, Readable, type Duplex } from 'node:stream';
 import { createGunzip, constants } from 'node:zlib';
 import * as zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
-import { XzReadableStream } from 'xz-decompress';
+import * as xzModule from 'xz-decompress';
 import { CorruptImage } from './errors.ts';
+
+/** The library is CommonJS: what Node makes of its names depends on who loads it. */
+const { XzReadableStream } =
+  (xzModule as unknown as { default?: typeof xzModule }).default ?? xzModule;
 
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'none';
 

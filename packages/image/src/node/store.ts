@@ -66,7 +66,7 @@ export class Store {
 
   constructor(folder: string = storeFolder()) {
     this.folder = folder;
-    for (const name of ['blobs', 'layers', 'digests', 'images', 'pins', 'tmp'])
+    for (const name of ['blobs', 'layers', 'digests', 'images', 'partial', 'pins', 'tmp'])
       mkdirSync(join(folder, name), { recursive: true });
   }
 
@@ -209,8 +209,12 @@ export class Store {
     return kept;
   }
 
-  /** Removes what no image and no process needs, under the lock. @returns bytes freed */
-  collect(): Promise<number> {
+  /**
+   * Removes what no image and no process needs, under the lock.
+   * @param partial the beginnings of downloads too, which are kept for a day otherwise
+   * @returns bytes freed
+   */
+  collect({ partial = false }: { readonly partial?: boolean } = {}): Promise<number> {
     return this.lock(() => {
       const kept = this.#pinned();
       for (const { id, manifest, layers } of this.images())
@@ -225,8 +229,18 @@ export class Store {
         const diffId = readFileSync(this.path('digests', name), 'utf8');
         if (!this.hasLayer(diffId)) remove(this.path('digests', name));
       }
-      return freed + this.#sweep();
+      return freed + this.#sweep() + this.#sweepPartial(partial);
     });
+  }
+
+  #sweepPartial(all: boolean): number {
+    let freed = 0;
+    for (const name of readdirSync(this.path('partial'))) {
+      const file = this.path('partial', name);
+      const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+      if (all || age > 86_400_000) freed += remove(file);
+    }
+    return freed;
   }
 
   /** Unfinished files of processes that are gone. */

@@ -32,6 +32,8 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'cpus', value: 'N', help: 'virtual processors, 1 to 32 (default 1)' },
   { name: 'memory', short: 'm', value: 'SIZE', help: 'guest RAM, like 512m or 1g (default 256m)' },
   { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar, tar.gz) as the root file system' },
+  { name: 'pull', value: 'WHEN', help: 'fetch the image always, never, or when it is missing (the default)' },
+  { name: 'platform', value: 'OS/ARCH', help: 'which of an image for several platforms to fetch' },
   { name: 'entrypoint', value: 'PROGRAM', help: "run this instead of the image's own program" },
   { name: 'init', help: 'have an init that adopts orphans as PID 1, in place of the program' },
   { name: 'rm', help: 'accepted for habit: a machine never outlives its command' },
@@ -46,20 +48,57 @@ export const RUN_HELP = `Usage: vitrine run [options] [IMAGE] [COMMAND [ARGUMENT
 Boots a Linux machine, runs the command in it and ends with the command's exit status (128 + N when signal N
 killed it; 125 when vitrine failed, 126 when the command cannot be run, 127 when it is not there).
 
-IMAGE is busybox (the embedded one, also the default), or a folder or tar archive given with a slash or as *.tar,
-*.tar.gz, *.tgz.
+IMAGE is busybox (the embedded one, also the default), the name of an image (fetched when it is not here, as docker
+does), or a folder or archive: an OCI layout, what \`docker save\` wrote, or a plain root file system. A first word that is
+a program of the embedded busybox is that program.
 
 Options:
 ${describeOptions(OPTIONS)}
 `;
 
-/** Is the first operand an image, rather than a program in the default one? */
-function isImage(operand: string): boolean {
-  if (/^busybox(:[\w.-]+)?$/.test(operand)) return true;
-  if (/\.(tar|tgz|tar\.gz)$/.test(operand)) return true;
-  if (!operand.includes('/')) return false;
-  if (existsSync(operand)) return statSync(operand).isDirectory();
-  return !operand.startsWith('/');
+/** Is the first operand an image, rather than a program of the default one? */
+async function isImage(operand: string): Promise<boolean> {
+  if (BUSYBOX.test(operand)) return true;
+  if (/\.(tar|tgz|tar\.(gz|zst|xz))$/.test(operand)) return true;
+  if (operand.startsWith('/')) return existsSync(operand) && statSync(operand).isDirectory();
+  if (/[/:@]/.test(operand)) return true;
+  // A bare word: a program of the default image, or the name of an image.
+  const { APPLET_FOLDERS, appletNames } = await import('@vitrine/image/busybox.ts');
+  return !APPLET_FOLDERS.some((folder) => appletNames(folder).includes(operand));
+}
+
+const BUSYBOX = /^busybox(:[\w.-]+)?$/;
+
+/** What the SDK boots from: a folder or archive as it is; a name as it is in the store, fetched when it is not there. */
+async function resolveImage(name: string, parsed: Parsed): Promise<string> {
+  const policy = last(parsed, 'pull') ?? 'missing';
+  if (!['always', 'missing', 'never'].includes(policy)) throw new UsageError(`--pull ${policy}: write always, missing or never`); // prettier-ignore
+  const { findImage, isPath } = await import('../node/images.ts');
+  if (isPath(name) || (name.includes('/') && existsSync(name))) {
+    if (!existsSync(name))
+      throw new UsageError(`no image ${name}: there is no such folder or archive`);
+    return name;
+  }
+  const found = findImage(name);
+  if (found !== null && policy !== 'always') return found.name;
+  if (found === null && existsSync(name) && !last(parsed, 'pull')) return name;
+  if (policy === 'never') throw new UsageError(`no image ${name} is here, and --pull never`);
+  return fetchMissing(name, parsed);
+}
+
+/** Neither a program nor an image. */
+class NotThere extends Error {}
+
+async function fetchMissing(name: string, parsed: Parsed): Promise<string> {
+  const { fetchImage } = await import('./images.ts');
+  const platform = last(parsed, 'platform');
+  try {
+    return (await fetchImage(name, { platform })).name;
+  } catch (error) {
+    const debian = /^(docker\.io\/(library\/)?)?debian(:|$)/.test(name) ? '; `vitrine image from-debs debian` makes one from Debian packages' : ''; // prettier-ignore
+    const word = /[/:@]/.test(name) ? `no image ${name} is here` : `${name}: not found: no program of the default image has that name, no image here has it`; // prettier-ignore
+    throw new NotThere(`${word}, and it cannot be fetched: ${(error as Error).message}${debian}`);
+  }
 }
 
 const last = (parsed: Parsed, name: string): string | undefined => parsed.options.get(name)?.at(-1);
@@ -105,14 +144,22 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const operands = [...parsed.operands];
   const rootfs = last(parsed, 'rootfs');
-  const image =
-    rootfs ?? (operands[0] !== undefined && isImage(operands[0]) ? operands.shift()! : undefined);
-  if (image !== undefined && !/^busybox(:|$)/.test(image) && !existsSync(image)) throw new UsageError(`no image ${image}: there is no such folder or archive (images from registries are not supported yet)`); // prettier-ignore
+  const image = rootfs ?? (operands[0] !== undefined && (await isImage(operands[0])) ? operands.shift()! : undefined); // prettier-ignore
+  if (rootfs !== undefined && !existsSync(rootfs)) throw new UsageError(`no image ${rootfs}: there is no such folder or archive`); // prettier-ignore
   const tty = has('tty');
   if (tty && has('interactive') && !process.stdin.isTTY) throw new UsageError('-it: standard input is not a terminal (leave -t out for pipes)'); // prettier-ignore
 
   const boot: BootOptions = { init: has('init') };
-  if (image !== undefined && !image.startsWith('busybox')) boot.image = image;
+  if (rootfs !== undefined) boot.image = rootfs.includes('/') ? rootfs : `./${rootfs}`;
+  else if (image !== undefined && !BUSYBOX.test(image)) {
+    try {
+      boot.image = await resolveImage(image, parsed);
+    } catch (error) {
+      if (!(error instanceof NotThere) || /[/:@]/.test(image)) throw error;
+      await writeAll(2, Buffer.from(`vitrine: ${error.message}\n`));
+      return NOT_FOUND;
+    }
+  }
   const hostname = last(parsed, 'hostname');
   if (hostname !== undefined) boot.hostname = hostname;
   const cpus = last(parsed, 'cpus');

@@ -5,7 +5,6 @@ import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import { NodeDirectory } from './directory.ts';
-import { loadImage, storedLayer } from './images.ts';
 import type { Platform } from '../platform.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
@@ -53,7 +52,11 @@ export const nodePlatform: Platform = {
   },
   async image(name) {
     if (name === undefined || name === 'busybox') return (embedded ??= busyboxImage(asset('busybox', '../../../image/dist/busybox'))); // prettier-ignore
+    const { loadImage } = await import('./images.ts');
     return loadImage(name);
   },
-  layer: (id) => storedLayer(id),
+  async layers() {
+    const { storedLayer } = await import('./images.ts');
+    return storedLayer;
+  },
 };

@@ -1,0 +1,210 @@
+import { importArchive } from '@vitrine/image/node/archive.ts';
+import { ImageError } from '@vitrine/image/node/errors.ts';
+import { parsePlatform } from '@vitrine/image/node/manifest.ts';
+import { pull as pullImage } from '@vitrine/image/node/registry/pull.ts';
+import type { StoredImage } from '@vitrine/image/node/store.ts';
+import { canonical, familiar, parseReference } from '@vitrine/image/reference.ts';
+import { findImage, imageStore } from '../node/images.ts';
+import { describeOptions, type OptionSpec, type Parsed, parseOptions, UsageError } from './options.ts'; // prettier-ignore
+import { Progress, size } from './progress.ts';
+import { writeAll } from './terminal.ts';
+
+const HELP_OPTION: OptionSpec = { name: 'help', help: 'print this page' };
+const PLATFORM: OptionSpec = { name: 'platform', value: 'OS/ARCH', help: 'of an image for several platforms, the one for this (default linux/amd64)' }; // prettier-ignore
+const QUIET: OptionSpec = { name: 'quiet', short: 'q', help: 'print names or ids only' };
+const PLAIN: OptionSpec = { name: 'plain-http', help: 'the registry speaks HTTP without TLS (localhost always may)' }; // prettier-ignore
+
+async function print(text: string): Promise<void> {
+  await writeAll(1, Buffer.from(text));
+}
+
+/** A command about images: its page, and what it does. */
+export interface Command {
+  readonly help: string;
+  readonly options: readonly OptionSpec[];
+  readonly run: (parsed: Parsed) => Promise<number>;
+}
+
+const page = (usage: string, text: string, options: readonly OptionSpec[]): string => `Usage: vitrine ${usage}\n\n${text}\n\nOptions:\n${describeOptions(options)}\n`; // prettier-ignore
+
+function command(
+  usage: string,
+  text: string,
+  own: readonly OptionSpec[],
+  run: Command['run'],
+): Command {
+  const options = [...own, HELP_OPTION];
+  return { help: page(usage, text, options), options, run };
+}
+
+const has = (parsed: Parsed, name: string): boolean => parsed.options.has(name);
+const value = (parsed: Parsed, name: string): string | undefined =>
+  parsed.options.get(name)?.at(-1);
+
+/** Fetches an image, showing how it goes on standard error. */
+export async function fetchImage(
+  name: string,
+  {
+    platform,
+    quiet = false,
+    plainHttp,
+  }: { platform?: string | undefined; quiet?: boolean; plainHttp?: boolean } = {},
+): Promise<StoredImage> {
+  if (platform !== undefined) parsePlatform(platform);
+  const progress = new Progress();
+  return pullImage(imageStore(), name, {
+    ...(platform === undefined ? {} : { platform }),
+    ...(plainHttp === true ? { plainHttp } : {}),
+    onRetry: (reason) => progress.say(`vitrine: ${reason}; trying again`),
+    ...(quiet ? {} : { progress: (state) => progress.update(state) }),
+  });
+}
+
+async function pull(parsed: Parsed): Promise<number> {
+  if (parsed.operands.length === 0) throw new UsageError('pull needs the name of an image');
+  for (const name of parsed.operands) {
+    const image = await fetchImage(name, { platform: value(parsed, 'platform'), quiet: has(parsed, 'quiet'), plainHttp: has(parsed, 'plain-http') }); // prettier-ignore
+    await print(has(parsed, 'quiet') ? `${image.name}\n` : `${image.name}\n${image.id}\n`);
+  }
+  return 0;
+}
+
+/** How long ago, as `docker images` says it. */
+function ago(time: string): string {
+  const seconds = (Date.now() - Date.parse(time)) / 1000;
+  if (!(seconds >= 0)) return '-';
+  const steps = [[60, 'second'], [60, 'minute'], [24, 'hour'], [7, 'day'], [4.35, 'week'], [12, 'month'], [Infinity, 'year']] as const; // prettier-ignore
+  let n = seconds;
+  for (const [count, word] of steps) {
+    if (n < count) return `${Math.floor(n)} ${word}${Math.floor(n) === 1 ? '' : 's'} ago`;
+    n /= count;
+  }
+  return '-';
+}
+
+/** Columns as wide as their longest text. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((text, i) => text.padEnd(widths[i]! + 3))
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+async function images(parsed: Parsed): Promise<number> {
+  const all = imageStore().images();
+  if (has(parsed, 'quiet')) {
+    await print(all.map(({ id }) => `${id.slice(7, 19)}\n`).join(''));
+    return 0;
+  }
+  const rows = all.map((image) => {
+    const { tag, digest } = parseReference(image.name);
+    const repository = familiar(image.name.replace(/(?::[^/:@]*)?(?:@.*)?$/, ''));
+    return [repository, tag ?? digest?.slice(0, 19) ?? '<none>', image.id.slice(7, 19), image.platform, ago(image.created || image.fetched), size(image.size)]; // prettier-ignore
+  });
+  await print(table([['REPOSITORY', 'TAG', 'IMAGE ID', 'PLATFORM', 'CREATED', 'SIZE'], ...rows]));
+  return 0;
+}
+
+async function rmi(parsed: Parsed): Promise<number> {
+  if (parsed.operands.length === 0) throw new UsageError('rmi needs the name of an image');
+  let failed = 0;
+  for (const name of parsed.operands) {
+    const image = findImage(name);
+    if (image === null) {
+      failed = 1;
+      await writeAll(2, Buffer.from(`vitrine: no image ${name} is here\n`));
+      continue;
+    }
+    imageStore().removeImage(image.name);
+    await print(`Removed: ${familiar(image.name)}\n`);
+  }
+  await imageStore().collect();
+  return failed;
+}
+
+async function prune(parsed: Parsed): Promise<number> {
+  if (has(parsed, 'all'))
+    for (const { name } of imageStore().images()) {
+      imageStore().removeImage(name);
+      await print(`Removed: ${familiar(name)}\n`);
+    }
+  await print(`Reclaimed ${size(await imageStore().collect({ partial: true }))}\n`);
+  return 0;
+}
+
+async function load(parsed: Parsed): Promise<number> {
+  const [path, ...more] = parsed.operands;
+  if (path === undefined || more.length > 0)
+    throw new UsageError('load needs one folder or archive');
+  const name = value(parsed, 'name');
+  const loaded = await importArchive(imageStore(), path, {
+    ...(name === undefined ? {} : { name: canonical(parseReference(name)) }),
+    ...(has(parsed, 'platform') ? { platform: value(parsed, 'platform')! } : {}),
+  });
+  if (loaded.some((image) => image.name === '')) {
+    await imageStore().collect();
+    throw new ImageError(`${path} does not say what its image is called: --name gives it a name`);
+  }
+  for (const image of loaded) await print(`Loaded image: ${familiar(image.name)}\n`);
+  return 0;
+}
+
+async function inspect(parsed: Parsed): Promise<number> {
+  if (parsed.operands.length === 0) throw new UsageError('inspect needs the name of an image');
+  const found = parsed.operands.map((name) => {
+    const image = findImage(name);
+    if (image === null) throw new ImageError(`no image ${name} is here`);
+    const { config, created, architecture, os, rootfs } = imageStore().config(image);
+    return { Id: image.id, Name: image.name, Created: created, Architecture: architecture, Os: os, Size: image.size, Config: config ?? {}, RootFS: rootfs }; // prettier-ignore
+  });
+  await print(`${JSON.stringify(found, null, 4)}\n`);
+  return 0;
+}
+
+/** Commands about images, by name; `vitrine image NAME` reaches them too. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  pull: command(
+    'pull [options] IMAGE...',
+    "Fetches images from their registries, with Docker's short names (debian is docker.io/library/debian:latest) and the\ncredentials in Docker's configuration file. What comes is verified by its digest; a broken connection goes on.",
+    [PLATFORM, QUIET, PLAIN],
+    pull,
+  ),
+  images: command('images [options]', 'Lists the images on this computer.', [QUIET], images),
+  rmi: command('rmi IMAGE...', 'Removes images, and the layers that no other image has.', [], rmi),
+  prune: command(
+    'prune [options]',
+    'Removes what no image needs: layers, unfinished downloads, files of processes that were killed.',
+    [{ name: 'all', short: 'a', help: 'remove every image too' }],
+    prune,
+  ),
+  load: command(
+    'load [options] FOLDER_OR_ARCHIVE',
+    'Takes images from an OCI layout or from what `docker save` wrote (a folder or tar; gzip, zstd, xz).',
+    [{ name: 'name', value: 'IMAGE', help: 'call it so' }, PLATFORM],
+    load,
+  ),
+  inspect: command(
+    'inspect IMAGE...',
+    "Prints images' configurations: environment, program, user, ports and so on.",
+    [],
+    inspect,
+  ),
+};
+
+const SPELLINGS: Readonly<Record<string, string>> = { ls: 'images', list: 'images', rm: 'rmi' };
+
+/** Runs a command about images. */
+export async function runImageCommand(name: string, args: readonly string[]): Promise<number> {
+  const found = COMMANDS[SPELLINGS[name] ?? name];
+  if (found === undefined) throw new UsageError(`unknown command image ${name}`);
+  const parsed = parseOptions(args, found.options);
+  if (!parsed.options.has('help')) return found.run(parsed);
+  await print(found.help);
+  return 0;
+}

@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { busyboxImage } from '@vitrine/image';
+import { importArchive } from '@vitrine/image/node/archive.ts';
+import { openImage } from '@vitrine/image/node/open.ts';
+import { Store } from '@vitrine/image/node/store.ts';
+import { type TarEntry, writeTar } from '@vitrine/image/tar_write.ts';
+import { buildImage, file, tar, writeLayout } from '../../image/test/support.ts';
+import { Machine } from '../src/index.ts';
+import type { LinuxMachine } from '../src/machine.ts';
+
+const BIN = join(import.meta.dirname, '../bin/vitrine.cjs');
+const BUSYBOX = join(import.meta.dirname, '../../image/dist/busybox');
+
+/** The embedded image as a layer, and one above it. */
+function layers(): Uint8Array[] {
+  const base = busyboxImage(readFileSync(BUSYBOX)).entries.map((entry): TarEntry => ({ ...entry, name: `./${entry.path}`, data: entry.data as Uint8Array })); // prettier-ignore
+  const top = [
+    file('etc/issue', 'from the layer\n'),
+    file('etc/.wh.motd'),
+    file('etc/.wh.profile'),
+    { name: 'srv', mode: 0o041777 },
+    file('srv/data', 'x'.repeat(10_000)),
+    { name: 'suid', mode: 0o106755, data: Buffer.from('s'), uid: 5, gid: 6 },
+  ];
+  return [Buffer.concat([...writeTar(base)]), tar(...top)];
+}
+
+const CONFIG = {
+  Env: ['PATH=/bin:/usr/bin', 'GREETING=hello'],
+  Cmd: ['sh', '-c', 'echo $GREETING from $PWD as $(id -un)'],
+  WorkingDir: '/srv',
+  User: 'user',
+  StopSignal: 'SIGQUIT',
+  ExposedPorts: { '80/tcp': {} },
+};
+
+let work: string;
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'vitrine-images-'));
+  writeLayout(join(work, 'layout'), buildImage(layers(), CONFIG), { 'org.opencontainers.image.ref.name': 'docker.io/me/app:v1' }); // prettier-ignore
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+describe('vitrine with images', () => {
+  const vitrine = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', env: { ...process.env, XDG_CACHE_HOME: join(work, 'cache') } }); // prettier-ignore
+
+  it('loads, lists, runs, removes', () => {
+    expect(vitrine('load', join(work, 'layout'))).toMatchObject({ status: 0, stdout: 'Loaded image: me/app:v1\n' }); // prettier-ignore
+    expect(vitrine('images').stdout).toMatch(/^REPOSITORY +TAG +IMAGE ID +PLATFORM +CREATED +SIZE\nme\/app +v1 +[0-9a-f]{12} +linux\/amd64 .*MB\n$/); // prettier-ignore
+    expect(vitrine('run', 'me/app:v1').stdout).toBe('hello from /srv as user\n');
+    expect(vitrine('run', '-e', 'GREETING=bye', '-w', '/tmp', '-u', '0:0', 'me/app:v1').stdout).toBe('bye from /tmp as root\n'); // prettier-ignore
+    expect(vitrine('run', '--entrypoint', 'echo', 'me/app:v1', 'a', 'b').stdout).toBe('a b\n');
+    expect(vitrine('run', 'me/app:v1', 'cat', '/etc/issue').stdout).toBe('from the layer\n');
+    expect(JSON.parse(vitrine('inspect', 'me/app:v1').stdout)).toMatchObject([{ Config: CONFIG }]);
+    expect(vitrine('run', '--pull', 'never', 'me/other')).toMatchObject({ status: 125, stderr: expect.stringContaining('no image me/other') }); // prettier-ignore
+    expect(vitrine('rmi', 'me/app:v1')).toMatchObject({
+      status: 0,
+      stdout: 'Removed: me/app:v1\n',
+    });
+    expect(readdirSync(join(work, 'cache/vitrine/layers'))).toEqual([]);
+    expect(vitrine('rmi', 'me/app:v1').status).toBe(1);
+    expect(vitrine('prune').stdout).toBe('Reclaimed 0B\n');
+  });
+
+  it('runs a layout where it lies', () => {
+    expect(vitrine('run', join(work, 'layout')).stdout).toBe('hello from /srv as user\n');
+  });
+
+  it('says what it does not know', () => {
+    expect(vitrine('pull')).toMatchObject({ status: 125, stderr: expect.stringContaining('name of an image') }); // prettier-ignore
+    expect(vitrine('pull', 'UPPER')).toMatchObject({ status: 125, stderr: expect.stringContaining('no image name') }); // prettier-ignore
+    expect(vitrine('image', 'nothing')).toMatchObject({ status: 125 });
+    expect(vitrine('pull', '--help').stdout).toMatch(/^Usage: vitrine pull/);
+  });
+});
+
+describe('a machine from an image', () => {
+  const boot = async (): Promise<LinuxMachine> => {
+    const store = new Store(join(work, 'store'));
+    const [image] = await importArchive(store, join(work, 'layout'));
+    return Machine.boot({ image: openImage(store, image!) });
+  };
+  const sh = async (machine: LinuxMachine, script: string): Promise<string> => {
+    const process = await machine.spawn(['sh', '-c', `exec 2>&1; ${script}`], { user: '0' });
+    const text = await process.stdout.text();
+    await process.wait();
+    return text;
+  };
+
+  it('sees its layers as one tree, and changes only its own', async () => {
+    const machine = await boot();
+    expect(await sh(machine, 'ls /etc/motd /etc/profile; cat /etc/issue; stat -c "%a %u %g" /suid /srv')).toBe(
+      'ls: /etc/motd: No such file or directory\nls: /etc/profile: No such file or directory\nfrom the layer\n6755 5 6\n1777 0 0\n',
+    ); // prettier-ignore
+    expect(await sh(machine, 'echo more >> /srv/data; wc -c < /srv/data; rm /etc/issue; cat /etc/issue')).toBe("10005\ncat: can't open '/etc/issue': No such file or directory\n"); // prettier-ignore
+    expect(await sh(machine, 'grep " / " /proc/mounts')).toMatch(/^overlay \/ overlay rw,relatime,lowerdir=\/layers\/1:\/layers\/0,/); // prettier-ignore
+    const other = await boot();
+    expect(await sh(other, 'wc -c < /srv/data; cat /etc/issue')).toBe('10000\nfrom the layer\n');
+    await machine.close();
+    await other.close();
+  });
+
+  it('goes on from a snapshot, in which layers are named only', async () => {
+    const machine = await boot();
+    await sh(machine, 'echo more >> /srv/data; echo own > /own');
+    const bytes = machine.snapshot();
+    await machine.close();
+    const store = new Store(join(work, 'store'));
+    const [image] = await importArchive(store, join(work, 'layout'));
+    const restored = await Machine.restore(bytes, { image: openImage(store, image!) });
+    expect(await sh(restored, 'cat /own; wc -c < /srv/data; cat /etc/issue; ls /bin | wc -l')).toMatch(/^own\n10005\nfrom the layer\n\d{2,}\n$/); // prettier-ignore
+    await restored.close();
+  });
+});
