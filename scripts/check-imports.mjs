@@ -42,6 +42,9 @@ const NEVER = (from, to) => /^fs\/[^/]+\.ts$/.test(from) && to === 'kernel/task.
 /** Single imports upward that have a reason. */
 const EXCEPTIONS = new Set([
   'kernel/exec.ts security/commoncap.ts', // exec computes the new capabilities, where Linux calls its security hook
+  'kernel/fork.ts security/keys/process_keys.ts', // keyrings are inherited with credentials,
+  'kernel/exec.ts security/keys/process_keys.ts', // dropped by exec
+  'kernel/exit.ts security/keys/process_keys.ts', // and by exit
   'mm/oom_kill.ts kernel/signal.ts', // the OOM killer sends a signal
 ]);
 

@@ -8,8 +8,10 @@ import { pseudo_init } from '../fs/anon_inodes.ts';
 import { Path } from '../fs/dcache.ts';
 import { DevptsType } from '../fs/devpts/devpts.ts';
 import { DevtmpfsType, devtmpfs_init, devtmpfs_symlink } from '../fs/devtmpfs/devtmpfs.ts';
+import { MqueueType } from '../ipc/mqueue.ts';
 import '../ipc/proc.ts';
 import '../net/proc.ts';
+import '../security/keys/proc.ts';
 import { FilesStruct } from '../fs/fdtable.ts';
 import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';
@@ -30,6 +32,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs.register_filesystem(new DevptsType());
   kernel.vfs.register_filesystem(new ProcType());
   kernel.vfs.register_filesystem(new SysfsType());
+  kernel.vfs.register_filesystem(new MqueueType());
   kernel.vfs.register_filesystem(new HostfsType());
   kernel.vfs.register_filesystem(new OvlType());
   kernel.vfs.register_filesystem(new LayerfsType());

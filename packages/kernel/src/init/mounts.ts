@@ -14,6 +14,7 @@ const LOOKUP_FOLLOW = 1;
 const MOUNTS: readonly (readonly [string, string, number, string])[] = [
   ['devtmpfs', '/dev', MS_NOSUID, 'mode=755'],
   ['devpts', '/dev/pts', MS_NOSUID | MS_NOEXEC, 'gid=5,mode=620,ptmxmode=666'],
+  ['mqueue', '/dev/mqueue', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],
   ['tmpfs', '/dev/shm', MS_NOSUID | MS_NODEV, 'mode=1777'],
   ['proc', '/proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],
   ['sysfs', '/sys', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''],

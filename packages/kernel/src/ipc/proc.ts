@@ -1,6 +1,8 @@
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { proc_create } from '../fs/proc/registry.ts';
+import { sysctl_create } from '../fs/proc/sysctl.ts';
+import { type MqueueSuperBlock, mqueue_mount } from './mqueue.ts';
 import { ipc_ns } from './ipc_ns.ts';
 import type { MsgQueue } from './msg.ts';
 import type { SemArray } from './sem.ts';
@@ -34,3 +36,25 @@ const shm = (kernel: Kernel): string =>
 proc_create('sysvipc/msg', { mode: 0o444, show: (current) => msg(current.kernel) });
 proc_create('sysvipc/sem', { mode: 0o444, show: (current) => sem(current.kernel) });
 proc_create('sysvipc/shm', { mode: 0o444, show: (current) => shm(current.kernel) });
+
+/** A limit of the message queues (fs.mqueue). */
+function mqueueLimit(
+  name: 'queues_max' | 'msg_max' | 'msgsize_max' | 'msg_default' | 'msgsize_default',
+  min: number,
+  max: number,
+): void {
+  // prettier-ignore
+  const sb = (kernel: Kernel): MqueueSuperBlock => mqueue_mount(kernel).sb as MqueueSuperBlock;
+  sysctl_create(`fs/mqueue/${name}`, min, max, {
+    get: (kernel) => sb(kernel)[name],
+    set: (kernel, value) => {
+      sb(kernel)[name] = value;
+    },
+  });
+}
+
+mqueueLimit('queues_max', 0, 2147483647);
+mqueueLimit('msg_max', 1, 65536);
+mqueueLimit('msgsize_max', 128, 16777216);
+mqueueLimit('msg_default', 1, 65536);
+mqueueLimit('msgsize_default', 128, 16777216);

@@ -12,6 +12,7 @@ import { type Cred, capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { mm_alloc, mmput } from '../mm/dup.ts';
 import type { Mm } from '../mm/mm.ts';
+import { exec_keys } from '../security/keys/process_keys.ts';
 import { bprm_caps } from '../security/commoncap.ts';
 import { load_elf_binary } from './binfmt_elf.ts';
 import { load_script } from './binfmt_script.ts';
@@ -179,6 +180,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   unshare_files(current);
   do_close_on_exec(current);
   exit_posix_timers(current);
+  exec_keys(current);
   const changed = bprm.cred.euid !== current.cred.uid || bprm.cred.egid !== current.cred.gid;
   mm.dumpable = changed ? 0 : 1;
   current.cred = bprm.cred.with({

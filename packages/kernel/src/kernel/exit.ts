@@ -1,6 +1,7 @@
 import * as S from '@vitrine/uapi/signal.ts';
 import { exit_files } from '../fs/fdtable.ts';
 import { exit_fs } from '../fs/fs_struct.ts';
+import { exit_keys } from '../security/keys/process_keys.ts';
 import { mmput } from '../mm/dup.ts';
 import { exit_robust_list, futex_wake_address } from './futex.ts';
 import { exit_itimers } from './time/itimer.ts';
@@ -51,6 +52,7 @@ export function do_exit(task: Task, code: number): void {
     kernel.trace.sched_process_exit.emit({ pid: task.pid, comm: task.comm, code: task.exit_code });
   exit_mm(task);
   exit_files(task);
+  exit_keys(task, last);
   exit_fs(task);
   if (last && signal.leader) disassociate_ctty(task);
   if (task.pid === 1 || (last && task.tgid === 1)) {

@@ -4,6 +4,7 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
 import { copy_files } from '../fs/fdtable.ts';
 import { copy_fs } from '../fs/fs_struct.ts';
+import { copy_keys } from '../security/keys/process_keys.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
@@ -156,6 +157,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   if ((flags & C.CLONE_FILES) !== 0) current.files.count++;
   child.fs = (flags & C.CLONE_FS) !== 0 ? current.fs : copy_fs(current);
   if ((flags & C.CLONE_FS) !== 0) current.fs.users++;
+  copy_keys(current, child);
   kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
   attach(current, child, flags);
   return child;

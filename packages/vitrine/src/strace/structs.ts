@@ -171,6 +171,7 @@ export const STRUCTS: Readonly<Record<string, Printer>> = {
   sigset6: (at, { mem }) => `{sigmask=${mem.getU64(at) === 0 ? 'NULL' : sigsetText(mem.getBig(mem.getU64(at)))}, sigsetsize=${mem.getU64(at + 8)}}`, // prettier-ignore
   sigaction,
   siginfo,
+  mq_attr: (at, { mem }) => `{mq_flags=${mem.getI64(at) === 0 ? 0 : 'O_NONBLOCK'}, mq_maxmsg=${mem.getI64(at + 8)}, mq_msgsize=${mem.getI64(at + 16)}, mq_curmsgs=${mem.getI64(at + 24)}}`, // prettier-ignore
   sigevent: (at, { mem }) => `{sigev_value={sival_int=${mem.getI32(at)}}, sigev_signo=${signalText(mem.getI32(at + 8))}, sigev_notify=${['SIGEV_SIGNAL', 'SIGEV_NONE', 'SIGEV_THREAD', '', 'SIGEV_THREAD_ID'][mem.getI32(at + 12)] ?? mem.getI32(at + 12)}}`, // prettier-ignore
   stack: (at, { mem }) => `{ss_sp=${pointer(mem.getU64(at))}, ss_flags=${formatFlags(mem.getU32(at + 8), FLAGS['ss']!())}, ss_size=${mem.getU64(at + 16)}}`, // prettier-ignore
   int: (at, { mem }) => `[${mem.getI32(at)}]`,

@@ -2,6 +2,8 @@ import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
+import { KEYCTL } from '../../syscalls/keyctl.ts';
+import { MQUEUE } from '../../syscalls/mqueue.ts';
 import { OPEN } from '../../syscalls/open.ts';
 import { PIPE } from '../../syscalls/pipe.ts';
 import { PROCESS_VM } from '../../syscalls/process_vm.ts';
@@ -42,6 +44,8 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   XATTR,
   SOCKET,
   IPC,
+  MQUEUE,
+  KEYCTL,
   SPLICE,
   TIMERFD,
   PROCESS,

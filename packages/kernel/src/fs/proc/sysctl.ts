@@ -63,6 +63,23 @@ function setting(path: string, initial: string, min: number | null = 0, max = 21
 
 type NumberKey<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
 
+/** A number that another part of the kernel keeps. */
+export function sysctl_create(
+  path: string,
+  min: number,
+  max: number,
+  value: { get(kernel: Kernel): number; set(kernel: Kernel, value: number): void },
+): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: (current) => `${value.get(current.kernel)}\n`,
+    write: (current, text) => {
+      mayWrite(current, path);
+      value.set(current.kernel, Number(checkNumbers(path, text, 1, min, max)));
+    },
+  });
+}
+
 /** A number of the file layer. */
 function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max: number): void {
   proc_create(`sys/${path}`, {

@@ -44,7 +44,6 @@ file('ioports', () => '');
 file('iomem', () => '');
 file('cgroups', () => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n');
 file('execdomains', () => '0-0\tLinux           \t[kernel]\n');
-file('key-users', () => '');
 file(
   'tty/drivers',
   () =>

@@ -1,0 +1,106 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import { KEY_NEED_SEARCH, type Key, key_get, key_permits, key_put, key_validate } from './key.ts';
+
+/** Keyrings: what links to what (analogous to security/keys/keyring.c). */
+
+const KEYRING_SEARCH_MAX_DEPTH = 6;
+
+export interface Search {
+  readonly type: string;
+  readonly description: string;
+}
+
+const usable = (kernel: Kernel, key: Key): boolean =>
+  !key.revoked && kernel.clock.realtime().sec < key.expiry;
+
+/** What a search came to: a key, or why the one that matched is of no use. */
+export interface Found {
+  readonly key: Key | null;
+  readonly refused: Key | null;
+}
+
+/** Looks a key up below a keyring, breadth first, in keyrings that may be searched (keyring_search_rcu). */
+export function keyring_search(current: Current, ring: Key, search: Search): Found {
+  const seen = new Set<Key>();
+  let refused: Key | null = null;
+  let level = [ring];
+  for (let depth = 0; depth <= KEYRING_SEARCH_MAX_DEPTH && level.length > 0; depth++) {
+    const next: Key[] = [];
+    for (const at of level) {
+      if (seen.has(at) || !usable(current.kernel, at)) continue;
+      seen.add(at);
+      for (const key of at.links) {
+        const permitted = key_permits(current, key, true, KEY_NEED_SEARCH);
+        if (key.type.name === search.type && key.description === search.description) {
+          if (permitted && usable(current.kernel, key)) return { key, refused: null };
+          refused ??= key;
+        }
+        if (key.isKeyring && permitted) next.push(key);
+      }
+    }
+    level = next;
+  }
+  return { key: null, refused };
+}
+
+/** Throws what is wrong with a key that a search found and could not give. */
+export function search_error(current: Current, key: Key): never {
+  key_validate(current.kernel, key);
+  throw errno(E.EACCES, '{} may not be searched for', key);
+}
+
+/** Can the key be reached from the keyring? */
+export function keyring_holds(current: Current, ring: Key, wanted: Key): boolean {
+  const seen = new Set<Key>();
+  const todo: [Key, number][] = [[ring, 0]];
+  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
+    const [key, depth] = at;
+    if (key === wanted) return key === ring || key_permits(current, key, true, KEY_NEED_SEARCH);
+    if (!key.isKeyring || seen.has(key) || depth > KEYRING_SEARCH_MAX_DEPTH) continue;
+    seen.add(key);
+    if (key !== ring && !key_permits(current, key, true, KEY_NEED_SEARCH)) continue;
+    for (const link of key.links) todo.push([link, depth + 1]);
+  }
+  return false;
+}
+
+/** How deep keyrings nest below one. Throws EDEADLK when `wanted` is among them. */
+function depthBelow(ring: Key, wanted: Key, depth = 0): number {
+  if (ring === wanted) throw errno(E.EDEADLK, '{} would hold itself', wanted);
+  if (depth > KEYRING_SEARCH_MAX_DEPTH) throw errno(E.ELOOP, 'keyrings nest more than {} deep', KEYRING_SEARCH_MAX_DEPTH); // prettier-ignore
+  let most = depth;
+  for (const link of ring.links)
+    if (link.isKeyring) most = Math.max(most, depthBelow(link, wanted, depth + 1));
+  return most;
+}
+
+/** Puts a key into a keyring, in place of one of the same type and description (key_link). */
+export function key_link(kernel: Kernel, ring: Key, key: Key): void {
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  if (ring.restricted)
+    throw errno(E.EPERM, '{} takes no more links (KEYCTL_RESTRICT_KEYRING)', ring);
+  if (key.isKeyring) depthBelow(key, ring);
+  key_get(key);
+  const at = ring.links.findIndex((other) => other.type === key.type && other.description === key.description); // prettier-ignore
+  if (at < 0) ring.links.push(key);
+  else {
+    const [old] = ring.links.splice(at, 1, key);
+    key_put(kernel, old!);
+  }
+}
+
+export function key_unlink(kernel: Kernel, ring: Key, key: Key): void {
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  const at = ring.links.indexOf(key);
+  if (at < 0) throw errno(E.ENOENT, '{} does not hold {}', ring, key);
+  ring.links.splice(at, 1);
+  key_put(kernel, key);
+}
+
+export function keyring_clear(kernel: Kernel, ring: Key): void {
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  for (const key of ring.links.splice(0)) key_put(kernel, key);
+}

@@ -1,0 +1,204 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { Task } from '../../kernel/task.ts';
+import {
+  KEY_NEED_SEARCH,
+  KEY_POS_ALL,
+  KEY_POS_SETATTR,
+  KEY_TYPES,
+  KEY_USR_ALL,
+  KEY_USR_LINK,
+  KEY_USR_READ,
+  KEY_USR_VIEW,
+  type Key,
+  key_alloc,
+  key_get,
+  key_permission,
+  key_permits,
+  key_put,
+  key_table,
+  key_validate,
+} from './key.ts';
+import { type Search, key_link, keyring_holds, keyring_search, search_error } from './keyring.ts';
+
+/** The keyrings of threads, processes, sessions and users (analogous to security/keys/process_keys.c). */
+
+const KEY_SPEC_THREAD_KEYRING = -1;
+const KEY_SPEC_PROCESS_KEYRING = -2;
+const KEY_SPEC_SESSION_KEYRING = -3;
+const KEY_SPEC_USER_KEYRING = -4;
+const KEY_SPEC_USER_SESSION_KEYRING = -5;
+const KEY_SPEC_GROUP_KEYRING = -6;
+
+declare module '../../kernel/task.ts' {
+  interface Task {
+    thread_keyring?: Key | null;
+    /** Inherited by fork and exec. */
+    session_keyring?: Key | null;
+    /** KEYCTL_SET_REQKEY_KEYRING. */
+    jit_keyring?: number;
+  }
+}
+declare module '../../kernel/signal_struct.ts' {
+  interface SignalStruct {
+    process_keyring?: Key | null;
+  }
+}
+
+export const KEYRING = KEY_TYPES[0]!;
+
+function makeRing(task: Task, name: string, perm: number): Key {
+  const { cred, kernel } = task;
+  return key_get(key_alloc(kernel, KEYRING, name, cred.uid, cred.gid, perm));
+}
+
+/** `_uid.N` and `_uid_ses.N` of the caller's user, made when first asked for (look_up_user_keyrings). */
+export function user_keyrings(task: Task): { uid: Key; session: Key } {
+  const { kernel } = task;
+  const { uid } = task.cred;
+  const { userKeyrings } = key_table(kernel);
+  let rings = userKeyrings.get(uid);
+  if (rings === undefined) {
+    const perm = (KEY_POS_ALL & ~KEY_POS_SETATTR) | KEY_USR_ALL;
+    const own = key_get(key_alloc(kernel, KEYRING, `_uid.${uid}`, uid, -1, perm));
+    const session = key_get(key_alloc(kernel, KEYRING, `_uid_ses.${uid}`, uid, -1, perm));
+    key_link(kernel, session, own);
+    userKeyrings.set(uid, (rings = { uid: own, session }));
+  }
+  return rings;
+}
+
+/** Gives the task a session keyring, and drops its reference to the old one. */
+export function install_session_keyring(task: Task, ring: Key): void {
+  const old = task.session_keyring ?? null;
+  task.session_keyring = key_get(ring);
+  if (old !== null) key_put(task.kernel, old);
+}
+
+/** KEYCTL_JOIN_SESSION_KEYRING: a new anonymous one, or the named one. */
+export function join_session_keyring(task: Task, name: string | null): Key {
+  const { kernel } = task;
+  let ring: Key | undefined;
+  if (name === null) ring = makeRing(task, '_ses', KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ);
+  else {
+    ring = [...key_table(kernel).bySerial.values()].find(
+      (key) => key.isKeyring && key.description === name && !key.revoked && key_permits(task, key, false, KEY_NEED_SEARCH), // prettier-ignore
+    );
+    if (ring === undefined)
+      ring = makeRing(task, name, KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ | KEY_USR_LINK); // prettier-ignore
+    else key_get(ring);
+  }
+  install_session_keyring(task, ring);
+  key_put(kernel, ring);
+  return ring;
+}
+
+/** The keyrings that are searched for a process, nearest first. */
+export function process_keyrings(task: Task): Key[] {
+  const session = task.session_keyring ?? user_keyrings(task).session;
+  return [task.thread_keyring, task.signal.process_keyring, session].filter(
+    (ring) => !!ring,
+  ) as Key[];
+}
+
+/** Finds a key in the process's keyrings (search_process_keyrings). */
+export function search_process_keyrings(task: Task, search: Search): Key | null {
+  let refused: Key | null = null;
+  for (const ring of process_keyrings(task)) {
+    const found = keyring_search(task, ring, search);
+    if (found.key !== null) return found.key;
+    refused ??= found.refused;
+  }
+  return refused === null ? null : search_error(task, refused);
+}
+
+function special(task: Task, id: number, create: boolean): Key {
+  const { signal } = task;
+  switch (id) {
+    case KEY_SPEC_THREAD_KEYRING:
+      if (!task.thread_keyring && create) task.thread_keyring = makeRing(task, '_tid', KEY_POS_ALL | KEY_USR_VIEW); // prettier-ignore
+      if (task.thread_keyring) return task.thread_keyring;
+      break;
+    case KEY_SPEC_PROCESS_KEYRING:
+      if (!signal.process_keyring && create) signal.process_keyring = makeRing(task, '_pid', KEY_POS_ALL | KEY_USR_VIEW); // prettier-ignore
+      if (signal.process_keyring) return signal.process_keyring;
+      break;
+    case KEY_SPEC_SESSION_KEYRING:
+      if (!task.session_keyring) {
+        if (create) return join_session_keyring(task, null);
+        install_session_keyring(task, user_keyrings(task).session);
+      }
+      return task.session_keyring!;
+    case KEY_SPEC_USER_KEYRING:
+      return user_keyrings(task).uid;
+    case KEY_SPEC_USER_SESSION_KEYRING:
+      return user_keyrings(task).session;
+    case KEY_SPEC_GROUP_KEYRING:
+      throw errno(E.EINVAL, 'there are no group keyrings');
+    default:
+      throw errno(id < 1 ? E.EINVAL : E.ENOKEY, 'key number {} stands for no keyring', id);
+  }
+  throw errno(E.ENOKEY, 'the thread has no keyring {} and it is not to be made', id);
+}
+
+/** A key and whether the caller possesses it: reaches it from its own keyrings. */
+export interface KeyRef {
+  readonly key: Key;
+  readonly possessed: boolean;
+}
+
+/**
+ * The key that a program names by number, or one of its own keyrings by a negative one (lookup_user_key).
+ * @param need the right it takes, 0 for none; @param partial also a key that is revoked or expired
+ */
+export function lookup_user_key(
+  task: Task,
+  id: number,
+  create: boolean,
+  need: number,
+  partial = false,
+): KeyRef {
+  // prettier-ignore
+  let ref: KeyRef;
+  if (id < 1)
+    ref = { key: special(task, id, create), possessed: id !== KEY_SPEC_USER_KEYRING && id !== KEY_SPEC_USER_SESSION_KEYRING ? true : reaches(task, special(task, id, create)) }; // prettier-ignore
+  else {
+    const key = key_table(task.kernel).bySerial.get(id);
+    if (key === undefined) throw errno(E.ENOKEY, 'there is no key {}', id);
+    ref = { key, possessed: reaches(task, key) };
+  }
+  if (!partial) key_validate(task.kernel, ref.key);
+  if (need !== 0) key_permission(task, ref.key, ref.possessed, need);
+  return ref;
+}
+
+const reaches = (task: Task, key: Key): boolean =>
+  process_keyrings(task).some((ring) => keyring_holds(task, ring, key));
+
+/** fork: the child is in the same session. A thread starts without a keyring of its own. */
+export function copy_keys(parent: Task, child: Task): void {
+  if (parent.session_keyring) child.session_keyring = key_get(parent.session_keyring);
+  if (parent.jit_keyring !== undefined) child.jit_keyring = parent.jit_keyring;
+}
+
+/** exec: the keyrings of the thread and of the process are for the old program alone. */
+export function exec_keys(task: Task): void {
+  drop(task.kernel, task.thread_keyring);
+  task.thread_keyring = null;
+  drop(task.kernel, task.signal.process_keyring);
+  task.signal.process_keyring = null;
+}
+
+export function exit_keys(task: Task, last: boolean): void {
+  drop(task.kernel, task.thread_keyring);
+  drop(task.kernel, task.session_keyring);
+  task.thread_keyring = task.session_keyring = null;
+  if (!last) return;
+  drop(task.kernel, task.signal.process_keyring);
+  task.signal.process_keyring = null;
+}
+
+function drop(kernel: Kernel, key: Key | null | undefined): void {
+  if (key) key_put(kernel, key);
+}

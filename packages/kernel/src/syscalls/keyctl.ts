@@ -1,0 +1,389 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import * as K from '@vitrine/uapi/keyctl.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable, in_group_p } from '../include/cred.ts';
+import { errno } from '../include/errno.ts';
+import {
+  KEY_NEED_LINK,
+  KEY_NEED_READ,
+  KEY_NEED_SEARCH,
+  KEY_NEED_SETATTR,
+  KEY_NEED_VIEW,
+  KEY_NEED_WRITE,
+  KEY_TYPES,
+  type Key,
+  type KeyType,
+  charge_quota,
+  key_alloc,
+  key_get,
+  key_permits,
+  key_put,
+  key_table,
+  set_payload,
+} from '../security/keys/key.ts';
+import {
+  key_link,
+  key_unlink,
+  keyring_clear,
+  keyring_search,
+  search_error,
+} from '../security/keys/keyring.ts';
+import { install_session_keyring, join_session_keyring, lookup_user_key, search_process_keyrings } from '../security/keys/process_keys.ts'; // prettier-ignore
+import type { Task } from '../kernel/task.ts';
+import { inBuf, int, long, size, str } from './kinds.ts';
+import { FULL, type SyscallRow, partial, row } from './row.ts';
+
+/** add_key(2), request_key(2), keyctl(2). */
+
+/** What a group of nobody is shown as. */
+const OVERFLOWGID = 65534;
+const MAX_PAYLOAD = 1024 * 1024 - 1;
+const MAX_USER_PAYLOAD = 32767;
+const MAX_DESCRIPTION = 4096;
+const KEY_DEFAULT_PERM = 0x3f01_0000;
+/** Rights that a possessor has only to what can be read or updated. */
+const KEY_POS_READ = 0x0200_0000;
+const KEY_PERM_MASK = 0x3f3f_3f3f;
+
+function typeName(task: Task, address: number): string {
+  const name = task.mem.readString(address, 31);
+  if (name === null || name === '') throw errno(E.EINVAL, 'a key type has 1 to 31 bytes');
+  if (name.startsWith('.'))
+    throw errno(E.EPERM, "key types that begin with a dot are the kernel's own: {}", name);
+  return name;
+}
+
+function keyType(name: string): KeyType {
+  const type = KEY_TYPES.find((known) => known.name === name);
+  if (type === undefined) throw errno(E.ENODEV, 'there is no key type {}; there are {}', name, KEY_TYPES.map((t) => t.name).join(', ')); // prettier-ignore
+  return type;
+}
+
+function description(task: Task, address: number): string {
+  const text = task.mem.readString(address, MAX_DESCRIPTION - 1);
+  if (text === null)
+    throw errno(E.EINVAL, 'a key description has at most {} bytes', MAX_DESCRIPTION - 1);
+  return text;
+}
+
+function checkPayload(type: KeyType, text: string, payload: Uint8Array): void {
+  if (type.name === 'keyring') {
+    if (payload.length !== 0) throw errno(E.EINVAL, 'a keyring is made without a payload');
+    return;
+  }
+  if (payload.length === 0 || payload.length > MAX_USER_PAYLOAD) throw errno(E.EINVAL, 'a {} key holds 1 to {} bytes, not {}', type.name, MAX_USER_PAYLOAD, payload.length); // prettier-ignore
+  if (type.name === 'logon' && text.indexOf(':') < 1) throw errno(E.EINVAL, 'the description of a logon key begins with its service: {}', text); // prettier-ignore
+}
+
+function sys_add_key(
+  task: Task,
+  typeAt: number,
+  descAt: number,
+  data: number,
+  length: number,
+  ring: number,
+): number {
+  // prettier-ignore
+  if (length > MAX_PAYLOAD) throw errno(E.EINVAL, 'a payload has at most {} bytes, not {}', MAX_PAYLOAD, length);
+  const name = typeName(task, typeAt);
+  const text = descAt === 0 ? '' : description(task, descAt);
+  if (text.startsWith('.') && name === 'keyring') throw errno(E.EPERM, 'keyrings that begin with a dot are the kernel\'s own: {}', text); // prettier-ignore
+  const payload = length === 0 ? new Uint8Array(0) : task.mem.read(data, length);
+  const { key: keyring } = lookup_user_key(task, ring, true, KEY_NEED_WRITE);
+  const type = keyType(name);
+  if (!keyring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', keyring);
+  if (text === '') throw errno(E.EINVAL, 'a key needs a description');
+  checkPayload(type, text, payload);
+  const old = type.update ? keyring.links.find((key) => key.type === type && key.description === text) : undefined; // prettier-ignore
+  if (old !== undefined) {
+    if (!key_permits(task, old, true, KEY_NEED_WRITE))
+      throw errno(E.EACCES, '{} may not be written', old);
+    update(task, old, payload);
+    return old.serial;
+  }
+  const { cred, kernel } = task;
+  const perm = type.read ? KEY_DEFAULT_PERM : KEY_DEFAULT_PERM & ~KEY_POS_READ;
+  const key = key_get(key_alloc(kernel, type, text, cred.fsuid, cred.fsgid, perm));
+  try {
+    set_payload(kernel, key, payload);
+    key_link(kernel, keyring, key);
+    return key.serial;
+  } finally {
+    key_put(kernel, key);
+  }
+}
+
+function update(task: Task, key: Key, payload: Uint8Array): void {
+  if (!key.type.update) throw errno(E.EOPNOTSUPP, '{} cannot be updated', key);
+  checkPayload(key.type, key.description, payload);
+  set_payload(task.kernel, key, payload);
+  key.expiry = Infinity;
+}
+
+/** Nobody makes keys on demand here: without a helper a missing key stays missing. */
+function sys_request_key(
+  task: Task,
+  typeAt: number,
+  descAt: number,
+  callout: number,
+  dest: number,
+): number {
+  // prettier-ignore
+  const name = typeName(task, typeAt);
+  const text = description(task, descAt);
+  if (callout !== 0) description(task, callout);
+  const into = dest === 0 ? null : lookup_user_key(task, dest, true, KEY_NEED_WRITE).key;
+  const type = keyType(name);
+  const found = search_process_keyrings(task, { type: type.name, description: text });
+  if (found === null) throw errno(E.ENOKEY, 'no keyring of process {} holds a {} key {}', task.pid, type.name, text); // prettier-ignore
+  if (into !== null) key_link(task.kernel, into, found);
+  return found.serial;
+}
+
+function describe(task: Task, id: number, buffer: number, length: number): number {
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_VIEW, true);
+  const text = `${key.type.name};${key.uid};${key.gid === -1 ? OVERFLOWGID : key.gid};${key.perm.toString(16).padStart(8, '0')};${key.description}\0`;
+  if (buffer !== 0 && length >= text.length)
+    task.mem.write(
+      buffer,
+      Uint8Array.from(text, (c) => c.charCodeAt(0)),
+    );
+  return text.length;
+}
+
+function read(task: Task, id: number, buffer: number, length: number): number {
+  const { key, possessed } = lookup_user_key(task, id, false, 0);
+  // What is possessed and may be searched may be read, too.
+  if (!key_permits(task, key, possessed, KEY_NEED_READ) && !(possessed && key_permits(task, key, true, KEY_NEED_SEARCH))) throw errno(E.EACCES, '{} may not be read', key); // prettier-ignore
+  if (!key.type.read) throw errno(E.EOPNOTSUPP, 'keys of type {} are not read', key.type.name);
+  const bytes = key.isKeyring ? new Uint8Array(Uint32Array.from(key.links, (link) => link.serial).buffer) : key.payload; // prettier-ignore
+  if (buffer !== 0 && length >= bytes.length) task.mem.write(buffer, bytes);
+  return bytes.length;
+}
+
+function chown(task: Task, id: number, uid: number, gid: number): number {
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  const { cred, kernel } = task;
+  if (!capable(cred, CAP_SYS_ADMIN)) {
+    if (uid !== -1 && key.uid !== uid)
+      throw errno(E.EACCES, 'giving {} to user {} needs CAP_SYS_ADMIN', key, uid);
+    if (gid !== -1 && gid !== key.gid && !in_group_p(cred, gid)) throw errno(E.EACCES, 'uid {} is not in group {}', cred.fsuid, gid); // prettier-ignore
+  }
+  if (uid !== -1 && uid !== key.uid) {
+    const table = key_table(kernel);
+    charge_quota(table, uid, 1, key.quota);
+    charge_quota(table, key.uid, -1, -key.quota);
+    key.uid = uid;
+  }
+  if (gid !== -1) key.gid = gid;
+  return 0;
+}
+
+function setperm(task: Task, id: number, perm: number): number {
+  if ((perm & ~KEY_PERM_MASK) !== 0)
+    throw errno(E.EINVAL, 'rights {} are not known', perm.toString(16));
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  if (key.uid !== task.cred.fsuid && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EACCES, '{} belongs to user {}', key, key.uid); // prettier-ignore
+  key.perm = perm;
+  return 0;
+}
+
+function revoke(task: Task, id: number): number {
+  const { key, possessed } = lookup_user_key(task, id, false, 0);
+  if (!key_permits(task, key, possessed, KEY_NEED_WRITE) && !key_permits(task, key, possessed, KEY_NEED_SETATTR)) throw errno(E.EACCES, '{} may neither be written nor changed', key); // prettier-ignore
+  key.revoked = true;
+  if (key.isKeyring) keyring_clear(task.kernel, key);
+  return 0;
+}
+
+function invalidate(task: Task, id: number): number {
+  const { key } = lookup_user_key(task, id, false, KEY_NEED_SEARCH);
+  key_get(key);
+  for (const ring of [...key_table(task.kernel).bySerial.values()])
+    if (ring.links.includes(key)) key_unlink(task.kernel, ring, key);
+  key.revoked = true;
+  key_table(task.kernel).bySerial.delete(key.serial);
+  key_put(task.kernel, key);
+  return 0;
+}
+
+function search(task: Task, ringId: number, typeAt: number, descAt: number, dest: number): number {
+  const name = typeName(task, typeAt);
+  const text = description(task, descAt);
+  const { key: ring } = lookup_user_key(task, ringId, false, KEY_NEED_SEARCH);
+  const into = dest === 0 ? null : lookup_user_key(task, dest, true, KEY_NEED_WRITE).key;
+  const type = keyType(name);
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  const { key: found, refused } = keyring_search(task, ring, {
+    type: type.name,
+    description: text,
+  });
+  if (refused !== null && found === null) search_error(task, refused);
+  if (found === null) throw errno(E.ENOKEY, '{} holds no {} key {}', ring, type.name, text);
+  if (into !== null) {
+    if (!key_permits(task, found, true, KEY_NEED_LINK))
+      throw errno(E.EACCES, '{} may not be linked', found);
+    key_link(task.kernel, into, found);
+  }
+  return found.serial;
+}
+
+function link(task: Task, id: number, ringId: number): number {
+  const { key: ring } = lookup_user_key(task, ringId, true, KEY_NEED_WRITE);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_LINK);
+  key_link(task.kernel, ring, key);
+  return 0;
+}
+
+function unlink(task: Task, id: number, ringId: number): number {
+  const { key: ring } = lookup_user_key(task, ringId, false, KEY_NEED_WRITE);
+  const { key } = lookup_user_key(task, id, false, 0, true);
+  key_unlink(task.kernel, ring, key);
+  return 0;
+}
+
+function move(task: Task, id: number, fromId: number, toId: number, flags: number): number {
+  if ((flags & ~K.KEYCTL_MOVE_EXCL) !== 0)
+    throw errno(E.EINVAL, 'KEYCTL_MOVE: flags {} are not known', flags);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_LINK);
+  const { key: from } = lookup_user_key(task, fromId, false, KEY_NEED_WRITE);
+  const { key: to } = lookup_user_key(task, toId, true, KEY_NEED_WRITE);
+  if (!from.isKeyring || !to.isKeyring)
+    throw errno(E.ENOTDIR, '{} is no keyring', from.isKeyring ? to : from);
+  if (from === to) return 0;
+  if (!from.links.includes(key)) throw errno(E.ENOENT, '{} does not hold {}', from, key);
+  const taken = to.links.some(
+    (other) => other.type === key.type && other.description === key.description,
+  );
+  if (taken && (flags & K.KEYCTL_MOVE_EXCL) !== 0)
+    throw errno(E.EEXIST, '{} holds such a key already', to);
+  key_link(task.kernel, to, key);
+  key_unlink(task.kernel, from, key);
+  return 0;
+}
+
+function setTimeout_(task: Task, id: number, seconds: number): number {
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  key.expiry = seconds === 0 ? Infinity : task.kernel.clock.realtime().sec + seconds;
+  return 0;
+}
+
+/** The parent's session becomes the caller's, when both are the same user's programs (keyctl_session_to_parent). */
+function sessionToParent(task: Task): number {
+  const parent = task.group_leader.real_parent;
+  const ring = lookup_user_key(task, K.KEY_SPEC_SESSION_KEYRING, false, KEY_NEED_LINK).key;
+  const { cred } = task;
+  const own = (id: 'uid' | 'gid'): boolean =>
+    [parent?.cred[id], parent?.cred[`e${id}`], parent?.cred[`s${id}`]].every(
+      (n) => n === cred[`e${id}`],
+    );
+  if (parent === null || parent.pid <= 1 || parent.signal.threads.size !== 1 || parent.mm === null || !own('uid') || !own('gid')) throw errno(E.EPERM, 'the parent of process {} is not a single-threaded program of the same user', task.pid); // prettier-ignore
+  install_session_keyring(parent, ring);
+  return 0;
+}
+
+function restrict(task: Task, id: number, typeAt: number): number {
+  const { key } = lookup_user_key(task, id, false, KEY_NEED_SETATTR);
+  if (typeAt !== 0) throw errno(E.ENOENT, 'keys of type {} restrict no keyring', keyType(typeName(task, typeAt)).name); // prettier-ignore
+  if (!key.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', key);
+  if (key.restricted) throw errno(E.EEXIST, '{} is restricted already', key);
+  key.restricted = true;
+  return 0;
+}
+
+/** Bits of what is there, byte by byte. */
+const CAPABILITIES = Uint8Array.of(
+  K.KEYCTL_CAPS0_CAPABILITIES | K.KEYCTL_CAPS0_INVALIDATE | K.KEYCTL_CAPS0_RESTRICT_KEYRING | K.KEYCTL_CAPS0_MOVE, // prettier-ignore
+  0,
+);
+
+function capabilities(task: Task, buffer: number, length: number): number {
+  const bytes = new Uint8Array(Math.min(length, 4096));
+  bytes.set(CAPABILITIES.subarray(0, length));
+  if (length > 0) task.mem.write(buffer, bytes);
+  return CAPABILITIES.length;
+}
+
+function setReqkey(task: Task, value: number): number {
+  const old = task.jit_keyring ?? K.KEY_REQKEY_DEFL_DEFAULT;
+  if (value === K.KEY_REQKEY_DEFL_NO_CHANGE) return old;
+  if (value < 0 || value > K.KEY_REQKEY_DEFL_REQUESTOR_KEYRING || value === K.KEY_REQKEY_DEFL_GROUP_KEYRING) throw errno(E.EINVAL, 'keyctl: {} is no default keyring', value); // prettier-ignore
+  if (value === K.KEY_REQKEY_DEFL_THREAD_KEYRING || value === K.KEY_REQKEY_DEFL_PROCESS_KEYRING)
+    lookup_user_key(task, -value, true, 0);
+  task.jit_keyring = value;
+  return old;
+}
+
+function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: number): number {
+  const id = a | 0;
+  switch (op) {
+    case K.KEYCTL_GET_KEYRING_ID:
+      return lookup_user_key(task, id, b !== 0, KEY_NEED_SEARCH).key.serial;
+    case K.KEYCTL_JOIN_SESSION_KEYRING: {
+      const name = a === 0 ? null : description(task, a);
+      if (name?.startsWith('.')) throw errno(E.EPERM, 'keyrings that begin with a dot are the kernel\'s own: {}', name); // prettier-ignore
+      return join_session_keyring(task, name).serial;
+    }
+    case K.KEYCTL_UPDATE: {
+      if (c > 4096) throw errno(E.EINVAL, 'KEYCTL_UPDATE takes at most 4096 bytes, not {}', c);
+      const payload = c === 0 ? new Uint8Array(0) : task.mem.read(b, c);
+      update(task, lookup_user_key(task, id, false, KEY_NEED_WRITE).key, payload);
+      return 0;
+    }
+    case K.KEYCTL_REVOKE:
+      return revoke(task, id);
+    case K.KEYCTL_CHOWN:
+      return chown(task, id, b | 0, c | 0);
+    case K.KEYCTL_SETPERM:
+      return setperm(task, id, b | 0);
+    case K.KEYCTL_DESCRIBE:
+      return describe(task, id, b, c);
+    case K.KEYCTL_CLEAR:
+      keyring_clear(task.kernel, lookup_user_key(task, id, true, KEY_NEED_WRITE).key);
+      return 0;
+    case K.KEYCTL_LINK:
+      return link(task, id, b | 0);
+    case K.KEYCTL_UNLINK:
+      return unlink(task, id, b | 0);
+    case K.KEYCTL_SEARCH:
+      return search(task, id, b, c, d | 0);
+    case K.KEYCTL_READ:
+      return read(task, id, b, c);
+    case K.KEYCTL_SET_REQKEY_KEYRING:
+      return setReqkey(task, id);
+    case K.KEYCTL_SET_TIMEOUT:
+      return setTimeout_(task, id, b >>> 0);
+    case K.KEYCTL_ASSUME_AUTHORITY:
+      if (id < 0) throw errno(E.EINVAL, 'KEYCTL_ASSUME_AUTHORITY: {} is no key', id);
+      if (id === 0) return 0;
+      throw errno(E.ENOKEY, 'nobody asked for key {} to be made', id);
+    case K.KEYCTL_GET_SECURITY:
+      lookup_user_key(task, id, false, KEY_NEED_VIEW, true);
+      if (b !== 0 && c > 0) task.mem.putU8(b, 0);
+      return 1;
+    case K.KEYCTL_SESSION_TO_PARENT:
+      return sessionToParent(task);
+    case K.KEYCTL_INSTANTIATE:
+    case K.KEYCTL_NEGATE:
+    case K.KEYCTL_REJECT:
+    case K.KEYCTL_INSTANTIATE_IOV:
+      throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
+    case K.KEYCTL_INVALIDATE:
+      return invalidate(task, id);
+    case K.KEYCTL_RESTRICT_KEYRING:
+      return restrict(task, id, b);
+    case K.KEYCTL_MOVE:
+      return move(task, id, b | 0, c | 0, d | 0);
+    case K.KEYCTL_CAPABILITIES:
+      return capabilities(task, a, b);
+    default:
+      throw errno(E.EOPNOTSUPP, 'keyctl: operation {} is not part of this kernel', op);
+  }
+}
+
+export const KEYCTL: readonly SyscallRow[] = [
+  row(NR.__NR_add_key, 'add_key', [str, str, inBuf(3), size, int], FULL, sys_add_key),
+  row(NR.__NR_request_key, 'request_key', [str, str, str, int], partial('no helper makes keys on demand'), sys_request_key), // prettier-ignore
+  row(NR.__NR_keyctl, 'keyctl', [int, long, long, long, long], partial('no persistent keyrings, no key-agreement and public-key operations'), sys_keyctl), // prettier-ignore
+];
