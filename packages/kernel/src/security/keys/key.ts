@@ -59,7 +59,7 @@ export class Key {
   /** What a keyring holds, in order of linking. */
   readonly links: Key[] = [];
   /** CLOCK_REALTIME seconds after which it is of no use. */
-  expiry = Infinity;
+  expiry: number = Infinity;
   revoked = false;
   /** A keyring that takes no more links (KEYCTL_RESTRICT_KEYRING). */
   restricted = false;

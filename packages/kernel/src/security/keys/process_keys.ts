@@ -12,6 +12,7 @@ import {
   KEY_USR_READ,
   KEY_USR_VIEW,
   type Key,
+  type KeyType,
   key_alloc,
   key_get,
   key_permission,
@@ -46,7 +47,7 @@ declare module '../../kernel/signal_struct.ts' {
   }
 }
 
-export const KEYRING = KEY_TYPES[0]!;
+export const KEYRING: KeyType = KEY_TYPES[0]!;
 
 function makeRing(task: Task, name: string, perm: number): Key {
   const { cred, kernel } = task;
