@@ -77,7 +77,7 @@ function* padded(bytes: Uint8Array): Generator<Uint8Array> {
   if (rest > 0) yield new Uint8Array(BLOCK - rest);
 }
 
-/** A pax archive, piece by piece. */
+/** Members of a pax archive, piece by piece. */
 export function* writeTar(entries: Iterable<TarEntry>): Generator<Uint8Array> {
   for (const entry of entries) {
     const isdir = (entry.mode & S_IFMT) === S_IFDIR;
@@ -92,5 +92,7 @@ export function* writeTar(entries: Iterable<TarEntry>): Generator<Uint8Array> {
     yield header(name, type, data.length, entry);
     yield* padded(data);
   }
-  yield new Uint8Array(2 * BLOCK);
 }
+
+/** The zeros at the end of an archive. */
+export const writeTarEnd = (): Uint8Array => new Uint8Array(2 * BLOCK);

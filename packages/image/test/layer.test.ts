@@ -8,13 +8,14 @@ import { LayerIndex, type LayerNode } from '@vitrine/kernel/fs/layerfs/format.ts
 import { ingestLayer, type LayerOptions } from '../src/node/ingest.ts';
 import { Store } from '../src/node/store.ts';
 import { openLayer } from '../src/node/open.ts';
-import { type TarEntry, writeTar } from '../src/tar_write.ts';
+import { type TarEntry, writeTar, writeTarEnd } from '../src/tar_write.ts';
 
 const file = (name: string, text = '', more: Partial<TarEntry> = {}): TarEntry => ({ name, mode: 0o100644, data: Buffer.from(text), ...more }); // prettier-ignore
 const dir = (name: string): TarEntry => ({ name, mode: 0o040755 });
 const link = (name: string, target: string): TarEntry => ({ name, mode: 0o120777, target });
 const hard = (name: string, hardLink: string): TarEntry => ({ name, mode: 0o100644, hardLink });
-const tar = (...entries: TarEntry[]): Uint8Array => Buffer.concat([...writeTar(entries)]);
+const tar = (...entries: TarEntry[]): Uint8Array =>
+  Buffer.concat([...writeTar(entries), writeTarEnd()]);
 const digest = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`; // prettier-ignore
 
 let folder: string;

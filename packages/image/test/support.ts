@@ -3,13 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Descriptor } from '../src/node/manifest.ts';
-import { type TarEntry, writeTar } from '../src/tar_write.ts';
+import { type TarEntry, writeTar, writeTarEnd } from '../src/tar_write.ts';
 
 export const digest = (bytes: Uint8Array | string): string =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 export const file = (name: string, text: string | Uint8Array = ''): TarEntry => ({ name, mode: 0o100644, data: typeof text === 'string' ? Buffer.from(text) : text }); // prettier-ignore
-export const tar = (...entries: TarEntry[]): Uint8Array => Buffer.concat([...writeTar(entries)]);
+export const tar = (...entries: TarEntry[]): Uint8Array =>
+  Buffer.concat([...writeTar(entries), writeTarEnd()]);
 
 /** An image in memory: everything a registry or a layout has of it, by digest. */
 export interface Built {

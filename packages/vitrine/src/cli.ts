@@ -1,5 +1,7 @@
 import { FAILED, run, RUN_HELP } from './cli/run.ts';
 import { UsageError } from './cli/options.ts';
+import { LinuxMachine } from './machine.ts';
+import { nodePlatform } from './node/platform.ts';
 import { writeAll } from './cli/terminal.ts';
 
 const HELP = `Usage: vitrine [COMMAND]
@@ -63,7 +65,7 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
 /** Loaded when it is needed: a machine without images starts sooner. */
 async function imageCommand(name: string, args: readonly string[]): Promise<number> {
   const { runImageCommand } = await import('./cli/images.ts');
-  return runImageCommand(name, args);
+  return runImageCommand(name, args, (options) => LinuxMachine.boot(nodePlatform, options));
 }
 
 async function fail(error: unknown): Promise<number> {

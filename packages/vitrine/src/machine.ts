@@ -19,6 +19,7 @@ import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
 import { createCpu, type CpuOptions } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
+import { exportUpper } from './export_layer.ts';
 import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
 import { Profiler, type ProfileOptions } from './profile/profiler.ts';
@@ -301,6 +302,14 @@ export class LinuxMachine {
   stopped(): Promise<void> {
     if (this.kernel.halted !== null || this.#closed) return Promise.resolve();
     return new Promise((resolve) => this.#onHalt.push(resolve));
+  }
+
+  /**
+   * What the machine changed of the image it was booted from, as the archive of one more layer (`docker commit`), piece by
+   * piece. Of an image with layers only.
+   */
+  changes(): Iterable<Uint8Array> {
+    return exportUpper(this.kernel.swapper);
   }
 
   /**

@@ -7,7 +7,7 @@ import { busyboxImage } from '@vitrine/image';
 import { importArchive } from '@vitrine/image/node/archive.ts';
 import { openImage } from '@vitrine/image/node/open.ts';
 import { Store } from '@vitrine/image/node/store.ts';
-import { type TarEntry, writeTar } from '@vitrine/image/tar_write.ts';
+import { type TarEntry, writeTar, writeTarEnd } from '@vitrine/image/tar_write.ts';
 import { buildImage, file, tar, writeLayout } from '../../image/test/support.ts';
 import { Machine } from '../src/index.ts';
 import type { LinuxMachine } from '../src/machine.ts';
@@ -26,7 +26,7 @@ function layers(): Uint8Array[] {
     file('srv/data', 'x'.repeat(10_000)),
     { name: 'suid', mode: 0o106755, data: Buffer.from('s'), uid: 5, gid: 6 },
   ];
-  return [Buffer.concat([...writeTar(base)]), tar(...top)];
+  return [Buffer.concat([...writeTar(base), writeTarEnd()]), tar(...top)];
 }
 
 const CONFIG = {

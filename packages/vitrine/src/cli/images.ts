@@ -4,6 +4,7 @@ import { parsePlatform } from '@vitrine/image/node/manifest.ts';
 import { pull as pullImage } from '@vitrine/image/node/registry/pull.ts';
 import type { StoredImage } from '@vitrine/image/node/store.ts';
 import { canonical, familiar, parseReference } from '@vitrine/image/reference.ts';
+import { type Boot, imageFromDebs } from '../node/from_debs.ts';
 import { findImage, imageStore } from '../node/images.ts';
 import { describeOptions, type OptionSpec, type Parsed, parseOptions, UsageError } from './options.ts'; // prettier-ignore
 import { Progress, size } from './progress.ts';
@@ -167,6 +168,24 @@ async function inspect(parsed: Parsed): Promise<number> {
   return 0;
 }
 
+/** Set by the command: booting a machine is its part. */
+let bootMachine: Boot;
+
+async function fromDebs(parsed: Parsed): Promise<number> {
+  const [name, ...packages] = parsed.operands;
+  if (name === undefined) throw new UsageError('from-debs needs a name for the image');
+  const full = canonical(parseReference(name));
+  const quiet = has(parsed, 'quiet');
+  const say = (text: string): void => void (quiet || process.stderr.write(`${text}\n`));
+  const image = await imageFromDebs(imageStore(), bootMachine, full, packages, {
+    say,
+    ...(has(parsed, 'verbose') ? { output: (text) => void process.stderr.write(text) } : {}),
+    ...(has(parsed, 'memory') ? { memory: value(parsed, 'memory')! } : {}),
+  });
+  await print(`${familiar(image.name)}\n${image.id}\n`);
+  return 0;
+}
+
 /** Commands about images, by name; `vitrine image NAME` reaches them too. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   pull: command(
@@ -189,6 +208,21 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     [{ name: 'name', value: 'IMAGE', help: 'call it so' }, PLATFORM],
     load,
   ),
+  'from-debs': command(
+    'image from-debs [options] NAME [PACKAGE | FILE.deb | FOLDER]...',
+    "Builds an image from Debian packages: those named, what they depend on, and the essential and required ones; with no\nname, apt too. Packages come from the index that this computer's apt has (run apt-get update first), or are files. Their\nscripts run in a machine.",
+    [
+      {
+        name: 'memory',
+        short: 'm',
+        value: 'SIZE',
+        help: 'RAM of the machine that runs the scripts (default 1g)',
+      },
+      { name: 'verbose', help: 'show what the scripts print' },
+      QUIET,
+    ],
+    fromDebs,
+  ),
   inspect: command(
     'inspect IMAGE...',
     "Prints images' configurations: environment, program, user, ports and so on.",
@@ -200,7 +234,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 const SPELLINGS: Readonly<Record<string, string>> = { ls: 'images', list: 'images', rm: 'rmi' };
 
 /** Runs a command about images. */
-export async function runImageCommand(name: string, args: readonly string[]): Promise<number> {
+export async function runImageCommand(
+  name: string,
+  args: readonly string[],
+  boot: Boot,
+): Promise<number> {
+  bootMachine = boot;
+  if (name === 'help' || name === '--help') {
+    const lines = Object.entries(COMMANDS).map(
+      ([word, { help }]) => `  ${word.padEnd(10)} ${help.split('\n')[2]}`,
+    );
+    await print(`Usage: vitrine image COMMAND\n\nCommands:\n${lines.join('\n')}\n`);
+    return 0;
+  }
   const found = COMMANDS[SPELLINGS[name] ?? name];
   if (found === undefined) throw new UsageError(`unknown command image ${name}`);
   const parsed = parseOptions(args, found.options);
