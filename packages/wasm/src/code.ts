@@ -1,5 +1,5 @@
 import { Bytes } from './bytes.ts';
-import { instructions, type ValType } from './instructions.ts';
+import { type Instruction, instructions, type ValType } from './instructions.ts';
 
 const VALTYPE: Record<ValType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
@@ -23,7 +23,10 @@ export class Code {
 
   /** An instruction without immediates. */
   op(name: string): this {
-    const row = instructions.get(name);
+    return this.row(instructions.get(name), name);
+  }
+
+  row(row: Instruction | undefined, name: string): this {
     if (!row) throw new Error(`no WebAssembly instruction ${name}`);
     if (row.prefix !== 0) this.body.u8(row.prefix).uleb(row.code);
     else this.body.u8(row.code);
@@ -83,6 +86,12 @@ export class Code {
   /** A load or store; guest addresses have any alignment, so the hint is that of one byte unless given. */
   mem(name: string, offset = 0, align = 0): this {
     this.op(name).body.uleb(align).uleb(offset);
+    return this;
+  }
+
+  /** The same by the instruction's row. */
+  memRow(row: Instruction, offset: number): this {
+    this.row(row, row.name).body.u8(0).uleb(offset);
     return this;
   }
 

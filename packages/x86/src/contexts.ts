@@ -1,5 +1,6 @@
 import type { Ram } from './cpu.ts';
 import {
+  CODE_GUARDS,
   CONTEXT_AREA,
   CONTEXT_STRIDE,
   CONTEXTS,
@@ -63,14 +64,16 @@ export class Contexts {
   }
 
   #clear(context: Context): void {
-    this.#ram.u8.fill(0xff, context.address, context.address + CONTEXT_STRIDE);
+    this.#ram.u8.fill(0xff, context.address, context.address + CODE_GUARDS);
+    this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
     this.#guardJumps(context);
     context.executed.clear();
   }
 
   #clearJumps(context: Context): void {
     if (context.executed.size === 0) return;
-    this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CONTEXT_STRIDE);
+    this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CODE_GUARDS);
+    this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
     this.#guardJumps(context);
     context.executed.clear();
   }
@@ -86,6 +89,12 @@ export class Contexts {
       u32[entry] = GUARD;
       u32[entry + 1] = 0;
     }
+  }
+
+  /** Notes that a page with code guard `guard` is mapped, executable, in the current space. */
+  allow(guard: number, va: number): void {
+    this.#ram.u8[this.current.address + CODE_GUARDS + guard] = 1;
+    this.current.executed.add(Math.floor(va / 4096));
   }
 
   #jumpEntry(place: number): number {

@@ -63,6 +63,18 @@ export const BOUNCE_SIZE = 0x32c;
 export const RAM_SIZE_CELL = 0x330;
 /** Page walks so far. */
 export const WALKS_CELL = 0x334;
+/**
+ * Fuel beyond what tier 0 was given: regions of tier 1 use it up first, so that a slice of execution ends after so many
+ * instructions of tier 0. And tier 0's share while a region runs.
+ */
+export const FUEL_BEYOND = 0x338;
+export const FUEL_SHARE = 0x33c;
+/**
+ * What regions of tier 1 hand on to one another of the flags (tier1/frame.ts): the kind of operation, 0 when FLAGS_RESULT
+ * and FLAGS_AUX hold them, else their operands are in FLAGS_RESULT and KEPT_Y. Always 0 in tier 0 and outside.
+ */
+export const KEPT_KIND = 0x340;
+export const KEPT_Y = 0x348;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */
@@ -86,7 +98,7 @@ export const SF_C = 0x460;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
- * addend) and a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record).
+ * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record), and code guards.
  */
 export const CONTEXTS = 32;
 export const CONTEXT_AREA = 0x1_0000;
@@ -97,10 +109,16 @@ export const TLB_ADDEND = 16;
 export const JUMP_ENTRIES = 4096;
 /** Offset of the jump cache in a context. */
 export const JUMP_CACHE: number = TLB_ENTRIES * 32;
-export const CONTEXT_STRIDE: number = JUMP_CACHE + JUMP_ENTRIES * 16;
+/**
+ * Offset of the code guards in a context: a byte for each page that tier 1's regions reach from other pages, not 0 while
+ * the page is known to be mapped, executable, in this space.
+ */
+export const CODE_GUARDS: number = JUMP_CACHE + JUMP_ENTRIES * 16;
+export const GUARD_COUNT = 4096;
+export const CONTEXT_STRIDE: number = CODE_GUARDS + GUARD_COUNT;
 
 /** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x2a_0000;
+export const FRAME_FLAGS = 0x2b_0000;
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */

@@ -4,6 +4,10 @@ import { assists } from './assist.ts';
 import { Contexts } from './contexts.ts';
 import type { Cpu, CpuCounters } from './cpu.ts';
 import {
+  PTE_NX_HI,
+  PTE_P,
+  PTE_PS,
+  PTE_U,
   RCX,
   RSP,
   TRAP_EXCEPTION,
@@ -40,8 +44,8 @@ export interface CpuOptions {
   readonly jit?: boolean | Partial<JitOptions> | undefined;
 }
 
-/** Instructions between two samples of what is hot. */
-const SLICE = 20_000;
+/** Instructions of tier 0 between two samples of what is hot. */
+const SLICE = 10_000;
 
 interface Exports {
   enter(fuel: number, tlb: number): number;
@@ -111,7 +115,17 @@ export class Machine implements Cpu {
     this.#translator = new Translator(this.ram, this.#pages);
     if (jit) {
       const options = jit === true ? DEFAULT_JIT : { ...DEFAULT_JIT, ...jit };
-      const tier1 = new Jit(this.ram, exports, options);
+      const tier1 = new Jit(
+        {
+          ram: this.ram,
+          pages: this.#pages,
+          tier0: exports,
+          find: (va, decoding) => this.#find(va, decoding),
+          allow: (guard, va) => this.#contexts.allow(guard, va),
+          forbid: () => this.#contexts.flushJumps(),
+        },
+        options,
+      );
       this.#pages.onRetire = (page) => tier1.drop(page);
       this.#jit = tier1;
     }
@@ -312,19 +326,22 @@ export class Machine implements Cpu {
 
   /** As {@link run}, stopping at times to see what is hot; the stops do not show in what is executed. */
   #runSliced(fuel: number, jit: Jit): number {
+    const { u32 } = this.ram;
     let left = fuel;
     for (;;) {
       const { address } = this.#contexts.current;
-      let slice = Math.min(left, SLICE);
+      const slice = Math.min(left, SLICE);
+      u32[L.FUEL_BEYOND >> 2] = left - slice;
       let exit = this.#exports.enter(slice, address);
-      while (slice < left && exit === L.EXIT_FUEL && this.#insideBlock()) {
-        const more = Math.min(left - slice, SLICE);
-        slice += more;
-        const { u32 } = this.ram;
+      while (exit === L.EXIT_FUEL && u32[L.FUEL_BEYOND >> 2]! > 0 && this.#insideBlock()) {
+        const more = Math.min(u32[L.FUEL_BEYOND >> 2]!, SLICE);
+        u32[L.FUEL_BEYOND >> 2]! -= more;
         const rest = (u32[L.EXIT_FUEL_LEFT >> 2]! | 0) + more;
         exit = this.#exports.resume(u32[L.EXIT_REC >> 2]!, rest, address);
       }
-      left += this.#account(slice, exit) - slice;
+      u32[L.EXIT_FUEL_LEFT >> 2]! += u32[L.FUEL_BEYOND >> 2]!;
+      u32[L.FUEL_BEYOND >> 2] = 0;
+      left = this.#account(left, exit);
       if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
         this.#sample(jit);
         continue;
@@ -344,6 +361,11 @@ export class Machine implements Cpu {
     return handler !== MICRO_LINK && handler !== MICRO_GOTO_VA && u8[rec + REC_COUNT]! > 1;
   }
 
+  /** What tier 1 has done, for measurements; undefined without it. */
+  get jit(): Jit | undefined {
+    return this.#jit;
+  }
+
   #sample(jit: Jit): void {
     const { rip } = this;
     const rec = this.#block(rip);
@@ -351,6 +373,34 @@ export class Machine implements Cpu {
     const start = this.clock?.() ?? 0;
     if (page) jit.sample(page, rip - page.va, rec);
     if (this.clock) this.#compilationNs += this.clock() - start;
+  }
+
+  /** The block at an address for tier 1, without a trace of the look: decoded if it is not yet, or none. */
+  #find(va: number, decoding: boolean): { page: CodePage; rec: number } | undefined {
+    const physical = this.#peek(va);
+    if (physical < 0) return undefined;
+    if (decoding) this.#block(va);
+    const page = this.#pages.known(physical >>> 12, va - (va % 4096));
+    const rec = page?.blocks.get(va % 4096);
+    return rec === undefined ? undefined : { page: page!, rec };
+  }
+
+  /** Physical address of code, or -1: a page walk that sets no A bits. */
+  #peek(va: number): number {
+    const { u32 } = this.ram;
+    if (va < 0 || va >= 2 ** 47) return -1;
+    let table = (u32[L.CR3_CELL >> 2]! & ~0xfff) >>> 0;
+    for (const shift of [39, 30, 21, 12]) {
+      const at = (table + (Math.floor(va / 2 ** shift) % 512) * 8) >> 2;
+      const low = u32[at]!;
+      const wanted = PTE_P | PTE_U;
+      if ((low & wanted) !== wanted || (u32[at + 1]! & PTE_NX_HI) !== 0) return -1;
+      const base = (low & ~0xfff) >>> 0;
+      if (shift > 12 && shift < 39 && (low & PTE_PS) !== 0)
+        return base - (base % 2 ** shift) + (va % 2 ** shift);
+      table = base;
+    }
+    return table + (va % 4096);
   }
 
   /** Executes exactly one instruction. */
@@ -511,6 +561,8 @@ export class Machine implements Cpu {
     const rec = this.#block(rip);
     if (rec === 0) return this.#fetchFault();
     this.#contexts.enterJump(rip, rec);
+    const page = this.#jit && this.#pages.ownerOf(rec);
+    if (page && page.guard >= 0) this.#contexts.allow(page.guard, rip);
     if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;
   }

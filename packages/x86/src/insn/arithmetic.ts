@@ -25,7 +25,7 @@ const adc: Semantics = (b, [dst, src]) => {
   const y = b.get(src!);
   const result = b.add(b.add(x, y), carry(b, x));
   b.set(dst!, result);
-  b.flags.add(x, y, result, widthOf(dst!));
+  b.flags.add(x, y, result, widthOf(dst!), true);
 };
 
 const sub: Semantics = (b, [dst, src]) => {

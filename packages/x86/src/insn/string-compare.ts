@@ -8,125 +8,114 @@ import type { Semantics } from './semantics.ts';
 
 const XMM0: Operand = { kind: 'xmm', slot: 0, size: 128 };
 const FIRST = SCRATCH;
-const SECOND: number = SCRATCH + 16;
 
-/** Element `index` of an operand in SCRATCH, as the immediate's format says. */
-const element: Helper = {
-  name: 'stringElement',
-  params: ['i32', 'i32', 'i32'],
-  result: 'i32',
-  pure: false,
-  body(b, base, index, imm) {
-    const word = b.and(imm, b.i32(1));
-    const at = b.add(base, b.shl(index, word));
-    const signed = b.and(imm, b.i32(2));
-    b.if(
-      word,
-      () => {
-        b.if(signed, () => b.return(b.load('i32.load16_s', at)));
-        b.return(b.load('i32.load16_u', at));
-      },
-      () => b.if(signed, () => b.return(b.load('i32.load8_s', at))),
-    );
-    return b.load('i32.load8_u', at);
-  },
-};
+type Lanes = 'i8x16' | 'i16x8';
+const COUNT = { i8x16: 16, i16x8: 8 } as const;
+
+const equal = (b: Builder, type: Lanes, x: Node, y: Node): Node =>
+  b.op(`${type}.bitmask`, b.op(`${type}.eq`, x, y));
 
 /** Elements before the first zero. */
-const implicitLength: Helper = {
-  name: 'stringLength',
-  params: ['i32', 'i32'],
-  result: 'i32',
-  pure: false,
-  body(b, base, imm) {
-    const count = b.shrU(b.i32(16), b.and(imm, b.i32(1)));
-    const index = b.var(b.i32(0));
-    b.loop(() => {
-      b.if(b.eqz(b.call(element, base, b.value(index), imm)), () => b.return(b.value(index)));
-      b.assign(index, b.add(b.value(index), b.i32(1)));
-      return b.ltU(b.value(index), count);
-    });
-    return count;
-  },
-};
+function implicitLength(b: Builder, v: Node, imm: Node): Node {
+  const zero = b.v128(Array.from({ length: 16 }, () => 0));
+  const length = (type: Lanes): Node =>
+    b.op('i32.ctz', b.or(equal(b, type, v, zero), b.i32(1 << COUNT[type])));
+  return b.select(b.and(imm, b.i32(1)), length('i16x8'), length('i8x16'));
+}
 
-/** Bit j of the result before negation: what aggregating the comparisons with element j of the second operand gives. */
-const aggregate: Helper = {
-  name: 'stringAggregate',
-  params: ['i32', 'i32', 'i32', 'i32'],
-  result: 'i32',
-  pure: false,
-  body(b, imm, length1, length2, j) {
-    const count = b.shrU(b.i32(16), b.and(imm, b.i32(1)));
-    const mode = b.and(b.shrU(imm, b.i32(2)), b.i32(3));
-    const i = b.var(b.i32(0));
-    const two = (index: Node): Node => b.call(element, b.i32(SECOND), index, imm);
-    const one = (index: Node): Node => b.call(element, b.i32(FIRST), index, imm);
-    const isValid = b.ltU(j, length2);
-    // Equal each: elements past both ends are equal, past one end unequal.
-    b.if(b.eq(mode, b.i32(2)), () => {
-      const valid1 = b.ltU(j, length1);
-      b.if(b.and(valid1, isValid), () => b.return(b.eq(one(j), two(j))));
-      b.return(b.eqz(b.or(valid1, isValid)));
-    });
-    // Equal ordered: the first operand, as far as it goes, lies at j.
-    b.if(b.eq(mode, b.i32(3)), () => {
-      b.loop(() => {
-        const at = b.add(j, b.value(i));
-        b.if(b.eqz(b.ltU(b.value(i), length1)), () => b.return(b.i32(1)));
-        b.if(b.eqz(b.ltU(at, count)), () => b.return(b.i32(1)));
-        b.if(b.eqz(b.ltU(at, length2)), () => b.return(b.i32(0)));
-        b.if(b.ne(one(b.value(i)), two(at)), () => b.return(b.i32(0)));
-        b.assign(i, b.add(b.value(i), b.i32(1)));
-        return b.i32(1);
-      });
-    });
-    b.if(b.eqz(isValid), () => b.return(b.i32(0)));
-    const x = two(j);
+const below = (b: Builder, length: Node): Node => b.sub(b.shl(b.i32(1), length), b.i32(1));
+
+/** Calls `each` with the elements of the first operand, `step` at a time, as vectors that are that element everywhere. */
+function forElements(
+  b: Builder,
+  type: Lanes,
+  length: Node,
+  step: number,
+  each: (index: Node, element: (offset: number) => Node) => void,
+): void {
+  const bytes = 16 / COUNT[type];
+  const index = b.var(b.i32(0));
+  const last = b.sub(length, b.i32(step - 1));
+  b.if(b.op('i32.gt_s', last, b.i32(0)), () =>
     b.loop(() => {
-      b.if(b.eqz(b.ltU(b.value(i), length1)), () => b.return(b.i32(0)));
-      b.if(
-        mode,
-        () => {
-          const next = b.add(b.value(i), b.i32(1));
-          b.if(b.eqz(b.ltU(next, length1)), () => b.return(b.i32(0)));
-          const within = b.and(
-            b.op('i32.le_s', one(b.value(i)), x),
-            b.op('i32.le_s', x, one(next)),
-          );
-          b.if(within, () => b.return(b.i32(1)));
-          b.assign(i, next);
-        },
-        () => b.if(b.eq(one(b.value(i)), x), () => b.return(b.i32(1))),
+      const at = b.mul(b.value(index), b.i32(bytes));
+      const load = bytes === 1 ? 'i32.load8_u' : 'i32.load16_u';
+      each(b.value(index), (offset) =>
+        b.op(`${type}.splat`, b.load(load, at, FIRST + offset * bytes)),
       );
-      b.assign(i, b.add(b.value(i), b.i32(1)));
-      return b.i32(1);
+      b.assign(index, b.add(b.value(index), b.i32(step)));
+      return b.ltS(b.value(index), last);
+    }),
+  );
+}
+
+/** The result before negation for elements of one size: bit j tells of element j of the second operand. */
+function aggregate(
+  b: Builder,
+  type: Lanes,
+  imm: Node,
+  x: Node,
+  y: Node,
+  length1: Node,
+  length2: Node,
+): Node {
+  // prettier-ignore
+  const all = (1 << COUNT[type]) - 1;
+  const valid = below(b, length2);
+  const mode = b.and(b.shrU(imm, b.i32(2)), b.i32(3));
+  const bits = b.var(b.i32(0));
+  const anyOf = (mask: Node): void => b.assign(bits, b.or(b.value(bits), b.and(mask, valid)));
+  b.if(b.eqz(mode), () =>
+    forElements(b, type, length1, 1, (_, element) => anyOf(equal(b, type, element(0), y))),
+  );
+  // Ranges.
+  b.if(b.eq(mode, b.i32(1)), () =>
+    forElements(b, type, length1, 2, (_, element) => {
+      const within = (sign: string): Node =>
+        b.op(
+          `${type}.bitmask`,
+          b.op(
+            'v128.and',
+            b.op(`${type}.ge_${sign}`, y, element(0)),
+            b.op(`${type}.le_${sign}`, y, element(1)),
+          ),
+        );
+      anyOf(b.select(b.and(imm, b.i32(2)), within('s'), within('u')));
+    }),
+  );
+  // Equal each: elements past both ends are equal, past one end unequal.
+  b.if(b.eq(mode, b.i32(2)), () => {
+    const first = below(b, length1);
+    const same = b.and(equal(b, type, x, y), b.and(first, valid));
+    b.assign(bits, b.or(same, b.and(b.not(b.or(first, valid)), b.i32(all))));
+  });
+  // Equal ordered: the first operand, as far as it goes and fits, lies at j.
+  b.if(b.eq(mode, b.i32(3)), () => {
+    b.assign(bits, b.i32(all));
+    forElements(b, type, length1, 1, (index, element) => {
+      const here = b.or(b.and(equal(b, type, element(0), y), valid), b.i32(~all));
+      b.assign(bits, b.and(b.value(bits), b.shrU(here, index)));
     });
-    return b.i32(0);
-  },
-};
+  });
+  return b.value(bits);
+}
 
 /** The whole comparison: result bits after negation. */
 const compareStrings: Helper = {
   name: 'compareStrings',
-  params: ['i32', 'i32', 'i32'],
+  params: ['i32', 'v128', 'v128', 'i32', 'i32'],
   result: 'i32',
   pure: false,
-  body(b, imm, length1, length2) {
-    const count = b.shrU(b.i32(16), b.and(imm, b.i32(1)));
-    const bits = b.var(b.i32(0));
-    const j = b.var(b.i32(0));
-    b.loop(() => {
-      const bit = b.call(aggregate, imm, length1, length2, b.value(j));
-      b.assign(bits, b.or(b.value(bits), b.shl(bit, b.value(j))));
-      b.assign(j, b.add(b.value(j), b.i32(1)));
-      return b.ltU(b.value(j), count);
-    });
-    const all = b.sub(b.shl(b.i32(1), count), b.i32(1));
-    const valid = b.sub(b.shl(b.i32(1), length2), b.i32(1));
-    const masked = b.select(b.and(imm, b.i32(0x20)), valid, all);
-    const flip = b.select(b.and(imm, b.i32(0x10)), masked, b.i32(0));
-    return b.xor(b.value(bits), flip);
+  body(b, imm, x, y, length1, length2) {
+    b.store('v128.store', b.i32(FIRST), x);
+    const finish = (type: Lanes): void => {
+      const bits = aggregate(b, type, imm, x, y, length1, length2);
+      const all = b.i32((1 << COUNT[type]) - 1);
+      const masked = b.select(b.and(imm, b.i32(0x20)), below(b, length2), all);
+      b.return(b.xor(bits, b.select(b.and(imm, b.i32(0x10)), masked, b.i32(0))));
+    };
+    b.if(b.and(imm, b.i32(1)), () => finish('i16x8'));
+    finish('i8x16');
   },
 };
 
@@ -144,15 +133,9 @@ function compare(implicit: boolean, mask: boolean): Semantics {
     const x = b.get(dst!);
     const y = b.get(src!);
     const imm = b.get(control!);
-    b.store('v128.store', b.i32(FIRST), x);
-    b.store('v128.store', b.i32(SECOND), y);
-    const length1 = implicit
-      ? b.call(implicitLength, b.i32(FIRST), imm)
-      : explicitLength(b, RAX, imm);
-    const length2 = implicit
-      ? b.call(implicitLength, b.i32(SECOND), imm)
-      : explicitLength(b, RDX, imm);
-    const bits = b.call(compareStrings, imm, length1, length2);
+    const length1 = implicit ? implicitLength(b, x, imm) : explicitLength(b, RAX, imm);
+    const length2 = implicit ? implicitLength(b, y, imm) : explicitLength(b, RDX, imm);
+    const bits = b.call(compareStrings, imm, x, y, length1, length2);
     const count = b.shrU(b.i32(16), b.and(imm, b.i32(1)));
     if (mask) setMask(b, bits, imm);
     else {

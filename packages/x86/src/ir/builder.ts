@@ -4,6 +4,40 @@ import type { Helper, Kind, Node, Region, Var } from './node.ts';
 import type { MemOperand, Operand, Width } from './operand.ts';
 import type { Target } from './target.ts';
 
+const isNumber = (x: Node): boolean => x.op === 'i32.const' || x.op === 'i64.const';
+const isConst = (x: Node, value: number): boolean => isNumber(x) && Number(x.imm) === value;
+
+const BINARY = 'add sub mul and or xor shl shr_u shr_s eq ne lt_u lt_s'.split(' ');
+const WIDE: Readonly<Record<string, string>> = Object.fromEntries(
+  BINARY.map((op) => [op, `i64.${op}`]),
+);
+const NARROW: Readonly<Record<string, string>> = Object.fromEntries(
+  BINARY.map((op) => [op, `i32.${op}`]),
+);
+
+const NO_NODES: readonly Node[] = [];
+const NO_BODIES: readonly Region[] = [];
+
+/** What a plain WebAssembly instruction takes and gives; those that trap are not moved over effects. */
+interface Plain {
+  readonly params: readonly ValType[];
+  readonly result: ValType | undefined;
+  readonly kind: Kind;
+}
+
+const plains = new Map<string, Plain>();
+
+function plainOf(name: string): Plain {
+  let plain = plains.get(name);
+  if (!plain) {
+    const row = instructions.get(name);
+    if (!row?.params || row.immediate !== '-') throw new Error(`not a plain operation: ${name}`);
+    const kind = /div|rem|trunc_f/.test(name) ? 'read' : 'pure';
+    plains.set(name, (plain = { params: row.params, result: row.result, kind }));
+  }
+  return plain;
+}
+
 const ACCESS_SIZE = /(?:load|store)(\d+)?/;
 
 /** Bytes that a load or store instruction touches. */
@@ -36,6 +70,9 @@ export class Builder {
   rep = 0;
   /** The address-size prefix applies to implied pointers and counters. */
   address32 = false;
+  /** Constants made before. */
+  readonly #small = new Map<number, Node>();
+  readonly #large = new Map<number | bigint, Node>();
   #region: Region = this.root;
   #seq = 0;
 
@@ -49,9 +86,9 @@ export class Builder {
     op: string,
     type: ValType | undefined,
     kind: Kind,
-    args: readonly Node[] = [],
+    args: readonly Node[] = NO_NODES,
     imm: unknown = undefined,
-    bodies: readonly Region[] = [],
+    bodies: readonly Region[] = NO_BODIES,
   ): Node {
     const node: Node = {
       op,
@@ -66,17 +103,27 @@ export class Builder {
       user: undefined,
       pinned: false,
       local: -1,
+      at: 0,
     };
-    this.#region.nodes.push(node);
+    // Constants have no place of their own.
+    if (kind !== 'const') this.#region.nodes.push(node);
     return node;
   }
 
   i32(value: number): Node {
-    return this.node('i32.const', 'i32', 'const', [], value | 0);
+    const known = this.#small.get(value);
+    if (known) return known;
+    const node = this.node('i32.const', 'i32', 'const', NO_NODES, value | 0);
+    this.#small.set(value, node);
+    return node;
   }
 
   i64(value: number | bigint): Node {
-    return this.node('i64.const', 'i64', 'const', [], BigInt.asIntN(64, BigInt(value)));
+    const known = this.#large.get(value);
+    if (known) return known;
+    const node = this.node('i64.const', 'i64', 'const', NO_NODES, BigInt.asIntN(64, BigInt(value)));
+    this.#large.set(value, node);
+    return node;
   }
 
   f32(value: number): Node {
@@ -102,13 +149,11 @@ export class Builder {
 
   /** Any WebAssembly instruction without immediates, by name. */
   op(name: string, ...args: Node[]): Node {
-    const row = instructions.get(name);
-    if (!row?.params || row.immediate !== '-') throw new Error(`not a plain operation: ${name}`);
-    row.params.forEach((type, i) => {
-      if (args[i]?.type !== type)
-        throw new Error(`${name}: operand ${i} is ${args[i]?.type}, not ${type}`);
-    });
-    return this.node(name, row.result, /div|rem|trunc_f/.test(name) ? 'read' : 'pure', args);
+    const { params, result, kind } = plainOf(name);
+    for (let i = 0; i < params.length; i++)
+      if (args[i]?.type !== params[i])
+        throw new Error(`${name}: operand ${i} is ${args[i]?.type}, not ${params[i]}`);
+    return this.node(name, result, kind, args);
   }
 
   /** A lane instruction (`i32x4.extract_lane` …) or `i8x16.shuffle`. */
@@ -119,14 +164,34 @@ export class Builder {
   // ---- integer arithmetic, by the type of the first operand
 
   #binary(op: string, x: Node, y: Node): Node {
-    return this.op(`${x.type}.${op}`, x, y);
+    return this.op(x.type === 'i64' ? WIDE[op]! : NARROW[op]!, x, y);
   }
 
   add(x: Node, y: Node): Node {
+    if (isConst(y, 0)) return x;
+    // (x + a) + b is x + (a + b).
+    if (
+      y.kind === 'const' &&
+      x.op === (x.type === 'i64' ? 'i64.add' : 'i32.add') &&
+      x.args[1]!.kind === 'const'
+    )
+      return this.add(x.args[0]!, this.#sum(x.args[1]!, y));
+    if (x.kind === 'const' && y.kind === 'const' && isNumber(x) && isNumber(y))
+      return this.#sum(x, y);
     return this.#binary('add', x, y);
   }
   sub(x: Node, y: Node): Node {
+    if (y.kind === 'const' && isNumber(y)) return this.add(x, this.#negated(y));
     return this.#binary('sub', x, y);
+  }
+
+  #sum(x: Node, y: Node): Node {
+    if (x.type === 'i64') return this.i64((x.imm as bigint) + (y.imm as bigint));
+    return this.i32((x.imm as number) + (y.imm as number));
+  }
+
+  #negated(y: Node): Node {
+    return y.type === 'i64' ? this.i64(-(y.imm as bigint)) : this.i32(-(y.imm as number));
   }
   mul(x: Node, y: Node): Node {
     return this.#binary('mul', x, y);
@@ -322,6 +387,11 @@ export class Builder {
     const physical = this.target.translate(this, va, accessSize(store), true);
     this.store(store, physical, value);
     if (accessSize(store) > 1) this.target.commit(this, physical);
+  }
+
+  /** Nodes are being made in an arm of an `if` or in a loop: what they set holds on that path only. */
+  get nested(): boolean {
+    return this.#region !== this.root;
   }
 
   /** Raw memory: physical addresses and the processor's own cells. */

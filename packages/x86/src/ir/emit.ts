@@ -9,6 +9,10 @@ export interface Linker {
   helper(helper: Helper): number;
   /** Function index of an imported function. */
   imported(name: string): number;
+  /** Index of an imported global. */
+  global?(name: string): number;
+  /** Writes what follows an edge between blocks, with `depth` labels open. */
+  goto?(edge: object, depth: number): void;
   /** Type index of the handlers in the table. */
   readonly handlerType: number;
 }
@@ -87,6 +91,10 @@ class Emitter {
         return void code.end();
       case 'again':
         return void code.brIf(0);
+      case 'global.get':
+        return void code.globalGet(this.#linker.global!(node.imm as string));
+      case 'goto':
+        return this.#linker.goto!(node.imm as object, this.#depth);
       case 'br':
         return void code.br(this.#depth - (node.imm as number));
       case 'call':
@@ -109,10 +117,10 @@ class Emitter {
         return void code.memoryFill();
     }
     const row = instructions.get(node.op);
-    if (row?.immediate === 'mem') code.mem(node.op, node.imm as number);
+    if (row?.immediate === 'mem') code.memRow(row, node.imm as number);
     else if (row?.immediate === 'L' || row?.immediate === 'LL')
       code.lane(node.op, ...(node.imm as readonly number[]));
-    else code.op(node.op);
+    else code.row(row, node.op);
   }
 
   #if(node: Node): void {

@@ -22,12 +22,74 @@ export const CONDITIONS: readonly string[] = 'o no b nb z nz be nbe s ns p np l 
 );
 
 /** What is known of the last instruction that set the flags, when it was built in the same function. */
-interface Comparison {
-  readonly kind: 'sub' | 'logic' | 'other';
+export interface Comparison {
+  readonly kind: 'sub' | 'logic' | 'float' | 'other';
   readonly x?: Node;
   readonly y?: Node;
   readonly result: Node;
   readonly width: Width;
+}
+
+/**
+ * Operations whose flags a tier may keep as the operands: `x` and `y` of an addition or a subtraction, the result `x` of
+ * a logical operation, the status flags `x` of a floating-point comparison in their RFLAGS places.
+ */
+export type Operation = 'add' | 'sub' | 'logic' | 'word';
+
+/** The two words of an operation's flags (see {@link Flags}). */
+export function flagWords(
+  b: Builder,
+  operation: Operation,
+  width: Width,
+  x: Node,
+  y: Node,
+): { result: Node; aux: Node } {
+  if (operation === 'word') return unpackStatus(b, b.wrap(x));
+  if (operation === 'logic') return { result: extended(b, x, width), aux: b.i32(0) };
+  const result = operation === 'add' ? b.add(x, y) : b.sub(x, y);
+  const carry = operation === 'add' ? addCarries(b, x, y, result) : subBorrows(b, x, y, result);
+  return { result: extended(b, result, width), aux: carries(b, carry, width) };
+}
+
+const extended = (b: Builder, value: Node, width: Width): Node =>
+  b.extendS(b.signExtend(value, width));
+
+function addCarries(b: Builder, x: Node, y: Node, result: Node): Node {
+  return b.or(b.and(x, y), b.and(b.or(x, y), b.not(result)));
+}
+
+function subBorrows(b: Builder, x: Node, y: Node, result: Node): Node {
+  const notX = b.not(x);
+  return b.or(b.and(notX, y), b.and(b.or(notX, y), result));
+}
+
+/** Moves the adder's carries to their place in the aux word. */
+function carries(b: Builder, carry: Node, width: Width): Node {
+  if (width === 32) return b.and(carry, b.i32(0xc000_0008));
+  if (width === 64) {
+    const high = b.and(b.wrap(b.shrU(carry, b.i64(32))), b.i32(0xc000_0000));
+    return b.or(high, b.and(b.wrap(carry), b.i32(8)));
+  }
+  return b.or(b.shl(carry, b.i32(32 - width)), b.and(carry, b.i32(8)));
+}
+
+/** CF, OF and AF (0 or 1) in the aux word. */
+function packed(b: Builder, cf: Node, of: Node, af?: Node): Node {
+  const aux = b.or(b.shl(cf, b.i32(AUX_CARRY)), b.shl(b.xor(of, cf), b.i32(AUX_OVERFLOW)));
+  return af ? b.or(aux, b.shl(af, b.i32(AUX_ADJUST))) : aux;
+}
+
+/** The words of six status flags in their RFLAGS places. */
+function unpackStatus(b: Builder, word: Node): { result: Node; aux: Node } {
+  const bit = (n: number): Node => b.and(b.shrU(word, b.i32(n)), b.i32(1));
+  const notZero = b.xor(bit(6), b.i32(1));
+  // The result is 0 or 1, whose parity flag is 1 or 0; the parity field corrects it.
+  const parity = b.xor(b.xor(bit(2), notZero), b.i32(1));
+  const aux = b.or(
+    packed(b, bit(0), bit(11), bit(4)),
+    b.or(b.shl(parity, b.i32(AUX_PARITY)), bit(7)),
+  );
+  return { result: b.extendU(notZero), aux };
 }
 
 /** Aux bits: CF; CF xor OF; AF; a byte xored into the result for PF; a bit xored into SF. */
@@ -57,9 +119,17 @@ export class Flags {
     if (this.#last && this.#last.result.region !== this.#b.root) this.#last = undefined;
   }
 
-  #result(value: Node, width: Width): void {
-    const b = this.#b;
-    b.setCell(FLAGS_RESULT, 'i64.store', b.extendS(b.signExtend(value, width)));
+  /** What the instruction before, in another block, compared: the tier kept its operands. */
+  adopt(comparison: Comparison | undefined): void {
+    this.#last = comparison;
+  }
+
+  get last(): Comparison | undefined {
+    return this.#last;
+  }
+
+  #both(result: Node, aux: Node): void {
+    this.#b.target.writeFlags(this.#b, result, aux);
   }
 
   #aux(value: Node): void {
@@ -74,50 +144,40 @@ export class Flags {
     return this.#b.cell(FLAGS_RESULT, 'i64.load');
   }
 
-  /** Moves the adder's carries to their place in the aux word. */
-  #carries(carry: Node, width: Width): Node {
+  /** Sets the flags of an operation: as its operands where the tier keeps those, else as the two words. */
+  #set(operation: Operation, width: Width, x: Node, y: Node, result: Node): void {
     const b = this.#b;
-    if (width === 32) return b.and(carry, b.i32(0xc000_0008));
-    if (width === 64) {
-      const high = b.and(b.wrap(b.shrU(carry, b.i64(32))), b.i32(0xc000_0000));
-      return b.or(high, b.and(b.wrap(carry), b.i32(8)));
-    }
-    return b.or(b.shl(carry, b.i32(32 - width)), b.and(carry, b.i32(8)));
+    if (b.target.keepOperands?.(b, operation, width, x, y)) return;
+    const narrow = extended(b, result, width);
+    if (operation === 'logic') return this.#both(narrow, b.i32(0));
+    const carry = operation === 'add' ? addCarries(b, x, y, result) : subBorrows(b, x, y, result);
+    this.#both(narrow, carries(b, carry, width));
   }
 
-  #addCarries(x: Node, y: Node, result: Node): Node {
-    const b = this.#b;
-    return b.or(b.and(x, y), b.and(b.or(x, y), b.not(result)));
-  }
-
-  #subBorrows(x: Node, y: Node, result: Node): Node {
-    const b = this.#b;
-    const notX = b.not(x);
-    return b.or(b.and(notX, y), b.and(b.or(notX, y), result));
-  }
-
-  /** ADD, ADC: `result` = x + y (+ carry). */
-  add(x: Node, y: Node, result: Node, width: Width): void {
+  /** ADD: `result` = x + y. With a carry in (ADC), the operands alone do not tell the flags. */
+  add(x: Node, y: Node, result: Node, width: Width, carryIn = false): void {
     if (!this.live) return;
     this.#last = { kind: 'other', result, width };
-    this.#result(result, width);
-    this.#aux(this.#carries(this.#addCarries(x, y, result), width));
+    if (carryIn) this.#words(addCarries(this.#b, x, y, result), result, width);
+    else this.#set('add', width, x, y, result);
   }
 
-  /** SUB, SBB, CMP, NEG. `borrowIn` is true for SBB, where the operands alone do not tell the flags. */
+  /** SUB, SBB, CMP, NEG. `borrowIn` is true for SBB. */
   sub(x: Node, y: Node, result: Node, width: Width, borrowIn = false): void {
     this.#last = { kind: borrowIn ? 'other' : 'sub', x, y, result, width };
     if (!this.live) return;
-    this.#result(result, width);
-    this.#aux(this.#carries(this.#subBorrows(x, y, result), width));
+    if (borrowIn) this.#words(subBorrows(this.#b, x, y, result), result, width);
+    else this.#set('sub', width, x, y, result);
+  }
+
+  #words(carry: Node, result: Node, width: Width): void {
+    this.#both(extended(this.#b, result, width), carries(this.#b, carry, width));
   }
 
   /** AND, OR, XOR, TEST: CF = OF = 0; AF, undefined, is cleared. */
   logic(result: Node, width: Width): void {
     this.#last = { kind: 'logic', result, width };
-    if (!this.live) return;
-    this.#result(result, width);
-    this.#aux(this.#b.i32(0));
+    if (this.live) this.#set('logic', width, result, result, result);
   }
 
   /** INC and DEC: as ADD and SUB of 1, but CF stays. */
@@ -125,28 +185,19 @@ export class Flags {
     if (!this.live) return;
     const b = this.#b;
     this.#last = { kind: 'other', result, width };
-    const carry = subtract ? this.#subBorrows(x, y, result) : this.#addCarries(x, y, result);
-    const fresh = this.#carries(carry, width);
+    const carry = subtract ? subBorrows(b, x, y, result) : addCarries(b, x, y, result);
+    const fresh = carries(b, carry, width);
     // Flipping bits 31 and 30 together changes CF and keeps OF.
     const differs = b.shrS(b.xor(fresh, this.aux), b.i32(31));
     const aux = b.xor(fresh, b.and(differs, b.i32(0xc000_0000)));
-    this.#aux(aux);
-    this.#result(result, width);
-  }
-
-  #pack(cf: Node, of: Node, af?: Node): Node {
-    const b = this.#b;
-    const aux = b.or(b.shl(cf, b.i32(AUX_CARRY)), b.shl(b.xor(of, cf), b.i32(AUX_OVERFLOW)));
-    return af ? b.or(aux, b.shl(af, b.i32(AUX_ADJUST))) : aux;
+    this.#both(extended(b, result, width), aux);
   }
 
   /** Sets ZF, SF and PF from the result, CF and OF (0 or 1) as given; AF is cleared. */
   explicit(result: Node, width: Width, cf: Node, of: Node): void {
     if (!this.live) return;
     this.#last = { kind: 'other', result, width };
-    const aux = this.#pack(cf, of);
-    this.#aux(aux);
-    this.#result(result, width);
+    this.#both(extended(this.#b, result, width), packed(this.#b, cf, of));
   }
 
   /** As {@link explicit}, but leaves every flag alone where `when` is 0 (shifts by zero). */
@@ -154,10 +205,21 @@ export class Flags {
     if (!this.live) return;
     const b = this.#b;
     this.#last = undefined;
-    const aux = b.select(when, this.#pack(cf, of), this.aux);
-    const value = b.select(when, b.extendS(b.signExtend(result, width)), this.result);
-    this.#aux(aux);
-    b.setCell(FLAGS_RESULT, 'i64.store', value);
+    const aux = b.select(when, packed(b, cf, of), this.aux);
+    this.#both(b.select(when, extended(b, result, width), this.result), aux);
+  }
+
+  /**
+   * UCOMISD and its family: CF and PF when unordered, ZF with them; else ZF for equal, CF for less. `word` has the
+   * flags in their RFLAGS places.
+   */
+  float(x: Node, y: Node, word: Node): void {
+    const b = this.#b;
+    this.#last = { kind: 'float', x, y, result: word, width: 64 };
+    if (!this.live) return;
+    if (b.target.keepOperands?.(b, 'word', 32, word, word)) return;
+    const { result, aux } = unpackStatus(b, word);
+    this.#both(result, aux);
   }
 
   /** Replaces CF alone (BT, CLC, CMC, STC). */
@@ -175,7 +237,7 @@ export class Flags {
     const b = this.#b;
     this.#last = undefined;
     const aux = this.aux;
-    const fresh = b.or(b.and(aux, b.i32(0x3fff_ffff)), this.#pack(cf, of));
+    const fresh = b.or(b.and(aux, b.i32(0x3fff_ffff)), packed(b, cf, of));
     this.#aux(b.select(when, fresh, aux));
   }
 
@@ -248,6 +310,7 @@ export class Flags {
     const b = this.#b;
     const { result, width } = last;
     const signed = (x: Node): Node => b.signExtend(x, width);
+    if (last.kind === 'float') return this.#compared(code, last.x!, last.y!);
     if (code === 4) return b.eqz(b.zeroExtend(result, width));
     if (code === 8) return b.ltS(signed(result), b.constant(result, 0));
     if (last.kind === 'other') return undefined;
@@ -266,6 +329,17 @@ export class Flags {
     return undefined;
   }
 
+  /** A condition straight from the operands of a floating-point comparison. */
+  #compared(code: number, x: Node, y: Node): Node | undefined {
+    const b = this.#b;
+    const op = (name: string): Node => b.op(`${x.type}.${name}`, x, y);
+    if (code === 2) return b.eqz(op('ge'));
+    if (code === 4) return b.eqz(b.or(op('lt'), op('gt')));
+    if (code === 6) return b.eqz(op('gt'));
+    if (code === 10) return b.or(b.op(`${x.type}.ne`, x, x), b.op(`${y.type}.ne`, y, y));
+    return undefined;
+  }
+
   /** The status flags in their RFLAGS places. */
   statusWord(): Node {
     const b = this.#b;
@@ -279,16 +353,8 @@ export class Flags {
   setStatusWord(word: Node): void {
     const b = this.#b;
     this.#last = undefined;
-    const bit = (n: number): Node => b.and(b.shrU(word, b.i32(n)), b.i32(1));
-    const notZero = b.xor(bit(6), b.i32(1));
-    // The result is 0 or 1, whose parity flag is 1 or 0; the parity field corrects it.
-    const parity = b.xor(b.xor(bit(2), notZero), b.i32(1));
-    const aux = b.or(
-      this.#pack(bit(0), bit(11), bit(4)),
-      b.or(b.shl(parity, b.i32(AUX_PARITY)), bit(7)),
-    );
-    this.#aux(aux);
-    b.setCell(FLAGS_RESULT, 'i64.store', b.extendU(notZero));
+    const { result, aux } = unpackStatus(b, word);
+    this.#both(result, aux);
   }
 
   /** All of RFLAGS as PUSHF shows it (RF and VM are clear). */

@@ -24,6 +24,8 @@ export interface Node {
   pinned: boolean;
   /** The WebAssembly local that holds a pinned node's value. */
   local: number;
+  /** Where the node is evaluated, as a position among all nodes (schedule.ts). */
+  at: number;
 }
 
 /** `pure` nodes can be evaluated anywhere; `read` ones only before the next effect. */

@@ -5,15 +5,13 @@ import type { Node, Region } from './node.ts';
  * unless it reads state that an effect between the two may change.
  */
 export function schedule(root: Region): void {
+  // Program order: nodes of a nested region come right behind the one that has it.
   const nodes: Node[] = [];
   collect(root, nodes);
-  nodes.sort((a, b) => a.seq - b.seq);
   countUses(nodes);
   const effectsBefore = prefixEffects(nodes);
-  const evaluatedAt = new Map<Node, number>();
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i]!;
-    if (node.kind === 'const') continue;
     const { user } = node;
     node.pinned ||=
       node.kind === 'effect' ||
@@ -21,10 +19,9 @@ export function schedule(root: Region): void {
       user === undefined ||
       user.region !== node.region;
     if (!node.pinned && node.kind === 'read') {
-      const at = evaluatedAt.get(user!)!;
-      if (effectsBefore[at]! > effectsBefore[i + 1]!) node.pinned = true;
+      if (effectsBefore[user!.at]! > effectsBefore[i + 1]!) node.pinned = true;
     }
-    evaluatedAt.set(node, node.pinned ? i : evaluatedAt.get(user!)!);
+    node.at = node.pinned ? i : user!.at;
   }
 }
 
@@ -51,6 +48,7 @@ function countUses(nodes: readonly Node[]): void {
 /** `out[i]`: number of effects among the first i nodes. */
 function prefixEffects(nodes: readonly Node[]): Int32Array {
   const out = new Int32Array(nodes.length + 1);
-  nodes.forEach((node, i) => (out[i + 1] = out[i]! + (node.kind === 'effect' ? 1 : 0)));
+  for (let i = 0; i < nodes.length; i++)
+    out[i + 1] = out[i]! + (nodes[i]!.kind === 'effect' ? 1 : 0);
   return out;
 }

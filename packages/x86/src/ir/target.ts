@@ -1,7 +1,21 @@
 import type { ValType } from '@vitrine/wasm/instructions.ts';
 import type { Builder } from './builder.ts';
+import type { Operation } from './flags.ts';
 import type { Node } from './node.ts';
 import type { Slot, Width } from './operand.ts';
+
+/** What a compiling tier knows of floating-point numbers, and how it gets rid of what is unusual (insn/sse-usual.ts). */
+export interface Usual {
+  /** Bits of a double's exponent plus 2 to look at; 0 when MXCSR is not as it usually is. */
+  exponents(b: Builder): Node;
+  /** The same in every lane of a vector of floats or doubles. */
+  exponentLanes(b: Builder, f: 'f32' | 'f64'): Node;
+  /** A value, or every lane of a vector, is a normal number or zero. */
+  isPlain(node: Node, f: 'f32' | 'f64'): boolean;
+  markPlain(node: Node, f: 'f32' | 'f64'): void;
+  /** Has the tier below execute this instruction, of which nothing has been done. */
+  defer(b: Builder): void;
+}
 
 /**
  * A back end's answer to "where does this operand live?". Tier 0 reads register numbers and displacements from the
@@ -27,6 +41,11 @@ export interface Target {
   /** A cell of the register context (layout.ts). */
   readCell(b: Builder, address: number, load: string): Node;
   writeCell(b: Builder, address: number, store: string, value: Node): void;
+  /** Both words of the status flags (ir/flags.ts). */
+  writeFlags(b: Builder, result: Node, aux: Node): void;
+  /** Keeps an operation's operands instead of its flags; false: the caller writes the flags. */
+  keepOperands?(b: Builder, operation: Operation, width: Width, x: Node, y: Node): boolean;
+  readonly usual?: Usual;
   /** The immediate, sign-extended to the type. */
   immediate(b: Builder, type: 'i32' | 'i64'): Node;
   /** Effective address of the ModRM memory operand, segment base included. */

@@ -4,6 +4,9 @@ import { MICRO_GOTO, MICRO_GOTO_VA, MICRO_LINK, MICRO_RESYNC, recordSize } from 
 
 export const CHUNK = 4096;
 
+/** Chunks that are left to records. */
+const RESERVE = 256;
+
 /** Records decoded from one page frame as seen at one virtual page. */
 export class CodePage {
   readonly pfn: number;
@@ -18,6 +21,8 @@ export class CodePage {
   readonly filled: number[] = [];
   /** Handlers that records had before tier 1 took them over (tier1/jit.ts). */
   readonly replaced: Map<number, number> = new Map();
+  /** Number of its code guard (layout.ts), or -1. */
+  guard = -1;
 
   constructor(pfn: number, va: number) {
     this.pfn = pfn;
@@ -65,6 +70,10 @@ export class CodePages {
     this.#owners.fill(undefined);
   }
 
+  known(pfn: number, va: number): CodePage | undefined {
+    return this.#byFrame.get(pfn)?.find((page) => page.va === va);
+  }
+
   page(pfn: number, va: number): CodePage {
     let pages = this.#byFrame.get(pfn);
     if (!pages) {
@@ -100,6 +109,12 @@ export class CodePages {
   /** True when a page needs a chunk and there is none: the caller drops everything first. */
   get full(): boolean {
     return this.#free.length === 0;
+  }
+
+  /** Takes a chunk for good, for tier 1; 0 when there is none. */
+  reserve(): number {
+    const chunk = this.#free.length > RESERVE ? this.#free.pop()! : -1;
+    return chunk < 0 ? 0 : ARENA + chunk * CHUNK;
   }
 
   /** Room for `bytes` of records of a page; moves to a new chunk when the last one is full. */

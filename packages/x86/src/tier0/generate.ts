@@ -22,7 +22,9 @@ import { walk } from '../mmu.ts';
 import { fingerprint, handlerCount, RESERVED, shapeOf, type Shape } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
-import { continueAt, Tier0Target } from './target.ts';
+import { probeRead, probeWrite } from '../mmu.ts';
+import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
+import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 
@@ -203,6 +205,18 @@ const setFlags: Helper = {
   body: (b, word) => b.flags.setStatusWord(word),
 };
 
+/** Helpers that no handler calls. */
+const FOR_TIER1 = [
+  continueAt,
+  interpret,
+  probeRead,
+  probeWrite,
+  settleFlags,
+  ordinaryBits,
+  keptAux,
+  keptResult,
+];
+
 /** Name of a shape's handler in profiles. */
 function nameOf({ row, width, form, live, fused, second }: Shape): string {
   const operands = row.operands.map((o) => o.text).join();
@@ -234,7 +248,7 @@ export function generateTier0(names = false): Uint8Array {
   module.exportFunc('walk', generator.helper(walk));
   module.exportFunc('getFlags', generator.helper(getFlags));
   module.exportFunc('setFlags', generator.helper(setFlags));
-  generator.helper(continueAt);
+  for (const helper of FOR_TIER1) generator.helper(helper);
   module.exportFunc('fingerprint', generator.helper(getFingerprint));
   generator.finishHelpers();
   generator.exportHelpers();

@@ -15,8 +15,12 @@ import {
   EXIT_REC,
   FAULT_CODE,
   FAULT_VECTOR,
+  FLAGS_AUX,
+  FLAGS_RESULT,
   JUMP_CACHE,
   JUMP_ENTRIES,
+  KEPT_KIND,
+  KEPT_Y,
   RIP_CELL,
   ST_BASE,
   TLB_ADDEND,
@@ -25,7 +29,8 @@ import {
   XMM_BASE,
 } from '../layout.ts';
 import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
-import type { Shape } from './handlers.ts';
+import { keptAux, keptResult } from '../tier1/frame.ts';
+import { handlerCount, type Shape } from './handlers.ts';
 import {
   layoutOf,
   MICRO_RESYNC,
@@ -110,9 +115,42 @@ export const continueAt: Helper = {
     const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), tlb);
     b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
       const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
-      b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
+      const handler = b.load('i32.load16_u', rec);
+      b.if(b.ltU(handler, b.i32(handlerCount)), () => b.call(settleFlags));
+      b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
     });
+    b.call(settleFlags);
     b.node('return_call', undefined, 'effect', [va, fuel, tlb], secondLookup);
+  },
+};
+
+/** Makes the flags' words of what a region of tier 1 kept of them. */
+export const settleFlags: Helper = {
+  name: 'settle_flags',
+  params: [],
+  result: undefined,
+  pure: false,
+  body(b) {
+    const kind = b.load('i32.load', b.i32(KEPT_KIND));
+    b.if(kind, () => {
+      const x = b.load('i64.load', b.i32(FLAGS_RESULT));
+      const y = b.load('i64.load', b.i32(KEPT_Y));
+      b.store('i32.store', b.i32(FLAGS_AUX), b.call(keptAux, kind, x, y));
+      b.store('i64.store', b.i32(FLAGS_RESULT), b.call(keptResult, kind, x, y));
+      b.store('i32.store', b.i32(KEPT_KIND), b.i32(0));
+    });
+  },
+};
+
+/** Executes a record by a handler of tier 0, which tier 1 has taken the place of. */
+export const interpret: Helper = {
+  name: 'interpret',
+  params: ['i32', 'i32', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, rec, fuel, tlb, handler) {
+    b.call(settleFlags);
+    b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
   },
 };
 
@@ -231,6 +269,11 @@ export class Tier0Target implements Target {
 
   writeCell(b: Builder, address: number, store: string, value: Node): void {
     b.store(store, b.i32(0), value, address);
+  }
+
+  writeFlags(b: Builder, result: Node, aux: Node): void {
+    b.store('i64.store', b.i32(0), result, FLAGS_RESULT);
+    b.store('i32.store', b.i32(0), aux, FLAGS_AUX);
   }
 
   immediate(b: Builder, type: 'i32' | 'i64'): Node {

@@ -1,15 +1,20 @@
 import type { Builder } from '../ir/builder.ts';
-import type { Node, Var } from '../ir/node.ts';
-import { FLAGS_AUX, FLAGS_RESULT } from '../layout.ts';
+import type { Operation } from '../ir/flags.ts';
+import type { Helper, Node, Var } from '../ir/node.ts';
+import type { Width } from '../ir/operand.ts';
+import { flagWords } from '../ir/flags.ts';
+import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
 
-/** The label around everything, behind which the registers are written back, and that of the dispatch loop. */
+/** Labels, counted from the outermost: around everything, behind which registers are written back; the dispatcher's loop. */
 export const LEAVE = 1;
 export const DISPATCH = 2;
 
 /** In the place of an EXIT_ code: continue at the address through the jump cache. */
 export const TO_LOOKUP = -1;
+/** The same: tier 0 executes the record whose address is in the place of RIP, by the handler in a local. */
+export const TO_RECORD = -2;
 
-/** State of the processor that a region keeps in locals. */
+/** State of the processor that a region keeps in a local. */
 export interface Kept {
   readonly address: number;
   readonly variable: Var;
@@ -17,7 +22,7 @@ export interface Kept {
   written: boolean;
 }
 
-const keep = (address: number, type: 'i32' | 'i64'): Kept => ({
+const keep = (address: number, type: 'i64' | 'v128'): Kept => ({
   address,
   variable: { type, local: -1 },
   read: false,
@@ -26,10 +31,81 @@ const keep = (address: number, type: 'i32' | 'i64'): Kept => ({
 
 const local = (type: 'i32' | 'i64', at = -1): Var => ({ type, local: at });
 
+const OPERATIONS: readonly Operation[] = ['add', 'sub', 'logic', 'word'];
+const WIDTHS: readonly Width[] = [8, 16, 32, 64];
+
+/** The number that stands for an operation whose operands are kept; 0 stands for the two words themselves. */
+export const kindOf = (operation: Operation, width: Width): number =>
+  1 + OPERATIONS.indexOf(operation) * 4 + WIDTHS.indexOf(width);
+
+/** An operand of an operation, from the local that keeps it. */
+export const narrowed = (b: Builder, value: Node, width: Width): Node =>
+  width === 64 ? value : b.wrap(value);
+
+/** One word of the flags from what is kept of their last operation: operands of every width are moved to the top. */
+function wordHelper(name: 'result' | 'aux'): Helper {
+  const type = name === 'result' ? 'i64' : 'i32';
+  return {
+    name: `kept_${name}`,
+    params: ['i32', 'i64', 'i64'],
+    result: type,
+    pure: true,
+    body(b, kind, x, y) {
+      b.if(b.eqz(kind), () => b.return(name === 'result' ? x : b.wrap(y)));
+      const number = b.sub(kind, b.i32(1));
+      const operation = b.shrU(number, b.i32(2));
+      b.if(b.eq(operation, b.i32(3)), () => b.return(flagWords(b, 'word', 32, b.wrap(x), x)[name]));
+      const width = b.shl(b.i32(8), b.and(number, b.i32(3)));
+      const shift = b.extendU(b.sub(b.i32(64), width));
+      const top = (value: Node): Node => b.shl(value, shift);
+      b.if(b.eq(operation, b.i32(2)), () =>
+        b.return(name === 'result' ? b.shrS(top(x), shift) : b.i32(0)),
+      );
+      const subtracts = b.eq(operation, b.i32(1));
+      const result = b.select(subtracts, b.sub(x, y), b.add(x, y));
+      if (name === 'result') return b.shrS(top(result), shift);
+      const whole = (how: Operation): Node => flagWords(b, how, 64, top(x), top(y)).aux;
+      const carries = b.and(b.select(subtracts, whole('sub'), whole('add')), b.i32(0xc000_0000));
+      // The carry out of bit 3 is the one into bit 4.
+      const adjust = b.wrap(b.shrU(b.xor(b.xor(x, y), result), b.i64(1)));
+      return b.or(carries, b.and(adjust, b.i32(8)));
+    },
+  };
+}
+
+export const keptResult: Helper = wordHelper('result');
+export const keptAux: Helper = wordHelper('aux');
+
+/** MXCSR with all exceptions masked, rounding to nearest, no flushing, and the inexact flag set already. */
+const USUAL = 0x1fa0;
+
+/**
+ * Bits of an exponent (plus 2) that are not all 0 when arithmetic can be WebAssembly's: none of them unless MXCSR is as
+ * {@link USUAL} has it. Exponents near both ends are looked at closely elsewhere.
+ */
+export const ordinaryBits: Helper = {
+  name: 'ordinary_bits',
+  params: [],
+  result: 'i32',
+  pure: false,
+  body(b) {
+    const control = b.and(b.load('i32.load', b.i32(MXCSR_CELL)), b.i32(0xffe0));
+    return b.select(b.eq(control, b.i32(USUAL)), b.i32(0x7fc), b.i32(0));
+  },
+};
+
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
 export class Frame {
   readonly gprs: readonly Kept[] = Array.from({ length: 16 }, (_, i) => keep(i * 8, 'i64'));
-  readonly flags: readonly Kept[] = [keep(FLAGS_RESULT, 'i64'), keep(FLAGS_AUX, 'i32')];
+  readonly vectors: readonly Kept[] = Array.from({ length: 16 }, (_, i) =>
+    keep(XMM_BASE + i * 16, 'v128'),
+  );
+  /** The flags: an operation ({@link kindOf}) and its operands, or 0 and the two words. */
+  readonly kind: Var = local('i32');
+  readonly x: Var = local('i64');
+  readonly y: Var = local('i64');
+  usesFlags = false;
+  writesFlags = false;
   readonly fuel: Var = local('i32', 1);
   /** The block to continue with. */
   readonly block: Var = local('i32', 3);
@@ -37,6 +113,19 @@ export class Frame {
   readonly missed: Var = local('i32');
   readonly exitCode: Var = local('i32');
   readonly exitRip: Var = local('i64');
+  /** What {@link ordinaryBits} says. */
+  readonly ordinary: Var = local('i32');
+  /** The same in every lane of a vector of floats, and of doubles. */
+  readonly ordinaryLanes: Readonly<Record<'f32' | 'f64', Var>> = {
+    f32: { type: 'v128', local: -1 },
+    f64: { type: 'v128', local: -1 },
+  };
+  usesFloat = false;
+  usesVectors = false;
+  /** Some path leaves with TO_RECORD. */
+  defers = false;
+  /** The record's handler, on such paths. */
+  readonly handler: Var = local('i32');
 
   read(b: Builder, kept: Kept): Node {
     kept.read = true;
@@ -50,7 +139,7 @@ export class Frame {
 
   /** Every register that the region touches: read at its entry, since a path may leave before it is written. */
   get used(): readonly Kept[] {
-    return [...this.gprs, ...this.flags].filter((kept) => kept.read || kept.written);
+    return [...this.gprs, ...this.vectors].filter((kept) => kept.read || kept.written);
   }
 
   /** Leaves with an EXIT_ code or TO_LOOKUP. */
@@ -63,5 +152,13 @@ export class Frame {
   spend(b: Builder, instructions: number): void {
     if (instructions === 0) return;
     b.assign(this.fuel, b.sub(b.value(this.fuel), b.i32(instructions)));
+  }
+
+  keepFlags(b: Builder, kind: number, x: Node, y: Node): void {
+    this.usesFlags = true;
+    this.writesFlags = true;
+    b.assign(this.x, x);
+    b.assign(this.y, y);
+    b.assign(this.kind, b.i32(kind));
   }
 }

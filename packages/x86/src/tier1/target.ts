@@ -1,17 +1,21 @@
 import { SEG_NONE, type Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
-import type { Node } from '../ir/node.ts';
+import { flagWords, type Operation } from '../ir/flags.ts';
+import type { Node, Var } from '../ir/node.ts';
 import type { Slot, Width } from '../ir/operand.ts';
-import type { Target } from '../ir/target.ts';
+import type { Target, Usual } from '../ir/target.ts';
 import {
   ASSIST_CELL,
   BOUNCE,
+  CODE_GUARDS,
   EXIT_ASSIST,
   EXIT_FAULT,
-  EXIT_FUEL_RIP,
+  EXIT_LOOKUP,
   EXIT_RESYNC,
   FAULT_CODE,
   FAULT_VECTOR,
+  FLAGS_AUX,
+  FLAGS_RESULT,
   SLOT_ZERO,
   ST_BASE,
   TLB_ADDEND,
@@ -19,40 +23,93 @@ import {
   TLB_WRITE,
   XMM_BASE,
 } from '../layout.ts';
-import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { commitStore, FAULT, probeRead, probeWrite, readMiss, tlbEntry, writeMiss } from '../mmu.ts'; // prettier-ignore
 import { MICRO_RESYNC } from '../tier0/record.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
-import { DISPATCH, TO_LOOKUP, type Frame, type Kept } from './frame.ts';
-import type { Block, Region } from './region.ts';
+import {
+  keptAux,
+  keptResult,
+  kindOf,
+  narrowed,
+  TO_LOOKUP,
+  TO_RECORD,
+  type Frame,
+} from './frame.ts';
+import type { Block } from './region.ts';
+import { freshRoot, State, type Place, type Translated } from './state.ts';
+import { Vectors } from './vectors.ts';
+
+/** A jump within the region, and what is known there. */
+export interface Edge {
+  readonly from: Block;
+  readonly to: Block;
+  readonly state: State;
+}
+
+/** Names of imported globals: a block's first record and its handler in tier 0, and a page's code guard. */
+export const recGlobal = (block: Block): string => `r${block.code.va}`;
+export const ownHandlerGlobal = (block: Block): string => `o${block.code.va}`;
+export const guardGlobal = (block: Block): string => `g${block.code.page.va}`;
+
+/** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
+export const NOTES = 'notes';
+
+/** Bytes of the addresses that a region's indirect jumps have gone to; those of returns are behind them. */
+export const NOTES_HALF = 512;
+/** Behind them: how often the region was entered. */
+export const NOTES_ENTERED: number = NOTES_HALF * 2;
+
+/** No canonical address is near it. */
+const NOWHERE = 1n << 62n;
+
+/** Neighbours within this distance are looked for in the same page. */
+const NEAR = 2048n;
 
 /**
- * Compiles a block of a region: what tier 0 reads from records is constant here, and the integer registers and the
- * flags are locals (frame.ts). Leaving writes them back and tells RIP and the fuel exactly, so EXIT_REC is 0.
+ * Compiles a block of a region: what tier 0 reads from records is constant here, and registers are locals (frame.ts).
+ * Leaving writes them back and tells RIP and the fuel exactly, so EXIT_REC is 0.
  */
 export class Tier1Target implements Target {
   readonly #frame: Frame;
-  readonly #region: Region;
   readonly #block: Block;
-  readonly #place: number;
+  readonly state: State;
+  readonly #vectors: Vectors;
+  /** Where a node's value lies relative to a named one. */
+  readonly #places = new Map<Node, Place>();
   #insn!: Insn;
   /** Index of the instruction in its block. */
   #index = 0;
   #addressNode: Node | undefined;
   /** The instruction contains a store. */
   #stores = false;
+  /** A store whose pieces may have to be put in their places still. */
+  #uncommitted: Node | undefined;
   ended = false;
 
-  constructor(frame: Frame, region: Region, place: number) {
+  constructor(frame: Frame, block: Block, state: State) {
     this.#frame = frame;
-    this.#region = region;
-    this.#place = place;
-    this.#block = region.blocks[place]!;
+    this.#block = block;
+    this.state = state;
+    this.#vectors = new Vectors(frame, state);
+  }
+
+  /** Before the first instruction: tells the flags' builder what the block before has compared. */
+  enter(b: Builder): void {
+    const { flags } = this.state;
+    if (flags === undefined || flags === 'words') return;
+    const { operation, width } = flags;
+    if (operation !== 'sub' && operation !== 'logic') return;
+    const x = narrowed(b, b.value(this.#frame.x), width);
+    const y = narrowed(b, b.value(this.#frame.y), width);
+    this.#frame.usesFlags = true;
+    if (operation === 'logic') b.flags.adopt({ kind: 'logic', result: x, width });
+    else b.flags.adopt({ kind: 'sub', x, y, result: b.sub(x, y), width });
   }
 
   /** Goes to an instruction of the block. */
   begin(index: number): Insn {
     this.#index = index;
-    this.#insn = this.#block.insns[index]!;
+    this.#insn = this.#block.code.insns[index]!;
     this.#addressNode = undefined;
     this.#stores = false;
     return this.#insn;
@@ -60,26 +117,47 @@ export class Tier1Target implements Target {
 
   /** Ends an instruction: what follows one that changed the page's code must be decoded again. */
   finish(b: Builder): void {
+    this.#vectors.reload(b);
     if (this.ended || !this.#stores) return;
-    this.#ifDropped(b, () => {
+    this.#afterStore(b, () => {
       this.#frame.spend(b, this.#index + 1);
-      this.#frame.leave(b, EXIT_RESYNC, this.nextIp(b));
+      this.#leave(b, EXIT_RESYNC, this.nextIp(b));
     });
     this.#stores = false;
   }
 
-  #ifDropped(b: Builder, then: () => void): void {
-    b.if(b.value(this.#frame.missed), () => {
-      b.assign(this.#frame.missed, b.i32(0));
-      const handler = b.load('i32.load16_u', b.param(0, 'i32'));
-      b.if(b.eq(handler, b.i32(MICRO_RESYNC)), then);
+  /** Puts the pieces of a straddling store in their places; goes to `dropped` if the page's code is gone. */
+  #afterStore(b: Builder, dropped: () => void): void {
+    const { missed } = this.#frame;
+    const physical = this.#uncommitted;
+    this.#uncommitted = undefined;
+    b.if(b.value(missed), () => {
+      b.assign(missed, b.i32(0));
+      if (physical) this.#commit(b, physical);
+      const rec = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block));
+      b.if(b.eq(b.load('i32.load16_u', rec), b.i32(MICRO_RESYNC)), dropped);
     });
+  }
+
+  #commit(b: Builder, physical: Node): void {
+    b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
+  }
+
+  #commitBefore(b: Builder): void {
+    const physical = this.#uncommitted;
+    if (!physical) return;
+    this.#uncommitted = undefined;
+    b.if(b.value(this.#frame.missed), () => this.#commit(b, physical));
   }
 
   // ---- operands
 
-  #va(b: Builder, offset: number): Node {
-    return b.i64(BigInt(this.#region.page.va) + BigInt(offset));
+  #va(b: Builder, va: number): Node {
+    return b.i64(BigInt(va));
+  }
+
+  get #nextVa(): number {
+    return this.#block.code.addresses[this.#index + 1]!;
   }
 
   /** Byte offset of a register in its file. */
@@ -92,7 +170,14 @@ export class Tier1Target implements Target {
   #base(b: Builder, slot: number): Node {
     if (slot === SLOT_ZERO) return b.i64(0);
     const kept = this.#frame.gprs[slot];
-    return kept ? this.#frame.read(b, kept) : b.load('i64.load', b.i32(0), slot * 8);
+    if (!kept) {
+      const base = b.load('i64.load', b.i32(0), slot * 8);
+      this.#places.set(base, { root: `segment ${slot}`, delta: 0n });
+      return base;
+    }
+    const value = this.#frame.read(b, kept);
+    if (!b.nested) this.#places.set(value, this.state.gprs[slot]!);
+    return value;
   }
 
   readGpr(b: Builder, slot: Slot, width: Width): Node {
@@ -107,6 +192,8 @@ export class Tier1Target implements Target {
   writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void {
     const at = this.#slot(slot, 8);
     const kept = this.#frame.gprs[at >> 3]!;
+    const place = width === 64 && !b.nested ? this.#placeOf(value) : undefined;
+    this.state.gprs[at >> 3] = place ?? { root: freshRoot(), delta: 0n };
     const wide = b.extendU(width === 64 ? value : b.zeroExtend(b.wrap(value), width));
     if (width >= 32) return this.#frame.write(b, kept, wide);
     const shift = (at & 1) * 8;
@@ -115,11 +202,28 @@ export class Tier1Target implements Target {
     this.#frame.write(b, kept, b.or(rest, shift ? b.shl(wide, b.i64(shift)) : wide));
   }
 
+  /** A node's value as a named one plus a constant, where that is known. */
+  #placeOf(node: Node): Place | undefined {
+    const known = this.#places.get(node);
+    if (known) return known;
+    if (node.op === 'i64.const') return { root: 'zero', delta: node.imm as bigint };
+    const [x, y] = node.args;
+    if (node.op !== 'i64.add') return undefined;
+    const first = this.#placeOf(x!);
+    const second = first && this.#placeOf(y!);
+    if (!second) return undefined;
+    const delta = BigInt.asIntN(64, first.delta + second.delta);
+    if (second.root === 'zero') return { root: first.root, delta };
+    if (first.root === 'zero') return { root: second.root, delta };
+    return { root: `${first.root}+${second.root}`, delta };
+  }
+
   #vector(file: 'xmm' | 'mmx', slot: Slot): number {
     return (file === 'xmm' ? XMM_BASE : ST_BASE) + this.#slot(slot, 16);
   }
 
   readVector(b: Builder, file: 'xmm' | 'mmx', slot: Slot, load: string, offset: number): Node {
+    if (file === 'xmm') return this.#vectors.read(b, this.#slot(slot, 16) >> 4, load, offset);
     return b.load(load, b.i32(0), this.#vector(file, slot) + offset);
   }
 
@@ -131,29 +235,54 @@ export class Tier1Target implements Target {
     offset: number,
     value: Node,
   ): void {
+    if (file === 'xmm')
+      return this.#vectors.write(b, this.#slot(slot, 16) >> 4, store, offset, value);
     const at = this.#vector(file, slot);
     b.store(store, b.i32(0), value, at + offset);
     // Seen as an x87 register, one written by MMX has all ones for sign and exponent.
-    if (file === 'mmx') b.store('i32.store16', b.i32(0), b.i32(0xffff), at + 8);
+    b.store('i32.store16', b.i32(0), b.i32(0xffff), at + 8);
   }
 
   vectorAddress(b: Builder, file: 'xmm' | 'mmx', slot: Slot): Node {
+    if (file === 'xmm') this.#vectors.spill(b, this.#slot(slot, 16) >> 4);
     return b.i32(this.#vector(file, slot));
   }
 
-  #cell(address: number): Kept | undefined {
-    return this.#frame.flags.find((kept) => kept.address === address);
-  }
+  // ---- flags
 
   readCell(b: Builder, address: number, load: string): Node {
-    const kept = this.#cell(address);
-    return kept ? this.#frame.read(b, kept) : b.load(load, b.i32(0), address);
+    if (address !== FLAGS_RESULT && address !== FLAGS_AUX) return b.load(load, b.i32(0), address);
+    const frame = this.#frame;
+    frame.usesFlags = true;
+    const word = address === FLAGS_RESULT ? 'result' : 'aux';
+    const { flags } = this.state;
+    const x = b.value(frame.x);
+    const y = b.value(frame.y);
+    if (flags === 'words') return word === 'result' ? x : b.wrap(y);
+    if (flags === undefined)
+      return b.call(word === 'result' ? keptResult : keptAux, b.value(frame.kind), x, y);
+    const { operation, width } = flags;
+    return flagWords(b, operation, width, narrowed(b, x, width), narrowed(b, y, width))[word];
   }
 
   writeCell(b: Builder, address: number, store: string, value: Node): void {
-    const kept = this.#cell(address);
-    if (kept) this.#frame.write(b, kept, value);
+    if (address === FLAGS_AUX)
+      this.writeFlags(b, this.readCell(b, FLAGS_RESULT, 'i64.load'), value);
+    else if (address === FLAGS_RESULT)
+      this.writeFlags(b, value, this.readCell(b, FLAGS_AUX, 'i32.load'));
     else b.store(store, b.i32(0), value, address);
+  }
+
+  writeFlags(b: Builder, result: Node, aux: Node): void {
+    this.#frame.keepFlags(b, 0, result, b.extendU(aux));
+    this.state.flags = b.nested ? undefined : 'words';
+  }
+
+  keepOperands(b: Builder, operation: Operation, width: Width, x: Node, y: Node): boolean {
+    const wide = (node: Node): Node => b.extendU(node);
+    this.#frame.keepFlags(b, kindOf(operation, width), wide(x), wide(y));
+    this.state.flags = b.nested ? undefined : { operation, width };
+    return true;
   }
 
   immediate(b: Builder, type: 'i32' | 'i64'): Node {
@@ -162,6 +291,7 @@ export class Tier1Target implements Target {
   }
 
   address(b: Builder): Node {
+    if (b.nested) return this.#addressNode ?? this.#effectiveAddress(b);
     this.#addressNode ??= this.#effectiveAddress(b);
     return this.#addressNode;
   }
@@ -169,115 +299,259 @@ export class Tier1Target implements Target {
   #effectiveAddress(b: Builder): Node {
     const { row, disp, dispHigh, base, index, scale, ripRelative, segment, address32, opsize } =
       this.#insn;
-    let offset = ripRelative
-      ? BigInt(this.#region.page.va + this.#block.offsets[this.#index + 1]! + disp)
-      : pair(disp, dispHigh);
+    let offset = ripRelative ? BigInt(this.#nextVa + disp) : pair(disp, dispHigh);
     // POP computes its destination's address after incrementing RSP.
     if (row.sem === 'pop' && base === 4) offset += BigInt(opsize / 8);
-    let va = base === SLOT_ZERO ? b.i64(offset) : this.#base(b, base);
-    if (base !== SLOT_ZERO && offset !== 0n) va = b.add(va, b.i64(offset));
-    if (index !== SLOT_ZERO) va = b.add(va, b.shl(this.#base(b, index), b.i64(scale)));
+    let va: Node | undefined = base === SLOT_ZERO ? undefined : this.#base(b, base);
+    if (index !== SLOT_ZERO) {
+      const scaled = this.#scaled(b, index, scale);
+      va = va ? b.add(va, scaled) : scaled;
+    }
+    va = va ? b.add(va, b.i64(offset)) : b.i64(offset);
     if (address32) va = b.and(va, b.i64(0xffff_ffffn));
     const segmented = segment !== SEG_NONE && row.sem !== 'lea';
     return segmented ? b.add(va, this.#base(b, SEGMENT_SLOT[segment]!)) : va;
   }
 
+  #scaled(b: Builder, index: number, scale: number): Node {
+    const value = this.#base(b, index);
+    if (scale === 0) return value;
+    const scaled = b.shl(value, b.i64(scale));
+    const { root, delta } = this.state.gprs[index]!;
+    if (!b.nested)
+      this.#places.set(scaled, { root: `${root}<<${scale}`, delta: delta << BigInt(scale) });
+    return scaled;
+  }
+
   nextIp(b: Builder): Node {
-    return this.#va(b, this.#block.offsets[this.#index + 1]!);
+    return this.#va(b, this.#nextVa);
   }
 
   x87Place(b: Builder): Node {
-    const va = this.#region.page.va + this.#block.offsets[this.#index]!;
+    const va = this.#block.code.addresses[this.#index]!;
     return b.i64(x87Place(this.#insn, va));
   }
 
   // ---- memory
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
-    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    const page = b.and(last, b.i64(-4096));
-    const entry = tlbEntry(b, va, b.param(2, 'i32'));
-    const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
-      const miss = write ? writeMiss : readMiss;
-      b.assign(physical, b.call(miss, va, b.i32(size), b.param(2, 'i32')));
-      b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#leaveHere(b, EXIT_FAULT));
-      if (write) b.assign(this.#frame.missed, b.i32(1));
-    });
+    this.#commitBefore(b);
+    const place = b.nested ? undefined : this.#placeOf(va);
+    const physical: Var = { type: 'i32', local: -1 };
+    const near = place && this.#near(place, write);
+    if (near) this.#besides(b, va, place, size, write, near, physical);
+    else this.#lookUp(b, va, place, size, write, physical);
     this.#stores ||= write;
     return b.value(physical);
   }
 
+  #near(place: Place, write: boolean): Translated | undefined {
+    const all = this.state.translated.get(place.root) ?? [];
+    return all.findLast(({ delta, write: writable }) => {
+      const distance = place.delta - delta;
+      return (writable || !write) && distance < NEAR && distance > -NEAR;
+    });
+  }
+
+  /** An address close to one that has been translated is nearly always in the same page. */
+  #besides(
+    b: Builder,
+    va: Node,
+    place: Place,
+    size: number,
+    write: boolean,
+    near: Translated,
+    physical: Var,
+  ): void {
+    const distance = place.delta - near.delta;
+    b.assign(physical, b.add(b.value(near.physical), b.i32(Number(distance))));
+    const ends: Node[] = [];
+    if (distance < 0) ends.push(va);
+    if (distance + BigInt(size) > near.size) ends.push(b.add(va, b.i64(size - 1)));
+    // Within an access that did not straddle pages there is nothing to check but that it did not.
+    if (ends.length === 0) ends.push(va);
+    const outside = ends.map((end) => b.op('i64.ge_u', b.xor(end, b.value(near.va)), b.i64(4096)));
+    b.if(
+      outside.reduce((x, y) => b.or(x, y)),
+      () => this.#outOfLine(b, write ? probeWrite : probeRead, va, size, write, physical),
+    );
+  }
+
+  #lookUp(
+    b: Builder,
+    va: Node,
+    place: Place | undefined,
+    size: number,
+    write: boolean,
+    physical: Var,
+  ): void {
+    const tlb = b.param(2, 'i32');
+    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
+    const page = b.and(last, b.i64(-4096));
+    const entry = tlbEntry(b, va, tlb);
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    const kept: Translated | undefined = place && {
+      delta: place.delta,
+      size,
+      write,
+      va: b.var(va),
+      physical,
+    };
+    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+      this.#outOfLine(b, write ? writeMiss : readMiss, va, size, write, physical);
+      if (kept)
+        b.assign(kept.va, b.select(b.eq(b.value(physical), b.i32(BOUNCE)), b.i64(NOWHERE), va));
+    });
+    if (!kept) return;
+    const all = this.state.translated.get(place!.root) ?? [];
+    this.state.translated.set(place!.root, [...all, kept]);
+  }
+
+  #outOfLine(
+    b: Builder,
+    helper: typeof readMiss,
+    va: Node,
+    size: number,
+    write: boolean,
+    physical: Var,
+  ): void {
+    b.assign(physical, b.call(helper, va, b.i32(size), b.param(2, 'i32')));
+    b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#leaveHere(b, EXIT_FAULT));
+    if (write) b.assign(this.#frame.missed, b.i32(1));
+  }
+
   commit(b: Builder, physical: Node): void {
-    b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
+    if (b.nested) b.if(b.value(this.#frame.missed), () => this.#commit(b, physical));
+    else {
+      this.#commitBefore(b);
+      this.#uncommitted = physical;
+    }
+  }
+
+  // ---- floating point
+
+  readonly usual: Usual = {
+    exponents: (b) => {
+      this.#frame.usesFloat = true;
+      return b.value(this.#frame.ordinary);
+    },
+    exponentLanes: (b, f) => {
+      this.#frame.usesFloat = true;
+      this.#frame.usesVectors = true;
+      return b.value(this.#frame.ordinaryLanes[f]);
+    },
+    isPlain: (node, f) => this.#vectors.plain[f].has(node),
+    markPlain: (node, f) => void this.#vectors.plain[f].add(node),
+    defer: (b) => this.#defer(b),
+  };
+
+  /** Leaves to tier 0's record of this instruction: its block goes on there, and spends its fuel as a whole. */
+  #defer(b: Builder): void {
+    const frame = this.#frame;
+    const { records } = this.#block.code;
+    const first = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block));
+    const rec = b.add(first, b.i32(records[this.#index]! - records[0]!));
+    // The first record's handler may be a region's entry.
+    const isFirst = records[this.#index] === records[0];
+    const handler = isFirst
+      ? b.node('global.get', 'i32', 'pure', [], ownHandlerGlobal(this.#block))
+      : b.load('i32.load16_u', rec);
+    frame.defers = true;
+    b.assign(frame.handler, handler);
+    this.#leave(b, TO_RECORD, b.extendU(rec));
   }
 
   // ---- control
 
+  #leave(b: Builder, code: number, rip: Node): void {
+    this.#vectors.flush(b);
+    this.#frame.leave(b, code, rip);
+  }
+
   /** Leaves with this instruction not executed. */
   #leaveHere(b: Builder, code: number): void {
     this.#frame.spend(b, this.#index);
-    this.#frame.leave(b, code, this.#va(b, this.#block.offsets[this.#index]!));
+    this.#leave(b, code, this.#va(b, this.#block.code.addresses[this.#index]!));
   }
 
-  /** Continues at an offset from the page, after the block's fuel was spent. */
-  #goto(b: Builder, offset: number): void {
-    const frame = this.#frame;
-    const exhausted = b.op('i32.le_s', b.value(frame.fuel), b.i32(0));
-    b.if(exhausted, () => frame.leave(b, EXIT_FUEL_RIP, this.#va(b, offset)));
-    this.#continue(b, offset);
+  /** Continues with a block of the region, or leaves when it has none for the address. */
+  #goto(b: Builder, to: Block | undefined, va: number): void {
+    if (!to) return this.#leave(b, TO_LOOKUP, this.#va(b, va));
+    if (to.code.page !== this.#block.code.page) this.#guard(b, to);
+    this.#vectors.flush(b);
+    const edge: Edge = { from: this.#block, to, state: new State(this.state) };
+    b.node('goto', undefined, 'effect', [], edge);
   }
 
-  #continue(b: Builder, offset: number): void {
-    const frame = this.#frame;
-    const to = this.#region.indexOf.get(offset);
-    if (to === undefined) return frame.leave(b, TO_LOOKUP, this.#va(b, offset));
-    if (this.#stores) this.#ifDropped(b, () => frame.leave(b, TO_LOOKUP, this.#va(b, offset)));
-    if (to > this.#place) {
-      const label = DISPATCH + this.#region.blocks.length - to;
-      b.node('br', undefined, 'effect', [], label);
-      return;
-    }
-    b.assign(frame.block, b.i32(to));
-    b.node('br', undefined, 'effect', [], DISPATCH);
+  /** Another page's code may have been dropped, or another page mapped in its place. */
+  #guard(b: Builder, to: Block): void {
+    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(to));
+    const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
+    b.if(b.eqz(allowed), () => this.#leave(b, EXIT_LOOKUP, this.#va(b, to.code.va)));
   }
 
   /** Ends the block: this instruction has been executed. */
-  #spendBlock(b: Builder): void {
+  #spendBlock(b: Builder, to: Node): void {
     this.#frame.spend(b, this.#index + 1);
     this.ended = true;
+    if (this.#stores) this.#afterStore(b, () => this.#leave(b, TO_LOOKUP, to));
+    this.#stores = false;
   }
 
-  get #targetOffset(): number {
-    return this.#block.offsets[this.#index + 1]! + this.#insn.imm;
+  get #targetVa(): number {
+    return this.#nextVa + this.#insn.imm;
   }
 
   jump(b: Builder): void {
-    this.#spendBlock(b);
-    this.#goto(b, this.#targetOffset);
+    this.#spendBlock(b, this.#va(b, this.#targetVa));
+    this.#goto(b, this.#block.taken, this.#targetVa);
   }
 
   /** Ends a block that no branch ends. */
   fallThrough(b: Builder): void {
-    this.#spendBlock(b);
-    this.#goto(b, this.#block.offsets.at(-1)!);
+    this.#spendBlock(b, this.nextIp(b));
+    this.#goto(b, this.#block.next, this.#nextVa);
   }
 
   branch(b: Builder, condition: Node): void {
-    this.#spendBlock(b);
-    b.if(condition, () => this.#goto(b, this.#targetOffset));
-    this.#goto(b, this.#block.offsets.at(-1)!);
+    this.#spendBlock(b, b.select(condition, this.#va(b, this.#targetVa), this.nextIp(b)));
+    b.if(condition, () => this.#goto(b, this.#block.taken, this.#targetVa));
+    this.#goto(b, this.#block.next, this.#nextVa);
   }
 
   jumpTo(b: Builder, va: Node): void {
-    const frame = this.#frame;
-    this.#spendBlock(b);
-    const exhausted = b.op('i32.le_s', b.value(frame.fuel), b.i32(0));
-    b.if(exhausted, () => frame.leave(b, EXIT_FUEL_RIP, va));
-    if (this.#insn.row.sem === 'ret')
-      for (const offset of this.#region.returns)
-        b.if(b.eq(va, this.#va(b, offset)), () => this.#continue(b, offset));
-    frame.leave(b, TO_LOOKUP, va);
+    this.#spendBlock(b, va);
+    this.#choose(
+      b,
+      va,
+      this.#block.targets.toSorted((x, y) => x.code.va - y.code.va),
+    );
+    this.#note(b, va);
+    this.#leave(b, TO_LOOKUP, va);
+  }
+
+  /** Goes to the target that an address is, by halves; on to the code behind if it is none of them. */
+  #choose(b: Builder, va: Node, targets: readonly Block[]): void {
+    if (targets.length <= 3) {
+      for (const to of targets)
+        b.if(b.eq(va, this.#va(b, to.code.va)), () => this.#goto(b, to, to.code.va));
+      return;
+    }
+    const half = targets.length >> 1;
+    b.if(
+      b.op('i64.lt_u', va, this.#va(b, targets[half]!.code.va)),
+      () => this.#choose(b, va, targets.slice(0, half)),
+      () => this.#choose(b, va, targets.slice(half)),
+    );
+  }
+
+  /** Notes where an indirect jump has gone, for the region that may take this one's place. */
+  #note(b: Builder, va: Node): void {
+    const low = b.wrap(va);
+    const place = b.and(b.xor(b.shl(low, b.i32(2)), b.shrU(low, b.i32(3))), b.i32(NOTES_HALF - 8));
+    const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
+    const half = this.#insn.row.sem === 'ret' ? NOTES_HALF : 0;
+    b.store('i64.store', b.add(notes, place), va, half);
   }
 
   again(): void {
@@ -295,8 +569,8 @@ export class Tier1Target implements Target {
       b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
       b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
     }
-    this.#spendBlock(b);
-    this.#frame.leave(b, exit, this.nextIp(b));
+    this.#spendBlock(b, this.nextIp(b));
+    this.#leave(b, exit, this.nextIp(b));
   }
 
   assist(b: Builder, number: number): void {

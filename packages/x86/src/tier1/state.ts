@@ -1,0 +1,50 @@
+import type { Operation } from '../ir/flags.ts';
+import type { Var } from '../ir/node.ts';
+import type { Width } from '../ir/operand.ts';
+
+/** A value as another one plus a constant. */
+export interface Place {
+  /** Names the other value; equal names are equal values wherever both are known. */
+  readonly root: string;
+  readonly delta: bigint;
+}
+
+/** An access whose translation is at hand for its neighbours. */
+export interface Translated {
+  readonly delta: bigint;
+  readonly size: number;
+  readonly write: boolean;
+  readonly va: Var;
+  readonly physical: Var;
+}
+
+export interface KeptOperation {
+  readonly operation: Operation;
+  readonly width: Width;
+}
+
+let names = 0;
+export const freshRoot = (): string => `v${names++}`;
+
+/**
+ * What is known, while code is generated, at a point of a path: a block that only one jump leads to goes on with what
+ * held at the jump.
+ */
+export class State {
+  /** The integer registers. */
+  readonly gprs: Place[];
+  readonly translated: Map<string, Translated[]>;
+  /** What the flags' locals hold; undefined: see the local that tells. */
+  flags: KeptOperation | 'words' | undefined;
+  /** XMM registers whose low float or double is a normal number or zero. */
+  readonly plain: Map<number, 'f32' | 'f64'>;
+
+  constructor(from?: State) {
+    this.gprs = from
+      ? [...from.gprs]
+      : Array.from({ length: 16 }, () => ({ root: freshRoot(), delta: 0n }));
+    this.translated = new Map(from?.translated);
+    this.flags = from?.flags;
+    this.plain = new Map(from?.plain);
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The control flow of a region as WebAssembly can express it: loops and blocks nested by dominance (Ramsey, "Beyond
+ * Relooper", ICFP 2022). Entries, and the targets of jumps into the middle of a loop, are reached through the
+ * dispatcher, a loop with a `br_table` around everything.
+ */
+import type { Block, Region } from './region.ts';
+
+export interface Structure {
+  /** Blocks that the dispatcher leads to; the region's entries come first. */
+  readonly dispatched: readonly Block[];
+  /** Position in reverse postorder; -1 for what no path reaches. */
+  readonly order: Int32Array;
+  /** Jumps that go through the dispatcher, as "from,to" of block indices. */
+  readonly indirect: ReadonlySet<string>;
+  readonly isLoop: Uint8Array;
+  /** Blocks that several jumps, or the dispatcher, lead to from above: each stands behind a WebAssembly block. */
+  readonly isMerge: Uint8Array;
+  /** Blocks that the block immediately dominates, in reverse postorder; [count] has those of the dispatcher. */
+  readonly children: readonly (readonly Block[])[];
+  /** Most instructions from the start of a block to the next look at the fuel. */
+  readonly longest: Int32Array;
+}
+
+export const edgeKey = (from: Block, to: Block): string => `${from.index},${to.index}`;
+
+export function successors({ taken, next, targets }: Block): Block[] {
+  const all = new Set(targets);
+  if (taken) all.add(taken);
+  if (next) all.add(next);
+  return [...all];
+}
+
+/** Control flow with the dispatcher as its root, of which some jumps are cut because they go through it. */
+class Flow {
+  readonly #blocks: readonly Block[];
+  readonly #successors: readonly Block[][];
+  readonly dispatched: Block[];
+  readonly indirect: Set<string> = new Set();
+  readonly order: Int32Array;
+  readonly reverse: Block[] = [];
+  /** Immediate dominator; `count` stands for the dispatcher. */
+  readonly dominator: Int32Array;
+  predecessors: number[][] = [];
+
+  constructor(region: Region) {
+    this.#blocks = region.blocks;
+    this.#successors = region.blocks.map(successors);
+    this.dispatched = [...region.entries];
+    this.order = new Int32Array(region.blocks.length);
+    this.dominator = new Int32Array(region.blocks.length);
+  }
+
+  /** Successors that are jumped to directly. */
+  direct(block: Block): Block[] {
+    return this.#successors[block.index]!.filter((to) => !this.indirect.has(edgeKey(block, to)));
+  }
+
+  /** Orders the blocks, and finds dominators by Cooper, Harvey and Kennedy's iteration. */
+  analyse(): void {
+    const count = this.#blocks.length;
+    this.order.fill(-1);
+    this.reverse.length = 0;
+    const seen = new Uint8Array(count);
+    const visit = (start: Block): void => {
+      const stack = [{ block: start, left: this.direct(start) }];
+      seen[start.index] = 1;
+      while (stack.length > 0) {
+        const top = stack.at(-1)!;
+        const to = top.left.pop();
+        if (!to) this.reverse.push(stack.pop()!.block);
+        else if (!seen[to.index]) {
+          seen[to.index] = 1;
+          stack.push({ block: to, left: this.direct(to) });
+        }
+      }
+    };
+    for (const block of this.dispatched.toReversed()) if (!seen[block.index]) visit(block);
+    this.reverse.reverse();
+    this.reverse.forEach((block, i) => (this.order[block.index] = i));
+    this.predecessors = Array.from({ length: count }, () => []);
+    for (const block of this.reverse)
+      for (const to of this.direct(block)) this.predecessors[to.index]!.push(block.index);
+    this.#dominators();
+  }
+
+  #dominators(): void {
+    const count = this.#blocks.length;
+    this.dominator.fill(-1);
+    const place = (i: number): number => (i === count ? -1 : this.order[i]!);
+    const meet = (a: number, b: number): number => {
+      let [x, y] = [a, b];
+      while (x !== y) {
+        while (place(x) > place(y)) x = this.dominator[x]!;
+        while (place(y) > place(x)) y = this.dominator[y]!;
+      }
+      return x;
+    };
+    const roots = new Set(this.dispatched.map((block) => block.index));
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const { index } of this.reverse) {
+        let found = roots.has(index) ? count : -1;
+        for (const from of this.predecessors[index]!)
+          if (this.dominator[from]! >= 0) found = found < 0 ? from : meet(found, from);
+        if (found === this.dominator[index]) continue;
+        this.dominator[index] = found;
+        changed = true;
+      }
+    }
+  }
+
+  dominates(a: Block, b: Block): boolean {
+    const count = this.#blocks.length;
+    let at: number = b.index;
+    while (at !== count && this.order[at]! > this.order[a.index]!) at = this.dominator[at]!;
+    return at === a.index;
+  }
+
+  /** Jumps back to a block that does not dominate them go through the dispatcher. Returns whether there were any. */
+  cut(): boolean {
+    let found = false;
+    for (const from of this.reverse)
+      for (const to of this.direct(from)) {
+        if (this.order[to.index]! > this.order[from.index]! || this.dominates(to, from)) continue;
+        this.indirect.add(edgeKey(from, to));
+        if (!this.dispatched.includes(to)) this.dispatched.push(to);
+        found = true;
+      }
+    return found;
+  }
+}
+
+export function structureOf(region: Region): Structure {
+  const flow = new Flow(region);
+  do flow.analyse();
+  while (flow.cut());
+  const { blocks } = region;
+  const count = blocks.length;
+  const { order, dominator, dispatched } = flow;
+  const isLoop = new Uint8Array(count);
+  const isMerge = new Uint8Array(count);
+  const longest = new Int32Array(count);
+  const children: Block[][] = Array.from({ length: count + 1 }, () => []);
+  for (const block of flow.reverse) {
+    const before = flow.predecessors[block.index]!;
+    const back = before.filter((from) => order[from]! >= order[block.index]!).length;
+    if (back > 0) isLoop[block.index] = 1;
+    if (before.length - back > 1 || dominator[block.index] === count) isMerge[block.index] = 1;
+    children[dominator[block.index]!]!.push(block);
+  }
+  for (const block of flow.reverse.toReversed()) {
+    let most = 0;
+    for (const to of flow.direct(block))
+      if (order[to.index]! > order[block.index]!) most = Math.max(most, longest[to.index]!);
+    longest[block.index] = most + block.code.insns.length;
+  }
+  return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, longest };
+}
