@@ -3,6 +3,7 @@ import { exit_files } from '../fs/fdtable.ts';
 import { exit_fs } from '../fs/fs_struct.ts';
 import { exit_keys } from '../security/keys/process_keys.ts';
 import { mmput } from '../mm/dup.ts';
+import { acct_process } from './acct.ts';
 import { exit_robust_list, futex_wake_address } from './futex.ts';
 import { exit_itimers } from './time/itimer.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
@@ -50,6 +51,7 @@ export function do_exit(task: Task, code: number): void {
   }
   if (kernel.trace.sched_process_exit.enabled)
     kernel.trace.sched_process_exit.emit({ pid: task.pid, comm: task.comm, code: task.exit_code });
+  const memory = (task.mm?.total_vm ?? 0) * 4;
   exit_mm(task);
   exit_files(task);
   exit_keys(task, last);
@@ -59,6 +61,7 @@ export function do_exit(task: Task, code: number): void {
     kernel.halted ??= { status: task.exit_code, reason: describe_exit(task) };
   }
   account(task);
+  if (last) acct_process(task, memory);
   if (last) forget_original_parent(task);
   task.state = EXIT_ZOMBIE;
   task.signal.threads.delete(task);

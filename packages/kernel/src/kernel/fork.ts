@@ -1,5 +1,9 @@
 import * as C from '@vitrine/uapi/sched.ts';
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import {
+  CAP_CHECKPOINT_RESTORE,
+  CAP_SYS_ADMIN,
+  CAP_SYS_RESOURCE,
+} from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
 import { copy_files } from '../fs/fdtable.ts';
@@ -81,6 +85,20 @@ function checkLimits(current: Task): void {
   if (kernel.nr_threads >= kernel.max_threads) throw errno(E.EAGAIN, 'the machine has {} threads, kernel.threads-max allows {}', kernel.nr_threads, kernel.max_threads); // prettier-ignore
 }
 
+/** The number that clone3's set_tid asks for, 0 for any (alloc_pid). */
+function wantedPid(current: Task, set_tid: readonly number[]): number {
+  const [wanted] = set_tid;
+  if (wanted === undefined) return 0;
+  const { pids } = current.kernel;
+  if (set_tid.length > 1)
+    throw errno(E.EINVAL, 'clone3: {} numbers for one pid namespace', set_tid.length);
+  if (wanted < 1 || wanted >= pids.pid_max)
+    throw errno(E.EINVAL, 'clone3: {} is no possible process id', wanted);
+  if (!capable(current.cred, CAP_SYS_ADMIN) && !capable(current.cred, CAP_CHECKPOINT_RESTORE)) throw errno(E.EPERM, 'clone3: set_tid needs CAP_CHECKPOINT_RESTORE'); // prettier-ignore
+  if (pids.find(wanted) !== null) throw errno(E.EEXIST, 'clone3: process id {} is in use', wanted);
+  return wanted;
+}
+
 /**
  * Makes a new task (analogous to copy_process). It is not yet on the run queue. Each step before the last may throw;
  * what was made so far is given back.
@@ -91,7 +109,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   check(current, flags, args);
   checkLimits(current);
   const thread = (flags & C.CLONE_THREAD) !== 0;
-  const pid = kernel.pids.alloc();
+  const wanted = wantedPid(current, args.set_tid ?? []);
+  const pid = kernel.pids.alloc(wanted);
   if (pid === null)
     throw errno(E.EAGAIN, 'all {} process ids are in use (kernel.pid_max)', kernel.pids.pid_max);
 
@@ -157,6 +176,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   if ((flags & C.CLONE_FILES) !== 0) current.files.count++;
   child.fs = (flags & C.CLONE_FS) !== 0 ? current.fs : copy_fs(current);
   if ((flags & C.CLONE_FS) !== 0) current.fs.users++;
+  child.mempolicy = current.mempolicy;
   copy_keys(current, child);
   kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
   attach(current, child, flags);

@@ -51,8 +51,13 @@ export class PidTable {
     serializable('PidTable', this);
   }
 
-  /** A new number, or null when all are used. */
-  alloc(): Pid | null {
+  /** A new number, or null when all are used. @param wanted that one, which is free; 0 for the next */
+  alloc(wanted = 0): Pid | null {
+    if (wanted !== 0) {
+      const pid = new Pid(wanted);
+      this.pids.set(wanted, pid);
+      return pid;
+    }
     for (let tries = this.pid_max; tries > 0; tries--) {
       this.last = this.last + 1 >= this.pid_max ? 300 : this.last + 1;
       if (this.pids.has(this.last)) continue;

@@ -92,6 +92,8 @@ export interface ControllingTty {
   readonly devt: number;
   /** The session leader exited or gave the terminal up: SIGHUP and SIGCONT go to the foreground group. */
   disassociate(leader: Task): void;
+  /** Everybody who has it open finds it gone (tty_vhangup). */
+  hangup(): void;
 }
 
 /** Analogous to `struct signal_struct`: what the threads of one process share. */

@@ -9,6 +9,7 @@ import type { UserMemory } from '../include/uaccess.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import type { FsStruct } from '../fs/fs_struct.ts';
+import type { MemPolicy } from '../mm/mempolicy.ts';
 import { NO_MEMORY, type Mm } from '../mm/mm.ts';
 import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
@@ -130,6 +131,9 @@ export class Task implements Current, Waiter, TimerOwner {
   loginuid = 0xffff_ffff;
   sessionid = 0xffff_ffff;
   kthread = false;
+
+  /** set_mempolicy(2); null for the default. */
+  mempolicy: MemPolicy | null = null;
 
   clear_child_tid = 0;
   set_child_tid = 0;

@@ -63,6 +63,7 @@ function dupVma(mm: Mm, from: Mm, vma: Vma): void {
     vma.pgoff,
   );
   copy.name = vma.name;
+  copy.policy = vma.policy;
   copy.file?.get();
   copy.mapping?.mappings.add(copy);
   mm.vmas.list.push(copy);

@@ -4,11 +4,13 @@ import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { filemap_punch } from './filemap.ts';
 import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign, populate } from './mmap.ts';
+import type { Mm } from './mm.ts';
 import { TASK_SIZE } from './pgtable.ts';
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_LOCKED,
+  VM_SEALED,
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
@@ -40,6 +42,23 @@ const FLAGS = new Map<number, [set: number, clear: number]>([
   [M.MADV_DODUMP, [0, VM_DONTDUMP]],
 ]);
 
+/** Advice that throws contents away. */
+const DISCARDS = new Set<number>([M.MADV_DONTNEED, M.MADV_FREE, M.MADV_REMOVE, M.MADV_DONTNEED_LOCKED, M.MADV_DONTFORK, M.MADV_WIPEONFORK]); // prettier-ignore
+
+/** Contents of sealed memory that could not be written may not be thrown away either (can_modify_mm_madv). */
+function checkSealed(mm: Mm, start: number, end: number): void {
+  for (const vma of mm.vmas.list) {
+    if (vma.end <= start || vma.start >= end) continue;
+    if ((vma.flags & VM_SEALED) !== 0 && vma.mapping === null && (vma.flags & VM_WRITE) === 0)
+      throw errno(
+        E.EPERM,
+        'madvise: the mapping {}–{} is sealed (mseal)',
+        hex(vma.start),
+        hex(vma.end),
+      );
+  }
+}
+
 /** madvise(2). Holes are skipped and told of at the end with ENOMEM. */
 export function do_madvise(
   current: MmCurrent,
@@ -69,6 +88,7 @@ export function do_madvise(
       hex(start),
       length,
     );
+  if (DISCARDS.has(advice)) checkSealed(mm, start, end);
   let hole = false;
   for (let at = start; at < end;) {
     const vma = mm.vmas.from(at);

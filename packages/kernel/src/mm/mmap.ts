@@ -27,6 +27,7 @@ import {
   VM_MAYWRITE,
   VM_NORESERVE,
   VM_READ,
+  VM_SEALED,
   VM_SHARED,
   VM_WRITE,
   Vma,
@@ -244,6 +245,7 @@ export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
   const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
   upper.name = vma.name;
   upper.anon = vma.anon;
+  upper.policy = vma.policy;
   vma.end = address;
   upper.file?.get();
   upper.mapping?.mappings.add(upper);
@@ -268,8 +270,25 @@ export function isolate(mm: Mm, start: number, end: number): Vma[] {
   }
 }
 
+/** Throws EPERM when part of the range is sealed (can_modify_mm). */
+export function can_modify_mm(mm: Mm, start: number, end: number, call: string): void {
+  for (let i = mm.vmas.indexFrom(start); i < mm.vmas.list.length; i++) {
+    const vma = mm.vmas.list[i]!;
+    if (vma.start >= end) return;
+    if ((vma.flags & VM_SEALED) !== 0)
+      throw errno(
+        E.EPERM,
+        '{}: the mapping {}–{} is sealed (mseal)',
+        call,
+        hex(vma.start),
+        hex(vma.end),
+      );
+  }
+}
+
 export function do_munmap(mm: Mm, start: number, length: number): void {
   const end = start + length;
+  can_modify_mm(mm, start, end, 'munmap');
   const first = mm.vmas.from(start);
   if (first === null || first.start >= end) return;
   for (const vma of isolate(mm, start, end)) removeVma(mm, vma);

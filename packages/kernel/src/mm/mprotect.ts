@@ -8,6 +8,7 @@ import {
   type MmCurrent,
   aligned,
   calcProt,
+  can_modify_mm,
   checkLimits,
   hex,
   isolate,
@@ -61,6 +62,7 @@ export function do_mprotect(
   } else if (first.start > start)
     throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(start));
 
+  can_modify_mm(mm, from, end, 'mprotect');
   for (let at = from; at < end;) {
     const vma = mm.vmas.at(at);
     if (vma === null) throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(at));

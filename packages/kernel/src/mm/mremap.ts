@@ -6,6 +6,7 @@ import type { Mm } from './mm.ts';
 import {
   type MmCurrent,
   aligned,
+  can_modify_mm,
   checkLimits,
   do_munmap,
   expandable,
@@ -43,6 +44,7 @@ export function do_mremap(
 
   const vma = mm.vmas.at(address);
   if (vma === null) throw errno(E.EFAULT, 'mremap: nothing is mapped at {}', hex(address));
+  can_modify_mm(mm, address, address + Math.max(oldLen, 1), 'mremap');
   if (oldLen === 0 && (vma.flags & 0x80) === 0)
     throw errno(E.EINVAL, 'mremap: a private mapping cannot be duplicated (old length 0)');
   if (oldLen > vma.end - address)

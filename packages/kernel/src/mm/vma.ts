@@ -2,6 +2,7 @@ import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace, MappedRange } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
+import type { MemPolicy } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
 
 // vm_flags (include/linux/mm.h).
@@ -22,6 +23,8 @@ export const VM_DONTEXPAND = 0x4_0000;
 export const VM_LOCKONFAULT = 0x8_0000;
 export const VM_ACCOUNT = 0x10_0000;
 export const VM_NORESERVE = 0x20_0000;
+/** mseal(2): the range stays as it is. Linux has it at bit 63. */
+export const VM_SEALED = 0x1000_0000;
 export const VM_WIPEONFORK = 0x200_0000;
 export const VM_DONTDUMP = 0x400_0000;
 export const VM_ACCESS: number = VM_READ | VM_WRITE | VM_EXEC;
@@ -42,6 +45,8 @@ export class Vma implements MappedRange {
   name: string | null = null;
   /** Some page of it is a private copy: fork must copy its page tables (`vma->anon_vma`). */
   anon = false;
+  /** mbind(2); null for the process's own policy. */
+  policy: MemPolicy | null = null;
 
   static {
     serializable('Vma', this);
@@ -93,6 +98,7 @@ export function can_merge(prev: Vma, vma: Vma): boolean {
     prev.file === vma.file &&
     prev.mapping === vma.mapping &&
     prev.name === vma.name &&
+    (prev.policy === vma.policy || (prev.policy?.equals(vma.policy) ?? false)) &&
     (prev.mapping === null && !prev.anon && !vma.anon
       ? true
       : prev.pgoff + prev.pages === vma.pgoff)

@@ -6,11 +6,20 @@ import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { do_mlock, do_mlockall, do_munlockall } from '../mm/mlock.ts';
-import { aligned, do_brk, do_mmap, do_munmap, hex, pageAlign } from '../mm/mmap.ts';
+import {
+  aligned,
+  do_brk,
+  do_mmap,
+  do_munmap,
+  hex,
+  isolate,
+  mergeAround,
+  pageAlign,
+} from '../mm/mmap.ts';
 import { do_mprotect } from '../mm/mprotect.ts';
 import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
-import { VM_LOCKED, VM_LOCKONFAULT } from '../mm/vma.ts';
+import { VM_LOCKED, VM_LOCKONFAULT, VM_SEALED } from '../mm/vma.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { choice, fd, flags, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -188,7 +197,53 @@ function sys_remap_file_pages(
   return 0;
 }
 
+/** mseal(2): from now on the range is neither unmapped nor moved nor given other rights. */
+function sys_mseal(task: Task, start: number, length: number, mflags: number): number {
+  if (mflags !== 0) throw errno(E.EINVAL, 'mseal: flags {} are not known', mflags);
+  if (!aligned(start))
+    throw errno(E.EINVAL, 'mseal: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
+  const end = start + pageAlign(length);
+  if (end < start) throw errno(E.EINVAL, 'mseal: {} bytes at {} pass the end of memory', length, hex(start)); // prettier-ignore
+  if (end === start) return 0;
+  const mm = task.mm!;
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.at(at);
+    if (vma === null) throw errno(E.ENOMEM, 'mseal: nothing is mapped at {}', hex(at));
+    at = vma.end;
+  }
+  for (const vma of isolate(mm, start, end)) {
+    vma.flags |= VM_SEALED;
+    mergeAround(mm, vma);
+  }
+  return 0;
+}
+
+/** cachestat(2): which pages of a file are in the page cache. Files live in memory: nothing is dirty or was evicted. */
+function sys_cachestat(
+  task: Task,
+  descriptor: number,
+  range: number,
+  stat: number,
+  cflags: number,
+): number {
+  // prettier-ignore
+  const file = fget(task, descriptor);
+  const from = task.mem.getU64(range);
+  const length = task.mem.getU64(range + 8);
+  if (cflags !== 0) throw errno(E.EINVAL, 'cachestat: flags {} are not known', cflags);
+  const { mapping } = file;
+  if (mapping === null) throw errno(E.EOPNOTSUPP, 'cachestat: {} has no page cache', file.path);
+  const first = Math.floor(from / PAGE_SIZE);
+  const last = length === 0 ? Infinity : Math.floor((from + length - 1) / PAGE_SIZE);
+  let cached = 0;
+  for (const index of mapping.pages.keys()) if (index >= first && index <= last) cached++;
+  [cached, 0, 0, 0, 0].forEach((value, i) => task.mem.putU64(stat + i * 8, value));
+  return 0;
+}
+
 export const MM: readonly SyscallRow[] = [
+  row(NR.__NR_mseal, 'mseal', [ptr, ulong, ulong], FULL, sys_mseal),
+  row(NR.__NR_cachestat, 'cachestat', [fd, ptr, ptr, int], FULL, sys_cachestat),
   row(NR.__NR_mmap, 'mmap', [ptr, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
   row(NR.__NR_mprotect, 'mprotect', [ptr, size, flags('prot')], FULL, sys_mprotect),
   row(

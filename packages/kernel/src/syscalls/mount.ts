@@ -1,4 +1,4 @@
-import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOSYS, ENODEV, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
@@ -16,7 +16,7 @@ import {
   path_umount,
 } from '../fs/namespace.ts';
 import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
-import { unshare_files } from '../fs/fdtable.ts';
+import { fget, unshare_files } from '../fs/fdtable.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
 import { dirfd, fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
@@ -139,6 +139,11 @@ export function sys_quotactl(): number {
   throw errno(ENODEV, 'quotactl: there are no block devices with quotas');
 }
 
+export function sys_quotactl_fd(current: Current, descriptor: number): number {
+  const file = fget(current, descriptor);
+  throw errno(ENOSYS, 'quotactl_fd: {} keeps no quotas', file.inode.sb);
+}
+
 /** sysfs(2): the list of file system types, by number and name. */
 export function sys_sysfs(current: Current, option: number, arg1: number, arg2: number): number {
   const names = [...current.kernel.vfs.fileSystems.keys()];
@@ -199,6 +204,7 @@ export const MOUNT: readonly SyscallRow[] = [
   row(NR.__NR_swapon, 'swapon', [path, int], NO_SWAP, sys_swapon),
   row(NR.__NR_swapoff, 'swapoff', [path], NO_SWAP, sys_swapoff),
   row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NO_SWAP, sys_quotactl),
+  row(NR.__NR_quotactl_fd, 'quotactl_fd', [fd, int, int, ptr], partial('no file system keeps quotas'), sys_quotactl_fd), // prettier-ignore
   row(NR.__NR_sysfs, 'sysfs', [int, ulong, ulong], FULL, sys_sysfs),
   row(
     NR.__NR_name_to_handle_at,

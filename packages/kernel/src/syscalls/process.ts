@@ -116,6 +116,12 @@ function sys_clone(
 const CLONE_ARGS_SIZE_VER0 = 64;
 const CLONE_ARGS_SIZE = 88;
 
+/** The numbers that the child is to have in each pid namespace, of which there is one. */
+function setTid(task: Task, address: number, count: number): number[] {
+  if (count > 32 || (address === 0) !== (count === 0)) throw errno(E.EINVAL, 'clone3: set_tid and set_tid_size must be given together, not {} numbers', count); // prettier-ignore
+  return Array.from({ length: count }, (_, i) => task.mem.getI32(address + i * 4));
+}
+
 function sys_clone3(task: Task, address: number, length: number): number {
   if (length > 4096)
     throw errno(E.E2BIG, 'clone3: the structure of {} bytes is larger than a page', length);
@@ -136,7 +142,7 @@ function sys_clone3(task: Task, address: number, length: number): number {
     throw errno(E.EINVAL, 'clone3: stack and stack_size must be given together');
   if (stack + stackSize > TASK_SIZE)
     throw errno(E.EINVAL, 'clone3: the stack lies outside user space');
-  if (field(72) !== 0) throw errno(E.EINVAL, 'clone3: set_tid is not supported by this kernel');
+  if (field(80) !== 0) throw errno(E.EINVAL, 'clone3: this kernel is built without control groups');
   return kernel_clone(task, {
     flags: low,
     exit_signal,
@@ -145,6 +151,7 @@ function sys_clone3(task: Task, address: number, length: number): number {
     parent_tid: field(24),
     child_tid: field(16),
     pidfd: field(8),
+    set_tid: setTid(task, field(64), field(72)),
   });
 }
 
@@ -224,6 +231,7 @@ function sys_waitid(
     throw errno(E.EINVAL, 'waitid: options name none of WEXITED, WSTOPPED, WCONTINUED');
   const { pids } = task.kernel;
   let wait: WaitOptions;
+  let nonblock = false;
   if (type === W.P_ALL) wait = { type: 'all', pid: null, options };
   else if (type === W.P_PID || type === W.P_PGID) {
     if (id < 0 || (id === 0 && type === W.P_PID))
@@ -237,11 +245,14 @@ function sys_waitid(
     const file = fget(task, id);
     if (!(file instanceof PidfdFile))
       throw errno(E.EBADF, 'waitid: fd {} ({}) is not a pidfd', id, file.path);
-    if (file.flags & O_NONBLOCK) options |= W.WNOHANG;
+    nonblock = (file.flags & O_NONBLOCK) !== 0 && (options & W.WNOHANG) === 0;
+    if (nonblock) options |= W.WNOHANG;
     wait = { type: 'pid', pid: file.task.thread_pid, options };
   } else throw errno(E.EINVAL, 'waitid: id type {} is none of P_ALL, P_PID, P_PGID, P_PIDFD', type);
   const result = do_wait(task, wait);
   if (typeof result === 'number') return BLOCKED;
+  if (result === null && nonblock)
+    throw errno(E.EAGAIN, 'waitid: the process of pidfd {} has not changed', id);
   if (result !== null && usage !== 0) task.mem.write(usage, rusage_bytes(result.usage));
   if (info === 0) return 0;
   const { mem } = task;
@@ -278,12 +289,12 @@ export const PROCESS: readonly SyscallRow[] = [
     NR.__NR_clone,
     'clone',
     [flags64('clone'), ptr, ptr, ptr, ptr],
-    partial('no namespaces and no CLONE_PIDFD'),
+    partial('no namespaces'),
     sys_clone,
   ),
   row(NR.__NR_fork, 'fork', [], FULL, sys_fork),
   row(NR.__NR_vfork, 'vfork', [], FULL, sys_vfork),
-  row(NR.__NR_clone3, 'clone3', [inOutStruct('clone_args'), size], partial('no namespaces, CLONE_PIDFD, set_tid or cgroup'), sys_clone3), // prettier-ignore
+  row(NR.__NR_clone3, 'clone3', [inOutStruct('clone_args'), size], partial('no namespaces and control groups'), sys_clone3), // prettier-ignore
   row(NR.__NR_execve, 'execve', [path, strv, strv], FULL, sys_execve),
   row(NR.__NR_execveat, 'execveat', [dirfd, path, strv, strv, flags('at')], FULL, sys_execveat),
   row(NR.__NR_exit, 'exit', [int], FULL, sys_exit),
@@ -295,5 +306,5 @@ export const PROCESS: readonly SyscallRow[] = [
     FULL,
     sys_wait4,
   ),
-  row(NR.__NR_waitid, 'waitid', [choice('idtype'), pid, outStruct('siginfo'), flags('waitid'), outStruct('rusage')], partial('no P_PIDFD'), sys_waitid), // prettier-ignore
+  row(NR.__NR_waitid, 'waitid', [choice('idtype'), pid, outStruct('siginfo'), flags('waitid'), outStruct('rusage')], FULL, sys_waitid), // prettier-ignore
 ];

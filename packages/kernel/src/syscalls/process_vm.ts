@@ -1,13 +1,17 @@
-import { CAP_SYS_PTRACE } from '@vitrine/uapi/capability.ts';
-import { EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_NICE, CAP_SYS_PTRACE } from '@vitrine/uapi/capability.ts';
+import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
+import { fget } from '../fs/fdtable.ts';
+import { PidfdFile, pidfd_task } from '../fs/pidfs/pidfd.ts';
 import type { Task } from '../kernel/task.ts';
+import { do_madvise } from '../mm/madvise.ts';
 import { import_iovec, UIO_MAXIOV } from './iov.ts';
-import { inArray, type Kind, pid, ulong } from './kinds.ts';
+import { choice, fd, inArray, type Kind, pid, uint, ulong } from './kinds.ts';
 import { FULL, row, type SyscallRow } from './row.ts';
 
 /** Copies between the memories of two processes (mm/process_vm_access.c). */
@@ -101,7 +105,65 @@ const kinds: readonly [
   Kind<number>,
 ] = [pid, inArray('iovec', 2), ulong, inArray('iovec', 4), ulong, ulong];
 
+/** Advice that one process may give for another (process_madvise_remote_valid). */
+const REMOTE_ADVICE: readonly number[] = [
+  M.MADV_COLD,
+  M.MADV_PAGEOUT,
+  M.MADV_WILLNEED,
+  M.MADV_COLLAPSE,
+];
+
+/** The process of a pidfd. Throws EBADF, ESRCH. */
+function pidfdTask(task: Task, descriptor: number): Task {
+  const file = fget(task, descriptor);
+  if (!(file instanceof PidfdFile))
+    throw errno(EBADF, 'fd {} ({}) is not a pidfd', descriptor, file.path);
+  return pidfd_task(file);
+}
+
+function sys_process_madvise(
+  task: Task,
+  descriptor: number,
+  iov: number,
+  count: number,
+  advice: number,
+  flags: number,
+): number {
+  // prettier-ignore
+  if (flags !== 0) throw errno(EINVAL, 'process_madvise: flags {} are unknown', flags);
+  const pieces = remotePieces(task, iov, count);
+  const target = pidfdTask(task, descriptor);
+  if (target.mm !== task.mm && !REMOTE_ADVICE.includes(advice)) throw errno(EINVAL, 'process_madvise: advice {} is not for other processes', advice); // prettier-ignore
+  const { mm } = accessible(task, target.pid);
+  if (mm !== task.mm && !capable(task.cred, CAP_SYS_NICE)) throw errno(EPERM, 'process_madvise: advice for another process needs CAP_SYS_NICE'); // prettier-ignore
+  let done = 0;
+  for (const { base, length } of pieces) {
+    try {
+      do_madvise(target, base, length, advice);
+    } catch (error) {
+      if (!(error instanceof Errno) || done === 0) throw error;
+      break;
+    }
+    done += length;
+  }
+  return done;
+}
+
+/** process_mrelease(2): frees the memory of a process that is being killed. Here it is gone with the process. */
+function sys_process_mrelease(task: Task, descriptor: number, flags: number): number {
+  if (flags !== 0) throw errno(EINVAL, 'process_mrelease: flags {} are unknown', flags);
+  const target = pidfdTask(task, descriptor);
+  if (target.dead || target.mm === null) throw errno(ESRCH, 'process_mrelease: process {} has no memory any more', target.tgid); // prettier-ignore
+  if (target.signal.group_exit === null && !target.exiting) throw errno(EINVAL, 'process_mrelease: process {} is not being killed', target.tgid); // prettier-ignore
+  const { mm } = target;
+  for (const vma of mm.vmas.list) if (!vma.shared) mm.zap_range(vma, vma.start, vma.end);
+  mm.reaped = true;
+  return 0;
+}
+
 export const PROCESS_VM: readonly SyscallRow[] = [
+  row(NR.__NR_process_madvise, 'process_madvise', [fd, inArray('iovec', 2), ulong, choice('madvise'), uint], FULL, sys_process_madvise), // prettier-ignore
+  row(NR.__NR_process_mrelease, 'process_mrelease', [fd, uint], FULL, sys_process_mrelease),
   row(NR.__NR_process_vm_readv, 'process_vm_readv', kinds, FULL, call('process_vm_readv', false)),
   row(NR.__NR_process_vm_writev, 'process_vm_writev', kinds, FULL, call('process_vm_writev', true)),
 ];

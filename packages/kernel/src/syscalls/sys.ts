@@ -1,13 +1,20 @@
 import { PER_MASK } from '@vitrine/uapi/personality.ts';
-import { CAP_SYSLOG, CAP_SYS_ADMIN, CAP_SYS_BOOT } from '@vitrine/uapi/capability.ts';
+import {
+  CAP_SYSLOG,
+  CAP_SYS_ADMIN,
+  CAP_SYS_BOOT,
+  CAP_SYS_TTY_CONFIG,
+} from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import * as RB from '@vitrine/uapi/reboot.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
+import { getname } from '../fs/namei.ts';
+import { sys_acct } from '../kernel/acct.ts';
 import type { Task } from '../kernel/task.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { choice, flags, inBuf, int, outBuf, outStruct, ptr, size, uint } from './kinds.ts';
+import { choice, flags, inBuf, int, outBuf, outStruct, path, ptr, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 /** struct new_utsname: six fields of 65 bytes. */
@@ -155,6 +162,13 @@ function sys_membarrier(_task: Task, command: number, fl: number): number {
   return 0;
 }
 
+/** vhangup(2): the terminal of the caller's session is taken away. */
+function sys_vhangup(task: Task): number {
+  if (!capable(task.cred, CAP_SYS_TTY_CONFIG)) throw errno(E.EPERM, 'vhangup needs CAP_SYS_TTY_CONFIG; the process has {}', describe_cred(task.cred)); // prettier-ignore
+  task.signal.tty?.hangup();
+  return 0;
+}
+
 export const SYS: readonly SyscallRow[] = [
   row(NR.__NR_uname, 'uname', [outStruct('utsname')], FULL, sys_uname),
   row(NR.__NR_sethostname, 'sethostname', [inBuf(1), int], FULL, (task, a, n) =>
@@ -167,5 +181,7 @@ export const SYS: readonly SyscallRow[] = [
   row(NR.__NR_getrandom, 'getrandom', [outBuf(), size, flags('getrandom')], FULL, sys_getrandom),
   row(NR.__NR_syslog, 'syslog', [choice('syslog'), outBuf(), int], FULL, sys_syslog),
   row(NR.__NR_reboot, 'reboot', [int, int, choice('reboot'), ptr], partial('restart stops the machine; no kexec or suspend'), sys_reboot), // prettier-ignore
+  row(NR.__NR_vhangup, 'vhangup', [], FULL, sys_vhangup),
+  row(NR.__NR_acct, 'acct', [path], partial('records do not tell whether privileges were used (ASU)'), (task, name) => sys_acct(task, name === 0 ? null : getname(task, name))), // prettier-ignore
   row(NR.__NR_membarrier, 'membarrier', [choice('membarrier'), uint], FULL, sys_membarrier),
 ];

@@ -2,8 +2,10 @@ import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
+import { KCMP } from '../../syscalls/kcmp.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
 import { MQUEUE } from '../../syscalls/mqueue.ts';
+import { NUMA } from '../../syscalls/numa.ts';
 import { OPEN } from '../../syscalls/open.ts';
 import { PIPE } from '../../syscalls/pipe.ts';
 import { PROCESS_VM } from '../../syscalls/process_vm.ts';
@@ -46,6 +48,8 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   IPC,
   MQUEUE,
   KEYCTL,
+  KCMP,
+  NUMA,
   SPLICE,
   TIMERFD,
   PROCESS,
