@@ -91,10 +91,11 @@ async function buildImage() {
 }
 
 async function buildProcessor() {
-  const { generateTier0 } = await load('packages/x86/src/index.ts');
+  const { generateTier0, generateTier0V3 } = await load('packages/x86/src/index.ts');
   if (generateTier0 === undefined)
     return console.warn('build: the processor has no interpreter yet');
   put(join(root, 'packages/x86/dist/tier0.wasm'), Buffer.from(generateTier0()));
+  put(join(root, 'packages/x86/dist/tier0-v3.wasm'), Buffer.from(generateTier0V3()));
 }
 
 const NODE = { platform: 'node', target: 'node20', conditions: ['node'] };
@@ -160,7 +161,11 @@ async function buildBundles() {
     const place = splitting ? { outdir: out, splitting } : { outfile: join(out, file) };
     await build({ entryPoints: [source], ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
   }
-  for (const file of ['packages/image/dist/busybox', 'packages/x86/dist/tier0.wasm'])
+  for (const file of [
+    'packages/image/dist/busybox',
+    'packages/x86/dist/tier0.wasm',
+    'packages/x86/dist/tier0-v3.wasm',
+  ])
     if (existsSync(join(root, file)))
       copyFileSync(join(root, file), join(out, file.split('/').at(-1)));
 }

@@ -21,8 +21,57 @@ function anyRegister(random: Random): number {
   }
 }
 
+/** ModRM with what follows it, and the bits R, X and B that the prefix has to carry. */
+interface Operands {
+  readonly parts: number[];
+  readonly rxb: number;
+  readonly memory: Encoded['memory'];
+}
+
+function vexOperands(row: Row, random: Random): Operands {
+  const reg = row.digit >= 0 ? row.digit : random.below(16);
+  const high = reg > 7 ? 4 : 0;
+  const canMemory = row.mod !== 'reg' && row.operands.some((o) => MEMORY.includes(o.code));
+  if (!canMemory || (row.mod !== 'mem' && random.chance(2))) {
+    const rm = random.below(16);
+    return { parts: [0xc0 | ((reg & 7) << 3) | (rm & 7)], rxb: high | (rm > 7 ? 1 : 0), memory: undefined }; // prettier-ignore
+  }
+  const base = anyRegister(random);
+  const disp = random.below(64) - 32;
+  const rxb = high | (base > 7 ? 1 : 0);
+  if (row.sem === 'vgather' || random.chance(3)) {
+    let index = row.sem === 'vgather' ? random.below(16) : anyRegister(random);
+    while (index === base && row.sem !== 'vgather') index = anyRegister(random);
+    const scale = random.below(4);
+    const sib = (scale << 6) | ((index & 7) << 3) | (base & 7);
+    const memory = row.sem === 'vgather' ? { base, index: -1, scale: 0, disp } : { base, index, scale, disp }; // prettier-ignore
+    return { parts: [0x44 | ((reg & 7) << 3), sib, disp & 0xff], rxb: rxb | (index > 7 ? 2 : 0), memory }; // prettier-ignore
+  }
+  const parts = [0x40 | ((reg & 7) << 3) | (base & 7)];
+  if ((base & 7) === 4) parts.push(0x24);
+  return { parts: [...parts, disp & 0xff], rxb, memory: { base, index: -1, scale: 0, disp } };
+}
+
+/** With a VEX prefix of two bytes where that will do, half of the time. */
+function encodeVex(row: Row, random: Random): Encoded {
+  const { parts, rxb, memory } = row.hasModrm ? vexOperands(row, random) : { parts: [], rxb: 0, memory: undefined }; // prettier-ignore
+  const l = row.vexL >= 0 ? row.vexL : random.below(2);
+  const w = row.vexW >= 0 ? row.vexW : random.below(2);
+  const usesV = row.operands.some((o) => o.code === 'H' || o.code === 'B');
+  const vvvv = usesV ? random.below(16) : 0;
+  const last = ((~vvvv & 15) << 3) | (l << 2) | row.prefix;
+  const bytes = random.chance(12) && memory ? [0x67] : [];
+  if (row.map === 1 && w === 0 && (rxb & 3) === 0 && random.chance(2))
+    bytes.push(0xc5, (rxb & 4 ? 0 : 0x80) | last); // prettier-ignore
+  else bytes.push(0xc4, ((~rxb & 7) << 5) | row.map, (w << 7) | last);
+  bytes.push(row.opcode, ...parts);
+  for (const { code } of row.operands) if (code === 'I' || code === 'L') bytes.push(random.byte());
+  return { bytes, memory };
+}
+
 /** Encodes a row with random operands; memory operands use base + disp8 and sometimes an index. */
 export function encode(row: Row, random: Random): Encoded {
+  if (row.vex) return encodeVex(row, random);
   const bytes: number[] = [];
   const sized = row.widths.length > 0;
   const operand66 = row.prefix < 0 && sized && random.chance(3);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PTE_A, PTE_D, PTE_NX_HI, PTE_P, PTE_U, PTE_W } from '@vitrine/x86/cpu.ts';
 import { createCpu, type CpuOptions, type Machine } from '@vitrine/x86/machine.ts';
-import { generateTier0 } from '@vitrine/x86/tier0/generate.ts';
+import { generateTier0, generateTier0V3 } from '@vitrine/x86/tier0/generate.ts';
 
 export const CODE = 0x40_0000;
 export const DATA = 0x60_0000;
@@ -19,6 +19,17 @@ export function tier0Module(): WebAssembly.Module {
   return compiled;
 }
 
+let beyond: WebAssembly.Module | undefined;
+
+/** The handlers beyond x86-64-v2, compiled once per process. */
+export function v3Module(): WebAssembly.Module {
+  beyond ??= new WebAssembly.Module(generateTier0V3(process.env['NAMES'] === '1') as BufferSource);
+  return beyond;
+}
+
+/** V3=1: processors have them. */
+export const V3: boolean = process.env['V3'] === '1';
+
 /** JIT=1 compiles what is hot; JIT=force everything. */
 const JIT: CpuOptions['jit'] =
   process.env['JIT'] === 'force' ? { threshold: 0 } : process.env['JIT'] === '1';
@@ -30,7 +41,7 @@ export class FlatMachine {
   readonly root: number;
 
   constructor(ramSize: number = 64 * 2 ** 20, jit: CpuOptions['jit'] = JIT) {
-    this.cpu = createCpu({ ramSize, module: tier0Module(), jit });
+    this.cpu = createCpu({ ramSize, module: tier0Module(), jit, v3: V3 ? v3Module() : undefined });
     this.#nextFrame = this.cpu.ram.base;
     this.root = this.frame();
     this.cpu.cr3 = this.root;

@@ -26,6 +26,8 @@ struct state {
   uint64_t signal, address;
   uint8_t fxsave[512];
   uint8_t data[WINDOW];
+  /* Upper halves of the YMM registers. */
+  uint8_t ymm[256];
 };
 
 struct test {
@@ -41,6 +43,15 @@ static uint8_t alternate[65536];
 static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                               REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
+/* The part of the frame behind the FXSAVE image, where there is one (struct _xstate). */
+#define XSTATE_BV(fp) (*(uint64_t *)((char *)(fp) + 512))
+#define YMM_HIGH(fp) ((char *)(fp) + 576)
+static int has_ymm(void *fp) {
+  uint32_t *reserved = (uint32_t *)((char *)fp + 464);
+  return reserved[0] == 0x46505853 && (reserved[2] & 4);
+}
+static uint8_t outside_ymm[256];
+
 static void enter(int sig, siginfo_t *info, void *frame) {
   (void)sig, (void)info;
   ucontext_t *uc = frame;
@@ -50,7 +61,14 @@ static void enter(int sig, siginfo_t *info, void *frame) {
   uc->uc_mcontext.gregs[REG_RIP] = current.state.rip;
   uc->uc_mcontext.gregs[REG_EFL] = current.state.rflags;
   /* The bytes from 464 on tell the kernel whether an XSAVE area follows: keep them. */
-  memcpy(uc->uc_mcontext.fpregs, current.state.fxsave, 416);
+  void *fp = uc->uc_mcontext.fpregs;
+  memcpy(fp, current.state.fxsave, 416);
+  if (has_ymm(fp)) {
+    memset(outside_ymm, 0, sizeof outside_ymm);
+    if (XSTATE_BV(fp) & 4) memcpy(outside_ymm, YMM_HIGH(fp), 256);
+    XSTATE_BV(fp) |= 7;
+    memcpy(YMM_HIGH(fp), current.state.ymm, 256);
+  }
 }
 
 static void leave(int sig, siginfo_t *info, void *frame) {
@@ -63,6 +81,13 @@ static void leave(int sig, siginfo_t *info, void *frame) {
   current.state.signal = sig;
   current.state.address = (uint64_t)info->si_addr;
   memcpy(current.state.fxsave, uc->uc_mcontext.fpregs, 416);
+  void *fp = uc->uc_mcontext.fpregs;
+  if (has_ymm(fp)) {
+    memset(current.state.ymm, 0, 256);
+    if (XSTATE_BV(fp) & 4) memcpy(current.state.ymm, YMM_HIGH(fp), 256);
+    XSTATE_BV(fp) |= 7;
+    memcpy(YMM_HIGH(fp), outside_ymm, 256);
+  }
   memcpy(uc->uc_mcontext.gregs, outside.uc_mcontext.gregs, sizeof outside.uc_mcontext.gregs);
   memcpy(uc->uc_mcontext.fpregs, &outside_fp, 416);
 }

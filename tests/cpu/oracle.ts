@@ -16,7 +16,8 @@ const SIGNAL = 144;
 const ADDRESS = 152;
 const FXSAVE = 160;
 const DATA = FXSAVE + 512;
-export const STATE_BYTES: number = DATA + WINDOW;
+const YMM = DATA + WINDOW;
+export const STATE_BYTES: number = YMM + 256;
 export const CASE_BYTES: number = CODE_BYTES + STATE_BYTES;
 
 /** A register state and the data window, as views into one buffer laid out as oracle.c's `struct state`. */
@@ -26,6 +27,8 @@ export class State {
   readonly #view: DataView;
   readonly fxsave: Uint8Array;
   readonly data: Uint8Array;
+  /** Upper halves of the YMM registers. */
+  readonly ymm: Uint8Array;
 
   constructor(bytes: Uint8Array = new Uint8Array(STATE_BYTES)) {
     this.bytes = bytes;
@@ -33,6 +36,7 @@ export class State {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, STATE_BYTES);
     this.fxsave = bytes.subarray(FXSAVE, FXSAVE + 512);
     this.data = bytes.subarray(DATA, DATA + WINDOW);
+    this.ymm = bytes.subarray(YMM, YMM + 256);
   }
 
   get rip(): number {

@@ -2,9 +2,9 @@ import { type BootOptions, LinuxMachine } from './machine.ts';
 import { nodePlatform } from './node/platform.ts';
 
 /** What a restored machine is given anew. */
-export type RestoreOptions = Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed'>;
+export type RestoreOptions = Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'cpu'>;
 
-export type { BootOptions, ProcessInfo, SpawnOptions } from './machine.ts';
+export type { BootOptions, CpuModel, ProcessInfo, SpawnOptions } from './machine.ts';
 export { LinuxMachine } from './machine.ts';
 export type { FileStat, MachineFs } from './fs.ts';
 export { LinuxError } from './errors.ts';

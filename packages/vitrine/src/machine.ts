@@ -37,6 +37,9 @@ import {
 import { HostTerminal, NO_OUTPUT } from './terminal.ts';
 import { resolveUser } from './users.ts';
 
+export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3'] as const;
+export type CpuModel = (typeof CPU_MODELS)[number];
+
 export interface BootOptions {
   /** An image's name or the image itself; the embedded busybox without it. */
   image?: string | Image;
@@ -60,6 +63,11 @@ export interface BootOptions {
    * container does.
    */
   init?: boolean;
+  /**
+   * The model of the processor: 'x86-64-v2' without it. 'x86-64-v3' adds AVX2, FMA, F16C, BMI, LZCNT and MOVBE, and AES,
+   * PCLMULQDQ and SHA; exact, but not fast yet.
+   */
+  cpu?: CpuModel;
   /** Compile hot code to WebAssembly (tier 1 of the processor). Off unless asked for. */
   jit?: CpuOptions['jit'];
   /** Find out where time goes: {@link LinuxMachine.profile} has the result. */
@@ -113,6 +121,16 @@ export function parseMemory(memory: number | string): number {
   return Math.floor(Number(match[1]) * UNITS[match[2]!.toLowerCase()]!);
 }
 
+function beyondV2(
+  platform: Platform,
+  model: CpuModel = 'x86-64-v2',
+): Promise<WebAssembly.Module> | undefined {
+  // prettier-ignore
+  if (!CPU_MODELS.includes(model))
+    throw new RangeError(`there is no processor ${model}; there are ${CPU_MODELS.join(' and ')}`);
+  return model === 'x86-64-v3' ? platform.processorV3() : undefined;
+}
+
 /** A Linux machine. */
 export class LinuxMachine {
   /** The kernel itself: everything about it can be looked at. */
@@ -150,7 +168,8 @@ export class LinuxMachine {
     const cpus = options.cpus ?? 1;
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
       throw new RangeError(`a machine has 1 to ${NR_CPUS} processors, not ${cpus}`);
-    const cpu = createCpu({ ramSize, module, jit: options.jit });
+    const v3 = await beyondV2(platform, options.cpu);
+    const cpu = createCpu({ ramSize, module, v3, jit: options.jit });
     const kernel = asking('boot', () =>
       start_kernel({
         host,
@@ -328,7 +347,7 @@ export class LinuxMachine {
   static async restore(
     platform: Platform,
     bytes: Uint8Array,
-    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit'> = {},
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'cpu'> = {},
   ): Promise<LinuxMachine> {
     const ramSize = snapshotRamSize(bytes);
     const [module, image] = await Promise.all([
@@ -338,7 +357,9 @@ export class LinuxMachine {
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     offerLayers(host, image, await platform.layers?.());
-    const kernel = restore(bytes, { host, cpu: createCpu({ ramSize, module, jit: options.jit }) });
+    const v3 = await beyondV2(platform, options.cpu);
+    const cpu = createCpu({ ramSize, module, v3, jit: options.jit });
+    const kernel = restore(bytes, { host, cpu });
     const machine = new LinuxMachine(kernel, image, platform);
     machine.#kick();
     return machine;

@@ -15,6 +15,8 @@ export interface Platform {
   hold(): () => void;
   /** The processor's interpreter, compiled; the same module every time. */
   processor(): Promise<WebAssembly.Module>;
+  /** What it has beyond x86-64-v2. */
+  processorV3(): Promise<WebAssembly.Module>;
   /** Finds layers of this host's image store by their digests. */
   layers?(): Promise<(id: string) => HostLayer | undefined>;
   /** The image of that name; without a name, the embedded one. */

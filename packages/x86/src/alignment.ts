@@ -79,7 +79,8 @@ function memorySize({ row, opsize }: Insn): number {
   if (row.sem === 'cmpxchg8b' && opsize === 64) return 0;
   if (UNSIZED[row.sem] !== undefined) return UNSIZED[row.sem]!;
   if (memory?.kind !== 'mem' || memory.aligned) return 0;
-  return memory.size === 80 ? 8 : memory.size / 8;
+  if (row.sem === 'vmovddup' && opsize === 32) return 8;
+  return memory.size === 80 ? 8 : Math.min(memory.size / 8, 16);
 }
 
 const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);

@@ -1,8 +1,8 @@
 /** Bodies of the instructions that JavaScript carries out. */
 import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
-import { cpuid } from './cpuid.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
+import { avxAssists } from './insn/avx-assist.ts';
 import type { Assist } from './insn/system.ts';
 import { x87Assists } from './insn/x87-assist.ts';
 import type { Machine } from './machine.ts';
@@ -25,7 +25,7 @@ function setGpr(machine: Machine, register: number, value: number, width: number
 
 function doCpuid(machine: Machine): AssistResult {
   const leaf = machine.gpr32[RAX * 2]!;
-  const [a, b, c, d] = cpuid(leaf, machine.gpr32[RCX * 2]!);
+  const [a, b, c, d] = machine.cpuid(leaf, machine.gpr32[RCX * 2]!);
   setGpr(machine, RAX, a, 32);
   setGpr(machine, RBX, b, 32);
   setGpr(machine, RCX, c, 32);
@@ -128,4 +128,5 @@ export const assists: Readonly<Record<Assist, (machine: Machine, insn: Insn) => 
   push_segment: pushSegment,
   pop_segment: popSegment,
   ...x87Assists,
+  ...avxAssists,
 };

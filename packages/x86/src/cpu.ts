@@ -162,4 +162,9 @@ export interface Cpu {
   fxsave(to: Uint8Array): void;
   /** Takes an FXSAVE image; reserved MXCSR bits are masked off. */
   fxrstor(from: Uint8Array): void;
+  /** XCR0: the components of the XSAVE image (standard format, 832 bytes); 0 when the processor has no XSAVE. */
+  readonly xfeatures: number;
+  xsave(to: Uint8Array): void;
+  /** A malformed image is left alone. */
+  xrstor(from: Uint8Array): void;
 }

@@ -1,5 +1,6 @@
 /** CPUID (SDM vol. 2): exactly the features that exist. */
 import { features } from './features.ts';
+import { XCR0, XSAVE_SIZE } from './fxsave.ts';
 
 /**
  * Not a name of our own: glibc (2.36 and others) reads the feature bits of known makers only, and its loader then refuses
@@ -37,23 +38,43 @@ function word(text: string, at: number): number {
   return value;
 }
 
+/** What x86-64-v3 adds, and AES, PCLMULQDQ and SHA with it. Leaf 1 ECX: FMA, MOVBE, AES, XSAVE, OSXSAVE, AVX, F16C. */
+const V3_LEAF1_ECX: readonly number[] = [1, 12, 22, 25, 26, 27, 28, 29];
+/** BMI1, AVX2, BMI2, SHA. */
+const V3_LEAF7_EBX: readonly number[] = [3, 5, 8, 29];
+/** LZCNT. */
+const V3_EXTENDED_ECX: readonly number[] = [5];
+
+/** Leaf 0DH: the XSAVE area with x87, SSE and AVX state. */
+function xsaveLeaf(subleaf: number): readonly [number, number, number, number] {
+  if (subleaf === 0) return [XCR0, XSAVE_SIZE, XSAVE_SIZE, 0];
+  return subleaf === 2 ? [256, 576, 0, 0] : [0, 0, 0, 0];
+}
+
 /** @returns EAX, EBX, ECX, EDX */
-export function cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
+export function cpuid(
+  leaf: number,
+  subleaf: number,
+  v3 = false,
+): readonly [number, number, number, number] {
+  // prettier-ignore
   switch (leaf >>> 0) {
     case 0:
-      return [7, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
+      return [v3 ? 0xd : 7, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
     case 1: {
       const ecx = Object.entries(LEAF1_ECX).filter(([name]) => features.has(name));
       const edx = features.has('mmx') ? [...LEAF1_EDX, 23] : LEAF1_EDX;
       // CLFLUSH line of 8 quadwords; one logical processor.
-      return [SIGNATURE, 0x0001_0800, bits(ecx.map(([, bit]) => bit)), bits(edx)];
+      return [SIGNATURE, 0x0001_0800, bits([...ecx.map(([, bit]) => bit), ...(v3 ? V3_LEAF1_ECX : [])]), bits(edx)];
     }
     case 7:
-      return [0, subleaf === 0 ? leaf7Ebx() : 0, 0, 0];
+      return [0, subleaf === 0 ? leaf7Ebx() | (v3 ? bits(V3_LEAF7_EBX) : 0) : 0, 0, 0];
+    case 0xd:
+      return v3 ? xsaveLeaf(subleaf) : [0, 0, 0, 0];
     case 0x8000_0000:
       return [0x8000_0008 | 0, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)];
     case 0x8000_0001:
-      return [SIGNATURE, 0, bits(features.has('lahf') ? [0, 8] : [8]), bits(EXTENDED_EDX)];
+      return [SIGNATURE, 0, bits([...(features.has('lahf') ? [0] : []), 8, ...(v3 ? V3_EXTENDED_ECX : [])]), bits(EXTENDED_EDX)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {

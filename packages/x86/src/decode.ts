@@ -1,6 +1,6 @@
 import { features } from './features.ts';
 import { SLOT_ZERO } from './layout.ts';
-import { rows, type OperandSpec, type Row } from './opcodes.ts';
+import { rows, v3Rows, type OperandSpec, type Row } from './opcodes.ts';
 
 export const DECODED = 0;
 /** No such instruction: #UD. */
@@ -10,12 +10,18 @@ export const DECODE_TOO_LONG = 2;
 /** The bytes given end inside the instruction. */
 export const DECODE_MORE = 3;
 
+/** x86-64-v2, and what processors with `cpu: 'x86-64-v3'` have beyond it. */
+export const ISA_V2 = 0;
+export const ISA_V3 = 1;
+
 export const SEG_NONE = 0;
 export const SEG_FS = 1;
 export const SEG_GS = 2;
 
 /** A decoded instruction. One object is filled again and again. */
 export class Insn {
+  /** Which instruction set it is decoded with: ISA_V2 or ISA_V3. */
+  readonly isa: number;
   row!: Row;
   length = 0;
   /** Operand size in bits; 16, 32 or 64. */
@@ -45,6 +51,14 @@ export class Insn {
   imm = 0;
   immHigh = 0;
   imm2 = 0;
+  /** The register in the VEX prefix. */
+  vvvv = 0;
+  /** The vector register that a gather has for an index. */
+  vexIndex = 0;
+
+  constructor(isa: number = ISA_V2) {
+    this.isa = isa;
+  }
 }
 
 /** One opcode: a row when nothing else matters, or rows by mandatory prefix and ModRM. */
@@ -56,21 +70,34 @@ interface Choice {
   readonly hasModrm: boolean;
 }
 
-/** Rows by map and opcode; choices are made of them when an opcode is first decoded. */
-const candidates: Row[][][] = [[], [], [], []];
-const maps: (Choice | undefined)[][] = [[], [], [], []];
+/** Maps with a VEX prefix come behind the four without. */
+const VEX_MAP = 4;
+const MAPS = 8;
 
-for (const row of rows) {
-  if (row.gate !== '' && !features.has(row.gate)) continue;
-  for (let i = 0; i < row.span; i++) (candidates[row.map]![row.opcode + i] ??= []).push(row);
+/** Rows by map and opcode; choices are made of them when an opcode is first decoded. */
+class Decoder {
+  readonly candidates: Row[][][] = Array.from({ length: MAPS }, () => []);
+  readonly maps: (Choice | undefined)[][] = Array.from({ length: MAPS }, () => []);
+
+  constructor(from: readonly Row[]) {
+    for (const row of from) {
+      if (row.gate !== '' && row.id < rows.length && !features.has(row.gate)) continue;
+      const map = this.candidates[row.map + (row.vex ? VEX_MAP : 0)]!;
+      for (let i = 0; i < row.span; i++) (map[row.opcode + i] ??= []).push(row);
+    }
+  }
 }
 
-function choiceOf(map: number, opcode: number): Choice | undefined {
+const decoders: (Decoder | undefined)[] = [new Decoder(rows), undefined];
+
+function choiceOf(isa: number, map: number, opcode: number): Choice | undefined {
+  const decoder = (decoders[isa] ??= new Decoder([...rows, ...v3Rows()]));
+  const { maps } = decoder;
   const known = maps[map]![opcode];
-  const from = candidates[map]![opcode];
+  const from = decoder.candidates[map]![opcode];
   if (known || !from) return known;
   const choice: Choice = {
-    byForm: Array.from({ length: 64 }),
+    byForm: Array.from({ length: map >= VEX_MAP ? 256 : 64 }),
     byModrm: new Map(),
     hasModrm: from.some((row) => row.hasModrm),
   };
@@ -80,6 +107,7 @@ function choiceOf(map: number, opcode: number): Choice | undefined {
 }
 
 function enter(choice: Choice, row: Row): void {
+  if (row.vex) return enterVex(choice, row);
   for (let prefix = 0; prefix < 4; prefix++) {
     if (row.prefix >= 0 && row.prefix !== prefix) continue;
     if (row.modrm >= 0) {
@@ -97,11 +125,29 @@ function enter(choice: Choice, row: Row): void {
   }
 }
 
+/** Place of a VEX row among the forms: the bits of the prefix above the others. */
+const vexForm = (prefix: number, form: number, l: number, w: number): number =>
+  (l * 2 + w) * 64 + prefix * 16 + form;
+
+function enterVex(choice: Choice, row: Row): void {
+  for (let bits = 0; bits < 4; bits++) {
+    const [l, w] = [bits >> 1, bits & 1];
+    if ((row.vexL >= 0 && row.vexL !== l) || (row.vexW >= 0 && row.vexW !== w)) continue;
+    for (let form = 0; form < 16; form++) {
+      if (row.digit >= 0 && (form & 7) !== row.digit) continue;
+      if (row.mod !== 'any' && (row.mod === 'reg') !== form >= 8) continue;
+      choice.byForm[vexForm(row.prefix, form, l, w)] = row;
+    }
+  }
+}
+
 /** Carries the position through one decode; module state keeps the hot path free of allocation. */
 let bytes: Uint8Array;
 let at = 0;
 let end = 0;
 let short = false;
+/** Scale of the last SIB byte, whatever its index. */
+let vsibScale = 0;
 
 function fetch8(): number {
   if (at >= end) {
@@ -180,6 +226,10 @@ function decodeInstruction(insn: Insn): number {
     }
     rex = 0; // REX counts only right before the opcode
   }
+  if ((byte === 0xc4 || byte === 0xc5) && insn.isa === ISA_V3)
+    return operand66 || rex !== 0 || insn.rep !== 0 || insn.lock
+      ? DECODE_UD
+      : decodeVex(insn, byte);
   insn.rex = rex;
   let map = 0;
   if (byte === 0x0f) {
@@ -191,7 +241,7 @@ function decodeInstruction(insn: Insn): number {
     }
   }
   if (short) return DECODE_MORE;
-  const choice = choiceOf(map, byte);
+  const choice = choiceOf(insn.isa, map, byte);
   if (!choice) return DECODE_UD;
   const row = select(insn, choice, map, byte, operand66);
   if (short) return DECODE_MORE;
@@ -209,6 +259,49 @@ function decodeInstruction(insn: Insn): number {
   return DECODED;
 }
 
+/** SDM vol. 2, 2.3.5. */
+function decodeVex(insn: Insn, first: number): number {
+  let byte = fetch8();
+  let map = 1;
+  let rex = byte & 0x80 ? 0 : 4;
+  if (first === 0xc4) {
+    map = byte & 0x1f;
+    rex = (~byte >> 5) & 7;
+    byte = fetch8();
+    rex |= (byte >> 4) & 8;
+  }
+  insn.rex = rex;
+  insn.vvvv = (~byte >> 3) & 15;
+  const l = (byte >> 2) & 1;
+  const opcode = fetch8();
+  const choice = map >= 1 && map <= 3 ? choiceOf(ISA_V3, VEX_MAP + map, opcode) : undefined;
+  if (!choice) return short ? DECODE_MORE : DECODE_UD;
+  const modrm = choice.hasModrm ? fetch8() : 0;
+  if (short) return DECODE_MORE;
+  insn.modrm = modrm;
+  const form = (modrm >= 0xc0 ? 8 : 0) + ((modrm >> 3) & 7);
+  const row = choice.byForm[vexForm(byte & 3, form, l, rex >> 3)];
+  if (!row) return DECODE_UD;
+  if (insn.vvvv !== 0 && !row.operands.some((o) => o.code === 'H' || o.code === 'B'))
+    return DECODE_UD;
+  insn.row = row;
+  insn.opsize = (row.byL ? l === 1 : rex >= 8) ? 64 : 32;
+  insn.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
+  insn.isReg = true;
+  insn.ripRelative = false;
+  if (row.hasModrm) decodeModrm(insn, rex);
+  if (row.sem === 'vgather') takeVectorIndex(insn, rex);
+  fetchImmediates(insn, row);
+  return DECODED;
+}
+
+/** VSIB: index 4 is a register like any other. */
+function takeVectorIndex(insn: Insn, rex: number): void {
+  insn.vexIndex = insn.index === SLOT_ZERO ? 4 | ((rex & 2) << 2) : insn.index;
+  if (insn.index === SLOT_ZERO) insn.scale = vsibScale;
+  insn.index = SLOT_ZERO;
+}
+
 function select(
   insn: Insn,
   choice: Choice,
@@ -219,7 +312,7 @@ function select(
   const prefix = insn.rep === 1 ? 2 : insn.rep === 2 ? 3 : operand66 ? 1 : 0;
   if (!choice.hasModrm) {
     // 90 is NOP (or PAUSE) except with REX.B, where it is XCHG r8, rAX.
-    if (map === 0 && byte === 0x90 && insn.rex & 1) return choiceOf(0, 0x91)!.byForm[0];
+    if (map === 0 && byte === 0x90 && insn.rex & 1) return choiceOf(insn.isa, 0, 0x91)!.byForm[0];
     return choice.byForm[prefix * 16];
   }
   const modrm = fetch8();
@@ -249,6 +342,7 @@ function decodeModrm(insn: Insn, rex: number): void {
   let wide = mod === 2;
   if (low === 4) {
     const sib = fetch8();
+    vsibScale = sib >> 6;
     const index = ((sib >> 3) & 7) | ((rex & 2) << 2);
     if (index !== 4) {
       insn.index = index;
@@ -275,7 +369,7 @@ function fetchImmediates(insn: Insn, row: Row): void {
   let first = true;
   for (const operand of row.operands) {
     if (operand.code === 'O') fetchOffset(insn);
-    if (operand.code !== 'I' && operand.code !== 'J') continue;
+    if (operand.code !== 'I' && operand.code !== 'J' && operand.code !== 'L') continue;
     if (first) fetchImmediate(insn, operand);
     else insn.imm2 = fetch8();
     first = false;

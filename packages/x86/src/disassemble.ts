@@ -1,5 +1,5 @@
 /** Intel-syntax disassembly, as `objdump -M intel` prints it, from the opcode table. */
-import { decode, DECODED, Insn, SEG_FS, SEG_GS } from './decode.ts';
+import { decode, DECODED, Insn, ISA_V3, SEG_FS, SEG_GS } from './decode.ts';
 import { SLOT_ZERO } from './layout.ts';
 import type { OperandSpec } from './opcodes.ts';
 
@@ -22,7 +22,12 @@ export function registerName(number: number, bits: number, rex = true): string {
   return prefix + LEGACY[number]!;
 }
 
+/** Bits by size letter for a VEX.L of 0; 1 doubles them. */
+const BY_L: Record<string, number> = { x: 128, xa: 128, h: 64, f: 32, e: 16 };
+
 function operandBits(insn: Insn, size: string): number {
+  const byL = BY_L[size];
+  if (byL !== undefined) return insn.opsize === 64 ? byL * 2 : byL;
   const fixed = { b: 8, w: 16, d: 32, q: 64, dq: 128, u: 128, t: 80 }[size];
   return fixed ?? (insn.row.size64 === 'forced' ? 64 : insn.opsize);
 }
@@ -34,6 +39,7 @@ const POINTERS: Record<number, string> = {
   64: 'QWORD',
   80: 'TBYTE',
   128: 'XMMWORD',
+  256: 'YMMWORD',
 };
 
 const hex = (value: bigint): string =>
@@ -65,6 +71,10 @@ function immediate(insn: Insn, spec: OperandSpec, isSecond: boolean): string {
   return `0x${BigInt.asUintN(bits, value).toString(16)}`;
 }
 
+/** Only operands of a whole vector may have 256 bits. */
+const vector = (insn: Insn, size: string, n: number): string =>
+  `${insn.row.byL && insn.opsize === 64 && size.startsWith('x') ? 'ymm' : 'xmm'}${n}`;
+
 function operand(insn: Insn, spec: OperandSpec, next: bigint, second: boolean): string | undefined {
   const { code, size } = spec;
   const bits = operandBits(insn, size);
@@ -77,12 +87,18 @@ function operand(insn: Insn, spec: OperandSpec, next: bigint, second: boolean): 
       return registerName(insn.rm, bits, insn.rex !== 0);
     case 'E':
       return inRegister ? registerName(insn.rm, bits, insn.rex !== 0) : memory(insn, spec, next);
+    case 'B':
+      return registerName(insn.vvvv, bits);
+    case 'H':
+      return vector(insn, size, insn.vvvv);
+    case 'L':
+      return vector(insn, 'x', insn.imm >> 4);
     case 'V':
-      return `xmm${insn.reg}`;
+      return vector(insn, size, insn.reg);
     case 'U':
-      return `xmm${insn.rm}`;
+      return vector(insn, size, insn.rm);
     case 'W':
-      return inRegister ? `xmm${insn.rm}` : memory(insn, spec, next);
+      return inRegister ? vector(insn, size, insn.rm) : memory(insn, spec, next);
     case 'P':
       return `mm${insn.reg & 7}`;
     case 'N':
@@ -131,19 +147,19 @@ function mnemonic(insn: Insn): string {
   return CONVERSIONS[name]?.[insn.opsize] ?? name;
 }
 
-const scratch = new Insn();
+const scratch = [new Insn(), new Insn(ISA_V3)] as const;
 
 /** Disassembles the instruction at `at` in `bytes`, whose address is `va`. Undecodable bytes read `(bad)`. */
-export function disassemble(bytes: Uint8Array, at: number, va: bigint): Disassembly {
-  if (decode(scratch, bytes, at, bytes.length - at) !== DECODED)
-    return { text: '(bad)', length: 1 };
-  const next = va + BigInt(scratch.length);
+export function disassemble(bytes: Uint8Array, at: number, va: bigint, isa = 0): Disassembly {
+  const insn = scratch[isa]!;
+  if (decode(insn, bytes, at, bytes.length - at) !== DECODED) return { text: '(bad)', length: 1 };
+  const next = va + BigInt(insn.length);
   let immediates = 0;
-  const operands = scratch.row.operands.flatMap((spec) => {
-    const text = operand(scratch, spec, next, spec.code === 'I' && immediates++ > 0);
+  const operands = insn.row.operands.flatMap((spec) => {
+    const text = operand(insn, spec, next, spec.code === 'I' && immediates++ > 0);
     return text === undefined ? [] : [text];
   });
-  const lock = scratch.lock ? 'lock ' : '';
-  const text = `${lock}${mnemonic(scratch)} ${operands.join(',')}`.trim();
-  return { text, length: scratch.length };
+  const lock = insn.lock ? 'lock ' : '';
+  const text = `${lock}${mnemonic(insn)} ${operands.join(',')}`.trim();
+  return { text, length: insn.length };
 }

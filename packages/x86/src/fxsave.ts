@@ -11,6 +11,7 @@ import {
   MXCSR_CELL,
   ST_BASE,
   XMM_BASE,
+  YMM_HIGH,
 } from './layout.ts';
 
 export const FXSAVE_SIZE = 512;
@@ -116,5 +117,70 @@ export function fxrstorImage(
   const top = topOf(ram);
   for (let i = 0; i < 8; i++) u8.set(from.subarray(32 + i * 16, 42 + i * 16), stAddress(top, i));
   u8.set(from.subarray(160, 416), XMM_BASE);
+  return true;
+}
+
+// ---- XSAVE, standard format (SDM vol. 1, 13.4)
+
+/** x87, SSE and AVX state. */
+export const XCR0 = 7;
+export const XSAVE_SIZE = 832;
+const XSTATE_HEADER = 512;
+const YMM_AT = 576;
+const [X87, SSE, AVX] = [1, 2, 4] as const;
+
+/** Writes the components asked for, over what the image holds. */
+export function xsaveImage(ram: Ram, to: Uint8Array, components: number, wide: boolean): void {
+  const legacy = new Uint8Array(FXSAVE_SIZE);
+  fxsaveImage(ram, legacy, wide);
+  if (components & X87) {
+    to.set(legacy.subarray(0, 24), 0);
+    to.set(legacy.subarray(32, 160), 32);
+  }
+  if (components & (SSE | AVX)) to.set(legacy.subarray(24, 32), 24);
+  if (components & SSE) to.set(legacy.subarray(160, 416), 160);
+  if (components & AVX) to.set(ram.u8.subarray(YMM_HIGH, YMM_HIGH + 256), YMM_AT);
+  const view = new DataView(to.buffer, to.byteOffset, XSAVE_SIZE);
+  view.setUint32(
+    XSTATE_HEADER,
+    (view.getUint32(XSTATE_HEADER, true) & ~components) | components,
+    true,
+  );
+}
+
+/** @returns false for a malformed image, which is #GP; nothing is loaded then */
+export function xrstorImage(
+  ram: Ram,
+  from: Uint8Array,
+  components: number,
+  wide: boolean,
+): boolean {
+  const view = new DataView(from.buffer, from.byteOffset, XSAVE_SIZE);
+  const present = view.getUint32(XSTATE_HEADER, true);
+  for (let at = XSTATE_HEADER + 4; at < XSTATE_HEADER + 24; at += 4)
+    if (view.getUint32(at, true) !== 0) return false;
+  if (present & ~XCR0) return false;
+  const mxcsr = view.getUint32(24, true);
+  if (components & (SSE | AVX) && mxcsr & ~MXCSR_MASK) return false;
+  // What is not in the image takes its initial state; the rest stays as it is.
+  const legacy = new Uint8Array(FXSAVE_SIZE);
+  fxsaveImage(ram, legacy, true);
+  const top = components & present & X87;
+  if (components & X87) {
+    legacy.fill(0, 0, 24).fill(0, 32, 160);
+    new DataView(legacy.buffer).setUint16(0, 0x37f, true);
+    if (top) {
+      legacy.set(from.subarray(0, 24));
+      legacy.set(from.subarray(32, 160), 32);
+    }
+  }
+  if (components & (SSE | AVX)) legacy.set(from.subarray(24, 28), 24);
+  if (components & SSE)
+    legacy.set(present & SSE ? from.subarray(160, 416) : new Uint8Array(256), 160);
+  const pointers = lastX87(ram);
+  fxrstorImage(ram, legacy, true, components & X87 ? wide : true);
+  if (!(components & X87)) setLastX87(ram, pointers);
+  if (components & AVX)
+    ram.u8.set(present & AVX ? from.subarray(YMM_AT, YMM_AT + 256) : new Uint8Array(256), YMM_HIGH);
   return true;
 }

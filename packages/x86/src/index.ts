@@ -1,4 +1,4 @@
 export * from './cpu.ts';
 export { createCpu, Machine, type CpuOptions } from './machine.ts';
 export { createRam, MAX_RAM, MIN_RAM } from './ram.ts';
-export { generateTier0 } from './tier0/generate.ts';
+export { generateTier0, generateTier0V3 } from './tier0/generate.ts';

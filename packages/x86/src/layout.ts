@@ -96,6 +96,12 @@ export const SF_PROBE = 0x450;
 export const SF_PROBED = 0x454;
 export const SF_C = 0x460;
 
+/** Upper halves of the YMM registers: as far behind the lower ones as {@link YMM_HIGH_OFFSET} says. */
+export const YMM_HIGH = 0x500;
+export const YMM_HIGH_OFFSET: number = YMM_HIGH - XMM_BASE;
+/** Vectors in the making (insn/vex.ts). */
+export const VEX_TEMP = 0x600;
+
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
  * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record), and code guards.

@@ -20,8 +20,16 @@ import {
   VECTOR_PF,
   VECTOR_SS,
 } from './cpu.ts';
-import { decode, DECODED, Insn, SEG_FS, SEG_GS } from './decode.ts';
-import { fxrstorImage, fxsaveImage, FXSAVE_SIZE, MXCSR_MASK } from './fxsave.ts';
+import { decode, DECODED, Insn, ISA_V2, ISA_V3, SEG_FS, SEG_GS } from './decode.ts';
+import {
+  fxrstorImage,
+  fxsaveImage,
+  FXSAVE_SIZE,
+  MXCSR_MASK,
+  XCR0,
+  xrstorImage,
+  xsaveImage,
+} from './fxsave.ts';
 import { ASSISTS } from './insn/system.ts';
 import { AC, DF, ID, NT, TF, ZF } from './ir/flags.ts';
 import * as L from './layout.ts';
@@ -29,17 +37,22 @@ import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
 import { isX87 } from './opcodes.ts';
 import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
-import { fingerprint } from './tier0/handlers.ts';
+import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
 import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
-import { wasm, type WasmModule } from './wasm-api.ts';
+import { wasm, type WasmModule, type WasmTable } from './wasm-api.ts';
 
 export interface CpuOptions {
   /** Bytes of RAM; see createRam. */
   readonly ramSize: number;
   /** The compiled interpreter (generateTier0's bytes): one serves all machines of a process. */
   readonly module: WasmModule;
+  /**
+   * The model: x86-64-v2 unless `v3`, the compiled module of generateTier0V3, adds AVX2, BMI, FMA and the like, and AES
+   * and SHA.
+   */
+  readonly v3?: WasmModule | undefined;
   /** Compile hot code (tier 1). Off unless given. */
   readonly jit?: boolean | Partial<JitOptions> | undefined;
 }
@@ -55,6 +68,18 @@ interface Exports {
   getFlags(): number;
   setFlags(word: number): void;
 }
+
+/** Instantiates the handlers beyond x86-64-v2, which enter themselves in the interpreter's table. */
+function addV3(v3: WasmModule, env: Record<string, unknown>, tier0: Record<string, unknown>): void {
+  const end = handlersOfV3();
+  const table = tier0['handlers'] as WasmTable;
+  if (table.length < end) table.grow(end - table.length);
+  const { exports } = new wasm.Instance(v3, { env, tier0 });
+  if ((exports as unknown as Exports).fingerprint() !== fingerprint(true))
+    throw new Error('the v3 module was generated from another opcode table: build again');
+}
+
+const YMM_BYTES = 256;
 
 const STATUS = 0x8d5;
 const REST_WRITABLE: number = TF | DF | NT | AC | ID;
@@ -80,7 +105,8 @@ export class Machine implements Cpu {
   errorCode = 0;
   vector = 0;
   retired = 0;
-  readonly contextSize: number = L.CONTEXT_SIZE;
+  readonly contextSize: number;
+  readonly isa: number;
   /** Source of RDTSC; by default the instructions executed. */
   tsc: () => number = () => this.retired;
   /** What RDTSCP puts in ECX. */
@@ -95,10 +121,13 @@ export class Machine implements Cpu {
   readonly #pages: CodePages;
   readonly #translator: Translator;
   readonly #jit: Jit | undefined;
-  readonly #insn = new Insn();
+  readonly #insn: Insn;
   readonly #window = new Uint8Array(16);
 
-  constructor({ ramSize, module, jit = false }: CpuOptions) {
+  constructor({ ramSize, module, v3, jit = false }: CpuOptions) {
+    this.isa = v3 ? ISA_V3 : ISA_V2;
+    this.#insn = new Insn(this.isa);
+    this.contextSize = L.CONTEXT_SIZE + (v3 ? YMM_BYTES : 0);
     this.ram = createRam(ramSize);
     const { buffer } = this.ram.memory;
     this.gpr = new BigUint64Array(buffer, 0, 16);
@@ -110,9 +139,10 @@ export class Machine implements Cpu {
       throw new Error(
         'the interpreter module was generated from another opcode table: build again',
       );
+    if (v3) addV3(v3, env, exports);
     this.#contexts = new Contexts(this.ram);
-    this.#pages = new CodePages(this.ram);
-    this.#translator = new Translator(this.ram, this.#pages);
+    this.#pages = new CodePages(this.ram, this.isa);
+    this.#translator = new Translator(this.ram, this.#pages, this.isa);
     if (jit) {
       const options = jit === true ? DEFAULT_JIT : { ...DEFAULT_JIT, ...jit };
       const tier1 = new Jit(
@@ -197,6 +227,7 @@ export class Machine implements Cpu {
 
   reset(): void {
     this.ram.u8.fill(0, 0, L.CONTEXT_SIZE);
+    this.ram.u8.fill(0, L.YMM_HIGH, L.YMM_HIGH + YMM_BYTES);
     this.ram.u16[L.FCW_CELL >> 1] = 0x37f;
     this.mxcsr = 0x1f80;
     this.rflags = REST_FIXED;
@@ -204,10 +235,14 @@ export class Machine implements Cpu {
 
   save(to: Uint8Array): void {
     to.set(this.ram.u8.subarray(0, L.CONTEXT_SIZE));
+    if (this.isa === ISA_V3)
+      to.set(this.ram.u8.subarray(L.YMM_HIGH, L.YMM_HIGH + YMM_BYTES), L.CONTEXT_SIZE);
   }
 
   load(from: Uint8Array): void {
     this.ram.u8.set(from.length === L.CONTEXT_SIZE ? from : from.subarray(0, L.CONTEXT_SIZE));
+    if (this.isa === ISA_V3)
+      this.ram.u8.set(from.subarray(L.CONTEXT_SIZE, L.CONTEXT_SIZE + YMM_BYTES), L.YMM_HIGH);
   }
 
   fxsave(to: Uint8Array): void {
@@ -218,10 +253,22 @@ export class Machine implements Cpu {
     fxrstorImage(this.ram, from, true, true);
   }
 
+  get xfeatures(): number {
+    return this.isa === ISA_V3 ? XCR0 : 0;
+  }
+
+  xsave(to: Uint8Array): void {
+    xsaveImage(this.ram, to, XCR0, true);
+  }
+
+  xrstor(from: Uint8Array): void {
+    xrstorImage(this.ram, from, XCR0, true);
+  }
+
   // ---- translation caches
 
   cpuid(leaf: number, subleaf: number): readonly [number, number, number, number] {
-    return cpuid(leaf, subleaf);
+    return cpuid(leaf, subleaf, this.isa === ISA_V3);
   }
 
   counters(): CpuCounters {

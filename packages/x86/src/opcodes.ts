@@ -15,10 +15,14 @@
  *   end: ends a basic block. rep: repeatable string instruction. x: has a handler of its own for indexed addresses.
  *   fault: may fault though it has no memory operand. sem=NAME: meaning, where it is not the mnemonic's. wN: fixed
  *   operand width. gate=NAME: exists only with that CPUID feature (features.ts).
+ * - VEX (`V66.0F58`): the prefix is in a VEX prefix. L0, L1, W0, W1 demand a bit of it. Operands H and B are the XMM or
+ *   general register VEX.vvvv, L the XMM register of the immediate's high half; sizes x (aligned: xa) h f e are a whole,
+ *   half, quarter and eighth vector of 128 or 256 bits.
  */
 import { fpRows } from './opcodes-fp.ts';
 import { mmxRows } from './opcodes-mmx.ts';
 import { sse4Rows } from './opcodes-sse4.ts';
+import { v3Text } from './opcodes-v3.ts';
 
 const integer = `
 63 movsxd =Gv,Ed x
@@ -414,6 +418,10 @@ export type OperandCode =
   | 'X'
   | 'Y'
   | 'Z'
+  /** Registers that a VEX prefix or an immediate names. */
+  | 'H'
+  | 'B'
+  | 'L'
   /** A register that the opcode implies. */
   | 'fixed'
   /** The constant 1. */
@@ -470,12 +478,18 @@ export interface Row {
   /** Sizes that the operand-size prefixes select among; empty when they do not matter. */
   readonly widths: readonly (16 | 32 | 64)[];
   readonly gate: string;
+  readonly vex: boolean;
+  /** Bits of the VEX prefix that are demanded; -1: any. */
+  readonly vexL: number;
+  readonly vexW: number;
+  /** The operand size is VEX.L's: 32 stands for 128 bits and 64 for 256. */
+  readonly byL: boolean;
 }
 
 const FLAG: Record<string, number> = { o: 0x800, s: 0x80, z: 0x40, a: 0x10, p: 4, c: 1 };
 const PREFIXES: Record<string, number> = { NP: 0, '66': 1, F3: 2, F2: 3 };
 const OPCODE =
-  /^(?:(NP|66|F3|F2)\.)?((?:0F(?:38|3A)?)?)([0-9A-F]{2})(\+?)(?:\/([0-7])?([mr])?)?(?::([0-9A-F]{2}))?$/;
+  /^(?:(V?)(NP|66|F3|F2)\.)?((?:0F(?:38|3A)?)?)([0-9A-F]{2})(\+?)(?:\/([0-7])?([mr])?)?(?::([0-9A-F]{2}))?$/;
 const FIXED = /^(AL|AH|rAX|CL|DX|rCX|ST0)$/;
 
 function parseOperand(text: string): OperandSpec {
@@ -516,9 +530,12 @@ function parseAttributes(text: string): Attributes {
   };
 }
 
+const BY_L: ReadonlySet<string> = new Set(['x', 'xa', 'h', 'f', 'e']);
+
 function widthsOf(operands: readonly OperandSpec[], { words, size64 }: Attributes): Row['widths'] {
   const has = (size: string): boolean => operands.some((o) => o.size === size);
   if (size64 === 'forced') return [];
+  if (operands.some((o) => BY_L.has(o.size))) return words.has('L1') ? [64] : [32, 64];
   if (words.has('wv') || has('v') || has('z'))
     return size64 === 'default' ? [16, 64] : [16, 32, 64];
   if (size64 === 'default') return [16, 64];
@@ -545,7 +562,7 @@ function parseRow(line: string, id: number): Row {
   const [, code, name, operandText, tail] = LINE.exec(line)!;
   const match = OPCODE.exec(code!);
   if (!match) throw new Error(`bad opcode ${code}`);
-  const [, prefix, map, byte, plus, digit, mod, modrm] = match;
+  const [, vex, prefix, map, byte, plus, digit, mod, modrm] = match;
   const operands = operandsFrom(operandText!);
   const attributes = attributesFrom(tail!.trimEnd());
   const { words, values, size64, flags } = attributes;
@@ -555,6 +572,8 @@ function parseRow(line: string, id: number): Row {
     form !== 'reg' && operands.some((o) => MEMORY_CODES.includes(o.code) && o.size !== '');
   const explicit = digit !== undefined || mod !== undefined || modrm !== undefined;
   const opcode = parseInt(byte!, 16);
+  const demanded = (bit: string): number =>
+    words.has(`${bit}0`) ? 0 : words.has(`${bit}1`) ? 1 : -1;
   return {
     id,
     name: name!,
@@ -582,6 +601,10 @@ function parseRow(line: string, id: number): Row {
     faultsAlways: words.has('fault'),
     widths: widthsOf(operands, attributes),
     gate: values.get('gate') ?? '',
+    vex: vex === 'V',
+    vexL: demanded('L'),
+    vexW: demanded('W'),
+    byL: operands.some((o) => BY_L.has(o.size)),
   };
 }
 
@@ -591,11 +614,18 @@ const X87_CONTROL = /^(f(ninit|nclex|ldcw|nst(cw|sw.*|env)|ldenv|nsave|rstor|wai
 export const isX87 = ({ map, opcode, sem }: Row): boolean =>
   map === 0 && opcode >> 3 === 0x1b && !X87_CONTROL.test(sem);
 
-function parseTable(text: string): Row[] {
+function parseTable(text: string, first = 0): Row[] {
   const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map(parseRow);
+  return lines.map((line, i) => parseRow(line, first + i));
 }
 
 export const rows: readonly Row[] = parseTable(
   [integer, families(), sseMoves, mmxRows, sse4Rows, fpRows].join('\n'),
 );
+
+let later: readonly Row[] | undefined;
+
+/** The rows beyond x86-64-v2, whose ids follow: parsed when a processor has them. */
+export function v3Rows(): readonly Row[] {
+  return (later ??= parseTable(v3Text, rows.length));
+}

@@ -98,6 +98,10 @@ export function restore(bytes: Uint8Array, options: { host: Host; cpu: Cpu }): V
   const kernel = deserialize(bytes.subarray(at), (root) => {
     Object.assign(root, { host, cpu, ram: cpu.ram, trace: makeTrace() });
   }) as Vmlinux;
+  if (kernel.arch.contextSize !== cpu.contextSize)
+    throw new RangeError(
+      'the snapshot was taken with another model of the processor: restore it with the same `cpu`',
+    );
   kernel.clock.resume(now);
   kernel.arch.update_vsyscall();
   cpu.flushTlb();

@@ -399,7 +399,7 @@ function create_elf_tables(
   const { cred } = current;
   const auxv: [number, number][] = [
     [EL.AT_SYSINFO_EHDR, elf.vdso],
-    [EL.AT_MINSIGSTKSZ, 0x550],
+    [EL.AT_MINSIGSTKSZ, current.kernel.cpu.xfeatures === 0 ? 0x550 : 0x6f0],
     [EL.AT_HWCAP, current.kernel.hwcap],
     [EL.AT_PAGESZ, PAGE_SIZE],
     [EL.AT_CLKTCK, 100],

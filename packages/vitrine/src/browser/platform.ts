@@ -26,9 +26,10 @@ async function asset(name: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 let module: Promise<WebAssembly.Module> | undefined;
+let beyond: Promise<WebAssembly.Module> | undefined;
 let embedded: Promise<Image> | undefined;
 
-/** The build's files `tier0.wasm` and `busybox` are expected beside the bundle. */
+/** The build's files `tier0.wasm` (`tier0-v3.wasm` with `cpu`) and `busybox` are expected beside the bundle. */
 export const browserPlatform: Platform = {
   makeHost: browserHost,
   soon(callback) {
@@ -43,6 +44,8 @@ export const browserPlatform: Platform = {
     return () => clearTimeout(timer);
   },
   hold: () => () => {},
+  processorV3: () =>
+    (beyond ??= asset('tier0-v3.wasm').then((bytes) => WebAssembly.compile(bytes))),
   processor: () => (module ??= asset('tier0.wasm').then((bytes) => WebAssembly.compile(bytes))),
   image(name) {
     if (name !== undefined && name !== 'busybox') return Promise.reject(new Error(`no image ${name}: in a browser, give the image itself`)); // prettier-ignore

@@ -8,7 +8,13 @@ import {
 } from 'node:fs';
 import { SIG_DFL } from '@vitrine/uapi/signal.ts';
 import { LinuxError } from '../errors.ts';
-import { type BootOptions, LinuxMachine, type SpawnOptions, type Volume } from '../machine.ts';
+import {
+  type BootOptions,
+  LinuxMachine,
+  type SpawnOptions,
+  type Volume,
+  type CpuModel,
+} from '../machine.ts';
 import { nodePlatform } from '../node/platform.ts';
 import { type Process, shellStatus, signalNumber } from '../process.ts';
 import { attachStrace } from '../strace/strace.ts';
@@ -30,6 +36,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder of the host's visible" },
   { name: 'hostname', short: 'h', value: 'NAME', help: "the machine's name" },
   { name: 'cpus', value: 'N', help: 'virtual processors, 1 to 32 (default 1)' },
+  { name: 'cpu', value: 'MODEL', help: "the processor's model: x86-64-v2 (default) or x86-64-v3" },
   { name: 'memory', short: 'm', value: 'SIZE', help: 'guest RAM, like 512m or 1g (default 256m)' },
   { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar, tar.gz) as the root file system' },
   { name: 'pull', value: 'WHEN', help: 'fetch the image always, never, or when it is missing (the default)' },
@@ -164,6 +171,8 @@ export async function run(args: readonly string[]): Promise<number> {
   if (hostname !== undefined) boot.hostname = hostname;
   const cpus = last(parsed, 'cpus');
   if (cpus !== undefined) boot.cpus = Number(cpus);
+  const model = last(parsed, 'cpu');
+  if (model !== undefined) boot.cpu = model as CpuModel;
   const memory = last(parsed, 'memory');
   if (memory !== undefined) boot.memory = memory;
   const volumes = parsed.options.get('volume');

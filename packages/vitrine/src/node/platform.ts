@@ -26,6 +26,7 @@ function asset(name: string, source: string): Uint8Array {
 }
 
 let module: WebAssembly.Module | undefined;
+let beyond: WebAssembly.Module | undefined;
 let embedded: Image | undefined;
 
 export const nodePlatform: Platform = {
@@ -44,6 +45,11 @@ export const nodePlatform: Platform = {
   hold() {
     const timer = setInterval(() => {}, 2 ** 30);
     return () => clearInterval(timer);
+  },
+  async processorV3() {
+    return (beyond ??= new WebAssembly.Module(
+      asset('tier0-v3.wasm', '../../../x86/dist/tier0-v3.wasm') as BufferSource,
+    ));
   },
   async processor() {
     return (module ??= new WebAssembly.Module(

@@ -98,7 +98,7 @@ const bswap: Semantics = (b, [dst]) => {
   b.set(dst!, b.or(b.shl(low, b.i64(32)), high));
 };
 
-function swap32(b: Builder, x: Node): Node {
+export function swap32(b: Builder, x: Node): Node {
   const odd = b.op('i32.rotr', b.and(x, b.i32(0x00ff_00ff)), b.i32(8));
   const even = b.op('i32.rotl', b.and(x, b.i32(0xff00_ff00)), b.i32(8));
   return b.or(odd, even);

@@ -63,8 +63,18 @@ export const finishFlags: Helper = {
   },
 };
 
+/** Between {@link deferTraps}, exceptions are gathered in SF_TRAP: the halves of a longer vector are one operation. */
+let deferred = false;
+
+export function deferTraps(build: () => void): void {
+  deferred = true;
+  build();
+  deferred = false;
+}
+
 /** #XM when a helper left an unmasked exception. */
 export function trapIfUnmasked(b: Builder): void {
+  if (deferred) return;
   b.if(ld(b, L.SF_TRAP), () => {
     st(b, L.SF_TRAP, b.i32(0));
     b.raise(VECTOR_XM);
@@ -516,6 +526,8 @@ export function guarded(name: string, params: Helper['params'], compute: Helper[
     body(b, ...operands) {
       const m = mxcsr(b);
       b.if(b.ne(b.and(m, b.i32(DEFAULT_CONTROL)), b.i32(DEFAULT_CONTROL)), () => {
+        // A longer vector of which this is a part is being looked at already.
+        b.if(ld(b, L.SF_PROBE), () => b.return(b.call(lanesOf, ...operands)));
         st(b, L.SF_PROBE, b.i32(1));
         st(b, L.SF_PROBED, b.i32(0));
         b.var(b.call(lanesOf, ...operands));
@@ -637,13 +649,13 @@ const cmpScalar =
     b.setAs(dst!, f === 'f64' ? 'i64.store' : 'i32.store', mask);
   };
 
-const CMP_PACKED: Record<Float, Helper> = { f32: cmpPackedHelper('f32'), f64: cmpPackedHelper('f64') }; // prettier-ignore
+const CMP_PACKED: Record<Float, Helper> = { f32: cmpPackedHelper('f32', CMP.f32), f64: cmpPackedHelper('f64', CMP.f64) }; // prettier-ignore
 
-function cmpPackedHelper(f: Float): Helper {
+function cmpPackedHelper(f: Float, cmp: Helper): Helper {
   const type = f === 'f64' ? 'i64x2' : 'i32x4';
-  return guarded(`packed_cmp_${f}`, ['v128', 'v128', 'i32'], (b, x, y, predicate) => {
+  return guarded(`packed_${cmp.name}`, ['v128', 'v128', 'i32'], (b, x, y, predicate) => {
     const ys = lanes(b, f, y!);
-    const masks = lanes(b, f, x!).map((lane, i) => b.call(CMP[f], lane, ys[i]!, predicate!));
+    const masks = lanes(b, f, x!).map((lane, i) => b.call(cmp, lane, ys[i]!, predicate!));
     return masks.reduce((v, m, i) => b.lane(`${type}.replace_lane`, [v, m], i), zeroVector(b));
   });
 }
@@ -656,6 +668,49 @@ const cmpPacked =
     trapIfUnmasked(b);
     b.set(dst!, r);
   };
+
+/** AVX's predicates by what they hold for: less, equal, greater, unordered (bits 0 to 3), four bits each. */
+const HOLDS_FOR: readonly number[] = [2, 1, 3, 8, 13, 14, 12, 7, 10, 9, 11, 0, 5, 6, 4, 15];
+/** Those of the first sixteen that signal for quiet NaNs; the other sixteen are the other way round. */
+const SIGNALLING_PREDICATES = 0x6666;
+
+function cmpWideHelper(f: Float): Helper {
+  const table = HOLDS_FOR.reduce((sum, set, i) => sum | (BigInt(set) << BigInt(4 * i)), 0n);
+  return {
+    name: `cmp32_${f}`,
+    params: [f, f, 'i32'],
+    result: SHAPE[f].int,
+    pure: false,
+    body(b, x0, y0, predicate) {
+      const [x, y] = flushed(b, f, x0, y0);
+      const low = b.and(predicate, b.i32(15));
+      const signals = b.xor(b.shrU(b.i32(SIGNALLING_PREDICATES), low), b.shrU(predicate, b.i32(4)));
+      st(b, L.SF_FLAGS, b.i32(0));
+      compareFlags(b, f, x, y, b.and(signals, b.i32(1)));
+      const unordered = b.or(isNaN(b, f, x), isNaN(b, f, y));
+      const ordered = b.select(b.op(`${f}.lt`, x, y), b.i32(0), b.select(b.op(`${f}.eq`, x, y), b.i32(1), b.i32(2))); // prettier-ignore
+      const relation = b.select(unordered, b.i32(3), ordered);
+      const place = b.add(b.shl(low, b.i32(2)), relation);
+      const holds = b.and(b.wrap(b.shrU(b.i64(table), b.extendU(place))), b.i32(1));
+      return b.sub(int(b, f, 0n), f === 'f64' ? b.extendU(holds) : holds);
+    },
+  };
+}
+const CMP_WIDE: Record<Float, Helper> = { f32: cmpWideHelper('f32'), f64: cmpWideHelper('f64') };
+
+/** VCMPPS and its kin, on 128 bits with the destination as the first source. */
+export function cmpWide(type: 'ps' | 'pd' | 'ss' | 'sd'): Semantics {
+  const f = type[1] === 'd' ? 'f64' : 'f32';
+  const helper = type[0] === 'p' ? cmpPackedHelper(f, CMP_WIDE[f]) : CMP_WIDE[f];
+  return (b, [dst, src, predicate]) => {
+    const wanted = b.and(b.get(predicate!), b.i32(31));
+    const packedForm = type[0] === 'p';
+    const y = packedForm ? b.get(src!) : b.getAs(src!, LOAD[f]);
+    const mask = b.call(helper, packedForm ? b.get(dst!) : b.getAs(dst!, LOAD[f]), y, wanted);
+    trapIfUnmasked(b);
+    b.setAs(dst!, packedForm ? 'v128.store' : f === 'f64' ? 'i64.store' : 'i32.store', mask);
+  };
+}
 
 const fromInt =
   (f: Float): Semantics =>

@@ -3,8 +3,8 @@ import type { Node } from './node.ts';
 /** Operand widths of the integer file in bits. */
 export type Width = 8 | 16 | 32 | 64;
 
-/** A register: its number, or the field of the instruction that names it (ModRM.reg, ModRM.rm). */
-export type Slot = number | 'reg' | 'rm';
+/** A register: its number, or the field of the instruction that names it (ModRM.reg, ModRM.rm, VEX.vvvv). */
+export type Slot = number | 'reg' | 'rm' | 'vvvv';
 
 export type Access = 'r' | 'w' | 'rw';
 

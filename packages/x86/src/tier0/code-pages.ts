@@ -24,9 +24,13 @@ export class CodePage {
   /** Number of its code guard (layout.ts), or -1. */
   guard = -1;
 
-  constructor(pfn: number, va: number) {
+  /** Instruction set of the processor: Insn.isa. */
+  readonly isa: number;
+
+  constructor(pfn: number, va: number, isa: number) {
     this.pfn = pfn;
     this.va = va;
+    this.isa = isa;
   }
 }
 
@@ -57,7 +61,10 @@ export class CodePages {
   /** Told of pages whose code is forgotten. */
   onRetire: (page: CodePage) => void = () => {};
 
-  constructor(ram: Ram) {
+  readonly #isa: number;
+
+  constructor(ram: Ram, isa: number) {
+    this.#isa = isa;
     this.#ram = ram;
     this.#chunks = Math.floor((ram.base - ARENA) / CHUNK);
     this.#reset();
@@ -83,7 +90,7 @@ export class CodePages {
     }
     let page = pages.find((p) => p.va === va);
     if (!page) {
-      page = new CodePage(pfn, va);
+      page = new CodePage(pfn, va, this.#isa);
       pages.push(page);
     }
     return page;

@@ -5,6 +5,8 @@
 import type { Code } from '@vitrine/wasm/code.ts';
 import { ModuleWriter } from '@vitrine/wasm/module.ts';
 import { semantics } from '../insn/index.ts';
+import type { Semantics } from '../insn/semantics.ts';
+import { semanticsV3 } from '../insn/v3.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper } from '../ir/node.ts';
@@ -19,7 +21,14 @@ import {
   SLOT_EA,
 } from '../layout.ts';
 import { walk } from '../mmu.ts';
-import { fingerprint, handlerCount, RESERVED, shapeOf, type Shape } from './handlers.ts';
+import {
+  baseHandlers,
+  fingerprint,
+  handlersOfV3,
+  RESERVED,
+  shapeOf,
+  type Shape,
+} from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
 import { probeRead, probeWrite } from '../mmu.ts';
@@ -39,12 +48,16 @@ class Generator implements Linker {
   readonly handlerType: number;
   /** Functions get names for profilers. */
   readonly names: boolean;
+  readonly semantics: Readonly<Record<string, Semantics>>;
   readonly #helpers = new Map<Helper, number>();
   readonly #pending: { helper: Helper; code: Code }[] = [];
   readonly #imports = new Map<string, number>();
 
-  constructor(names: boolean) {
+  /** @param v3 the handlers go into the table of the module for x86-64-v2 */
+  constructor(names: boolean, v3 = false) {
     this.names = names;
+    this.semantics = v3 ? { ...semantics, ...semanticsV3 } : semantics;
+    if (v3) this.module.importTable('tier0', 'handlers', { min: baseHandlers, max: TABLE_MAX });
     this.module.importMemory('env', 'memory', { min: 1, max: 65536 });
     this.#imports.set('codeWritten', this.module.importFunc('env', 'codeWritten', ['i32'], []));
     this.handlerType = this.module.type(HANDLER, ['i32']);
@@ -116,7 +129,7 @@ class Generator implements Linker {
   }
 
   instruction(b: Builder, { row, width, form, live, rep }: Shape): void {
-    const meaning = semantics[row.sem];
+    const meaning = this.semantics[row.sem];
     if (!meaning) throw new Error(`no semantics ${row.sem} for ${row.name}`);
     b.width = width;
     b.rep = rep & 3;
@@ -189,13 +202,13 @@ const getFlags: Helper = {
   body: (b) => b.flags.statusWord(),
 };
 
-const getFingerprint: Helper = {
+const getFingerprint = (v3: boolean): Helper => ({
   name: 'fingerprint',
   params: [],
   result: 'i32',
   pure: true,
-  body: (b) => b.i32(fingerprint()),
-};
+  body: (b) => b.i32(fingerprint(v3)),
+});
 
 const setFlags: Helper = {
   name: 'setFlags',
@@ -236,7 +249,7 @@ export function generateTier0(names = false): Uint8Array {
   const { module } = generator;
   if (names) functions.forEach((index, i) => module.nameFunc(index, `micro ${i}`));
   while (functions.length < RESERVED) functions.push(invalid);
-  for (let handler = RESERVED; handler < handlerCount; handler++) {
+  for (let handler = RESERVED; handler < baseHandlers; handler++) {
     const shape = shapeOf(handler);
     const index = generator.shape(shape);
     functions.push(index);
@@ -249,8 +262,26 @@ export function generateTier0(names = false): Uint8Array {
   module.exportFunc('getFlags', generator.helper(getFlags));
   module.exportFunc('setFlags', generator.helper(setFlags));
   for (const helper of FOR_TIER1) generator.helper(helper);
-  module.exportFunc('fingerprint', generator.helper(getFingerprint));
+  module.exportFunc('fingerprint', generator.helper(getFingerprint(false)));
   generator.finishHelpers();
   generator.exportHelpers();
+  return module.finish();
+}
+
+/** The bytes of the module with the handlers beyond x86-64-v2, which go into the first one's table. */
+export function generateTier0V3(names = false): Uint8Array {
+  const end = handlersOfV3();
+  const generator = new Generator(names, true);
+  const { module } = generator;
+  const functions: number[] = [];
+  for (let handler = baseHandlers; handler < end; handler++) {
+    const shape = shapeOf(handler);
+    const index = generator.shape(shape);
+    functions.push(index);
+    if (names) module.nameFunc(index, nameOf(shape));
+  }
+  module.elements(baseHandlers, functions);
+  module.exportFunc('fingerprint', generator.helper(getFingerprint(true)));
+  generator.finishHelpers();
   return module.finish();
 }

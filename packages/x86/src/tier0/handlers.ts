@@ -1,4 +1,4 @@
-import { rows, type OperandSpec, type Row } from '../opcodes.ts';
+import { rows, v3Rows, type OperandSpec, type Row } from '../opcodes.ts';
 
 /**
  * Tier 0 has one WebAssembly handler for every shape of every row. Which shapes exist, and the numbers of their
@@ -84,7 +84,8 @@ function operandsKey(operands: readonly OperandSpec[]): string {
 function keyOf(row: Row): string {
   const { sem, writes, writesSometimes, mod, size64 } = row;
   const condition = sem === 'jcc' || sem === 'cmovcc' || sem === 'setcc' ? row.opcode & 15 : '';
-  return `${sem}|${condition}|${operandsKey(row.operands)}|${writes},${writesSometimes}|${mod}|${row.widths.length}|${size64}`;
+  const vex = row.vex ? 'V' : '';
+  return `${vex}${sem}|${condition}|${operandsKey(row.operands)}|${writes},${writesSometimes}|${mod}|${row.widths.length}|${size64}`;
 }
 
 /** Handlers 0 … RESERVED-1 are the machine's own micro-operations (record.ts). */
@@ -107,8 +108,8 @@ function handlersOf(row: Row): RowHandlers {
   return handlers;
 }
 
-/** By row id. */
-export const rowHandlers: readonly RowHandlers[] = rows.map(handlersOf);
+/** By row id; the rows beyond x86-64-v2 come with {@link handlersOfV3}. */
+export const rowHandlers: RowHandlers[] = rows.map(handlersOf);
 
 export function handlerNumber(
   h: RowHandlers,
@@ -138,6 +139,10 @@ const FUSED: Record<string, readonly number[]> = {
 
 /** Handlers from here on execute more than one instruction; these are their shapes. */
 const plainHandlers = count;
+const baseSets = sets.length;
+const baseKeys = byKey.size;
+/** One past the last handler of x86-64-v2; not known before all pairs are. */
+let lastBase = Infinity;
 const combined: Shape[] = [];
 
 /** Handler of a pair: by handler of the first * 16 + condition. */
@@ -246,14 +251,30 @@ export function pairNumber(first: number, second: number): number | undefined {
   return pairNumbers.get(pairKey(first, second));
 }
 
-/** One past the last handler. */
-export const handlerCount: number = plainHandlers + combined.length;
+/** One past the last handler of x86-64-v2. */
+export const baseHandlers: number = (lastBase = plainHandlers + combined.length);
+/** Room for the handlers beyond x86-64-v2, which are a module of their own. */
+const V3_ROOM = 2048;
+/** One past the last number that a handler may have. */
+export const handlerCount: number = baseHandlers + V3_ROOM;
+
+let v3Count = 0;
+
+/** Numbers the handlers of the rows beyond x86-64-v2. @returns one past the last */
+export function handlersOfV3(): number {
+  if (v3Count > 0) return v3Count;
+  count = baseHandlers;
+  rowHandlers.push(...v3Rows().map(handlersOf));
+  if (count > handlerCount) throw new Error(`${count - baseHandlers} handlers beyond x86-64-v2`);
+  return (v3Count = count);
+}
 
 /** What a handler executes. */
 export function shapeOf(handler: number): Shape {
-  if (handler >= plainHandlers) return combined[handler - plainHandlers]!;
-  let low = 0;
-  for (let high = sets.length; high - low > 1;) {
+  const beyond = handler >= lastBase;
+  if (!beyond && handler >= plainHandlers) return combined[handler - plainHandlers]!;
+  let low = beyond ? baseSets : 0;
+  for (let high = beyond ? sets.length : baseSets; high - low > 1;) {
     const middle = (low + high) >> 1;
     if (sets[middle]!.handlers.first <= handler) low = middle;
     else high = middle;
@@ -276,9 +297,9 @@ export function shapeOf(handler: number): Shape {
 const LAYOUT = 3 << 16;
 
 /** Names this set of handlers; a stored module of another one must not be used. */
-export function fingerprint(): number {
+export function fingerprint(v3 = false): number {
   let hash = handlerCount + LAYOUT;
-  for (const key of byKey.keys())
+  for (const key of [...byKey.keys()].slice(0, v3 ? byKey.size : baseKeys))
     for (let i = 0; i < key.length; i += 3) hash = Math.imul(hash ^ key.charCodeAt(i), 0x0100_0193);
   return hash | 0;
 }

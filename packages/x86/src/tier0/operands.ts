@@ -18,6 +18,15 @@ function bitsOf(size: string, opsize: number): number {
       return 128;
     case 't':
       return 80;
+    case 'x':
+    case 'xa':
+      return opsize * 4;
+    case 'h':
+      return opsize * 2;
+    case 'f':
+      return opsize;
+    case 'e':
+      return opsize / 2;
     case '':
       return 0;
     default:
@@ -47,7 +56,7 @@ function operandOf(
     kind: 'mem',
     size: bits,
     access,
-    aligned: size === 'dq' && code !== 'E',
+    aligned: (size === 'dq' && code !== 'E') || size === 'xa',
   };
   switch (code) {
     case 'G':
@@ -57,6 +66,12 @@ function operandOf(
       return { kind: 'gpr', slot: 'rm', width: bits as Width };
     case 'E':
       return register ? { kind: 'gpr', slot: 'rm', width: bits as Width } : memory;
+    case 'B':
+      return { kind: 'gpr', slot: 'vvvv', width: bits as Width };
+    case 'H':
+      return { kind: 'xmm', slot: 'vvvv', size: bits };
+    case 'L':
+      return { kind: 'imm', width: 8 };
     case 'V':
       return { kind: 'xmm', slot: 'reg', size: size === 'u' ? 128 : bits };
     case 'U':

@@ -56,7 +56,7 @@ export function layoutOf(shape: Shape): Layout {
   const { row, form, fused } = shape;
   const hasNextIp = NEXT_IP.has(row.sem);
   const hasX87Place = isX87(row);
-  const hasImmediate = row.operands.some((o) => o.code === 'I');
+  const hasImmediate = row.operands.some((o) => o.code === 'I' || o.code === 'L');
   const hasLinks = fused !== undefined || row.operands.some((o) => o.code === 'J');
   const immediate = form === 'reg' ? 8 : 16;
   const links = immediate + (hasImmediate || hasNextIp || hasX87Place ? 8 : 0);

@@ -212,7 +212,8 @@ export class Tier0Target implements Target {
     if (typeof slot === 'number') return { address: b.i32(0), offset: slot * 8 };
     let address = this.#slots.get(slot);
     if (!address || address.region !== b.root) {
-      address = this.#field(b, 'i32.load8_u', slot === 'reg' ? REC_REG : REC_RM);
+      const field = { reg: REC_REG, rm: REC_RM, vvvv: REC_INDEX }[slot];
+      address = this.#field(b, 'i32.load8_u', field);
       if (address.region === b.root) this.#slots.set(slot, address);
     }
     return { address, offset: 0 };

@@ -63,7 +63,7 @@ export class Translator {
   readonly #ram: Ram;
   readonly #pages: CodePages;
   readonly #view: DataView;
-  readonly #insns: Insn[] = Array.from({ length: MAX_BLOCK }, () => new Insn());
+  readonly #insns: Insn[];
   readonly #offsets = new Int32Array(MAX_BLOCK + 1);
   readonly #live = new Uint8Array(MAX_BLOCK);
   readonly #window = new Uint8Array(32);
@@ -75,7 +75,8 @@ export class Translator {
   #unpaired = 0;
   #unpairedEnd = 0;
 
-  constructor(ram: Ram, pages: CodePages) {
+  constructor(ram: Ram, pages: CodePages, isa: number) {
+    this.#insns = Array.from({ length: MAX_BLOCK }, () => new Insn(isa));
     this.#ram = ram;
     this.#pages = pages;
     this.#view = new DataView(ram.u8.buffer);
@@ -206,7 +207,7 @@ export class Translator {
       handler,
       regSlot(insn),
       rm,
-      insn.index,
+      row.vex ? vvvvSlot(insn) : insn.index,
       i,
       form === 'indexed' ? insn.scale : 0,
     );
@@ -344,6 +345,10 @@ export function rmSlot(insn: Insn): number {
   const spec = insn.row.operands.find((o) => 'EWUQNR'.includes(o.code));
   return spec ? slotOf(insn, spec, insn.rm) : insn.rm * 8;
 }
+
+/** The register in the VEX prefix, in units of eight bytes. */
+const vvvvSlot = ({ row, vvvv }: Insn): number =>
+  row.operands.some((o) => o.code === 'H') ? vvvv * 2 : vvvv;
 
 /** Byte offset of a register in its file. */
 function slotOf(insn: Insn, spec: OperandSpec, number: number): number {

@@ -1,5 +1,6 @@
 import { decode, DECODED, Insn } from '../decode.ts';
 import { semantics } from '../insn/index.ts';
+import { rows } from '../opcodes.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
 import { MICRO_EA, MICRO_EA32, recordSize } from '../tier0/record.ts';
@@ -218,7 +219,7 @@ function decodeBlock(
   const insns: Insn[] = [];
   const addresses = [va];
   for (let offset = start; insns.length < MAX_BLOCK && offset < 4096;) {
-    const insn = new Insn();
+    const insn = new Insn(page.isa);
     if (decode(insn, u8, page.pfn * 4096 + offset, 4096 - offset) !== DECODED) break;
     if (!compiles(insn, excluded)) return undefined;
     insns.push(insn);
@@ -254,4 +255,7 @@ function recordsOf(u16: Uint16Array, page: CodePage, first: number, count: numbe
  * left and resumed in the middle of a block.
  */
 const compiles = ({ row, rep }: Insn, excluded: ReadonlySet<string>): boolean =>
-  !(row.rep && rep !== 0) && semantics[row.sem] !== undefined && !excluded.has(row.sem);
+  row.id < rows.length &&
+  !(row.rep && rep !== 0) &&
+  semantics[row.sem] !== undefined &&
+  !excluded.has(row.sem);

@@ -163,6 +163,8 @@ export class Tier1Target implements Target {
   /** Byte offset of a register in its file. */
   #slot(slot: Slot, size: number): number {
     if (slot === 'reg') return regSlot(this.#insn);
+    // Instructions with a VEX prefix stay with tier 0.
+    if (slot === 'vvvv') throw new Error('tier 1 has no VEX');
     return slot === 'rm' ? rmSlot(this.#insn) : slot * size;
   }
 

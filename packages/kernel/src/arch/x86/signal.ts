@@ -32,10 +32,11 @@ import { SIGINFO_SIZE, siginfo_bytes } from '../../kernel/siginfo.ts';
 import { force_sig, set_current_blocked, sigmask } from '../../kernel/signal.ts';
 import type { SigAction, SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
+import { fpu_frame_size, initial_fpu, load_fpu, read_fpu, save_fpu } from './fpu.ts';
 
 /**
  * Signal frames (analogous to arch/x86/kernel/signal_64.c). From low to high addresses: return address, ucontext,
- * siginfo; above them the x87 and SSE state in FXSAVE form, 64-byte aligned.
+ * siginfo; above them the x87 and vector state (fpu.ts), 64-byte aligned.
  */
 const UC_FLAGS = 8;
 const UC_STACK = 24;
@@ -43,11 +44,11 @@ const UC_REGS = 48;
 const UC_SIGMASK = UC_REGS + 256;
 const INFO = UC_SIGMASK + 8;
 const FRAME_SIZE = INFO + SIGINFO_SIZE;
-const FXSAVE_SIZE = 512;
 const REDZONE = 128;
 
-/** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: there is no XSAVE state. */
+/** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 const UC_FLAGS_VALUE = 6;
+const UC_FP_XSTATE = 1;
 const USER_CS = 0x33;
 const USER_DS = 0x2b;
 
@@ -101,7 +102,7 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
   const alternate =
     (action.flags & SA_ONSTACK) !== 0 && sas_ss_flags(task, Number(cpu.gpr[RSP])) === 0;
   if (alternate) sp = task.sas_ss_sp + task.sas_ss_size;
-  const fp = Math.floor((sp - FXSAVE_SIZE) / 64) * 64;
+  const fp = Math.floor((sp - fpu_frame_size(cpu)) / 64) * 64;
   const frame = Math.floor((fp - FRAME_SIZE) / 16) * 16 - 8;
   if ((nested || alternate) && !(frame > task.sas_ss_sp)) throw errno(EFAULT, 'the alternate signal stack of {} bytes is too small', task.sas_ss_size); // prettier-ignore
 
@@ -112,7 +113,7 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
     view.setUint32(at + 4, Math.floor(value / 2 ** 32) >>> 0, true);
   };
   put(0, action.restorer);
-  put(UC_FLAGS, UC_FLAGS_VALUE);
+  put(UC_FLAGS, UC_FLAGS_VALUE | (cpu.xfeatures === 0 ? 0 : UC_FP_XSTATE));
   put(UC_STACK, task.sas_ss_sp);
   view.setUint32(
     UC_STACK + 8,
@@ -134,13 +135,10 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
   view.setBigUint64(UC_SIGMASK, mask, true);
   bytes.set(siginfo_bytes(info), INFO);
 
-  const fpu = new Uint8Array(FXSAVE_SIZE);
-  cpu.fxsave(fpu);
-  fpu.fill(0, 464);
-  task.mem.write(fp, fpu);
+  task.mem.write(fp, save_fpu(cpu));
   task.mem.write(frame, bytes);
 
-  cpu.fxrstor(initialFpu());
+  load_fpu(cpu, initial_fpu(cpu));
   cpu.gpr[RDI] = BigInt(info.signo);
   cpu.gpr[RSI] = BigInt(frame + INFO);
   cpu.gpr[RDX] = BigInt(frame + UC_FLAGS);
@@ -160,28 +158,16 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
   );
 }
 
-/** The x87 and SSE state a handler starts with. */
-function initialFpu(): Uint8Array {
-  const bytes = new Uint8Array(FXSAVE_SIZE);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, 0x37f, true);
-  view.setUint32(24, 0x1f80, true);
-  view.setUint32(28, 0xffff, true);
-  return bytes;
-}
-
 /** rt_sigreturn(2): takes every register back from the frame. A frame that cannot be read is a SIGSEGV. */
 export function restore_frame(task: Task, cpu: Cpu): void {
   const frame = Number(cpu.gpr[RSP]) - 8;
   let bytes: Uint8Array;
-  const fpu = new Uint8Array(FXSAVE_SIZE);
+  let fpu: Uint8Array;
   let view: DataView;
-  let fp: number;
   try {
     bytes = task.mem.read(frame, INFO);
     view = new DataView(bytes.buffer);
-    fp = Number(view.getBigUint64(UC_REGS + 184, true));
-    if (fp !== 0) task.mem.readInto(fp, fpu);
+    fpu = read_fpu(cpu, task.mem, Number(view.getBigUint64(UC_REGS + 184, true)));
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     force_sigsegv(
@@ -200,8 +186,7 @@ export function restore_frame(task: Task, cpu: Cpu): void {
   }
   cpu.rip = Number(rip);
   cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
-  if (fp !== 0) cpu.fxrstor(fpu);
-  else cpu.fxrstor(initialFpu());
+  load_fpu(cpu, fpu);
   const flags = view.getUint32(UC_STACK + 8, true);
   // The alternate stack is taken back unless the handler runs on it (restore_altstack).
   if (!on_sig_stack(task, Number(cpu.gpr[RSP]))) {
