@@ -1,8 +1,12 @@
 import { serializable } from '../include/serial.ts';
 import type { Dentry } from './dcache.ts';
 import { Path } from './dcache.ts';
+import { leave_propagation } from './pnode.ts';
 import type { SuperBlock } from './super.ts';
 import type { Kernel } from '../include/kernel.ts';
+
+/** Mount numbers that are never given again begin here. */
+export const MNT_UNIQUE_ID_OFFSET: number = 2 ** 31;
 
 /** Analogous to `struct mount`: a file system, or a part of one, attached to a place in a namespace. */
 export class Mount {
@@ -63,6 +67,7 @@ export class MntNamespace {
 export function umount_tree(mnt: Mount): void {
   for (const child of [...mnt.children.values()]) umount_tree(child);
   if (mnt.parent !== null) detach_mnt(mnt);
+  leave_propagation(mnt);
   mnt.ns?.mounts.delete(mnt);
   mnt.ns = null;
   if (mnt.count === 0) cleanup_mnt(mnt);
@@ -111,5 +116,6 @@ export function mntput(mnt: Mount): void {
 }
 
 export function cleanup_mnt(mnt: Mount): void {
+  leave_propagation(mnt);
   if (--mnt.sb.active === 0) mnt.sb.kill();
 }

@@ -40,6 +40,7 @@ import { type Dentry, Path, is_subdir } from './dcache.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
+import { change_mnt_propagation, copy_propagation, make_tree_shared, propagate_mnt, propagated_copies, tree_mounts } from './pnode.ts'; // prettier-ignore
 import { MntNamespace, Mount, cleanup_mnt, detach_mnt, umount_tree } from './mount.ts';
 
 /** umount2(2) flags. */
@@ -51,7 +52,7 @@ export const UMOUNT_NOFOLLOW = 8;
 const SB_MASK = MS_RDONLY | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME | MS_SILENT;
 const MNT_MASK = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW; // prettier-ignore
 
-function may_mount(current: Current, what: string): void {
+export function may_mount(current: Current, what: string): void {
   if (!capable(current.cred, CAP_SYS_ADMIN)) {
     throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
   }
@@ -154,7 +155,7 @@ function graft(at: Path, mnt: Mount): void {
     cleanup_mnt(mnt);
     throw errno(EBUSY, '{} is mounted there already', mnt.sb);
   }
-  attach(mnt, at);
+  attach_recursive_mnt(mnt, at);
 }
 
 function do_reconfigure_mnt(at: Path, flags: number): void {
@@ -177,15 +178,38 @@ function requireMountRoot(at: Path): void {
   if (at.dentry !== at.mnt.root) throw errno(EINVAL, '{} is not a mount point', at);
 }
 
+/** Mounts a tree; a shared place makes it shared, and passes copies on (attach_recursive_mnt). */
+function attach_recursive_mnt(mnt: Mount, at: Path): void {
+  if (at.mnt.group !== 0) {
+    make_tree_shared(mnt);
+    propagate_mnt(
+      at.mnt,
+      at.dentry,
+      mnt,
+      (source) => copy_tree(source, source.root, true),
+      attachCopy,
+    );
+  }
+  attach(mnt, at);
+}
+
+/** A copy goes below what is mounted at its place already. */
+function attachCopy(copy: Mount, to: Mount, at: Dentry): void {
+  const top = to.children.get(at);
+  if (top !== undefined) detach_mnt(top);
+  attach(copy, new Path(to, at));
+  if (top !== undefined) attach(top, new Path(copy, copy.root));
+}
+
 /** A copy of a mount, and with `recurse` of all below it (copy_tree). */
-function copy_tree(current: Current, mnt: Mount, root: Dentry, recurse: boolean): Mount {
-  const copy = new Mount(current.kernel, root, mnt.devname, mnt.flags);
-  copy.group = mnt.group;
-  copy.master = mnt.master;
+function copy_tree(mnt: Mount, root: Dentry, recurse: boolean, all = false): Mount {
+  const copy = new Mount(mnt.sb.kernel, root, mnt.devname, mnt.flags);
+  copy_propagation(copy, mnt);
+  if (all) copy.unbindable = mnt.unbindable;
   if (recurse) {
     for (const child of mnt.children.values()) {
-      if (child.unbindable || !is_subdir(child.mountpoint!, root)) continue;
-      const sub = copy_tree(current, child, child.root, true);
+      if ((child.unbindable && !all) || !is_subdir(child.mountpoint!, root)) continue;
+      const sub = copy_tree(child, child.root, true, all);
       sub.parent = copy;
       sub.mountpoint = child.mountpoint;
       copy.children.set(child.mountpoint!, sub);
@@ -200,7 +224,7 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
   checkMountpoint(current, at);
-  graft(at, copy_tree(current, old.mnt, old.dentry, recurse));
+  graft(at, copy_tree(old.mnt, old.dentry, recurse));
 }
 
 function do_move_mount(current: Current, at: Path, source: string): void {
@@ -221,11 +245,13 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   for (let m: Mount | null = at.mnt; m !== null; m = m.parent) {
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', old, at);
   }
+  if (at.mnt.group !== 0 && [...tree_mounts(mnt)].some((each) => each.unbindable))
+    throw errno(EINVAL, 'an unbindable mount cannot be moved below the shared mount {}', at);
   detach_mnt(mnt);
-  attach(mnt, at);
+  attach_recursive_mnt(mnt, at);
 }
 
-/** Shared, private, slave, unbindable: kept for mountinfo; events are not passed on between peers. */
+/** Shared, private, slave, unbindable. */
 function do_change_type(at: Path, flags: number): void {
   requireMountRoot(at);
   const kind = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
@@ -236,12 +262,7 @@ function do_change_type(at: Path, flags: number): void {
 }
 
 function changeType(mnt: Mount, kind: number, recurse: boolean): void {
-  if (kind === MS_SHARED) mnt.group ||= mnt.sb.kernel.vfs.nextPeerGroup++;
-  else if (kind === MS_SLAVE) {
-    if (mnt.group !== 0) mnt.master = mnt.group;
-    mnt.group = 0;
-  } else mnt.group = mnt.master = 0;
-  mnt.unbindable = kind === MS_UNBINDABLE;
+  change_mnt_propagation(mnt, kind);
   if (recurse) for (const child of mnt.children.values()) changeType(child, kind, true);
 }
 
@@ -269,7 +290,12 @@ export function path_umount(current: Current, path: Path, flags: number): void {
     if (mnt.count > 0)
       throw errno(EBUSY, '{} has {} open files or current directories in it', path, mnt.count);
   }
+  const copies = [...tree_mounts(mnt)].toReversed().flatMap((each) => propagated_copies(each));
+  const lazy = (flags & MNT_DETACH) !== 0;
+  const busy = copies.find((copy) => !lazy && copy.children.size === 0 && copy.count > 0);
+  if (busy !== undefined) throw errno(EBUSY, 'a copy of {} has {} open files or current directories in it', path, busy.count); // prettier-ignore
   umount_tree(mnt);
+  for (const copy of copies) if (copy.ns !== null && copy.children.size === 0) umount_tree(copy);
 }
 
 /** A copy of the whole tree for a new namespace (copy_mnt_ns); the caller's root and directory move into it. */
@@ -277,7 +303,7 @@ export function copy_mnt_ns(current: Current): MntNamespace {
   const { vfs } = current.kernel;
   const old = current.fs.root.mnt.ns!;
   const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
-  ns.root = copy_tree(current, old.root, old.root.root, true);
+  ns.root = copy_tree(old.root, old.root.root, true, true);
   setNs(ns.root, ns);
   const { fs } = current;
   const root = counterpart(fs.root, old.root, ns.root);
@@ -324,4 +350,53 @@ export function do_pivot_root(current: Current, to: Path, putOld: Path): void {
   const top = new Path(mnt, mnt.root);
   if (current.fs.root.equals(root)) set_fs_root(current.fs, top);
   if (current.fs.pwd.equals(root)) set_fs_pwd(current.fs, top);
+}
+
+/** A tree of mounts in a namespace of its own that nobody sees: what open_tree and fsmount give (mnt_ns with anonymous). */
+export function detached_tree(root: Mount): Path {
+  const ns = new MntNamespace(0);
+  ns.root = root;
+  setNs(root, ns);
+  return new Path(root, root.root);
+}
+
+/** open_tree(OPEN_TREE_CLONE): a copy of what is mounted at a place. */
+export function open_detached_copy(path: Path, recurse: boolean): Path {
+  if (path.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', path);
+  return detached_tree(copy_tree(path.mnt, path.dentry, recurse));
+}
+
+/** The tree of a closed descriptor that was mounted nowhere goes (dissolve_on_fput). */
+export function dissolve(root: Mount): void {
+  if (root.ns !== null && root.ns.inum === 0 && root.ns.root === root) umount_tree(root);
+}
+
+/** move_mount(2). @param beneath below what is mounted at the place (MOVE_MOUNT_BENEATH) */
+export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void {
+  const { mnt } = from;
+  if (from.dentry !== mnt.root) throw errno(EINVAL, '{} is not a mount point', from);
+  const detached = mnt.ns !== null && mnt.ns.inum === 0;
+  if (!detached && mnt.parent === null)
+    throw errno(EINVAL, '{} is the root of its namespace', from);
+  if (detached && mnt.ns!.root !== mnt)
+    throw errno(EINVAL, '{} is not the root of its detached tree', from);
+  if (to.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', to);
+  if (mnt.parent !== null && mnt.parent.group !== 0) throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', from); // prettier-ignore
+  if (S_ISDIR(to.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) throw errno(EINVAL, 'a directory and a file that is none cannot be mounted on each other ({})', to); // prettier-ignore
+  if (to.mnt.group !== 0 && [...tree_mounts(mnt)].some((each) => each.unbindable)) throw errno(EINVAL, 'an unbindable mount cannot be moved below the shared mount {}', to); // prettier-ignore
+  for (let m: Mount | null = to.mnt; m !== null; m = m.parent)
+    if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', from, to);
+  const at = beneath ? below(to) : to;
+  const covered = beneath ? to.mnt : null;
+  if (mnt.parent !== null) detach_mnt(mnt);
+  if (covered !== null) detach_mnt(covered);
+  attach_recursive_mnt(mnt, at);
+  if (covered !== null) attach(covered, new Path(mnt, mnt.root));
+}
+
+/** The place that the top mount at `to` covers. */
+function below(to: Path): Path {
+  const { mnt } = to;
+  if (to.dentry !== mnt.root || mnt.parent === null) throw errno(EINVAL, 'nothing is mounted at {} to go beneath', to); // prettier-ignore
+  return new Path(mnt.parent, mnt.mountpoint!);
 }

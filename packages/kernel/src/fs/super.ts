@@ -23,6 +23,8 @@ export abstract class FileSystemType {
   readonly nodev: boolean = true;
   /** May be mounted inside a user namespace by its root. */
   readonly userns: boolean = false;
+  /** Names of its options, for fsconfig(2); null where they are only checked when it is mounted. */
+  readonly options: readonly string[] | null = null;
   /** Kernel-internal: mount(2) refuses it. */
   readonly nouser: boolean = false;
 

@@ -185,13 +185,7 @@ export function sys_open_by_handle_at(current: Current): number {
 }
 
 export const MOUNT: readonly SyscallRow[] = [
-  row(
-    NR.__NR_mount,
-    'mount',
-    [path, path, str, flags('mount'), ptr],
-    partial('propagation between peers is recorded, not acted on'),
-    sys_mount,
-  ),
+  row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], FULL, sys_mount),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
   row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
   row(

@@ -16,6 +16,7 @@ import {
   STATX__RESERVED,
 } from '@vitrine/uapi/stat.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
+import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { Path } from '../fs/dcache.ts';
@@ -105,6 +106,9 @@ function statxTime(at: number, t: Timespec): void {
   view.setUint32(at + 8, t.nsec, true);
 }
 
+/** Since 6.8: the mount's number is one that is never given again. */
+const STATX_MNT_ID_UNIQUE = 0x4000;
+
 export function sys_statx(
   current: Current,
   dfd: number,
@@ -127,7 +131,11 @@ export function sys_statx(
   if (inode.flags & S_APPEND) attributes |= STATX_ATTR_APPEND;
   if (path.dentry === path.mnt.root) attributes |= STATX_ATTR_MOUNT_ROOT;
   scratch.fill(0);
-  view.setUint32(0, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, true);
+  view.setUint32(
+    0,
+    STATX_BASIC_STATS | STATX_BTIME | (mask & STATX_MNT_ID_UNIQUE || STATX_MNT_ID),
+    true,
+  );
   view.setUint32(4, inode.sb.blocksize, true);
   u64(8, attributes);
   view.setUint32(16, inode.nlink, true);
@@ -146,7 +154,8 @@ export function sys_statx(
   view.setUint32(132, MINOR(inode.rdev), true);
   view.setUint32(136, MAJOR(inode.stat_dev), true);
   view.setUint32(140, MINOR(inode.stat_dev), true);
-  u64(144, path.mnt.id);
+  const unique = (mask & STATX_MNT_ID_UNIQUE) !== 0;
+  u64(144, unique ? MNT_UNIQUE_ID_OFFSET + path.mnt.id : path.mnt.id);
   current.mem.write(to, scratch);
   return 0;
 }

@@ -2,6 +2,7 @@ import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
+import { FSMOUNT } from '../../syscalls/fsmount.ts';
 import { KCMP } from '../../syscalls/kcmp.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
 import { MQUEUE } from '../../syscalls/mqueue.ts';
@@ -43,6 +44,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   SELECT,
   EPOLL,
   MOUNT,
+  FSMOUNT,
   XATTR,
   SOCKET,
   IPC,

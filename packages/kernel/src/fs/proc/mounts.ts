@@ -2,6 +2,7 @@ import * as M from '@vitrine/uapi/mount.ts';
 import type { Task } from '../../kernel/task.ts';
 import { d_path, Path } from '../dcache.ts';
 import type { Mount } from '../mount.ts';
+import { dominating_id } from '../pnode.ts';
 import { pid_create, proc_create } from './registry.ts';
 
 /** Blanks and backslashes of a path as octal escapes. */
@@ -30,7 +31,8 @@ const show = (flags: number, opts: readonly (readonly [number, string])[]): stri
 /** Mounts that the task can see, each with its path from the task's root. */
 function* visible(task: Task): Generator<[Mount, string]> {
   const root = task.fs.root;
-  for (const mnt of root.mnt.ns?.mounts ?? []) {
+  const mounts = [...(root.mnt.ns?.mounts ?? [])].sort((a, b) => a.id - b.id);
+  for (const mnt of mounts) {
     const place = new Path(mnt, mnt.root);
     const path = d_path(place, root, true);
     if (!path.startsWith('(unreachable)')) yield [mnt, path];
@@ -48,13 +50,18 @@ function mounts(task: Task): string {
 
 function mountinfo(task: Task): string {
   let text = '';
+  const seen = new Set([...visible(task)].map(([mnt]) => mnt));
   for (const [mnt, path] of visible(task)) {
     const { dev } = mnt.sb;
     const ro = mnt.flags & M.MS_RDONLY ? 'ro' : 'rw';
     const sbro = mnt.sb.flags & M.MS_RDONLY ? 'ro' : 'rw';
     let tags = '';
     if (mnt.group !== 0) tags += ` shared:${mnt.group}`;
-    if (mnt.master !== 0) tags += ` master:${mnt.master}`;
+    if (mnt.master !== 0) {
+      tags += ` master:${mnt.master}`;
+      const from = dominating_id(mnt, seen);
+      if (from !== 0 && from !== mnt.master) tags += ` propagate_from:${from}`;
+    }
     if (mnt.unbindable) tags += ' unbindable';
     text += `${mnt.id} ${mnt.parent?.id ?? 1} ${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)} ${mangle(String(mnt.root))} ${mangle(path)} ${ro}${show(mnt.flags, MNT_OPTS)}${tags} - ${mnt.sb.type.name} ${mangle(mnt.devname)} ${sbro}${show(mnt.sb.flags, SB_OPTS)}${mnt.sb.show_options()}\n`;
   }

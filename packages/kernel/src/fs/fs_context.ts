@@ -1,0 +1,146 @@
+import { EBUSY, EINVAL, ENODATA, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
+import {
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
+  MS_RDONLY,
+  MS_SYNCHRONOUS,
+} from '@vitrine/uapi/mount.ts';
+import type { Current } from '../include/current.ts';
+import { Errno, errno } from '../include/errno.ts';
+import type { IovIter } from '../include/iov.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { serializable } from '../include/serial.ts';
+import { anon_inode_path } from './anon_inodes.ts';
+import { bytesOf } from './bytes.ts';
+import { StreamFile } from './file.ts';
+import type { Mount } from './mount.ts';
+import type { FileSystemType, SuperBlock } from './super.ts';
+
+/** A file system that is being configured (analogous to `struct fs_context`; fsopen(2), fspick(2)). */
+
+/** Where a context is on its way (enum fs_context_phase). */
+export type FsContextPhase = 'create' | 'mount' | 'reconfigure' | 'done' | 'failed';
+
+/** Options that every file system has: flags of the super block, set or cleared (fs/fs_context.c). */
+const SB_FLAGS: Readonly<Record<string, readonly [set: number, clear: number]>> = {
+  dirsync: [MS_DIRSYNC, 0],
+  lazytime: [MS_LAZYTIME, 0],
+  mand: [MS_MANDLOCK, 0],
+  ro: [MS_RDONLY, 0],
+  sync: [MS_SYNCHRONOUS, 0],
+  async: [0, MS_SYNCHRONOUS],
+  nolazytime: [0, MS_LAZYTIME],
+  nomand: [0, MS_MANDLOCK],
+  rw: [0, MS_RDONLY],
+};
+
+/** An open context: fsconfig sets it up, reading it gives the messages that came up. */
+export class FsContextFile extends StreamFile {
+  readonly type: FileSystemType;
+  phase: FsContextPhase;
+  source: string | null = null;
+  sb_flags: number;
+  /** Options of the type's own, as mount(2) would have them. */
+  private readonly options: string[] = [];
+  /** What was made, or is reconfigured. */
+  sb: SuperBlock | null;
+  /** Messages with their level: `e` error, `w` warning, `i` information. */
+  private readonly log: string[] = [];
+
+  constructor(current: Current, type: FileSystemType, picked: Mount | null) {
+    super(current, anon_inode_path(current.kernel, '[fscontext]'), O_RDWR);
+    this.type = type;
+    this.sb = picked === null ? null : picked.sb;
+    this.sb_flags = picked === null ? 0 : picked.sb.flags;
+    this.phase = picked === null ? 'create' : 'reconfigure';
+    if (this.sb !== null) this.sb.active++;
+  }
+
+  static {
+    serializable('FsContextFile', this);
+  }
+
+  /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
+  set(key: string, value: string | null): void {
+    this.open();
+    const flag = SB_FLAGS[key];
+    if (flag !== undefined && value === null) {
+      this.sb_flags = (this.sb_flags | flag[0]) & ~flag[1];
+      return;
+    }
+    if (key === 'source') {
+      if (value === null) throw this.failed(errno(EINVAL, 'fsconfig: source needs a value'));
+      if (this.source !== null)
+        throw this.failed(errno(EINVAL, 'fsconfig: several sources are given'));
+      this.source = value;
+      return;
+    }
+    const known = this.type.options;
+    if (known !== null && !known.includes(key)) throw this.failed(errno(EINVAL, `${this.type.name}: Unknown parameter '{}'`, key)); // prettier-ignore
+    this.options.push(value === null ? key : `${key}=${value}`);
+  }
+
+  /** Throws unless options may be set now. */
+  private open(): void {
+    if (this.phase !== 'create' && this.phase !== 'reconfigure')
+      throw errno(EBUSY, 'fsconfig: the context is past its configuration ({})', this.phase);
+  }
+
+  /** FSCONFIG_CMD_CREATE. */
+  create(current: Current): void {
+    if (this.phase !== 'create')
+      throw errno(EBUSY, 'fsconfig: the file system is made already ({})', this.phase);
+    try {
+      this.sb = this.type.mount(
+        current,
+        this.sb_flags,
+        this.source ?? 'none',
+        this.options.join(','),
+      );
+      this.sb.active++;
+      this.phase = 'mount';
+    } catch (error) {
+      this.phase = 'failed';
+      if (error instanceof Errno) throw this.failed(error);
+      throw error;
+    }
+  }
+
+  /** FSCONFIG_CMD_RECONFIGURE. */
+  reconfigure(current: Current): void {
+    if (this.phase !== 'reconfigure')
+      throw errno(EBUSY, 'fsconfig: the context is not one of fspick ({})', this.phase);
+    try {
+      this.sb!.remount(current, this.sb_flags, this.options.join(','));
+      this.options.length = 0;
+    } catch (error) {
+      this.phase = 'failed';
+      if (error instanceof Errno) throw this.failed(error);
+      throw error;
+    }
+  }
+
+  private failed(error: Errno): Errno {
+    this.log.push(`e ${error.reason}`);
+    return error;
+  }
+
+  override read_iter(_current: Current, to: IovIter): number {
+    const line = this.log.shift();
+    if (line === undefined) throw errno(ENODATA, 'there are no messages about the file system');
+    const bytes = bytesOf(`${line}\n`);
+    return to.copyTo(bytes, 0, Math.min(to.count, bytes.length));
+  }
+
+  override release(_kernel: Kernel): void {
+    if (this.sb !== null && --this.sb.active === 0) this.sb.kill();
+    this.sb = null;
+  }
+}
+
+/** Kinds of values that the file systems here do not take. */
+export function unsupported_value(what: string): never {
+  throw errno(EOPNOTSUPP, 'fsconfig: no file system here takes {} as a value', what);
+}
