@@ -212,7 +212,7 @@ export function tmpfs_super(
 
 export class TmpfsType extends FileSystemType {
   readonly name = 'tmpfs';
-  override readonly options = ['size', 'nr_blocks', 'nr_inodes', 'mode', 'uid', 'gid', 'huge', 'mpol', 'inode32', 'inode64', 'noswap']; // prettier-ignore
+  override readonly options: readonly string[] = ['size', 'nr_blocks', 'nr_inodes', 'mode', 'uid', 'gid', 'huge', 'mpol', 'inode32', 'inode64', 'noswap']; // prettier-ignore
   override readonly userns = true;
   static {
     serializable('TmpfsType', this);
