@@ -127,6 +127,7 @@ const BUNDLES = [
   { entry: 'node/images.ts', file: 'images.cjs', ...COMMAND },
   { entry: 'cli/images.ts', file: 'cli-images.cjs', ...COMMAND },
   { entry: 'browser.ts', file: 'browser.mjs', ...BROWSER },
+  { entry: 'browser/worker_entry.ts', file: 'browser-worker.mjs', ...BROWSER },
 ];
 
 /**
@@ -158,8 +159,10 @@ async function buildBundles() {
   for (const { entry, file, define, lazy, splitting, ...options } of BUNDLES) {
     const source = join(root, 'packages/vitrine/src', entry);
     if (!existsSync(source)) continue;
+    // Parts that entries of one group share are files of their own.
+    const entryPoints = splitting ? { index: source, worker: join(root, 'packages/vitrine/src/node/worker_entry.ts') } : [source]; // prettier-ignore
     const place = splitting ? { outdir: out, splitting } : { outfile: join(out, file) };
-    await build({ entryPoints: [source], ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
+    await build({ entryPoints, ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
   }
   for (const file of [
     'packages/image/dist/busybox',

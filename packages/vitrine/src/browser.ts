@@ -1,5 +1,7 @@
 import { browserPlatform } from './browser/platform.ts';
+import { startWorker } from './browser/worker.ts';
 import { type BootOptions, LinuxMachine } from './machine.ts';
+import { WorkerMachine } from './remote/client.ts';
 
 export type { BootOptions, ProcessInfo, SpawnOptions } from './machine.ts';
 export { LinuxMachine } from './machine.ts';
@@ -10,7 +12,16 @@ export type { InputStream, OutputStream } from './streams.ts';
 export { VirtualHost } from './host/virtual.ts';
 export { readTar } from '@vitrine/image';
 
-/** Boots Linux machines; best in a Web Worker, so that the page stays responsive. */
-export const Machine: { boot(options?: BootOptions): Promise<LinuxMachine> } = {
-  boot: (options) => LinuxMachine.boot(browserPlatform, options),
-};
+export type { Limits } from './limits.ts';
+export { WorkerMachine } from './remote/client.ts';
+export type { WorkerInput, WorkerProcess } from './remote/process.ts';
+
+async function boot(options: BootOptions & { readonly worker: true }): Promise<WorkerMachine>;
+async function boot(options?: BootOptions): Promise<LinuxMachine>;
+async function boot(options: BootOptions = {}): Promise<LinuxMachine | WorkerMachine> {
+  if (!options.worker) return LinuxMachine.boot(browserPlatform, options);
+  return WorkerMachine.boot(startWorker(), options);
+}
+
+/** Boots Linux machines; with `worker: true` each in a Web Worker, so that the page stays responsive. */
+export const Machine: { boot: typeof boot } = { boot };

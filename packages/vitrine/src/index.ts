@@ -1,8 +1,13 @@
 import { type BootOptions, LinuxMachine } from './machine.ts';
 import { nodePlatform } from './node/platform.ts';
+import { startWorker } from './node/worker.ts';
+import { WorkerMachine } from './remote/client.ts';
 
 /** What a restored machine is given anew. */
-export type RestoreOptions = Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'cpu'>;
+export type RestoreOptions = Pick<
+  BootOptions,
+  'image' | 'host' | 'clock' | 'seed' | 'cpu' | 'jit' | 'limits' | 'worker'
+>;
 
 export type { BootOptions, CpuModel, ProcessInfo, SpawnOptions } from './machine.ts';
 export { LinuxMachine } from './machine.ts';
@@ -14,12 +19,33 @@ export type { ProfileOptions } from './profile/profiler.ts';
 export type { Recording } from './profile/recording.ts';
 export { VirtualHost } from './host/virtual.ts';
 
+export type { Limits } from './limits.ts';
+export { WorkerMachine } from './remote/client.ts';
+export type { WorkerInput, WorkerProcess } from './remote/process.ts';
+
+type InWorker = { readonly worker: true };
+
+async function boot(options: BootOptions & InWorker): Promise<WorkerMachine>;
+async function boot(options?: BootOptions): Promise<LinuxMachine>;
+async function boot(options: BootOptions = {}): Promise<LinuxMachine | WorkerMachine> {
+  if (!options.worker) return LinuxMachine.boot(nodePlatform, options);
+  return WorkerMachine.boot(startWorker(await nodePlatform.processor()), options);
+}
+
+async function restore(snapshot: Uint8Array, options: RestoreOptions & InWorker): Promise<WorkerMachine>; // prettier-ignore
+async function restore(snapshot: Uint8Array, options?: RestoreOptions): Promise<LinuxMachine>;
+async function restore(
+  snapshot: Uint8Array,
+  options: RestoreOptions = {},
+): Promise<LinuxMachine | WorkerMachine> {
+  // prettier-ignore
+  if (!options.worker) return LinuxMachine.restore(nodePlatform, snapshot, options);
+  return WorkerMachine.restore(startWorker(await nodePlatform.processor()), snapshot, options);
+}
+
 /** Boots Linux machines; any number of them, independent of each other. */
 export const Machine: {
-  boot(options?: BootOptions): Promise<LinuxMachine>;
+  boot: typeof boot;
   /** A machine that goes on where {@link LinuxMachine.snapshot} was taken. */
-  restore(snapshot: Uint8Array, options?: RestoreOptions): Promise<LinuxMachine>;
-} = {
-  boot: (options) => LinuxMachine.boot(nodePlatform, options),
-  restore: (snapshot, options) => LinuxMachine.restore(nodePlatform, snapshot, options),
-};
+  restore: typeof restore;
+} = { boot, restore };

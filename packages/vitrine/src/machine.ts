@@ -24,6 +24,7 @@ import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
 import { Profiler, type ProfileOptions } from './profile/profiler.ts';
 import type { Recording } from './profile/recording.ts';
+import { LimitGuard, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
 import {
@@ -33,6 +34,7 @@ import {
   OutputStream,
   pipeReader,
   type Pump,
+  type Source,
 } from './streams.ts';
 import { HostTerminal, NO_OUTPUT } from './terminal.ts';
 import { resolveUser } from './users.ts';
@@ -70,6 +72,13 @@ export interface BootOptions {
   cpu?: CpuModel;
   /** Compile hot code to WebAssembly (tier 1 of the processor). Off unless asked for. */
   jit?: CpuOptions['jit'];
+  /**
+   * Run it in a worker (a thread of Node, a Web Worker), behind the same API: what it does never keeps this thread.
+   * Without it, the machine gives the thread back every few milliseconds.
+   */
+  worker?: boolean;
+  /** Bounds of what the machine may use. */
+  limits?: Limits;
   /** Find out where time goes: {@link LinuxMachine.profile} has the result. */
   profile?: boolean | ProfileOptions;
 }
@@ -87,6 +96,8 @@ export interface SpawnOptions {
   cwd?: string;
   /** `USER[:GROUP]`, names or numbers. */
   user?: string;
+  /** Groups besides the user's own, names or numbers. */
+  groups?: readonly string[];
   /** Standard input: nothing (the default), some bytes, a stream of bytes, or 'pipe' for `process.stdin`. */
   stdin?: 'pipe' | string | Uint8Array | AsyncIterable<Uint8Array>;
   /** A terminal of its own, of this size. Its output comes in stdout. */
@@ -108,7 +119,7 @@ export interface ProcessInfo {
 }
 
 /** Longest time the machine keeps the thread. */
-const SLICE = 8e6;
+const SLICE = 4e6;
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 export const DEFAULT_MEMORY: number = 256 * 2 ** 20;
@@ -131,6 +142,14 @@ function beyondV2(
   return model === 'x86-64-v3' ? platform.processorV3() : undefined;
 }
 
+/** RAM for a machine: what is asked for, within the limit. */
+function ramOf(memory: number | string | undefined, limit: number | string | undefined): number {
+  const max = limit === undefined ? Infinity : parseMemory(limit);
+  const size = memory === undefined ? Math.min(DEFAULT_MEMORY, max) : parseMemory(memory);
+  if (size > max) throw new RangeError(`memory is ${memory}, limits.memory allows ${limit}`);
+  return size;
+}
+
 /** A Linux machine. */
 export class LinuxMachine {
   /** The kernel itself: everything about it can be looked at. */
@@ -146,8 +165,16 @@ export class LinuxMachine {
   #release: (() => void) | null = null;
   #onHalt: (() => void)[] = [];
   #profiler: Profiler | null = null;
+  readonly #guard: LimitGuard;
 
-  private constructor(kernel: Kernel, image: Image, platform: Platform) {
+  private constructor(
+    kernel: Kernel,
+    image: Image,
+    platform: Platform,
+    limits: Limits,
+    virtual: boolean,
+  ) {
+    this.#guard = new LimitGuard(kernel, limits, virtual);
     this.kernel = kernel;
     this.image = image;
     this.#platform = platform;
@@ -164,7 +191,8 @@ export class LinuxMachine {
     const volumes = Object.entries(options.volumes ?? {});
     if (volumes.length > 0) grant(host, platform, volumes);
     offerLayers(host, image);
-    const ramSize = parseMemory(options.memory ?? DEFAULT_MEMORY);
+    const limits = options.limits ?? {};
+    const ramSize = ramOf(options.memory, limits.memory);
     const cpus = options.cpus ?? 1;
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
       throw new RangeError(`a machine has 1 to ${NR_CPUS} processors, not ${cpus}`);
@@ -183,7 +211,7 @@ export class LinuxMachine {
     );
     for (const [at, volume] of volumes) mountVolume(kernel, at, volume);
     if (options.init !== false) make_init(kernel);
-    const machine = new LinuxMachine(kernel, image, platform);
+    const machine = new LinuxMachine(kernel, image, platform, limits, virtual);
     const { profile } = options;
     if (profile) machine.#profiler = new Profiler(kernel, profile === true ? {} : profile);
     return machine;
@@ -199,7 +227,7 @@ export class LinuxMachine {
     options.signal?.throwIfAborted();
     const { kernel } = this;
     const wake = (): void => this.#kick();
-    const user = await this.#user(options.user ?? this.image.config.user);
+    const user = await this.#user(options.user ?? this.image.config.user, options.groups ?? []);
     const io = options.tty ? this.#terminal(options.tty, wake) : this.#pipes(options, wake);
     const { stdin, stdout, stderr, terminal, files } = io;
     const env = { ...this.image.config.env, ...(options.tty ? { TERM: 'xterm' } : {}), HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...options.env }; // prettier-ignore
@@ -247,8 +275,9 @@ export class LinuxMachine {
       given === undefined
         ? [null, do_filp_open(this.kernel.swapper, AT_FDCWD, '/dev/null', O_RDONLY, 0)]
         : inputPipe(this.kernel, wake);
-    const [stdout, output] = outputPipe(this.kernel, wake);
-    const [stderr, errors] = outputPipe(this.kernel, wake);
+    const counted = (source: Source): Source => this.#guard.counted(source);
+    const [stdout, output] = outputPipe(this.kernel, wake, counted);
+    const [stderr, errors] = outputPipe(this.kernel, wake, counted);
     return { stdin, stdout, stderr, terminal: null, files: [input, output, errors] };
   }
 
@@ -258,12 +287,12 @@ export class LinuxMachine {
     const terminal = new HostTerminal(kernel, wake);
     if (size !== true) terminal.resize(size.columns, size.rows);
     const file = do_filp_open(kernel.swapper, AT_FDCWD, `/dev/${terminal.tty.name}`, O_RDWR | O_NOCTTY, 0); // prettier-ignore
-    const stdout = new OutputStream(terminal, wake);
+    const stdout = new OutputStream(this.#guard.counted(terminal), wake);
     const stderr = new OutputStream(NO_OUTPUT, wake);
     return { stdin: null, stdout, stderr, terminal, files: [file, file.get(), file.get()] };
   }
 
-  async #user(spec: string): Promise<ReturnType<typeof resolveUser>> {
+  async #user(spec: string, more: readonly string[]): Promise<ReturnType<typeof resolveUser>> {
     const read = async (path: string): Promise<string> => {
       try {
         return await this.fs.readFile(path, 'utf8');
@@ -275,6 +304,7 @@ export class LinuxMachine {
       spec === '' ? '0' : spec,
       await read('/etc/passwd'),
       await read('/etc/group'),
+      more,
     );
   }
 
@@ -347,7 +377,7 @@ export class LinuxMachine {
   static async restore(
     platform: Platform,
     bytes: Uint8Array,
-    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'cpu'> = {},
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'limits' | 'cpu'> = {},
   ): Promise<LinuxMachine> {
     const ramSize = snapshotRamSize(bytes);
     const [module, image] = await Promise.all([
@@ -360,7 +390,7 @@ export class LinuxMachine {
     const v3 = await beyondV2(platform, options.cpu);
     const cpu = createCpu({ ramSize, module, v3, jit: options.jit });
     const kernel = restore(bytes, { host, cpu });
-    const machine = new LinuxMachine(kernel, image, platform);
+    const machine = new LinuxMachine(kernel, image, platform, options.limits ?? {}, virtual);
     machine.#kick();
     return machine;
   }
@@ -373,7 +403,7 @@ export class LinuxMachine {
     const wake = (): void => this.#kick();
     const reader = (fd: number): OutputStream => {
       const file = task.files.fd[fd];
-      const stream = new OutputStream(file instanceof PipeFile ? pipeReader(kernel, file) : NO_OUTPUT, wake); // prettier-ignore
+      const stream = new OutputStream(file instanceof PipeFile ? this.#guard.counted(pipeReader(kernel, file)) : NO_OUTPUT, wake); // prettier-ignore
       this.#pumps.add(stream);
       return stream;
     };
@@ -411,6 +441,7 @@ export class LinuxMachine {
     if (this.#closed) return;
     const { kernel } = this;
     let state: ReturnType<Kernel['run']>;
+    const start = performance.now();
     try {
       this.#profiler?.enter();
       state = kernel.run(SLICE);
@@ -424,13 +455,26 @@ export class LinuxMachine {
       return this.#halt();
     }
     const moved = this.#pump();
+    this.#guard.ran(start);
+    if (this.#guard.exceeded !== null) return this.#stop(this.#guard.exceeded);
     if (state === 'halted') return this.#halt();
     if (state === 'runnable' || moved) return this.#kick();
     if (this.#scheduled) return;
-    const next = kernel.nextEvent();
-    if (next === Infinity) return;
-    this.#cancelTimer = this.#platform.later(next - kernel.host.monotonic(), this.#turn);
+    const next = kernel.nextEvent() - kernel.host.monotonic();
+    // While processes wait, the wall clock goes on.
+    const wall = this.#processes.size > 0 ? this.#guard.wallLeft * 1e6 : Infinity;
+    const wait = Math.min(next, wall);
+    if (wait !== Infinity) this.#cancelTimer = this.#platform.later(Math.max(0, wait), this.#turn);
   };
+
+  /** The machine goes no further: its processes are killed, what they wrote can be read to the end. */
+  #stop(reason: string): void {
+    this.kernel.halted ??= { status: 9, reason };
+    this.kernel.printk(1, reason);
+    this.#halt();
+    for (const pump of this.#pumps) pump.end();
+    this.#pumps.clear();
+  }
 
   #pump(): boolean {
     let moved = false;

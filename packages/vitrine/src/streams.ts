@@ -281,9 +281,13 @@ export class InputStream implements Pump {
 }
 
 /** A pipe that a process writes and the host reads: the stream, and the file for the process. */
-export function outputPipe(kernel: Kernel, wake: () => void): [OutputStream, File] {
+export function outputPipe(
+  kernel: Kernel,
+  wake: () => void,
+  counted: (source: Source) => Source,
+): [OutputStream, File] {
   const [read, write] = create_pipe_files(kernel.swapper, 0);
-  return [new OutputStream(new PipeSource(kernel, read), wake), write];
+  return [new OutputStream(counted(new PipeSource(kernel, read)), wake), write];
 }
 
 export function inputPipe(kernel: Kernel, wake: () => void): [InputStream, File] {

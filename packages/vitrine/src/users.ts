@@ -18,8 +18,14 @@ const isNumber = (s: string): boolean => /^\d+$/.test(s);
  * @param spec `USER[:GROUP]`, each a name or a number
  * @param passwd text of /etc/passwd
  * @param group text of /etc/group
+ * @param more groups besides
  */
-export function resolveUser(spec: string, passwd: string, group: string): ResolvedUser {
+export function resolveUser(
+  spec: string,
+  passwd: string,
+  group: string,
+  more: readonly string[] = [],
+): ResolvedUser {
   const [user = '', groupName] = spec.split(':');
   const known = lines(passwd);
   const entry =
@@ -29,15 +35,21 @@ export function resolveUser(spec: string, passwd: string, group: string): Resolv
     throw new Error(`no user ${user} in the image's /etc/passwd`);
   const uid = Number(entry?.[2] ?? user);
   const groups = lines(group);
+  const numberOf = (name: string): number => {
+    const found = groups.find(([known]) => known === name)?.[2];
+    if (found === undefined && !isNumber(name))
+      throw new Error(`no group ${name} in the image's /etc/group`);
+    return Number(found ?? name);
+  };
+  const added = more.map(numberOf);
   if (groupName !== undefined && groupName !== '') {
-    const found = groups.find(([name]) => name === groupName)?.[2];
-    if (found === undefined && !isNumber(groupName))
-      throw new Error(`no group ${groupName} in the image's /etc/group`);
-    const gid = Number(found ?? groupName);
-    return { uid, gid, groups: [gid], home: entry?.[5] ?? '/' };
+    const gid = numberOf(groupName);
+    return { uid, gid, groups: sorted([gid, ...added]), home: entry?.[5] ?? '/' };
   }
   const gid = Number(entry?.[3] ?? 0);
   const extra = groups.filter(([, , , members]) => (members ?? '').split(',').includes(entry?.[0] ?? '')).map(([, , id]) => Number(id)); // prettier-ignore
-  const all = [...new Set([gid, ...extra])].toSorted((a, b) => a - b);
-  return { uid, gid, groups: all, home: entry?.[5] ?? '/' };
+  return { uid, gid, groups: sorted([gid, ...extra, ...added]), home: entry?.[5] ?? '/' };
 }
+
+const sorted = (groups: readonly number[]): number[] =>
+  [...new Set(groups)].toSorted((a, b) => a - b);

@@ -98,6 +98,14 @@ export class File {
     return (this.mode & FMODE_WRITE) !== 0;
   }
 
+  /**
+   * Bytes that one call moves at a time, where it moves any number of them without waiting: a longer call is continued
+   * after others had their turn. 0: it waits by itself (pipes, sockets, terminals).
+   */
+  get transferChunk(): number {
+    return 0;
+  }
+
   /** Has a position: lseek, pread and pwrite work. */
   get seekable(): boolean {
     return true;

@@ -41,6 +41,8 @@ export interface Current {
   readonly ioac: TaskIo;
 
   signal_pending(): boolean;
+  /** SIGKILL is pending: nothing that is done for the task counts any more. */
+  fatal_signal_pending(): boolean;
   /** Sends a signal to the task itself, as the kernel does: SIGPIPE, SIGXFSZ. */
   force_or_send_sig(sig: number, reason: string): void;
 

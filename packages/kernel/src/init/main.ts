@@ -72,6 +72,8 @@ export class Vmlinux implements Kernel {
   nr_threads = 0;
   max_threads: number;
   total_forks = 0;
+  process_limit: number = Infinity;
+  slice_end = 0;
   init: Task | null = null;
   halted: { status: number; reason: string } | null = null;
 
@@ -132,7 +134,7 @@ export class Vmlinux implements Kernel {
    */
   run(budget: number): 'runnable' | 'idle' | 'halted' {
     const { host, sched, timers, clock } = this;
-    const end = host.monotonic() + budget;
+    const end = (this.slice_end = host.monotonic() + budget);
     sched.calc_load(clock.now(), 0); // what passed since the last turn was idle time
     for (;;) {
       let now = clock.now();
@@ -186,6 +188,8 @@ declare module '../include/kernel.ts' {
     readonly uts: Uts;
     readonly cmdline: string;
     readonly missing_calls: Set<string>;
+    /** When the host wants its thread back (host.monotonic). */
+    slice_end: number;
     readonly oom: OutOfMemory;
     /** The frames' allocator with its free lists, for /proc. */
     readonly buddy: BuddyAllocator;

@@ -24,6 +24,8 @@ declare module '../include/kernel.ts' {
   interface Kernel {
     nr_threads: number;
     max_threads: number;
+    /** Processes and threads that the owner of the machine allows; the kernel's own do not count. */
+    process_limit: number;
     /** Processes made since boot, for /proc/stat. */
     total_forks: number;
   }
@@ -82,6 +84,7 @@ function checkLimits(current: Task): void {
   const user = get_user(kernel, cred.uid);
   const limit = current.rlimit(RLIMIT_NPROC);
   if (user.processes >= limit && cred.uid !== 0 && !capable(cred, CAP_SYS_RESOURCE) && !capable(cred, CAP_SYS_ADMIN)) throw errno(E.EAGAIN, 'user {} has {} processes and threads, RLIMIT_NPROC allows {}', cred.uid, user.processes, limit); // prettier-ignore
+  if (kernel.nr_threads - (kernel.init?.kthread ? 1 : 0) >= kernel.process_limit) throw errno(E.EAGAIN, "the machine's limit is {} processes and threads", kernel.process_limit); // prettier-ignore
   if (kernel.nr_threads >= kernel.max_threads) throw errno(E.EAGAIN, 'the machine has {} threads, kernel.threads-max allows {}', kernel.nr_threads, kernel.max_threads); // prettier-ignore
 }
 

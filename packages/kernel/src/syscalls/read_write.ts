@@ -2,7 +2,8 @@ import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { RWF_APPEND, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../include/errno.ts';
+import type { IovIter } from '../include/iov.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
@@ -10,12 +11,61 @@ import { import_iovec, userBuffer } from './iov.ts';
 import { choice, fd, flags, inArray, inBuf, int, off, outArray, outBuf, size } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
+/** How much of a long transfer is done. */
+interface Moved {
+  readonly moved: number;
+}
+
+/**
+ * Moves a long buffer piece by piece: between two pieces others run, and the host has its turn. The call is made again
+ * from the top until all is moved, the file ends, or only SIGKILL is left to do.
+ * @param move moves what is left in the iterator, `done` bytes after the first
+ */
+function transfer(
+  current: Current,
+  file: File,
+  iter: IovIter,
+  move: (done: number) => number,
+): number {
+  const chunk = file.transferChunk;
+  if (chunk === 0 || (iter.count <= chunk && current.callState === null)) return move(0);
+  const done = (current.callState as Moved | null)?.moved ?? 0;
+  if (done > 0) iter.skip(done);
+  const all = iter.count;
+  iter.truncate(chunk);
+  const want = iter.count;
+  let n: number;
+  try {
+    n = move(done);
+  } catch (error) {
+    if (done > 0 && error instanceof Errno) return done;
+    throw error;
+  }
+  if (n < want || want === all || current.fatal_signal_pending()) return done + n;
+  current.callState = { moved: done + n } satisfies Moved;
+  return BLOCKED;
+}
+
+function readIter(current: Current, file: File, to: IovIter, pos: number | null): number {
+  return transfer(current, file, to, (done) => vfs_read(current, file, to, pos === null ? null : pos + done)); // prettier-ignore
+}
+
+function writeIter(
+  current: Current,
+  file: File,
+  from: IovIter,
+  pos: number | null,
+  append = false,
+): number {
+  return transfer(current, file, from, (done) => vfs_write(current, file, from, pos === null ? null : pos + done, append)); // prettier-ignore
+}
+
 export function sys_read(current: Current, fd: number, buf: number, count: number): number {
-  return vfs_read(current, fget(current, fd), userBuffer(current, buf, count), null);
+  return readIter(current, fget(current, fd), userBuffer(current, buf, count), null);
 }
 
 export function sys_write(current: Current, fd: number, buf: number, count: number): number {
-  return vfs_write(current, fget(current, fd), userBuffer(current, buf, count), null);
+  return writeIter(current, fget(current, fd), userBuffer(current, buf, count), null);
 }
 
 function checkPos(pos: number): number {
@@ -31,7 +81,7 @@ export function sys_pread64(
   pos: number,
 ): number {
   checkPos(pos);
-  return vfs_read(current, fget(current, fd), userBuffer(current, buf, count), pos);
+  return readIter(current, fget(current, fd), userBuffer(current, buf, count), pos);
 }
 
 export function sys_pwrite64(
@@ -42,17 +92,17 @@ export function sys_pwrite64(
   pos: number,
 ): number {
   checkPos(pos);
-  return vfs_write(current, fget(current, fd), userBuffer(current, buf, count), pos);
+  return writeIter(current, fget(current, fd), userBuffer(current, buf, count), pos);
 }
 
 export function sys_readv(current: Current, fd: number, vec: number, count: number): number {
   const file = fget(current, fd);
-  return vfs_read(current, file, import_iovec(current, vec, count), null);
+  return readIter(current, file, import_iovec(current, vec, count), null);
 }
 
 export function sys_writev(current: Current, fd: number, vec: number, count: number): number {
   const file = fget(current, fd);
-  return vfs_write(current, file, import_iovec(current, vec, count), null);
+  return writeIter(current, file, import_iovec(current, vec, count), null);
 }
 
 /** On x86-64 the low half is the whole position. */
@@ -64,7 +114,7 @@ export function sys_preadv(
   low: number,
 ): number {
   const file = fget(current, fd);
-  return vfs_read(current, file, import_iovec(current, vec, count), checkPos(low));
+  return readIter(current, file, import_iovec(current, vec, count), checkPos(low));
 }
 
 export function sys_pwritev(
@@ -75,7 +125,7 @@ export function sys_pwritev(
   low: number,
 ): number {
   const file = fget(current, fd);
-  return vfs_write(current, file, import_iovec(current, vec, count), checkPos(low));
+  return writeIter(current, file, import_iovec(current, vec, count), checkPos(low));
 }
 
 function checkRwf(file: File, rwf: number): void {
@@ -96,7 +146,7 @@ export function sys_preadv2(
 ): number {
   const file = fget(current, fd);
   checkRwf(file, rwf);
-  return vfs_read(
+  return readIter(
     current,
     file,
     import_iovec(current, vec, count),
@@ -116,7 +166,7 @@ export function sys_pwritev2(
   const file = fget(current, fd);
   checkRwf(file, rwf);
   const pos = low === -1 ? null : checkPos(low);
-  return vfs_write(current, file, import_iovec(current, vec, count), pos, (rwf & RWF_APPEND) !== 0);
+  return writeIter(current, file, import_iovec(current, vec, count), pos, (rwf & RWF_APPEND) !== 0);
 }
 
 export function sys_lseek(current: Current, fd: number, offset: number, whence: number): number {

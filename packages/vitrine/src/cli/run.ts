@@ -15,6 +15,7 @@ import {
   type Volume,
   type CpuModel,
 } from '../machine.ts';
+import type { Limits } from '../limits.ts';
 import { nodePlatform } from '../node/platform.ts';
 import { type Process, shellStatus, signalNumber } from '../process.ts';
 import { attachStrace } from '../strace/strace.ts';
@@ -42,6 +43,13 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'pull', value: 'WHEN', help: 'fetch the image always, never, or when it is missing (the default)' },
   { name: 'platform', value: 'OS/ARCH', help: 'which of an image for several platforms to fetch' },
   { name: 'entrypoint', value: 'PROGRAM', help: "run this instead of the image's own program" },
+  { name: 'env-file', value: 'FILE', many: true, help: 'set the variables that a file names, one NAME=VALUE a line' },
+  { name: 'group-add', value: 'GROUP', many: true, help: 'add a group, by name or number' },
+  { name: 'pids-limit', value: 'N', help: 'most processes and threads' },
+  { name: 'cpu-seconds', value: 'N', help: 'stop the machine when it has used so much processor time' },
+  { name: 'timeout', value: 'SECONDS', help: 'stop the machine after this time' },
+  { name: 'output-limit', value: 'BYTES', help: 'stop the machine when its program wrote more' },
+  { name: 'name', value: 'NAME', help: 'accepted for habit: machines have no names' },
   { name: 'init', help: 'have an init that adopts orphans as PID 1, in place of the program' },
   { name: 'rm', help: 'accepted for habit: a machine never outlives its command' },
   { name: 'strace', value: 'FILE', optional: true, help: 'print every system call, to standard error or a file' },
@@ -122,6 +130,28 @@ function variables(given: readonly string[]): Record<string, string> {
   return env;
 }
 
+/** `NAME=VALUE` or `NAME` a line, as docker's --env-file. */
+function fileVariables(files: readonly string[]): string[] {
+  return files.flatMap((file) => {
+    if (!existsSync(file)) throw new UsageError(`--env-file ${file}: there is no such file`);
+    const lines = readFileSync(file, 'utf8').split(/\r?\n/);
+    return lines.filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  });
+}
+
+function number(parsed: Parsed, name: string): number | undefined {
+  const text = last(parsed, name);
+  if (text === undefined) return undefined;
+  if (!(Number(text) > 0)) throw new UsageError(`--${name} ${text}: write a number above 0`);
+  return Number(text);
+}
+
+function limitsOf(parsed: Parsed): Limits {
+  const pids = last(parsed, 'pids-limit') === '-1' ? undefined : number(parsed, 'pids-limit');
+  const all = { processes: pids, cpuSeconds: number(parsed, 'cpu-seconds'), wallSeconds: number(parsed, 'timeout'), outputBytes: number(parsed, 'output-limit') }; // prettier-ignore
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
 /** `HOST:GUEST[:ro]`. A Windows drive's colon belongs to HOST. */
 function parseVolume(spec: string): [at: string, volume: Volume] {
   const match = /^((?:[A-Za-z]:[\\/])?[^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(spec);
@@ -175,6 +205,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (model !== undefined) boot.cpu = model as CpuModel;
   const memory = last(parsed, 'memory');
   if (memory !== undefined) boot.memory = memory;
+  boot.limits = limitsOf(parsed);
   const volumes = parsed.options.get('volume');
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const profile = last(parsed, 'profile');
@@ -190,11 +221,18 @@ export async function run(args: readonly string[]): Promise<number> {
     ...entrypoint,
     ...(operands.length > 0 || has('entrypoint') ? operands : config.cmd),
   ];
-  const options: SpawnOptions = { env: variables(parsed.options.get('env') ?? []) };
+  const options: SpawnOptions = {
+    env: variables([
+      ...fileVariables(parsed.options.get('env-file') ?? []),
+      ...(parsed.options.get('env') ?? []),
+    ]),
+  };
   const workdir = last(parsed, 'workdir');
   if (workdir !== undefined) options.cwd = workdir;
   const user = last(parsed, 'user');
   if (user !== undefined) options.user = user;
+  const groups = parsed.options.get('group-add');
+  if (groups !== undefined) options.groups = groups;
   if (tty) options.tty = terminalSize();
   else if (has('interactive') || !process.stdin.isTTY) options.stdin = 'pipe';
   let child: Process;
@@ -253,7 +291,7 @@ async function attach(machine: LinuxMachine, child: Process, raw: boolean): Prom
   ]);
   restore();
   const { halted } = machine;
-  if (halted?.reason.startsWith('internal error'))
+  if (halted !== null && /^(?:internal error|the machine was stopped)/.test(halted.reason))
     await writeAll(2, Buffer.from(`vitrine: ${halted.reason}\n`));
   return shellStatus(exit);
 }

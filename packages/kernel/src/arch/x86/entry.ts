@@ -13,9 +13,12 @@ import { syscallTable } from './syscall_table.ts';
 import { exc_page_fault, handle_exception } from './traps.ts';
 
 /** Instructions between two looks at the clock and the run queue. */
-const FUEL = 200_000;
+const FUEL = 100_000;
 /** What one system call counts for against a turn's fuel. */
 const CALL_FUEL = 300;
+
+/** System calls between two looks at the clock: some take long. */
+const CALLS = 8;
 
 /** The argument registers in order, as offsets into gpr32. */
 const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
@@ -27,13 +30,15 @@ const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
 export function run_task(kernel: Kernel, task: Task): void {
   const { cpu, sched, host } = kernel;
   let fuel = FUEL;
-  while (fuel > 0) {
+  for (let turns = 1; fuel > 0; turns++) {
     if (task.resume === RESUME_SYSCALL) {
       do_syscall(kernel, task);
       sched.charge(task, 0, 1);
       fuel -= CALL_FUEL;
     }
-    if (task.state !== TASK_RUNNING) return;
+    // A call that is not through, and does not wait, gives way (a long read).
+    if (task.state !== TASK_RUNNING || task.resume === RESUME_SYSCALL) return;
+    if (turns % CALLS === 0 && host.monotonic() >= kernel.slice_end) return;
     if (task.sigpending || task.restart_code !== 0 || task.saved_sigmask !== null) {
       if (!do_signal(task)) return;
       if (task.resume === RESUME_SYSCALL) continue;
@@ -49,6 +54,7 @@ export function run_task(kernel: Kernel, task: Task): void {
       task.syscall = cpu.gpr32[RAX * 2]! | 0;
       task.callState = null;
       do_syscall(kernel, task);
+      if (task.resume === RESUME_SYSCALL) return;
     } else if (trap === TRAP_PAGE_FAULT) exc_page_fault(task, cpu);
     else if (trap === TRAP_EXCEPTION) handle_exception(task, cpu);
   }

@@ -59,6 +59,9 @@ export class ZeroFile extends NullFile {
   override read_iter(_current: Current, to: IovIter): number {
     return zeros(to);
   }
+  override get transferChunk(): number {
+    return 1 << 20;
+  }
   override mmap_mapping(): AddressSpace | null {
     return null;
   }

@@ -39,6 +39,10 @@ export class RandomFile extends File {
     return read_random(current, to);
   }
 
+  override get transferChunk(): number {
+    return 1 << 15;
+  }
+
   /** Bytes written are welcome and change nothing: the host is the source. */
   override write_iter(_current: Current, from: IovIter): number {
     return from.skip(from.count);

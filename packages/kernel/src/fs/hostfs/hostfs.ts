@@ -296,6 +296,10 @@ class HostFile extends File {
     serializable('HostFile', this);
   }
 
+  override get transferChunk(): number {
+    return CHUNK;
+  }
+
   private get directory(): HostDirectory {
     return (this.inode as HostInode).sb.directory;
   }

@@ -29,6 +29,10 @@ export class RegularFile extends File {
     return n;
   }
 
+  override get transferChunk(): number {
+    return 1 << 18;
+  }
+
   override mmap_mapping(_current: Current): AddressSpace | null {
     touch_atime(this.inode, this.path.mnt);
     return this.inode.mapping;

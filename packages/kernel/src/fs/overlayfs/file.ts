@@ -56,6 +56,10 @@ export class OvlFile extends File {
     return n;
   }
 
+  override get transferChunk(): number {
+    return 1 << 18;
+  }
+
   override llseek(current: Current, offset: number, whence: number): number {
     const real = this.real(current);
     real.pos = this.pos;
