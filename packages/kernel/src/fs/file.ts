@@ -133,7 +133,11 @@ export class File {
       if (this.epitems !== null) for (const item of [...this.epitems]) item.ep.remove(item);
       this.fasync?.detach();
       if (this.inode.locks !== null) locks_remove_file(this);
-      if (this.mode & FMODE_WRITER) this.inode.writecount--;
+      if (this.mode & FMODE_WRITER) {
+        this.inode.writecount--;
+        this.path.mnt.writers--;
+        this.path.mnt.sb.writers--;
+      }
       this.release(kernel);
     }
     kernel.vfs.files--;

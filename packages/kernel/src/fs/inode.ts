@@ -121,6 +121,11 @@ export class Inode implements PageOwner {
     return this.sb.dev;
   }
 
+  /** st_nlink. */
+  get stat_nlink(): number {
+    return this.nlink;
+  }
+
   /** st_ino. */
   get stat_ino(): number {
     return this.ino;

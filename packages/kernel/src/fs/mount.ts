@@ -25,6 +25,8 @@ export class Mount {
   ns: MntNamespace | null = null;
   /** Open files, current directories and roots in it. */
   count = 0;
+  /** Of them, regular files open for writing. */
+  writers = 0;
   /** Peer group: 0 when private. */
   group = 0;
   /** The peer group it receives from: 0 when no slave. */

@@ -39,6 +39,7 @@ import { errno } from '../include/errno.ts';
 import { type Dentry, Path, is_subdir } from './dcache.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
+import { reconfigure_super } from './super.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
 import { change_mnt_propagation, copy_propagation, make_tree_shared, propagate_mnt, propagated_copies, tree_mounts } from './pnode.ts'; // prettier-ignore
 import { MntNamespace, Mount, cleanup_mnt, detach_mnt, umount_tree } from './mount.ts';
@@ -160,6 +161,13 @@ function graft(at: Path, mnt: Mount): void {
 
 function do_reconfigure_mnt(at: Path, flags: number): void {
   requireMountRoot(at);
+  const { mnt } = at;
+  if (flags & MS_RDONLY && !(mnt.flags & MS_RDONLY) && mnt.writers > 0)
+    throw errno(EBUSY, 'mount {} has {} files open for writing: it cannot become read-only', at, mnt.writers); // prettier-ignore
+  setMountFlags(at, flags);
+}
+
+function setMountFlags(at: Path, flags: number): void {
   let next = mountFlags(flags);
   if (!(flags & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME | MS_NODIRATIME))) {
     const atime = MS_NOATIME | MS_RELATIME | MS_NODIRATIME;
@@ -170,8 +178,8 @@ function do_reconfigure_mnt(at: Path, flags: number): void {
 
 function do_remount(current: Current, at: Path, flags: number, data: string): void {
   requireMountRoot(at);
-  do_reconfigure_mnt(at, flags);
-  at.mnt.sb.remount(current, flags & SB_MASK & ~MS_SILENT, data);
+  reconfigure_super(current, at.mnt.sb, flags & SB_MASK & ~MS_SILENT, data);
+  setMountFlags(at, flags);
 }
 
 function requireMountRoot(at: Path): void {

@@ -245,6 +245,8 @@ export function vfs_open(current: Current, path: Path, flags: number): File {
   file.flags = status;
   if (writes && S_ISREG(inode.mode)) {
     inode.writecount++;
+    path.mnt.writers++;
+    path.mnt.sb.writers++;
     file.mode |= FMODE_WRITER;
   }
   fsnotify_open(file);

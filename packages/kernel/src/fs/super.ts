@@ -1,3 +1,6 @@
+import { EBUSY } from '@vitrine/uapi/errno.ts';
+import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
+import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
@@ -50,6 +53,8 @@ export class SuperBlock {
   root!: Dentry;
   /** Mounts of it; the last one that goes shuts it down. */
   active = 0;
+  /** Regular files open for writing: the file system cannot become read-only meanwhile. */
+  writers = 0;
   nextIno = 1;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
   readonly pseudo: boolean = false;
@@ -91,6 +96,23 @@ export class SuperBlock {
   toString(): string {
     return this.type.name;
   }
+}
+
+/** Changes a mounted file system's options, if nothing stands against it (reconfigure_super). */
+export function reconfigure_super(
+  current: Current,
+  sb: SuperBlock,
+  flags: number,
+  data: string,
+): void {
+  if (flags & MS_RDONLY && !(sb.flags & MS_RDONLY) && sb.writers > 0)
+    throw errno(
+      EBUSY,
+      '{} has {} files open for writing: it cannot become read-only',
+      sb,
+      sb.writers,
+    );
+  sb.remount(current, flags, data);
 }
 
 /** A super block whose files have no paths (pipefs, sockfs, anon_inodefs). */

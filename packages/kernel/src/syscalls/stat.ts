@@ -47,7 +47,7 @@ export function cp_new_stat(current: Current, inode: Inode, to: number): number 
   scratch.fill(0, 0, 144);
   u64(0, inode.stat_dev);
   u64(8, inode.stat_ino);
-  u64(16, inode.nlink);
+  u64(16, inode.stat_nlink);
   view.setUint32(24, inode.mode, true);
   view.setUint32(28, inode.uid, true);
   view.setUint32(32, inode.gid, true);
@@ -138,7 +138,7 @@ export function sys_statx(
   );
   view.setUint32(4, inode.sb.blocksize, true);
   u64(8, attributes);
-  view.setUint32(16, inode.nlink, true);
+  view.setUint32(16, inode.stat_nlink, true);
   view.setUint32(20, inode.uid, true);
   view.setUint32(24, inode.gid, true);
   view.setUint16(28, inode.mode, true);

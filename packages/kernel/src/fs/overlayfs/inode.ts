@@ -119,6 +119,11 @@ export class OvlInode extends Inode {
     return this.pseudoDev === 0 ? this.sb.dev : this.pseudoDev;
   }
 
+  /** Counting the subdirectories of all layers would take too long: 1 says that nobody did. */
+  override get stat_nlink(): number {
+    return S_ISDIR(this.mode) && this.merged ? 1 : this.nlink;
+  }
+
   /** The upper file exists now (ovl_inode_update). */
   set_upper(upper: Dentry, origin: OvlLower | null): void {
     this.upper = upper;
