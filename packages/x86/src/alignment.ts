@@ -1,6 +1,7 @@
 /** Alignment checking (SDM vol. 3, 6.15, #AC): what an instruction is about to access while RFLAGS.AC is set. */
-import { RBP, RCX, RDI, RSI, RSP } from './cpu.ts';
+import { RBP, RCX, RDI, RSI, RSP, type Ram } from './cpu.ts';
 import type { Insn } from './decode.ts';
+import { FSW_CELL } from './layout.ts';
 import { rowHandlers } from './tier0/handlers.ts';
 import { operandsOf } from './tier0/operands.ts';
 
@@ -10,6 +11,7 @@ type Access = readonly [address: bigint, alignment: number];
 /** What is needed of the machine. */
 interface Registers {
   readonly gpr: BigUint64Array;
+  readonly ram: Ram;
   effectiveAddress(insn: Insn): bigint;
 }
 
@@ -30,6 +32,7 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   const { row, opsize } = insn;
   const { gpr } = machine;
   const bytes = opsize / 8;
+  const pointer = (n: number): bigint => (insn.address32 ? gpr[n]! & 0xffff_ffffn : gpr[n]!);
   switch (row.sem) {
     case 'push':
     case 'pushf':
@@ -51,7 +54,7 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
       break;
     case 'maskmovdqu':
     case 'mmx_maskmov':
-      yield [gpr[RDI]!, 8];
+      yield [pointer(RDI), 8];
       break;
     case 'lea':
     case 'nop':
@@ -62,8 +65,8 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   if (row.rep && insn.rep !== 0 && counter === 0n) return;
   for (const spec of row.operands) {
     const size = spec.size === 'b' ? 1 : bytes;
-    if (spec.code === 'X') yield [gpr[RSI]!, size];
-    if (spec.code === 'Y') yield [gpr[RDI]!, size];
+    if (spec.code === 'X') yield [pointer(RSI), size];
+    if (spec.code === 'Y') yield [pointer(RDI), size];
   }
   const size = insn.isReg ? 0 : memorySize(insn);
   if (size > 1) yield [machine.effectiveAddress(insn), size];
@@ -85,8 +88,14 @@ function memorySize({ row, opsize }: Insn): number {
 
 const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
 
+/** x87 and MMX instructions report a pending exception before anything else. */
+const waits = ({ row }: Insn): boolean =>
+  (row.map === 0 && row.opcode >> 3 === 0x1b && !row.sem.startsWith('fn')) ||
+  row.operands.some((o) => 'PQN'.includes(o.code));
+
 /** Whether an instruction accesses something misaligned: reported before page faults, but behind bad addresses. */
 export function misaligned(machine: Registers, insn: Insn): boolean {
+  if (machine.ram.u16[FSW_CELL >> 1]! & 0x80 && waits(insn)) return false;
   for (const [address, alignment] of accesses(machine, insn)) {
     if (!canonical(address)) return false;
     if (alignment > 1 && address & BigInt(alignment - 1)) return true;

@@ -49,17 +49,17 @@ const list = (text: string): string[][] =>
     .map((item) => item.trim().split(/ +/));
 
 /** Packed floating point: prefix NP for floats, 66 for doubles. */
-const packedFloat = list('58 add; 59 mul; 5C sub; 5D min; 5E div; 5F max').flatMap(
-  ([byte, name]) => [
+const packedFloat = (): string[] =>
+  list('58 add; 59 mul; 5C sub; 5D min; 5E div; 5F max').flatMap(([byte, name]) => [
     `VNP.0F${byte} v${name}ps =Vx,Hx,Wx fault`,
     `V66.0F${byte} v${name}pd =Vx,Hx,Wx fault`,
     `VF3.0F${byte} v${name}ss =Vd,Hd,Wd fault`,
     `VF2.0F${byte} v${name}sd =Vq,Hq,Wq fault`,
-  ],
-);
+  ]);
 
 /** Integer operations of two sources with the prefix 66, in the maps 0F and 0F38. */
-const integer = list(`
+const integer = (): string[] =>
+  list(`
 60 punpcklbw; 61 punpcklwd; 62 punpckldq; 63 packsswb; 64 pcmpgtb; 65 pcmpgtw; 66 pcmpgtd; 67 packuswb
 68 punpckhbw; 69 punpckhwd; 6A punpckhdq; 6B packssdw; 6C punpcklqdq; 6D punpckhqdq; 74 pcmpeqb; 75 pcmpeqw; 76 pcmpeqd
 D4 paddq; D5 pmullw; D8 psubusb; D9 psubusw; DA pminub; DB pand; DC paddusb; DD paddusw; DE pmaxub; DF pandn
@@ -71,18 +71,20 @@ EF pxor; F4 pmuludq; F5 pmaddwd; F6 psadbw; F8 psubb; F9 psubw; FA psubd; FB psu
 `).map(([code, name]) => `V66.0F${code} v${name} =Vx,Hx,Wx`);
 
 /** Shifts by a count in a vector register. */
-const shifts = list(
-  'D1 psrlw; D2 psrld; D3 psrlq; E1 psraw; E2 psrad; F1 psllw; F2 pslld; F3 psllq',
-).map(([byte, name]) => `V66.0F${byte} v${name} =Vx,Hx,Wu`);
-const immediateShifts = list(
-  '71/2 psrlw; 71/4 psraw; 71/6 psllw; 72/2 psrld; 72/4 psrad; 72/6 pslld; 73/2 psrlq; 73/6 psllq',
-).map(([code, name]) => `V66.0F${code}r v${name} =Hx,Ux,Ib sem=v${name}_imm`);
+const shifts = (): string[] =>
+  list('D1 psrlw; D2 psrld; D3 psrlq; E1 psraw; E2 psrad; F1 psllw; F2 pslld; F3 psllq').map(
+    ([byte, name]) => `V66.0F${byte} v${name} =Vx,Hx,Wu`,
+  );
+const immediateShifts = (): string[] =>
+  list(
+    '71/2 psrlw; 71/4 psraw; 71/6 psllw; 72/2 psrld; 72/4 psrad; 72/6 pslld; 73/2 psrlq; 73/6 psllq',
+  ).map(([code, name]) => `V66.0F${code}r v${name} =Hx,Ux,Ib sem=v${name}_imm`);
 
 /** Of one source. */
-const unary = list('381C pabsb; 381D pabsw; 381E pabsd').map(
-  ([code, name]) => `V66.0F${code} v${name} =Vx,Wx`,
-);
-const widening = list(`
+const unary = (): string[] =>
+  list('381C pabsb; 381D pabsw; 381E pabsd').map(([code, name]) => `V66.0F${code} v${name} =Vx,Wx`);
+const widening = (): string[] =>
+  list(`
 20 pmovsxbw h; 21 pmovsxbd f; 22 pmovsxbq e; 23 pmovsxwd h; 24 pmovsxwq f; 25 pmovsxdq h
 30 pmovzxbw h; 31 pmovzxbd f; 32 pmovzxbq e; 33 pmovzxwd h; 34 pmovzxwq f; 35 pmovzxdq h
 `).map(([byte, name, size]) => `V66.0F38${byte} v${name} =Vx,W${size}`);
@@ -288,33 +290,32 @@ V66.0F3A1D vcvtps2ph =Wh,Vx,Ib W0 fault end
 `;
 
 /** FMA: the digits say which operands are multiplied (1 is VEX.reg, 2 VEX.vvvv, 3 ModRM.rm). */
-const fma = list('9 132; A 213; B 231').flatMap(([high, order]) =>
-  list('6 maddsub; 7 msubadd; 8 madd; A msub; C nmadd; E nmsub').flatMap(([low, name]) => {
-    const packed = `V66.0F38${high}${low} vf${name}${order}`;
-    const lines = [
-      `${packed}ps +Vx,Hx,Wx W0 fault end sem=vfma`,
-      `${packed}pd +Vx,Hx,Wx W1 fault end sem=vfma`,
-    ];
-    if (low === '6' || low === '7') return lines;
-    const scalar = `V66.0F38${high}${(parseInt(low!, 16) + 1).toString(16).toUpperCase()} vf${name}${order}`;
-    return [
-      ...lines,
-      `${scalar}ss +Vd,Hd,Wd W0 fault end sem=vfma`,
-      `${scalar}sd +Vq,Hq,Wq W1 fault end sem=vfma`,
-    ];
-  }),
-);
+const fma = (): string[] =>
+  list('9 132; A 213; B 231').flatMap(([high, order]) =>
+    list('6 maddsub; 7 msubadd; 8 madd; A msub; C nmadd; E nmsub').flatMap(([low, name]) => {
+      const packed = `V66.0F38${high}${low} vf${name}${order}`;
+      const lines = [
+        `${packed}ps +Vx,Hx,Wx W0 fault end sem=vfma`,
+        `${packed}pd +Vx,Hx,Wx W1 fault end sem=vfma`,
+      ];
+      if (low === '6' || low === '7') return lines;
+      const scalar = `V66.0F38${high}${(parseInt(low!, 16) + 1).toString(16).toUpperCase()} vf${name}${order}`;
+      return [
+        ...lines,
+        `${scalar}ss +Vd,Hd,Wd W0 fault end sem=vfma`,
+        `${scalar}sd +Vq,Hq,Wq W1 fault end sem=vfma`,
+      ];
+    }),
+  );
 
-/** Rows beyond x86-64-v2. */
-export const v3Text: string = [
-  plain,
-  bmi,
-  packedFloat.join('\n'),
-  integer.join('\n'),
-  shifts.join('\n'),
-  immediateShifts.join('\n'),
-  unary.join('\n'),
-  widening.join('\n'),
-  avx,
-  fma.join('\n'),
-].join('\n');
+/** Rows beyond x86-64-v2; put together when a processor has them. */
+export const v3Text = (): string =>
+  [
+    plain,
+    bmi,
+    ...[packedFloat, integer, shifts, immediateShifts, unary, widening].map((rows) =>
+      rows().join('\n'),
+    ),
+    avx,
+    fma().join('\n'),
+  ].join('\n');

@@ -627,5 +627,5 @@ let later: readonly Row[] | undefined;
 
 /** The rows beyond x86-64-v2, whose ids follow: parsed when a processor has them. */
 export function v3Rows(): readonly Row[] {
-  return (later ??= parseTable(v3Text, rows.length));
+  return (later ??= parseTable(v3Text(), rows.length));
 }
