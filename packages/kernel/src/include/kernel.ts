@@ -2,6 +2,7 @@ import type { Host } from './host.ts';
 import type { PageFrames, Ram } from './ram.ts';
 import type { Clock, Timers } from './time.ts';
 import type { Trace } from './trace.ts';
+import type { WorkQueue } from './work.ts';
 
 /**
  * One machine's kernel: the root of the object graph. There are no global variables, because several machines live in
@@ -21,6 +22,9 @@ export interface Kernel {
   readonly frames: PageFrames;
   readonly clock: Clock;
   readonly timers: Timers;
+
+  /** Runs between two tasks' turns. */
+  readonly work: WorkQueue;
 
   /** The kernel log; level as in KERN_… (0 emerg to 7 debug). */
   printk(level: number, text: string): void;

@@ -25,6 +25,7 @@ import type { UserStruct } from '../kernel/user.ts';
 import { Uts } from '../kernel/uts.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';
+import { WorkQueue } from '../include/work.ts';
 import { type InitramfsEntry, populate_rootfs } from './initramfs.ts';
 import { mount_layers, mount_pseudo } from './mounts.ts';
 import { make_kthreadd } from './kthread.ts';
@@ -53,6 +54,7 @@ export class Vmlinux implements Kernel {
   readonly frames: BuddyAllocator;
   readonly clock: Timekeeper;
   readonly timers: TimerQueue = new TimerQueue();
+  readonly work: WorkQueue = new WorkQueue();
   readonly log: PrintkLog = new PrintkLog();
   readonly sched: Scheduler;
   readonly pids: PidTable = new PidTable();
@@ -123,7 +125,7 @@ export class Vmlinux implements Kernel {
 
   /** When the machine has something to do again by itself: monotonic host time in nanoseconds, or Infinity. */
   nextEvent(): number {
-    return this.sched.nr_running > 0
+    return this.sched.nr_running > 0 || !this.work.empty
       ? this.host.monotonic()
       : this.clock.hostTime(this.timers.next);
   }
@@ -133,16 +135,19 @@ export class Vmlinux implements Kernel {
    * @returns 'runnable' when there is more to do at once, 'idle' when every task sleeps, 'halted' when PID 1 is gone
    */
   run(budget: number): 'runnable' | 'idle' | 'halted' {
-    const { host, sched, timers, clock } = this;
+    const { host, sched, timers, clock, work } = this;
     const end = (this.slice_end = host.monotonic() + budget);
     sched.calc_load(clock.now(), 0); // what passed since the last turn was idle time
     for (;;) {
       let now = clock.now();
       if (timers.next <= now) sched.rqs[0]!.hrtimers += timers.run(now);
       sched.rq_clock = now;
+      if (!work.empty) work.run();
       if (this.halted !== null) return 'halted';
       const task = sched.pick_next_task();
       if (task === null) {
+        if (!work.empty && host.monotonic() < end) continue;
+        if (!work.empty) return 'runnable';
         const { next } = timers;
         if (next !== Infinity && host.idleUntil?.(clock.hostTime(next))) {
           sched.calc_load(clock.now(), 0);

@@ -97,6 +97,7 @@ export function mmput(mm: Mm): void {
 
 export function exit_mmap(mm: Mm): void {
   mm.exiting = true;
+  for (const owned of [...mm.owned]) owned.mm_exit();
   for (const vma of [...mm.vmas.list].reverse()) removeVma(mm, vma);
   mm.kernel.tlb.flushTlb(mm.tables.pgd);
   mm.tables.destroy();

@@ -24,6 +24,11 @@ declare module '../include/kernel.ts' {
   }
 }
 
+/** Something that lives as long as an address space. */
+export interface MmOwned {
+  mm_exit(): void;
+}
+
 /** Analogous to `struct mm_struct`: one address space. */
 export class Mm {
   readonly kernel: Kernel;
@@ -60,6 +65,8 @@ export class Mm {
   rss_anon = 0;
   rss_file = 0;
   rss_shmem = 0;
+  /** What ends with the address space (aio contexts). */
+  readonly owned: Set<MmOwned> = new Set();
   /** mlockall(MCL_FUTURE): flags given to every new range. */
   def_flags = 0;
   /** The out-of-memory killer took its pages; what is touched now reads as zeros and the task is dying. */

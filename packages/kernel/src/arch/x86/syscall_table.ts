@@ -1,3 +1,4 @@
+import { AIO } from '../../syscalls/aio.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
@@ -43,6 +44,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   PIPE,
   SELECT,
   EPOLL,
+  AIO,
   MOUNT,
   FSMOUNT,
   XATTR,

@@ -1,0 +1,244 @@
+import * as E from '@vitrine/uapi/errno.ts';
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '@vitrine/uapi/mman.ts';
+import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
+import { errno } from '../../include/errno.ts';
+import { IovIter } from '../../include/iov.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
+import { serializable } from '../../include/serial.ts';
+import { WaitQueue } from '../../include/wait.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { Mm, MmOwned } from '../../mm/mm.ts';
+import { do_mmap, do_munmap } from '../../mm/mmap.ts';
+import { EventfdFile } from '../eventfd.ts';
+import { fget } from '../fdtable.ts';
+import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
+import { vfs_read, vfs_write } from '../read_write.ts';
+import { AsyncRequest } from './request.ts';
+
+/** Asynchronous input and output (analogous to fs/aio.c; io_setup(2)). */
+
+const IOCB_CMD_PREAD = 0;
+const IOCB_CMD_PWRITE = 1;
+const IOCB_CMD_FSYNC = 2;
+const IOCB_CMD_FDSYNC = 3;
+const IOCB_CMD_POLL = 5;
+const IOCB_CMD_NOOP = 6;
+const IOCB_CMD_PREADV = 7;
+const IOCB_CMD_PWRITEV = 8;
+const IOCB_FLAG_RESFD = 1;
+const IOCB_FLAG_IOPRIO = 2;
+const UIO_MAXIOV = 1024;
+
+declare module '../../mm/mm.ts' {
+  interface Mm {
+    aio?: Map<number, KioCtx>;
+  }
+}
+
+/** struct io_event. */
+export interface IoEvent {
+  readonly data: bigint;
+  readonly obj: number;
+  readonly res: number;
+}
+
+/** Analogous to `struct kioctx`. Its number is the address of a page of its own in the address space. */
+export class KioCtx implements MmOwned {
+  readonly id: number;
+  readonly mm: Mm;
+  readonly max: number;
+  readonly events: IoEvent[] = [];
+  readonly active: Set<AioRequest> = new Set();
+  readonly wait: WaitQueue = new WaitQueue();
+  dead = false;
+
+  static {
+    serializable('KioCtx', this);
+  }
+
+  constructor(id: number, mm: Mm, max: number) {
+    this.id = id;
+    this.mm = mm;
+    this.max = max;
+  }
+
+  mm_exit(): void {
+    kill_ioctx(this.mm, this, false);
+  }
+
+  /** Operations under way and results not fetched. */
+  get used(): number {
+    return this.active.size + this.events.length;
+  }
+}
+
+export function aio_setup(task: Task, max: number): KioCtx {
+  const { vfs } = task.kernel;
+  if (max > 0x1000_0000 / 32)
+    throw errno(E.EINVAL, 'io_setup: {} events are more than a context holds', max);
+  if (vfs.aio_nr + max > vfs.aio_max_nr) throw errno(E.EAGAIN, 'io_setup: {} events are set up and {} wanted, fs.aio-max-nr is {}', vfs.aio_nr, max, vfs.aio_max_nr); // prettier-ignore
+  // A ring that holds nothing: the C library then asks with io_getevents.
+  const id = do_mmap(
+    task,
+    0,
+    PAGE_SIZE,
+    PROT_READ | PROT_WRITE,
+    MAP_PRIVATE | MAP_ANONYMOUS,
+    null,
+    0,
+  );
+  const mm = task.mm!;
+  const vma = mm.vmas.at(id);
+  if (vma !== null && vma.start === id) vma.name = '/[aio] (deleted)';
+  const ctx = new KioCtx(id, mm, max);
+  (mm.aio ??= new Map()).set(id, ctx);
+  mm.owned.add(ctx);
+  vfs.aio_nr += max;
+  return ctx;
+}
+
+export function aio_lookup(task: Task, id: number): KioCtx {
+  const ctx = task.mm?.aio?.get(id);
+  if (ctx === undefined || ctx.dead)
+    throw errno(E.EINVAL, 'there is no aio context 0x{}', id.toString(16));
+  return ctx;
+}
+
+/** Ends a context: what is under way is given up. */
+export function kill_ioctx(mm: Mm, ctx: KioCtx, unmap: boolean): void {
+  ctx.dead = true;
+  mm.aio?.delete(ctx.id);
+  mm.owned.delete(ctx);
+  mm.kernel.vfs.aio_nr -= ctx.max;
+  for (const request of [...ctx.active]) request.abandon();
+  ctx.active.clear();
+  ctx.wait.wake();
+  if (unmap) do_munmap(mm, ctx.id, PAGE_SIZE);
+}
+
+/** One struct iocb. */
+export class AioRequest extends AsyncRequest {
+  readonly ctx: KioCtx;
+  readonly data: bigint;
+  /** Its address, by which it is told and cancelled. */
+  readonly obj: number;
+  private readonly opcode: number;
+  private readonly buf: number;
+  private readonly nbytes: number;
+  private readonly offset: number;
+  private resfd: EventfdFile | null = null;
+  /** What the file told a poll. */
+  private told = 0;
+
+  static {
+    serializable('AioRequest', this);
+  }
+
+  /** Reads the structure and checks it (io_submit_one, __io_submit_one). */
+  constructor(task: Task, ctx: KioCtx, at: number) {
+    super(task);
+    const { mem } = task;
+    this.ctx = ctx;
+    this.obj = at;
+    this.data = mem.getBig(at);
+    this.opcode = mem.getU16(at + 16);
+    const fd = mem.getI32(at + 20);
+    this.buf = mem.getU64(at + 24);
+    this.nbytes = mem.getU64(at + 32);
+    this.offset = mem.getI64(at + 40);
+    const flags = mem.getU32(at + 56);
+    if (mem.getBig(at + 48) !== 0n) throw errno(E.EINVAL, 'io_submit: a reserved member is not 0');
+    if (this.nbytes > Number.MAX_SAFE_INTEGER)
+      throw errno(E.EINVAL, 'io_submit: {} bytes are too many', this.nbytes);
+    const file = fget(task, fd);
+    if ((flags & IOCB_FLAG_RESFD) !== 0) {
+      const event = fget(task, mem.getI32(at + 60));
+      if (!(event instanceof EventfdFile))
+        throw errno(E.EINVAL, 'io_submit: {} is no eventfd', event.path);
+      this.resfd = event.get();
+    }
+    if ((flags & ~(IOCB_FLAG_RESFD | IOCB_FLAG_IOPRIO)) !== 0 && this.opcode === IOCB_CMD_POLL) throw errno(E.EINVAL, 'io_submit: flags {} are not known', flags); // prettier-ignore
+    this.file = file.get();
+    try {
+      this.check();
+    } catch (error) {
+      this.resfd?.put(this.kernel);
+      this.resfd = null;
+      this.abandon();
+      throw error;
+    }
+  }
+
+  private check(): void {
+    const file = this.file!;
+    switch (this.opcode) {
+      case IOCB_CMD_PREAD:
+      case IOCB_CMD_PREADV:
+        return wantMode(file, FMODE_READ);
+      case IOCB_CMD_PWRITE:
+      case IOCB_CMD_PWRITEV:
+        return wantMode(file, FMODE_WRITE);
+      case IOCB_CMD_FSYNC:
+      case IOCB_CMD_FDSYNC:
+        if (this.buf !== 0 || this.offset !== 0 || this.nbytes !== 0) throw errno(E.EINVAL, 'io_submit: fsync takes neither buffer nor offset'); // prettier-ignore
+        return;
+      case IOCB_CMD_POLL:
+        if (this.buf > 0xffff || this.offset !== 0 || this.nbytes !== 0) throw errno(E.EINVAL, 'io_submit: poll takes a mask of 16 bits'); // prettier-ignore
+        if (!file.pollable) throw errno(E.EINVAL, 'io_submit: {} cannot be polled', file.path);
+        return;
+      default:
+        throw errno(E.EINVAL, 'io_submit: there is no operation {}', this.opcode === IOCB_CMD_NOOP ? 'NOOP' : this.opcode); // prettier-ignore
+    }
+  }
+
+  protected override execute(): number {
+    const file = this.file!;
+    const pos = file.seekable ? this.offset : null;
+    switch (this.opcode) {
+      case IOCB_CMD_PREAD:
+      case IOCB_CMD_PREADV:
+        return vfs_read(this, file, this.iter(), pos);
+      case IOCB_CMD_PWRITE:
+      case IOCB_CMD_PWRITEV:
+        return vfs_write(this, file, this.iter(), pos);
+      case IOCB_CMD_POLL: {
+        if (this.told !== 0) return this.told;
+        const queues: WaitQueue[] = [];
+        const events = file.poll(this, queues) & (this.buf | EPOLLERR | EPOLLHUP);
+        return events !== 0 ? events : this.waitAny(queues, Infinity);
+      }
+      default:
+        return file.fsync(this, this.opcode === IOCB_CMD_FDSYNC);
+    }
+  }
+
+  /** A poll that waited ends with all that its file told, as aio_poll_wake does. */
+  override woken(_queue: WaitQueue, events = 0): void {
+    if (this.opcode !== IOCB_CMD_POLL || events === 0) return super.woken();
+    if ((events & (this.buf | EPOLLERR | EPOLLHUP)) === 0) return;
+    this.told = events;
+    super.woken();
+  }
+
+  private iter(): IovIter {
+    if (this.opcode === IOCB_CMD_PREAD || this.opcode === IOCB_CMD_PWRITE) return IovIter.user(this.mem, this.buf, this.nbytes); // prettier-ignore
+    if (this.nbytes > UIO_MAXIOV)
+      throw errno(E.EINVAL, 'iovec count {} is above UIO_MAXIOV', this.nbytes);
+    return IovIter.vector(
+      this.mem,
+      Array.from({ length: this.nbytes }, (_, i) => ({ base: this.mem.getU64(this.buf + i * 16), length: this.mem.getU64(this.buf + i * 16 + 8) })), // prettier-ignore
+    );
+  }
+
+  protected override complete(res: number): void {
+    const { ctx } = this;
+    ctx.active.delete(this);
+    if (!ctx.dead) {
+      ctx.events.push({ data: this.data, obj: this.obj, res });
+      ctx.wait.wake();
+    }
+    this.resfd?.signal(1n);
+    this.resfd?.put(this.kernel);
+    this.resfd = null;
+  }
+}
