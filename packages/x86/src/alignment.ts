@@ -63,10 +63,13 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   }
   const counter = insn.address32 ? gpr[RCX]! & 0xffff_ffffn : gpr[RCX]!;
   if (row.rep && insn.rep !== 0 && counter === 0n) return;
-  for (const spec of row.operands) {
-    const size = spec.size === 'b' ? 1 : bytes;
-    if (spec.code === 'X') yield [pointer(RSI), size];
-    if (spec.code === 'Y') yield [pointer(RDI), size];
+  // The source is read first.
+  for (const [code, register] of [
+    ['X', RSI],
+    ['Y', RDI],
+  ] as const) {
+    const spec = row.operands.find((o) => o.code === code);
+    if (spec) yield [pointer(register), spec.size === 'b' ? 1 : bytes];
   }
   const size = insn.isReg ? 0 : memorySize(insn);
   if (size > 1) yield [machine.effectiveAddress(insn), size];
