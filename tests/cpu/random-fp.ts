@@ -1,33 +1,75 @@
 /** Floating-point operands near the corners of their formats, and random states of the x87 and SSE units. */
 import type { Random } from './random.ts';
 
-const fraction = (random: Random, bits: number): bigint => {
-  const all = (1n << BigInt(bits)) - 1n;
-  const half = 1n << BigInt(bits - 1);
-  return random.pick([0n, 1n, all, half, half + 1n, random.u64() & all, (random.u64() << BigInt(bits - 8)) & all]); // prettier-ignore
-};
-
-export function randomDouble(random: Random): bigint {
-  const exp = random.pick([0, 0, 1, 2, 0x3fe, 0x3ff, 0x400, 0x41d, 0x41e, 0x43d, 0x43e, 0x7fe, 0x7ff, 0x7ff, random.below(0x800), 0x3df + random.below(64), 0x380 + random.below(3), 0x369 + random.below(4), 0x47e + random.below(3)]); // prettier-ignore
-  return (BigInt(random.below(2)) << 63n) | (BigInt(exp) << 52n) | fraction(random, 52);
+/** One of seven fractions: the ends, the middle and its neighbour, any, and one of few bits. */
+function fraction(random: Random, bits: number): bigint {
+  switch (random.below(7)) {
+    case 0:
+      return 0n;
+    case 1:
+      return 1n;
+    case 2:
+      return (1n << BigInt(bits)) - 1n;
+    case 3:
+      return 1n << BigInt(bits - 1);
+    case 4:
+      return (1n << BigInt(bits - 1)) + 1n;
+    case 5:
+      return BigInt.asUintN(bits, random.u64());
+    default:
+      return BigInt.asUintN(bits, random.u64() << BigInt(bits - 8));
+  }
 }
 
+/** An exponent out of a list of corners, or from one of some ranges: [first, how many]. */
+function exponent(
+  random: Random,
+  corners: readonly number[],
+  ranges: readonly (readonly [number, number])[],
+): number {
+  const n = random.below(corners.length + ranges.length);
+  if (n < corners.length) return corners[n]!;
+  const [first, count] = ranges[n - corners.length]!;
+  return first + random.below(count);
+}
+
+const DOUBLE = [0, 0, 1, 2, 0x3fe, 0x3ff, 0x400, 0x41d, 0x41e, 0x43d, 0x43e, 0x7fe, 0x7ff, 0x7ff];
+const DOUBLE_RANGES = [[0, 0x800], [0x3df, 64], [0x380, 3], [0x369, 4], [0x47e, 3]] as const; // prettier-ignore
+
+export function randomDouble(random: Random): bigint {
+  const exp = exponent(random, DOUBLE, DOUBLE_RANGES);
+  return BigInt.asUintN(64, BigInt((random.below(2) << 11) | exp) << 52n) | fraction(random, 52);
+}
+
+const FLOAT = [0, 0, 1, 2, 0x7e, 0x7f, 0x80, 0x9d, 0x9e, 0xbd, 0xbe, 0xfe, 0xff, 0xff];
+const FLOAT_RANGES = [[0, 256], [0x6f, 32]] as const; // prettier-ignore
+const FLOAT_FRACTIONS = [0, 1, 0x7f_ffff, 0x40_0000, 0x40_0001];
+
 export function randomFloat(random: Random): bigint {
-  const exp = random.pick([0, 0, 1, 2, 0x7e, 0x7f, 0x80, 0x9d, 0x9e, 0xbd, 0xbe, 0xfe, 0xff, 0xff, random.below(256), 0x6f + random.below(32)]); // prettier-ignore
-  return (BigInt(random.below(2)) << 31n) | (BigInt(exp) << 23n) | fraction(random, 23);
+  return BigInt(randomFloatBits(random));
+}
+
+function randomFloatBits(random: Random): number {
+  const exp = exponent(random, FLOAT, FLOAT_RANGES);
+  const n = random.below(7);
+  const low = n < 5 ? FLOAT_FRACTIONS[n]! : random.u32() & (n === 5 ? 0x7f_ffff : 0x7f_8000);
+  return ((random.below(2) << 31) | (exp << 23) | low) >>> 0;
 }
 
 /** Eight bytes of a vector or of memory. */
 export function randomWord(random: Random): bigint {
   const kind = random.below(3);
   if (kind === 0) return randomDouble(random);
-  if (kind === 1) return (randomFloat(random) << 32n) | randomFloat(random);
+  if (kind === 1) return (BigInt(randomFloatBits(random)) << 32n) | randomFloat(random);
   return random.u64();
 }
 
+const EXTENDED = [0, 0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403d, 0x403e, 0x7ffe, 0x7fff, 0x7fff];
+const EXTENDED_RANGES = [[0, 0x8000], [0x3fb9, 140], [0x3c00, 3], [0x3f80, 3]] as const; // prettier-ignore
+
 /** An 80-bit number: significand, and sign with exponent. Now and then one that only the 8087 knew. */
 export function randomExtended(random: Random): [bigint, number] {
-  const exp = random.pick([0, 0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403d, 0x403e, 0x7ffe, 0x7fff, 0x7fff, random.below(0x8000), 0x3fb9 + random.below(140), 0x3c00 + random.below(3), 0x3f80 + random.below(3)]); // prettier-ignore
+  const exp = exponent(random, EXTENDED, EXTENDED_RANGES);
   const sign = random.below(2) << 15;
   const significand = fraction(random, 63);
   const integer = exp === 0 ? random.chance(3) : !random.chance(30);
