@@ -11,7 +11,9 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 if (CHROMIUM === undefined) console.warn('no Chromium here: the browser tests are skipped');
 
 const ROOT = join(import.meta.dirname, '../..');
+const DIST = join(ROOT, 'packages/vitrine/dist');
 const PAGE = `<!doctype html><title>Vitrine</title><script>
+  window.bundle = import('/browser.mjs');
   window.run = (request) => new Promise((resolve) => {
     const worker = new Worker('worker.js', { type: 'module' });
     worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
@@ -45,6 +47,9 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
       '/': ['text/html', PAGE],
       '/worker.js': ['text/javascript', outputFiles[0]!.contents],
       '/tier0.wasm': ['application/wasm', readFileSync(join(ROOT, 'packages/x86/dist/tier0.wasm'))],
+      // The published bundles, for a machine that the page puts into a worker itself.
+      '/browser.mjs': ['text/javascript', readFileSync(join(DIST, 'browser.mjs'))],
+      '/browser-worker.mjs': ['text/javascript', readFileSync(join(DIST, 'browser-worker.mjs'))],
       '/busybox': [
         'application/octet-stream',
         readFileSync(join(ROOT, 'packages/image/dist/busybox')),
@@ -81,6 +86,36 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     expect(answer.error).toBeUndefined();
     expect(answer.stdout).toBe('271 157842\nLinux\n');
     expect(answer.exit.status).toBe(3);
+  });
+
+  it('runs a machine in a worker of its own behind the same API, and the page stays responsive', async () => {
+    const answer = await page.evaluate(async () => {
+      const { Machine } = await (window as unknown as { bundle: Promise<typeof import('../../packages/vitrine/src/browser.ts')> }).bundle; // prettier-ignore
+      const machine = await Machine.boot({
+        worker: true,
+        memory: '128m',
+        limits: { processes: 20 },
+      });
+      await machine.fs.writeFile('/tmp/x', '3\n1\n2\n');
+      const loop = await machine.spawn(['sh', '-c', 'while :; do :; done']);
+      const sort = await machine.spawn(['sort', '/tmp/x']);
+      const stdout = await sort.stdout.text();
+      let longest = 0;
+      for (let i = 0, last = performance.now(); i < 20; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      }
+      loop.kill('SIGKILL');
+      const exit = await loop.wait();
+      await machine.close();
+      return { stdout, exit, longest };
+    });
+    expect(answer).toMatchObject({
+      stdout: '1\n2\n3\n',
+      exit: { status: null, signal: 'SIGKILL' },
+    });
+    expect(answer.longest).toBeLessThan(1000);
   });
 
   it('runs a machine with the virtual clock exactly as Node does', async () => {
