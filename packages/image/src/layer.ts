@@ -13,6 +13,7 @@ export interface LayerFile {
   uid: number;
   gid: number;
   mtime: number;
+  mtimeNsec: number;
   size: number;
   nlink: number;
   target: string;
@@ -33,6 +34,7 @@ export const directoryFile = (implied: boolean): LayerFile => ({
   uid: 0,
   gid: 0,
   mtime: 0,
+  mtimeNsec: 0,
   size: 0,
   nlink: 2,
   target: '',
@@ -52,9 +54,18 @@ const AUFS = '.wh..wh.';
 export interface LayerLimits {
   readonly files: number;
   readonly depth: number;
+  /** Bytes of attributes, and pieces of sparse files: they are in the index, which is in memory. */
+  readonly xattrBytes: number;
+  readonly extents: number;
 }
-export const LAYER_LIMITS: LayerLimits = { files: 4_000_000, depth: 1024 };
+export const LAYER_LIMITS: LayerLimits = {
+  files: 1_000_000,
+  depth: 1024,
+  xattrBytes: 2 ** 26,
+  extents: 4_000_000,
+};
 
+const XATTR_SIZE_MAX = 65536;
 const NAME_MAX = 255;
 const PATH_MAX = 4095;
 
@@ -81,6 +92,8 @@ export class LayerTree {
   readonly root: LayerFile = directoryFile(true);
   readonly #limits: LayerLimits;
   #files = 1;
+  #xattrBytes = 0;
+  #extents = 0;
 
   constructor(limits: LayerLimits = LAYER_LIMITS) {
     this.#limits = limits;
@@ -88,6 +101,7 @@ export class LayerTree {
 
   add(member: TarMember): void {
     const path = parts(member.name, 'the member', this.#limits);
+    this.#charge(member);
     const name = path.pop();
     if (name === undefined) return this.#root(member);
     const dir = this.#folder(path, member.name);
@@ -96,6 +110,17 @@ export class LayerTree {
     if (name.startsWith(WHITEOUT)) return this.#whiteout(dir, name, member.name);
     if (member.hardLink !== undefined) return this.#link(dir, name, member);
     this.#put(dir, name, member);
+  }
+
+  /** What a member takes of the index. */
+  #charge({ name, xattrs, extents }: TarMember): void {
+    for (const [key, value] of xattrs ?? []) {
+      if (key.length > NAME_MAX || value.length > XATTR_SIZE_MAX) throw new LayerError(`the attribute ${key.slice(0, 40)} of ${name} is larger than Linux allows`); // prettier-ignore
+      this.#xattrBytes += key.length + value.length;
+    }
+    this.#extents += extents.length;
+    if (this.#xattrBytes > this.#limits.xattrBytes) throw new LayerError(`the layer has more than ${this.#limits.xattrBytes} bytes of attributes`); // prettier-ignore
+    if (this.#extents > this.#limits.extents) throw new LayerError(`the layer's files have more than ${this.#limits.extents} pieces`); // prettier-ignore
   }
 
   #root(member: TarMember): void {
@@ -176,7 +201,8 @@ function describe(file: LayerFile, member: TarMember): void {
   file.mode = member.mode;
   file.uid = member.uid;
   file.gid = member.gid;
-  file.mtime = member.mtime;
+  file.mtime = Math.floor(member.mtime);
+  file.mtimeNsec = member.mtimeNsec;
   file.implied = false;
   if ((member.mode & S_IFMT) === S_IFREG) {
     file.size = member.size;

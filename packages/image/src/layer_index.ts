@@ -100,7 +100,6 @@ interface Place {
 }
 
 function writeInode(view: DataView, at: number, file: LayerFile, place: Place): void {
-  const seconds = Math.floor(file.mtime);
   const links = file.children === null ? file.nlink : 2 + subdirectories(file.children);
   const u32 = (offset: number, value: number): void => view.setUint32(at + offset, value, true);
   u32(0, file.mode);
@@ -108,8 +107,8 @@ function writeInode(view: DataView, at: number, file: LayerFile, place: Place): 
   u32(8, file.gid);
   u32(12, links);
   view.setFloat64(at + 16, file.children === null ? file.size : 4096, true);
-  view.setFloat64(at + 24, seconds, true);
-  u32(32, Math.min(999_999_999, Math.round((file.mtime - seconds) * 1e9)));
+  view.setFloat64(at + 24, file.mtime, true);
+  u32(32, file.mtimeNsec);
   u32(36, file.rdev.major);
   u32(40, file.rdev.minor);
   u32(44, place.first);

@@ -16,6 +16,8 @@ export interface TarMember {
   readonly gid: number;
   /** Seconds since 1970, perhaps with a fraction. */
   readonly mtime: number;
+  /** The fraction in nanoseconds, exactly. */
+  readonly mtimeNsec: number;
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
   /** A symbolic link's target. */
   readonly target?: string;
@@ -99,6 +101,14 @@ function readMeta(
   else paxRecords(data, at, type === 'g' ? global : pending.pax);
 }
 
+/** The fraction of `1700000000.123456789`, for which a number has not enough digits; before 1970 it counts backwards. */
+function nanoseconds(time: string | undefined): number {
+  const digits = /^(-?)\d*\.(\d+)$/.exec(time ?? '');
+  if (digits === null) return 0;
+  const nsec = Number(digits[2]!.slice(0, 9).padEnd(9, '0'));
+  return digits[1] === '-' && nsec > 0 ? 1e9 - nsec : nsec;
+}
+
 function xattrsOf(pax: ReadonlyMap<string, string>): Map<string, Uint8Array> | undefined {
   const found = new Map<string, Uint8Array>();
   for (const [key, value] of pax)
@@ -139,6 +149,7 @@ function member(
     uid: Number(pax.get('uid') ?? number(block, 108, 8)),
     gid: Number(pax.get('gid') ?? number(block, 116, 8)),
     mtime: Number(pax.get('mtime') ?? number(block, 136, 12)),
+    mtimeNsec: nanoseconds(pax.get('mtime')),
     size: 0,
     extents: [],
     ...(xattrs === undefined ? {} : { xattrs }),
@@ -199,17 +210,20 @@ function assembled(source: ByteSource, size: number, extents: readonly Extent[])
 /** A whole archive in memory as a root file system. Contents are views of `bytes`, so listing costs nothing per byte. */
 export function readTar(bytes: Uint8Array): RootEntry[] {
   const source = new MemorySource(bytes);
-  return Array.from(tarMembers(source), ({ name, hardLink, size, extents, ...entry }) => {
-    const path = normalise(name);
-    if (hardLink !== undefined) return { ...entry, path, hardLink: normalise(hardLink) };
-    if ((entry.mode & 0o170000) !== S_IFREG) return { ...entry, path };
-    const [whole] = extents;
-    if (whole !== undefined && extents.length === 1 && whole.length === size)
-      return { ...entry, path, data: bytes.subarray(whole.from, whole.from + size) };
-    return {
-      ...entry,
-      path,
-      data: size === 0 ? new Uint8Array(0) : assembled(source, size, extents),
-    };
-  });
+  return Array.from(
+    tarMembers(source),
+    ({ name, hardLink, size, extents, mtimeNsec: _nsec, ...entry }) => {
+      const path = normalise(name);
+      if (hardLink !== undefined) return { ...entry, path, hardLink: normalise(hardLink) };
+      if ((entry.mode & 0o170000) !== S_IFREG) return { ...entry, path };
+      const [whole] = extents;
+      if (whole !== undefined && extents.length === 1 && whole.length === size)
+        return { ...entry, path, data: bytes.subarray(whole.from, whole.from + size) };
+      return {
+        ...entry,
+        path,
+        data: size === 0 ? new Uint8Array(0) : assembled(source, size, extents),
+      };
+    },
+  );
 }

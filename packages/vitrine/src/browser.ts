@@ -10,7 +10,7 @@ export { LinuxError } from './errors.ts';
 export { type Exit, type Process, shellStatus } from './process.ts';
 export type { InputStream, OutputStream } from './streams.ts';
 export { VirtualHost } from './host/virtual.ts';
-export { readTar } from '@vitrine/image';
+export { layeredImage, readTar } from '@vitrine/image';
 
 export type { Limits } from './limits.ts';
 export { WorkerMachine } from './remote/client.ts';

@@ -19,6 +19,7 @@ export type { ProfileOptions } from './profile/profiler.ts';
 export type { Recording } from './profile/recording.ts';
 export { VirtualHost } from './host/virtual.ts';
 
+export { layeredImage, readTar } from '@vitrine/image';
 export type { Limits } from './limits.ts';
 export { WorkerMachine } from './remote/client.ts';
 export type { WorkerInput, WorkerProcess } from './remote/process.ts';

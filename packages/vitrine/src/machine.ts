@@ -413,6 +413,22 @@ export class LinuxMachine {
     return process;
   }
 
+  /**
+   * Asks the processes that were spawned to end, with the image's stop signal, and ends the machine when they have, or
+   * after `grace` seconds (`docker stop`).
+   */
+  async stop(grace = 10): Promise<void> {
+    const running = [...this.#processes];
+    for (const process of running) process.kill(stopSignal(this.image.config.stopSignal));
+    let timer: (() => void) | undefined;
+    const late = new Promise<void>(
+      (resolve) => (timer = this.#platform.later(grace * 1e9, resolve)),
+    );
+    await Promise.race([Promise.all(running.map((process) => process.wait())), late]);
+    timer?.();
+    await this.close();
+  }
+
   /** Ends the machine; processes that still run are gone. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -502,6 +518,10 @@ export class LinuxMachine {
     for (const resolve of this.#onHalt.splice(0)) resolve();
   }
 }
+
+/** `SIGQUIT`, `QUIT` or `3`, as an image's configuration has it. */
+const stopSignal = (signal = 'SIGTERM'): string | number =>
+  /^\d+$/.test(signal) ? Number(signal) : signal;
 
 interface Stdio {
   readonly stdin: InputStream | null;

@@ -105,6 +105,21 @@ describe('a machine from an image', () => {
     await other.close();
   });
 
+  it("is stopped with the image's signal", async () => {
+    const machine = await boot();
+    const script = "trap 'echo asked; exit 4' QUIT; echo ready; while :; do sleep 0.01; done";
+    const process = await machine.spawn(['sh', '-c', script]);
+    const reader = process.stdout[Symbol.asyncIterator]();
+    expect(Buffer.from((await reader.next()).value!).toString()).toBe('ready\n');
+    await machine.stop();
+    expect(await process.wait()).toEqual({ status: 4, signal: null });
+    const deaf = await boot();
+    const sleeper = await deaf.spawn(['sh', '-c', "trap '' QUIT; echo ready; sleep 1000"]);
+    await sleeper.stdout.read();
+    await deaf.stop(0.2);
+    expect(await sleeper.wait()).toEqual({ status: null, signal: 'SIGKILL' });
+  });
+
   it('goes on from a snapshot, in which layers are named only', async () => {
     const machine = await boot();
     await sh(machine, 'echo more >> /srv/data; echo own > /own');

@@ -2,7 +2,7 @@ import type { OciConfig } from '../config.ts';
 import { canonical, parseReference } from '../reference.ts';
 import { type ArchiveFiles, inside, openArchive, readSmall } from './archive_files.ts';
 import { CorruptImage, ImageError } from './errors.ts';
-import { ingestLayer } from './ingest.ts';
+import { ingestLayer, plainLimit } from './ingest.ts';
 import { choose, type Descriptor, type Manifest, parseConfig, parseManifest, platformName } from './manifest.ts'; // prettier-ignore
 import { type Pin, sha256, type Store, type StoredImage, verify } from './store.ts';
 
@@ -155,6 +155,7 @@ async function importImage(
     await ingestLayer(store, files.stream(path), {
       diffId,
       ...(descriptor === null ? {} : { digest: descriptor.digest, size: descriptor.size }),
+      maxBytes: plainLimit(total),
       progress: (bytes) => options.progress?.(diffId, bytes, total),
     });
   }

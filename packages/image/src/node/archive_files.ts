@@ -12,6 +12,7 @@ import { join, sep } from 'node:path';
 import { TarError, tarMembers, type TarMember } from '../tar.ts';
 import { decompress } from './decompress.ts';
 import { CorruptImage } from './errors.ts';
+import { plainLimit } from './ingest.ts';
 import { FileSource, readFully, writeFully } from './files.ts';
 import type { Store } from './store.ts';
 
@@ -174,7 +175,13 @@ async function unpacked(store: Store, path: string): Promise<number> {
   const file = store.temporary();
   const fd = openSync(file, 'wx+');
   try {
-    for await (const chunk of decompress(createReadStream(path))) writeFully(fd, chunk);
+    let left = plainLimit(statSync(path).size);
+    for await (const chunk of decompress(createReadStream(path))) {
+      left -= chunk.length;
+      if (left < 0)
+        throw new CorruptImage(`${path} unpacks to far more than it has: it is refused as a bomb`);
+      writeFully(fd, chunk);
+    }
     return fd;
   } catch (error) {
     closeSync(fd);

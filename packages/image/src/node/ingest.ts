@@ -21,7 +21,14 @@ export interface LayerOptions {
 }
 
 /** Plain bytes of one layer: nothing that is shipped as an image comes near. */
-export const MAX_LAYER: number = 64 * 2 ** 30;
+const MAX_LAYER = 64 * 2 ** 30;
+/** What compresses better than this, and is large, is no layer but a bomb. */
+const MAX_RATIO = 100;
+const SMALL = 4 * 2 ** 30;
+
+/** The most plain bytes that so many compressed ones may become. */
+export const plainLimit = (compressed: number): number =>
+  Math.min(MAX_LAYER, Math.max(SMALL, compressed * MAX_RATIO));
 
 function check(actual: string, wanted: string | undefined, what: string): void {
   if (wanted !== undefined && actual !== wanted)
@@ -63,7 +70,7 @@ export async function ingestLayer(
   try {
     const outer = createHash('sha256');
     const inner = createHash('sha256');
-    const max = options.maxBytes ?? MAX_LAYER;
+    const max = options.maxBytes ?? plainLimit(options.size ?? MAX_LAYER);
     let size = 0;
     for await (const chunk of decompress(watched(source, outer, options))) {
       size += chunk.length;

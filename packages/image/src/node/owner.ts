@@ -14,7 +14,9 @@ export interface Owner {
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie does nothing any more, though nobody has asked for its status yet.
+    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? '');
   } catch {
     try {
       process.kill(pid, 0);
@@ -49,4 +51,16 @@ export function isGone(owner: Owner, ageMs: number, foreign: number = FOREIGN): 
   if (owner.place !== SELF.place) return ageMs > foreign;
   const start = startOf(owner.pid);
   return start === null || (start !== '' && owner.start !== '' && start !== owner.start);
+}
+
+/** Names of files that tell whose they are: `PID.START.SERIAL.PLACE`. */
+export function ownName(serial: number): string {
+  return `${SELF.pid}.${SELF.start || 0}.${serial}.${Buffer.from(SELF.place).toString('base64url')}`;
+}
+
+/** The owner by such a name, or null. */
+export function ownerOf(name: string): Owner | null {
+  const [pid, start, , place] = name.split('.');
+  if (place === undefined) return null;
+  return { pid: Number(pid), start: start === '0' ? '' : start!, place: Buffer.from(place, 'base64url').toString() }; // prettier-ignore
 }

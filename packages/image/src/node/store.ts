@@ -1,13 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { OciConfig } from '../config.ts';
@@ -15,7 +7,7 @@ import { DIGEST } from '../reference.ts';
 import { CorruptImage } from './errors.ts';
 import { publish, writeAtomically } from './files.ts';
 import { withLock } from './lock.ts';
-import { isGone, type Owner, SELF } from './owner.ts';
+import { isGone, ownerOf, ownName } from './owner.ts';
 
 /** An image as the store knows it: the configuration's digest names its content. */
 export interface StoredImage {
@@ -74,10 +66,9 @@ export class Store {
     return join(this.folder, ...parts);
   }
 
-  /** A name in the folder of unfinished files that tells whose it is. */
+  /** A name in the folder of unfinished files. */
   temporary(): string {
-    const name = `${SELF.pid}.${SELF.start || 0}.${this.#serial++}`;
-    return this.path('tmp', `${name}.${Buffer.from(SELF.place).toString('base64url')}`);
+    return this.path('tmp', ownName(this.#serial++));
   }
 
   lock<T>(work: () => T | Promise<T>): Promise<T> {
@@ -178,14 +169,12 @@ export class Store {
 
   /** Until it is disposed of (or this process ends), what it names stays. */
   pin(): Pin {
-    const file = this.path('pins', `${SELF.pid}.${this.#serial++}`);
+    const file = this.path('pins', ownName(this.#serial++));
     const digests: string[] = [];
-    const write = (): void => writeFileSync(file, JSON.stringify({ owner: SELF, digests }));
-    write();
     return {
-      add(...more) {
+      add: (...more) => {
         digests.push(...more);
-        write();
+        writeAtomically(this.temporary(), file, JSON.stringify(digests));
       },
       [Symbol.dispose]: () => rmSync(file, { force: true }),
     };
@@ -196,14 +185,13 @@ export class Store {
     for (const name of readdirSync(this.path('pins'))) {
       const file = this.path('pins', name);
       try {
-        const { owner, digests } = JSON.parse(readFileSync(file, 'utf8')) as {
-          owner: Owner;
-          digests: string[];
-        };
-        if (isGone(owner, Date.now() - statSync(file).mtimeMs)) rmSync(file, { force: true });
-        else for (const digest of digests) kept.add(digest);
+        const age = Date.now() - statSync(file).mtimeMs;
+        const owner = ownerOf(name);
+        if (owner === null || isGone(owner, age)) rmSync(file, { force: true });
+        else
+          for (const digest of JSON.parse(readFileSync(file, 'utf8')) as string[]) kept.add(digest);
       } catch {
-        // Half written: its process is at work, and adds to it before it relies on it.
+        // It was released just now.
       }
     }
     return kept;
@@ -246,12 +234,17 @@ export class Store {
   /** Unfinished files of processes that are gone. */
   #sweep(): number {
     let freed = 0;
+    // Who waited for the lock, or broke one, and was killed.
+    for (const name of readdirSync(this.folder)) {
+      const age =
+        Date.now() - (statSync(this.path(name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (/^lock\.\d+\./.test(name) && age > 3_600_000) freed += remove(this.path(name));
+    }
     for (const name of readdirSync(this.path('tmp'))) {
       const file = this.path('tmp', name);
-      const [pid, start, , place] = name.split('.');
-      const owner = { pid: Number(pid), start: start === '0' ? '' : (start ?? ''), place: Buffer.from(place ?? '', 'base64url').toString() }; // prettier-ignore
       const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (place === undefined ? age > 7 * 86_400_000 : isGone(owner, age)) freed += remove(file);
+      const owner = ownerOf(name);
+      if (owner === null ? age > 7 * 86_400_000 : isGone(owner, age)) freed += remove(file);
     }
     return freed;
   }

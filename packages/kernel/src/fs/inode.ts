@@ -214,6 +214,10 @@ export class Inode implements PageOwner {
   /** No name and no open file is left: gives pages and counts back. */
   evict(): void {}
 
+  /** False says for sure that there are no attributes: asking for one would only make an error. */
+  get maybe_xattrs(): boolean {
+    return true;
+  }
   listxattr(_current: Current): readonly string[] {
     return [];
   }

@@ -229,6 +229,12 @@ export class WorkerMachine {
     return new Promise((resolve) => this.#onStop.push(resolve));
   }
 
+  /** As {@link LinuxMachine.stop}. */
+  async stop(grace = 10): Promise<void> {
+    await this.#ask(MACHINE, 'stop', [grace]);
+    await this.close();
+  }
+
   /** Ends the machine and its worker. */
   async close(): Promise<void> {
     if (this.#closed) return;

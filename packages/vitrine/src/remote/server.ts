@@ -84,6 +84,8 @@ class Server {
       case 'unlisten':
         this.#listening.get(args[0] as string)?.();
         return void this.#listening.delete(args[0] as string);
+      case 'stop':
+        return this.#machine!.stop(args[0] as number);
       case 'close':
         return this.#machine!.close();
       default:

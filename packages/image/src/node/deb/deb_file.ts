@@ -23,7 +23,7 @@ export interface DebFile {
 }
 
 /** A package's archive unpacks to so much at most. */
-const MAX = 8 * 2 ** 30;
+const MAX = 2 ** 31;
 
 async function unpack(bytes: Uint8Array): Promise<Unpacked> {
   const chunks: Uint8Array[] = [];

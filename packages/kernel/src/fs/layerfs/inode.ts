@@ -108,6 +108,10 @@ export class LayerInode extends Inode {
     for (let i = 0; i < this.node.xattrCount; i++) yield this.sb.index.xattr(this.node.xattrs + i);
   }
 
+  override get maybe_xattrs(): boolean {
+    return this.node.xattrCount > 0;
+  }
+
   override listxattr(): readonly string[] {
     return Array.from(this.attributes(), ([name]) => name);
   }

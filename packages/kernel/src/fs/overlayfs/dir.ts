@@ -1,5 +1,6 @@
 import { EIO, ENOTEMPTY } from '@vitrine/uapi/errno.ts';
 import { S_IFLNK, S_IFMT } from '@vitrine/uapi/stat.ts';
+import type { Cred } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { Dentry, Path } from '../dcache.ts';
@@ -10,7 +11,13 @@ import { ovl_copy_up } from './copy_up.ts';
 import { OvlInode, refuseWhiteout } from './inode.ts';
 import { ovl_get_inode, ovl_hidden, ovl_lower_positive } from './namei.ts';
 import { ovl_dir_read_merged } from './readdir.ts';
+import type { OvlSuperBlock } from './super.ts';
 import { as_mounter, ovl_cleanup, ovl_set_flag, ovl_whiteout, with_cred } from './util.ts';
+
+/** The mounter's rights with the ids that a new file gets. */
+function ownerCred({ cred }: OvlSuperBlock, { uid, gid }: Inode): Cred {
+  return cred.fsuid === uid && cred.fsgid === gid ? cred : cred.with({ fsuid: uid, fsgid: gid });
+}
 
 /** Makes something in the upper layer for the caller: with the mounter's rights and the caller's ids (ovl_create_or_link). */
 function create(
@@ -27,7 +34,7 @@ function create(
   inode_init_owner(current, owner, dir);
   const at = sb.upperPath(dir.upper!);
   const hidden = as_mounter(current, sb, () => uncover(current, dir, at, name));
-  const cred = sb.cred.with({ fsuid: owner.uid, fsgid: owner.gid });
+  const cred = ownerCred(sb, owner);
   let made: Dentry;
   try {
     made = with_cred(current, cred, () => make(at));
@@ -95,7 +102,7 @@ export function ovl_tmpfile(current: Current, dir: OvlInode, mode: number): Inod
   ovl_copy_up(current, dir);
   const owner = new Inode(sb, 0, mode);
   inode_init_owner(current, owner, dir);
-  const cred = sb.cred.with({ fsuid: owner.uid, fsgid: owner.gid });
+  const cred = ownerCred(sb, owner);
   const real = with_cred(current, cred, () => dir.upper!.inode.tmpfile(current, mode));
   const upper = new Dentry(`#${real.ino}`, dir.upper!, real, dir.upper!.sb);
   upper.unhashed = true;

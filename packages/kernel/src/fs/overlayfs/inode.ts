@@ -172,11 +172,15 @@ export class OvlInode extends Inode {
   /** The caller against the overlay's bits, then the mounter against the layer's file (ovl_permission). */
   override permission(current: Current, mask: number, what: unknown): void {
     generic_permission(current, this, mask, what);
+    // Whoever may read everything is refused nothing by mode bits that the caller has passed.
+    const { inode } = this.real;
+    if (!(mask & MAY_WRITE) && this.sb.readsAll && inode.permission === Inode.prototype.permission)
+      return;
     let real = mask;
     // A lower file that is to be written will be copied: reading it is what counts.
     if (this.upper === null && mask & MAY_WRITE && !isSpecial(this.mode))
       real = (mask & ~MAY_WRITE) | MAY_READ;
-    as_mounter(current, this.sb, () => inode_permission(current, this.real.inode, real, what));
+    as_mounter(current, this.sb, () => inode_permission(current, inode, real, what));
   }
 
   override setattr(current: Current, attr: Iattr): void {

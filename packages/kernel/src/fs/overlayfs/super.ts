@@ -2,7 +2,8 @@ import { EINVAL, ELOOP, EROFS } from '@vitrine/uapi/errno.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
 import { MS_NOATIME, MS_RDONLY, MS_RELATIME } from '@vitrine/uapi/mount.ts';
-import type { Cred } from '../../include/cred.ts';
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from '@vitrine/uapi/capability.ts';
+import { type Cred, capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
@@ -44,6 +45,8 @@ export class OvlSuperBlock extends SuperBlock {
   samefs = true;
   depth = 1;
   uuidOn = false;
+  /** The mounter overrides all mode bits. */
+  readonly readsAll: boolean;
   /** Overlay inodes by the real inode that stands for them, so that hard links share one. */
   readonly inodes: Map<Inode, OvlInode> = new Map();
 
@@ -53,6 +56,7 @@ export class OvlSuperBlock extends SuperBlock {
     // Number 1 is the trap inode's on Linux.
     this.nextIno = 2;
     this.cred = cred;
+    this.readsAll = capable(cred, CAP_DAC_OVERRIDE) && capable(cred, CAP_DAC_READ_SEARCH);
   }
 
   static {

@@ -31,6 +31,7 @@ export function as_mounter<T>(current: Current, sb: OvlSuperBlock, call: () => T
 
 /** The attribute's value, or null where the file or its file system has none. */
 export function ovl_getxattr(current: Current, inode: Inode, name: string): Uint8Array | null {
+  if (!inode.maybe_xattrs) return null;
   try {
     return inode.getxattr(current, name);
   } catch (error) {

@@ -266,6 +266,10 @@ export class TmpfsInode extends Inode {
 
   // Extended attributes.
 
+  override get maybe_xattrs(): boolean {
+    return this.xattrs !== null;
+  }
+
   override listxattr(current: Current): readonly string[] {
     const names = [...(this.xattrs?.keys() ?? [])];
     return names.filter((n) => !n.startsWith('trusted.') || capable(current.cred, CAP_SYS_ADMIN));
