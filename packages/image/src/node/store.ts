@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { OciConfig } from '../config.ts';
@@ -221,12 +229,42 @@ export class Store {
     });
   }
 
+  /** The file for a download, with what an earlier attempt left of it, also one that was killed. */
+  claimPartial(digest: string): string {
+    const name = fileOf(digest);
+    const mine = this.path('partial', `${name}.${ownName(this.#serial++)}`);
+    for (const other of readdirSync(this.path('partial'))) {
+      if (!other.startsWith(name) || this.#inUse(other)) continue;
+      try {
+        renameSync(this.path('partial', other), mine);
+        break;
+      } catch {
+        // Another process was faster.
+      }
+    }
+    return mine;
+  }
+
+  /** Leaves a download for the next attempt. */
+  releasePartial(file: string, digest: string): void {
+    renameSync(file, this.path('partial', fileOf(digest)));
+  }
+
+  /** Does a process work at this download? */
+  #inUse(name: string): boolean {
+    const dot = name.indexOf('.');
+    const owner = dot < 0 ? null : ownerOf(name.slice(dot + 1));
+    const age =
+      Date.now() - (statSync(this.path('partial', name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    return owner !== null && !isGone(owner, age);
+  }
+
   #sweepPartial(all: boolean): number {
     let freed = 0;
     for (const name of readdirSync(this.path('partial'))) {
       const file = this.path('partial', name);
       const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-      if (all || age > 86_400_000) freed += remove(file);
+      if ((all || age > 86_400_000) && !this.#inUse(name)) freed += remove(file);
     }
     return freed;
   }

@@ -1,12 +1,4 @@
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  createReadStream,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, createReadStream, rmSync } from 'node:fs';
 import { canonical, parseReference, type Reference } from '../../reference.ts';
 import { storedImage } from '../archive.ts';
 import { CorruptImage } from '../errors.ts';
@@ -77,13 +69,7 @@ async function fetchLayer(
   diffId: string,
   report: (phase: LayerProgress['phase'], done: number) => void,
 ): Promise<void> {
-  const kept = store.path('partial', layer.digest.replace(':', '-'));
-  const file = store.temporary();
-  try {
-    renameSync(kept, file);
-  } catch {
-    // Nothing was left, or another process goes on with it.
-  }
+  const file = store.claimPartial(layer.digest);
   const fd = openSync(file, 'a+');
   let size = fstatSync(fd).size;
   try {
@@ -106,7 +92,7 @@ async function fetchLayer(
   } catch (error) {
     // Bytes that are wrong are no beginning for the next attempt.
     if (error instanceof CorruptImage || size === 0) rmSync(file, { force: true });
-    else renameSync(file, kept);
+    else store.releasePartial(file, layer.digest);
     throw error;
   } finally {
     closeSync(fd);
