@@ -4,6 +4,7 @@ import { FCNTL } from '../../syscalls/fcntl.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
 import { FSMOUNT } from '../../syscalls/fsmount.ts';
+import { IO_URING } from '../../syscalls/io_uring.ts';
 import { KCMP } from '../../syscalls/kcmp.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
 import { MQUEUE } from '../../syscalls/mqueue.ts';
@@ -45,6 +46,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   SELECT,
   EPOLL,
   AIO,
+  IO_URING,
   MOUNT,
   FSMOUNT,
   XATTR,
