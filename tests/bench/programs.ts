@@ -17,6 +17,8 @@ export interface ProgramOptions {
   /** Rounds of the slow interpreter; 0 leaves it out. */
   readonly interpreterRounds: number;
   readonly qemu: boolean;
+  /** Seconds after which one run is given up. */
+  readonly timeout: number;
   /** CPU time of all threads instead of the time that passed: for a busy host. */
   readonly cpu: boolean;
 }
@@ -38,8 +40,9 @@ const one = join(dirname(fileURLToPath(import.meta.url)), 'one.mts');
 const run = promisify(execFile);
 
 /** In a process of its own: empty translation caches, and V8 has seen none of it. */
-async function inProcess(row: BenchRow, ...args: string[]): Promise<Run[]> {
-  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', one, row.name, '--json', ...args], { maxBuffer: 2 ** 28 }); // prettier-ignore
+async function inProcess(row: BenchRow, seconds: number, ...args: string[]): Promise<Run[]> {
+  const timeout = seconds * 1000 * (args.includes('2') ? 2 : 1);
+  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', one, row.name, '--json', ...args], { maxBuffer: 2 ** 28, timeout }); // prettier-ignore
   if (stderr !== '') process.stderr.write(stderr);
   return JSON.parse(stdout) as Run[];
 }
@@ -59,24 +62,34 @@ export async function benchProgram(
   options: ProgramOptions,
 ): Promise<ProgramResult> {
   const runs: Partial<Record<Way, Run[]>> = {};
+  const failed: string[] = [];
   const add = (way: Way, result: Run): void => void (runs[way] ??= []).push(result);
   const qemu = options.qemu ? bench.qemu : null;
+  const guest = async (ways: readonly Way[], ...args: string[]): Promise<void> => {
+    try {
+      (await inProcess(row, options.timeout, ...args)).forEach((result, i) =>
+        add(ways[i]!, result),
+      );
+    } catch (error) {
+      const { killed } = error as { killed?: boolean };
+      failed.push(`${ways.join(' and ')}: ${killed ? `not done after ${options.timeout} s a run` : String(error)}`); // prettier-ignore
+    }
+  };
   for (let round = 0; round < Math.max(options.rounds, options.interpreterRounds); round++) {
     if (round < options.rounds) {
       add('native', runNative(bench, row.argv));
       if (qemu !== null) add('qemu', runNative(bench, [qemu, ...row.argv]));
-      const [cold, warm] = await inProcess(row, '--runs', '2');
-      add('cold', cold!);
-      add('warm', warm!);
+      await guest(['cold', 'warm'], '--runs', '2');
     }
-    if (round < options.interpreterRounds) add('interpreter', (await inProcess(row, '--no-jit'))[0]!); // prettier-ignore
+    if (round < options.interpreterRounds) await guest(['interpreter'], '--no-jit');
+    if (failed.length > 0) break;
   }
   const seconds: Partial<Record<Way, number>> = {};
   for (const way of WAYS) {
     const values = runs[way]?.map(({ wall, cpu }) => (options.cpu ? cpu : wall));
     if (values) seconds[way] = median(values);
   }
-  const wrong = [...new Set(checkRuns(runs))];
+  const wrong = [...failed, ...new Set(checkRuns(runs))];
   return {
     name: row.name,
     title: row.title,

@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     'no-kernel': { type: 'boolean', default: false },
     'no-jit': { type: 'boolean', default: false },
     cpu: { type: 'boolean', default: false },
+    timeout: { type: 'string', default: '600' },
     json: { type: 'string' },
   },
 });
@@ -43,8 +44,10 @@ if (only !== '')
       interpreterRounds: options['no-interp'] ? 0 : Number(options['interp-rounds']),
       qemu: !options['no-qemu'],
       cpu: options.cpu,
+      timeout: Number(options.timeout),
     });
-    process.stderr.write(`${result.wrong.length === 0 ? 'right' : 'WRONG'}\n`);
+    const times = Object.entries(result.seconds).map(([way, s]) => `${way} ${s.toFixed(3)} s`);
+    process.stderr.write(`${result.wrong.length === 0 ? 'right' : 'WRONG'}, ${times.join(', ')}\n`);
     results.push(result);
   }
 if (results.length > 0) printPrograms(results);
