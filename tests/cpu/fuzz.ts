@@ -19,7 +19,7 @@ import {
 import { disassemble } from '@vitrine/x86/disassemble.ts';
 import { features } from '@vitrine/x86/features.ts';
 import { isX87, rows, v3Rows, type Row } from '@vitrine/x86/opcodes.ts';
-import { encode } from './encode.ts';
+import { encode, type Encoded } from './encode.ts';
 import { CODE, DATA, FlatMachine, V3 } from './flat.ts';
 import {
   CASE_BYTES,
@@ -42,7 +42,7 @@ const SIGSEGV = 11;
 
 /** What a state cannot show, and what the host's kernel would act on. */
 const EXCLUDED =
-  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|unsupported|xgetbv)$/;
+  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|xgetbv)$/;
 
 /** Rows of the processor under test. */
 export const allRows: readonly Row[] = V3 ? [...rows, ...v3Rows()] : rows;
@@ -97,7 +97,8 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
     state.data[at + 1]! &= 0x0f;
     state.data[at + 2]! &= 4;
   }
-  if (random.chance(24) && !/maskmov|enter|vgather/.test(row.sem))
+  if (FAR.test(row.sem)) prepareFar(row, bytes, memory, state, random);
+  if (random.chance(24) && !/maskmov|enter|vgather|retf|iret|callf|jmpf/.test(row.sem))
     state.rflags |= random.pick([TF, AC, AC, TF | AC]);
   if (memory) {
     if (memory.index >= 0) state.gpr[memory.index] = BigInt(random.below(8));
@@ -115,6 +116,42 @@ export function makeCase(row: Row, random: Random, into: Uint8Array): Case {
   return { row, code: code.slice(), length: bytes.length, state };
 }
 
+const FAR = /^(retf|iret|callf|jmpf)$/;
+
+/** Where far transfers lead, on the stack or in memory: mostly good selectors, and the last byte of the code. */
+function prepareFar(
+  row: Row,
+  bytes: readonly number[],
+  memory: Encoded['memory'],
+  state: State,
+  random: Random,
+): void {
+  const at = bytes.indexOf(row.opcode);
+  const wide = at > 0 && bytes[at - 1]! >> 4 === 4 && (bytes[at - 1]! & 8) !== 0;
+  const size = wide ? 8 : bytes.includes(0x66) ? 2 : 4;
+  const target = random.chance(8) ? random.u64() : BigInt(CODE + CODE_BYTES - 1);
+  const selector = (good: number): bigint =>
+    BigInt(random.chance(8) ? random.pick([0, 3, 8, 0x10, 0x2b, 0x33, 0xfff8, 0x1234]) : good);
+  const put = (place: number, value: bigint, width: number): void => {
+    for (let i = 0; i < width; i++)
+      if (place + i >= 0 && place + i < WINDOW) state.data[place + i] = Number((value >> BigInt(8 * i)) & 0xffn); // prettier-ignore
+  };
+  if (memory !== undefined) {
+    const offset = size === 2 ? 2 : 4;
+    const place = 256 + random.below(300);
+    put(place, target, offset);
+    put(place + offset, selector(0x33), 2);
+    if (memory.index >= 0) state.gpr[memory.index] = 0n;
+    state.gpr[memory.base] = BigInt(WINDOW_VA + place - memory.disp);
+    return;
+  }
+  const stack = Number(state.gpr[4]) - WINDOW_VA;
+  const flags = (random.u32() & 0x20_0cd5) | (random.chance(4) ? random.pick([TF, AC]) : 0);
+  [target, selector(0x33), BigInt(flags), random.u64(), selector(0x2b)].forEach((word, i) =>
+    put(stack + i * size, word, size),
+  );
+}
+
 /** The components that both processors have, in an area at the beginning of the window. */
 function prepareXstate(state: State, random: Random): bigint {
   state.gpr[0] = BigInt(random.below(8));
@@ -130,7 +167,10 @@ function prepareXstate(state: State, random: Random): bigint {
 /** Rows whose results and flags are all defined but AF, and that do not show AF. */
 export function chainable(row: Row): boolean {
   const AF = 0x10;
-  if (!fuzzable(row) || /^(pushf|popf|lahf|.*maskmov.*|xlat|fxsave|xsave|xrstor)$/.test(row.sem))
+  if (
+    !fuzzable(row) ||
+    /^(pushf|popf|lahf|.*maskmov.*|xlat|retf|iret|callf|jmpf|fxsave|xsave|xrstor)$/.test(row.sem)
+  )
     return false;
   if (APPROXIMATION.test(row.sem)) return false;
   if (TRANSCENDENTAL.test(row.sem)) return false;

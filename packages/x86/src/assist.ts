@@ -3,11 +3,12 @@ import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
 import { avxAssists } from './insn/avx-assist.ts';
+import { farAssists } from './insn/far-assist.ts';
 import type { Assist } from './insn/system.ts';
 import { x87Assists } from './insn/x87-assist.ts';
 import type { Machine } from './machine.ts';
 
-/** The vector of a fault, -1 for a page fault whose details are in the machine, or undefined when all went well. */
+/** The vector of a fault, with its error code above eight bits, -1 for a page fault whose details are in the machine, or undefined when all went well. */
 export type AssistResult = number | undefined;
 
 const PAGE_FAULT = -1;
@@ -129,4 +130,5 @@ export const assists: Readonly<Record<Assist, (machine: Machine, insn: Insn) => 
   pop_segment: popSegment,
   ...x87Assists,
   ...avxAssists,
+  ...farAssists,
 };

@@ -91,7 +91,9 @@ const LARGEST_OPERAND = 16n;
 
 /** Semantics that address the stack by themselves. */
 const STACK_OPERATIONS: ReadonlySet<string> = new Set(
-  'push pop pushf popf call call_indirect ret leave enter push_segment pop_segment'.split(' '),
+  'push pop pushf popf call call_indirect ret leave enter push_segment pop_segment retf iret'.split(
+    ' ',
+  ),
 );
 
 const toPair = (va: number): bigint => BigInt.asUintN(64, BigInt(va));
@@ -643,14 +645,15 @@ export class Machine implements Cpu {
     const result = assists[name](this, insn);
     if (result === -1) return this.#fault();
     if (result !== undefined) {
-      this.vector = result;
-      this.errorCode = 0;
+      this.vector = result & 0xff;
+      this.errorCode = result >>> 8;
       return TRAP_EXCEPTION;
     }
     if (isX87(insn.row)) this.#noteX87(insn);
     this.rip += insn.length;
     this.retired++;
-    return -1;
+    // IRET sets them like POPF: `run` looks at them anew.
+    return this.ram.u32[L.FLAGS_REST >> 2]! & (TF | AC) ? TRAP_FUEL : -1;
   }
 
   /** What the handlers of tier 0 and tier 1 note by themselves. */

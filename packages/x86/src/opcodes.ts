@@ -82,11 +82,11 @@ C6/0 mov =Eb,Ib x
 C7/0 mov =Ev,Iz x
 C8 enter Iw,Ib d64 wv fault
 C9 leave - d64 wv fault
-CA retf Iw sem=unsupported fault
-CB retf - sem=unsupported fault
+CA retf Iw wv fault end
+CB retf - wv fault end
 CC int3 - end
 CD int Ib fault sem=int
-CF iret - sem=unsupported fault
+CF iret - wv fault end
 D7 xlat - fault a32
 E0 loopne Jb end a32 R:z sem=loopne
 E1 loope Jb end a32 R:z sem=loope
@@ -133,9 +133,9 @@ FF/0 inc +Ev lock W:oszap R:c
 FE/1 dec +Eb lock W:oszap R:c
 FF/1 dec +Ev lock W:oszap R:c
 FF/2 call Eq f64 fault end sem=call_indirect
-FF/3m callf M sem=unsupported fault
+FF/3m callf M wv fault end
 FF/4 jmp Eq f64 end sem=jmp_indirect
-FF/5m jmpf M sem=unsupported fault
+FF/5m jmpf M wv fault end
 FF/6 push Ev d64 fault
 0F00 sldt Ew fault sem=privileged
 0F01/0m sgdt M fault sem=privileged

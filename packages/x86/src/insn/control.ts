@@ -124,7 +124,6 @@ export const control: Record<string, Semantics> = {
   /** No gate is open to user code: the error code names it, with the IDT bit. */
   int: (b, [gate]) => b.raise(VECTOR_GP, b.or(b.shl(b.get(gate!), b.i32(3)), b.i32(2))),
   ud: (b) => b.raise(VECTOR_UD),
-  unsupported: (b) => b.raise(VECTOR_UD),
   privileged: (b) => b.raise(VECTOR_GP),
   nop: () => {},
   clc: (b) => b.flags.setCarry(b.i32(0)),
