@@ -146,7 +146,8 @@ function prepareFar(
     return;
   }
   const stack = Number(state.gpr[4]) - WINDOW_VA;
-  const flags = (random.u32() & 0x20_0cd5) | (random.chance(4) ? random.pick([TF, AC]) : 0);
+  // Not ID, which the host would keep for the cases that follow.
+  const flags = (random.u32() & 0xcd5) | (random.chance(4) ? random.pick([TF, AC]) : 0);
   [target, selector(0x33), BigInt(flags), random.u64(), selector(0x2b)].forEach((word, i) =>
     put(stack + i * size, word, size),
   );
