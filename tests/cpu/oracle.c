@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -122,13 +123,17 @@ int main(void) {
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   sigaltstack(&stack, NULL);
   handle(SIGUSR1, enter);
-  int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+  /* Code that changes itself may loop for ever: that ends with SIGALRM, after a second. */
+  int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
   for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) handle(ends[i], leave);
   while (read_all(&current, sizeof current)) {
     memcpy(code, current.code, sizeof current.code);
     /* The window straddles the two pages. */
     memcpy(data + 4096 - WINDOW / 2, current.state.data, WINDOW);
+    struct itimerval limit = {.it_value = {.tv_sec = 1}}, none = {0};
+    setitimer(ITIMER_REAL, &limit, NULL);
     raise(SIGUSR1);
+    setitimer(ITIMER_REAL, &none, NULL);
     memcpy(current.state.data, data + 4096 - WINDOW / 2, WINDOW);
     if (write(1, &current.state, sizeof current.state) != sizeof current.state) return 1;
   }
