@@ -1,10 +1,6 @@
 import type { Image } from '@vitrine/image';
-import { LOOKUP_FOLLOW, path_lookupat } from '@vitrine/kernel/fs/namei.ts';
-import { do_mkdirat } from '@vitrine/kernel/fs/namei_ops.ts';
-import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import { do_filp_open } from '@vitrine/kernel/fs/open.ts';
 import type { File } from '@vitrine/kernel/fs/file.ts';
-import { Errno } from '@vitrine/kernel/include/errno.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import type { TraceEvents } from '@vitrine/kernel/include/trace.ts';
 import { make_init } from '@vitrine/kernel/init/kthread.ts';
@@ -14,8 +10,6 @@ import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapsho
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { NR_CPUS } from '@vitrine/kernel/kernel/sched/fair.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
-import { EEXIST } from '@vitrine/uapi/errno.ts';
-import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
 import { createCpu, type CpuOptions } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
@@ -24,6 +18,14 @@ import { MachineFs } from './fs.ts';
 import { VirtualHost } from './host/virtual.ts';
 import { Profiler, type ProfileOptions } from './profile/profiler.ts';
 import type { Recording } from './profile/recording.ts';
+import {
+  grant,
+  makeFolder,
+  mountTmpfs,
+  mountVolume,
+  offerLayers,
+  remountReadonly,
+} from './mounts.ts';
 import { LimitGuard, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
@@ -56,6 +58,10 @@ export interface BootOptions {
   volumes?: Readonly<Record<string, Volume>>;
   /** Virtual processors, 1 (the default) to 32; one thread of the host executes them in turn. */
   cpus?: number;
+  /** File systems in memory, by place, with their options (`size=64m,mode=1777`, or ''). */
+  tmpfs?: Readonly<Record<string, string>>;
+  /** The root file system cannot be changed; volumes and tmpfs can. */
+  readonly?: boolean;
   /** For the virtual clock's entropy. */
   seed?: number;
   /** Another clock and entropy. */
@@ -210,6 +216,9 @@ export class LinuxMachine {
       }),
     );
     for (const [at, volume] of volumes) mountVolume(kernel, at, volume);
+    for (const [at, size] of Object.entries(options.tmpfs ?? {})) mountTmpfs(kernel, at, size);
+    if (image.layers !== undefined) makeFolder(kernel, image.config.workdir);
+    if (options.readonly) remountReadonly(kernel);
     if (options.init !== false) make_init(kernel);
     const machine = new LinuxMachine(kernel, image, platform, limits, virtual);
     const { profile } = options;
@@ -230,7 +239,7 @@ export class LinuxMachine {
     const user = await this.#user(options.user ?? this.image.config.user, options.groups ?? []);
     const io = options.tty ? this.#terminal(options.tty, wake) : this.#pipes(options, wake);
     const { stdin, stdout, stderr, terminal, files } = io;
-    const env = { ...this.image.config.env, ...(options.tty ? { TERM: 'xterm' } : {}), HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...options.env }; // prettier-ignore
+    const env = { HOME: user.home, HOSTNAME: fromByteString(kernel.uts.nodename), ...(options.tty ? { TERM: 'xterm' } : {}), ...this.image.config.env, ...options.env }; // prettier-ignore
     let task;
     try {
       task = asking(`spawn ${argv[0]!}`, () =>
@@ -539,41 +548,4 @@ async function feed(to: InputStream, from: NonNullable<SpawnOptions['stdin']>): 
     // The process has closed its standard input: what is left is not wanted.
   }
   to.close();
-}
-
-/** Makes the folders reachable through the host, under the names of the places where they are mounted. */
-function grant(
-  host: Host,
-  platform: Platform,
-  volumes: readonly (readonly [string, Volume])[],
-): void {
-  if (platform.directory === undefined) throw new Error('there are no folders of the host here');
-  const open = platform.directory;
-  const granted = new Map(
-    volumes.map(([at, volume]) => [toByteString(at), open(volume.host, volume.readonly === true)]),
-  );
-  host.directory = (name) => granted.get(name);
-}
-
-/** The image's layers under their digests; a snapshot may name others, which `stored` finds. */
-function offerLayers(host: Host, image: Image, stored?: Host['layer']): void {
-  const layers = new Map(image.layers?.map(({ id, layer }) => [id, layer]));
-  host.layer = (id) => layers.get(id) ?? stored?.(id);
-}
-
-function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {
-  const task = kernel.swapper;
-  const place = toByteString(at);
-  asking(`mount ${at}`, () => {
-    const parts = place.split('/').filter((part) => part !== '');
-    for (let i = 1; i <= parts.length; i++) {
-      try {
-        do_mkdirat(task, AT_FDCWD, `/${parts.slice(0, i).join('/')}`, 0o755);
-      } catch (error) {
-        if (!(error instanceof Errno) || error.code !== EEXIST) throw error;
-      }
-    }
-    const path = path_lookupat(task, AT_FDCWD, place, LOOKUP_FOLLOW);
-    path_mount(task, place, path, 'hostfs', readonly ? MS_RDONLY : 0, '');
-  });
 }

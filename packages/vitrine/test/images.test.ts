@@ -57,6 +57,33 @@ describe('vitrine with images', () => {
     expect(vitrine('run', '--entrypoint', 'echo', 'me/app:v1', 'a', 'b').stdout).toBe('a b\n');
     expect(vitrine('run', 'me/app:v1', 'cat', '/etc/issue').stdout).toBe('from the layer\n');
     expect(JSON.parse(vitrine('inspect', 'me/app:v1').stdout)).toMatchObject([{ Config: CONFIG }]);
+    expect(
+      vitrine(
+        'run',
+        '--read-only',
+        '--tmpfs',
+        '/mem:size=1m',
+        'me/app:v1',
+        'sh',
+        '-c',
+        'echo x > /tmp/x; echo y > /mem/y; cat /mem/y',
+      ).stdout,
+    ).toBe('y\n');
+    expect(
+      vitrine(
+        'run',
+        '-w',
+        '/made/here',
+        '-u',
+        'root',
+        '--group-add',
+        '77',
+        'me/app:v1',
+        'sh',
+        '-c',
+        'pwd; id -G',
+      ).stdout,
+    ).toBe('/made/here\n0 10 77\n');
     expect(vitrine('run', '--pull', 'never', 'me/other')).toMatchObject({ status: 125, stderr: expect.stringContaining('no image me/other') }); // prettier-ignore
     expect(vitrine('rmi', 'me/app:v1')).toMatchObject({
       status: 0,

@@ -35,6 +35,8 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'workdir', short: 'w', value: 'DIR', help: 'start in this folder of the machine' },
   { name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'run as this user, by name or number' },
   { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder of the host's visible" },
+  { name: 'tmpfs', value: 'DIR[:OPTIONS]', many: true, help: 'mount a file system in memory' },
+  { name: 'read-only', help: 'the root file system cannot be changed' },
   { name: 'hostname', short: 'h', value: 'NAME', help: "the machine's name" },
   { name: 'cpus', value: 'N', help: 'virtual processors, 1 to 32 (default 1)' },
   { name: 'cpu', value: 'MODEL', help: "the processor's model: x86-64-v2 (default) or x86-64-v3" },
@@ -165,6 +167,13 @@ function parseVolume(spec: string): [at: string, volume: Volume] {
   return [match[2]!, { host, readonly: match[3] === 'ro' }];
 }
 
+/** `DIR[:OPTIONS]`, as docker's --tmpfs. */
+function parseTmpfs(spec: string): [at: string, options: string] {
+  const match = /^(\/[^:]*)(?::(.*))?$/.exec(spec);
+  if (match === null) throw new UsageError(`--tmpfs ${spec}: write /FOLDER or /FOLDER:size=64m`);
+  return [match[1]!, match[2] ?? 'mode=1777'];
+}
+
 /** A sink for --strace or --why. */
 function traceSink(target: string): (text: string) => void {
   if (target === '') return (text) => void writeAll(2, Buffer.from(text, 'latin1'));
@@ -206,6 +215,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const memory = last(parsed, 'memory');
   if (memory !== undefined) boot.memory = memory;
   boot.limits = limitsOf(parsed);
+  boot.readonly = has('read-only');
+  boot.tmpfs = Object.fromEntries((parsed.options.get('tmpfs') ?? []).map(parseTmpfs));
   const volumes = parsed.options.get('volume');
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const profile = last(parsed, 'profile');
@@ -228,7 +239,12 @@ export async function run(args: readonly string[]): Promise<number> {
     ]),
   };
   const workdir = last(parsed, 'workdir');
-  if (workdir !== undefined) options.cwd = workdir;
+  if (workdir !== undefined) {
+    options.cwd = workdir;
+    // As docker does, a folder that is not there is made.
+    if (workdir.startsWith('/') && !boot.readonly)
+      await machine.fs.mkdir(workdir, { recursive: true });
+  }
   const user = last(parsed, 'user');
   if (user !== undefined) options.user = user;
   const groups = parsed.options.get('group-add');
