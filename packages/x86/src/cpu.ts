@@ -85,9 +85,9 @@ export interface Ram {
 export interface CpuCounters {
   /** Translations of addresses that no TLB had. */
   readonly pageWalks: number;
-  /** Decoding into tier 0's records. */
+  /** Decoding into tier 0's records, finding regions and generating modules for tier 1. */
   readonly translationNs: number;
-  /** Tier 1: generating and compiling WebAssembly on this thread. */
+  /** The engine's compilation of these modules on this thread. */
   readonly compilationNs: number;
 }
 

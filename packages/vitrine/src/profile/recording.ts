@@ -99,7 +99,7 @@ export class Recording {
     this.#samples = [...merged.values()];
   }
 
-  #frames_of(stack: number): number[] {
+  #framesOf(stack: number): number[] {
     const frames: number[] = [];
     for (let at = stack; at > 0; at = this.#nodes[at]!.parent) frames.push(this.#nodes[at]!.frame);
     return frames.reverse();
@@ -108,10 +108,21 @@ export class Recording {
   /** The file that speedscope (https://www.speedscope.app) opens: the same samples weighed by time and by instructions. */
   toSpeedscope(name: string): object {
     const profile = (title: string, unit: string, weigh: (s: Sample) => number): object => {
-      const samples = this.#samples.filter((s) => weigh(s) > 0);
-      const weights = samples.map((s) => Math.round(weigh(s)));
+      // What stood between two samples of one stack may weigh nothing here.
+      const samples: number[] = [];
+      const sums: number[] = [];
+      for (const sample of this.#samples) {
+        const weight = weigh(sample);
+        if (weight <= 0) continue;
+        if (samples.at(-1) === sample.stack) sums[sums.length - 1]! += weight;
+        else {
+          samples.push(sample.stack);
+          sums.push(weight);
+        }
+      }
+      const weights = sums.map(Math.round);
       const endValue = weights.reduce((sum, weight) => sum + weight, 0);
-      return { type: 'sampled', name: title, unit, startValue: 0, endValue, samples: samples.map((s) => this.#frames_of(s.stack)), weights }; // prettier-ignore
+      return { type: 'sampled', name: title, unit, startValue: 0, endValue, samples: samples.map((stack) => this.#framesOf(stack)), weights }; // prettier-ignore
     };
     return {
       $schema: 'https://www.speedscope.app/file-format-schema.json',
