@@ -1,5 +1,5 @@
 // The overlay file system over a tmpfs: what it shows, and what it leaves in its upper layer.
-#include "guest.h"
+#include "overlay.h"
 #include <dirent.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
@@ -19,24 +19,6 @@ static const char *same(const char *path, const char *with) {
   struct stat a, b;
   if (lstat(path, &a) || lstat(with, &b)) return "none";
   return a.st_ino != b.st_ino ? "other-ino" : a.st_dev != b.st_dev ? "same-ino" : "same";
-}
-
-static void put(const char *path, const char *text, int mode) {
-  int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, mode);
-  if (fd < 0 || write(fd, text, strlen(text)) < 0) printf("put %s: errno %d\n", path, errno);
-  close(fd);
-}
-
-static void show(const char *path) {
-  char b[200] = "";
-  int fd = open(path, O_RDONLY);
-  if (fd < 0) {
-    P("%s: errno %d\n", path, errno);
-    return;
-  }
-  ssize_t n = read(fd, b, 199);
-  close(fd);
-  P("%s: [%.*s]\n", path, (int)n, b);
 }
 
 static void st(const char *path) {

@@ -1,5 +1,5 @@
 // What programs do with files of an overlay: locks, maps, special files, directories that change while they are read.
-#include "guest.h"
+#include "overlay.h"
 #include <dirent.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -10,24 +10,6 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
-
-static void put(const char *path, const char *text, int mode) {
-  int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, mode);
-  if (fd < 0 || write(fd, text, strlen(text)) < 0) printf("put %s: errno %d\n", path, errno);
-  close(fd);
-}
-
-static void show(const char *path) {
-  char b[200] = "";
-  int fd = open(path, O_RDONLY);
-  if (fd < 0) {
-    P("%s: errno %d\n", path, errno);
-    return;
-  }
-  ssize_t n = read(fd, b, 199);
-  close(fd);
-  P("%s: [%.*s]\n", path, (int)n, b);
-}
 
 static void st(const char *path) {
   struct stat s;
