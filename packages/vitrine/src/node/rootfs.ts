@@ -1,6 +1,13 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { decompress } from '@vitrine/image/node/decompress.ts';
 import {
   DEFAULT_CONFIG,
   type Image,
@@ -11,16 +18,17 @@ import {
 } from '@vitrine/image';
 import { bytesToByteString } from '../bytes.ts';
 
-/** A root file system from a folder or a tar archive (gzip too) of the host. */
-export function loadRootfs(path: string): Image {
-  return { entries: statSync(path).isDirectory() ? readFolder(path) : readArchive(path), config: DEFAULT_CONFIG }; // prettier-ignore
+/** A root file system from a folder or a tar archive (compressed too) of the host. */
+export async function loadRootfs(path: string): Promise<Image> {
+  const entries = statSync(path).isDirectory() ? readFolder(path) : await readArchive(path);
+  return { entries, config: DEFAULT_CONFIG };
 }
 
-function readArchive(path: string): RootEntry[] {
-  let bytes: Uint8Array = readFileSync(path);
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) bytes = gunzipSync(bytes);
-  if (!isTar(bytes))
-    throw new Error(`${path} is neither a folder nor a tar archive (plain or gzip)`);
+async function readArchive(path: string): Promise<RootEntry[]> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of decompress(createReadStream(path))) chunks.push(Uint8Array.from(chunk));
+  const bytes = Buffer.concat(chunks);
+  if (!isTar(bytes)) throw new Error(`${path} is neither a folder nor a tar archive (plain, gzip, zstd or xz)`); // prettier-ignore
   return readTar(bytes);
 }
 
