@@ -100,7 +100,7 @@ const waits = ({ row }: Insn): boolean =>
 export function misaligned(machine: Registers, insn: Insn): boolean {
   if (machine.ram.u16[FSW_CELL >> 1]! & 0x80 && waits(insn)) return false;
   for (const [address, alignment] of accesses(machine, insn)) {
-    if (!canonical(address)) return false;
+    if (!canonical(address) || !canonical(address + BigInt(alignment - 1))) return false;
     if (alignment > 1 && address & BigInt(alignment - 1)) return true;
   }
   return false;

@@ -7,6 +7,7 @@ import type { Semantics } from './semantics.ts';
 import { crypto } from './crypto.ts';
 import { ORDER } from './sse-integer.ts';
 import { cmpWide } from './sse-float.ts';
+import { DOT } from './sse4-float.ts';
 import {
   clearingAbove,
   halves,
@@ -17,6 +18,7 @@ import {
   shiftImmediate,
   threeOperands,
   twoOperands,
+  twoSteps,
   widened,
   zero,
   type Form,
@@ -43,7 +45,7 @@ const forms: Record<string, Semantics> = {
     pavgb pavgw pmulhuw pmulhw psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor pmuludq pmaddwd psadbw psubb psubw
     psubd psubq paddb paddw paddd pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw psignb psignw psignd
     pmulhrsw pmuldq pcmpeqq packusdw pcmpgtq pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud pmulld
-    shufps palignr dpps dppd pblendw roundss roundsd mov_low movhlps movh_load pinsrw pinsrb insertps
+    shufps palignr dppd pblendw roundss roundsd mov_low movhlps movh_load pinsrw pinsrb insertps
     aesenc aesenclast aesdec aesdeclast pclmulqdq`),
   ...three('psrlw psrld psrlq psraw psrad psllw pslld psllq', { shared: true }),
   ...three('shufpd blendpd', { immediate: 2 }),
@@ -291,6 +293,7 @@ const compare = (type: 'ps' | 'pd' | 'ss' | 'sd'): Semantics => threeOperands(cm
 export const avx: Record<string, Semantics> = {
   ...forms,
   vmov,
+  vdpps: twoSteps(DOT.f32.products, DOT.f32.sums),
   vpinsrd,
   vextractps,
   vmovddup,

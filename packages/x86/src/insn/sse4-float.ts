@@ -122,7 +122,7 @@ function roundPacked(f: Float): Semantics {
  * Products of the lanes that bits 4–7 choose, added in pairs, in the lanes that bits 0–3 choose. An unmasked exception of
  * the products keeps the sums from being taken.
  */
-function dot(f: Float): Semantics {
+function dot(f: Float): Readonly<Record<'products' | 'sums' | 'whole', Semantics>> {
   const zero = (b: Builder): Node => (f === 'f64' ? b.f64(0) : b.f32(0));
   const products = guarded(`products_${f}`, ['v128', 'v128', 'i32'], (b, x, y, imm) => {
     const chosen = (lane: Node, i: number): Node =>
@@ -143,15 +143,31 @@ function dot(f: Float): Semantics {
     );
     return vectorOf(b, f, out);
   });
-  return (b, [dst, src, imm]) => {
-    const y = b.get(src!);
-    const terms = b.call(products, b.get(dst!), y, b.get(imm!));
-    trapIfUnmasked(b);
-    const result = b.call(sums, terms, b.get(imm!));
-    trapIfUnmasked(b);
-    b.set(dst!, result);
+  return {
+    products: (b, [dst, src, imm]) => {
+      const y = b.get(src!);
+      const terms = b.call(products, b.get(dst!), y, b.get(imm!));
+      trapIfUnmasked(b);
+      b.set(dst!, terms);
+    },
+    sums: (b, [dst, imm]) => {
+      const result = b.call(sums, b.get(dst!), b.get(imm!));
+      trapIfUnmasked(b);
+      b.set(dst!, result);
+    },
+    whole: (b, [dst, src, imm]) => {
+      const y = b.get(src!);
+      const terms = b.call(products, b.get(dst!), y, b.get(imm!));
+      trapIfUnmasked(b);
+      const result = b.call(sums, terms, b.get(imm!));
+      trapIfUnmasked(b);
+      b.set(dst!, result);
+    },
   };
 }
+
+/** DPPS and DPPD, and the two steps that longer vectors take for all halves one after the other. */
+export const DOT = { f32: dot('f32'), f64: dot('f64') } as const;
 
 export const sse4Float: Record<string, Semantics> = {
   addsubps: addsub('f32'),
@@ -164,6 +180,6 @@ export const sse4Float: Record<string, Semantics> = {
   roundsd: roundScalar('f64'),
   roundps: roundPacked('f32'),
   roundpd: roundPacked('f64'),
-  dpps: dot('f32'),
-  dppd: dot('f64'),
+  dpps: DOT.f32.whole,
+  dppd: DOT.f64.whole,
 };

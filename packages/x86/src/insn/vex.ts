@@ -143,6 +143,16 @@ export function threeOperands(meaning: Semantics, form: Form = {}): Semantics {
   };
 }
 
+/** VEX.NDS in two steps, of which the second is not taken when the first raises an exception in either half. */
+export function twoSteps(first: Semantics, second: Semantics): Semantics {
+  return (b, [dst, x, y, imm]) => {
+    const count = halvesOf(b);
+    const sources = sourceOperands(b, y!, count).map((o) => [o, imm!]);
+    const between = over(b, first, halves(b, x!, count), sources, 128);
+    setHalves(b, dst!, over(b, second, between, between.map(() => [imm!]), 128)); // prettier-ignore
+  };
+}
+
 /** Destination and one source; what the destination held does not matter. */
 export function twoOperands(meaning: Semantics, form: Form = {}): Semantics {
   return (b, [dst, src, imm]) => {
