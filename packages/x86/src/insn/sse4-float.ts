@@ -118,11 +118,13 @@ function roundPacked(f: Float): Semantics {
   };
 }
 
+type Dot = Readonly<Record<'products' | 'sums' | 'whole', Semantics>>;
+
 /**
  * Products of the lanes that bits 4–7 choose, added in pairs, in the lanes that bits 0–3 choose. An unmasked exception of
  * the products keeps the sums from being taken.
  */
-function dot(f: Float): Readonly<Record<'products' | 'sums' | 'whole', Semantics>> {
+function dot(f: Float): Dot {
   const zero = (b: Builder): Node => (f === 'f64' ? b.f64(0) : b.f32(0));
   const products = guarded(`products_${f}`, ['v128', 'v128', 'i32'], (b, x, y, imm) => {
     const chosen = (lane: Node, i: number): Node =>
@@ -167,7 +169,7 @@ function dot(f: Float): Readonly<Record<'products' | 'sums' | 'whole', Semantics
 }
 
 /** DPPS and DPPD, and the two steps that longer vectors take for all halves one after the other. */
-export const DOT = { f32: dot('f32'), f64: dot('f64') } as const;
+export const DOT: Readonly<Record<Float, Dot>> = { f32: dot('f32'), f64: dot('f64') };
 
 export const sse4Float: Record<string, Semantics> = {
   addsubps: addsub('f32'),
