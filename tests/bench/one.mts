@@ -1,9 +1,10 @@
 /**
  * One row, once, in this process; for profiling.
  *
- *     npx tsx tests/bench/one.mts NAME [--no-jit] [--runs N] [--source] [--json]
+ *     npx tsx tests/bench/one.mts NAME [--no-jit] [--runs N] [--source] [--json] [--profile DIR]
  *     node --import tsx --cpu-prof tests/bench/one.mts NAME
  *
+ * `--profile DIR` writes the guest's profile: DIR/NAME.txt, and DIR/NAME.speedscope.json for speedscope.
  * `--runs 2`: the second run in the same machine is the warm one. `--source`: the sources instead of the built package.
  */
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '1' },
     source: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    profile: { type: 'string' },
   },
   allowPositionals: true,
 });
@@ -25,7 +27,12 @@ const [row] = selectRows(positionals[0]);
 const entry = values.source ? 'src/index.ts' : 'dist/index.mjs';
 const api = (await import(`../../packages/vitrine/${entry}`)) as Api;
 const jit = !values['no-jit'];
-const runs = await runGuest(api, row!, { root, jit, runs: Number(values.runs) });
+const runs = await runGuest(api, row!, {
+  root,
+  jit,
+  runs: Number(values.runs),
+  profile: values.profile,
+});
 if (values.json) console.log(JSON.stringify(runs));
 else
   for (const { wall, cpu, instructions, status, output } of runs)

@@ -17,6 +17,8 @@ export interface ProgramOptions {
   /** Rounds of the slow interpreter; 0 leaves it out. */
   readonly interpreterRounds: number;
   readonly qemu: boolean;
+  /** A folder for a profile of each row, taken in a run that is not timed. */
+  readonly profile?: string | undefined;
   /** Seconds after which one run is given up. */
   readonly timeout: number;
   /** CPU time of all threads instead of the time that passed: for a busy host. */
@@ -84,6 +86,8 @@ export async function benchProgram(
     if (round < options.interpreterRounds) await guest(['interpreter'], '--no-jit');
     if (failed.length > 0) break;
   }
+  if (options.profile !== undefined && failed.length === 0)
+    await inProcess(row, 2 * options.timeout, '--runs', '2', '--profile', options.profile);
   const seconds: Partial<Record<Way, number>> = {};
   for (const way of WAYS) {
     const values = runs[way]?.map(({ wall, cpu }) => (options.cpu ? cpu : wall));

@@ -26,6 +26,7 @@ const { values: options } = parseArgs({
     cpu: { type: 'boolean', default: false },
     timeout: { type: 'string', default: '600' },
     json: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 
@@ -45,6 +46,7 @@ if (only !== '')
       qemu: !options['no-qemu'],
       cpu: options.cpu,
       timeout: Number(options.timeout),
+      profile: options.profile,
     });
     const times = Object.entries(result.seconds).map(([way, s]) => `${way} ${s.toFixed(3)} s`);
     process.stderr.write(`${result.wrong.length === 0 ? 'right' : 'WRONG'}, ${times.join(', ')}\n`);

@@ -1,5 +1,7 @@
 /** Runs one row in Vitrine: a machine of its own, the program once or more often in it. */
 import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LinuxMachine } from '../../packages/vitrine/src/index.ts';
 import type { BenchRow } from './rows.ts';
 
@@ -24,6 +26,8 @@ export interface GuestOptions {
   readonly root: string;
   readonly jit: boolean;
   readonly runs: number;
+  /** A folder for what `Machine.boot({ profile: true })` finds in all runs together. */
+  readonly profile?: string | undefined;
 }
 
 export async function runGuest(
@@ -31,9 +35,21 @@ export async function runGuest(
   row: BenchRow,
   options: GuestOptions,
 ): Promise<Run[]> {
-  const machine = await Machine.boot({ image: options.root, memory: '768m', jit: options.jit });
+  const machine = await Machine.boot({
+    image: options.root,
+    memory: '768m',
+    jit: options.jit,
+    profile: options.profile !== undefined,
+  });
   const runs: Run[] = [];
   for (let i = 0; i < options.runs; i++) runs.push(await runOnce(machine, row));
+  if (options.profile !== undefined) {
+    const recording = machine.profile();
+    mkdirSync(options.profile, { recursive: true });
+    const place = join(options.profile, row.name);
+    writeFileSync(`${place}.speedscope.json`, JSON.stringify(recording.toSpeedscope(row.name)));
+    writeFileSync(`${place}.txt`, recording.summary());
+  }
   await machine.close();
   return runs;
 }
