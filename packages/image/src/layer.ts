@@ -92,6 +92,7 @@ export class LayerTree {
   readonly root: LayerFile = directoryFile(true);
   readonly #limits: LayerLimits;
   #files = 1;
+  #members = 0;
   #xattrBytes = 0;
   #extents = 0;
 
@@ -101,6 +102,7 @@ export class LayerTree {
 
   add(member: TarMember): void {
     const path = parts(member.name, 'the member', this.#limits);
+    if (++this.#members > 4 * this.#limits.files) throw new LayerError(`the layer has more than ${4 * this.#limits.files} members`); // prettier-ignore
     this.#charge(member);
     const name = path.pop();
     if (name === undefined) return this.#root(member);

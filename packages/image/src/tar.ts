@@ -37,8 +37,9 @@ const TYPES: Readonly<Record<string, number>> = {
   '2': S_IFLNK,
 };
 
-/** Extended headers and long names above this are an attack. */
+/** Extended headers and long names above this are an attack, and so are so many of them before one member. */
 const MAX_HEADER = 1 << 20;
+const MAX_HEADERS = 100;
 
 export const isTar = (bytes: Uint8Array): boolean =>
   bytes.length >= BLOCK && text(bytes, 257, 5) === 'ustar';
@@ -60,11 +61,13 @@ export function* tarMembers(source: ByteSource): Generator<TarMember> {
   const global = new Map<string, string>();
   let pending = nothing();
   let at = 0;
+  let headers = 0;
   while (at + BLOCK <= source.size) {
     const block = source.read(at, BLOCK);
     if (block[0] === 0 && block[148] === 0) return; // the zeros at the end
     if (!checksumHolds(block)) throw new TarError(`no tar header at byte ${at}`);
     const header = at;
+    if (++headers > MAX_HEADERS) throw new TarError(`more than ${MAX_HEADERS} headers stand before a member (byte ${at})`); // prettier-ignore
     const type = String.fromCharCode(block[156]!);
     const meta = 'xXgLK'.includes(type);
     const given = meta ? undefined : pending.pax.get('size');
@@ -79,8 +82,10 @@ export function* tarMembers(source: ByteSource): Generator<TarMember> {
         throw new TarError(`the header at byte ${header} has ${length} bytes`);
       readMeta(type, Uint8Array.from(source.read(at, length)), at, pending, global);
     } else {
-      if (!'VMN'.includes(type))
+      if (!'VMN'.includes(type)) {
+        headers = 0;
         yield member(source, block, type, at, length, pending, global, old?.map);
+      }
       pending = nothing();
     }
     at += Math.ceil(length / BLOCK) * BLOCK;

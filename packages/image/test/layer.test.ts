@@ -127,3 +127,21 @@ describe('a hostile layer is refused with the reason, and nothing of it stays', 
       for (const name of ['layers', 'blobs', 'digests', 'tmp']) expect(readdirSync(join(folder, name)), name).toEqual([]); // prettier-ignore
     });
 });
+
+describe('a layer that would fill memory is refused', () => {
+  it('with headers and no member', async () => {
+    const pax = tar({ name: 'x', mode: 0o100644, mtime: 1.5, data: Buffer.from('') }).subarray(
+      0,
+      1024,
+    );
+    const many = Buffer.concat([...Array.from({ length: 200 }, () => pax), good]);
+    await expect(ingest(many)).rejects.toThrow('headers stand before a member');
+  });
+
+  it('with an attribute larger than Linux has', async () => {
+    const big = new Map([['user.big', new Uint8Array(70_000)]]);
+    await expect(ingest(tar(file('a', '', { xattrs: big })))).rejects.toThrow(
+      'larger than Linux allows',
+    );
+  });
+});

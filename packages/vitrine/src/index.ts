@@ -20,6 +20,7 @@ export type { Recording } from './profile/recording.ts';
 export { VirtualHost } from './host/virtual.ts';
 
 export { layeredImage, readTar } from '@vitrine/image';
+export { type Images, images } from './node/images_api.ts';
 export type { Limits } from './limits.ts';
 export { WorkerMachine } from './remote/client.ts';
 export type { WorkerInput, WorkerProcess } from './remote/process.ts';

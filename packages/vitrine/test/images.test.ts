@@ -9,7 +9,7 @@ import { openImage } from '@vitrine/image/node/open.ts';
 import { Store } from '@vitrine/image/node/store.ts';
 import { type TarEntry, writeTar, writeTarEnd } from '@vitrine/image/tar_write.ts';
 import { buildImage, file, tar, writeLayout } from '../../image/test/support.ts';
-import { Machine } from '../src/index.ts';
+import { images, Machine } from '../src/index.ts';
 import type { LinuxMachine } from '../src/machine.ts';
 
 const BIN = join(import.meta.dirname, '../bin/vitrine.cjs');
@@ -104,6 +104,18 @@ describe('vitrine with images', () => {
     expect(vitrine('image', 'nothing')).toMatchObject({ status: 125 });
     expect(vitrine('pull', '--help').stdout).toMatch(/^Usage: vitrine pull/);
   });
+});
+
+it('the store is there for programs', async () => {
+  process.env['XDG_CACHE_HOME'] = join(work, 'programs');
+  const [image] = await images.load(join(work, 'layout'));
+  expect(await images.list()).toEqual([image]);
+  const machine = await Machine.boot({ image: 'me/app:v1' });
+  const cat = await machine.spawn(['cat', '/etc/issue']);
+  expect(await cat.stdout.text()).toBe('from the layer\n');
+  await machine.close();
+  expect([await images.remove('me/app:v1'), await images.remove('me/app:v1'), await images.prune()]).toEqual([true, false, 0]); // prettier-ignore
+  await expect(Machine.boot({ image: 'me/app:v1' })).rejects.toThrow('no image me/app:v1 is here');
 });
 
 describe('a machine from an image', () => {

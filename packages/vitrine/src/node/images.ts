@@ -9,6 +9,9 @@ import { canonical, parseReference } from '@vitrine/image/reference.ts';
 import type { HostLayer } from '@vitrine/kernel/include/host.ts';
 import { loadRootfs } from './rootfs.ts';
 
+export { importArchive } from '@vitrine/image/node/archive.ts';
+export { pull } from '@vitrine/image/node/registry/pull.ts';
+
 let store: Store | undefined;
 
 /** The user's store of images; `XDG_CACHE_HOME` counts when it is first asked for. */
