@@ -75,6 +75,25 @@ export class IovIter {
     return this.#each(length, true, (ram, at, n) => ram.fill(0, at, at + n));
   }
 
+  /** Moves forward without a look at the memory (iov_iter_advance): what lies there was moved before. */
+  advance(length: number): void {
+    let left = Math.min(length, this.count);
+    this.count -= left;
+    if (this.#buffer !== null) {
+      this.#offset += left;
+      return;
+    }
+    while (left > 0) {
+      const n = Math.min(left, this.#vecs[this.#vec]!.length - this.#offset);
+      left -= n;
+      this.#offset += n;
+      if (left > 0) {
+        this.#vec++;
+        this.#offset = 0;
+      }
+    }
+  }
+
   /** Moves forward without copying. */
   skip(length: number): number {
     return this.#each(length, false, () => {});

@@ -30,7 +30,7 @@ function transfer(
   const chunk = file.transferChunk;
   if (chunk === 0 || (iter.count <= chunk && current.callState === null)) return move(0);
   const done = (current.callState as Moved | null)?.moved ?? 0;
-  if (done > 0) iter.skip(done);
+  iter.advance(done);
   const all = iter.count;
   iter.truncate(chunk);
   const want = iter.count;
