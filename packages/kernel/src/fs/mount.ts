@@ -42,6 +42,7 @@ export class Mount {
     this.devname = devname;
     this.flags = flags;
     this.sb.active++;
+    this.sb.type.mounts++;
   }
 
   static {
@@ -119,5 +120,6 @@ export function mntput(mnt: Mount): void {
 
 export function cleanup_mnt(mnt: Mount): void {
   leave_propagation(mnt);
+  mnt.sb.type.mounts--;
   if (--mnt.sb.active === 0) mnt.sb.kill();
 }

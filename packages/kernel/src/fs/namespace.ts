@@ -123,6 +123,7 @@ function do_new_mount(
 ): void {
   if (type === '') throw errno(EINVAL, 'mount: no file system type is given');
   checkMountpoint(current, at);
+  if (!current.kernel.vfs.fileSystems.has(type)) current.kernel.request_module(`fs-${type}`);
   const sb = current.kernel.vfs
     .get_fs_type(type)
     .mount(current, flags & SB_MASK & ~MS_SILENT, source, data);

@@ -28,6 +28,8 @@ export abstract class FileSystemType {
   readonly userns: boolean = false;
   /** Names of its options, for fsconfig(2); null where they are only checked when it is mounted. */
   readonly options: readonly string[] | null = null;
+  /** Mounts of this type: what keeps its module loaded. */
+  mounts = 0;
   /** Kernel-internal: mount(2) refuses it. */
   readonly nouser: boolean = false;
 

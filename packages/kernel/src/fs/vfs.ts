@@ -63,6 +63,10 @@ export class Vfs {
     this.fileSystems.set(type.name, type);
   }
 
+  unregister_filesystem(name: string): void {
+    this.fileSystems.delete(name);
+  }
+
   get_fs_type(name: string): FileSystemType {
     const type = this.fileSystems.get(name);
     if (type === undefined || type.nouser) {

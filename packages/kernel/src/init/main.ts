@@ -1,6 +1,7 @@
 import type { Cpu } from '@vitrine/x86/cpu.ts';
 import { run_task } from '../arch/x86/entry.ts';
 import { X86 } from '../arch/x86/process.ts';
+import { MAJOR, MINOR } from '../fs/kdev_t.ts';
 import type { Vfs } from '../fs/vfs.ts';
 import { init_fs, mnt_init, vfs_caches_init } from './fs.ts';
 import { Cred, UserNamespace } from '../include/cred.ts';
@@ -15,6 +16,7 @@ import { PidTable } from '../kernel/pid.ts';
 import { PrintkLog, vprintk } from '../kernel/printk.ts';
 import { Scheduler } from '../kernel/sched/fair.ts';
 import { rseq_handle_notify_resume } from '../kernel/rseq.ts';
+import { type Module, request_module } from '../kernel/module.ts';
 import { RandomPool } from '../kernel/random.ts';
 import { SysctlTable } from '../kernel/sysctl.ts';
 import type { Task } from '../kernel/task.ts';
@@ -27,6 +29,7 @@ import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';
 import { WorkQueue } from '../include/work.ts';
 import { type InitramfsEntry, populate_rootfs } from './initramfs.ts';
+import { module_size, mount_modules } from './modules.ts';
 import { mount_layers, mount_pseudo } from './mounts.ts';
 import { make_kthreadd } from './kthread.ts';
 
@@ -70,6 +73,7 @@ export class Vmlinux implements Kernel {
   swapper!: Task;
   readonly hwcap: number = 0x78bfbff;
   readonly cmdline: string;
+  readonly modules: Map<string, Module> = new Map();
   readonly missing_calls: Set<string> = new Set();
   nr_threads = 0;
   max_threads: number;
@@ -117,6 +121,10 @@ export class Vmlinux implements Kernel {
 
   printk(level: number, text: string): void {
     vprintk(this, level, text);
+  }
+
+  request_module(alias: string): void {
+    request_module(this, alias, (spec) => module_size(this.uts.release, spec.file));
   }
 
   get_random_bytes(into: Uint8Array): void {
@@ -216,15 +224,25 @@ export function start_kernel(options: BootOptions): Vmlinux {
     6,
     `Memory: ${kernel.frames.free * 4}K/${Math.floor(kernel.ram.size / 1024)}K available`,
   );
+  const cpus = kernel.sched.rqs.length;
+  kernel.printk(6, `smpboot: Allowing ${cpus} CPUs, 0 hotplug CPUs`);
   vfs_caches_init(kernel);
   const cred = new Cred(new UserNamespace(4026531837, null, 0, 0));
   const boot = make_kthreadd(kernel, cred);
   mnt_init(boot);
+  const files = options.initramfs.length;
+  if (files > 0) kernel.printk(6, 'Unpacking initramfs...');
   populate_rootfs(boot, options.initramfs);
   if (options.layers !== undefined) mount_layers(boot, options.layers);
   boot.fs = init_fs(kernel);
   mount_pseudo(boot);
-  kernel.printk(6, `Unpacked initramfs: ${options.initramfs.length} files`);
+  mount_modules(boot);
+  if (files > 0) kernel.printk(6, `Unpacked initramfs: ${files} files`);
+  const { sb } = boot.fs.root.mnt;
+  kernel.printk(
+    6,
+    `VFS: Mounted root (${sb.type.name} filesystem) on device ${MAJOR(sb.dev)}:${MINOR(sb.dev)}.`,
+  );
   return kernel;
 }
 

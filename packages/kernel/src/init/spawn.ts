@@ -72,6 +72,7 @@ export function spawn(kernel: Vmlinux, options: SpawnOptions): Task {
     }
     setIds(task, options);
     const path = options.argv[0]!.includes('/') ? options.argv[0]! : search(task, options);
+    if (first) announce(kernel, path, options);
     do_execveat(task, AT_FDCWD, path, [...options.argv], options.env, 0);
   } catch (error) {
     if (first) kernel.init = null;
@@ -83,6 +84,15 @@ export function spawn(kernel: Vmlinux, options: SpawnOptions): Task {
   }
   kernel.sched.wake_up_new_task(task);
   return task;
+}
+
+/** The kernel says which program becomes PID 1, and with what (run_init_process). */
+function announce(kernel: Vmlinux, path: string, { argv, env }: SpawnOptions): void {
+  kernel.printk(6, `Run ${path} as init process`);
+  kernel.printk(7, '  with arguments:');
+  for (const word of argv) kernel.printk(7, `    ${word}`);
+  kernel.printk(7, '  with environment:');
+  for (const word of env) kernel.printk(7, `    ${word}`);
 }
 
 function newSession(kernel: Vmlinux, task: Task, tty: ControllingTty | undefined): void {

@@ -55,7 +55,9 @@ const key = (current: Current, address: number): string => {
 function sys_fsopen(task: Task, name: number, fl: number): number {
   may_mount(task, 'fsopen');
   if ((fl & ~M.FSOPEN_CLOEXEC) !== 0) throw errno(E.EINVAL, 'fsopen: flags {} are not known', fl);
-  const type = task.kernel.vfs.get_fs_type(task.mem.readString(name, 4095) ?? '');
+  const text = task.mem.readString(name, 4095) ?? '';
+  if (!task.kernel.vfs.fileSystems.has(text)) task.kernel.request_module(`fs-${text}`);
+  const type = task.kernel.vfs.get_fs_type(text);
   return fd_install(task, new FsContextFile(task, type, null), (fl & M.FSOPEN_CLOEXEC) !== 0);
 }
 

@@ -7,6 +7,7 @@ import { FSMOUNT } from '../../syscalls/fsmount.ts';
 import { IO_URING } from '../../syscalls/io_uring.ts';
 import { KCMP } from '../../syscalls/kcmp.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
+import { MODULE } from '../../syscalls/module.ts';
 import { MQUEUE } from '../../syscalls/mqueue.ts';
 import { NUMA } from '../../syscalls/numa.ts';
 import { OPEN } from '../../syscalls/open.ts';
@@ -54,6 +55,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   IPC,
   MQUEUE,
   KEYCTL,
+  MODULE,
   KCMP,
   NUMA,
   SPLICE,

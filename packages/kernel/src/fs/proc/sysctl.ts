@@ -193,7 +193,15 @@ setting('kernel/sysrq', '16');
 setting('kernel/dmesg_restrict', '0');
 setting('kernel/kptr_restrict', '0');
 setting('kernel/perf_event_paranoid', '2', -1);
-setting('kernel/modules_disabled', '0');
+proc_create('sys/kernel/modules_disabled', {
+  mode: 0o644,
+  show: (current) => `${current.kernel.sysctl.modules_disabled}\n`,
+  write: (current, text) => {
+    mayWrite(current, 'kernel/modules_disabled');
+    const lowest = current.kernel.sysctl.modules_disabled;
+    current.kernel.sysctl.modules_disabled = Number(checkNumbers('kernel/modules_disabled', text, 1, lowest, 1)); // prettier-ignore
+  },
+});
 setting('kernel/unprivileged_bpf_disabled', '2');
 setting('kernel/sched_child_runs_first', '0');
 setting('kernel/sched_autogroup_enabled', '0');

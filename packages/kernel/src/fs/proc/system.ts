@@ -1,5 +1,6 @@
 import type { Current } from '../../include/current.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { module_refcount } from '../../kernel/module.ts';
 import { cpuinfo } from './cpuinfo.ts';
 import { proc_create } from './registry.ts';
 
@@ -23,6 +24,17 @@ function devices(kernel: Kernel): string {
   return `Character devices:\n${lines}\nBlock devices:\n`;
 }
 
+/** Each module with its size, use count, what needs it, state and address. */
+function modules(kernel: Kernel): string {
+  return [...kernel.modules.values()]
+    .toReversed()
+    .map((module) => {
+      const holders = [...module.holders].map((name) => `${name},`).join('');
+      return `${module.name} ${Math.ceil(module.size / 4096) * 4096} ${module_refcount(kernel, module)} ${holders === '' ? '-' : holders} Live 0x0000000000000000\n`;
+    })
+    .join('');
+}
+
 function consoles(kernel: Kernel): string {
   return kernel.vfs.ttys.consoles
     .slice(0, 1)
@@ -31,6 +43,7 @@ function consoles(kernel: Kernel): string {
 }
 
 file('cpuinfo', cpuinfo);
+file('modules', modules);
 file('version', (k) => `Linux version ${k.uts.release} (vitrine) ${k.uts.version}\n`);
 file('cmdline', (k) => `${k.cmdline}\n`);
 file('filesystems', filesystems);

@@ -1,5 +1,6 @@
 import { S_IFBLK, S_IFCHR, S_IFMT } from '@vitrine/uapi/stat.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { module_refcount } from '../../kernel/module.ts';
 import type { Dentry } from '../dcache.ts';
 import { MAJOR, MINOR } from '../kdev_t.ts';
 import { cpuTree } from './cpu.ts';
@@ -48,6 +49,27 @@ function device(name: string, rdev: number, mode: number, block: boolean): Devic
   };
 }
 
+/** /sys/module: what is loaded, with its parameters (kernel/module/sysfs.c). */
+function moduleTree(kernel: Kernel): SysSpec {
+  const tree: Record<string, SysSpec> = {};
+  for (const module of kernel.modules.values()) {
+    const holders: Record<string, string> = {};
+    for (const name of module.holders) holders[name] = `-> ../../${name}`;
+    const parameters: Record<string, string> = {};
+    for (const [name, value] of module.params) parameters[name] = `${value}\n`;
+    tree[module.name] = {
+      coresize: `${Math.ceil(module.size / 4096) * 4096}\n`,
+      holders,
+      initsize: '0\n',
+      initstate: 'live\n',
+      ...(module.params.size > 0 ? { parameters } : {}),
+      refcnt: () => `${module_refcount(kernel, module)}\n`,
+      taint: '\n',
+    };
+  }
+  return tree;
+}
+
 type Tree = Record<string, string | SysSpec>;
 
 /** The whole of /sys. A directory that is empty stands for a part that is there and has nothing to show. */
@@ -90,6 +112,6 @@ export function sysTree(kernel: Kernel): SysSpec {
       profiling: '0\n',
       uevent_seqnum: '0\n',
     },
-    module: {},
+    module: moduleTree(kernel),
   };
 }
