@@ -294,17 +294,10 @@ const fma = (): string[] =>
   list('9 132; A 213; B 231').flatMap(([high, order]) =>
     list('6 maddsub; 7 msubadd; 8 madd; A msub; C nmadd; E nmsub').flatMap(([low, name]) => {
       const packed = `V66.0F38${high}${low} vf${name}${order}`;
-      const lines = [
-        `${packed}ps +Vx,Hx,Wx W0 fault end sem=vfma`,
-        `${packed}pd +Vx,Hx,Wx W1 fault end sem=vfma`,
-      ];
+      const lines = [`${packed}ps +Vx,Hx,Wx W0 fault`, `${packed}pd +Vx,Hx,Wx W1 fault`];
       if (low === '6' || low === '7') return lines;
       const scalar = `V66.0F38${high}${(parseInt(low!, 16) + 1).toString(16).toUpperCase()} vf${name}${order}`;
-      return [
-        ...lines,
-        `${scalar}ss +Vd,Hd,Wd W0 fault end sem=vfma`,
-        `${scalar}sd +Vq,Hq,Wq W1 fault end sem=vfma`,
-      ];
+      return [...lines, `${scalar}ss +Vd,Hd,Wd W0 fault`, `${scalar}sd +Vq,Hq,Wq W1 fault`];
     }),
   );
 

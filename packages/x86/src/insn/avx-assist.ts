@@ -1,4 +1,4 @@
-/** The instructions beyond x86-64-v2 that JavaScript carries out: FMA, F16C, gathers and XSAVE (SDM vol. 1, 13, 14.4 and 14.5). */
+/** The instructions beyond x86-64-v2 that JavaScript carries out: F16C, gathers and XSAVE (SDM vol. 1, 13, 14.4 and vol. 2). */
 import { VECTOR_GP, VECTOR_UD, VECTOR_XM } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import { XCR0, XSAVE_SIZE, xrstorImage, xsaveImage } from '../fxsave.ts';
@@ -7,7 +7,7 @@ import type { Machine } from '../machine.ts';
 import { bitLength, type Exact, scale } from './extended.ts';
 import { DE, IE, OE, PE, UE } from './softfloat.ts';
 
-export const AVX_ASSISTS = ['vfma', 'vcvtph2ps', 'vcvtps2ph', 'vgather', 'xsave', 'xrstor', 'xgetbv'] as const; // prettier-ignore
+export const AVX_ASSISTS = ['vcvtph2ps', 'vcvtps2ph', 'vgather', 'xsave', 'xrstor', 'xgetbv'] as const; // prettier-ignore
 
 type Result = number | undefined;
 const PAGE_FAULT = -1;
@@ -20,7 +20,6 @@ interface Format {
 }
 const HALF: Format = { bytes: 2, precision: 11, exponentBits: 5 };
 const SINGLE: Format = { bytes: 4, precision: 24, exponentBits: 8 };
-const DOUBLE: Format = { bytes: 8, precision: 53, exponentBits: 11 };
 
 /** A number taken apart: NaN and infinity have the largest exponent field. */
 class Parts {
@@ -82,9 +81,6 @@ function infinity(format: Format, negative: boolean): bigint {
   const field = (1n << BigInt(format.exponentBits)) - 1n;
   return signBit(format, negative) | (field << BigInt(format.precision - 1));
 }
-
-const defaultNaN = (format: Format): bigint =>
-  infinity(format, true) | (1n << BigInt(format.precision - 2));
 
 /** Rounds away from zero? `lost` of `unit` is cut off. */
 function roundsUp(
@@ -244,79 +240,6 @@ function writeVector({ ram }: Machine, n: number, bytes: Uint8Array): void {
   ram.u8.set(bytes.subarray(16, 32), L.YMM_HIGH + n * 16);
 }
 
-// ---- FMA
-
-const negated = (x: Exact, when: boolean): Exact => ({ ...x, negative: x.negative !== when });
-
-/** x · y + z, rounded once. */
-function fused(
-  v: Vectors,
-  bits: readonly [bigint, bigint, bigint],
-  minusProduct: boolean,
-  minusAddend: boolean,
-): bigint {
-  // prettier-ignore
-  const raw = bits.map((b) => new Parts(v.format, b));
-  const nan = raw.find((p) => p.nan);
-  if (nan) {
-    if (raw.some((p) => p.signalling)) v.before |= IE;
-    return nan.quiet;
-  }
-  const [x, y, z] = raw.map((p) => v.part(p.bits, true)) as [Parts, Parts, Parts];
-  const negative = (x.negative !== y.negative) !== minusProduct;
-  const addendNegative = z.negative !== minusAddend;
-  if (x.infinite || y.infinite) {
-    const invalid = x.zero || y.zero || (z.infinite && addendNegative !== negative);
-    if (!invalid) {
-      for (const p of raw) v.part(p.bits);
-      return infinity(v.format, negative);
-    }
-    v.before |= IE;
-    return defaultNaN(v.format);
-  }
-  for (const p of raw) v.part(p.bits);
-  if (z.infinite) return infinity(v.format, addendNegative);
-  const product: Exact = { negative, significand: x.exact().significand * y.exact().significand, exponent: x.exact().exponent + y.exact().exponent }; // prettier-ignore
-  const sum = added(product, negated(z.exact(), minusAddend), v.rc);
-  const { bits: result, flags } = round(v.format, sum, v.rc, v.tiny, v.trapOverflow);
-  v.after |= flags;
-  return result;
-}
-
-function added(x: Exact, y: Exact, rc: number): Exact {
-  const exponent = Math.min(x.exponent, y.exponent);
-  const value = (n: Exact): bigint => {
-    const m = scale(n.significand, n.exponent - exponent);
-    return n.negative ? -m : m;
-  };
-  const sum = value(x) + value(y);
-  // A sum of nothing keeps a sign that both have; otherwise it is positive, or negative when rounding down.
-  const negative = sum === 0n ? (x.negative === y.negative ? x.negative : rc === 1) : sum < 0n;
-  return { negative, significand: sum < 0n ? -sum : sum, exponent };
-}
-
-const FMA = /^vf(n?m)(add|sub)(add|sub)?(132|213|231)(p|s)([sd])$/;
-
-function vfma(machine: Machine, insn: Insn): Result {
-  const [, product, first, second, order, kind, type] = FMA.exec(insn.row.name)!;
-  const format = type === 's' ? SINGLE : DOUBLE;
-  const length = insn.opsize === 64 ? 32 : 16;
-  const scalar = kind === 's';
-  const v = new Vectors(machine, insn, format, scalar ? 1 : length / format.bytes);
-  const third = v.source();
-  if (!third) return PAGE_FAULT;
-  const operands = [v.register(insn.reg), v.register(insn.vvvv), third];
-  // The digits: factor, factor, addend.
-  const pick = [...order!].map((digit) => operands[Number(digit) - 1]!) as [bigint[], bigint[], bigint[]]; // prettier-ignore
-  const subtracts = (i: number): boolean =>
-    second === undefined ? first === 'sub' : (first === 'add') === (i % 2 === 0);
-  const results = pick[0].map((_, i) => fused(v, [pick[0][i]!, pick[1][i]!, pick[2][i]!], product === 'nm', subtracts(i))); // prettier-ignore
-  if (v.finish()) return VECTOR_XM;
-  const bytes = scalar || length === 16 ? readVector(machine, insn.reg).fill(0, 16) : new Uint8Array(32); // prettier-ignore
-  writeVector(machine, insn.reg, packed(results, format.bytes, bytes));
-  return undefined;
-}
-
 // ---- F16C
 
 function vcvtph2ps(machine: Machine, insn: Insn): Result {
@@ -429,4 +352,4 @@ function xgetbv(machine: Machine): Result {
 
 export const avxAssists: Readonly<
   Record<(typeof AVX_ASSISTS)[number], (machine: Machine, insn: Insn) => Result>
-> = { vfma, vcvtph2ps, vcvtps2ph, vgather, xsave, xrstor, xgetbv };
+> = { vcvtph2ps, vcvtps2ph, vgather, xsave, xrstor, xgetbv };

@@ -207,19 +207,19 @@ const propagateNaN: Helper = {
   },
 };
 
-function invalid(b: Builder): void {
+export function invalid(b: Builder): void {
   st(b, L.SF_FLAGS, b.or(b.and(ld(b, L.SF_FLAGS), b.i32(~DE)), b.i32(IE)));
   putDefaultNaN(b, b.i32(L.SF_R));
   b.return(b.i32(1));
 }
 
-function exact(b: Builder, signExp: Node, significand: Node): void {
+export function exact(b: Builder, signExp: Node, significand: Node): void {
   putSlot(b, b.i32(L.SF_R), signExp, significand);
   b.return(b.i32(1));
 }
 
 /** Leaves an unrounded result for roundResult. */
-function unrounded(b: Builder, sign: Node, exp: Node, high: Node, low: Node): void {
+export function unrounded(b: Builder, sign: Node, exp: Node, high: Node, low: Node): void {
   st(b, L.SF_SIGN, sign);
   st(b, L.SF_EXP, exp);
   b.store('i64.store', b.i32(L.SF_HIGH), high);
@@ -227,7 +227,7 @@ function unrounded(b: Builder, sign: Node, exp: Node, high: Node, low: Node): vo
 }
 
 /** Shifts a significand right by up to 128 bits and more, keeping what falls off as sticky: the low word. */
-const shiftLow: Helper = {
+export const shiftLow: Helper = {
   name: 'shiftLow',
   params: ['i64', 'i32'],
   result: 'i64',
@@ -245,7 +245,7 @@ const shiftLow: Helper = {
   },
 };
 
-const shiftHigh: Helper = {
+export const shiftHigh: Helper = {
   name: 'shiftHigh',
   params: ['i64', 'i32'],
   result: 'i64',

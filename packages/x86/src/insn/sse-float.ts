@@ -82,7 +82,7 @@ export function trapIfUnmasked(b: Builder): void {
 }
 
 /** Denormals become zeros when MXCSR.DAZ is set. */
-const daz64: Helper = {
+export const daz64: Helper = {
   name: 'daz64',
   params: ['i64'],
   result: 'i64',
@@ -93,7 +93,7 @@ const daz64: Helper = {
     return b.select(on, b.and(bits, b.i64(1n << 63n)), bits);
   },
 };
-const daz32: Helper = {
+export const daz32: Helper = {
   name: 'daz32',
   params: ['i32'],
   result: 'i32',
@@ -107,9 +107,13 @@ const daz32: Helper = {
 
 /** Carries out `op` on slots A and B and rounds to a format; the result is in slot R. */
 function computeSlots(b: Builder, op: Node, format: Format): void {
+  finishSlots(b, b.call(arith, op, currentRc(b), b.i32(1)), format);
+}
+
+/** Rounds what an operation has left, unless it is done or stopped, and notes the exceptions. */
+export function finishSlots(b: Builder, done: Node, format: Format): void {
   const m = mxcsr(b);
   const rc = b.and(b.shrU(m, b.i32(13)), b.i32(3));
-  const done = b.call(arith, op, rc, b.i32(1));
   // An unmasked exception of the operands keeps the result from being looked at.
   const masks = b.shrU(m, b.i32(7));
   const stopped = b.and(b.and(ld(b, L.SF_FLAGS), b.not(masks)), b.i32(7));

@@ -3,6 +3,7 @@ import { avx } from './avx.ts';
 import { AVX_ASSISTS } from './avx-assist.ts';
 import { bmi } from './bmi.ts';
 import { crypto } from './crypto.ts';
+import { fma } from './fma.ts';
 import type { Semantics } from './semantics.ts';
 import { ASSISTS } from './system.ts';
 
@@ -14,5 +15,6 @@ export const semanticsV3: Readonly<Record<string, Semantics>> = {
   ...bmi,
   ...crypto,
   ...avx,
+  ...fma,
   ...assists,
 };

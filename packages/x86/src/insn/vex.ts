@@ -61,7 +61,7 @@ export function setHalves(b: Builder, o: Operand, values: readonly Node[]): void
 const ALL_MASKED = 0x1f80;
 
 /** Both halves of an operation that may raise #XM: as if they were one vector. */
-function bothGuarded(b: Builder, run: () => void): void {
+export function bothGuarded(b: Builder, run: () => void): void {
   const mxcsr = ld(b, L.MXCSR_CELL);
   b.if(b.ne(b.and(mxcsr, b.i32(ALL_MASKED)), b.i32(ALL_MASKED)), () => {
     st(b, L.SF_PROBE, b.i32(1));
