@@ -28,6 +28,13 @@ const UNSIZED: Readonly<Record<string, number>> = {
 /** The x87 environment: of words or of doublewords. */
 const ENVIRONMENT = /^(f(nst|ld)env|fnsave|frstor)$/;
 
+/** The ModRM operand, where there is one that matters. */
+function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
+  const size = insn.isReg ? 0 : memorySize(insn);
+  if (size > 1) yield [machine.effectiveAddress(insn), size];
+}
+
+/** In the order in which the processor makes them. */
 function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   const { row, opsize } = insn;
   const { gpr } = machine;
@@ -37,12 +44,14 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
     case 'push':
     case 'pushf':
     case 'push_segment':
+      yield* operandAccess(machine, insn);
       yield [gpr[RSP]! - BigInt(bytes), bytes];
-      break;
+      return;
     case 'call':
     case 'call_indirect':
+      yield* operandAccess(machine, insn);
       yield [gpr[RSP]! - 8n, 8];
-      break;
+      return;
     case 'pop':
     case 'popf':
     case 'ret':
@@ -71,8 +80,7 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
     const spec = row.operands.find((o) => o.code === code);
     if (spec) yield [pointer(register), spec.size === 'b' ? 1 : bytes];
   }
-  const size = insn.isReg ? 0 : memorySize(insn);
-  if (size > 1) yield [machine.effectiveAddress(insn), size];
+  yield* operandAccess(machine, insn);
 }
 
 /** Alignment of the memory operand. Where 16 bytes must be aligned in any case, that is #GP and comes first. */
