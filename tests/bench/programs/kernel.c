@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -42,6 +43,31 @@ static void run(char *const argv[]) {
   if (status != 0) exit(3);
 }
 
+/* Writes BLOCKS of 64 KiB to one end while a child reads from the other. */
+#define BLOCKS 1024
+static char block[1 << 16];
+
+static void through(int from, int to) {
+  pid_t reader = fork();
+  if (reader == 0) {
+    for (long left = (long)BLOCKS << 16; left > 0;) {
+      ssize_t n = read(from, block, sizeof block);
+      if (n <= 0) _exit(1);
+      left -= n;
+    }
+    _exit(0);
+  }
+  for (int i = 0; i < BLOCKS; i++)
+    for (size_t at = 0; at < sizeof block;) {
+      ssize_t n = write(to, block + at, sizeof block - at);
+      if (n <= 0) exit(4);
+      at += n;
+    }
+  int status;
+  waitpid(reader, &status, 0);
+  if (status != 0) exit(5);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "true") == 0) return 0;
   char byte = 'x';
@@ -58,6 +84,10 @@ int main(int argc, char **argv) {
   if (write(a[1], &byte, 1) != 1) return 2;
   waitpid(echo, 0, 0);
   MEASURE("fork+exit+wait", 100, { pid_t p = fork(); if (p == 0) _exit(0); waitpid(p, 0, 0); });
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return 1;
+  MEASURE("64 MiB by pipe", 1, through(a[0], a[1]));
+  MEASURE("64 MiB by socket", 1, through(pair[0], pair[1]));
   char *self[] = {argv[0], "true", 0};
   MEASURE("fork+exec+wait", 100, run(self));
   struct stat st;
