@@ -703,6 +703,9 @@ export class Machine implements Cpu {
     access: number,
     touch: (physical: number, from: number, to: number) => void,
   ): boolean {
+    // An operand whose end is no address faults for that before any page is looked at.
+    const last = BigInt.asIntN(64, va + BigInt(length - 1));
+    if (BigInt.asIntN(48, last) !== last) return this.#exports.walk(last, access) !== -1;
     const pieces: [number, number, number][] = [];
     for (let from = 0; from < length;) {
       const physical = this.#exports.walk(BigInt.asIntN(64, va + BigInt(from)), access);
