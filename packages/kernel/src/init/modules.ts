@@ -9,6 +9,7 @@ import { HostfsType } from '../fs/hostfs/hostfs.ts';
 import { LayerfsType } from '../fs/layerfs/super.ts';
 import { do_mkdirat } from '../fs/namei_ops.ts';
 import { do_filp_open } from '../fs/open.ts';
+import { OVL_PARAMS } from '../fs/overlayfs/params.ts';
 import { OvlType } from '../fs/overlayfs/super.ts';
 import { kernel_write } from '../fs/read_write.ts';
 import type { FileSystemType } from '../fs/super.ts';
@@ -44,7 +45,7 @@ function fsModule(
   });
 }
 
-fsModule('overlayfs', 'overlay', 'Overlay filesystem', () => new OvlType());
+fsModule('overlayfs', 'overlay', 'Overlay filesystem', () => new OvlType(), OVL_PARAMS);
 fsModule('layerfs', 'layerfs', 'Image layers, read-only', () => new LayerfsType());
 fsModule('hostfs', 'hostfs', 'Folders of the host', () => new HostfsType());
 

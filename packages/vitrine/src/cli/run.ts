@@ -41,7 +41,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'cpus', value: 'N', help: 'virtual processors, 1 to 32 (default 1)' },
   { name: 'cpu', value: 'MODEL', help: "the processor's model: x86-64-v2 (default) or x86-64-v3" },
   { name: 'memory', short: 'm', value: 'SIZE', help: 'guest RAM, like 512m or 1g (default 256m)' },
-  { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar, tar.gz) as the root file system' },
+  { name: 'rootfs', value: 'DIR_OR_TAR', help: 'use this folder or archive (tar; gzip, zstd, xz) as the root file system' },
   { name: 'pull', value: 'WHEN', help: 'fetch the image always, never, or when it is missing (the default)' },
   { name: 'platform', value: 'OS/ARCH', help: 'which of an image for several platforms to fetch' },
   { name: 'entrypoint', value: 'PROGRAM', help: "run this instead of the image's own program" },

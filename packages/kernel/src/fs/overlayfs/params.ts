@@ -1,5 +1,22 @@
 import { EINVAL } from '@vitrine/uapi/errno.ts';
 import { errno } from '../../include/errno.ts';
+import type { Kernel } from '../../include/kernel.ts';
+import type { ModuleParam } from '../../kernel/module.ts';
+
+/** Parameters of the module: what mounts do that say nothing of it. */
+export const OVL_PARAMS: readonly ModuleParam[] = [
+  { name: 'redirect_dir', type: 'bool', description: 'Default to on or off for the redirect_dir feature', initial: 'N', mode: 0o644 }, // prettier-ignore
+  { name: 'redirect_always_follow', type: 'bool', description: 'Follow redirects even if redirect_dir feature is turned off', initial: 'Y', mode: 0o644 }, // prettier-ignore
+];
+
+const isOn = (kernel: Kernel, name: string, initial: string): boolean =>
+  /^[1yY]/.test(kernel.modules.get('overlay')?.params.get(name) ?? initial);
+
+/** The redirect mode of a mount without the option (ovl_redirect_mode_def). */
+export function ovl_redirect_mode_def(kernel: Kernel): 'on' | 'follow' | 'nofollow' {
+  if (isOn(kernel, 'redirect_dir', 'N')) return 'on';
+  return isOn(kernel, 'redirect_always_follow', 'Y') ? 'follow' : 'nofollow';
+}
 
 /** What the mount options ask for (analogous to `struct ovl_config`). */
 export interface OvlConfig {

@@ -15,7 +15,7 @@ import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
 import { Mount, mntget, mntput } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
 import type { OvlInode } from './inode.ts';
-import { type OvlConfig, ovl_parse_params, ovl_path_of } from './params.ts';
+import { type OvlConfig, ovl_parse_params, ovl_path_of, ovl_redirect_mode_def } from './params.ts';
 import { ovl_get_root } from './namei.ts';
 import { as_mounter, ovl_has_flag_xattr, ovl_make_workdir } from './util.ts';
 
@@ -47,6 +47,8 @@ export class OvlSuperBlock extends SuperBlock {
   uuidOn = false;
   /** The mounter overrides all mode bits. */
   readonly readsAll: boolean;
+  private readonly redirectDefault: 'on' | 'follow' | 'nofollow';
+  private readonly redirectMode: 'on' | 'off' | 'follow' | 'nofollow';
   /** Overlay inodes by the real inode that stands for them, so that hard links share one. */
   readonly inodes: Map<Inode, OvlInode> = new Map();
 
@@ -56,6 +58,10 @@ export class OvlSuperBlock extends SuperBlock {
     // Number 1 is the trap inode's on Linux.
     this.nextIno = 2;
     this.cred = cred;
+    this.redirectDefault = ovl_redirect_mode_def(kernel);
+    const mode = config.redirect ?? this.redirectDefault;
+    // `off` follows what is there, where the module's parameter says so.
+    this.redirectMode = mode === 'off' && this.redirectDefault === 'nofollow' ? 'nofollow' : mode;
     this.readsAll = capable(cred, CAP_DAC_OVERRIDE) && capable(cred, CAP_DAC_READ_SEARCH);
   }
 
@@ -69,12 +75,12 @@ export class OvlSuperBlock extends SuperBlock {
   }
 
   get redirects(): boolean {
-    return this.config.redirect === 'on';
+    return this.redirectMode === 'on';
   }
 
   /** redirect_always_follow is Y. */
   get followsRedirects(): boolean {
-    return this.config.redirect !== 'nofollow' && !this.config.userxattr;
+    return this.redirectMode !== 'nofollow' && !this.config.userxattr;
   }
 
   upperPath(dentry: Dentry): Path {
@@ -86,6 +92,10 @@ export class OvlSuperBlock extends SuperBlock {
     return { ...real, type: this.magic };
   }
 
+  private get shownMode(): string {
+    return this.redirectMode === 'off' ? 'follow' : this.redirectMode;
+  }
+
   override show_options(): string {
     const { config } = this;
     let text = `,lowerdir=${config.lowerdir}`;
@@ -93,8 +103,7 @@ export class OvlSuperBlock extends SuperBlock {
     if (config.defaultPermissions) text += ',default_permissions';
     // Without an upper layer nothing is renamed, and Linux shows the mode that follows.
     if (this.upper === null) text += config.userxattr ? '' : ',redirect_dir=on';
-    else if (config.redirect !== null && config.redirect !== 'off' && config.redirect !== 'follow')
-      text += `,redirect_dir=${config.redirect}`;
+    else if (this.shownMode !== this.redirectDefault) text += `,redirect_dir=${this.shownMode}`;
     if (this.uuidOn) text += ',uuid=on';
     else if (config.uuid === 'off') text += ',uuid=off';
     if (config.volatile) text += ',volatile';
