@@ -285,8 +285,8 @@ V66.0F3892/m vgatherdps =Vx,M,Hx W0 fault end sem=vgather
 V66.0F3892/m vgatherdpd =Vx,M,Hx W1 fault end sem=vgather
 V66.0F3893/m vgatherqps =Vx,M,Hx W0 fault end sem=vgather
 V66.0F3893/m vgatherqpd =Vx,M,Hx W1 fault end sem=vgather
-V66.0F3813 vcvtph2ps =Vx,Wh W0 fault end
-V66.0F3A1D vcvtps2ph =Wh,Vx,Ib W0 fault end
+V66.0F3813 vcvtph2ps =Vx,Wh W0 fault
+V66.0F3A1D vcvtps2ph =Wh,Vx,Ib W0 fault
 `;
 
 /** FMA: the digits say which operands are multiplied (1 is VEX.reg, 2 VEX.vvvv, 3 ModRM.rm). */

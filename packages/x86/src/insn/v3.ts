@@ -3,6 +3,7 @@ import { avx } from './avx.ts';
 import { AVX_ASSISTS } from './avx-assist.ts';
 import { bmi } from './bmi.ts';
 import { crypto } from './crypto.ts';
+import { f16c } from './f16c.ts';
 import { fma } from './fma.ts';
 import type { Semantics } from './semantics.ts';
 import { ASSISTS } from './system.ts';
@@ -15,6 +16,7 @@ export const semanticsV3: Readonly<Record<string, Semantics>> = {
   ...bmi,
   ...crypto,
   ...avx,
+  ...f16c,
   ...fma,
   ...assists,
 };
