@@ -32,6 +32,7 @@ import type { Mount } from './mount.ts';
 import { fsnotify_inoderemove } from './fsnotify.ts';
 import type { LazyBytes } from '../include/lazy.ts';
 import type { InotifyWatch } from './fsnotify_watch.ts';
+import { type Acls, posix_acl_permission } from './posix_acl.ts';
 import type { Pipe } from './pipe.ts';
 import type { SuperBlock } from './super.ts';
 
@@ -80,6 +81,8 @@ export class Inode implements PageOwner {
   watches: Set<InotifyWatch> | null = null;
   locks: FileLockContext | null = null;
   pipe: Pipe | null = null;
+  /** Access control lists, on file systems that have them. */
+  acls: Acls | null = null;
 
   constructor(sb: SuperBlock, ino: number, mode: number) {
     this.sb = sb;
@@ -250,16 +253,20 @@ function acl_permission_bits(current: Current, inode: Inode): number {
 const CAP_DAC_OVERRIDE = 1;
 const CAP_DAC_READ_SEARCH = 2;
 
-/** Mode bits and the capabilities that override them (generic_permission). */
+/** Mode bits, or the access control list, and the capabilities that override them (generic_permission). */
 export function generic_permission(
   current: Current,
   inode: Inode,
   mask: number,
   what: unknown,
 ): void {
-  const allowed = acl_permission_bits(current, inode);
-  if ((mask & 7 & ~allowed) === 0) return;
   const cred = current.cred;
+  const acl = inode.acls?.access;
+  const allowed =
+    acl && inode.mode & 0o70 && cred.fsuid !== inode.uid
+      ? posix_acl_permission(current, inode, acl, mask & 7)
+      : (mask & 7 & ~acl_permission_bits(current, inode)) === 0;
+  if (allowed) return;
   if (S_ISDIR(inode.mode)) {
     if (!(mask & MAY_WRITE) && capable(cred, CAP_DAC_READ_SEARCH)) return;
     if (capable(cred, CAP_DAC_OVERRIDE)) return;

@@ -41,6 +41,7 @@ import {
   filename_parentat,
   path_lookupat,
 } from './namei.ts';
+import { mode_strip_umask } from './posix_acl.ts';
 import {
   fsnotify_create,
   fsnotify_link_count,
@@ -88,7 +89,7 @@ export function vfs_mkdir(current: Current, dir: Path, name: string, mode: numbe
 
 export function do_mkdirat(current: Current, dfd: number, name: string, mode: number): void {
   const nd = filename_create(current, dfd, name, true);
-  vfs_mkdir(current, nd.path, nd.last, mode & ~current.fs.umask);
+  vfs_mkdir(current, nd.path, nd.last, mode_strip_umask(current, nd.dentry.inode, mode));
 }
 
 /** @param mode type and permission bits, umask applied */
@@ -128,7 +129,7 @@ export function do_mknodat(
     throw errno(EINVAL, 'mknod: type {} is unknown', '0' + type.toString(8));
   }
   const nd = filename_create(current, dfd, name, false);
-  const bits = mode & 0o7777 & ~current.fs.umask;
+  const bits = mode_strip_umask(current, nd.dentry.inode, mode & 0o7777);
   vfs_mknod(current, nd.path, nd.last, (type === 0 ? S_IFREG : type) | bits, dev);
 }
 

@@ -47,6 +47,7 @@ import {
   S_ISREG,
 } from './inode.ts';
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
+import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open } from './fsnotify.ts';
 import { fifo_open } from './pipe.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
@@ -92,7 +93,12 @@ export function do_filp_open(
 /** Makes the last component, a regular file, and opens it. */
 function createAndOpen(current: Current, nd: Nameidata, flags: number, mode: number): File {
   const dir = nd.path;
-  const inode = vfs_create(current, dir, nd.last, mode & ~current.fs.umask & 0o7777);
+  const inode = vfs_create(
+    current,
+    dir,
+    nd.last,
+    mode_strip_umask(current, dir.dentry.inode, mode & 0o7777),
+  );
   const dentry = dir.dentry.children?.get(nd.last) ?? new Dentry(nd.last, dir.dentry, inode, dir.dentry.sb); // prettier-ignore
   return do_open(current, new Path(nd.mnt, dentry), flags, true, dir.dentry.inode);
 }
@@ -133,7 +139,10 @@ function openTmpfile(
     throw errno(ENOTDIR, 'O_TMPFILE: {} is not a directory', dir);
   mnt_want_write(dir);
   inode_permission(current, dir.dentry.inode, MAY_WRITE | MAY_EXEC, dir);
-  const inode = dir.dentry.inode.tmpfile(current, S_IFREG | (mode & ~current.fs.umask & 0o7777));
+  const inode = dir.dentry.inode.tmpfile(
+    current,
+    S_IFREG | mode_strip_umask(current, dir.dentry.inode, mode & 0o7777),
+  );
   const dentry = new Dentry(`#${inode.ino}`, dir.dentry, inode, dir.dentry.sb);
   dentry.unhashed = true;
   const file = vfs_open(current, new Path(dir.mnt, dentry), flags & ~(O_CREAT | O_TRUNC));

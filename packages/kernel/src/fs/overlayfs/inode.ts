@@ -18,6 +18,7 @@ import { ovl_lookup } from './namei.ts';
 import { OvlDirFile } from './readdir.ts';
 import { ovl_rename } from './rename.ts';
 import type { OvlLayer, OvlSuperBlock } from './super.ts';
+import { acl_type, may_set_acl } from '../posix_acl.ts';
 import { as_mounter, ovl_has_flag_xattr } from './util.ts';
 
 /** A file of a lower layer (analogous to `struct ovl_path`). */
@@ -148,6 +149,7 @@ export class OvlInode extends Inode {
     this.ctime = inode.ctime;
     this.btime = inode.btime;
     this.flags = inode.flags;
+    this.acls = inode.acls;
   }
 
   override get mapping(): AddressSpace | null {
@@ -280,6 +282,8 @@ export class OvlInode extends Inode {
   override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
     const { sb } = this;
     if (sb.upper === null) throw errno(EROFS, 'overlay {} has no upper layer', this);
+    // The upper file system asks the mounter, not the caller.
+    if (acl_type(name) !== null) may_set_acl(current, this);
     // Removing what is not there must not copy the file.
     if (value === null && this.upper === null) this.getxattr(current, name);
     ovl_copy_up(current, this);

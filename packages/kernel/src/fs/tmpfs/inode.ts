@@ -24,6 +24,7 @@ import type { File } from '../file.ts';
 import {
   Inode,
   S_ISDIR,
+  S_ISLNK,
   S_ISREG,
   drop_nlink,
   file_update_time,
@@ -31,6 +32,14 @@ import {
   inode_set_ctime_current,
   setattr_copy,
 } from '../inode.ts';
+import {
+  acl_type,
+  posix_acl_chmod,
+  posix_acl_create,
+  posix_acl_names,
+  vfs_get_acl,
+  vfs_set_acl,
+} from '../posix_acl.ts';
 import { DcacheDirFile } from '../readdir.ts';
 import { Backing } from './backing.ts';
 import { TmpfsFile } from './file.ts';
@@ -146,6 +155,8 @@ export class TmpfsInode extends Inode {
       if (attr.size !== this.size) this.truncate(attr.size);
     }
     setattr_copy(this, attr);
+    if (attr.mode !== undefined && this.acls?.access)
+      this.acls = { ...this.acls, access: posix_acl_chmod(this.acls.access, this.mode) };
   }
 
   override open(current: Current, path: Path, flags: number): File {
@@ -160,6 +171,7 @@ export class TmpfsInode extends Inode {
     this.sb.reserveInode(this);
     const inode = new TmpfsInode(this.sb, mode);
     inode_init_owner(current, inode, this);
+    if (this.acls?.default && !S_ISLNK(mode)) posix_acl_create(this.acls, inode);
     return inode;
   }
 
@@ -267,27 +279,30 @@ export class TmpfsInode extends Inode {
   // Extended attributes.
 
   override get maybe_xattrs(): boolean {
-    return this.xattrs !== null;
+    return this.xattrs !== null || this.acls !== null;
   }
 
   override listxattr(current: Current): readonly string[] {
-    const names = [...(this.xattrs?.keys() ?? [])];
+    const names = [...posix_acl_names(this), ...(this.xattrs?.keys() ?? [])];
     return names.filter((n) => !n.startsWith('trusted.') || capable(current.cred, CAP_SYS_ADMIN));
   }
 
   override getxattr(_current: Current, name: string): Uint8Array {
+    const acl = acl_type(name);
+    if (acl !== null) return vfs_get_acl(this, acl);
     this.checkPrefix(name);
     const value = this.xattrs?.get(name);
     if (value === undefined) throw errno(ENODATA, '{} has no attribute {}', this, name);
     return value;
   }
 
-  override setxattr(
-    _current: Current,
-    name: string,
-    value: Uint8Array | null,
-    flags: number,
-  ): void {
+  override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
+    const acl = acl_type(name);
+    if (acl !== null) {
+      vfs_set_acl(current, this, acl, value);
+      inode_set_ctime_current(this);
+      return;
+    }
     this.checkPrefix(name);
     const there = this.xattrs?.has(name) ?? false;
     if (flags & XATTR_CREATE && there)
@@ -312,7 +327,7 @@ export class TmpfsInode extends Inode {
     if (!/^(?:user|trusted|security)\../.test(name)) {
       throw errno(
         EOPNOTSUPP,
-        'tmpfs has no attributes of the kind {} (user., trusted. and security. only)',
+        'tmpfs has no attributes of the kind {} (user., trusted., security. and access control lists only)',
         name,
       );
     }
