@@ -1,5 +1,6 @@
 // Reads and writes of many megabytes in one call: as Linux does them, whole and in order.
 #include "guest.h"
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #define MB (1 << 20)
 static volatile int alarms;
@@ -42,6 +43,27 @@ int main(void) {
   signal(SIGXFSZ, SIG_IGN);
   R(write(ap, a, 10 * MB));
   R(write(ap, a, 10 * MB));
+  int cp = open("copy", O_CREAT | O_RDWR, 0644);
+  off_t at = 5;
+  R(syscall(SYS_sendfile, cp, fd, &at, 20 * MB));
+  R(at);
+  loff_t from = 1;
+  R(copy_file_range(fd, &from, cp, 0, 25 * MB, 0));
+  R(from);
+  int pp[2];
+  pipe(pp);
+  if (!fork()) {
+    close(pp[1]);
+    size_t all = 0;
+    for (ssize_t k; (k = read(pp[0], b, 1 << 20)) > 0;) all += k;
+    P("reader got %zu\n", all);
+    _exit(0);
+  }
+  close(pp[0]);
+  at = 0;
+  R(syscall(SYS_sendfile, pp[1], fd, &at, 10 * MB));
+  close(pp[1]);
+  wait(0);
   int z = open("/dev/zero", O_RDONLY), u = open("/dev/urandom", O_RDONLY);
   signal(SIGALRM, SIG_DFL);
   R(read(z, b, 9 * MB));

@@ -3,7 +3,7 @@ import { O_APPEND, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
-import { Errno, errno } from '../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { S_ISDIR, S_ISREG } from '../fs/inode.ts';
@@ -23,8 +23,8 @@ import { fd, flags, inArray, inOutStruct, int, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 const SPLICE_F_NONBLOCK = 2;
-/** A call moves no more, so that other tasks get their turn; callers expect short counts. */
-const MAX_TRANSFER = 64 << 20;
+/** Bytes between which others get their turn. */
+const PIECE = 1 << 19;
 
 function wantRead(file: File): void {
   if (!file.readable) throw errno(EBADF, '{} is not open for reading', file.path);
@@ -62,12 +62,17 @@ function transfer(
     inPos: position(current, from, inAt),
     outPos: to.flags & O_APPEND && to.seekable ? to.inode.size : position(current, to, outAt),
   };
+  const goal = Math.min(count, state.moved + PIECE);
   let done: boolean;
   try {
-    done = copy_file_bytes(current, from, to, count, state);
+    done = copy_file_bytes(current, from, to, goal, state);
   } catch (error) {
     if (!(error instanceof Errno) || state.moved === 0) throw error;
     done = true;
+  }
+  if (done && state.moved === goal && goal < count && !current.signal_pending()) {
+    current.callState = { ...state };
+    return BLOCKED;
   }
   const waits = !(to.flags & O_NONBLOCK) && !(state.moved > 0 && current.signal_pending());
   if (!done && waits) {
@@ -100,17 +105,12 @@ export function sys_sendfile(
   if (get_pipe_info(from) !== null || (!from.seekable && pipe === null)) {
     throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
   }
-  if (!from.seekable)
-    return spliceToPipe(
-      current,
-      from,
-      to,
-      pipe!,
-      Math.min(count, MAX_RW_COUNT),
-      0,
-      (to.flags & O_NONBLOCK) !== 0,
-    );
-  return transfer(current, from, to, Math.min(count, MAX_TRANSFER), offset, 0);
+  // A pipe is filled once, after waiting for room (splice_file_to_pipe).
+  if (pipe !== null) {
+    const nonblock = (to.flags & O_NONBLOCK) !== 0;
+    return spliceToPipe(current, from, to, pipe, Math.min(count, MAX_RW_COUNT), offset, nonblock);
+  }
+  return transfer(current, from, to, Math.min(count, MAX_RW_COUNT), offset, 0);
 }
 
 function noReader(current: Current, pipe: Pipe, what: File): void {

@@ -210,7 +210,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   ),
   'from-debs': command(
     'image from-debs [options] NAME [PACKAGE | FILE.deb | FOLDER]...',
-    "Builds an image from Debian packages: those named, what they depend on, and the essential and required ones; with no\nname, apt too. Packages come from the index that this computer's apt has (run apt-get update first), or are files. Their\nscripts run in a machine.",
+    "Builds an image from Debian packages: those named, what they depend on, and the essential and required ones; with no\nname, apt too. Packages come from the index that this computer's apt has (run apt-get update first), or are files\n(those of a FOLDER are taken as they are needed). Their scripts run in a machine.",
     [
       {
         name: 'memory',
