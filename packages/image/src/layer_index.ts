@@ -3,6 +3,7 @@ import {
   EXTENT_SIZE,
   HEADER_SIZE,
   INODE_SIZE,
+  LAYER_IMPLIED,
   LAYER_MAGIC,
   LAYER_VERSION,
   XATTR_SIZE,
@@ -115,6 +116,7 @@ function writeInode(view: DataView, at: number, file: LayerFile, place: Place): 
   u32(48, place.count);
   u32(52, place.xattrs);
   u32(56, place.xattrCount);
+  u32(60, file.implied ? LAYER_IMPLIED : 0);
 }
 
 function subdirectories(children: ReadonlyMap<string, LayerFile>): number {

@@ -24,6 +24,8 @@ function layers(): Uint8Array[] {
     file('etc/.wh.profile'),
     { name: 'srv', mode: 0o041777 },
     file('srv/data', 'x'.repeat(10_000)),
+    // The archive has no entry for tmp itself: it stays as it is below.
+    file('tmp/implied', 'i'),
     { name: 'suid', mode: 0o106755, data: Buffer.from('s'), uid: 5, gid: 6 },
   ];
   return [Buffer.concat([...writeTar(base), writeTarEnd()]), tar(...top)];
@@ -138,6 +140,7 @@ describe('a machine from an image', () => {
     ); // prettier-ignore
     expect(await sh(machine, 'echo more >> /srv/data; wc -c < /srv/data; rm /etc/issue; cat /etc/issue')).toBe("10005\ncat: can't open '/etc/issue': No such file or directory\n"); // prettier-ignore
     expect(await sh(machine, 'grep " / " /proc/mounts')).toMatch(/^overlay \/ overlay rw,relatime,lowerdir=\/layers\/1:\/layers\/0,/); // prettier-ignore
+    expect(await sh(machine, 'stat -c "%a %h" /tmp; : > /tmp/new; stat -c %a /tmp; cat /tmp/implied; stat -c %a /')).toBe('1777 1\n1777\ni755\n'); // prettier-ignore
     const other = await boot();
     expect(await sh(other, 'wc -c < /srv/data; cat /etc/issue')).toBe('10000\nfrom the layer\n');
     await machine.close();

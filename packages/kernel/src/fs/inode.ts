@@ -119,6 +119,11 @@ export class Inode implements PageOwner {
     return null;
   }
 
+  /** A directory that is only there because files in it are: in an overlay it has a lower layer's attributes. */
+  get implied(): boolean {
+    return false;
+  }
+
   /** st_dev. */
   get stat_dev(): number {
     return this.sb.dev;

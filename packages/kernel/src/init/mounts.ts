@@ -28,8 +28,9 @@ export function mount_layers(boot: Task, layers: readonly string[]): void {
     do_mkdirat(boot, AT_FDCWD, `/layers/${i}`, 0o755);
     path_mount(boot, layer, place(`/layers/${i}`), 'layerfs', MS_RDONLY, '');
   });
-  // The image's own root has the mode and owner that count.
-  const top = place(`/layers/${layers.length - 1}`).dentry.inode;
+  // The image's own root has the mode and owner that count: the uppermost layer's that says what they are.
+  const roots = layers.map((_, i) => place(`/layers/${i}`).dentry.inode).toReversed();
+  const top = roots.find((root) => !root.implied) ?? roots[0]!;
   const upper = place('/upper').dentry.inode;
   const { uid, gid, mode, mtime, atime } = top;
   upper.setattr(boot, { uid, gid, mode, mtime, atime });

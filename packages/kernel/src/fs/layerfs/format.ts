@@ -34,7 +34,12 @@ export interface LayerNode {
   readonly count: number;
   readonly xattrs: number;
   readonly xattrCount: number;
+  /** LAYER_IMPLIED */
+  readonly flags: number;
 }
+
+/** The archive names files in this directory, but not the directory: what it is like, the layers below say. */
+export const LAYER_IMPLIED = 1;
 
 export interface LayerDirent {
   readonly name: string;
@@ -92,6 +97,7 @@ export class LayerIndex {
       count: view.getUint32(at + 48, true),
       xattrs: view.getUint32(at + 52, true),
       xattrCount: view.getUint32(at + 56, true),
+      flags: view.getUint32(at + 60, true),
     };
   }
 

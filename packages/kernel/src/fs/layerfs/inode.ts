@@ -11,7 +11,7 @@ import { Inode, S_ISDIR, S_ISLNK, S_ISREG } from '../inode.ts';
 import { MKDEV } from '../kdev_t.ts';
 import { RegularFile } from '../libfs/regular_file.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
-import type { LayerNode } from './format.ts';
+import { LAYER_IMPLIED, type LayerNode } from './format.ts';
 import type { LayerSuperBlock } from './super.ts';
 
 /** A file's bytes, for its copy in an overlay's upper layer. */
@@ -59,6 +59,10 @@ export class LayerInode extends Inode {
   override get mapping(): AddressSpace | null {
     if (this.i_data === null && S_ISREG(this.mode)) this.i_data = new AddressSpace(this, true);
     return this.i_data;
+  }
+
+  override get implied(): boolean {
+    return (this.node.flags & LAYER_IMPLIED) !== 0;
   }
 
   override get blocks(): number {

@@ -39,7 +39,7 @@ function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
   const parent = (inode.dir!.inode as OvlInode).upper!;
   const { mtime, atime } = parent.inode;
   const at = sb.upperPath(parent);
-  const from = lower.dentry.inode;
+  const from = inode.described;
   from.getattr(current);
   const copy = make(current, lower, at, inode.name);
   try {
@@ -47,7 +47,7 @@ function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
     copyXattrs(current, sb, from, copy.inode);
     // A lower file with several names breaks into several: their common origin would make them one again.
     if (S_ISDIR(from.mode) || from.nlink === 1)
-      copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(from), 0);
+      copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(lower.dentry.inode), 0);
     const { uid, gid } = from;
     copy.inode.setattr(current, {
       uid,

@@ -83,6 +83,13 @@ export class OvlInode extends Inode {
     return this.upper ?? this.lowers[0]!.dentry;
   }
 
+  /** Whose attributes these are: the real file's, unless a layer says nothing of the directory itself. */
+  get described(): Inode {
+    const { inode } = this.real;
+    if (!inode.implied) return inode;
+    return this.lowers.find(({ dentry }) => !dentry.inode.implied)?.dentry.inode ?? inode;
+  }
+
   get realPath(): Path {
     if (this.upper !== null) return this.sb.upperPath(this.upper);
     const { layer, dentry } = this.lowers[0]!;
@@ -137,7 +144,7 @@ export class OvlInode extends Inode {
 
   /** Takes the attributes of the real inode again (ovl_copyattr). */
   copyattr(): void {
-    const { inode } = this.real;
+    const inode = this.described;
     this.mode = inode.mode;
     this.uid = inode.uid;
     this.gid = inode.gid;
@@ -265,7 +272,7 @@ export class OvlInode extends Inode {
     const own = this.sb.xattr('');
     const trusted = capable(current.cred, CAP_SYS_ADMIN);
     const names: string[] = [];
-    for (const name of as_mounter(current, this.sb, () => this.real.inode.listxattr(current))) {
+    for (const name of as_mounter(current, this.sb, () => this.described.listxattr(current))) {
       if (name.startsWith('trusted.') && !trusted) continue;
       if (!name.startsWith(own)) names.push(name);
       else if (name.startsWith(`${own}overlay.`)) names.push(own + name.slice(own.length + 8));
@@ -274,9 +281,7 @@ export class OvlInode extends Inode {
   }
 
   override getxattr(current: Current, name: string): Uint8Array {
-    return as_mounter(current, this.sb, () =>
-      this.real.inode.getxattr(current, this.escaped(name)),
-    );
+    return as_mounter(current, this.sb, () => this.described.getxattr(current, this.escaped(name)));
   }
 
   override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
