@@ -187,6 +187,13 @@ function do_open(
   return file;
 }
 
+/** Opens what was found without a name (file_open_root). */
+export function file_open_path(current: Current, path: Path, flags: number): File {
+  if (flags & O_PATH)
+    return new PathFile(current, path, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  return do_open(current, path, flags & ~(O_CREAT | O_EXCL), false, null);
+}
+
 /** MAY_… bits that the open flags ask for. */
 function accModes(flags: number): number {
   const acc = flags & O_ACCMODE;

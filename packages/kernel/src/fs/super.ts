@@ -64,6 +64,10 @@ export class SuperBlock {
   get upperLayer(): boolean {
     return false;
   }
+  /** Gives file handles. */
+  get exported(): boolean {
+    return false;
+  }
   readonly kernel: Kernel;
 
   constructor(kernel: Kernel, type: FileSystemType, magic: number) {
@@ -80,6 +84,11 @@ export class SuperBlock {
   /** Options after rw/ro in /proc/mounts, each with a leading comma. */
   show_options(): string {
     return '';
+  }
+
+  /** One of the names of an inode that has any, by its number. */
+  find_inode(_ino: number): Dentry | null {
+    return null;
   }
 
   statfs(): Statfs {

@@ -1,4 +1,4 @@
-import { EINVAL, ENOSYS, ENODEV, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOSYS, ENODEV, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
@@ -19,11 +19,10 @@ import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
 import { fget, unshare_files } from '../fs/fdtable.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
-import { dirfd, fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
+import { fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 const NO_SWAP = partial('there are no block devices');
-const NO_HANDLES = partial('file systems give no file handles');
 
 function optionalString(current: Current, at: number): string {
   if (at === 0) return '';
@@ -170,20 +169,6 @@ export function sys_sysfs(current: Current, option: number, arg1: number, arg2: 
   }
 }
 
-export function sys_name_to_handle_at(): number {
-  throw errno(EOPNOTSUPP, 'the file systems here give no file handles (name_to_handle_at)');
-}
-
-export function sys_open_by_handle_at(current: Current): number {
-  if (!capable(current.cred, 2))
-    throw errno(
-      EPERM,
-      'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not',
-      current.cred.euid,
-    );
-  throw errno(EOPNOTSUPP, 'the file systems here give no file handles (open_by_handle_at)');
-}
-
 export const MOUNT: readonly SyscallRow[] = [
   row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], FULL, sys_mount),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
@@ -200,18 +185,4 @@ export const MOUNT: readonly SyscallRow[] = [
   row(NR.__NR_quotactl, 'quotactl', [int, path, int, ptr], NO_SWAP, sys_quotactl),
   row(NR.__NR_quotactl_fd, 'quotactl_fd', [fd, int, int, ptr], partial('no file system keeps quotas'), sys_quotactl_fd), // prettier-ignore
   row(NR.__NR_sysfs, 'sysfs', [int, ulong, ulong], FULL, sys_sysfs),
-  row(
-    NR.__NR_name_to_handle_at,
-    'name_to_handle_at',
-    [dirfd, path, ptr, ptr, flags('at')],
-    NO_HANDLES,
-    sys_name_to_handle_at,
-  ),
-  row(
-    NR.__NR_open_by_handle_at,
-    'open_by_handle_at',
-    [fd, ptr, flags('open')],
-    NO_HANDLES,
-    sys_open_by_handle_at,
-  ),
 ];

@@ -1,6 +1,7 @@
 import { AIO } from '../../syscalls/aio.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
+import { FHANDLE } from '../../syscalls/fhandle.ts';
 import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
 import { FSMOUNT } from '../../syscalls/fsmount.ts';
@@ -49,6 +50,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   AIO,
   IO_URING,
   MOUNT,
+  FHANDLE,
   FSMOUNT,
   XATTR,
   SOCKET,

@@ -90,6 +90,20 @@ export class TmpfsSuperBlock extends SuperBlock {
     return true;
   }
 
+  override get exported(): boolean {
+    return true;
+  }
+
+  /** Every name is in the dentry cache; handles are rare enough to look through it. */
+  override find_inode(ino: number): Dentry | null {
+    const left: Dentry[] = [this.root];
+    for (let dentry = left.pop(); dentry !== undefined; dentry = left.pop()) {
+      if (dentry.inode.ino === ino) return dentry;
+      for (const child of dentry.children?.values() ?? []) left.push(child);
+    }
+    return null;
+  }
+
   /** One more page. Throws ENOSPC. */
   reserveBlock(inode: Inode): void {
     this.checkRoom(inode, 1);

@@ -1,0 +1,101 @@
+import { CAP_DAC_READ_SEARCH } from '@vitrine/uapi/capability.ts';
+import { EINVAL, EOPNOTSUPP, EOVERFLOW, EPERM, ESTALE } from '@vitrine/uapi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW } from '@vitrine/uapi/fcntl.ts';
+import * as NR from '@vitrine/uapi/unistd.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { Path } from '../fs/dcache.ts';
+import { fd_install, fget } from '../fs/fdtable.ts';
+import type { Inode } from '../fs/inode.ts';
+import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import { file_open_path } from '../fs/open.ts';
+import { dirfd, fd, flags, path, ptr } from './kinds.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
+
+/** File handles: names of files that stay what they are through renames, as NFS servers and backup programs keep them. */
+
+const AT_HANDLE_MNT_ID_UNIQUE = 1;
+const AT_HANDLE_FID = 0x200;
+const MAX_HANDLE_SZ = 128;
+const FILEID_INVALID = 0xff;
+/** What tmpfs says; Linux's number has no name of its own for it. */
+const FILEID_TMPFS = 1;
+const FILEID_INO64_GEN = 0x81;
+const O_CLOEXEC = 0o2000000;
+
+/** Inode numbers are not given again, so any generation will do. */
+const GENERATION = 1;
+
+function encode(inode: Inode, idOnly: boolean): { type: number; bytes: Uint8Array } {
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  const at = idOnly ? 0 : 4;
+  view.setUint32(at, inode.ino >>> 0, true);
+  view.setUint32(at + 4, Math.floor(inode.ino / 2 ** 32), true);
+  view.setUint32(idOnly ? 8 : 0, GENERATION, true);
+  return { type: idOnly ? FILEID_INO64_GEN : FILEID_TMPFS, bytes };
+}
+
+export function sys_name_to_handle_at(
+  current: Current,
+  dfd: number,
+  name: number,
+  handle: number,
+  mountId: number,
+  flags: number,
+): number {
+  const known = AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_HANDLE_FID | AT_HANDLE_MNT_ID_UNIQUE;
+  if (flags & ~known) throw errno(EINVAL, 'name_to_handle_at: flags {} are not known', flags);
+  const lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0); // prettier-ignore
+  const at = user_path_at(current, dfd, name, lookup);
+  const { inode, sb } = at.dentry;
+  if (!sb.exported && !(flags & AT_HANDLE_FID))
+    throw errno(EOPNOTSUPP, 'the file system {} gives no file handles', sb);
+  const { mem } = current;
+  const room = mem.getU32(handle);
+  if (room > MAX_HANDLE_SZ)
+    throw errno(EINVAL, 'a file handle has at most {} bytes, not {}', MAX_HANDLE_SZ, room);
+  const { type, bytes } = encode(inode, !sb.exported);
+  const fits = bytes.length <= room;
+  const id = at.mnt.id;
+  if (flags & AT_HANDLE_MNT_ID_UNIQUE) mem.putU64(mountId, MNT_UNIQUE_ID_OFFSET + id);
+  else mem.putU32(mountId, id);
+  mem.putU32(handle, bytes.length);
+  mem.putU32(handle + 4, fits ? type : FILEID_INVALID);
+  if (!fits) throw errno(EOVERFLOW, 'the handle has {} bytes, there is room for {}', bytes.length, room); // prettier-ignore
+  mem.write(handle + 8, bytes);
+  return 0;
+}
+
+export function sys_open_by_handle_at(
+  current: Current,
+  mountFd: number,
+  handle: number,
+  flags: number,
+): number {
+  const root = mountFd === AT_FDCWD ? current.fs.pwd : fget(current, mountFd).path;
+  if (!capable(current.cred, CAP_DAC_READ_SEARCH))
+    throw errno(EPERM, 'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not', current.cred.euid); // prettier-ignore
+  const { mem } = current;
+  const length = mem.getU32(handle);
+  if (length === 0 || length > MAX_HANDLE_SZ)
+    throw errno(EINVAL, 'a file handle has 1 to {} bytes, not {}', MAX_HANDLE_SZ, length);
+  const bytes = mem.read(handle + 8, length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  const { sb } = root.mnt;
+  const known =
+    length >= 12 &&
+    mem.getU32(handle + 4) === FILEID_TMPFS &&
+    view.getUint32(0, true) === GENERATION;
+  const dentry = known && sb.exported ? sb.find_inode(view.getUint32(4, true) + view.getUint32(8, true) * 2 ** 32) : null; // prettier-ignore
+  if (dentry === null) throw errno(ESTALE, 'the handle names no file of {}', sb);
+  const file = file_open_path(current, new Path(root.mnt, dentry), flags);
+  return fd_install(current, file, (flags & O_CLOEXEC) !== 0);
+}
+
+export const FHANDLE: readonly SyscallRow[] = [
+  row(NR.__NR_name_to_handle_at, 'name_to_handle_at', [dirfd, path, ptr, ptr, flags('at')], FULL, sys_name_to_handle_at), // prettier-ignore
+  row(NR.__NR_open_by_handle_at, 'open_by_handle_at', [fd, ptr, flags('open')], FULL, sys_open_by_handle_at), // prettier-ignore
+];
