@@ -123,7 +123,6 @@ export function propagate_mnt(
   copy: CopyTree,
   attach: AttachCopy,
 ): void {
-  // prettier-ignore
   const group = peerGroup(dest, dest.group);
   const todo: [PeerGroup, Mount][] = [[group, source]];
   for (const peer of [...group.members]) {

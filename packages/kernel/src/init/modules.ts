@@ -29,7 +29,6 @@ function fsModule(
   make: () => FileSystemType,
   params: readonly ModuleParam[] = [],
 ): void {
-  // prettier-ignore
   module_register({
     name,
     file: `kernel/fs/${dir}/${name}.ko`,

@@ -43,7 +43,6 @@ function mqueueLimit(
   min: number,
   max: number,
 ): void {
-  // prettier-ignore
   const sb = (kernel: Kernel): MqueueSuperBlock => mqueue_mount(kernel).sb as MqueueSuperBlock;
   sysctl_create(`fs/mqueue/${name}`, min, max, {
     get: (kernel) => sb(kernel)[name],

@@ -188,7 +188,6 @@ function programHeader(
   memsz: number,
   align: number,
 ): void {
-  // prettier-ignore
   const at = 64 + index * 56;
   view.setUint32(at, type, true);
   view.setUint32(at + 4, flags, true);

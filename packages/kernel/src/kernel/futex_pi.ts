@@ -159,7 +159,6 @@ export function futex_lock_pi(
   deadline: number,
   trylock: boolean,
 ): number {
-  // prettier-ignore
   if (task.callState instanceof PiWaiter) return waitForLock(task, task.callState);
   const key = get_futex_key(task, address, shared);
   const word = task.mem.getU32(address);
@@ -228,7 +227,6 @@ export function futex_wait_requeue_pi(
   bitset: number,
   lock: number,
 ): number {
-  // prettier-ignore
   if (address === lock) throw errno(E.EINVAL, 'futex: the word to wait on is the lock itself');
   if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
   let waiter = task.callState instanceof FutexWaiter ? task.callState : null;
@@ -261,7 +259,6 @@ export function futex_cmp_requeue_pi(
   nrRequeue: number,
   expected: number,
 ): number {
-  // prettier-ignore
   if (nrWake !== 1 || nrRequeue < 0) throw errno(E.EINVAL, 'futex: FUTEX_CMP_REQUEUE_PI wakes 1, not {}, and requeues {}', nrWake, nrRequeue); // prettier-ignore
   if (from === to) throw errno(E.EINVAL, 'futex: the word to wait on is the lock itself');
   const source = get_futex_key(task, from, shared);

@@ -47,7 +47,6 @@ export function sys_rseq(
   flags: number,
   sig: number,
 ): number {
-  // prettier-ignore
   const held = task.rseq ?? 0;
   if ((flags & RSEQ_FLAG_UNREGISTER) !== 0) {
     if ((flags & ~RSEQ_FLAG_UNREGISTER) !== 0)

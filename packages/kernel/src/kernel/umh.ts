@@ -20,7 +20,6 @@ export function call_usermodehelper(
   argv: string[],
   stdin: File,
 ): boolean {
-  // prettier-ignore
   const { swapper } = kernel;
   const task = copy_process(swapper, { flags: 0, exit_signal: SIGCHLD, stack: null, tls: 0, parent_tid: 0, child_tid: 0, pidfd: 0 }); // prettier-ignore
   task.kthread = false;

@@ -62,7 +62,6 @@ function getevents(
   to: number,
   timeout: number,
 ): number {
-  // prettier-ignore
   const ctx = aio_lookup(task, id);
   if (min < 0 || min > count)
     throw errno(E.EINVAL, 'io_getevents: at least {} and at most {} events', min, count);
@@ -88,18 +87,6 @@ function getevents(
   return task.waitAny([ctx.wait], state.deadline, E.EINTR);
 }
 
-function sys_io_getevents(
-  task: Task,
-  id: number,
-  min: number,
-  count: number,
-  to: number,
-  timeout: number,
-): number {
-  // prettier-ignore
-  return getevents(task, id, min, count, to, timeout);
-}
-
 function sys_io_pgetevents(
   task: Task,
   id: number,
@@ -109,7 +96,6 @@ function sys_io_pgetevents(
   timeout: number,
   sig: number,
 ): number {
-  // prettier-ignore
   if (sig !== 0 && task.callState === null) user_sigmask(task, task.mem.getU64(sig), task.mem.getU64(sig + 8)); // prettier-ignore
   try {
     return getevents(task, id, min, count, to, timeout);
@@ -124,6 +110,6 @@ export const AIO: readonly SyscallRow[] = [
   row(NR.__NR_io_destroy, 'io_destroy', [ptr], FULL, sys_io_destroy),
   row(NR.__NR_io_submit, 'io_submit', [ptr, long, ptr], FULL, sys_io_submit),
   row(NR.__NR_io_cancel, 'io_cancel', [ptr, ptr, ptr], FULL, sys_io_cancel),
-  row(NR.__NR_io_getevents, 'io_getevents', [ptr, long, long, ptr, inStruct('timespec')], FULL, sys_io_getevents), // prettier-ignore
+  row(NR.__NR_io_getevents, 'io_getevents', [ptr, long, long, ptr, inStruct('timespec')], FULL, getevents), // prettier-ignore
   row(NR.__NR_io_pgetevents, 'io_pgetevents', [ptr, long, long, ptr, inStruct('timespec'), ptr], FULL, sys_io_pgetevents), // prettier-ignore
 ];

@@ -101,7 +101,6 @@ function sys_fsconfig(
   value: number,
   aux: number,
 ): number {
-  // prettier-ignore
   if (descriptor < 0) throw errno(E.EINVAL, 'fsconfig: {} is no descriptor', descriptor);
   checkConfig(command, name, value, aux);
   const context = contextOf(task, descriptor);
@@ -205,7 +204,6 @@ function sys_move_mount(
   toName: number,
   fl: number,
 ): number {
-  // prettier-ignore
   may_mount(task, 'move_mount');
   const known = M.MOVE_MOUNT__MASK | MOVE_MOUNT_BENEATH;
   if ((fl & ~known) !== 0) throw errno(E.EINVAL, 'move_mount: flags {} are not known', fl);
@@ -238,7 +236,6 @@ function sys_mount_setattr(
   attr: number,
   length: number,
 ): number {
-  // prettier-ignore
   const known = AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
   if ((fl & ~known) !== 0) throw errno(E.EINVAL, 'mount_setattr: flags {} are not known', fl);
   if (length > 4096) throw errno(E.E2BIG, 'mount_setattr: {} bytes are more than a page', length);
@@ -332,7 +329,6 @@ function sys_statmount(
   length: number,
   fl: number,
 ): number {
-  // prettier-ignore
   if (fl !== 0) throw errno(E.EINVAL, 'statmount: flags {} are not known', fl);
   const { id, param } = readRequest(task, request, 'statmount');
   const mnt = byUniqueId(task, id, 'statmount');

@@ -161,7 +161,6 @@ function sys_futex_waitv(
   timeout: number,
   clock: number,
 ): number {
-  // prettier-ignore
   if (flags !== 0) throw errno(E.EINVAL, 'futex_waitv: flags {} are not known', flags);
   if (count === 0 || count > F.FUTEX_WAITV_MAX || waiters === 0) throw errno(E.EINVAL, 'futex_waitv: {} words are not between 1 and {}', count, F.FUTEX_WAITV_MAX); // prettier-ignore
   const deadline =
@@ -178,7 +177,6 @@ function sys_futex_wake(
   count: number,
   flags: number,
 ): number {
-  // prettier-ignore
   const shared = futex2Shared(flags, 'futex_wake');
   if (mask > 0xffff_ffffn) throw errno(E.EINVAL, 'futex_wake: mask {} does not fit 32 bits', mask);
   return count === 0 ? 0 : futex_wake(task, address, shared, count, low(mask));
@@ -193,7 +191,6 @@ function sys_futex_wait2(
   timeout: number,
   clock: number,
 ): number {
-  // prettier-ignore
   const shared = futex2Shared(flags, 'futex_wait');
   if (value > 0xffff_ffffn || mask > 0xffff_ffffn) throw errno(E.EINVAL, 'futex_wait: value {} or mask {} does not fit 32 bits', value, mask); // prettier-ignore
   const deadline = task.callState === null ? futex2Deadline(task, timeout, clock, 'futex_wait') : 0;
@@ -207,8 +204,8 @@ function sys_futex_requeue2(
   nrWake: number,
   nrRequeue: number,
 ): number {
-  // prettier-ignore
-  if (flags !== 0 || waiters === 0) throw errno(E.EINVAL, 'futex_requeue: flags {} are not known', flags);
+  if (flags !== 0 || waiters === 0)
+    throw errno(E.EINVAL, 'futex_requeue: flags {} are not known', flags);
   const [from, to] = readWaits(task, waiters, 2, 'futex_requeue');
   return futex_requeue(task, from!.address, to!.address, from!.shared, nrWake, nrRequeue, from!.value); // prettier-ignore
 }

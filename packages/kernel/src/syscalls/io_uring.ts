@@ -87,7 +87,6 @@ function sys_io_uring_enter(
   arg: number,
   length: number,
 ): number {
-  // prettier-ignore
   if ((flags & ~ENTER_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring_enter: flags 0x{} are not known', flags.toString(16)); // prettier-ignore
   const ring = ringOf(task, descriptor);
   if ((ring.setup & U.IORING_SETUP_R_DISABLED) !== 0) throw errno(E.EBADFD, 'io_uring_enter: the ring is not enabled yet'); // prettier-ignore
@@ -231,7 +230,6 @@ function sys_io_uring_register(
   arg: number,
   count: number,
 ): number {
-  // prettier-ignore
   const ring = ringOf(task, descriptor);
   switch (opcode) {
     case REGISTER_BUFFERS:

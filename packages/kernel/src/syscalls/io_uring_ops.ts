@@ -155,7 +155,6 @@ function byData(
   data: bigint,
   codes: readonly number[] | null,
 ): UringRequest | null {
-  // prettier-ignore
   for (const other of request.ring.requests)
     if (other !== request && other.data === data && !other.done && (codes === null || codes.includes(other.opcode))) return other; // prettier-ignore
   return null;

@@ -83,7 +83,6 @@ function sys_kcmp(
   idx1: number,
   idx2: number,
 ): number {
-  // prettier-ignore
   const [a, b] = [pid1, pid2].map((nr) => {
     const found = task.kernel.pids.find(nr)?.task;
     if (!found) throw errno(E.ESRCH, 'kcmp: there is no process {}', nr);

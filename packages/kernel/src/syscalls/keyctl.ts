@@ -84,8 +84,8 @@ function sys_add_key(
   length: number,
   ring: number,
 ): number {
-  // prettier-ignore
-  if (length > MAX_PAYLOAD) throw errno(E.EINVAL, 'a payload has at most {} bytes, not {}', MAX_PAYLOAD, length);
+  if (length > MAX_PAYLOAD)
+    throw errno(E.EINVAL, 'a payload has at most {} bytes, not {}', MAX_PAYLOAD, length);
   const name = typeName(task, typeAt);
   const text = descAt === 0 ? '' : description(task, descAt);
   if (text.startsWith('.') && name === 'keyring') throw errno(E.EPERM, 'keyrings that begin with a dot are the kernel\'s own: {}', text); // prettier-ignore
@@ -129,7 +129,6 @@ function sys_request_key(
   callout: number,
   dest: number,
 ): number {
-  // prettier-ignore
   const name = typeName(task, typeAt);
   const text = description(task, descAt);
   if (callout !== 0) description(task, callout);

@@ -226,7 +226,6 @@ function sys_cachestat(
   stat: number,
   cflags: number,
 ): number {
-  // prettier-ignore
   const file = fget(task, descriptor);
   const from = task.mem.getU64(range);
   const length = task.mem.getU64(range + 8);

@@ -101,7 +101,6 @@ function sys_mq_timedsend(
   priority: number,
   timeout: number,
 ): number {
-  // prettier-ignore
   if (priority >= MQ_PRIO_MAX) throw errno(E.EINVAL, 'mq_send: priority {} is not below {}', priority, MQ_PRIO_MAX); // prettier-ignore
   const deadline = deadlineOf(task, timeout, 'mq_timedsend');
   const file = queueOf(task, fd, FMODE_WRITE);
@@ -118,7 +117,6 @@ function sys_mq_timedreceive(
   priority: number,
   timeout: number,
 ): number {
-  // prettier-ignore
   const deadline = deadlineOf(task, timeout, 'mq_timedreceive');
   const file = queueOf(task, fd, FMODE_READ);
   const most = file.queue.attr.msgsize;

@@ -94,7 +94,6 @@ function sys_get_mempolicy(
   address: number,
   flags: number,
 ): number {
-  // prettier-ignore
   if (mask !== 0 && maxnode < 1) throw errno(E.EINVAL, 'get_mempolicy: a mask of {} nodes cannot hold node 0', maxnode); // prettier-ignore
   if ((flags & ~(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) !== 0) throw errno(E.EINVAL, 'get_mempolicy: flags {} are not known', flags); // prettier-ignore
   if ((flags & MPOL_F_MEMS_ALLOWED) !== 0) {
@@ -133,7 +132,6 @@ function sys_mbind(
   maxnode: number,
   flags: number,
 ): number {
-  // prettier-ignore
   if ((flags & ~(MPOL_MF_STRICT | MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) throw errno(E.EINVAL, 'mbind: flags {} are not known', flags); // prettier-ignore
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'mbind: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE'); // prettier-ignore
   if (!aligned(start))
@@ -170,7 +168,6 @@ function sys_set_mempolicy_home_node(
   home: number,
   flags: number,
 ): number {
-  // prettier-ignore
   if (!aligned(start) || flags !== 0) throw errno(E.EINVAL, 'set_mempolicy_home_node: address {} or flags {} are not possible', hex(start), flags); // prettier-ignore
   if (home !== 0) throw errno(E.EINVAL, 'set_mempolicy_home_node: there is no node {}', home);
   const end = start + pageAlign(length);
@@ -202,7 +199,6 @@ function sys_migrate_pages(
   from: number,
   to: number,
 ): number {
-  // prettier-ignore
   readNodes(task, from, maxnode, 'migrate_pages');
   const wanted = readNodes(task, to, maxnode, 'migrate_pages');
   const target = movable(task, nr, 'migrate_pages');
@@ -221,7 +217,6 @@ function sys_move_pages(
   status: number,
   flags: number,
 ): number {
-  // prettier-ignore
   if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) throw errno(E.EINVAL, 'move_pages: flags {} are not known', flags); // prettier-ignore
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'move_pages: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE'); // prettier-ignore
   const { mm } = movable(task, nr, 'move_pages');

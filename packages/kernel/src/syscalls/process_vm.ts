@@ -129,7 +129,6 @@ function sys_process_madvise(
   advice: number,
   flags: number,
 ): number {
-  // prettier-ignore
   if (flags !== 0) throw errno(EINVAL, 'process_madvise: flags {} are unknown', flags);
   const pieces = remotePieces(task, iov, count);
   const target = pidfdTask(task, descriptor);

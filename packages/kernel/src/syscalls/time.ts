@@ -135,7 +135,6 @@ function cpuSleep(
   request: number,
   remain: number,
 ): number {
-  // prettier-ignore
   if (clock.thread && clock.target === task)
     throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
   if (task.callState === null) {

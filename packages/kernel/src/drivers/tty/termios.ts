@@ -44,6 +44,19 @@ export function tty_std_termios(pty: boolean): Termios {
   };
 }
 
+/** TIOCSLCKTRMIOS has not locked anything. */
+export function no_termios(): Termios {
+  return { iflag: 0, oflag: 0, cflag: 0, lflag: 0, line: 0, cc: new Uint8Array(KERNEL_NCCS), ispeed: 0, ospeed: 0 }; // prettier-ignore
+}
+
+/** Takes back what is locked (unset_locked_termios). */
+export function unset_locked_termios(next: Termios, old: Termios, locked: Termios): void {
+  for (const flag of ['iflag', 'oflag', 'cflag', 'lflag'] as const)
+    next[flag] = (next[flag] & ~locked[flag]) | (old[flag] & locked[flag]);
+  if (locked.line !== 0) next.line = old.line;
+  next.cc = next.cc.map((c, i) => (locked.cc[i] === 0 ? c : old.cc[i]!));
+}
+
 const SPEEDS = [
   0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400,
 ];

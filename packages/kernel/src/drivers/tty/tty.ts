@@ -33,6 +33,8 @@ export class Tty implements ControllingTty {
   /** Number of the pty in /dev/pts. */
   readonly index: number;
   termios: Termios;
+  /** Bits and characters that nobody may change, where not 0 (TIOCSLCKTRMIOS). */
+  termios_locked: Termios | null = null;
   winsize: Winsize = { row: 0, col: 0, xpixel: 0, ypixel: 0 };
   foreground: Pid | null = null;
   session: Pid | null = null;

@@ -19,8 +19,10 @@ import {
   type Winsize,
   get_termio,
   get_termios,
+  no_termios,
   put_termio,
   put_termios,
+  unset_locked_termios,
 } from './termios.ts';
 import type { Tty } from './tty.ts';
 
@@ -37,6 +39,7 @@ export function set_termios(tty: Tty, next: Termios): void {
   const old = tty.termios;
   // A pty always has eight bits and no parity.
   if (tty.pty) next.cflag = (next.cflag & ~(T.CSIZE | PARENB)) | T.CS8 | T.CREAD;
+  if (tty.termios_locked !== null) unset_locked_termios(next, old, tty.termios_locked);
   tty.termios = next;
   tty.ldisc.setTermios(old);
   if (old.iflag & T.IXON && !(next.iflag & T.IXON)) tty.start();
@@ -81,6 +84,14 @@ function termiosIoctl(task: Task, tty: Tty, cmd: number, arg: number): number {
       return 0;
     case T.TCGETA:
       put_termio(task, arg, tty.termios);
+      return 0;
+    case T.TIOCGLCKTRMIOS:
+      put_termios(task, arg, tty.termios_locked ?? no_termios(), false);
+      return 0;
+    case T.TIOCSLCKTRMIOS:
+      if (!capable(task.cred, CAP_SYS_ADMIN))
+        throw errno(EPERM, 'locking terminal settings needs CAP_SYS_ADMIN (TIOCSLCKTRMIOS)');
+      tty.termios_locked = get_termios(task, arg, false, tty.termios_locked ?? no_termios());
       return 0;
     default:
   }
@@ -165,6 +176,8 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
     case T.TCSETA:
     case T.TCSETAW:
     case T.TCSETAF:
+    case T.TIOCGLCKTRMIOS:
+    case T.TIOCSLCKTRMIOS:
     case TCGETS2:
     case TCSETS2:
     case 0x402c542c:

@@ -212,8 +212,8 @@ export class HostInode extends Inode {
     target: Dentry | null,
     flags: number,
   ): void {
-    // prettier-ignore
-    if (flags > 1) throw errno(E.EINVAL, 'a folder of the host knows no rename flags {} ({})', flags, old);
+    if (flags > 1)
+      throw errno(E.EINVAL, 'a folder of the host knows no rename flags {} ({})', flags, old);
     const from = (old.inode as HostInode).path;
     const to = (dir.inode as HostInode).child(name);
     asking(from, () => this.sb.directory.rename(from, to));

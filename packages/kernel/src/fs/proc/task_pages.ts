@@ -64,7 +64,6 @@ class MemFile extends MmFile {
     what: string,
     part: (mm: Mm, at: number, n: number) => number,
   ): number {
-    // prettier-ignore
     const mm = this.live;
     if (mm === null) return 0;
     let done = 0;

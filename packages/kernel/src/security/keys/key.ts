@@ -145,7 +145,6 @@ export function key_alloc(
   gid: number,
   perm: number,
 ): Key {
-  // prettier-ignore
   const table = key_table(kernel);
   const bytes = description.length + 1;
   charge_quota(table, uid, 1, bytes);

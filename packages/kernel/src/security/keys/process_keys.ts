@@ -160,7 +160,6 @@ export function lookup_user_key(
   need: number,
   partial = false,
 ): KeyRef {
-  // prettier-ignore
   let ref: KeyRef;
   if (id < 1)
     ref = { key: special(task, id, create), possessed: id !== KEY_SPEC_USER_KEYRING && id !== KEY_SPEC_USER_SESSION_KEYRING ? true : reaches(task, special(task, id, create)) }; // prettier-ignore

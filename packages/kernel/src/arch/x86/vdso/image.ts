@@ -135,7 +135,6 @@ function header(
   note: number,
   noteSize: number,
 ): void {
-  // prettier-ignore
   put32(view, 0, [0x464c_457f, 0x0001_0102]);
   view.setUint16(16, EL.ET_DYN, true);
   view.setUint16(18, EL.EM_X86_64, true);
@@ -172,7 +171,6 @@ function version(
   string: number,
   next: number,
 ): void {
-  // prettier-ignore
   view.setUint16(at, 1, true);
   view.setUint16(at + 2, flags, true);
   view.setUint16(at + 4, index, true);
