@@ -114,8 +114,23 @@ function nanoseconds(time: string | undefined): number {
   return digits[1] === '-' && nsec > 0 ? 1e9 - nsec : nsec;
 }
 
+const percentDecoded = (name: string): string =>
+  name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+
+function base64(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text))
+    throw new TarError('an extended attribute is no base64');
+  return fromLatin1(atob(text));
+}
+
 function xattrsOf(pax: ReadonlyMap<string, string>): Map<string, Uint8Array> | undefined {
   const found = new Map<string, Uint8Array>();
+  // bsdtar writes both forms; star's, which holds the bytes as they are, counts.
+  for (const [key, value] of pax)
+    if (key.startsWith('LIBARCHIVE.xattr.'))
+      found.set(percentDecoded(key.slice(17)), base64(value));
   for (const [key, value] of pax)
     if (key.startsWith('SCHILY.xattr.')) found.set(key.slice(13), fromLatin1(value));
   return found.size > 0 ? found : undefined;

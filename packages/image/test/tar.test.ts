@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTar, type RootEntry } from '../src/index.ts';
+import { writeTar, writeTarEnd } from '../src/tar_write.ts';
 
 const hasGnuTar = (() => {
   try {
@@ -73,5 +74,37 @@ describe.skipIf(!hasGnuTar)('readTar', () => {
     execFileSync('tar', ['-cf', 'a.tar', '-C', 'src', 'sparse'], { cwd: work });
     const whole = readFileSync(join(work, 'a.tar'));
     expect(() => readTar(whole.subarray(0, 4096))).toThrow('cut short');
+  });
+});
+
+describe('extended attributes', () => {
+  it("are read in star's form and in libarchive's", () => {
+    const record = (key: string, value: string): string => {
+      const rest = ` ${key}=${value}\n`;
+      return `${rest.length + 2}${rest}`;
+    };
+    const pax =
+      record('LIBARCHIVE.xattr.user.a%3Db', 'AQL/') + record('SCHILY.xattr.user.c', 'plain');
+    const [header, body, ...rest] = [...writeTar([{ name: 'f', mode: 0o100644, mtime: 1.5 }])];
+    const padded = Buffer.alloc(512);
+    padded.write(pax, 'latin1');
+    // The header's size and checksum for the other records.
+    const block = Buffer.from(header!);
+    block.write(`${pax.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+    block.fill(0x20, 148, 156);
+    block.write(
+      `${block
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(7, '0')}`,
+      148,
+      'latin1',
+    );
+    const [entry] = readTar(Buffer.concat([block, padded, ...rest.slice(1), writeTarEnd()]));
+    expect(body!.length).toBeLessThan(512);
+    expect([...entry!.xattrs!].map(([name, value]) => [name, [...value]])).toEqual([
+      ['user.a=b', [1, 2, 255]],
+      ['user.c', [...Buffer.from('plain')]],
+    ]);
   });
 });
