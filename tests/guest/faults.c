@@ -47,6 +47,9 @@ int main(void) {
   munmap((void *)(rw + 4096), 4096);
   TRY("straddle", rw + 4096, *(volatile long *)(rw + 4092) = 1);
   TRY("noncanonical", 0, (void)*(volatile char *)0x8000000000000000);
+  TRY("read kernel", 0xffffffff81000000, (void)*(volatile char *)0xffffffff81000000);
+  TRY("call kernel", 0xffffffff81000000, ((void (*)(void))0xffffffff81000000)());
+  TRY("guard page", 0x7ffffffff000, (void)*(volatile char *)0x7ffffffff000);
   TRY("exec data", rw, ((void (*)(void))rw)());
   TRY("call null", 0, ((void (*)(void))0)());
   TRY("divide by zero", 0,

@@ -89,6 +89,10 @@ const REST_FIXED = 0x202;
 /** Bytes of the largest operand that handlers access at once. */
 const LARGEST_OPERAND = 16n;
 
+/** Operands of assists up to this size are accessed at once; larger ones in pieces of the size below. */
+const LARGEST_PIECE = 16;
+const SMALLEST_PIECE = 4;
+
 /** Semantics that address the stack by themselves. */
 const STACK_OPERATIONS: ReadonlySet<string> = new Set(
   'push pop pushf popf call call_indirect ret leave enter push_segment pop_segment retf iret'.split(
@@ -703,8 +707,9 @@ export class Machine implements Cpu {
     access: number,
     touch: (physical: number, from: number, to: number) => void,
   ): boolean {
-    // An operand whose end is no address faults for that before any page is looked at.
-    const last = BigInt.asIntN(64, va + BigInt(length - 1));
+    // An operand faults for an end that is no address before any page is looked at; long ones are accessed in pieces.
+    const first = length > LARGEST_PIECE ? SMALLEST_PIECE : length;
+    const last = BigInt.asIntN(64, va + BigInt(first - 1));
     if (BigInt.asIntN(48, last) !== last) return this.#exports.walk(last, access) !== -1;
     const pieces: [number, number, number][] = [];
     for (let from = 0; from < length;) {

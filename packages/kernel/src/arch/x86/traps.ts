@@ -1,6 +1,7 @@
 import * as S from '@vitrine/uapi/signal.ts';
 import {
   PF_FETCH,
+  PF_PRESENT,
   PF_WRITE,
   VECTOR_AC,
   VECTOR_BP,
@@ -16,6 +17,7 @@ import {
 } from '@vitrine/x86/cpu.ts';
 import { force_sig_info, send_sig } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
+import { TASK_SIZE } from '../../mm/pgtable.ts';
 import {
   VM_FAULT_ACCERR,
   VM_FAULT_MAPERR,
@@ -66,7 +68,9 @@ export function exc_page_fault(task: Task, cpu: Cpu): void {
     return;
   }
   task.trap_nr = 14;
-  task.error_code = code;
+  // Of the kernel's addresses nothing is told, not even whether they are mapped (set_signal_archinfo).
+  const kernel = address < 0 || address >= TASK_SIZE;
+  task.error_code = kernel ? code | PF_PRESENT : code;
   task.cr2 = address;
   const reason = `${access} of ${hex(address)} at ip ${hex(cpu.rip)}: ${faultReason(mm, address, result)}`;
   const bus = result !== VM_FAULT_MAPERR && result !== VM_FAULT_ACCERR;
