@@ -41,6 +41,7 @@ import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
 import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
+import type { Found } from './tier1/region.ts';
 import { wasm, type WasmModule, type WasmTable } from './wasm-api.ts';
 
 export interface CpuOptions {
@@ -128,6 +129,8 @@ export class Machine implements Cpu {
   readonly #pages: CodePages;
   readonly #translator: Translator;
   readonly #jit: Jit | undefined;
+  /** Instructions of tier 0 until the next sample of what is hot. */
+  #slice = SLICE;
   readonly #insn: Insn;
   readonly #window = new Uint8Array(16);
 
@@ -159,6 +162,7 @@ export class Machine implements Cpu {
           pages: this.#pages,
           tier0: exports,
           find: (va, decoding) => this.#find(va, decoding),
+          pointerAt: (va) => this.#pointerAt(va),
           allow: (guard, va) => this.#contexts.allow(guard, va),
           forbid: () => this.#contexts.flushJumps(),
         },
@@ -384,9 +388,10 @@ export class Machine implements Cpu {
   #runSliced(fuel: number, jit: Jit): number {
     const { u32 } = this.ram;
     let left = fuel;
+    jit.tick(this.retired);
     for (;;) {
       const { address } = this.#contexts.current;
-      const slice = Math.min(left, SLICE);
+      const slice = Math.min(left, this.#slice);
       u32[L.FUEL_BEYOND >> 2] = left - slice;
       let exit = this.#exports.enter(slice, address);
       while (exit === L.EXIT_FUEL && u32[L.FUEL_BEYOND >> 2]! > 0 && this.#insideBlock()) {
@@ -395,6 +400,9 @@ export class Machine implements Cpu {
         const rest = (u32[L.EXIT_FUEL_LEFT >> 2]! | 0) + more;
         exit = this.#exports.resume(u32[L.EXIT_REC >> 2]!, rest, address);
       }
+      // A slice goes on behind a system call, a fault or a look for a block.
+      this.#slice -= slice - (u32[L.EXIT_FUEL_LEFT >> 2]! | 0);
+      if (this.#slice <= 0) this.#slice = SLICE;
       u32[L.EXIT_FUEL_LEFT >> 2]! += u32[L.FUEL_BEYOND >> 2]!;
       u32[L.FUEL_BEYOND >> 2] = 0;
       left = this.#account(left, exit);
@@ -432,17 +440,22 @@ export class Machine implements Cpu {
   }
 
   /** The block at an address for tier 1, without a trace of the look: decoded if it is not yet, or none. */
-  #find(va: number, decoding: boolean): { page: CodePage; rec: number } | undefined {
+  #find(va: number, decoding: boolean): Found | undefined {
     const physical = this.#peek(va);
     if (physical < 0) return undefined;
     if (decoding) this.#block(va);
-    const page = this.#pages.known(physical >>> 12, va - (va % 4096));
-    const rec = page?.blocks.get(va % 4096);
-    return rec === undefined ? undefined : { page: page!, rec };
+    const offset = va % 4096;
+    const page = this.#pages.known(physical >>> 12, va - offset);
+    const rec = page?.blocks.get(offset);
+    if (rec === undefined) return undefined;
+    const tail = page!.tails.get(offset);
+    if (tail === undefined) return { page: page!, rec, tail };
+    if (this.#peek(page!.va + 4096) >>> 12 !== tail) return undefined;
+    return { page: page!, rec, tail: this.#pages.page(tail, page!.va + 4096) };
   }
 
-  /** Physical address of code, or -1: a page walk that sets no A bits. */
-  #peek(va: number): number {
+  /** Physical address of code or, without `code`, of data, or -1: a page walk that sets no A bits. */
+  #peek(va: number, code = true): number {
     const { u32 } = this.ram;
     if (va < 0 || va >= 2 ** 47) return -1;
     let table = (u32[L.CR3_CELL >> 2]! & ~0xfff) >>> 0;
@@ -450,13 +463,20 @@ export class Machine implements Cpu {
       const at = (table + (Math.floor(va / 2 ** shift) % 512) * 8) >> 2;
       const low = u32[at]!;
       const wanted = PTE_P | PTE_U;
-      if ((low & wanted) !== wanted || (u32[at + 1]! & PTE_NX_HI) !== 0) return -1;
+      if ((low & wanted) !== wanted || (code && (u32[at + 1]! & PTE_NX_HI) !== 0)) return -1;
       const base = (low & ~0xfff) >>> 0;
       if (shift > 12 && shift < 39 && (low & PTE_PS) !== 0)
         return base - (base % 2 ** shift) + (va % 2 ** shift);
       table = base;
     }
     return table + (va % 4096);
+  }
+
+  #pointerAt(va: number): number | undefined {
+    const physical = va % 8 === 0 ? this.#peek(va, false) : -1;
+    if (physical < 0) return undefined;
+    const { u32 } = this.ram;
+    return u32[physical >> 2]! + u32[(physical >> 2) + 1]! * 2 ** 32;
   }
 
   /** Executes exactly one instruction. */
@@ -617,10 +637,18 @@ export class Machine implements Cpu {
     const rec = this.#block(rip);
     if (rec === 0) return this.#fetchFault();
     this.#contexts.enterJump(rip, rec);
-    const page = this.#jit && this.#pages.ownerOf(rec);
-    if (page && page.guard >= 0) this.#contexts.allow(page.guard, rip);
+    if (this.#jit) this.#allow(rec, rip);
     if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;
+  }
+
+  /** Regions may go to a block from other pages now. */
+  #allow(rec: number, va: number): void {
+    const page = this.#pages.ownerOf(rec);
+    const frame = page?.tails.get(va % 4096);
+    const tail = frame === undefined ? undefined : this.#pages.known(frame, page!.va + 4096);
+    for (const one of [page, tail])
+      if (one && one.guard >= 0) this.#contexts.allow(one.guard, one.va);
   }
 
   #fetchFault(): number {

@@ -1,5 +1,5 @@
 import type { Code } from '@vitrine/wasm/code.ts';
-import { instructions } from '@vitrine/wasm/instructions.ts';
+import { instructions, type ValType } from '@vitrine/wasm/instructions.ts';
 import type { Helper, Node, Region, Var } from './node.ts';
 import { schedule } from './schedule.ts';
 
@@ -11,6 +11,10 @@ export interface Linker {
   imported(name: string): number;
   /** Index of an imported global. */
   global?(name: string): number;
+  /** Pushes the registers that are kept in locals, as the first arguments of an exit. */
+  pushKept?(): void;
+  /** Function index of an exit, which takes those first. */
+  exit?(helper: Helper): number;
   /** Writes what follows an edge between blocks, with `depth` labels open. */
   goto?(edge: object, depth: number): void;
   /** Type index of the handlers in the table. */
@@ -23,7 +27,23 @@ export interface Linker {
  */
 export function emit(root: Region, code: Code, linker: Linker, depth = 0): void {
   schedule(root);
-  new Emitter(code, linker, depth).region(root);
+  const emitter = new Emitter(code, linker, depth);
+  emitter.region(root);
+  emitter.finish();
+}
+
+/**
+ * Locals that nodes can have again when their values are no longer needed. V8 handles every local at every branch, so a
+ * function with a local for each node takes long to compile.
+ */
+const pools = new WeakMap<Code, Map<ValType, number[]>>();
+
+function poolOf(code: Code, type: ValType): number[] {
+  let pool = pools.get(code);
+  if (!pool) pools.set(code, (pool = new Map()));
+  let free = pool.get(type);
+  if (!free) pool.set(type, (free = []));
+  return free;
 }
 
 class Emitter {
@@ -31,6 +51,9 @@ class Emitter {
   readonly #linker: Linker;
 
   #depth: number;
+  /** Within a loop of the semantics: what was made outside is needed again in the next round. */
+  #loops = 0;
+  readonly #own: Var[] = [];
 
   constructor(code: Code, linker: Linker, depth: number) {
     this.#code = code;
@@ -45,10 +68,19 @@ class Emitter {
       if (!node.type) continue;
       if (node.uses === 0) this.#code.op('drop');
       else {
-        node.local = this.#code.local(node.type);
+        node.local = this.#take(node.type);
         this.#code.set(node.local);
       }
     }
+  }
+
+  /** Gives back the locals of variables that were first used here. */
+  finish(): void {
+    for (const { type, local } of this.#own) poolOf(this.#code, type).push(local);
+  }
+
+  #take(type: ValType): number {
+    return poolOf(this.#code, type).pop() ?? this.#code.local(type);
   }
 
   #nested(region: Region): void {
@@ -61,12 +93,14 @@ class Emitter {
     if (node.kind !== 'const' && node.pinned) {
       if (node.local < 0) throw new Error(`${node.op} used before it is evaluated`);
       this.#code.get(node.local);
+      if (--node.uses === 0 && this.#loops === 0) poolOf(this.#code, node.type!).push(node.local);
     } else this.#operation(node);
   }
 
   #operation(node: Node): void {
     const code = this.#code;
     if (node.op === 'if') return this.#if(node);
+    if (node.op === 'exit') this.#linker.pushKept!();
     for (const arg of node.args) this.#value(arg);
     switch (node.op) {
       case 'i32.const':
@@ -87,7 +121,9 @@ class Emitter {
         return void code.set(this.#var(node.imm as Var));
       case 'loop':
         code.enter('loop');
+        this.#loops++;
         this.#nested(node.bodies[0]!);
+        this.#loops--;
         return void code.end();
       case 'again':
         return void code.brIf(0);
@@ -99,6 +135,8 @@ class Emitter {
         return void code.br(this.#depth - (node.imm as number));
       case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
+      case 'exit':
+        return void code.returnCall(this.#linker.exit!(node.imm as Helper));
       case 'return_call':
         return void code.returnCall(this.#linker.helper(node.imm as Helper));
       case 'call_import':
@@ -136,7 +174,10 @@ class Emitter {
   }
 
   #var(variable: Var): number {
-    if (variable.local < 0) variable.local = this.#code.local(variable.type);
+    if (variable.local < 0) {
+      variable.local = this.#take(variable.type);
+      if (!variable.kept) this.#own.push(variable);
+    }
     return variable.local;
   }
 }

@@ -39,6 +39,8 @@ export interface Region {
 export interface Var {
   readonly type: ValType;
   local: number;
+  /** Has its local for the whole function. */
+  readonly kept?: true;
 }
 
 /** A WebAssembly function shared by handlers, written with the same builder. */

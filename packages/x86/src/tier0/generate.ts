@@ -32,6 +32,7 @@ import {
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
 import { probeRead, probeWrite } from '../mmu.ts';
+import { exitTo, exitToRecord, exitWith } from '../tier1/exits.ts';
 import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
 import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
 
@@ -220,6 +221,10 @@ const setFlags: Helper = {
 
 /** Helpers that no handler calls. */
 const FOR_TIER1 = [
+  exitTo,
+  exitToRecord,
+  exitWith,
+
   continueAt,
   interpret,
   probeRead,

@@ -5,14 +5,8 @@ import type { Width } from '../ir/operand.ts';
 import { flagWords } from '../ir/flags.ts';
 import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
 
-/** Labels, counted from the outermost: around everything, behind which registers are written back; the dispatcher's loop. */
-export const LEAVE = 1;
-export const DISPATCH = 2;
-
-/** In the place of an EXIT_ code: continue at the address through the jump cache. */
-export const TO_LOOKUP = -1;
-/** The same: tier 0 executes the record whose address is in the place of RIP, by the handler in a local. */
-export const TO_RECORD = -2;
+/** The dispatcher's loop, as a label counted from the outermost. */
+export const DISPATCH = 1;
 
 /** State of the processor that a region keeps in a local. */
 export interface Kept {
@@ -24,12 +18,12 @@ export interface Kept {
 
 const keep = (address: number, type: 'i64' | 'v128'): Kept => ({
   address,
-  variable: { type, local: -1 },
+  variable: { type, local: -1, kept: true },
   read: false,
   written: false,
 });
 
-const local = (type: 'i32' | 'i64', at = -1): Var => ({ type, local: at });
+const local = (type: 'i32' | 'i64', at = -1): Var => ({ type, local: at, kept: true });
 
 const OPERATIONS: readonly Operation[] = ['add', 'sub', 'logic', 'word'];
 const WIDTHS: readonly Width[] = [8, 16, 32, 64];
@@ -111,21 +105,15 @@ export class Frame {
   readonly block: Var = local('i32', 3);
   /** Not 0 when a store of this instruction has missed the TLB and may have changed code. */
   readonly missed: Var = local('i32');
-  readonly exitCode: Var = local('i32');
-  readonly exitRip: Var = local('i64');
   /** What {@link ordinaryBits} says. */
   readonly ordinary: Var = local('i32');
   /** The same in every lane of a vector of floats, and of doubles. */
   readonly ordinaryLanes: Readonly<Record<'f32' | 'f64', Var>> = {
-    f32: { type: 'v128', local: -1 },
-    f64: { type: 'v128', local: -1 },
+    f32: { type: 'v128', local: -1, kept: true },
+    f64: { type: 'v128', local: -1, kept: true },
   };
   usesFloat = false;
   usesVectors = false;
-  /** Some path leaves with TO_RECORD. */
-  defers = false;
-  /** The record's handler, on such paths. */
-  readonly handler: Var = local('i32');
 
   read(b: Builder, kept: Kept): Node {
     kept.read = true;
@@ -142,11 +130,16 @@ export class Frame {
     return [...this.gprs, ...this.vectors].filter((kept) => kept.read || kept.written);
   }
 
-  /** Leaves with an EXIT_ code or TO_LOOKUP. */
-  leave(b: Builder, code: number, rip: Node): void {
-    b.assign(this.exitCode, b.i32(code));
-    b.assign(this.exitRip, rip);
-    b.node('br', undefined, 'effect', [], LEAVE);
+  /** What an exit has to write back: registers, then the flags. */
+  get kept(): readonly Var[] {
+    const registers = this.used.filter(({ written }) => written).map(({ variable }) => variable);
+    return this.writesFlags ? [...registers, this.x, this.y, this.kind] : registers;
+  }
+
+  /** Leaves by one of exits.ts; the registers are written back on the way. @param spent instructions of the block before */
+  leave(b: Builder, exit: Helper, to: Node, spent: number, ...rest: Node[]): void {
+    const fuel = b.add(b.value(this.fuel), b.i32(-spent));
+    b.node('exit', undefined, 'effect', [to, fuel, ...rest], exit);
   }
 
   spend(b: Builder, instructions: number): void {

@@ -7,27 +7,18 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import {
-  EXIT_FUEL_LEFT,
-  EXIT_REC,
-  FLAGS_AUX,
-  FLAGS_RESULT,
-  FUEL_BEYOND,
-  FUEL_SHARE,
-  KEPT_KIND,
-  KEPT_Y,
-  RIP_CELL,
-} from '../layout.ts';
+import { FLAGS_AUX, FLAGS_RESULT, FUEL_BEYOND, FUEL_SHARE, KEPT_KIND, KEPT_Y } from '../layout.ts';
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
-import { continueAt, interpret, settleFlags, Tier0Target } from '../tier0/target.ts';
-import { DISPATCH, Frame, LEAVE, ordinaryBits, TO_LOOKUP, TO_RECORD } from './frame.ts';
+import { interpret } from '../tier0/target.ts';
+import { exitTo } from './exits.ts';
+import { DISPATCH, Frame, ordinaryBits } from './frame.ts';
 import type { Block, Region } from './region.ts';
 import { State } from './state.ts';
 import { edgeKey, structureOf, type Structure } from './structure.ts';
-import { NOTES, NOTES_ENTERED, Tier1Target, type Edge } from './target.ts';
+import { NOTES, NOTES_ENTERED, NOTES_EXECUTED, Tier1Target, type Edge } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
@@ -58,8 +49,13 @@ function widthOf({ id }: Row, opsize: Width): Width {
 }
 
 /** The meaning of one block. */
-function buildBlock(frame: Frame, block: Block, state: State): Builder {
-  const target = new Tier1Target(frame, block, state);
+function buildBlock(
+  frame: Frame,
+  block: Block,
+  state: State,
+  goesOn: (to: Block) => boolean,
+): Builder {
+  const target = new Tier1Target(frame, block, state, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
   target.enter(b);
@@ -82,41 +78,6 @@ function buildBlock(frame: Frame, block: Block, state: State): Builder {
     target.finish(b);
   }
   if (!target.ended) target.fallThrough(b);
-  return b;
-}
-
-/** Behind the LEAVE label: writes the registers back and goes where the path said. */
-function buildLeave(frame: Frame): Builder {
-  const b = new Builder(new Tier0Target(undefined));
-  for (const { address, variable, written } of frame.used)
-    if (written) b.store(`${variable.type}.store`, b.i32(0), b.value(variable), address);
-  if (frame.writesFlags) {
-    const y = b.value(frame.y);
-    b.store('i64.store', b.i32(0), b.value(frame.x), FLAGS_RESULT);
-    b.store('i64.store', b.i32(0), y, KEPT_Y);
-    b.store('i32.store', b.i32(0), b.wrap(y), FLAGS_AUX);
-    b.store('i32.store', b.i32(0), b.value(frame.kind), KEPT_KIND);
-  }
-  const all = b.value(frame.fuel);
-  const share = b.load('i32.load', b.i32(FUEL_SHARE));
-  const fuel = b.select(b.ltS(share, all), share, all);
-  b.store('i32.store', b.i32(FUEL_BEYOND), b.sub(all, fuel));
-  const rip = b.value(frame.exitRip);
-  const code = b.value(frame.exitCode);
-  if (frame.defers)
-    b.if(b.eq(code, b.i32(TO_RECORD)), () => {
-      const handler = b.value(frame.handler);
-      const args = [b.wrap(rip), fuel, b.param(2, 'i32'), handler];
-      b.node('return_call', undefined, 'effect', args, interpret);
-    });
-  b.if(b.ne(code, b.i32(TO_LOOKUP)), () => {
-    b.call(settleFlags);
-    b.store('i32.store', b.i32(0), b.i32(0), EXIT_REC);
-    b.store('i32.store', b.i32(0), fuel, EXIT_FUEL_LEFT);
-    b.store('i64.store', b.i32(0), rip, RIP_CELL);
-    b.return(code);
-  });
-  b.node('return_call', undefined, 'effect', [rip, fuel, b.param(2, 'i32')], continueAt);
   return b;
 }
 
@@ -144,7 +105,6 @@ class Built {
   readonly structure: Structure;
   readonly frame: Frame = new Frame();
   readonly blocks: Map<Block, Nodes> = new Map();
-  readonly leave: Nodes;
   /** Most instructions before the fuel is looked at behind the dispatcher. */
   readonly longest: number;
   readonly #imports: Imports;
@@ -158,10 +118,8 @@ class Built {
     const { children, dispatched, longest } = this.structure;
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State());
-    const leave = buildLeave(this.frame);
-    this.leave = leave.root;
-    this.#note(leave.root);
     imports.helper(interpret);
+    imports.helper(exitTo);
     if (this.frame.usesFloat) imports.helper(ordinaryBits);
     imports.global(notesGlobal(number));
     region.entries.forEach((_, entry) => imports.global(handlerGlobal(number, entry)));
@@ -170,7 +128,12 @@ class Built {
   /** A block and what it dominates. What holds at a jump holds behind it where no other leads there. */
   #build(block: Block, state: State): void {
     const { isLoop, isMerge, children } = this.structure;
-    const { root } = buildBlock(this.frame, block, isLoop[block.index] ? new State() : state);
+    const start = isLoop[block.index] ? new State() : state;
+    const { order, indirect } = this.structure;
+    const { root } = buildBlock(this.frame, block, start, (to) => {
+      const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
+      return forward && !isMerge[to.index] && !isLoop[to.index];
+    });
     this.blocks.set(block, root);
     const edges = this.#note(root);
     for (const child of children[block.index]!) {
@@ -182,7 +145,7 @@ class Built {
   /** Notes what nodes need of the module; returns the jumps among them. */
   #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
     for (const { op, imm, bodies } of nodes.nodes) {
-      if (op === 'call' || op === 'return_call') this.#imports.helper(imm as Helper);
+      if (op === 'call' || op === 'exit') this.#imports.helper(imm as Helper);
       else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
       else if (op === 'goto') edges.push(imm as Edge);
       for (const body of bodies) this.#note(body, edges);
@@ -195,6 +158,61 @@ class Built {
   }
 }
 
+/**
+ * The ways out of a region: functions that write its registers back and go on to one of exits.ts. An exit is one call
+ * with all of them as arguments, which V8 compiles faster than stores at every exit, or a place where all exits meet.
+ */
+class Exits {
+  readonly #module: ModuleWriter;
+  readonly #frame: Frame;
+  readonly #imports: Imports;
+  readonly #number: number;
+  readonly #indices = new Map<Helper, number>();
+
+  constructor(module: ModuleWriter, frame: Frame, imports: Imports, number: number) {
+    this.#number = number;
+    this.#module = module;
+    this.#frame = frame;
+    this.#imports = imports;
+  }
+
+  indexOf(exit: Helper): number {
+    let index = this.#indices.get(exit);
+    if (index === undefined) this.#indices.set(exit, (index = this.#write(exit)));
+    return index;
+  }
+
+  /** Adds what the region has executed since it was entered to its notes. */
+  #note(code: Code, fuel: number): void {
+    const notes = this.#imports.global(notesGlobal(this.#number));
+    code.globalGet(notes).globalGet(notes).mem('i64.load', NOTES_EXECUTED);
+    code.i32(0).mem('i32.load', FUEL_SHARE).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add');
+    code.get(fuel).op('i32.sub').op('i64.extend_i32_s').op('i64.add');
+    code.mem('i64.store', NOTES_EXECUTED);
+  }
+
+  #write(exit: Helper): number {
+    const { used, kept, writesFlags } = this.#frame;
+    const types = kept.map(({ type }) => type);
+    const { index, code } = this.#module.func([...types, ...exit.params], ['i32']);
+    const written = used.filter((register) => register.written);
+    written.forEach(({ address, variable }, i) =>
+      code.i32(0).get(i).mem(`${variable.type}.store`, address),
+    );
+    if (writesFlags) {
+      const x = written.length;
+      code.i32(0).get(x).mem('i64.store', FLAGS_RESULT);
+      code.i32(0).get(x + 1).mem('i64.store', KEPT_Y); // prettier-ignore
+      code.i32(0).get(x + 1).mem('i64.store32', FLAGS_AUX); // prettier-ignore
+      code.i32(0).get(x + 2).mem('i32.store', KEPT_KIND); // prettier-ignore
+    }
+    this.#note(code, kept.length + 1);
+    exit.params.forEach((_, i) => code.get(kept.length + i));
+    code.returnCall(this.#imports.helper(exit));
+    return index;
+  }
+}
+
 /** Writes one region's function. */
 class Writer {
   readonly #built: Built;
@@ -204,9 +222,11 @@ class Writer {
   readonly #labels = new Map<Block, number>();
   readonly #loops = new Map<Block, number>();
   readonly #linker: Linker;
+  readonly #exits: Exits;
 
-  constructor(built: Built, imports: Imports, code: Code) {
+  constructor(built: Built, imports: Imports, code: Code, exits: Exits) {
     this.#built = built;
+    this.#exits = exits;
     this.#imports = imports;
     this.#code = code;
     this.#linker = {
@@ -217,22 +237,28 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
+      pushKept: () => void this.#pushKept(),
+      exit: (helper) => exits.indexOf(helper),
     };
   }
 
   write(): void {
-    const { region, structure, leave } = this.#built;
+    const { region, structure } = this.#built;
     const code = this.#code;
     this.#enter();
-    code.enter('block').enter('loop');
+    code.enter('loop');
     this.#within(
       structure.children[region.blocks.length]!,
       (depth) => this.#dispatch(depth),
       DISPATCH,
     );
-    code.op('unreachable').end().op('unreachable').end();
-    emit(leave, code, this.#linker);
-    code.op('unreachable');
+    code.op('unreachable').end().op('unreachable');
+  }
+
+  /** The registers that exits write back. */
+  #pushKept(): Code {
+    for (const variable of this.#built.frame.kept) this.#code.get(this.#local(variable));
+    return this.#code;
   }
 
   #local(variable: Var): number {
@@ -244,6 +270,8 @@ class Writer {
   #enter(): void {
     const { frame } = this.#built;
     const code = this.#code;
+    // Its local is 0 at first: one that has not been another's.
+    this.#local(frame.missed);
     for (const { address, variable } of frame.used)
       code.i32(0).mem(`${variable.type}.load`, address).set(this.#local(variable));
     if (frame.usesFlags) {
@@ -307,24 +335,23 @@ class Writer {
     const { order, indirect, dispatched, isMerge } = structure;
     const code = this.#code;
     if (indirect.has(edgeKey(from, to))) {
-      this.#unlessLow(to, longest, depth);
+      this.#unlessLow(to, longest);
       code.i32(dispatched.indexOf(to)).set(frame.block.local);
       code.br(depth - DISPATCH);
     } else if (order[to.index]! <= order[from.index]!) {
-      this.#unlessLow(to, structure.longest[to.index]!, depth);
+      this.#unlessLow(to, structure.longest[to.index]!);
       code.br(depth - this.#loops.get(to)!);
     } else if (isMerge[to.index]) code.br(depth - this.#labels.get(to)!);
     else this.#tree(to, depth);
   }
 
   /** Leaves when there may not be fuel enough for all that comes before the next look at it: tier 0 stops exactly. */
-  #unlessLow(to: Block, most: number, depth: number): void {
+  #unlessLow(to: Block, most: number): void {
     const code = this.#code;
     const { frame } = this.#built;
     code.get(frame.fuel.local).i32(most).op('i32.le_s').enter('if');
-    code.i32(TO_LOOKUP).set(this.#local(frame.exitCode));
-    code.i64(BigInt(to.code.va)).set(this.#local(frame.exitRip));
-    code.br(depth + 1 - LEAVE).end();
+    this.#pushKept().i64(BigInt(to.code.va)).get(frame.fuel.local).get(2);
+    code.returnCall(this.#exits.indexOf(exitTo)).end();
   }
 }
 
@@ -363,7 +390,7 @@ export function generateRegions(regions: readonly Region[]): Generated {
   for (const name of imports.globals.keys()) module.importGlobal('globals', name, 'i32', false);
   built.forEach((one, number) => {
     const { index, code } = module.func(REGION, ['i32']);
-    new Writer(one, imports, code).write();
+    new Writer(one, imports, code, new Exits(module, one.frame, imports, number)).write();
     one.region.entries.forEach((_, entry) => {
       const handler = module.func(HANDLER, ['i32']);
       const global = imports.global(handlerGlobal(number, entry));

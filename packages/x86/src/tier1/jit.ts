@@ -1,16 +1,6 @@
-import type { Ram } from '../cpu.ts';
-import { NOTES_ENTERED, NOTES_HALF } from './target.ts';
-import { handlerCount } from '../tier0/handlers.ts';
-import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
-import { wasm, type WasmMemory, type WasmTable } from '../wasm-api.ts';
-import { GUARD_COUNT } from '../layout.ts';
-import {
-  entryExport,
-  generateRegions,
-  handlerGlobal,
-  notesGlobal,
-  Unsupported,
-} from './generate.ts';
+import type { CodePage } from '../tier0/code-pages.ts';
+import { type Generated, generateRegions, Unsupported } from './generate.ts';
+import { type Installed, Installer, type JitHost } from './installer.ts';
 import { regionAt, type Region, type Surroundings } from './region.ts';
 
 export interface JitOptions {
@@ -24,44 +14,47 @@ export interface JitOptions {
 
 export const DEFAULT_JIT: JitOptions = { threshold: 16, limit: 24 * 2 ** 20 };
 
-const TABLE_SIZE = 0x1_0000;
+/** Instructions between two looks at how often regions are entered. */
+const PERIOD = 10_000_000;
+/** How often a region that is entered all the time is made anew, and how much larger it must become. */
+const MAX_EFFORT = 3;
+const WORTHWHILE = 1.2;
+/** Regions made anew at one look. */
+const AT_ONCE = 2;
+/** A region that has been entered so often, and executed less than so many instructions each time, is not worth it. */
+const OFTEN = 20_000;
+const SHORT = 40;
+/** Addresses kept of an indirect jump. */
+const MOST_TARGETS = 64;
 
-/** Bytes in which a region notes where its indirect jumps have gone, and how often it was entered. */
-const NOTES_SIZE = 2048;
+/**
+ * Microseconds that a sample stands for, and what compiling an instruction takes: no more time goes into compiling than tier
+ * 0 has spent. Counted, not measured, so that runs repeat.
+ */
+const SAMPLE_TIME = 40;
+const INSTRUCTION_TIME = 25;
+const REGION_TIME = 400;
+const ADVANCE = 10_000;
+/** The same for entering a region, which a larger one around it would save. */
+const ENTRY_TIME = 0.03;
 
-/** Samples between two looks at how often regions are entered. */
-const PERIOD = 64;
-/** Entries in a period that make a region worth another try with what is known of its surroundings by then. */
-const RESTLESS = 1000;
-/** How often a region is made anew for that. */
-const MAX_GROWN = 3;
-
-/** What tier 1 asks of the processor around it. */
-export interface JitHost {
-  readonly ram: Ram & { readonly memory: WasmMemory };
-  readonly pages: CodePages;
-  /** Exports of the interpreter. */
-  readonly tier0: Record<string, unknown>;
-  /** The block at an address of the current space; undefined if it cannot be executed, or has not been (unless `decode`). */
-  find(va: number, decode: boolean): { page: CodePage; rec: number } | undefined;
-  /** The page is mapped, executable, in the current space. */
-  allow(guard: number, va: number): void;
-  /** Takes every guard back. */
-  forbid(): void;
-}
-
-/** An entry of a region in the place of a record's handler. */
-interface Entry {
-  readonly page: CodePage;
-  readonly rec: number;
-  /** Number of the handler in the table. */
-  readonly place: number;
-}
+const costOf = (instructions: number): number => REGION_TIME + instructions * INSTRUCTION_TIME;
 
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
   all: number;
   readonly byOffset: Map<number, number>;
+}
+
+/** A block that a region was made for. */
+interface Root {
+  readonly page: CodePage;
+  readonly va: number;
+  /** How much more than at first was put into its region, because it is left and entered all the time. */
+  effort: number;
+  installed: Installed | undefined;
+  /** Its region was left again at once all the time. */
+  hopeless: boolean;
 }
 
 function hottestOf(counts: ReadonlyMap<number, number>): number {
@@ -70,35 +63,19 @@ function hottestOf(counts: ReadonlyMap<number, number>): number {
   return best;
 }
 
-/** A compiled region. */
-interface Installed {
-  readonly va: number;
-  readonly pages: ReadonlySet<CodePage>;
-  readonly entries: readonly Entry[];
-  readonly notes: number;
-  readonly size: number;
-  /** Times that the region was compiled anew because more of the code around it had become known. */
-  grown: number;
-  entered: number;
-}
-
-/**
- * Tier 1: compiles the regions around hot blocks. An entry of a region is reached through the record of its first
- * instruction, whose handler is replaced; code that is dropped takes its replaced handlers back (CodePages).
- */
+/** Tier 1: decides what is compiled, and when. */
 export class Jit {
   readonly #host: JitHost;
-  readonly #table: WasmTable;
   readonly #options: JitOptions;
+  readonly #installer: Installer;
   readonly #samples = new Map<CodePage, Samples>();
-  readonly #regions = new Map<CodePage, Set<Installed>>();
-  readonly #free: number[] = [];
-  readonly #freeNotes: number[] = [];
+  readonly #roots = new Map<CodePage, Map<number, Root>>();
+  /** Where indirect jumps and calls in regions of a page have gone, by the low bits of their addresses. */
+  readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
   readonly #excluded = new Set<string>();
-  readonly #guarded = new Map<number, CodePage>();
-  readonly #freeGuards: number[] = [];
   #bytes = 0;
   #clock = 0;
+  #credit = ADVANCE;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
   readonly counters = {
     regions: 0,
@@ -113,12 +90,7 @@ export class Jit {
   constructor(host: JitHost, options: JitOptions) {
     this.#host = host;
     this.#options = options;
-    const table = host.tier0['handlers'] as WasmTable | undefined;
-    if (!table) throw new Error('the interpreter module has no table for tier 1: build again');
-    this.#table = table;
-    if (table.length < TABLE_SIZE) table.grow(TABLE_SIZE - table.length);
-    for (let i = TABLE_SIZE - 1; i >= handlerCount; i--) this.#free.push(i);
-    for (let i = GUARD_COUNT - 1; i >= 0; i--) this.#freeGuards.push(i);
+    this.#installer = new Installer(host);
   }
 
   #now(): number {
@@ -131,64 +103,92 @@ export class Jit {
 
   /** A block is about to be executed: for the first time when eager, otherwise because a slice ended here. */
   sample(page: CodePage, offset: number, rec: number): void {
-    if (++this.#clock % PERIOD === 0) this.#growRestless();
     if (page.replaced.has(rec) || page.blocks.get(offset) !== rec) return;
+    if (this.eager) return this.#compile(this.#rootOf(page, page.va + offset));
+    this.#credit += SAMPLE_TIME;
     let samples = this.#samples.get(page);
     if (!samples) this.#samples.set(page, (samples = { all: 0, byOffset: new Map() }));
-    const count = (samples.byOffset.get(offset) ?? 0) + 1;
-    samples.byOffset.set(offset, count);
-    if (++samples.all < this.#options.threshold) return;
-    const hottest = this.eager ? offset : hottestOf(samples.byOffset);
-    samples.byOffset.delete(hottest);
-    samples.all = [...samples.byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
-    this.#compile(page.va + hottest);
+    const { byOffset } = samples;
+    byOffset.set(offset, (byOffset.get(offset) ?? 0) + 1);
+    if (++samples.all < this.#options.threshold || this.#credit < 0) return;
+    const hottest = hottestOf(byOffset);
+    // Where a region has the block, it is entered there by few, or just left.
+    const covered = this.#installer.covers(page, page.va + hottest);
+    if (covered && byOffset.get(hottest)! < this.#options.threshold) return;
+    byOffset.delete(hottest);
+    samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
+    this.#compile(this.#rootOf(page, page.va + hottest));
   }
 
-  /** Compiles regions anew that are left and entered all the time, if more of their surroundings is known now. */
-  #growRestless(): void {
-    const { u32 } = this.#host.ram;
-    for (const region of new Set([...this.#regions.values()].flatMap((all) => [...all]))) {
-      const entered = u32[(region.notes + NOTES_ENTERED) >> 2]!;
-      const often = (entered - region.entered) >>> 0 >= RESTLESS;
-      region.entered = entered;
-      if (!often || region.grown >= MAX_GROWN || region.notes === 0) continue;
-      region.grown++;
-      this.#compile(region.va, region);
+  #rootOf(page: CodePage, va: number): Root {
+    let roots = this.#roots.get(page);
+    if (!roots) this.#roots.set(page, (roots = new Map()));
+    let root = roots.get(va);
+    if (!root)
+      roots.set(va, (root = { page, va, effort: 0, installed: undefined, hopeless: false }));
+    return root;
+  }
+
+  /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
+  tick(retired: number): void {
+    if (retired - this.#clock < PERIOD) return;
+    this.#clock = retired;
+    const restless: { root: Root; lost: number }[] = [];
+    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
+      const { installed } = root;
+      if (!installed?.live) continue;
+      this.#gather(installed);
+      const entered = this.#installer.timesEntered(installed);
+      const lost = entered * ENTRY_TIME;
+      const stay = this.#installer.executed(installed) / entered;
+      if (root.effort >= MAX_EFFORT && entered > OFTEN && stay < SHORT) this.#giveUp(root);
+      else if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.region.instructions))
+        restless.push({ root, lost });
+    }
+    restless.sort((a, b) => b.lost - a.lost);
+    for (const { root } of restless.slice(0, AT_ONCE)) {
+      // Another process may have other code at the address.
+      if (this.#host.find(root.va, false)?.page !== root.page) continue;
+      root.effort++;
+      this.#compile(root, WORTHWHILE);
     }
   }
 
-  /** @param old the region that this one takes the place of, if it is larger */
-  #compile(va: number, old?: Installed): void {
+  /** A region that is left again at once costs more than it saves. */
+  #giveUp(root: Root): void {
+    this.#installer.remove(root.installed!);
+    root.hopeless = true;
+  }
+
+  /** @param factor how much larger than before the region must be */
+  #compile(root: Root, factor = 0): void {
+    if (root.hopeless) return;
     const start = this.#now();
-    const found = this.#generate(va, old);
-    if (!found || (old && found.region.size <= old.size)) return;
-    if (old) this.#remove(old);
-    const { region, bytes, globals } = found;
+    const found = this.#generate(root);
+    const before = root.installed?.live ? root.installed : undefined;
+    if (!found || (before && found.region.size < before.region.size * factor)) return;
+    const { region, generated } = found;
     const made = this.#now();
-    if (
-      this.#bytes + bytes.length > this.#options.limit ||
-      this.#free.length < region.entries.length ||
-      this.#freeGuards.length < region.blocks.length
-    )
+    if (before) this.#installer.remove(before);
+    const { length } = generated.bytes;
+    if (this.#bytes + length > this.#options.limit || !this.#installer.hasRoom(region))
       this.flush();
-    this.#bytes += bytes.length;
-    this.#install(va, region, bytes, globals, old?.grown ?? 0);
+    this.#bytes += length;
+    root.installed = this.#installer.install(region, generated);
+    if (factor === 0) this.#credit -= costOf(region.instructions);
     const { counters } = this;
     counters.regions++;
     counters.instructions += region.instructions;
-    counters.bytes += bytes.length;
+    counters.bytes += length;
     counters.generate += made - start;
     counters.instantiate += this.#now() - made;
   }
 
-  #generate(
-    va: number,
-    old?: Installed,
-  ): { region: Region; bytes: Uint8Array; globals: readonly string[] } | undefined {
+  #generate(root: Root): { region: Region; generated: Generated } | undefined {
     for (;;) {
       try {
-        const region = regionAt(this.#surroundings(old), va);
-        return region && { region, ...generateRegions([region]) };
+        const region = regionAt(this.#surroundings(root), root.va);
+        return region && { region, generated: generateRegions([region]) };
       } catch (error) {
         if (error instanceof Unsupported) this.#excluded.add(error.sem);
         else if (this.eager) throw error;
@@ -201,154 +201,55 @@ export class Jit {
     }
   }
 
-  #surroundings(old: Installed | undefined): Surroundings {
+  #surroundings({ effort }: Root): Surroundings {
     return {
       u8: this.#host.ram.u8,
       u16: this.#host.ram.u16,
       find: (at) => this.#host.find(at, this.eager),
-      jumps: old ? this.#noted(old.notes) : [],
-      returns: old ? this.#noted(old.notes + NOTES_HALF) : [],
+      targets: (page, site) => this.#targets.get(page)?.get(site & 0xffff) ?? [],
+      pointerAt: (at) => this.#host.pointerAt(at),
+      effort,
       excluded: this.#excluded,
     };
   }
 
-  /** The addresses in one half of a region's notes. */
-  #noted(notes: number): number[] {
-    const { u32 } = this.#host.ram;
-    const found: number[] = [];
-    for (let at = notes >> 2; at < (notes + NOTES_HALF) >> 2; at += 2) {
-      const va = u32[at]! + u32[at + 1]! * 2 ** 32;
-      if (va !== 0) found.push(va);
-    }
-    return found;
-  }
-
-  #notes(): number {
-    if (this.#freeNotes.length === 0) {
-      const chunk = this.#host.pages.reserve();
-      if (chunk === 0) return 0;
-      for (let at = 0; at < CHUNK; at += NOTES_SIZE) this.#freeNotes.push(chunk + at);
-    }
-    const notes = this.#freeNotes.pop()!;
-    this.#host.ram.u8.fill(0, notes, notes + NOTES_SIZE);
-    return notes;
-  }
-
-  #install(
-    va: number,
-    region: Region,
-    bytes: Uint8Array,
-    wanted: readonly string[],
-    grown: number,
-  ): void {
-    const notes = this.#notes();
-    const pages = new Map(region.blocks.map(({ code: { page } }) => [page.va, page]));
-    const { u16 } = this.#host.ram;
-    const globals: Record<string, number> = { [notesGlobal(0)]: notes };
-    const handlerOf = (page: CodePage, rec: number): number =>
-      page.replaced.get(rec) ?? u16[rec >> 1]!;
-    for (const page of pages.values()) {
-      const name = `g${page.va}`;
-      if (wanted.includes(name)) globals[name] = this.#guardOf(page);
-    }
-    for (const { code } of region.blocks) {
-      const rec = code.records[0]!;
-      globals[`r${code.va}`] = rec;
-      globals[`o${code.va}`] = handlerOf(code.page, rec);
-    }
-    region.entries.forEach(({ code: { page, records } }, i) => {
-      globals[handlerGlobal(0, i)] = handlerOf(page, records[0]!);
-    });
-    const { exports } = new wasm.Instance(new wasm.Module(bytes), {
-      env: { memory: this.#host.ram.memory },
-      tier0: this.#host.tier0,
-      globals,
-    });
-    const entries: Entry[] = [];
-    region.entries.forEach(({ code: { page, records } }, i) => {
-      const rec = records[0]!;
-      // An older region keeps its entry, but for the one that this was made for.
-      if (i > 0 && page.replaced.has(rec)) return;
-      const place = this.#free.pop()!;
-      this.#table.set(place, exports[entryExport(0, i)]);
-      if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
-      u16[rec >> 1] = place;
-      entries.push({ page, rec, place });
-    });
-    const installed: Installed = {
-      va,
-      pages: new Set(pages.values()),
-      entries,
-      notes,
-      size: region.size,
-      grown,
-      entered: 0,
-    };
-    for (const page of installed.pages) {
-      let all = this.#regions.get(page);
-      if (!all) this.#regions.set(page, (all = new Set()));
-      all.add(installed);
-    }
-  }
-
-  #guardOf(page: CodePage): number {
-    if (page.guard < 0) {
-      page.guard = this.#freeGuards.pop()!;
-      this.#guarded.set(page.guard, page);
-    }
-    this.#host.allow(page.guard, page.va);
-    return page.guard;
+  /** Takes over what a region has noted of its indirect jumps. */
+  #gather(installed: Installed): void {
+    for (const { site, target } of this.#installer.jumpsOf(installed))
+      for (const page of installed.pages) {
+        if ((page.va & 0xf000) !== (site & 0xf000)) continue;
+        let sites = this.#targets.get(page);
+        if (!sites) this.#targets.set(page, (sites = new Map()));
+        let targets = sites.get(site);
+        if (!targets) sites.set(site, (targets = new Set()));
+        if (targets.size < MOST_TARGETS) targets.add(target);
+      }
   }
 
   /** How often each region has been entered, for measurements. */
   entered(): { va: number; size: number; grown: number; entered: number }[] {
-    const { u32 } = this.#host.ram;
-    return [...new Set([...this.#regions.values()].flatMap((all) => [...all]))].map(
-      ({ va, size, grown, notes }) => ({
+    return [...this.#roots.values()]
+      .flatMap((some) => [...some.values()])
+      .filter(({ installed }) => installed?.live)
+      .map(({ va, effort, installed }) => ({
         va,
-        size,
-        grown,
-        entered: u32[(notes + NOTES_ENTERED) >> 2]!,
-      }),
-    );
+        size: installed!.region.size,
+        grown: effort,
+        entered: this.#installer.timesEntered(installed!),
+      }));
   }
 
   /** A page's code is gone, and with it every region that has some of it. */
   drop(page: CodePage): void {
     this.#samples.delete(page);
-    this.#release(page);
-    for (const region of this.#regions.get(page) ?? []) this.#remove(region);
-    this.#regions.delete(page);
-  }
-
-  /** Whoever drops a page takes all guards back, so that its own can be another's. */
-  #release(page: CodePage): void {
-    if (page.guard < 0) return;
-    this.#guarded.delete(page.guard);
-    this.#freeGuards.push(page.guard);
-    page.guard = -1;
-  }
-
-  #remove(region: Installed): void {
-    const { u16 } = this.#host.ram;
-    for (const { page, rec, place } of region.entries) {
-      const before = page.replaced.get(rec);
-      if (before !== undefined && u16[rec >> 1] === place) {
-        u16[rec >> 1] = before;
-        page.replaced.delete(rec);
-      }
-      this.#table.set(place, null);
-      this.#free.push(place);
-    }
-    if (region.notes) this.#freeNotes.push(region.notes);
-    for (const page of region.pages) this.#regions.get(page)?.delete(region);
+    this.#roots.delete(page);
+    this.#targets.delete(page);
+    this.#installer.drop(page);
   }
 
   /** Forgets every region; blocks go back to tier 0. Only while nothing executes. */
   flush(): void {
-    for (const page of [...this.#regions.keys()]) this.drop(page);
-    for (const page of [...this.#guarded.values()]) this.#release(page);
-    this.#host.forbid();
+    this.#installer.flush();
     this.#bytes = 0;
     this.counters.flushes++;
   }

@@ -1,20 +1,38 @@
-import { decode, DECODED, Insn } from '../decode.ts';
+import { decode, DECODED, Insn, SEG_NONE } from '../decode.ts';
 import { semantics } from '../insn/index.ts';
+import { SLOT_ZERO } from '../layout.ts';
 import { rows } from '../opcodes.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
 import { MICRO_EA, MICRO_EA32, recordSize } from '../tier0/record.ts';
 import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
 
-const MAX_BLOCKS = 320;
-const MAX_INSTRUCTIONS = 500;
-/** From here on calls leave the region instead of taking their function in. */
-const NO_MORE_CALLS = 250;
-const MAX_DEPTH = 3;
+/** How large a region may become. */
+interface Limits {
+  readonly blocks: number;
+  readonly instructions: number;
+  /** From here on calls leave the region instead of taking their function in. */
+  readonly calls: number;
+  /** Instructions of a function of which each call gets a copy. */
+  readonly small: number;
+}
+
+/** A region that is entered and left all the time is made again with more effort. */
+const limitsOf = (effort: number): Limits => ({
+  blocks: 160 + 80 * effort,
+  instructions: 600 + 300 * effort,
+  calls: 300 + 250 * effort,
+  small: 64 << effort,
+});
+
+/** Instructions of a function of which each call gets a copy, and how deep that goes. */
+const MAX_DEPTH = 4;
+
 /** Copies of one function in a region. */
 const MAX_COPIES = 3;
+
 /** Addresses that an indirect jump is compared with. */
-const MAX_TARGETS = 64;
+const MAX_TARGETS = 32;
 
 /** A function that was called within the region, and where its RET goes. */
 export interface Inline {
@@ -27,6 +45,8 @@ export interface Inline {
 /** A basic block of tier 0's partition: fuel and faults must come out the same in both tiers. */
 export interface BlockCode {
   readonly page: CodePage;
+  /** The page that its only instruction ends in, when that straddles two. */
+  readonly tail: CodePage | undefined;
   /** Tier 0's record of each instruction: of its address, where that is computed apart. */
   readonly records: readonly number[];
   readonly va: number;
@@ -58,15 +78,25 @@ export interface Region {
   readonly size: number;
 }
 
+/** A block that tier 0 knows. */
+export interface Found {
+  readonly page: CodePage;
+  readonly rec: number;
+  readonly tail: CodePage | undefined;
+}
+
 /** What the finder knows of the code around. */
 export interface Surroundings {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   /** The block at an address of the current space, if it has been executed. */
-  find(va: number): { page: CodePage; rec: number } | undefined;
-  /** Where indirect jumps and calls of this region, and its returns, have gone before. */
-  readonly jumps: readonly number[];
-  readonly returns: readonly number[];
+  find(va: number): Found | undefined;
+  /** Where the indirect jump or call at an address has gone before. */
+  targets(page: CodePage, site: number): Iterable<number>;
+  /** The pointer at an address. */
+  pointerAt(va: number): number | undefined;
+  /** How often the region has been made before. */
+  readonly effort: number;
   /** Semantics that are left to tier 0. */
   readonly excluded: ReadonlySet<string>;
 }
@@ -83,34 +113,57 @@ class Finder {
   readonly #found = new Map<string, Block>();
   readonly #waiting: Block[] = [];
   readonly #copies = new Map<number, number>();
+  readonly #sizes = new Map<number, number>();
   readonly #root: number;
+  readonly #limits: Limits;
   readonly blocks: Block[] = [];
   readonly entries: Block[] = [];
-  /** Blocks behind recursive calls, where returns of the outermost function may go. */
-  readonly #returns: Block[] = [];
+  /** Calls of functions that are in the region once, and the blocks behind them. */
+  readonly #callers = new Map<Block, Set<Block>>();
+  readonly #behind = new Map<Block, Block>();
   instructions = 0;
 
   constructor(around: Surroundings, root: number) {
     this.#around = around;
     this.#root = root;
+    this.#limits = limitsOf(around.effort);
+  }
+
+  get #isFull(): boolean {
+    const { blocks, instructions } = this.#limits;
+    return this.blocks.length >= blocks || this.instructions >= instructions;
   }
 
   run(): void {
     const first = this.#at(this.#root, undefined);
-    if (!first) return;
+    // Whoever enters has looked at the page of the block only.
+    if (!first || first.code.tail) return;
     this.entries.push(first);
     for (let block = this.#waiting.shift(); block; block = this.#waiting.shift())
       this.#follow(block);
-    for (const block of this.blocks)
-      if (block.code.insns.at(-1)!.row.sem === 'ret' && !block.inline)
-        for (const back of this.#returns) addTarget(block, back);
+    for (const [entry, calls] of this.#callers) this.#returnTo(entry, calls);
+  }
+
+  /** The returns of a function that several calls share lead behind each of these. */
+  #returnTo(entry: Block, calls: ReadonlySet<Block>): void {
+    const backs = [...calls].map((call) => this.#behind.get(call)).filter((b) => b !== undefined);
+    const seen = new Set([entry]);
+    for (const block of seen) {
+      if (block.code.insns.at(-1)!.row.sem === 'ret')
+        for (const back of backs) addTarget(block, back);
+      const behind = this.#behind.get(block);
+      const on = behind ? [behind] : [block.taken, block.next];
+      // A copy of a small function comes back by itself.
+      for (const to of on) if (to) seen.add(to);
+      if (block.inline || block.taken?.inline) for (const to of block.targets) seen.add(to);
+    }
   }
 
   #code(va: number): BlockCode | undefined {
     const known = this.#codes.get(va);
     if (known !== undefined) return known ?? undefined;
     const place = this.#around.find(va);
-    const code = place && decodeBlock(this.#around, place.page, place.rec, va);
+    const code = place && decodeBlock(this.#around, place, va);
     this.#codes.set(va, code ?? null);
     return code;
   }
@@ -121,7 +174,7 @@ class Finder {
     for (let i = inline; i; i = i.caller) key += `,${i.back}`;
     const known = this.#found.get(key);
     if (known) return known;
-    if (this.blocks.length >= MAX_BLOCKS || this.instructions >= MAX_INSTRUCTIONS) return undefined;
+    if (this.#isFull) return undefined;
     const code = this.#code(va);
     if (!code) return undefined;
     const index = this.blocks.length;
@@ -144,56 +197,114 @@ class Finder {
       block.taken = this.#at(after + imm, block.inline);
       if (row.sem !== 'jmp') block.next = this.#at(after, block.inline);
     } else if (row.sem === 'ret') this.#return(block);
-    else if (row.sem === 'jmp_indirect') this.#indirect(block, this.#around.jumps, block.inline);
+    else if (row.sem === 'jmp_indirect') this.#indirect(block, block.inline);
   }
 
   #return(block: Block): void {
     const { inline } = block;
-    if (!inline) return this.#indirect(block, this.#around.returns, undefined);
-    const back = this.#at(inline.back, inline.caller);
+    const back = inline && this.#at(inline.back, inline.caller);
     if (back) block.targets.push(back);
   }
 
-  #indirect(block: Block, known: readonly number[], inline: Inline | undefined): void {
-    for (const va of known) addTarget(block, this.#at(va, inline));
+  #indirect(block: Block, inline: Inline | undefined): void {
+    for (const va of this.#targetsOf(block.code)) addTarget(block, this.#at(va, inline));
+  }
+
+  /** Where an indirect jump or call may lead: one through a fixed place, to what stands there; others, where they have led. */
+  #targetsOf({ page, insns, addresses }: BlockCode): Iterable<number> {
+    const { isReg, ripRelative, base, index, segment, disp } = insns.at(-1)!;
+    const site = addresses.at(-2)!;
+    const isFixed = !isReg && base === SLOT_ZERO && index === SLOT_ZERO && segment === SEG_NONE;
+    if (!isFixed) return this.#around.targets(page, site);
+    const target = this.#around.pointerAt(ripRelative ? addresses.at(-1)! + disp : disp);
+    return target === undefined ? [] : [target];
   }
 
   /** A call through a pointer takes in the functions that it has led to. */
   #callAny(block: Block, after: number): void {
-    for (const va of this.#around.jumps) {
+    for (const va of this.#targetsOf(block.code)) {
       const inline = this.#inline(va, after, block.inline);
       if (inline) addTarget(block, this.#at(va, inline));
+      else if (this.#isShared(va, block.inline)) this.#share(block, this.#at(va, undefined), after);
     }
     this.#enterBehind(block, after);
   }
 
   /** What returns from elsewhere comes in again behind the call. */
   #enterBehind(block: Block, after: number): void {
-    const back = block.inline ? undefined : this.#at(after, undefined);
-    if (back && !this.entries.includes(back)) this.entries.push(back);
+    if (!block.inline) this.#enter(this.#at(after, undefined));
+  }
+
+  #enter(block: Block | undefined): void {
+    if (block && !block.code.tail && !this.entries.includes(block)) this.entries.push(block);
   }
 
   #call(block: Block, target: number, after: number): void {
-    if (target === this.#root) {
-      block.taken = this.#at(target, undefined);
-      const back = block.inline ? undefined : this.#at(after, undefined);
-      if (back && !this.#returns.includes(back)) this.#returns.push(back);
-      return;
-    }
     const inline = this.#inline(target, after, block.inline);
     if (inline) block.taken = this.#at(target, inline);
+    else if (this.#isShared(target, block.inline)) {
+      block.taken = this.#at(target, undefined);
+      this.#share(block, block.taken, after);
+    }
     if (!block.taken) this.#enterBehind(block, after);
+  }
+
+  /** A function with its own room in the region; within copies of others the way back would not be known. */
+  #isShared(entry: number, caller: Inline | undefined): boolean {
+    return !caller && entry === this.#root;
+  }
+
+  #share(call: Block, entry: Block | undefined, after: number): void {
+    const back = entry && this.#at(after, undefined);
+    if (!back) return;
+    if (entry !== call.taken) addTarget(call, entry);
+    this.#behind.set(call, back);
+    // The way back may lead through what the region has no room for.
+    this.#enter(back);
+    let calls = this.#callers.get(entry);
+    if (!calls) this.#callers.set(entry, (calls = new Set()));
+    calls.add(call);
   }
 
   /** Whether a called function may be taken in, and as what. */
   #inline(entry: number, back: number, caller: Inline | undefined): Inline | undefined {
     const depth = caller ? caller.depth + 1 : 1;
-    if (depth > MAX_DEPTH || this.instructions >= NO_MORE_CALLS) return undefined;
+    if (depth > MAX_DEPTH || this.instructions >= this.#limits.calls) return undefined;
     for (let i = caller; i; i = i.caller) if (i.entry === entry) return undefined;
     const copies = this.#copies.get(entry) ?? 0;
-    if (copies >= MAX_COPIES || !this.#code(entry)) return undefined;
+    if (copies >= MAX_COPIES || this.#sizeOf(entry) > this.#limits.small) return undefined;
     this.#copies.set(entry, copies + 1);
     return { caller, entry, back, depth };
+  }
+
+  /** Instructions of a function as far as it has been executed, with those that it calls; Infinity when there are many. */
+  #sizeOf(entry: number): number {
+    const known = this.#sizes.get(entry);
+    if (known !== undefined) return known;
+    // A recursive function is not small.
+    this.#sizes.set(entry, Infinity);
+    const seen = new Set<number>();
+    const waiting = [entry];
+    let size = this.#code(entry) ? 0 : Infinity;
+    for (
+      let va = waiting.pop();
+      va !== undefined && size <= this.#limits.small;
+      va = waiting.pop()
+    ) {
+      const code = seen.has(va) ? undefined : this.#code(va);
+      seen.add(va);
+      if (!code) continue;
+      const { row, imm } = code.insns.at(-1)!;
+      const after = code.addresses.at(-1)!;
+      size += code.insns.length;
+      if (row.sem === 'call') size += this.#code(after + imm) ? this.#sizeOf(after + imm) : 0;
+      else if (row.sem === 'call_indirect') size = Infinity;
+      else if (row.sem === 'jmp_indirect') waiting.push(...this.#targetsOf(code));
+      else if (row.operands.some((o) => o.code === 'J')) waiting.push(after + imm);
+      if (row.sem !== 'jmp' && row.sem !== 'ret' && row.sem !== 'jmp_indirect') waiting.push(after);
+    }
+    this.#sizes.set(entry, size);
+    return size;
   }
 }
 
@@ -202,35 +313,46 @@ export function regionAt(around: Surroundings, root: number): Region | undefined
   const finder = new Finder(around, root);
   finder.run();
   const { blocks, entries, instructions } = finder;
-  if (blocks.length === 0) return undefined;
+  if (entries.length === 0) return undefined;
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
   return { blocks, entries, instructions, size: blocks.length + jumps };
 }
 
 /** As Translator decodes it; undefined for what stays with tier 0. */
-function decodeBlock(
-  { u8, u16, excluded }: Surroundings,
-  page: CodePage,
-  rec: number,
-  va: number,
-): BlockCode | undefined {
-  const start = va - page.va;
-  if (page.tails.has(start)) return undefined;
-  const insns: Insn[] = [];
+function decodeBlock(around: Surroundings, place: Found, va: number): BlockCode | undefined {
+  const { u16, excluded } = around;
+  const { page, rec, tail } = place;
+  const insns = tail ? decodeStraddling(around, place, va) : decodeWithin(around, page, va);
+  if (insns.length === 0 || !insns.every((insn) => compiles(insn, excluded))) return undefined;
   const addresses = [va];
-  for (let offset = start; insns.length < MAX_BLOCK && offset < 4096;) {
-    const insn = new Insn(page.isa);
-    if (decode(insn, u8, page.pfn * 4096 + offset, 4096 - offset) !== DECODED) break;
-    if (!compiles(insn, excluded)) return undefined;
-    insns.push(insn);
-    offset += insn.length;
-    addresses.push(page.va + offset);
-    if (insn.row.end) break;
-  }
-  if (insns.length === 0) return undefined;
+  for (const { length } of insns) addresses.push(addresses.at(-1)! + length);
   const live = new Uint8Array(insns.length);
   findLive(insns, insns.length, live);
-  return { page, va, insns, addresses, live, records: recordsOf(u16, page, rec, insns.length) };
+  const records = recordsOf(u16, page, rec, insns.length);
+  return { page, tail, va, insns, addresses, live, records };
+}
+
+function decodeWithin({ u8 }: Surroundings, page: CodePage, va: number): Insn[] {
+  const insns: Insn[] = [];
+  for (let offset = va - page.va; insns.length < MAX_BLOCK && offset < 4096;) {
+    const insn = new Insn(page.isa);
+    if (decode(insn, u8, page.pfn * 4096 + offset, 4096 - offset) !== DECODED) break;
+    insns.push(insn);
+    offset += insn.length;
+    if (insn.row.end) break;
+  }
+  return insns;
+}
+
+/** An instruction that straddles two pages is a block of its own. */
+function decodeStraddling({ u8 }: Surroundings, { page, tail }: Found, va: number): Insn[] {
+  const window = new Uint8Array(32);
+  const start = page.pfn * 4096 + (va - page.va);
+  const first = (page.pfn + 1) * 4096 - start;
+  window.set(u8.subarray(start, start + first));
+  window.set(u8.subarray(tail!.pfn * 4096, tail!.pfn * 4096 + 15), first);
+  const insn = new Insn(page.isa);
+  return decode(insn, window, 0, 15) === DECODED ? [insn] : [];
 }
 
 /** Walks tier 0's records of a block. A Jcc that is executed with the comparison before it has that one's record. */
@@ -250,12 +372,6 @@ function recordsOf(u16: Uint16Array, page: CodePage, first: number, count: numbe
   return records;
 }
 
-/**
- * Repeated string instructions are loops that look at the fuel within themselves, and as fast in tier 0, which can be
- * left and resumed in the middle of a block.
- */
-const compiles = ({ row, rep }: Insn, excluded: ReadonlySet<string>): boolean =>
-  row.id < rows.length &&
-  !(row.rep && rep !== 0) &&
-  semantics[row.sem] !== undefined &&
-  !excluded.has(row.sem);
+/** Rows beyond x86-64-v2 stay with tier 0. */
+const compiles = ({ row }: Insn, excluded: ReadonlySet<string>): boolean =>
+  row.id < rows.length && semantics[row.sem] !== undefined && !excluded.has(row.sem);

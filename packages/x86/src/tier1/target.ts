@@ -1,3 +1,4 @@
+import { RSP } from '../cpu.ts';
 import { SEG_NONE, type Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import { flagWords, type Operation } from '../ir/flags.ts';
@@ -25,16 +26,10 @@ import {
 } from '../layout.ts';
 import { commitStore, FAULT, probeRead, probeWrite, readMiss, tlbEntry, writeMiss } from '../mmu.ts'; // prettier-ignore
 import { MICRO_RESYNC } from '../tier0/record.ts';
+import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
-import {
-  keptAux,
-  keptResult,
-  kindOf,
-  narrowed,
-  TO_LOOKUP,
-  TO_RECORD,
-  type Frame,
-} from './frame.ts';
+import { keptAux, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
+import { exitTo, exitToRecord, exitWith } from './exits.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place, type Translated } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -43,21 +38,47 @@ import { Vectors } from './vectors.ts';
 export interface Edge {
   readonly from: Block;
   readonly to: Block;
-  readonly state: State;
+  /** Where no other jump leads. */
+  readonly state: State | undefined;
 }
 
 /** Names of imported globals: a block's first record and its handler in tier 0, and a page's code guard. */
 export const recGlobal = (block: Block): string => `r${block.code.va}`;
 export const ownHandlerGlobal = (block: Block): string => `o${block.code.va}`;
-export const guardGlobal = (block: Block): string => `g${block.code.page.va}`;
+export const guardGlobal = (page: CodePage): string => `g${page.va}`;
 
 /** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
 export const NOTES = 'notes';
 
-/** Bytes of the addresses that a region's indirect jumps have gone to; those of returns are behind them. */
-export const NOTES_HALF = 512;
-/** Behind them: how often the region was entered. */
-export const NOTES_ENTERED: number = NOTES_HALF * 2;
+/**
+ * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
+ * Behind them: how often the region was entered.
+ */
+export const NOTES_ENTERED = 512;
+/** And how many instructions it has executed (64 bits). */
+export const NOTES_EXECUTED: number = NOTES_ENTERED + 8;
+
+/** Reads of the stack, which is written all the time. */
+const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
+
+/** Instructions that write no register but their first operand. */
+const SIMPLE =
+  /^(mov.*|add.*|sub.*|and|or|xor|cmp|test|lea|inc|dec|neg|not|shl|shr|sar|imul|mul[sp].|div[sp].|p.*|cvt.*)$/;
+const simple = new Map<string, boolean>();
+
+/** Whether a register that an address is made of surely keeps its value. */
+function keeps(insn: Insn, register: number): boolean {
+  if (register === SLOT_ZERO) return true;
+  const { row } = insn;
+  let known = simple.get(row.sem);
+  if (known === undefined) simple.set(row.sem, (known = SIMPLE.test(row.sem) && row.sem !== 'pop'));
+  if (!known || row.end || row.operands.some((o) => o.code === 'fixed' || o.code === 'Z'))
+    return row.sem === 'mov' && insn.isReg && (regSlot(insn) | 7) !== register * 8 + 7;
+  const [first] = row.operands;
+  if (!first || first.access === 'r') return true;
+  const slot = 'GVPZS'.includes(first.code) ? regSlot(insn) : insn.isReg ? rmSlot(insn) : -8;
+  return 'VWUPQN'.includes(first.code) || slot >> 3 !== register;
+}
 
 /** No canonical address is near it. */
 const NOWHERE = 1n << 62n;
@@ -72,6 +93,7 @@ const NEAR = 2048n;
 export class Tier1Target implements Target {
   readonly #frame: Frame;
   readonly #block: Block;
+  readonly #goesOn: (to: Block) => boolean;
   readonly state: State;
   readonly #vectors: Vectors;
   /** Where a node's value lies relative to a named one. */
@@ -86,7 +108,9 @@ export class Tier1Target implements Target {
   #uncommitted: Node | undefined;
   ended = false;
 
-  constructor(frame: Frame, block: Block, state: State) {
+  /** @param goesOn whether what is known here holds at the start of a block that this one jumps to */
+  constructor(frame: Frame, block: Block, state: State, goesOn: (to: Block) => boolean) {
+    this.#goesOn = goesOn;
     this.#frame = frame;
     this.#block = block;
     this.state = state;
@@ -120,8 +144,7 @@ export class Tier1Target implements Target {
     this.#vectors.reload(b);
     if (this.ended || !this.#stores) return;
     this.#afterStore(b, () => {
-      this.#frame.spend(b, this.#index + 1);
-      this.#leave(b, EXIT_RESYNC, this.nextIp(b));
+      this.#exit(b, EXIT_RESYNC, this.nextIp(b), this.#index + 1);
     });
     this.#stores = false;
   }
@@ -347,6 +370,22 @@ export class Tier1Target implements Target {
     return b.value(physical);
   }
 
+  /** Whether the block goes on to write where this instruction reads: then one look at the TLB serves both. */
+  #writesLater(): boolean {
+    const { insns } = this.#block.code;
+    const { base, index, scale, segment, isReg, row } = this.#insn;
+    if (base === RSP || ON_STACK.has(row.sem)) return true;
+    if (isReg) return false;
+    for (let i = this.#index; i < insns.length; i++) {
+      const later = insns[i]!;
+      const writes = !later.isReg && later.row.operands[0]?.access !== 'r';
+      const same = later.base === base && later.index === index && later.scale === scale;
+      if (writes && same && later.segment === segment && later.row.sem !== 'lea') return true;
+      if (!keeps(later, base) || !keeps(later, index)) return false;
+    }
+    return false;
+  }
+
   #near(place: Place, write: boolean): Translated | undefined {
     const all = this.state.translated.get(place.root) ?? [];
     return all.findLast(({ delta, write: writable }) => {
@@ -392,17 +431,22 @@ export class Tier1Target implements Target {
     const page = b.and(last, b.i64(-4096));
     const entry = tlbEntry(b, va, tlb);
     b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    const writable = write || (place !== undefined && this.#writesLater());
     const kept: Translated | undefined = place && {
       delta: place.delta,
       size,
-      write,
+      write: writable,
       va: b.var(va),
       physical,
     };
-    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
-      this.#outOfLine(b, write ? writeMiss : readMiss, va, size, write, physical);
-      if (kept)
-        b.assign(kept.va, b.select(b.eq(b.value(physical), b.i32(BOUNCE)), b.i64(NOWHERE), va));
+    b.if(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
+      const helper = write ? writeMiss : writable ? probeRead : readMiss;
+      this.#outOfLine(b, helper, va, size, write, physical);
+      // A page that is only known to be readable, and an access that straddles two, are no help to neighbours.
+      if (!kept) return;
+      const nowhere = b.i64(NOWHERE);
+      const straddles = b.eq(b.value(physical), b.i32(BOUNCE));
+      b.assign(kept.va, write === writable ? b.select(straddles, nowhere, va) : nowhere);
     });
     if (!kept) return;
     const all = this.state.translated.get(place!.root) ?? [];
@@ -418,7 +462,7 @@ export class Tier1Target implements Target {
     physical: Var,
   ): void {
     b.assign(physical, b.call(helper, va, b.i32(size), b.param(2, 'i32')));
-    b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#leaveHere(b, EXIT_FAULT));
+    b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#exitHere(b, EXIT_FAULT));
     if (write) b.assign(this.#frame.missed, b.i32(1));
   }
 
@@ -448,8 +492,7 @@ export class Tier1Target implements Target {
   };
 
   /** Leaves to tier 0's record of this instruction: its block goes on there, and spends its fuel as a whole. */
-  #defer(b: Builder): void {
-    const frame = this.#frame;
+  #defer(b: Builder, spent = 0): void {
     const { records } = this.#block.code;
     const first = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block));
     const rec = b.add(first, b.i32(records[this.#index]! - records[0]!));
@@ -458,45 +501,53 @@ export class Tier1Target implements Target {
     const handler = isFirst
       ? b.node('global.get', 'i32', 'pure', [], ownHandlerGlobal(this.#block))
       : b.load('i32.load16_u', rec);
-    frame.defers = true;
-    b.assign(frame.handler, handler);
-    this.#leave(b, TO_RECORD, b.extendU(rec));
+    this.#vectors.flush(b);
+    this.#frame.leave(b, exitToRecord, rec, spent, b.param(2, 'i32'), handler);
   }
 
   // ---- control
 
-  #leave(b: Builder, code: number, rip: Node): void {
+  /** Leaves to JavaScript. @param spent instructions of the block that the fuel does not know of */
+  #exit(b: Builder, code: number, rip: Node, spent: number): void {
     this.#vectors.flush(b);
-    this.#frame.leave(b, code, rip);
+    this.#frame.leave(b, exitWith, rip, spent, b.i32(code));
   }
 
   /** Leaves with this instruction not executed. */
-  #leaveHere(b: Builder, code: number): void {
-    this.#frame.spend(b, this.#index);
-    this.#leave(b, code, this.#va(b, this.#block.code.addresses[this.#index]!));
+  #exitHere(b: Builder, code: number): void {
+    this.#exit(b, code, this.#va(b, this.#block.code.addresses[this.#index]!), this.#index);
+  }
+
+  /** Leaves to an address, after the block's fuel was spent. */
+  #exitTo(b: Builder, va: Node): void {
+    this.#vectors.flush(b);
+    this.#frame.leave(b, exitTo, va, 0, b.param(2, 'i32'));
   }
 
   /** Continues with a block of the region, or leaves when it has none for the address. */
   #goto(b: Builder, to: Block | undefined, va: number): void {
-    if (!to) return this.#leave(b, TO_LOOKUP, this.#va(b, va));
-    if (to.code.page !== this.#block.code.page) this.#guard(b, to);
+    if (!to) return this.#exitTo(b, this.#va(b, va));
+    const { page } = this.#block.code;
+    if (to.code.page !== page) this.#guard(b, to, to.code.page);
+    if (to.code.tail && to.code.tail !== page) this.#guard(b, to, to.code.tail);
     this.#vectors.flush(b);
-    const edge: Edge = { from: this.#block, to, state: new State(this.state) };
+    const state = this.#goesOn(to) ? new State(this.state) : undefined;
+    const edge: Edge = { from: this.#block, to, state };
     b.node('goto', undefined, 'effect', [], edge);
   }
 
   /** Another page's code may have been dropped, or another page mapped in its place. */
-  #guard(b: Builder, to: Block): void {
-    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(to));
+  #guard(b: Builder, to: Block, page: CodePage): void {
+    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page));
     const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
-    b.if(b.eqz(allowed), () => this.#leave(b, EXIT_LOOKUP, this.#va(b, to.code.va)));
+    b.if(b.eqz(allowed), () => this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0));
   }
 
   /** Ends the block: this instruction has been executed. */
   #spendBlock(b: Builder, to: Node): void {
     this.#frame.spend(b, this.#index + 1);
     this.ended = true;
-    if (this.#stores) this.#afterStore(b, () => this.#leave(b, TO_LOOKUP, to));
+    if (this.#stores) this.#afterStore(b, () => this.#exitTo(b, to));
     this.#stores = false;
   }
 
@@ -528,8 +579,8 @@ export class Tier1Target implements Target {
       va,
       this.#block.targets.toSorted((x, y) => x.code.va - y.code.va),
     );
-    this.#note(b, va);
-    this.#leave(b, TO_LOOKUP, va);
+    if (this.#insn.row.sem !== 'ret') this.#note(b, va);
+    this.#exitTo(b, va);
   }
 
   /** Goes to the target that an address is, by halves; on to the code behind if it is none of them. */
@@ -549,21 +600,26 @@ export class Tier1Target implements Target {
 
   /** Notes where an indirect jump has gone, for the region that may take this one's place. */
   #note(b: Builder, va: Node): void {
-    const low = b.wrap(va);
-    const place = b.and(b.xor(b.shl(low, b.i32(2)), b.shrU(low, b.i32(3))), b.i32(NOTES_HALF - 8));
+    const site = BigInt(this.#block.code.addresses[this.#index]!);
+    const low = b.xor(b.wrap(va), b.i32(Number(site & 0xffffn) * 5));
+    const place = b.and(
+      b.xor(b.shl(low, b.i32(2)), b.shrU(low, b.i32(3))),
+      b.i32(NOTES_ENTERED - 8),
+    );
     const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
-    const half = this.#insn.row.sem === 'ret' ? NOTES_HALF : 0;
-    b.store('i64.store', b.add(notes, place), va, half);
+    const note = b.or(b.and(va, b.i64(2n ** 48n - 1n)), b.i64(site << 48n));
+    b.store('i64.store', b.add(notes, place), note);
   }
 
-  again(): void {
-    throw new Error('repeated string instructions stay with tier 0');
+  /** A repeated string instruction goes on in tier 0 after a bounded stretch, for which it pays as tier 0 does. */
+  again(b: Builder, condition: Node): void {
+    b.if(condition, () => this.#defer(b, 1));
   }
 
   raise(b: Builder, vector: number, errorCode: Node): void {
     b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
     b.store('i32.store', b.i32(FAULT_CODE), errorCode);
-    this.#leaveHere(b, EXIT_FAULT);
+    this.#exitHere(b, EXIT_FAULT);
   }
 
   trap(b: Builder, exit: number, vector: number): void {
@@ -572,12 +628,12 @@ export class Tier1Target implements Target {
       b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
     }
     this.#spendBlock(b, this.nextIp(b));
-    this.#leave(b, exit, this.nextIp(b));
+    this.#exit(b, exit, this.nextIp(b), 0);
   }
 
   assist(b: Builder, number: number): void {
     b.store('i32.store', b.i32(ASSIST_CELL), b.i32(number));
-    this.#leaveHere(b, EXIT_ASSIST);
+    this.#exitHere(b, EXIT_ASSIST);
     this.ended = true;
   }
 }

@@ -1,0 +1,228 @@
+import type { Ram } from '../cpu.ts';
+import { GUARD_COUNT } from '../layout.ts';
+import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
+import { handlerCount } from '../tier0/handlers.ts';
+import { wasm, type WasmMemory, type WasmTable } from '../wasm-api.ts';
+import { entryExport, type Generated, handlerGlobal, notesGlobal } from './generate.ts';
+import type { Found, Region } from './region.ts';
+import {
+  guardGlobal,
+  NOTES_ENTERED,
+  NOTES_EXECUTED,
+  ownHandlerGlobal,
+  recGlobal,
+} from './target.ts';
+
+const TABLE_SIZE = 0x1_0000;
+
+/** Bytes in which a region notes where its indirect jumps have gone, and how often it was entered. */
+const NOTES_SIZE = 1024;
+
+/** What tier 1 asks of the processor around it. */
+export interface JitHost {
+  readonly ram: Ram & { readonly memory: WasmMemory };
+  readonly pages: CodePages;
+  /** Exports of the interpreter. */
+  readonly tier0: Record<string, unknown>;
+  /** The block at an address of the current space; undefined if it cannot be executed, or has not been (unless `decode`). */
+  find(va: number, decode: boolean): Found | undefined;
+  /** The eight bytes at an address of the current space, as one; undefined where none is mapped. */
+  pointerAt(va: number): number | undefined;
+  /** The page is mapped, executable, in the current space. */
+  allow(guard: number, va: number): void;
+  /** Takes every guard back. */
+  forbid(): void;
+}
+
+/** An entry of a region in the place of a record's handler. */
+interface Entry {
+  readonly page: CodePage;
+  readonly rec: number;
+  /** Number of the handler in the table. */
+  readonly place: number;
+}
+
+/** A compiled region. */
+export interface Installed {
+  readonly region: Region;
+  readonly pages: ReadonlySet<CodePage>;
+  /** Addresses of its blocks, but for copies of functions. */
+  readonly blocks: ReadonlySet<number>;
+  readonly entries: readonly Entry[];
+  readonly notes: number;
+  /** False when it has been taken out. */
+  live: boolean;
+}
+
+/**
+ * Puts compiled regions in the way of execution and takes them out again. An entry of a region is reached through the
+ * record of its first instruction, whose handler is replaced; code that is dropped takes its replaced handlers back
+ * (CodePages).
+ */
+export class Installer {
+  readonly #host: JitHost;
+  readonly #table: WasmTable;
+  readonly #regions = new Map<CodePage, Set<Installed>>();
+  readonly #free: number[] = [];
+  readonly #freeNotes: number[] = [];
+  readonly #guarded = new Map<number, CodePage>();
+  readonly #freeGuards: number[] = [];
+  /** Where regions note things when there is no room for notes of their own. */
+  readonly #spare: number;
+
+  constructor(host: JitHost) {
+    this.#host = host;
+    const table = host.tier0['handlers'] as WasmTable | undefined;
+    if (!table) throw new Error('the interpreter module has no table for tier 1: build again');
+    this.#table = table;
+    this.#spare = this.#takeNotes();
+    if (table.length < TABLE_SIZE) table.grow(TABLE_SIZE - table.length);
+    for (let i = TABLE_SIZE - 1; i >= handlerCount; i--) this.#free.push(i);
+    for (let i = GUARD_COUNT - 1; i >= 0; i--) this.#freeGuards.push(i);
+  }
+
+  /** Whether there is room for a region. */
+  hasRoom(region: Region): boolean {
+    return (
+      this.#free.length >= region.entries.length &&
+      this.#freeGuards.length >= 2 * region.blocks.length
+    );
+  }
+
+  /** Whether a region has a block of the page, other than in a copy of a function. */
+  covers(page: CodePage, va: number): boolean {
+    for (const { blocks } of this.#regions.get(page) ?? []) if (blocks.has(va)) return true;
+    return false;
+  }
+
+  /** How often a region has been entered since it was made. */
+  timesEntered({ notes }: Installed): number {
+    return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_ENTERED) >> 2]!;
+  }
+
+  /** How many instructions it has executed. */
+  executed({ notes }: Installed): number {
+    const { u32 } = this.#host.ram;
+    const at = (notes + NOTES_EXECUTED) >> 2;
+    return notes === 0 ? 0 : u32[at]! + u32[at + 1]! * 2 ** 32;
+  }
+
+  /** Where a region's indirect jumps and calls have gone, with the low 16 bits of their own addresses. */
+  *jumpsOf({ notes }: Installed): Iterable<{ site: number; target: number }> {
+    const { u32 } = this.#host.ram;
+    if (notes === 0) return;
+    for (let at = notes >> 2; at < (notes + NOTES_ENTERED) >> 2; at += 2) {
+      const high = u32[at + 1]!;
+      const target = u32[at]! + (high & 0xffff) * 2 ** 32;
+      if (target !== 0) yield { site: high >>> 16, target };
+    }
+  }
+
+  #takeNotes(): number {
+    if (this.#freeNotes.length === 0) {
+      const chunk = this.#host.pages.reserve();
+      if (chunk === 0) return 0;
+      for (let at = 0; at < CHUNK; at += NOTES_SIZE) this.#freeNotes.push(chunk + at);
+    }
+    const notes = this.#freeNotes.pop()!;
+    this.#host.ram.u8.fill(0, notes, notes + NOTES_SIZE);
+    return notes;
+  }
+
+  install(region: Region, { bytes, globals: wanted }: Generated): Installed {
+    const notes = this.#takeNotes();
+    const { exports } = new wasm.Instance(new wasm.Module(bytes), {
+      env: { memory: this.#host.ram.memory },
+      tier0: this.#host.tier0,
+      globals: this.#globals(region, new Set(wanted), notes || this.#spare),
+    });
+    const { u16 } = this.#host.ram;
+    const entries = region.entries.map(({ code: { page, records } }, i): Entry => {
+      const rec = records[0]!;
+      const place = this.#free.pop()!;
+      this.#table.set(place, exports[entryExport(0, i)]);
+      if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
+      u16[rec >> 1] = place;
+      return { page, rec, place };
+    });
+    const pages = new Set(
+      region.blocks.flatMap(({ code: { page, tail } }) => (tail ? [page, tail] : page)),
+    );
+    const own = region.blocks.filter(({ inline }) => !inline);
+    const blocks = new Set(own.map(({ code }) => code.va));
+    const installed: Installed = { region, pages, blocks, entries, notes, live: true };
+    for (const page of pages) {
+      let some = this.#regions.get(page);
+      if (!some) this.#regions.set(page, (some = new Set()));
+      some.add(installed);
+    }
+    return installed;
+  }
+
+  #globals(region: Region, wanted: Set<string>, notes: number): Record<string, number> {
+    const { u16 } = this.#host.ram;
+    const globals: Record<string, number> = { [notesGlobal(0)]: notes };
+    const handlerOf = (page: CodePage, rec: number): number =>
+      page.replaced.get(rec) ?? u16[rec >> 1]!;
+    for (const block of region.blocks) {
+      const { page, tail, records } = block.code;
+      for (const one of tail ? [page, tail] : [page]) {
+        const guard = guardGlobal(one);
+        if (wanted.delete(guard)) globals[guard] = this.#guardOf(one);
+      }
+      globals[recGlobal(block)] = records[0]!;
+      globals[ownHandlerGlobal(block)] = handlerOf(page, records[0]!);
+    }
+    region.entries.forEach(({ code: { page, records } }, i) => {
+      globals[handlerGlobal(0, i)] = handlerOf(page, records[0]!);
+    });
+    return globals;
+  }
+
+  #guardOf(page: CodePage): number {
+    if (page.guard < 0) {
+      page.guard = this.#freeGuards.pop()!;
+      this.#guarded.set(page.guard, page);
+    }
+    this.#host.allow(page.guard, page.va);
+    return page.guard;
+  }
+
+  /** A page's code is gone, and with it every region that has some of it. */
+  drop(page: CodePage): void {
+    this.#release(page);
+    for (const installed of this.#regions.get(page) ?? []) this.remove(installed);
+    this.#regions.delete(page);
+  }
+
+  /** Whoever drops a page takes all guards back, so that its own can be another's. */
+  #release(page: CodePage): void {
+    if (page.guard < 0) return;
+    this.#guarded.delete(page.guard);
+    this.#freeGuards.push(page.guard);
+    page.guard = -1;
+  }
+
+  remove(installed: Installed): void {
+    const { u16 } = this.#host.ram;
+    installed.live = false;
+    for (const { page, rec, place } of installed.entries) {
+      const before = page.replaced.get(rec);
+      if (before !== undefined && u16[rec >> 1] === place) {
+        u16[rec >> 1] = before;
+        page.replaced.delete(rec);
+      }
+      this.#table.set(place, null);
+      this.#free.push(place);
+    }
+    if (installed.notes) this.#freeNotes.push(installed.notes);
+    for (const page of installed.pages) this.#regions.get(page)?.delete(installed);
+  }
+
+  /** Takes every region out. Only while nothing executes. */
+  flush(): void {
+    for (const page of [...this.#regions.keys()]) this.drop(page);
+    for (const page of [...this.#guarded.values()]) this.#release(page);
+    this.#host.forbid();
+  }
+}
