@@ -76,7 +76,7 @@ export interface BootOptions {
    * PCLMULQDQ and SHA; exact, but not fast yet.
    */
   cpu?: CpuModel;
-  /** Compile hot code to WebAssembly (tier 1 of the processor). Off unless asked for. */
+  /** Compile hot code to WebAssembly (tier 1 of the processor); false: interpret everything. */
   jit?: CpuOptions['jit'];
   /**
    * Run it in a worker (a thread of Node, a Web Worker), behind the same API: what it does never keeps this thread.
@@ -203,7 +203,7 @@ export class LinuxMachine {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
       throw new RangeError(`a machine has 1 to ${NR_CPUS} processors, not ${cpus}`);
     const v3 = await beyondV2(platform, options.cpu);
-    const cpu = createCpu({ ramSize, module, v3, jit: options.jit });
+    const cpu = createCpu({ ramSize, module, v3, jit: options.jit ?? true });
     const kernel = asking('boot', () =>
       start_kernel({
         host,
@@ -397,7 +397,7 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     offerLayers(host, image, await platform.layers?.());
     const v3 = await beyondV2(platform, options.cpu);
-    const cpu = createCpu({ ramSize, module, v3, jit: options.jit });
+    const cpu = createCpu({ ramSize, module, v3, jit: options.jit ?? true });
     const kernel = restore(bytes, { host, cpu });
     const machine = new LinuxMachine(kernel, image, platform, options.limits ?? {}, virtual);
     machine.#kick();

@@ -57,6 +57,8 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'strace', value: 'FILE', optional: true, help: 'print every system call, to standard error or a file' },
   { name: 'why', value: 'FILE', optional: true, help: 'print the reason of each failed call and each kill' },
   { name: 'profile', value: 'FILE', help: 'write where time goes, for speedscope, and print a summary at the end' },
+  { name: 'no-jit', help: 'interpret everything' },
+  { name: 'jit-dump', value: 'FOLDER', help: 'write the WebAssembly of hot code into a folder' },
   { name: 'help', help: 'print this page' },
 ]; // prettier-ignore
 
@@ -221,6 +223,11 @@ export async function run(args: readonly string[]): Promise<number> {
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const profile = last(parsed, 'profile');
   if (profile !== undefined) boot.profile = true;
+  const dump = last(parsed, 'jit-dump');
+  if (has('no-jit')) {
+    if (dump !== undefined) throw new UsageError('--no-jit leaves nothing for --jit-dump');
+    boot.jit = false;
+  } else if (dump !== undefined) boot.jit = { dump: (await import('./jit-dump.ts')).jitDump(dump) };
   const machine = await LinuxMachine.boot(nodePlatform, boot);
   if (has('strace'))
     attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!), last(parsed, 'strace') !== '');

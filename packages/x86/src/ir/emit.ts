@@ -2,6 +2,7 @@ import type { Code } from '@vitrine/wasm/code.ts';
 import { instructions, type ValType } from '@vitrine/wasm/instructions.ts';
 import type { Helper, Node, Region, Var } from './node.ts';
 import { schedule } from './schedule.ts';
+import { verify, verifySchedule } from './verify.ts';
 
 /** What emission needs to know of the module around the function. */
 export interface Linker {
@@ -9,6 +10,8 @@ export interface Linker {
   helper(helper: Helper): number;
   /** Function index of an imported function. */
   imported(name: string): number;
+  /** Check the nodes before and after they are scheduled (tests). */
+  readonly verified?: boolean;
   /** Index of an imported global. */
   global?(name: string): number;
   /** Pushes the registers that are kept in locals, as the first arguments of an exit. */
@@ -26,7 +29,9 @@ export interface Linker {
  * @param depth labels that are open around the code, which `br` nodes count from the outermost, 1
  */
 export function emit(root: Region, code: Code, linker: Linker, depth = 0): void {
+  if (linker.verified) verify(root);
   schedule(root);
+  if (linker.verified) verifySchedule(root);
   const emitter = new Emitter(code, linker, depth);
   emitter.region(root);
   emitter.finish();

@@ -224,13 +224,14 @@ class Writer {
   readonly #linker: Linker;
   readonly #exits: Exits;
 
-  constructor(built: Built, imports: Imports, code: Code, exits: Exits) {
+  constructor(built: Built, imports: Imports, code: Code, exits: Exits, verified: boolean) {
     this.#built = built;
     this.#exits = exits;
     this.#imports = imports;
     this.#code = code;
     this.#linker = {
       handlerType: 0,
+      verified,
       helper: (helper) => imports.helper(helper),
       global: (name) => imports.global(built.globalName(name)),
       imported: (name) => {
@@ -379,8 +380,11 @@ export interface Generated {
   readonly globals: readonly string[];
 }
 
-/** The bytes of a module with some regions; it exports a handler for each of their entries. */
-export function generateRegions(regions: readonly Region[]): Generated {
+/**
+ * The bytes of a module with some regions; it exports a handler for each of their entries.
+ * @param verified checks the intermediate representation on the way
+ */
+export function generateRegions(regions: readonly Region[], verified = false): Generated {
   const imports = new Imports();
   const built = regions.map((region, number) => new Built(region, number, imports));
   const module = new ModuleWriter();
@@ -390,7 +394,7 @@ export function generateRegions(regions: readonly Region[]): Generated {
   for (const name of imports.globals.keys()) module.importGlobal('globals', name, 'i32', false);
   built.forEach((one, number) => {
     const { index, code } = module.func(REGION, ['i32']);
-    new Writer(one, imports, code, new Exits(module, one.frame, imports, number)).write();
+    new Writer(one, imports, code, new Exits(module, one.frame, imports, number), verified).write();
     one.region.entries.forEach((_, entry) => {
       const handler = module.func(HANDLER, ['i32']);
       const global = imports.global(handlerGlobal(number, entry));

@@ -10,6 +10,8 @@ export interface JitOptions {
   readonly limit: number;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;
+  /** Told of each module: the address that its region was made for, and its bytes. */
+  readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
 export const DEFAULT_JIT: JitOptions = { threshold: 16, limit: 24 * 2 ** 20 };
@@ -169,6 +171,7 @@ export class Jit {
     if (!found || (before && found.region.size < before.region.size * factor)) return;
     const { region, generated } = found;
     const made = this.#now();
+    this.#options.dump?.(root.va, generated.bytes);
     if (before) this.#installer.remove(before);
     const { length } = generated.bytes;
     if (this.#bytes + length > this.#options.limit || !this.#installer.hasRoom(region))
@@ -188,7 +191,7 @@ export class Jit {
     for (;;) {
       try {
         const region = regionAt(this.#surroundings(root), root.va);
-        return region && { region, generated: generateRegions([region]) };
+        return region && { region, generated: generateRegions([region], this.eager) };
       } catch (error) {
         if (error instanceof Unsupported) this.#excluded.add(error.sem);
         else if (this.eager) throw error;

@@ -1,0 +1,197 @@
+;; jmp [rbx+rax*8]; 1: inc ecx; syscall
+(module
+  (type 0 (func (param i64 i32 i32) (result i32)))
+  (type 1 (func (param i32 i32 i32 i32) (result i32)))
+  (type 2 (func (param i32 i32 i32) (result i32)))
+  (import "env" "memory" (memory 1 65536))
+  (import "tier0" "h:readMiss" (func (type 0)))
+  (import "tier0" "h:exit_with" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 0)))
+  (import "tier0" "h:interpret" (func (type 1)))
+  (import "globals" "n0" (global i32))
+  (import "globals" "h0.0" (global i32))
+  (export "e0.0" (func 7))
+  (func (type 1)
+    local 1 i32
+    local 3 i64
+    local 2 i32
+    local 1 i64
+    i32.const 0
+    i64.load align=1
+    local.set 5
+    i32.const 0
+    i64.load offset=24 align=1
+    local.set 6
+    loop
+      block
+        br 0
+      end
+      local.get 6
+      local.get 5
+      i64.const 3
+      i64.shl
+      i64.add
+      local.set 7
+      local.get 7
+      i32.wrap_i64
+      local.set 8
+      local.get 8
+      i32.const 7
+      i32.shr_u
+      local.get 8
+      i32.const 16
+      i32.shr_u
+      i32.xor
+      i32.const 16352
+      i32.and
+      local.get 2
+      i32.add
+      local.set 8
+      local.get 7
+      i32.wrap_i64
+      local.get 8
+      i32.load offset=16 align=1
+      i32.add
+      local.set 9
+      local.get 7
+      local.set 10
+      local.get 7
+      i64.const 7
+      i64.add
+      i64.const -4096
+      i64.and
+      local.get 8
+      i64.load align=1
+      i64.ne
+      if
+        local.get 7
+        i32.const 8
+        local.get 2
+        call 0
+        local.set 8
+        local.get 8
+        local.set 9
+        local.get 9
+        i32.const -1
+        i32.eq
+        if
+          i64.const 4194304
+          local.get 1
+          i32.const 4
+          return_call 5
+        end
+        i64.const 4611686018427387904
+        local.get 7
+        local.get 9
+        i32.const 896
+        i32.eq
+        select
+        local.set 10
+      end
+      local.get 9
+      i64.load align=1
+      local.set 7
+      local.get 1
+      i32.const -1
+      i32.add
+      local.set 1
+      local.get 7
+      i32.wrap_i64
+      i32.const 0
+      i32.xor
+      local.set 8
+      global.get 0
+      local.get 8
+      i32.const 2
+      i32.shl
+      local.get 8
+      i32.const 3
+      i32.shr_u
+      i32.xor
+      i32.const 504
+      i32.and
+      i32.add
+      local.get 7
+      i64.const 281474976710655
+      i64.and
+      i64.const 0
+      i64.or
+      i64.store align=1
+      local.get 7
+      local.get 1
+      local.get 2
+      return_call 6
+      unreachable
+    end
+    unreachable
+  )
+  (func (type 0)
+    global.get 0
+    global.get 0
+    i64.load offset=520 align=1
+    i32.const 0
+    i32.load offset=828 align=1
+    i32.const 0
+    i32.load offset=824 align=1
+    i32.add
+    local.get 1
+    i32.sub
+    i64.extend_i32_s
+    i64.add
+    i64.store offset=520 align=1
+    local.get 0
+    local.get 1
+    local.get 2
+    return_call 1
+  )
+  (func (type 0)
+    global.get 0
+    global.get 0
+    i64.load offset=520 align=1
+    i32.const 0
+    i32.load offset=828 align=1
+    i32.const 0
+    i32.load offset=824 align=1
+    i32.add
+    local.get 1
+    i32.sub
+    i64.extend_i32_s
+    i64.add
+    i64.store offset=520 align=1
+    local.get 0
+    local.get 1
+    local.get 2
+    return_call 2
+  )
+  (func (type 2)
+    local 1 i32
+    local.get 1
+    i32.const 0
+    i32.load offset=824 align=1
+    i32.add
+    local.tee 3
+    i32.const 1
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      global.get 1
+      return_call 3
+    end
+    global.get 0
+    global.get 0
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
+    i32.const 0
+    local.get 1
+    i32.store offset=828 align=1
+    local.get 0
+    local.get 3
+    local.get 2
+    i32.const 0
+    return_call 4
+  )
+)
