@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Machine } from '../src/machine.ts';
-import { assemble, CODE, DATA, FlatMachine } from '../../../tests/cpu/flat.ts';
+import { assemble, CODE, DATA, FlatMachine, STACK_TOP } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
 /** Tier 0 alone; tier 1 for every block; tier 1 for what is hot. */
@@ -96,4 +96,86 @@ test('generated code beyond the limit is forgotten, and compiled again', () => {
     expect(trap).toBe(TRAP_SYSCALL);
     expect(cpu.gpr[0]).toBe(BigInt(PAGES * round));
   }
+});
+
+/** Runs to the system call and tells the state, vectors and MXCSR included. */
+function finish({ cpu }: FlatMachine): unknown {
+  for (let trap = TRAP_FUEL; trap !== TRAP_SYSCALL;) {
+    trap = cpu.run(100_000);
+    expect([TRAP_FUEL, TRAP_SYSCALL]).toContain(trap);
+  }
+  const image = new Uint8Array(512);
+  cpu.fxsave(image);
+  return [stateOf(cpu), [...image]];
+}
+
+test('another page mapped in the place of a called function is seen by the region that calls it', () => {
+  const caller = `mov ecx, 40000; 1: call ${CODE + 4096}; dec ecx; jnz 1b; syscall`;
+  const states = MODES.map((jit) => {
+    const machine = load(caller, jit);
+    const results: unknown[] = [];
+    for (const add of [1, 3, 7]) {
+      const frame = machine.frame();
+      machine.cpu.ram.u8.set([0x48, 0x83, 0xc0, add, 0xc3], frame);
+      machine.unmap(CODE + 4096);
+      machine.map(CODE + 4096, { frame });
+      machine.cpu.rip = CODE;
+      results.push(finish(machine), machine.cpu.gpr[0]);
+    }
+    return results;
+  });
+  expect(states[0]![5]).toBe(40_000n * 11n);
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+});
+
+test('two address spaces with other code at the same address', () => {
+  const source = `mov ecx, 30000; 1: call ${CODE + 4096}; dec ecx; jnz 1b; syscall`;
+  const states = MODES.map((jit) => {
+    const machine = load(source, jit);
+    const { cpu } = machine;
+    const caller = (cpu.ram.u32[machine.entry(CODE) >> 2]! & ~0xfff) >>> 0;
+    const roots = [machine.root, machine.frame()];
+    roots.forEach((root, i) => {
+      const frame = machine.frame();
+      cpu.ram.u8.set([0x48, 0x83, 0xc0, i === 0 ? 1 : 5, 0xc3], frame);
+      machine.map(CODE, { frame: caller, root });
+      machine.map(CODE + 4096, { frame, root });
+      for (let page = 1; page <= 4; page++) machine.map(STACK_TOP - page * 4096, { root });
+    });
+    return [0, 1, 0, 1].map((space) => {
+      cpu.cr3 = roots[space]!;
+      cpu.rip = CODE;
+      cpu.gpr[0] = 0n;
+      return [finish(machine), cpu.gpr[0]];
+    });
+  });
+  expect(states[0]!.map(([, sum]) => sum)).toEqual([30_000n, 150_000n, 30_000n, 150_000n]);
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+});
+
+test('instructions that straddle pages, repeated string instructions and a jump table in a hot loop', () => {
+  const source = `
+    mov rbx, ${DATA}; lea rax, [rip+7f]; mov [rbx], rax; lea rax, [rip+8f]; mov [rbx+8], rax; mov ebp, 9000; jmp 3f
+    .org 4090; 3: mov r8d, 0x12345678; mov r9, 0x1122334455667788; lea rsi, [rbx+64]; lea rdi, [rbx+4090]; mov ecx, 20
+    rep movsb; mov eax, ebp; and eax, 1; jmp [rbx+rax*8]; 7: add r10, 3; jmp 9f; 8: xor r10, rbp; mov [rbx+70], r10w
+    9: dec ebp; jnz 3b; syscall`.replaceAll('\n', ';');
+  const states = MODES.map((jit) => finish(load(source, jit)));
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+});
+
+test('floating point that is unusual at times: infinities, NaNs, denormals, inexact results, unmasked flags seen', () => {
+  const source = `
+    mov rbx, ${DATA}; mov ecx, 30000; mov rax, 0x3ff0000000000000; movq xmm0, rax; movq xmm1, rax; mov rax, 0x4008000000000000; movq xmm2, rax
+    pxor xmm5, xmm5
+    1: mulsd xmm0, xmm2; divsd xmm1, xmm2; addsd xmm5, xmm1; subsd xmm5, xmm0; sqrtsd xmm6, xmm1; cvttsd2si rax, xmm0; add r8, rax
+    minsd xmm6, xmm0; ucomisd xmm0, xmm5; jbe 2f; inc r9; 2: jnp 3f; inc r10; 3: cvtsd2ss xmm7, xmm1; cvtss2sd xmm4, xmm7; addpd xmm3, xmm4
+    mulpd xmm3, xmm2; cvtsi2sd xmm4, ecx; cmpltsd xmm4, xmm0; movmskpd eax, xmm4; add r11, rax
+    test ecx, 0x3ff; jnz 4f; mov rax, 0x3ff0000000000000; movq xmm0, rax; movq xmm1, rax; pxor xmm5, xmm5; pxor xmm3, xmm3
+    4: dec ecx; jnz 1b; syscall`.replaceAll('\n', ';');
+  const states = MODES.map((jit) => finish(load(source, jit)));
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
 });
