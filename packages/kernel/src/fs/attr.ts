@@ -6,6 +6,7 @@ import { S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { capable, in_group_p } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { break_lease } from './lease.ts';
 import type { Path } from './dcache.ts';
 import {
   type Inode,
@@ -162,6 +163,7 @@ export function vfs_truncate(current: Current, path: Path, size: number): void {
   inode.permission(current, MAY_WRITE, path);
   if (inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', path);
   if (inode.writecount < 0) throw errno(ETXTBSY, '{} is being executed', path);
+  break_lease(current, path, inode, true, false);
   do_truncate(current, path, size);
 }
 

@@ -6,6 +6,7 @@ import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { FilesStruct } from './fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from './file.ts';
+import type { Lease } from './lease.ts';
 import type { Inode } from './inode.ts';
 
 /** Analogous to `struct file_lock`. A process's own locks belong to its descriptor table, OFD and flock locks to the open file. */
@@ -35,6 +36,7 @@ export class FileLockContext {
   /** Sorted by start within an owner. */
   posix: FileLock[] = [];
   flock: FileLock[] = [];
+  declare leases?: Lease[];
   /** Woken when a lock goes. */
   readonly wait: WaitQueue = new WaitQueue();
   static {
@@ -178,12 +180,15 @@ export function locks_remove_file(file: File): void {
 function removeOwned(inode: Inode, owner: FilesStruct | File): void {
   const ctx = inode.locks;
   if (ctx === null) return;
-  const before = ctx.posix.length + ctx.flock.length;
+  const count = (): number => ctx.posix.length + ctx.flock.length + (ctx.leases?.length ?? 0);
+  const before = count();
   ctx.posix = ctx.posix.filter((l) => l.owner !== owner);
   ctx.flock = ctx.flock.filter((l) => l.owner !== owner);
-  if (ctx.posix.length + ctx.flock.length === before) return;
+  for (const lease of ctx.leases ?? []) if (lease.file === owner) lease.signal?.detach();
+  if (ctx.leases !== undefined) ctx.leases = ctx.leases.filter((l) => l.file !== owner);
+  if (count() === before) return;
   ctx.wait.wake();
-  if (ctx.posix.length + ctx.flock.length === 0 && !ctx.wait.active) inode.locks = null;
+  if (count() === 0 && !ctx.wait.active) inode.locks = null;
 }
 
 /** flock(2). @param type F_RDLCK, F_WRLCK or F_UNLCK @returns 0, or BLOCKED */

@@ -20,6 +20,7 @@ import {
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
+  O_NONBLOCK,
   O_PATH,
   O_RDONLY,
   O_TMPFILE,
@@ -29,6 +30,7 @@ import { MS_NODEV, MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { S_IFREG, S_ISVTX, S_IWGRP, S_IWOTH } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { break_lease } from './lease.ts';
 import { do_truncate, inode_owner_or_capable } from './attr.ts';
 import { Dentry, Path, d_add } from './dcache.ts';
 import { fput } from './fdtable.ts';
@@ -173,6 +175,7 @@ function do_open(
     return vfs_open(current, path, flags & ~O_TRUNC);
   }
   may_open(current, path, accModes(flags), flags);
+  break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
   const truncate = (flags & O_TRUNC) !== 0 && S_ISREG(inode.mode);
   if (truncate) mnt_want_write(path);
   const file = vfs_open(current, path, flags);

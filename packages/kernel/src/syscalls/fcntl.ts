@@ -1,15 +1,13 @@
-import { EACCES, EAGAIN, EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
-import { CAP_LEASE } from '@vitrine/uapi/capability.ts';
+import { EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
-import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
-import { fasync_helper } from '../fs/fasync/fasync.ts';
+import { Fasync, fasync_helper } from '../fs/fasync/fasync.ts';
 import { FownStruct } from '../fs/fcntl.ts';
 import { FMODE_PATH, type File } from '../fs/file.ts';
 import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
@@ -22,6 +20,7 @@ import {
   posix_test_lock,
 } from '../fs/locks.ts';
 import { get_pipe_info, pipe_set_size } from '../fs/pipe.ts';
+import { getlease, setlease } from '../fs/lease.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, ptr, ulong } from './kinds.ts';
@@ -192,9 +191,9 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_GET_SEALS:
       return memfd_get_seals(file);
     case F.F_GETLEASE:
-      return F.F_UNLCK;
+      return getlease(task, file);
     case F.F_SETLEASE:
-      return setlease(task, file, num);
+      return fcntl_setlease(task, file, fd, num);
     case F.F_NOTIFY:
       throw errno(EINVAL, 'F_NOTIFY (dnotify) is not there: inotify is');
     default:
@@ -208,21 +207,13 @@ function pipeSize(task: Task, file: File, cmd: number, arg: number): number {
   return cmd === F.F_GETPIPE_SZ ? pipe.max_usage * 4096 : pipe_set_size(task, pipe, arg);
 }
 
-function setlease(task: Task, file: File, type: number): number {
-  if (!S_ISREG(file.inode.mode))
-    throw errno(EINVAL, 'a lease needs a regular file, {} is none', file.path);
-  if (type === F.F_UNLCK) throw errno(EAGAIN, 'there is no lease on {}', file.path);
-  if (type !== F.F_RDLCK && type !== F.F_WRLCK)
-    throw errno(EINVAL, 'F_SETLEASE: type {} is unknown', type);
-  if (task.cred.fsuid !== file.inode.uid && !capable(task.cred, CAP_LEASE)) {
-    throw errno(
-      EACCES,
-      'a lease on {} needs its owner (uid {}) or CAP_LEASE',
-      file.path,
-      file.inode.uid,
-    );
-  }
-  throw errno(EINVAL, 'tmpfs files have no leases here ({})', file.path);
+/** The holder learns by a signal, as of a file with O_ASYNC. */
+function fcntl_setlease(task: Task, file: File, fd: number, type: number): number {
+  const lease = setlease(task, file, type);
+  if (lease === null) return 0;
+  lease.signal = new Fasync(file, fd, [lease.broken]);
+  if (file.owner === null || file.owner.pid === 0) f_setown(task, file, F.F_OWNER_PID, task.tgid);
+  return 0;
 }
 
 export function sys_dup(current: Current, fd: number): number {
@@ -301,13 +292,7 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
 }
 
 export const FCNTL: readonly SyscallRow[] = [
-  row(
-    NR.__NR_fcntl,
-    'fcntl',
-    [fd, choice('fcntl'), ulong],
-    partial('no leases, no dnotify'),
-    sys_fcntl,
-  ),
+  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], partial('no dnotify'), sys_fcntl),
   row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),
   row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
   row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),

@@ -53,6 +53,7 @@ import {
 } from '../fs/namei.ts';
 import { build_open_flags, do_filp_open } from '../fs/open.ts';
 import { access_check, inode_permission, mnt_want_write } from '../fs/permission.ts';
+import { LeaseWait } from '../fs/lease.ts';
 import { FifoWait } from '../fs/pipe.ts';
 import {
   dirfd,
@@ -68,7 +69,7 @@ import {
 } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
-/** Opens a path and installs a descriptor. A FIFO without its other side, or a terminal that waits, parks the task. */
+/** Opens a path and installs a descriptor. A FIFO without its other side, a terminal that waits, or a lease parks the task. */
 function do_sys_open(
   current: Current,
   dfd: number,
@@ -82,7 +83,7 @@ function do_sys_open(
     const file = do_filp_open(current, dfd, name, flags, mode, resolve);
     return fd_install(current, file, (flags & O_CLOEXEC) !== 0);
   } catch (wait) {
-    if (wait instanceof FifoWait) return wait.park(current);
+    if (wait instanceof FifoWait || wait instanceof LeaseWait) return wait.park(current);
     throw wait;
   }
 }
@@ -221,7 +222,12 @@ export function sys_truncate(current: Current, name: number, length: number): nu
   const { inode } = path.dentry;
   if (S_ISDIR(inode.mode)) throw errno(EISDIR, 'truncate: {} is a directory', path);
   if (!S_ISREG(inode.mode)) throw errno(EINVAL, '{} is not a regular file', path);
-  vfs_truncate(current, path, length);
+  try {
+    vfs_truncate(current, path, length);
+  } catch (wait) {
+    if (wait instanceof LeaseWait) return wait.park(current);
+    throw wait;
+  }
   return 0;
 }
 

@@ -10,23 +10,24 @@ import type { Task } from '../../kernel/task.ts';
 import type { FownStruct } from '../fcntl.ts';
 import type { FasyncHook, File } from '../file.ts';
 
-/** POLL_IN, POLL_OUT, POLL_PRI of siginfo.h, and the poll bits that go with them. */
+/** POLL_IN, POLL_OUT, POLL_PRI, POLL_MSG of siginfo.h, and the poll bits that go with them. */
 const REASONS: readonly (readonly [bit: number, code: number, band: number])[] = [
   [EPOLLIN, 1, 0x41],
   [EPOLLOUT, 2, 0x304],
   [EPOLLPRI, 5, 0x82],
+  [0x400, 3, 0x441],
 ];
 
 /** A file with O_ASYNC: whenever its state changes, its owner gets SIGIO (analogous to `struct fasync_struct`). */
 export class Fasync implements FasyncHook, Waiter {
   private readonly file: File;
   private readonly fd: number;
-  private readonly queues: WaitQueue[] = [];
+  private readonly queues: readonly WaitQueue[];
 
-  constructor(current: Current, file: File, fd: number) {
+  constructor(file: File, fd: number, queues: readonly WaitQueue[]) {
     this.file = file;
     this.fd = fd;
-    file.poll(current, this.queues);
+    this.queues = queues;
     for (const queue of this.queues) queue.add(this);
   }
 
@@ -71,5 +72,9 @@ function may_sigio(owner: FownStruct, task: Task): boolean {
 export function fasync_helper(current: Current, file: File, fd: number, on: boolean): void {
   if (on === (file.fasync !== null)) return;
   file.fasync?.detach();
-  file.fasync = on && file.pollable ? new Fasync(current, file, fd) : null;
+  file.fasync = null;
+  if (!on || !file.pollable) return;
+  const queues: WaitQueue[] = [];
+  file.poll(current, queues);
+  file.fasync = new Fasync(file, fd, queues);
 }
