@@ -13,6 +13,8 @@ interface Registers {
   readonly gpr: BigUint64Array;
   readonly ram: Ram;
   effectiveAddress(insn: Insn): bigint;
+  /** Whether a read of the address would go through. */
+  readable(va: bigint): boolean;
 }
 
 /** Alignment of memory operands that have no size in the table. */
@@ -107,9 +109,13 @@ const waits = ({ row }: Insn): boolean =>
 /** Whether an instruction accesses something misaligned: reported before page faults, but behind bad addresses. */
 export function misaligned(machine: Registers, insn: Insn): boolean {
   if (machine.ram.u16[FSW_CELL >> 1]! & 0x80 && waits(insn)) return false;
+  let before: bigint | undefined;
   for (const [address, alignment] of accesses(machine, insn)) {
+    // What comes first faults first.
+    if (before !== undefined && !machine.readable(before)) return false;
     if (!canonical(address) || !canonical(address + BigInt(alignment - 1))) return false;
     if (alignment > 1 && address & BigInt(alignment - 1)) return true;
+    before = address;
   }
   return false;
 }

@@ -712,6 +712,10 @@ export class Machine implements Cpu {
     return BigInt.asUintN(64, va);
   }
 
+  readable(va: bigint): boolean {
+    return this.#exports.walk(BigInt.asIntN(64, va), READ) !== -1;
+  }
+
   /** Writes guest memory, or nothing: false leaves the fault in the cells. */
   copyOut(va: bigint, bytes: Uint8Array): boolean {
     return this.#pieces(va, bytes.length, WRITE, (physical, from, to) => {
