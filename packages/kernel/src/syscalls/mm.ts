@@ -265,5 +265,5 @@ export const MM: readonly SyscallRow[] = [
   row(NR.__NR_munlock, 'munlock', [ptr, size], FULL, sys_munlock),
   row(NR.__NR_mlockall, 'mlockall', [flags('mlockall')], FULL, sys_mlockall),
   row(NR.__NR_munlockall, 'munlockall', [], FULL, sys_munlockall),
-  row(NR.__NR_remap_file_pages, 'remap_file_pages', [ptr, size, flags('prot'), size, flags('mmap')], FULL, sys_remap_file_pages), // prettier-ignore
+  row(NR.__NR_remap_file_pages, 'remap_file_pages', [ptr, size, flags('prot'), size, flags('mmap')], partial('shared memory without a file is refused'), sys_remap_file_pages), // prettier-ignore
 ];
