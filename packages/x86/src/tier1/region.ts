@@ -207,7 +207,16 @@ class Finder {
   }
 
   #indirect(block: Block, inline: Inline | undefined): void {
+    // A stub leaves for a function that is too large to be taken in.
+    const isStub =
+      inline?.entry === block.code.va && this.#sizeOf(inline.entry) > this.#limits.small;
+    if (isStub) return;
     for (const va of this.#targetsOf(block.code)) addTarget(block, this.#at(va, inline));
+  }
+
+  /** A function that does nothing but jump to another one, as those of a PLT. */
+  #isStub(entry: number): boolean {
+    return this.#code(entry)?.insns.at(-1)!.row.sem === 'jmp_indirect';
   }
 
   /** Where an indirect jump or call may lead: one through a fixed place, to what stands there; others, where they have led. */
@@ -246,7 +255,7 @@ class Finder {
       block.taken = this.#at(target, undefined);
       this.#share(block, block.taken, after);
     }
-    if (!block.taken) this.#enterBehind(block, after);
+    if (!block.taken || this.#isStub(target)) this.#enterBehind(block, after);
   }
 
   /** A function with its own room in the region; within copies of others the way back would not be known. */
@@ -272,7 +281,9 @@ class Finder {
     if (depth > MAX_DEPTH || this.instructions >= this.#limits.calls) return undefined;
     for (let i = caller; i; i = i.caller) if (i.entry === entry) return undefined;
     const copies = this.#copies.get(entry) ?? 0;
-    if (copies >= MAX_COPIES || this.#sizeOf(entry) > this.#limits.small) return undefined;
+    if (copies >= MAX_COPIES) return undefined;
+    if (this.#sizeOf(entry) > this.#limits.small && !(this.#isStub(entry) && !caller))
+      return undefined;
     this.#copies.set(entry, copies + 1);
     return { caller, entry, back, depth };
   }
