@@ -99,6 +99,11 @@ export class Jit {
     return this.#options.now?.() ?? 0;
   }
 
+  /** Bytes of the modules made since everything was forgotten last. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get eager(): boolean {
     return this.#options.threshold === 0;
   }
