@@ -184,7 +184,7 @@ function ordinary(b: Builder, f: Float, x: Node): Node {
   return b.ltU(b.sub(t, int(b, f, shape.min * 2n)), int(b, f, shape.max));
 }
 
-const OPS = ['add', 'sub', 'mul', 'div'] as const;
+export const OPS = ['add', 'sub', 'mul', 'div'] as const;
 
 /** The exact error of a sum is zero (Knuth's two-sum). */
 function exactSum(b: Builder, f: Float, x: Node, y: Node, r: Node, sub: boolean): Node {
@@ -260,7 +260,7 @@ export const ARITH: Record<Float, readonly Helper[]> = {
   f32: [OP_ADD, OP_SUB, OP_MUL, OP_DIV].map((op) => binaryHelper('f32', op)),
   f64: [OP_ADD, OP_SUB, OP_MUL, OP_DIV].map((op) => binaryHelper('f64', op)),
 };
-const SQRT: Record<Float, Helper> = { f32: sqrtHelper('f32'), f64: sqrtHelper('f64') };
+export const SQRT: Record<Float, Helper> = { f32: sqrtHelper('f32'), f64: sqrtHelper('f64') };
 
 /** MINSD and MAXSD give the second operand when the first is not strictly on its side (NaNs, zeros of both signs). */
 function extremeHelper(f: Float, max: boolean): Helper {
@@ -589,6 +589,11 @@ function packedHelper(f: Float, op: number): Helper {
   };
 }
 
+export const PACKED: Record<Float, readonly Helper[]> = {
+  f32: OPS.map((_, op) => packedHelper('f32', op)),
+  f64: OPS.map((_, op) => packedHelper('f64', op)),
+};
+
 function packed(helper: Helper): Semantics {
   return (b, [dst, src]) => {
     const y = b.get(src!);
@@ -788,7 +793,7 @@ export const sseFloat: Record<string, Semantics> = {
       ...Object.fromEntries(
         OPS.flatMap((name, op) => [
           [name + s, scalar(f, ARITH[f][op]!)],
-          [name + p, packed(packedHelper(f, op))],
+          [name + p, packed(PACKED[f][op]!)],
         ]),
       ),
       [`min${s}`]: scalar(f, MIN[f]),

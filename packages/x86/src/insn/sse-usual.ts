@@ -7,7 +7,8 @@
 import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
 import type { Operand } from '../ir/operand.ts';
-import { LANES, LOAD, STORE, type Float } from './sse-float.ts';
+import { MXCSR_CELL } from '../layout.ts';
+import { ARITH, LANES, LOAD, OPS, PACKED, SQRT, STORE, type Float } from './sse-float.ts';
 import type { Semantics } from './semantics.ts';
 
 const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
@@ -34,6 +35,29 @@ function suspicious(b: Builder, f: Float, x: Node): Node {
 
 const isUnusual = (b: Builder): Node => b.eqz(b.target.usual!.exponents(b));
 
+/** MXCSR unmasks, rounds otherwise or flushes. When it is but the inexact flag that is clear, exact results are as usual. */
+function isStrange(b: Builder): Node {
+  const control = b.and(b.load('i32.load', b.i32(MXCSR_CELL)), b.i32(0xffc0));
+  return b.ne(control, b.i32(0x1f80));
+}
+
+/** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
+function needExact(b: Builder, fits: Node, exact: () => Node): void {
+  b.if(b.or(b.eqz(fits), isUnusual(b)), () => {
+    b.if(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
+  });
+}
+
+/** Not 0 for a normal number or zero. */
+function isPlain(b: Builder, f: Float, x: Node): Node {
+  const magnitude = b.op(`${f}.abs`, x);
+  const normal = b.and(
+    b.op(`${f}.ge`, magnitude, constant(b, f, MIN[f])),
+    b.op(`${f}.lt`, magnitude, constant(b, f, Infinity)),
+  );
+  return b.or(normal, isZero(b, f, x));
+}
+
 const isZero = (b: Builder, f: Float, x: Node): Node => b.op(`${f}.eq`, x, constant(b, f, 0));
 
 /** Defers unless an operand is a normal number or zero. */
@@ -41,24 +65,37 @@ function needPlain(b: Builder, f: Float, x: Node): void {
   const { usual } = b.target;
   if (usual!.isPlain(x, f)) return;
   b.if(suspicious(b, f, x), () => {
-    const magnitude = b.op(`${f}.abs`, x);
-    const small = b.op(`${f}.lt`, magnitude, constant(b, f, MIN[f]));
-    const huge = b.eqz(b.op(`${f}.lt`, magnitude, constant(b, f, Infinity)));
-    const odd = b.or(huge, b.and(small, b.eqz(isZero(b, f, x))));
-    b.if(b.or(odd, isUnusual(b)), () => usual!.defer(b));
+    b.if(b.or(b.eqz(isPlain(b, f, x)), isStrange(b)), () => usual!.defer(b));
   });
   usual!.markPlain(x, f);
 }
 
-/** Defers unless a result is ordinary, or zero where that is exact. */
-function needOrdinary(b: Builder, f: Float, r: Node, exactZero: () => Node): Node {
+/**
+ * A result that is ordinary, or zero where that is exact. With the inexact flag clear, what the full semantics give
+ * (they look whether it is exact), unless that is not plain; else defers.
+ */
+function ordinaryOr(
+  b: Builder,
+  f: Float,
+  value: Node,
+  exactZero: () => Node,
+  full: () => Node,
+): Node {
   const { usual } = b.target;
-  b.if(suspicious(b, f, r), () => {
-    const fine = b.and(b.and(isZero(b, f, r), exactZero()), b.eqz(isUnusual(b)));
-    b.if(b.eqz(fine), () => usual!.defer(b));
+  const r = b.var(value);
+  b.if(suspicious(b, f, b.value(r)), () => {
+    const fine = b.and(b.and(isZero(b, f, b.value(r)), exactZero()), b.eqz(isUnusual(b)));
+    b.if(b.eqz(fine), () => {
+      b.if(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+      b.assign(r, full());
+      usual!.refresh(b);
+      // Doing it again changes nothing: flags stay once they are set.
+      b.if(b.eqz(isPlain(b, f, b.value(r))), () => usual!.defer(b));
+    });
   });
-  usual!.markPlain(r, f);
-  return r;
+  const result = b.value(r);
+  usual!.markPlain(result, f);
+  return result;
 }
 
 type Operation = 'add' | 'sub' | 'mul' | 'div';
@@ -76,7 +113,8 @@ const arithmetic =
       const zero = isZero(b, f, x);
       return op === 'mul' ? b.or(zero, isZero(b, f, y)) : zero;
     };
-    b.setAs(dst!, STORE[f], needOrdinary(b, f, r, exactZero));
+    const full = (): Node => b.call(ARITH[f][OPS.indexOf(op)]!, x, y);
+    b.setAs(dst!, STORE[f], ordinaryOr(b, f, r, exactZero, full));
   };
 
 const sqrt =
@@ -84,10 +122,11 @@ const sqrt =
   (b, [dst, src]) => {
     const x = b.getAs(src!, LOAD[f]);
     needPlain(b, f, x);
+    const full = (): Node => b.call(SQRT[f], x);
     b.setAs(
       dst!,
       STORE[f],
-      needOrdinary(b, f, b.op(`${f}.sqrt`, x), () => b.i32(1)),
+      ordinaryOr(b, f, b.op(`${f}.sqrt`, x), () => b.i32(1), full),
     );
   };
 
@@ -127,26 +166,42 @@ function needPlainLanes(b: Builder, f: Float, v: Node): void {
   if (usual!.isPlain(v, f)) return;
   b.if(suspiciousLanes(b, f, v), () => {
     const fine = b.op(`${INT_VECTOR[f]}.all_true`, plainLanes(b, f, v));
-    b.if(b.or(b.eqz(fine), isUnusual(b)), () => usual!.defer(b));
+    b.if(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
   });
   usual!.markPlain(v, f);
 }
 
-function needOrdinaryLanes(b: Builder, f: Float, r: Node, exactZero: () => Node): Node {
+/** As {@link ordinaryOr}, in every lane. */
+function ordinaryLanesOr(
+  b: Builder,
+  f: Float,
+  value: Node,
+  exactZero: () => Node,
+  full: (() => Node) | undefined,
+): Node {
   const { usual } = b.target;
-  b.if(suspiciousLanes(b, f, r), () => {
+  const type = INT_VECTOR[f];
+  const r = b.var(value);
+  b.if(suspiciousLanes(b, f, b.value(r)), () => {
     // Lanes whose exponent is in the middle, and zeros that are exact.
-    const type = INT_VECTOR[f];
     const limit = splat(b, f, 2n << BigInt(MANTISSA[f]));
     const top = splat(b, f, f === 'f64' ? 0x7fen << 52n : 0xfen << 23n);
-    const magnitude = abs(b, f, r);
+    const magnitude = abs(b, f, b.value(r));
     const middle = b.op('v128.and', b.op(`${VECTOR[f]}.ge`, magnitude, limit), b.op(`${VECTOR[f]}.lt`, magnitude, top)); // prettier-ignore
-    const zero = b.op('v128.and', zeros(b, f, r), exactZero());
+    const zero = b.op('v128.and', zeros(b, f, b.value(r)), exactZero());
     const fine = b.op(`${type}.all_true`, b.op('v128.or', middle, zero));
-    b.if(b.or(b.eqz(fine), isUnusual(b)), () => usual!.defer(b));
+    b.if(b.or(b.eqz(fine), isUnusual(b)), () => {
+      b.if(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+      if (!full) return usual!.defer(b);
+      b.assign(r, full());
+      usual!.refresh(b);
+      const plain = b.op(`${type}.all_true`, plainLanes(b, f, b.value(r)));
+      b.if(b.eqz(plain), () => usual!.defer(b));
+    });
   });
-  usual!.markPlain(r, f);
-  return r;
+  const result = b.value(r);
+  usual!.markPlain(result, f);
+  return result;
 }
 
 const all = (b: Builder): Node => b.v128(Array.from({ length: 16 }, () => 0xff));
@@ -164,7 +219,8 @@ const packed =
       const zero = zeros(b, f, x);
       return op === 'mul' ? b.op('v128.or', zero, zeros(b, f, y)) : zero;
     };
-    b.set(dst!, needOrdinaryLanes(b, f, r, exactZero));
+    const full = (): Node => b.call(PACKED[f][OPS.indexOf(op)]!, x, y);
+    b.set(dst!, ordinaryLanesOr(b, f, r, exactZero, full));
   };
 
 const sqrtPacked =
@@ -174,7 +230,7 @@ const sqrtPacked =
     needPlainLanes(b, f, x);
     b.set(
       dst!,
-      needOrdinaryLanes(b, f, b.op(`${VECTOR[f]}.sqrt`, x), () => all(b)),
+      ordinaryLanesOr(b, f, b.op(`${VECTOR[f]}.sqrt`, x), () => all(b), undefined),
     );
   };
 
@@ -186,8 +242,8 @@ function needComparable(b: Builder, f: Float, x: Node): void {
   if (usual!.isPlain(x, f)) return;
   b.if(suspicious(b, f, x), () => {
     const normal = b.op(`${f}.ge`, b.op(`${f}.abs`, x), constant(b, f, MIN[f]));
-    const fine = b.and(b.or(normal, isZero(b, f, x)), b.eqz(isUnusual(b)));
-    b.if(b.eqz(fine), () => usual!.defer(b));
+    const fine = b.or(normal, isZero(b, f, x));
+    b.if(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
   });
 }
 
@@ -269,8 +325,13 @@ const fromInt =
     const { usual } = b.target;
     const value = b.get(src!);
     // A double holds every integer of 32 bits, whatever the rounding mode.
-    if (f === 'f32' || value.type === 'i64') b.if(isUnusual(b), () => usual!.defer(b));
     const r = b.op(`${f}.convert_${value.type}_s`, value);
+    if (f === 'f32' || value.type === 'i64')
+      needExact(
+        b,
+        b.op(`${f}.lt`, r, constant(b, f, value.type === 'i64' ? 2 ** 63 : 2 ** 31)),
+        () => b.eq(b.op(`${value.type}.trunc_sat_${f}_s`, r), value),
+      );
     usual!.markPlain(r, f);
     b.setAs(dst!, STORE[f], r);
   };
@@ -278,12 +339,11 @@ const fromInt =
 const toInt =
   (f: Float, truncate: boolean): Semantics =>
   (b, [dst, src]) => {
-    const { usual } = b.target;
     const x = b.getAs(src!, LOAD[f]);
     const whole = truncate ? x : b.op(`${f}.nearest`, x);
     const limit = b.width === 64 ? 2 ** 63 : 2 ** 31;
     const fits = b.op(`${f}.lt`, b.op(`${f}.abs`, whole), constant(b, f, limit));
-    b.if(b.or(b.eqz(fits), isUnusual(b)), () => usual!.defer(b));
+    needExact(b, fits, () => b.op(`${f}.eq`, b.op(`${f}.trunc`, x), x));
     b.set(dst!, b.op(`${b.width === 64 ? 'i64' : 'i32'}.trunc_sat_${f}_s`, whole));
   };
 
@@ -299,11 +359,13 @@ const narrow: Semantics = (b, [dst, src]) => {
   const x = b.getAs(src!, 'f64.load');
   needPlain(b, 'f64', x);
   const r = b.op('f32.demote_f64', x);
-  b.setAs(
-    dst!,
-    'f32.store',
-    needOrdinary(b, 'f32', r, () => isZero(b, 'f64', x)),
-  );
+  // An exact result is as it was: the other one is deferred.
+  b.if(suspicious(b, 'f32', r), () => {
+    const exact = b.and(b.op('f64.eq', b.op('f64.promote_f32', r), x), isPlain(b, 'f32', r));
+    b.if(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
+  });
+  b.target.usual!.markPlain(r, 'f32');
+  b.setAs(dst!, 'f32.store', r);
 };
 
 const toIntPacked =
@@ -313,13 +375,19 @@ const toIntPacked =
     const whole = truncate ? x : b.op('f32x4.nearest', x);
     const limit = splat(b, 'f32', 0x4f00_0000n);
     const fits = b.op('i32x4.all_true', b.op('f32x4.lt', abs(b, 'f32', whole), limit));
-    b.if(b.or(b.eqz(fits), isUnusual(b)), () => b.target.usual!.defer(b));
+    needExact(b, fits, () => b.op('i32x4.all_true', b.op('f32x4.eq', b.op('f32x4.trunc', x), x)));
     b.set(dst!, b.op('i32x4.trunc_sat_f32x4_s', whole));
   };
 
 const fromIntPacked: Semantics = (b, [dst, src]) => {
-  b.if(isUnusual(b), () => b.target.usual!.defer(b));
-  b.set(dst!, b.op('f32x4.convert_i32x4_s', b.get(src!)));
+  const x = b.get(src!);
+  const r = b.op('f32x4.convert_i32x4_s', x);
+  const below = b.op('i32x4.all_true', b.op('f32x4.lt', r, splat(b, 'f32', 0x4f00_0000n)));
+  needExact(b, below, () =>
+    b.op('i32x4.all_true', b.op('i32x4.eq', b.op('i32x4.trunc_sat_f32x4_s', r), x)),
+  );
+  b.target.usual!.markPlain(r, 'f32');
+  b.set(dst!, r);
 };
 
 const fromIntPackedWide: Semantics = (b, [dst, src]) => {

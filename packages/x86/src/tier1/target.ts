@@ -28,7 +28,7 @@ import { commitStore, FAULT, probeRead, probeWrite, readMiss, tlbEntry, writeMis
 import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
-import { keptAux, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
+import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
 import { exitTo, exitToRecord, exitWith } from './exits.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place, type Translated } from './state.ts';
@@ -488,6 +488,7 @@ export class Tier1Target implements Target {
     },
     isPlain: (node, f) => this.#vectors.plain[f].has(node),
     markPlain: (node, f) => void this.#vectors.plain[f].add(node),
+    refresh: (b) => b.assign(this.#frame.ordinary, b.call(ordinaryBits)),
     defer: (b) => this.#defer(b),
   };
 

@@ -2,25 +2,28 @@
 (module
   (type 0 (func (param i64 i32 i32) (result i32)))
   (type 1 (func (param i32 i32 i32 i32) (result i32)))
-  (type 2 (func))
+  (type 2 (func (param f64 f64) (result f64)))
   (type 3 (func (result i32)))
-  (type 4 (func (param i64 i64 v128 v128 i64 i64 i32 i64 i32 i32) (result i32)))
-  (type 5 (func (param i64 i64 v128 v128 i64 i64 i32 i32 i32 i32 i32) (result i32)))
-  (type 6 (func (param i32 i32 i32) (result i32)))
+  (type 4 (func))
+  (type 5 (func (param i64 i64 v128 v128 i64 i64 i32 i64 i32 i32) (result i32)))
+  (type 6 (func (param i64 i64 v128 v128 i64 i64 i32 i32 i32 i32 i32) (result i32)))
+  (type 7 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:probe_readMiss" (func (type 0)))
   (import "tier0" "h:exit_with" (func (type 0)))
   (import "tier0" "h:exit_to_record" (func (type 1)))
+  (import "tier0" "h:mul_f64" (func (type 2)))
+  (import "tier0" "h:ordinary_bits" (func (type 3)))
+  (import "tier0" "h:add_f64" (func (type 2)))
   (import "tier0" "h:probe_writeMiss" (func (type 0)))
-  (import "tier0" "h:commitStore" (func (type 2)))
+  (import "tier0" "h:commitStore" (func (type 4)))
   (import "tier0" "h:interpret" (func (type 1)))
   (import "tier0" "h:exit_to" (func (type 0)))
-  (import "tier0" "h:ordinary_bits" (func (type 3)))
   (import "globals" "r4194304" (global i32))
   (import "globals" "r4194322" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 11))
+  (export "e0.0" (func 13))
   (func (type 1)
     local 1 i32
     local 3 i64
@@ -32,8 +35,10 @@
     local 1 i64
     local 2 i32
     local 1 i64
-    local 4 f64
-    local 6 i32
+    local 5 f64
+    local 1 i32
+    local 1 f64
+    local 5 i32
     local 2 i64
     local 4 i32
     local 1 v128
@@ -68,7 +73,7 @@
     local.tee 12
     select
     local.set 13
-    call 7
+    call 4
     local.set 14
     loop
       block
@@ -129,7 +134,7 @@
           i64.const 4194304
           local.get 1
           i32.const 4
-          return_call 9
+          return_call 11
         end
         i64.const 4611686018427387904
         local.set 18
@@ -158,20 +163,23 @@
         f64.abs
         local.set 21
         local.get 21
+        f64.const 2.2250738585072014e-308
+        f64.ge
+        local.get 21
         f64.const Infinity
         f64.lt
-        i32.eqz
-        local.get 21
-        f64.const 2.2250738585072014e-308
-        f64.lt
+        i32.and
         local.get 20
         f64.const 0
         f64.eq
-        i32.eqz
-        i32.and
         i32.or
-        local.get 14
         i32.eqz
+        i32.const 192
+        i32.load align=1
+        i32.const 65472
+        i32.and
+        i32.const 8064
+        i32.ne
         i32.or
         if
           global.get 0
@@ -190,7 +198,7 @@
           local.get 2
           local.get 16
           i32.load16_u align=1
-          return_call 10
+          return_call 12
         end
       end
       local.get 19
@@ -208,20 +216,23 @@
         f64.abs
         local.set 21
         local.get 21
+        f64.const 2.2250738585072014e-308
+        f64.ge
+        local.get 21
         f64.const Infinity
         f64.lt
-        i32.eqz
-        local.get 21
-        f64.const 2.2250738585072014e-308
-        f64.lt
+        i32.and
         local.get 19
         f64.const 0
         f64.eq
-        i32.eqz
-        i32.and
         i32.or
-        local.get 14
         i32.eqz
+        i32.const 192
+        i32.load align=1
+        i32.const 65472
+        i32.and
+        i32.const 8064
+        i32.ne
         i32.or
         if
           global.get 0
@@ -240,7 +251,7 @@
           local.get 2
           local.get 16
           i32.load16_u align=1
-          return_call 10
+          return_call 12
         end
       end
       local.get 20
@@ -275,29 +286,89 @@
         i32.and
         i32.eqz
         if
-          global.get 0
-          i32.const 16
-          i32.add
+          i32.const 192
+          i32.load align=1
+          i32.const 65472
+          i32.and
+          i32.const 8064
+          i32.ne
+          local.get 14
+          i32.eqz
+          i32.eqz
+          i32.or
+          if
+            global.get 0
+            i32.const 16
+            i32.add
+            local.set 16
+            local.get 5
+            local.get 7
+            local.get 8
+            local.get 10
+            local.get 11
+            local.get 13
+            local.get 12
+            local.get 16
+            local.get 1
+            local.get 2
+            local.get 16
+            i32.load16_u align=1
+            return_call 12
+          end
+          local.get 20
+          local.get 19
+          call 3
+          local.set 20
+          local.get 20
+          local.set 21
+          call 4
           local.set 16
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
           local.get 16
-          local.get 1
-          local.get 2
-          local.get 16
-          i32.load16_u align=1
-          return_call 10
+          local.set 14
+          local.get 21
+          local.set 20
+          local.get 20
+          f64.abs
+          local.set 22
+          local.get 22
+          f64.const 2.2250738585072014e-308
+          f64.ge
+          local.get 22
+          f64.const Infinity
+          f64.lt
+          i32.and
+          local.get 20
+          f64.const 0
+          f64.eq
+          i32.or
+          i32.eqz
+          if
+            global.get 0
+            i32.const 16
+            i32.add
+            local.set 16
+            local.get 5
+            local.get 7
+            local.get 8
+            local.get 10
+            local.get 11
+            local.get 13
+            local.get 12
+            local.get 16
+            local.get 1
+            local.get 2
+            local.get 16
+            i32.load16_u align=1
+            return_call 12
+          end
         end
       end
+      local.get 21
+      local.set 20
       local.get 10
       f64x2.extract_lane 0
-      local.set 20
-      local.get 20
+      local.set 22
+      local.get 22
       i64.reinterpret_f64
       i64.const 52
       i64.shr_u
@@ -308,24 +379,27 @@
       i32.and
       i32.eqz
       if
-        local.get 20
-        f64.abs
-        local.set 22
         local.get 22
+        f64.abs
+        local.set 23
+        local.get 23
+        f64.const 2.2250738585072014e-308
+        f64.ge
+        local.get 23
         f64.const Infinity
         f64.lt
-        i32.eqz
+        i32.and
         local.get 22
-        f64.const 2.2250738585072014e-308
-        f64.lt
-        local.get 20
         f64.const 0
         f64.eq
-        i32.eqz
-        i32.and
         i32.or
-        local.get 14
         i32.eqz
+        i32.const 192
+        i32.load align=1
+        i32.const 65472
+        i32.and
+        i32.const 8064
+        i32.ne
         i32.or
         if
           global.get 0
@@ -334,9 +408,9 @@
           local.set 16
           local.get 16
           i32.load16_u align=1
-          local.set 23
+          local.set 24
           local.get 8
-          local.get 21
+          local.get 20
           f64x2.replace_lane 0
           local.set 8
           local.get 5
@@ -349,15 +423,15 @@
           local.get 16
           local.get 1
           local.get 2
-          local.get 23
-          return_call 10
+          local.get 24
+          return_call 12
         end
       end
+      local.get 22
       local.get 20
-      local.get 21
       f64.add
-      local.set 20
-      local.get 20
+      local.set 23
+      local.get 23
       i64.reinterpret_f64
       i64.const 52
       i64.shr_u
@@ -368,7 +442,7 @@
       i32.and
       i32.eqz
       if
-        local.get 20
+        local.get 23
         f64.const 0
         f64.eq
         i32.const 1
@@ -379,45 +453,111 @@
         i32.and
         i32.eqz
         if
-          global.get 0
-          i32.const 24
-          i32.add
+          i32.const 192
+          i32.load align=1
+          i32.const 65472
+          i32.and
+          i32.const 8064
+          i32.ne
+          local.get 14
+          i32.eqz
+          i32.eqz
+          i32.or
+          if
+            global.get 0
+            i32.const 24
+            i32.add
+            local.set 24
+            local.get 24
+            i32.load16_u align=1
+            local.set 16
+            local.get 8
+            local.get 20
+            f64x2.replace_lane 0
+            local.set 8
+            local.get 5
+            local.get 7
+            local.get 8
+            local.get 10
+            local.get 11
+            local.get 13
+            local.get 12
+            local.get 24
+            local.get 1
+            local.get 2
+            local.get 16
+            return_call 12
+          end
+          local.get 22
+          local.get 20
+          call 5
+          local.set 22
+          local.get 22
           local.set 23
-          local.get 23
-          i32.load16_u align=1
+          call 4
           local.set 16
-          local.get 8
-          local.get 21
-          f64x2.replace_lane 0
-          local.set 8
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
-          local.get 23
-          local.get 1
-          local.get 2
           local.get 16
-          return_call 10
+          local.set 14
+          local.get 23
+          local.set 22
+          local.get 22
+          f64.abs
+          local.set 25
+          local.get 25
+          f64.const 2.2250738585072014e-308
+          f64.ge
+          local.get 25
+          f64.const Infinity
+          f64.lt
+          i32.and
+          local.get 22
+          f64.const 0
+          f64.eq
+          i32.or
+          i32.eqz
+          if
+            global.get 0
+            i32.const 24
+            i32.add
+            local.set 16
+            local.get 16
+            i32.load16_u align=1
+            local.set 24
+            local.get 8
+            local.get 20
+            f64x2.replace_lane 0
+            local.set 8
+            local.get 5
+            local.get 7
+            local.get 8
+            local.get 10
+            local.get 11
+            local.get 13
+            local.get 12
+            local.get 16
+            local.get 1
+            local.get 2
+            local.get 24
+            return_call 12
+          end
         end
       end
-      local.get 20
+      local.get 23
+      local.set 22
+      local.get 22
       local.get 19
       f64.eq
       i32.const 6
       i32.shl
-      local.get 20
+      local.get 22
       local.get 19
       f64.lt
       i32.or
-      local.set 16
-      local.get 16
+      local.set 24
+      local.get 24
       i64.extend_i32_u
       local.set 11
-      local.get 16
+      local.get 24
       i64.extend_i32_u
       local.set 13
       i32.const 15
@@ -426,42 +566,33 @@
       i32.const -5
       i32.add
       local.set 1
-      local.get 20
+      local.get 22
       local.get 19
       f64.gt
       i32.eqz
       if
         local.get 8
-        local.get 21
+        local.get 20
         f64x2.replace_lane 0
         local.set 8
         local.get 10
-        local.get 20
+        local.get 22
         f64x2.replace_lane 0
         local.set 10
         i32.const 0
         i32.load offset=188 align=1
-        local.set 16
-        local.get 11
-        i32.wrap_i64
-        local.set 23
-        local.get 23
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
         local.set 24
         local.get 11
-        local.set 15
-        local.get 11
         i32.wrap_i64
-        local.set 25
-        local.get 25
+        local.set 16
+        local.get 16
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
         local.set 26
+        local.get 11
+        local.set 15
         local.get 11
         i32.wrap_i64
         local.set 27
@@ -472,17 +603,17 @@
         i32.and
         local.set 28
         local.get 11
-        local.set 29
-        local.get 11
-        local.set 30
-        local.get 11
         i32.wrap_i64
-        local.set 31
-        local.get 31
+        local.set 29
+        local.get 29
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
+        local.set 30
+        local.get 11
+        local.set 31
+        local.get 11
         local.set 32
         local.get 11
         i32.wrap_i64
@@ -493,20 +624,29 @@
         i32.const 1
         i32.and
         local.set 34
-        local.get 34
+        local.get 11
+        i32.wrap_i64
+        local.set 35
+        local.get 35
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
+        local.set 36
+        local.get 36
         i32.const 31
         i32.shl
-        local.get 33
+        local.get 35
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 34
+        local.get 36
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 33
+        local.get 35
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -514,12 +654,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 33
+        local.get 35
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 33
+        local.get 35
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -531,31 +671,31 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 33
+        local.get 35
         i32.const 7
         i32.shr_u
         i32.const 1
         i32.and
         i32.or
         i32.or
-        local.set 33
+        local.set 35
         i64.const 4194328
         local.set 5
-        local.get 16
         local.get 24
+        local.get 26
         i32.const 31
         i32.shl
-        local.get 23
+        local.get 16
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 24
+        local.get 26
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 23
+        local.get 16
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -563,12 +703,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 23
+        local.get 16
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 23
+        local.get 16
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -580,7 +720,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 23
+        local.get 16
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -599,20 +739,20 @@
         i32.xor
         i64.extend_i32_u
         i32.wrap_i64
-        local.get 26
+        local.get 28
         i32.const 31
         i32.shl
-        local.get 25
+        local.get 27
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 26
+        local.get 28
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 25
+        local.get 27
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -620,12 +760,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 25
+        local.get 27
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 25
+        local.get 27
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -637,7 +777,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 25
+        local.get 27
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -657,20 +797,20 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 28
+        local.get 30
         i32.const 31
         i32.shl
-        local.get 27
+        local.get 29
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 28
+        local.get 30
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 27
+        local.get 29
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -678,12 +818,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 27
+        local.get 29
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 27
+        local.get 29
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -695,7 +835,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 27
+        local.get 29
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -708,7 +848,7 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 29
+        local.get 31
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -722,7 +862,7 @@
         i32.shl
         i32.or
         i32.or
-        local.get 30
+        local.get 32
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -734,20 +874,20 @@
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 32
+        local.get 34
         i32.const 31
         i32.shl
-        local.get 31
+        local.get 33
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 32
+        local.get 34
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 31
+        local.get 33
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -755,12 +895,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 31
+        local.get 33
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 31
+        local.get 33
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -772,7 +912,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 31
+        local.get 33
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -784,8 +924,8 @@
         i32.xor
         i32.const 7
         i32.shl
-        local.get 33
-        local.get 33
+        local.get 35
+        local.get 35
         i32.const 1
         i32.shl
         i32.xor
@@ -812,36 +952,36 @@
         i64.const 4194328
         local.get 1
         i32.const 2
-        return_call 9
+        return_call 11
       end
       local.get 8
-      local.get 21
+      local.get 20
       f64x2.replace_lane 0
       local.set 8
       local.get 10
-      local.get 20
+      local.get 22
       f64x2.replace_lane 0
       local.set 10
       local.get 10
-      local.set 35
+      local.set 37
       local.get 6
-      local.set 30
+      local.set 32
       local.get 17
-      local.set 33
-      local.get 30
+      local.set 35
+      local.get 32
       local.get 18
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 30
+        local.get 32
         i32.const 8
         local.get 2
-        call 3
-        local.set 31
-        local.get 31
+        call 6
         local.set 33
         local.get 33
+        local.set 35
+        local.get 35
         i32.const -1
         i32.eq
         if
@@ -855,26 +995,26 @@
           i64.const 4194322
           local.get 1
           i32.const 4
-          return_call 9
+          return_call 11
         end
         i32.const 1
         local.set 4
       end
-      local.get 33
-      local.set 31
-      local.get 31
       local.get 35
+      local.set 33
+      local.get 33
+      local.get 37
       i64x2.extract_lane 0
       i64.store align=1
       local.get 4
       if
         i32.const 0
         local.set 4
-        local.get 31
+        local.get 33
         i32.const 896
         i32.eq
         if
-          call 4
+          call 7
         end
         global.get 1
         i32.load16_u align=1
@@ -893,23 +1033,32 @@
           i32.const -1
           i32.add
           i32.const 8
-          return_call 9
+          return_call 11
         end
       end
       i32.const 0
       i32.load offset=188 align=1
-      local.set 31
+      local.set 33
       local.get 11
       i32.wrap_i64
+      local.set 34
+      local.get 34
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 29
+      local.get 11
       local.set 32
-      local.get 32
+      local.get 11
+      i32.wrap_i64
+      local.set 30
+      local.get 30
       i32.const 0
       i32.shr_u
       i32.const 1
       i32.and
       local.set 27
-      local.get 11
-      local.set 30
       local.get 11
       i32.wrap_i64
       local.set 28
@@ -918,7 +1067,11 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 25
+      local.set 16
+      local.get 11
+      local.set 31
+      local.get 11
+      local.set 15
       local.get 11
       i32.wrap_i64
       local.set 26
@@ -927,56 +1080,43 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 23
-      local.get 11
-      local.set 29
-      local.get 11
-      local.set 15
-      local.get 11
-      i32.wrap_i64
       local.set 24
-      local.get 24
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 16
       local.get 11
       i32.wrap_i64
-      local.set 34
-      local.get 34
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
       local.set 36
       local.get 36
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 38
+      local.get 38
       i32.const 31
       i32.shl
-      local.get 34
+      local.get 36
       i32.const 11
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.get 38
+      i32.xor
+      i32.const 30
+      i32.shl
+      i32.or
+      local.get 36
+      i32.const 4
+      i32.shr_u
+      i32.const 1
+      i32.and
+      i32.const 3
+      i32.shl
+      i32.or
+      local.get 36
+      i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
       local.get 36
-      i32.xor
-      i32.const 30
-      i32.shl
-      i32.or
-      local.get 34
-      i32.const 4
-      i32.shr_u
-      i32.const 1
-      i32.and
-      i32.const 3
-      i32.shl
-      i32.or
-      local.get 34
-      i32.const 2
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.get 34
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -988,31 +1128,31 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 34
+      local.get 36
       i32.const 7
       i32.shr_u
       i32.const 1
       i32.and
       i32.or
       i32.or
-      local.set 34
+      local.set 36
       i64.const 4194328
       local.set 5
-      local.get 31
-      local.get 27
+      local.get 33
+      local.get 29
       i32.const 31
       i32.shl
-      local.get 32
+      local.get 34
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 27
+      local.get 29
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 32
+      local.get 34
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1020,12 +1160,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 32
+      local.get 34
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 32
+      local.get 34
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1037,7 +1177,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 32
+      local.get 34
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1046,7 +1186,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 30
+      local.get 32
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1056,20 +1196,20 @@
       i32.xor
       i64.extend_i32_u
       i32.wrap_i64
-      local.get 25
+      local.get 27
       i32.const 31
       i32.shl
-      local.get 28
+      local.get 30
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 25
+      local.get 27
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 28
+      local.get 30
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1077,12 +1217,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 28
+      local.get 30
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 28
+      local.get 30
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1094,7 +1234,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 28
+      local.get 30
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1114,20 +1254,20 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 23
+      local.get 16
       i32.const 31
       i32.shl
-      local.get 26
+      local.get 28
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 23
+      local.get 16
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 26
+      local.get 28
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1135,12 +1275,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 26
+      local.get 28
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 26
+      local.get 28
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1152,7 +1292,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 26
+      local.get 28
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1165,7 +1305,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 29
+      local.get 31
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1191,20 +1331,20 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 16
+      local.get 24
       i32.const 31
       i32.shl
-      local.get 24
+      local.get 26
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 16
+      local.get 24
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 24
+      local.get 26
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1212,12 +1352,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 24
+      local.get 26
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 24
+      local.get 26
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1229,7 +1369,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 24
+      local.get 26
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1241,8 +1381,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 34
-      local.get 34
+      local.get 36
+      local.get 36
       i32.const 1
       i32.shl
       i32.xor
@@ -1269,12 +1409,12 @@
       i64.const 4194328
       local.get 1
       i32.const 2
-      return_call 9
+      return_call 11
       unreachable
     end
     unreachable
   )
-  (func (type 4)
+  (func (type 5)
     i32.const 0
     local.get 0
     i64.store offset=8 align=1
@@ -1317,7 +1457,7 @@
     local.get 9
     return_call 1
   )
-  (func (type 5)
+  (func (type 6)
     i32.const 0
     local.get 0
     i64.store offset=8 align=1
@@ -1361,7 +1501,7 @@
     local.get 10
     return_call 2
   )
-  (func (type 6)
+  (func (type 7)
     local 1 i32
     local.get 1
     i32.const 0
@@ -1375,7 +1515,7 @@
       local.get 1
       local.get 2
       global.get 3
-      return_call 5
+      return_call 8
     end
     global.get 2
     global.get 2
@@ -1390,6 +1530,6 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 8
+    return_call 10
   )
 )
