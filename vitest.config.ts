@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const LONG = ['packages/*/test/**/*.long.test.ts', 'tests/**/*.long.test.ts'];
 
+/** What earlier runs of tests have compiled is no part of this one. */
+const ENV = { VITRINE_JIT_CACHE: '0' };
+
 /** `quick` is what `npm test` runs, a few minutes at most; `long` has the fuzzers and exhaustive runs. */
 export default defineConfig({
   test: {
@@ -12,6 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'quick',
+          env: ENV,
           include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: [...LONG, '**/node_modules/**'],
           testTimeout: 60_000,
@@ -22,6 +26,7 @@ export default defineConfig({
       {
         test: {
           name: 'long',
+          env: ENV,
           include: LONG,
           testTimeout: 3_600_000,
           hookTimeout: 600_000,

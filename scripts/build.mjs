@@ -153,7 +153,17 @@ const lazyParts = {
 
 const { version } = JSON.parse(readFileSync(join(root, 'packages/vitrine/package.json'), 'utf8'));
 
+/** Stands for all that decides what the processor's tier 1 generates: kept translations are those of one such value. */
+function translationsVersion() {
+  const hash = createHash('sha256');
+  for (const folder of ['packages/x86/src', 'packages/wasm/src'])
+    for (const name of readdirSync(join(root, folder), { recursive: true }).sort())
+      if (name.endsWith('.ts')) hash.update(name.replaceAll('\\', '/')).update('\0').update(readFileSync(join(root, folder, name))); // prettier-ignore
+  return hash.digest('hex').slice(0, 32);
+}
+
 async function buildBundles() {
+  const built = { VITRINE_VERSION: JSON.stringify(version), VITRINE_TRANSLATIONS: JSON.stringify(translationsVersion()) }; // prettier-ignore
   for (const name of existsSync(out) ? readdirSync(out) : [])
     if (/^index-\w+\.mjs/.test(name)) rmSync(join(out, name));
   for (const { entry, file, define, lazy, splitting, ...options } of BUNDLES) {
@@ -162,7 +172,7 @@ async function buildBundles() {
     // Parts that entries of one group share are files of their own.
     const entryPoints = splitting ? { index: source, worker: join(root, 'packages/vitrine/src/node/worker_entry.ts') } : [source]; // prettier-ignore
     const place = splitting ? { outdir: out, splitting } : { outfile: join(out, file) };
-    await build({ entryPoints, ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { VITRINE_VERSION: JSON.stringify(version), ...define }, ...options }); // prettier-ignore
+    await build({ entryPoints, ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { ...built, ...define }, ...options }); // prettier-ignore
   }
   for (const file of [
     'packages/image/dist/busybox',

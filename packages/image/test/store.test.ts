@@ -9,7 +9,8 @@ import { importArchive } from '../src/node/archive.ts';
 import { withLock } from '../src/node/lock.ts';
 import { ingestLayer } from '../src/node/ingest.ts';
 import { openImage } from '../src/node/open.ts';
-import { Store, storeFolder } from '../src/node/store.ts';
+import { cacheFolder } from '../src/node/cache_folder.ts';
+import { Store } from '../src/node/store.ts';
 import { canonical, familiar, parseReference } from '../src/reference.ts';
 import { writeTar } from '../src/tar_write.ts';
 import { buildImage, digest, file, tar, writeLayout } from './support.ts';
@@ -133,7 +134,7 @@ describe('an image archive', () => {
 
 describe('the store', () => {
   it("is in the user's cache", () => {
-    expect(storeFolder({ XDG_CACHE_HOME: '/c' })).toBe(join('/c', 'vitrine'));
+    expect(cacheFolder({ XDG_CACHE_HOME: '/c' })).toBe(join('/c', 'vitrine'));
   });
 
   it('collects what nothing needs, and nothing else', async () => {

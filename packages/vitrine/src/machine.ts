@@ -10,7 +10,7 @@ import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapsho
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { NR_CPUS } from '@vitrine/kernel/kernel/sched/fair.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
-import { createCpu, type CpuOptions } from '@vitrine/x86';
+import { createCpu, type CpuOptions, type Jit } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
 import { exportUpper } from './export_layer.ts';
@@ -78,6 +78,11 @@ export interface BootOptions {
   cpu?: CpuModel;
   /** Compile hot code to WebAssembly (tier 1 of the processor); false: interpret everything. */
   jit?: CpuOptions['jit'];
+  /**
+   * Machines of a process share translated code. With a folder, or true for one in the user's cache directory, it is kept
+   * on disk, too, and the next process starts with it (the built package in Node only).
+   */
+  jitCache?: string | boolean;
   /**
    * Run it in a worker (a thread of Node, a Web Worker), behind the same API: what it does never keeps this thread.
    * Without it, the machine gives the thread back every few milliseconds.
@@ -148,6 +153,14 @@ function beyondV2(
   return model === 'x86-64-v3' ? platform.processorV3() : undefined;
 }
 
+function jitOf(
+  platform: Platform,
+  { jit = true, jitCache = false }: Pick<BootOptions, 'jit' | 'jitCache'>,
+): CpuOptions['jit'] {
+  if (jit === false) return false;
+  return { store: platform.translations(jitCache), ...(jit === true ? {} : jit) };
+}
+
 /** RAM for a machine: what is asked for, within the limit. */
 function ramOf(memory: number | string | undefined, limit: number | string | undefined): number {
   const max = limit === undefined ? Infinity : parseMemory(limit);
@@ -171,6 +184,7 @@ export class LinuxMachine {
   #release: (() => void) | null = null;
   #onHalt: (() => void)[] = [];
   #profiler: Profiler | null = null;
+  #jit: Jit | undefined;
   readonly #guard: LimitGuard;
 
   private constructor(
@@ -203,7 +217,7 @@ export class LinuxMachine {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > NR_CPUS)
       throw new RangeError(`a machine has 1 to ${NR_CPUS} processors, not ${cpus}`);
     const v3 = await beyondV2(platform, options.cpu);
-    const cpu = createCpu({ ramSize, module, v3, jit: options.jit ?? true });
+    const cpu = createCpu({ ramSize, module, v3, jit: jitOf(platform, options) });
     const kernel = asking('boot', () =>
       start_kernel({
         host,
@@ -221,6 +235,7 @@ export class LinuxMachine {
     if (options.readonly) remountReadonly(kernel);
     if (options.init !== false) make_init(kernel);
     const machine = new LinuxMachine(kernel, image, platform, limits, virtual);
+    machine.#jit = cpu.jit;
     const { profile } = options;
     if (profile) machine.#profiler = new Profiler(kernel, profile === true ? {} : profile);
     return machine;
@@ -386,7 +401,7 @@ export class LinuxMachine {
   static async restore(
     platform: Platform,
     bytes: Uint8Array,
-    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'limits' | 'cpu'> = {},
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'jitCache' | 'limits' | 'cpu'> = {}, // prettier-ignore
   ): Promise<LinuxMachine> {
     const ramSize = snapshotRamSize(bytes);
     const [module, image] = await Promise.all([
@@ -397,9 +412,10 @@ export class LinuxMachine {
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     offerLayers(host, image, await platform.layers?.());
     const v3 = await beyondV2(platform, options.cpu);
-    const cpu = createCpu({ ramSize, module, v3, jit: options.jit ?? true });
+    const cpu = createCpu({ ramSize, module, v3, jit: jitOf(platform, options) });
     const kernel = restore(bytes, { host, cpu });
     const machine = new LinuxMachine(kernel, image, platform, options.limits ?? {}, virtual);
+    machine.#jit = cpu.jit;
     machine.#kick();
     return machine;
   }
@@ -444,12 +460,18 @@ export class LinuxMachine {
     this.#closed = true;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+    this.keepTranslations();
     for (const process of this.#processes) process.end(9);
     for (const pump of this.#pumps) pump.end();
     this.#processes.clear();
     this.#letGo();
     this.#pumps.clear();
     for (const resolve of this.#onHalt.splice(0)) resolve();
+  }
+
+  /** Has translated code kept where `jitCache` says, as {@link close} does. */
+  keepTranslations(): void {
+    this.#jit?.save();
   }
 
   /** Something changed from outside: the machine gets a turn soon. */

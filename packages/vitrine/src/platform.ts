@@ -1,5 +1,6 @@
 import type { Host, HostDirectory, HostLayer } from '@vitrine/kernel/include/host.ts';
 import type { Image } from '@vitrine/image';
+import type { Translations } from '@vitrine/x86';
 
 /** What the surroundings of the SDK offer: Node, a browser, or a test. */
 export interface Platform {
@@ -17,6 +18,11 @@ export interface Platform {
   processor(): Promise<WebAssembly.Module>;
   /** What it has beyond x86-64-v2. */
   processorV3(): Promise<WebAssembly.Module>;
+  /**
+   * Where machines share what tier 1 has translated.
+   * @param kept a folder in which it outlives the process, or true for the user's
+   */
+  translations(kept: string | boolean): Translations;
   /** Finds layers of this host's image store by their digests. */
   layers?(): Promise<(id: string) => HostLayer | undefined>;
   /** The image of that name; without a name, the embedded one. */

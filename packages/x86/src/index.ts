@@ -2,3 +2,5 @@ export * from './cpu.ts';
 export { createCpu, Machine, type CpuOptions } from './machine.ts';
 export { createRam, MAX_RAM, MIN_RAM } from './ram.ts';
 export { generateTier0, generateTier0V3 } from './tier0/generate.ts';
+export { type TranslationStorage, Translations } from './tier1/store.ts';
+export type { Jit } from './tier1/jit.ts';

@@ -443,7 +443,7 @@ export class Machine implements Cpu {
   #find(va: number, decoding: boolean): Found | undefined {
     const physical = this.#peek(va);
     if (physical < 0) return undefined;
-    if (decoding) this.#block(va);
+    if (decoding) this.#decodeAt(va, physical);
     const offset = va % 4096;
     const page = this.#pages.known(physical >>> 12, va - offset);
     const rec = page?.blocks.get(offset);
@@ -452,6 +452,21 @@ export class Machine implements Cpu {
     if (tail === undefined) return { page: page!, rec, tail };
     if (this.#peek(page!.va + 4096) >>> 12 !== tail) return undefined;
     return { page: page!, rec, tail: this.#pages.page(tail, page!.va + 4096) };
+  }
+
+  /** Decodes a block that has not been executed: no A bit is set, and nothing is dropped to make room. */
+  #decodeAt(va: number, physical: number): void {
+    if (this.#pages.full) return;
+    const offset = va % 4096;
+    const page = this.#codePage(physical >>> 12, va - offset);
+    const nextPage = (): number => {
+      const tail = this.#peek(page.va + 4096);
+      if (tail >= 0) this.#noteCode(tail >>> 12);
+      return tail;
+    };
+    const tail = page.tails.get(offset);
+    if (page.blocks.has(offset) && (tail === undefined || nextPage() >>> 12 === tail)) return;
+    this.#translator.translate({ page, physical: (physical & ~0xfff) >>> 0, nextPage }, offset);
   }
 
   /** Physical address of code or, without `code`, of data, or -1: a page walk that sets no A bits. */
@@ -602,6 +617,7 @@ export class Machine implements Cpu {
       if (tail === undefined) return known;
       const now = nextPage();
       if (now < 0) return 0;
+      this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
       if (now >>> 12 === tail) return known;
     }
     if (this.#pages.full) {

@@ -8,10 +8,10 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { OciConfig } from '../config.ts';
 import { DIGEST } from '../reference.ts';
+import { cacheFolder } from './cache_folder.ts';
 import { CorruptImage } from './errors.ts';
 import { publish, writeAtomically } from './files.ts';
 import { withLock } from './lock.ts';
@@ -33,12 +33,6 @@ export interface StoredImage {
   /** When the image was made, as its configuration says; and when it was fetched. */
   readonly created: string;
   readonly fetched: string;
-}
-
-/** The folder of the store: the user's cache. */
-export function storeFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const cache = env['XDG_CACHE_HOME'] || (process.platform === 'win32' && env['LOCALAPPDATA']) || join(homedir(), '.cache'); // prettier-ignore
-  return join(cache, 'vitrine');
 }
 
 export const sha256 = (bytes: Uint8Array | string): string =>
@@ -64,7 +58,7 @@ export class Store {
   readonly folder: string;
   #serial = 0;
 
-  constructor(folder: string = storeFolder()) {
+  constructor(folder: string = cacheFolder()) {
     this.folder = folder;
     for (const name of ['blobs', 'layers', 'digests', 'images', 'partial', 'pins', 'tmp'])
       mkdirSync(join(folder, name), { recursive: true });

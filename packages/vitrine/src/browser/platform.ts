@@ -1,6 +1,7 @@
 import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
+import { Translations } from '@vitrine/x86';
 import type { Platform } from '../platform.ts';
 
 const browserHost = (): Host => ({
@@ -25,6 +26,7 @@ async function asset(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+const translations = new Translations();
 let module: Promise<WebAssembly.Module> | undefined;
 let beyond: Promise<WebAssembly.Module> | undefined;
 let embedded: Promise<Image> | undefined;
@@ -47,6 +49,7 @@ export const browserPlatform: Platform = {
   processorV3: () =>
     (beyond ??= asset('tier0-v3.wasm').then((bytes) => WebAssembly.compile(bytes))),
   processor: () => (module ??= asset('tier0.wasm').then((bytes) => WebAssembly.compile(bytes))),
+  translations: () => translations,
   image(name) {
     if (name !== undefined && name !== 'busybox') return Promise.reject(new Error(`no image ${name}: in a browser, give the image itself`)); // prettier-ignore
     return (embedded ??= asset('busybox').then(busyboxImage));

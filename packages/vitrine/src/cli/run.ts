@@ -58,9 +58,13 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'why', value: 'FILE', optional: true, help: 'print the reason of each failed call and each kill' },
   { name: 'profile', value: 'FILE', help: 'write where time goes, for speedscope, and print a summary at the end' },
   { name: 'no-jit', help: 'interpret everything' },
+  { name: 'no-jit-cache', help: 'neither use nor keep what earlier runs have compiled (as VITRINE_JIT_CACHE=0 does)' },
   { name: 'jit-dump', value: 'FOLDER', help: 'write the WebAssembly of hot code into a folder' },
   { name: 'help', help: 'print this page' },
 ]; // prettier-ignore
+
+/** Milliseconds after which a long run's translations are kept, should it be killed. */
+const KEEP_INTERVAL = 60_000;
 
 export const RUN_HELP = `Usage: vitrine run [options] [IMAGE] [COMMAND [ARGUMENT...]]
 
@@ -228,6 +232,7 @@ export async function run(args: readonly string[]): Promise<number> {
     if (dump !== undefined) throw new UsageError('--no-jit leaves nothing for --jit-dump');
     boot.jit = false;
   } else if (dump !== undefined) boot.jit = { dump: (await import('./jit-dump.ts')).jitDump(dump) };
+  boot.jitCache = !has('no-jit-cache') && process.env['VITRINE_JIT_CACHE'] !== '0';
   const machine = await LinuxMachine.boot(nodePlatform, boot);
   if (has('strace'))
     attachStrace(machine.kernel, traceSink(last(parsed, 'strace')!), last(parsed, 'strace') !== '');
@@ -266,7 +271,9 @@ export async function run(args: readonly string[]): Promise<number> {
     await writeAll(2, Buffer.from(`vitrine: ${argv[0]}: ${explain(error)}\n`));
     return error.code === 'ENOENT' ? NOT_FOUND : CANNOT_RUN;
   }
+  setInterval(() => machine.keepTranslations(), KEEP_INTERVAL).unref();
   const status = await attach(machine, child, tty && has('interactive'));
+  machine.keepTranslations();
   if (profile !== undefined) await writeProfile(machine, profile, argv.join(' '));
   return status;
 }

@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
+import { Translations } from '@vitrine/x86';
 import { NodeDirectory } from './directory.ts';
 import type { Platform } from '../platform.ts';
+import { storageIn, userFolder } from './jit_cache.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
 const monotonic = (): number => Math.floor(performance.now() * 1e6);
@@ -29,6 +31,9 @@ let module: WebAssembly.Module | undefined;
 let beyond: WebAssembly.Module | undefined;
 let embedded: Image | undefined;
 
+/** Of this thread's machines, by the folder that keeps them. */
+const translations = new Map<string, Translations>();
+
 export const nodePlatform: Platform = {
   makeHost: nodeHost,
   soon: (callback) => void setImmediate(callback),
@@ -40,6 +45,12 @@ export const nodePlatform: Platform = {
     }
     const timer = setTimeout(callback, Math.min(Math.ceil(nanoseconds / 1e6), 2 ** 31 - 1));
     return () => clearTimeout(timer);
+  },
+  translations(kept) {
+    const folder = kept === true ? userFolder() : kept || '';
+    let shared = translations.get(folder);
+    if (!shared) translations.set(folder, (shared = new Translations({ storage: storageIn(folder) }))); // prettier-ignore
+    return shared;
   },
   directory: (path, readonly) => new NodeDirectory(path, readonly),
   hold() {

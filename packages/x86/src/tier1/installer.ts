@@ -2,9 +2,9 @@ import type { Ram } from '../cpu.ts';
 import { GUARD_COUNT } from '../layout.ts';
 import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
-import { wasm, type WasmMemory, type WasmTable } from '../wasm-api.ts';
-import { entryExport, type Generated, handlerGlobal, notesGlobal } from './generate.ts';
-import type { Found, Region } from './region.ts';
+import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
+import { entryExport, handlerGlobal, notesGlobal } from './generate.ts';
+import type { Found } from './region.ts';
 import {
   guardGlobal,
   NOTES_ENTERED,
@@ -12,6 +12,7 @@ import {
   ownHandlerGlobal,
   recGlobal,
 } from './target.ts';
+import type { Places, Translation } from './translation.ts';
 
 const TABLE_SIZE = 0x1_0000;
 
@@ -42,9 +43,11 @@ interface Entry {
   readonly place: number;
 }
 
+const pagesOf = ({ page, tail }: Found): CodePage[] => (tail ? [page, tail] : [page]);
+
 /** A compiled region. */
 export interface Installed {
-  readonly region: Region;
+  readonly translation: Translation;
   readonly pages: ReadonlySet<CodePage>;
   /** Addresses of its blocks, but for copies of functions. */
   readonly blocks: ReadonlySet<number>;
@@ -82,11 +85,8 @@ export class Installer {
   }
 
   /** Whether there is room for a region. */
-  hasRoom(region: Region): boolean {
-    return (
-      this.#free.length >= region.entries.length &&
-      this.#freeGuards.length >= 2 * region.blocks.length
-    );
+  hasRoom({ entries, blocks }: Translation): boolean {
+    return this.#free.length >= entries.length && this.#freeGuards.length >= 2 * blocks.length;
   }
 
   /** Whether a region has a block of the page, other than in a copy of a function. */
@@ -129,28 +129,23 @@ export class Installer {
     return notes;
   }
 
-  install(region: Region, { bytes, globals: wanted }: Generated): Installed {
+  /** @throws when the module is not what a translation's must be; nothing is changed then */
+  install(translation: Translation, places: Places, module: WasmModule): Installed {
+    const { blocks } = translation;
     const notes = this.#takeNotes();
-    const { exports } = new wasm.Instance(new wasm.Module(bytes), {
-      env: { memory: this.#host.ram.memory },
-      tier0: this.#host.tier0,
-      globals: this.#globals(region, new Set(wanted), notes || this.#spare),
-    });
+    const handlers = this.#instantiate(translation, places, module, notes);
     const { u16 } = this.#host.ram;
-    const entries = region.entries.map(({ code: { page, records } }, i): Entry => {
-      const rec = records[0]!;
+    const entries = translation.entries.map((va, i): Entry => {
+      const { page, rec } = places.get(va)!;
       const place = this.#free.pop()!;
-      this.#table.set(place, exports[entryExport(0, i)]);
+      this.#table.set(place, handlers[i]);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
       u16[rec >> 1] = place;
       return { page, rec, place };
     });
-    const pages = new Set(
-      region.blocks.flatMap(({ code: { page, tail } }) => (tail ? [page, tail] : page)),
-    );
-    const own = region.blocks.filter(({ inline }) => !inline);
-    const blocks = new Set(own.map(({ code }) => code.va));
-    const installed: Installed = { region, pages, blocks, entries, notes, live: true };
+    const pages = new Set([...places.values()].flatMap(pagesOf));
+    const own = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
+    const installed: Installed = { translation, pages, blocks: own, entries, notes, live: true };
     for (const page of pages) {
       let some = this.#regions.get(page);
       if (!some) this.#regions.set(page, (some = new Set()));
@@ -159,24 +154,48 @@ export class Installer {
     return installed;
   }
 
-  #globals(region: Region, wanted: Set<string>, notes: number): Record<string, number> {
-    const { u16 } = this.#host.ram;
-    const globals: Record<string, number> = { [notesGlobal(0)]: notes };
-    const handlerOf = (page: CodePage, rec: number): number =>
-      page.replaced.get(rec) ?? u16[rec >> 1]!;
-    for (const block of region.blocks) {
-      const { page, tail, records } = block.code;
-      for (const one of tail ? [page, tail] : [page]) {
-        const guard = guardGlobal(one);
-        if (wanted.delete(guard)) globals[guard] = this.#guardOf(one);
-      }
-      globals[recGlobal(block)] = records[0]!;
-      globals[ownHandlerGlobal(block)] = handlerOf(page, records[0]!);
+  /** The handlers of a module's entries, in their order. */
+  #instantiate(
+    translation: Translation,
+    places: Places,
+    module: WasmModule,
+    notes: number,
+  ): unknown[] {
+    try {
+      const { exports } = new wasm.Instance(module, {
+        env: { memory: this.#host.ram.memory },
+        tier0: this.#host.tier0,
+        globals: this.#globals(translation, places, notes || this.#spare),
+      });
+      const handlers = translation.entries.map((_, i) => exports[entryExport(0, i)]);
+      if (handlers.every((handler) => typeof handler === 'function')) return handlers;
+      throw new TypeError('a translation has not all of its entries');
+    } catch (error) {
+      if (notes) this.#freeNotes.push(notes);
+      throw error;
     }
-    region.entries.forEach(({ code: { page, records } }, i) => {
-      globals[handlerGlobal(0, i)] = handlerOf(page, records[0]!);
-    });
-    return globals;
+  }
+
+  #globals(
+    { globals, entries }: Translation,
+    places: Places,
+    notes: number,
+  ): Record<string, number> {
+    // prettier-ignore
+    const { u16 } = this.#host.ram;
+    const wanted = new Set(globals);
+    const values: Record<string, number> = { [notesGlobal(0)]: notes };
+    const handlerOf = ({ page, rec }: Found): number => page.replaced.get(rec) ?? u16[rec >> 1]!;
+    for (const [va, place] of places) {
+      for (const page of pagesOf(place)) {
+        const guard = guardGlobal(page.va);
+        if (wanted.delete(guard)) values[guard] = this.#guardOf(page);
+      }
+      values[recGlobal(va)] = place.rec;
+      values[ownHandlerGlobal(va)] = handlerOf(place);
+    }
+    entries.forEach((va, i) => (values[handlerGlobal(0, i)] = handlerOf(places.get(va)!)));
+    return values;
   }
 
   #guardOf(page: CodePage): number {
@@ -203,8 +222,19 @@ export class Installer {
     page.guard = -1;
   }
 
+  /** Tells the translations what they have executed so far. */
+  report(): void {
+    for (const some of this.#regions.values()) for (const installed of some) this.#note(installed);
+  }
+
+  #note(installed: Installed): void {
+    const { translation } = installed;
+    translation.executed = Math.max(translation.executed, this.executed(installed));
+  }
+
   remove(installed: Installed): void {
     const { u16 } = this.#host.ram;
+    this.#note(installed);
     installed.live = false;
     for (const { page, rec, place } of installed.entries) {
       const before = page.replaced.get(rec);

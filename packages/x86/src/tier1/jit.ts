@@ -1,16 +1,22 @@
 import type { CodePage } from '../tier0/code-pages.ts';
+import { wasm, type WasmModule } from '../wasm-api.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
 import { type Installed, Installer, type JitHost } from './installer.ts';
-import { regionAt, type Region, type Surroundings } from './region.ts';
+import { pageDigest } from './page-digest.ts';
+import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
+import type { Translations } from './store.ts';
+import { describe, holds, type Places, type SourceBlock, type Translation } from './translation.ts';
 
 export interface JitOptions {
   /** Samples in a page that make its hottest block worth compiling; 0: every block when it is first found (tests). */
   readonly threshold: number;
   /** Bytes of generated modules after which all are forgotten. */
   readonly limit: number;
+  /** Where translations are shared with other machines, and may be kept. */
+  readonly store?: Translations | undefined;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;
-  /** Told of each module: the address that its region was made for, and its bytes. */
+  /** Told of each module that is installed: the address that its region was made for, and its bytes. */
   readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
@@ -38,6 +44,9 @@ const SAMPLE_TIME = 40;
 const INSTRUCTION_TIME = 100;
 const REGION_TIME = 400;
 const ADVANCE = 10_000;
+/** The same for installing what is in the store. V8 optimises it on another thread, if at all. */
+const RECALL_TIME = 250;
+const RECALLED_INSTRUCTION_TIME = 5;
 /** The same for entering a region, which a larger one around it would save. */
 const ENTRY_TIME = 0.03;
 
@@ -76,12 +85,17 @@ export class Jit {
   /** Where indirect jumps and calls in regions of a page have gone, by the low bits of their addresses. */
   readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
   readonly #excluded = new Set<string>();
+  /** A block of a translation that was not there, or was another one, when it was last looked for. */
+  readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #bytes = 0;
   #clock = 0;
   #credit = ADVANCE;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
   readonly counters = {
     regions: 0,
+    /** Regions whose translations were in the store, and what installing them took. */
+    recalled: 0,
+    recall: 0,
     instructions: 0,
     bytes: 0,
     generate: 0,
@@ -112,10 +126,18 @@ export class Jit {
   /** A block is about to be executed: for the first time when eager, otherwise because a slice ended here. */
   sample(page: CodePage, offset: number, rec: number): void {
     if (page.replaced.has(rec) || page.blocks.get(offset) !== rec) return;
-    if (this.eager) return this.#compile(this.#rootOf(page, page.va + offset));
+    if (this.eager) {
+      if (!this.#recall(page, page.va + offset))
+        this.#compile(this.#rootOf(page, page.va + offset));
+      return;
+    }
     this.#credit += SAMPLE_TIME;
     let samples = this.#samples.get(page);
-    if (!samples) this.#samples.set(page, (samples = { all: 0, byOffset: new Map() }));
+    if (!samples) {
+      this.#samples.set(page, (samples = { all: 0, byOffset: new Map() }));
+      this.#options.store?.prepare(page.isa, this.#nameOf(page));
+    }
+    if (this.#credit >= 0 && this.#recall(page, page.va + offset)) return;
     const { byOffset } = samples;
     byOffset.set(offset, (byOffset.get(offset) ?? 0) + 1);
     if (++samples.all < this.#options.threshold || this.#credit < 0) return;
@@ -126,6 +148,75 @@ export class Jit {
     byOffset.delete(hottest);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
     this.#compile(this.#rootOf(page, page.va + hottest));
+  }
+
+  /** What the store calls a page. */
+  #nameOf({ va, pfn }: CodePage): string {
+    return `${va.toString(16)}-${pageDigest(this.#host.ram.u32, pfn * 1024)}`;
+  }
+
+  /** Installs what the store has around a block. Returns whether there was anything. */
+  #recall(page: CodePage, va: number): boolean {
+    const { store } = this.#options;
+    if (!store) return false;
+    return store.around(page.isa, va).some((translation) => {
+      if (this.eager && !translation.entries.includes(va)) return false;
+      return this.#offer(store, translation);
+    });
+  }
+
+  /** The same for a region in whose place a better one is wanted. */
+  #recallBetter(root: Root): boolean {
+    const { store } = this.#options;
+    if (!store) return false;
+    return store.around(root.page.isa, root.va).some((translation) => {
+      if (translation.root !== root.va || translation.effort < root.effort) return false;
+      return this.#offer(store, translation);
+    });
+  }
+
+  /** Installs a translation if the code around is what it was made from, and nothing better is there. */
+  #offer(store: Translations, translation: Translation): boolean {
+    const start = this.#now();
+    const places = this.#placesOf(translation);
+    if (!places) return false;
+    const root = this.#rootOf(places.get(translation.root)!.page, translation.root);
+    const before = root.installed?.live ? root.installed.translation : undefined;
+    if (root.hopeless || (before && before.effort >= translation.effort)) return false;
+    try {
+      this.#install(root, translation, places, store.compile(translation));
+    } catch {
+      // It was kept by something that is not this tier.
+      store.remove(translation);
+      this.counters.failures++;
+      return false;
+    }
+    root.effort = translation.effort;
+    this.#credit -= RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
+    this.counters.recalled++;
+    this.counters.recall += this.#now() - start;
+    return true;
+  }
+
+  /** Where the blocks of a translation are, if they are here. */
+  #placesOf(translation: Translation): Places | undefined {
+    const obstacle = this.#obstacles.get(translation);
+    if (obstacle && !this.#placeOf(obstacle)) return undefined;
+    const places = new Map<number, Found>();
+    for (const block of translation.blocks) {
+      const place = this.#placeOf(block);
+      if (!place) {
+        this.#obstacles.set(translation, block);
+        return undefined;
+      }
+      places.set(block.va, place);
+    }
+    return places;
+  }
+
+  #placeOf(block: SourceBlock): Found | undefined {
+    const place = this.#host.find(block.va, true);
+    return place && holds(this.#host.ram.u8, place, block) ? place : undefined;
   }
 
   #rootOf(page: CodePage, va: number): Root {
@@ -150,7 +241,7 @@ export class Jit {
       const lost = entered * ENTRY_TIME;
       const stay = this.#installer.executed(installed) / entered;
       if (root.effort >= MAX_EFFORT && entered > OFTEN && stay < SHORT) this.#giveUp(root);
-      else if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.region.instructions))
+      else if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.translation.instructions))
         restless.push({ root, lost });
     }
     restless.sort((a, b) => b.lost - a.lost);
@@ -158,13 +249,14 @@ export class Jit {
       // Another process may have other code at the address.
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
       root.effort++;
-      this.#compile(root, WORTHWHILE);
+      if (!this.#recallBetter(root)) this.#compile(root, WORTHWHILE);
     }
   }
 
   /** A region that is left again at once costs more than it saves. */
   #giveUp(root: Root): void {
     this.#installer.remove(root.installed!);
+    this.#options.store?.remove(root.installed!.translation);
     root.hopeless = true;
   }
 
@@ -173,24 +265,34 @@ export class Jit {
     if (root.hopeless) return;
     const start = this.#now();
     const found = this.#generate(root);
-    const before = root.installed?.live ? root.installed : undefined;
-    if (!found || (before && found.region.size < before.region.size * factor)) return;
-    const { region, generated } = found;
+    const before = root.installed?.live ? root.installed.translation : undefined;
+    if (!found || (before && found.region.size < before.size * factor)) return;
     const made = this.#now();
-    this.#options.dump?.(root.va, generated.bytes);
-    if (before) this.#installer.remove(before);
-    const { length } = generated.bytes;
-    if (this.#bytes + length > this.#options.limit || !this.#installer.hasRoom(region))
-      this.flush();
-    this.#bytes += length;
-    root.installed = this.#installer.install(region, generated);
-    if (factor === 0) this.#credit -= costOf(region.instructions);
+    const { store } = this.#options;
+    const { u8 } = this.#host.ram;
+    const name = store ? this.#nameOf(root.page) : '';
+    const { translation, places } = describe(u8, found.region, found.generated, name, root.effort);
+    store?.add(root.page.isa, translation, before);
+    const module = store ? store.compile(translation) : new wasm.Module(translation.bytes);
+    this.#install(root, translation, places, module);
+    if (factor === 0) this.#credit -= costOf(translation.instructions);
     const { counters } = this;
     counters.regions++;
-    counters.instructions += region.instructions;
-    counters.bytes += length;
+    counters.instructions += translation.instructions;
+    counters.bytes += translation.bytes.length;
     counters.generate += made - start;
     counters.instantiate += this.#now() - made;
+  }
+
+  /** Puts a translation in the place of what the root has now. */
+  #install(root: Root, translation: Translation, places: Places, module: WasmModule): void {
+    this.#options.dump?.(root.va, translation.bytes);
+    if (root.installed?.live) this.#installer.remove(root.installed);
+    const { length } = translation.bytes;
+    if (this.#bytes + length > this.#options.limit || !this.#installer.hasRoom(translation))
+      this.flush();
+    this.#bytes += length;
+    root.installed = this.#installer.install(translation, places, module);
   }
 
   #generate(root: Root): { region: Region; generated: Generated } | undefined {
@@ -242,7 +344,7 @@ export class Jit {
       .filter(({ installed }) => installed?.live)
       .map(({ va, effort, installed }) => ({
         va,
-        size: installed!.region.size,
+        size: installed!.translation.size,
         grown: effort,
         entered: this.#installer.timesEntered(installed!),
       }));
@@ -254,6 +356,12 @@ export class Jit {
     this.#roots.delete(page);
     this.#targets.delete(page);
     this.#installer.drop(page);
+  }
+
+  /** Has the store keep what was worth it. */
+  save(): void {
+    this.#installer.report();
+    this.#options.store?.save();
   }
 
   /** Forgets every region; blocks go back to tier 0. Only while nothing executes. */

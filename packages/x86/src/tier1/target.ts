@@ -43,9 +43,9 @@ export interface Edge {
 }
 
 /** Names of imported globals: a block's first record and its handler in tier 0, and a page's code guard. */
-export const recGlobal = (block: Block): string => `r${block.code.va}`;
-export const ownHandlerGlobal = (block: Block): string => `o${block.code.va}`;
-export const guardGlobal = (page: CodePage): string => `g${page.va}`;
+export const recGlobal = (va: number): string => `r${va}`;
+export const ownHandlerGlobal = (va: number): string => `o${va}`;
+export const guardGlobal = (va: number): string => `g${va}`;
 
 /** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
 export const NOTES = 'notes';
@@ -157,7 +157,7 @@ export class Tier1Target implements Target {
     b.if(b.value(missed), () => {
       b.assign(missed, b.i32(0));
       if (physical) this.#commit(b, physical);
-      const rec = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block));
+      const rec = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block.code.va));
       b.if(b.eq(b.load('i32.load16_u', rec), b.i32(MICRO_RESYNC)), dropped);
     });
   }
@@ -495,12 +495,12 @@ export class Tier1Target implements Target {
   /** Leaves to tier 0's record of this instruction: its block goes on there, and spends its fuel as a whole. */
   #defer(b: Builder, spent = 0): void {
     const { records } = this.#block.code;
-    const first = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block));
+    const first = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block.code.va));
     const rec = b.add(first, b.i32(records[this.#index]! - records[0]!));
     // The first record's handler may be a region's entry.
     const isFirst = records[this.#index] === records[0];
     const handler = isFirst
-      ? b.node('global.get', 'i32', 'pure', [], ownHandlerGlobal(this.#block))
+      ? b.node('global.get', 'i32', 'pure', [], ownHandlerGlobal(this.#block.code.va))
       : b.load('i32.load16_u', rec);
     this.#vectors.flush(b);
     this.#frame.leave(b, exitToRecord, rec, spent, b.param(2, 'i32'), handler);
@@ -539,7 +539,7 @@ export class Tier1Target implements Target {
 
   /** Another page's code may have been dropped, or another page mapped in its place. */
   #guard(b: Builder, to: Block, page: CodePage): void {
-    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page));
+    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page.va));
     const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
     b.if(b.eqz(allowed), () => this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0));
   }

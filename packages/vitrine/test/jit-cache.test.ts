@@ -1,0 +1,136 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Machine } from '../src/index.ts';
+import { storageIn } from '../src/node/jit_cache.ts';
+
+const BIN = join(import.meta.dirname, '../bin/vitrine.cjs');
+const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
+
+let work: string;
+beforeEach(() => (work = mkdtempSync(join(tmpdir(), 'jit-cache-'))));
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+describe('a folder of translations', () => {
+  const open = (version = 'v1', limit?: number): NonNullable<ReturnType<typeof storageIn>> =>
+    storageIn(join(work, 'jit'), { version, ...(limit === undefined ? {} : { limit }) })!;
+  const fileOf = (name: string): string => join(work, 'jit/v1', name);
+
+  test('holds what was saved, for its version', () => {
+    const first = open();
+    expect(first.load('1-a')).toBeUndefined();
+    first.save('1-a', bytes(100, 7));
+    expect(open().load('1-a')).toEqual(bytes(100, 7));
+    expect(open('v2').load('1-a')).toBeUndefined();
+    expect(readdirSync(join(work, 'jit/v1'))).toEqual(['1-a']);
+  });
+
+  test.each<[string, (file: string) => void]>([
+    ['is truncated', (file) => truncateSync(file, 50)],
+    ['is empty', (file) => truncateSync(file, 0)],
+    ['is damaged', (file) => writeFileSync(file, readFileSync(file).fill(1, 60, 61))],
+    ['is another one', (file) => writeFileSync(file, readFileSync(fileOf('1-b')))],
+    ['is enormous', (file) => truncateSync(file, 2 ** 40)],
+    ['is a folder', (file) => (rmSync(file), mkdirSync(file))],
+    ['is a FIFO', (file) => (rmSync(file), spawnSync('mkfifo', [file]))],
+  ])('a file that %s is ignored and removed', (_, damage) => {
+    const first = open();
+    first.save('1-a', bytes(100, 7));
+    first.save('1-b', bytes(100, 8));
+    damage(fileOf('1-a'));
+    expect(open().load('1-a')).toBeUndefined();
+    expect(existsSync(fileOf('1-a'))).toBe(false);
+    expect(open().load('1-b')).toEqual(bytes(100, 8));
+  });
+
+  test('a folder that others may write to does not count', () => {
+    open().save('1-a', bytes(100, 7));
+    chmodSync(join(work, 'jit'), 0o777);
+    const other = open();
+    expect(other.load('1-a')).toBeUndefined();
+    other.save('1-b', bytes(100, 7));
+    expect(existsSync(fileOf('1-b'))).toBe(false);
+  });
+
+  test('a folder that cannot be made is no folder', () => {
+    writeFileSync(join(work, 'jit'), 'a file');
+    const storage = open();
+    storage.save('1-a', bytes(100, 7));
+    expect(storage.load('1-a')).toBeUndefined();
+    storage.close!();
+  });
+
+  test('what was not used for the longest time goes when it is full', () => {
+    const storage = open('v1', 4000);
+    for (let i = 0; i < 10; i++) {
+      storage.save(`1-${i}`, bytes(1000, i));
+      utimesSync(fileOf(`1-${i}`), 1000 + i, 1000 + i);
+    }
+    writeFileSync(fileOf('9-1.unfinished'), 'x');
+    utimesSync(fileOf('9-1.unfinished'), 1000, 1000);
+    open().load('1-1');
+    storage.close!();
+    expect(readdirSync(join(work, 'jit/v1')).sort()).toEqual(['1-1', '1-8', '1-9']);
+    expect(statSync(fileOf('1-1')).mtimeMs).toBeGreaterThan(1e12);
+  });
+});
+
+describe('vitrine run', () => {
+  const LOOP = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; echo $i';
+  const cache = (): string => join(work, 'vitrine/jit');
+  const run = (...args: string[]): { stdout: string; status: number | null } =>
+    spawnSync(process.execPath, [BIN, 'run', ...args, 'sh', '-c', LOOP], {
+      encoding: 'utf8',
+      env: { ...process.env, VITRINE_JIT_CACHE: '1', XDG_CACHE_HOME: work },
+    });
+  const files = (): string[] =>
+    existsSync(cache()) ? readdirSync(cache(), { recursive: true }).map(String).filter((name) => /\/0-/.test(name)) : []; // prettier-ignore
+
+  test('keeps translations; any damage costs time only', () => {
+    expect(run()).toMatchObject({ stdout: '60000\n', status: 0 });
+    const kept = files();
+    expect(kept.length).toBeGreaterThan(0);
+    for (const name of kept) {
+      const path = join(cache(), name);
+      writeFileSync(
+        path,
+        readFileSync(path).map((b) => b ^ 1),
+      );
+    }
+    expect(run()).toMatchObject({ stdout: '60000\n', status: 0 });
+    expect(run()).toMatchObject({ stdout: '60000\n', status: 0 });
+  }, 120_000);
+
+  test('--no-jit-cache keeps none', () => {
+    expect(run('--no-jit-cache')).toMatchObject({ stdout: '60000\n', status: 0 });
+    expect(files()).toEqual([]);
+  });
+
+  test('machines of one process share translations', async () => {
+    const counters: Record<string, number>[] = [];
+    for (let i = 0; i < 2; i++) {
+      const machine = await Machine.boot();
+      const sh = await machine.spawn(['sh', '-c', LOOP]);
+      expect(await sh.stdout.text()).toBe('60000\n');
+      counters.push((machine.kernel.cpu as unknown as { jit: { counters: Record<string, number> } }).jit.counters); // prettier-ignore
+      await machine.close();
+    }
+    expect(counters[0]!['regions']).toBeGreaterThan(0);
+    expect(counters[1]!['recalled']).toBeGreaterThan(0);
+    expect(counters[1]!['regions']).toBeLessThan(counters[0]!['regions']!);
+  });
+});

@@ -1,0 +1,217 @@
+import { wasm, type WasmModule } from '../wasm-api.ts';
+import { decodeTranslations, encodeTranslations } from './stored.ts';
+import type { Translation } from './translation.ts';
+
+/**
+ * Where translations outlive the process: a file for each page of code, by its address and what it holds. Whoever
+ * implements it sees to it that what comes out is what went in.
+ */
+export interface TranslationStorage {
+  /** What was kept under a name; undefined when there is nothing. */
+  load(name: string): Uint8Array | undefined;
+  save(name: string, bytes: Uint8Array): void;
+  /** What was loaded is not what this version writes. */
+  discard(name: string): void;
+  /** Everything was saved. */
+  close?(): void;
+}
+
+export interface StoreOptions {
+  /** Bytes of code and modules that are remembered; who was not used for the longest time goes first. */
+  readonly limit?: number;
+  /** Bytes of modules that stay compiled while no machine has them. */
+  readonly compiled?: number;
+  readonly storage?: TranslationStorage | undefined;
+}
+
+const LIMIT = 32 * 2 ** 20;
+const COMPILED = 8 * 2 ** 20;
+/** Translations of one root that differ in what they were made from. */
+const VARIANTS = 4;
+/** What has executed fewer instructions is not worth keeping on disk. */
+const WORTH_KEEPING = 100_000;
+
+const weightOf = ({ bytes, blocks }: Translation): number =>
+  bytes.length + blocks.reduce((sum, { code }) => sum + code.length + 32, 0);
+
+/** Translations made in one page, as the storage has them. */
+interface Kept {
+  /** Not as the storage has it. */
+  changed: boolean;
+  readonly translations: Set<Translation>;
+  /** Roots of those that were taken out for good. */
+  readonly gone: Set<number>;
+}
+
+/**
+ * Translations of all machines in a process. Machines look by address and compare the code itself, so whoever has the
+ * same program or library at the same place shares what others have translated.
+ *
+ * The instruction set of the processor is part of every name: `isa`.
+ */
+export class Translations {
+  readonly #limit: number;
+  readonly #mostCompiled: number;
+  readonly #storage: TranslationStorage | undefined;
+  /** By `isa` and virtual page: those with blocks of their own there, and which. */
+  readonly #byPage = new Map<string, Map<Translation, Set<number>>>();
+  /** By the name in the storage. */
+  readonly #kept = new Map<string, Kept>();
+  /** All, with their instruction sets; who was used last comes last. */
+  readonly #all = new Map<Translation, number>();
+  readonly #compiled = new Set<Translation>();
+  #weight = 0;
+  #compiledBytes = 0;
+
+  constructor({ limit = LIMIT, compiled = COMPILED, storage }: StoreOptions = {}) {
+    this.#limit = limit;
+    this.#mostCompiled = compiled;
+    this.#storage = storage;
+  }
+
+  /** Bytes that are remembered, and how many of modules stay compiled, for measurements. */
+  get size(): { translations: number; bytes: number; compiled: number } {
+    return { translations: this.#all.size, bytes: this.#weight, compiled: this.#compiledBytes };
+  }
+
+  /** A page's code is hot: what the storage has of it is at hand from now on. */
+  prepare(isa: number, page: string): void {
+    const name = nameOf(isa, page);
+    if (!this.#storage || this.#kept.has(name)) return;
+    for (const translation of this.#read(name)) this.#enter(isa, translation);
+    const kept = this.#kept.get(name);
+    if (kept) kept.changed = false;
+  }
+
+  #read(name: string): Translation[] {
+    const bytes = this.#storage!.load(name);
+    if (!bytes) return [];
+    try {
+      return decodeTranslations(bytes, name.slice(name.indexOf('-') + 1));
+    } catch {
+      this.#storage!.discard(name);
+      return [];
+    }
+  }
+
+  /** Those that may be installed for a block: made for it, or with a place for it. The most promising come first. */
+  around(isa: number, va: number): Translation[] {
+    const page = this.#byPage.get(placeOf(isa, va));
+    if (!page) return [];
+    const found: Translation[] = [];
+    for (const [translation, own] of page) if (own.has(va)) found.push(translation);
+    const rank = (t: Translation): number => (t.root === va ? 2 ** 53 : t.executed);
+    return found.sort((a, b) => rank(b) - rank(a) || b.effort - a.effort || b.size - a.size);
+  }
+
+  /** @param instead the translation that it is better than */
+  add(isa: number, translation: Translation, instead?: Translation): void {
+    if (instead) this.remove(instead);
+    this.#enter(isa, translation);
+    const { root } = translation;
+    const alike = this.around(isa, root).filter((other) => other.root === root);
+    if (alike.length > VARIANTS) this.#forget(this.#oldestOf(alike));
+  }
+
+  #oldestOf(some: readonly Translation[]): Translation {
+    for (const translation of this.#all.keys()) if (some.includes(translation)) return translation;
+    throw new Error('none of them is here');
+  }
+
+  #enter(isa: number, translation: Translation): void {
+    this.#all.set(translation, isa);
+    this.#weight += weightOf(translation);
+    for (const { va, own } of translation.blocks) {
+      if (!own) continue;
+      const page = entryOf(this.#byPage, placeOf(isa, va), () => new Map<Translation, Set<number>>()); // prettier-ignore
+      entryOf(page, translation, () => new Set<number>()).add(va);
+    }
+    const name = nameOf(isa, translation.page);
+    const kept = entryOf(this.#kept, name, (): Kept => ({ changed: true, translations: new Set(), gone: new Set() })); // prettier-ignore
+    kept.translations.add(translation);
+    kept.changed = true;
+    for (const [oldest] of this.#all) {
+      if (this.#weight <= this.#limit || oldest === translation) break;
+      this.#forget(oldest);
+    }
+  }
+
+  /** Takes one out for good: it was bettered, or did not prove useful. */
+  remove(translation: Translation): void {
+    const isa = this.#all.get(translation);
+    if (isa === undefined) return;
+    const name = nameOf(isa, translation.page);
+    const kept = this.#kept.get(name)!;
+    kept.changed = true;
+    kept.gone.add(translation.root);
+    this.#forget(translation);
+    if (kept.translations.size === 0) this.#storage?.discard(name);
+  }
+
+  /** Makes room; what the storage has of it stays there. */
+  #forget(translation: Translation): void {
+    const isa = this.#all.get(translation)!;
+    this.#all.delete(translation);
+    this.#weight -= weightOf(translation);
+    this.#cool(translation);
+    const name = nameOf(isa, translation.page);
+    const kept = this.#kept.get(name)!;
+    kept.translations.delete(translation);
+    if (kept.translations.size === 0) this.#kept.delete(name);
+    for (const { va } of translation.blocks) {
+      const page = this.#byPage.get(placeOf(isa, va));
+      page?.delete(translation);
+      if (page?.size === 0) this.#byPage.delete(placeOf(isa, va));
+    }
+  }
+
+  /** The module, compiled: machines share it, and with it what V8 makes of it. @throws when its bytes are none */
+  compile(translation: Translation): WasmModule {
+    const isa = this.#all.get(translation);
+    const module = (translation.module ??= new wasm.Module(translation.bytes));
+    // One that was forgotten meanwhile is compiled for its machine alone.
+    if (isa === undefined) {
+      translation.module = undefined;
+      return module;
+    }
+    this.#all.delete(translation);
+    this.#all.set(translation, isa);
+    if (!this.#compiled.delete(translation)) this.#compiledBytes += translation.bytes.length;
+    this.#compiled.add(translation);
+    for (const oldest of this.#compiled) {
+      if (this.#compiledBytes <= this.#mostCompiled || oldest === translation) break;
+      this.#cool(oldest);
+    }
+    return module;
+  }
+
+  #cool(translation: Translation): void {
+    translation.module = undefined;
+    if (this.#compiled.delete(translation)) this.#compiledBytes -= translation.bytes.length;
+  }
+
+  /** Hands to the storage what is new and was worth it. */
+  save(): void {
+    const storage = this.#storage;
+    if (!storage) return;
+    for (const [name, kept] of this.#kept) {
+      if (!kept.changed) continue;
+      const worth = [...kept.translations].filter((t) => t.executed >= WORTH_KEEPING);
+      kept.changed = worth.length < kept.translations.size;
+      // What another process has added meanwhile stays.
+      const roots = new Set([...kept.gone, ...worth.map(({ root }) => root)]);
+      const others = worth.length === 0 ? [] : this.#read(name).filter((t) => !roots.has(t.root));
+      if (worth.length > 0) storage.save(name, encodeTranslations([...worth, ...others]));
+    }
+    storage.close?.();
+  }
+}
+
+const nameOf = (isa: number, page: string): string => `${isa}-${page}`;
+const placeOf = (isa: number, va: number): string => `${isa}-${Math.floor(va / 4096)}`;
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
