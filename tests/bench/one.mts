@@ -1,10 +1,11 @@
 /**
  * One row, once, in this process; for profiling.
  *
- *     npx tsx tests/bench/one.mts NAME [--no-jit] [--runs N] [--source] [--json] [--profile DIR]
+ *     npx tsx tests/bench/one.mts NAME [--no-jit] [--runs N] [--source] [--json] [--profile DIR] [--jit-cache DIR]
  *     node --import tsx --cpu-prof tests/bench/one.mts NAME
  *
  * `--profile DIR` writes the guest's profile: DIR/NAME.txt, and DIR/NAME.speedscope.json for speedscope.
+ * `--jit-cache DIR` keeps translations there: the next process finds them.
  * `--runs 2`: the second run in the same machine is the warm one. `--source`: the sources instead of the built package.
  */
 import { parseArgs } from 'node:util';
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     source: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    'jit-cache': { type: 'string' },
   },
   allowPositionals: true,
 });
@@ -31,6 +33,7 @@ const runs = await runGuest(api, row!, {
   root,
   jit,
   runs: Number(values.runs),
+  jitCache: values['jit-cache'],
   profile: values.profile,
 });
 if (values.json) console.log(JSON.stringify(runs));

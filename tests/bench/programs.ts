@@ -1,5 +1,7 @@
-/** The table of programs that compute: native, qemu-user, Vitrine's interpreter, its JIT cold and warm, in turn. */
+/** The table of programs that compute: native, qemu-user, Vitrine's interpreter, its JIT cold, warm and in the next process, in turn. */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -9,7 +11,7 @@ import type { BenchRoot } from './setup.ts';
 import { geometricMean, median, printTable, ratio } from './table.ts';
 import type { Run } from './vitrine.ts';
 
-export const WAYS = ['native', 'qemu', 'interpreter', 'cold', 'warm'] as const;
+export const WAYS = ['native', 'qemu', 'interpreter', 'cold', 'warm', 'second'] as const;
 export type Way = (typeof WAYS)[number];
 
 export interface ProgramOptions {
@@ -81,7 +83,10 @@ export async function benchProgram(
     if (round < options.rounds) {
       add('native', runNative(bench, row.argv));
       if (qemu !== null) add('qemu', runNative(bench, [qemu, ...row.argv]));
-      await guest(['cold', 'warm'], '--runs', '2');
+      const cache = mkdtempSync(join(tmpdir(), 'vitrine-bench-'));
+      await guest(['cold', 'warm'], '--runs', '2', '--jit-cache', cache);
+      await guest(['second'], '--jit-cache', cache);
+      rmSync(cache, { recursive: true });
     }
     if (round < options.interpreterRounds) await guest(['interpreter'], '--no-jit');
     if (failed.length > 0) break;
@@ -109,6 +114,7 @@ export async function benchProgram(
 export const RATIOS: readonly (readonly [Way, Way])[] = [
   ['warm', 'native'],
   ['warm', 'qemu'],
+  ['second', 'qemu'],
   ['cold', 'qemu'],
   ['interpreter', 'native'],
 ];
@@ -125,13 +131,13 @@ export function meanRatio(
 
 export function printPrograms(results: readonly ProgramResult[]): void {
   const cell = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(3));
-  const head = ['seconds', 'native', 'qemu-user', 'interpreter', 'cold JIT', 'warm JIT', ...RATIOS.map(([a, b]) => `${a}/${b}`)]; // prettier-ignore
+  const head = ['seconds', 'native', 'qemu-user', 'interpreter', 'cold JIT', 'warm JIT', '2nd process', ...RATIOS.map(([a, b]) => `${a}/${b}`)]; // prettier-ignore
   const lines = results.map(({ title, seconds, wrong }) => [
     wrong.length === 0 ? title : `${title} WRONG`,
     ...WAYS.map((way) => cell(seconds[way])),
     ...RATIOS.map(([a, b]) => ratio(seconds[a], seconds[b])),
   ]);
-  const means = ['geometric mean', '', '', '', '', '', ...RATIOS.map((pair) => ratio(meanRatio(results, pair), 1))]; // prettier-ignore
+  const means = ['geometric mean', ...WAYS.map(() => ''), ...RATIOS.map((pair) => ratio(meanRatio(results, pair), 1))]; // prettier-ignore
   printTable([head, ...lines, means]);
   for (const { name, wrong } of results) for (const text of wrong) console.log(`${name}: ${text}`);
 }

@@ -26,6 +26,8 @@ export interface GuestOptions {
   readonly root: string;
   readonly jit: boolean;
   readonly runs: number;
+  /** A folder in which translations are kept for other processes. */
+  readonly jitCache?: string | undefined;
   /** A folder for what `Machine.boot({ profile: true })` finds in all runs together. */
   readonly profile?: string | undefined;
 }
@@ -39,6 +41,7 @@ export async function runGuest(
     image: options.root,
     memory: '768m',
     jit: options.jit,
+    jitCache: options.jitCache ?? false,
     profile: options.profile !== undefined,
   });
   const runs: Run[] = [];
