@@ -47,6 +47,8 @@ const ADVANCE = 10_000;
 /** The same for installing what is in the store. V8 optimises it on another thread, if at all. */
 const RECALL_TIME = 250;
 const RECALLED_INSTRUCTION_TIME = 5;
+/** What has executed so many instructions in an earlier run is installed before it is hot. */
+const HOT = 1_000_000;
 /** The same for entering a region, which a larger one around it would save. */
 const ENTRY_TIME = 0.03;
 
@@ -135,7 +137,7 @@ export class Jit {
     let samples = this.#samples.get(page);
     if (!samples) {
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map() }));
-      this.#options.store?.prepare(page.isa, this.#nameOf(page));
+      this.#recallPage(page);
     }
     if (this.#credit >= 0 && this.#recall(page, page.va + offset)) return;
     const { byOffset } = samples;
@@ -153,6 +155,14 @@ export class Jit {
   /** What the store calls a page. */
   #nameOf({ va, pfn }: CodePage): string {
     return `${va.toString(16)}-${pageDigest(this.#host.ram.u32, pfn * 1024)}`;
+  }
+
+  /** Installs what was made in a page before and proved hot. */
+  #recallPage(page: CodePage): void {
+    const { store } = this.#options;
+    if (!store) return;
+    for (const translation of store.madeIn(page.isa, this.#nameOf(page)))
+      if (translation.executed >= HOT) this.#offer(store, translation);
   }
 
   /** Installs what the store has around a block. Returns whether there was anything. */
@@ -232,6 +242,7 @@ export class Jit {
   tick(retired: number): void {
     if (retired - this.#clock < PERIOD) return;
     this.#clock = retired;
+    this.#installer.report();
     const restless: { root: Root; lost: number }[] = [];
     for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
       const { installed } = root;

@@ -74,13 +74,15 @@ export class Translations {
     return { translations: this.#all.size, bytes: this.#weight, compiled: this.#compiledBytes };
   }
 
-  /** A page's code is hot: what the storage has of it is at hand from now on. */
-  prepare(isa: number, page: string): void {
+  /** What was made in a page before. What the storage has of it is at hand from now on. */
+  madeIn(isa: number, page: string): Iterable<Translation> {
     const name = nameOf(isa, page);
-    if (!this.#storage || this.#kept.has(name)) return;
-    for (const translation of this.#read(name)) this.#enter(isa, translation);
-    const kept = this.#kept.get(name);
-    if (kept) kept.changed = false;
+    if (this.#storage && !this.#kept.has(name)) {
+      for (const translation of this.#read(name)) this.#enter(isa, translation);
+      const kept = this.#kept.get(name);
+      if (kept) kept.changed = false;
+    }
+    return [...(this.#kept.get(name)?.translations ?? [])];
   }
 
   #read(name: string): Translation[] {
