@@ -9,6 +9,8 @@ export const valtypeCode = (type: ValType): number => VALTYPE[type];
 export class Code {
   readonly body: Bytes = new Bytes();
   readonly locals: ValType[] = [];
+  /** Offsets in the body of the branches that are seldom taken. */
+  readonly unlikely: number[] = [];
   readonly #params: number;
 
   constructor(params: number) {
@@ -106,6 +108,12 @@ export class Code {
     return this;
   }
 
+  /** An `if` that is seldom entered: compilers put its code out of the way. */
+  enterUnlikely(): this {
+    this.unlikely.push(this.body.length);
+    return this.enter('if');
+  }
+
   else(): this {
     this.body.u8(0x05);
     return this;
@@ -163,8 +171,7 @@ export class Code {
     return this;
   }
 
-  /** The code section's entry: size, run-length encoded locals, body, end. */
-  encode(into: Bytes): void {
+  #encodeLocals(): Bytes {
     const entry = new Bytes();
     const runs: { type: ValType; count: number }[] = [];
     for (const type of this.locals) {
@@ -174,6 +181,23 @@ export class Code {
     }
     entry.uleb(runs.length);
     for (const { type, count } of runs) entry.uleb(count).u8(VALTYPE[type]);
+    return entry;
+  }
+
+  /** The entry of the branch hints' section: offsets count from where the function's locals are declared. */
+  encodeHints(into: Bytes): void {
+    const { length } = this.#encodeLocals();
+    into.uleb(this.unlikely.length);
+    for (const offset of this.unlikely)
+      into
+        .uleb(length + offset)
+        .u8(1)
+        .u8(0);
+  }
+
+  /** The code section's entry: size, run-length encoded locals, body, end. */
+  encode(into: Bytes): void {
+    const entry = this.#encodeLocals();
     entry.bytes(this.body).u8(0x0b);
     into.uleb(entry.length).bytes(entry);
   }

@@ -164,10 +164,20 @@ export class ModuleWriter {
     section(out, 6, this.#globals, (encode, into) => encode(into));
     section(out, 7, this.#exports, (row, into) => into.name(row.name).u8(row.kind).uleb(row.index));
     section(out, 9, this.#elements, encodeSegment);
+    this.#hintSection(out);
     section(out, 10, this.#funcs, (func, into) => func.code.encode(into));
     section(out, 11, this.#data, encodeSegment);
     this.#nameSection(out);
     return out.view().slice();
+  }
+
+  /** Branch hints (the proposal's section 'metadata.code.branch_hint'). */
+  #hintSection(out: Bytes): void {
+    const hinted = [...this.#funcs.entries()].filter(([, { code }]) => code.unlikely.length > 0);
+    if (hinted.length === 0) return;
+    const body = new Bytes().name('metadata.code.branch_hint').uleb(hinted.length);
+    for (const [i, { code }] of hinted) code.encodeHints(body.uleb(this.#importedFuncs + i));
+    out.u8(0).uleb(body.length).bytes(body);
   }
 
   #nameSection(out: Bytes): void {

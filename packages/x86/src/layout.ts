@@ -75,6 +75,10 @@ export const FUEL_SHARE = 0x33c;
  */
 export const KEPT_KIND = 0x340;
 export const KEPT_Y = 0x348;
+/** Instructions that regions of tier 1 have executed since it was last looked at. */
+export const REGIONS_RETIRED = 0x350;
+/** The notes of the region that executes. */
+export const REGION_NOTES = 0x354;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */

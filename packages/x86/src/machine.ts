@@ -400,12 +400,14 @@ export class Machine implements Cpu {
         const rest = (u32[L.EXIT_FUEL_LEFT >> 2]! | 0) + more;
         exit = this.#exports.resume(u32[L.EXIT_REC >> 2]!, rest, address);
       }
-      // A slice goes on behind a system call, a fault or a look for a block.
-      this.#slice -= slice - (u32[L.EXIT_FUEL_LEFT >> 2]! | 0);
-      if (this.#slice <= 0) this.#slice = SLICE;
       u32[L.EXIT_FUEL_LEFT >> 2]! += u32[L.FUEL_BEYOND >> 2]!;
       u32[L.FUEL_BEYOND >> 2] = 0;
+      const before = left;
       left = this.#account(left, exit);
+      // A slice goes on behind whatever else has ended execution: the fuel of this call, too.
+      this.#slice -= before - left - u32[L.REGIONS_RETIRED >> 2]!;
+      u32[L.REGIONS_RETIRED >> 2] = 0;
+      if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1;
       if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
         this.#sample(jit);
         continue;

@@ -289,23 +289,3 @@ export const commitStore: Helper = {
     ]);
   },
 };
-
-/** Looks an address up in the TLB, and walks on a miss: out of line, for accesses that seldom come here (tier 1). */
-function probe(miss: Helper, tag: number): Helper {
-  return {
-    name: `probe_${miss.name}`,
-    params: ['i64', 'i32', 'i32'],
-    result: 'i32',
-    pure: false,
-    body(b, va, size, tlb) {
-      const last = b.add(va, b.extendU(b.sub(size, b.i32(1))));
-      const entry = tlbEntry(b, va, tlb);
-      const hit = b.eq(b.and(last, b.i64(PAGE)), b.load('i64.load', entry, tag));
-      b.if(hit, () => b.return(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND))));
-      return b.call(miss, va, size, tlb);
-    },
-  };
-}
-
-export const probeRead: Helper = probe(readMiss, TLB_READ);
-export const probeWrite: Helper = probe(writeMiss, TLB_WRITE);

@@ -50,6 +50,9 @@ export function accessSize(op: string): number {
   return op.startsWith('i64') || op.startsWith('f64') ? 8 : 4;
 }
 
+/** Marks an `if` whose condition seldom holds. */
+export const UNLIKELY = 'unlikely';
+
 /**
  * Builds the meaning of instructions as {@link Node}s. Semantics functions (insn/*.ts) are written against this class
  * alone; a {@link Target} says where registers, immediates and memory are.
@@ -74,6 +77,7 @@ export class Builder {
   readonly #small = new Map<number, Node>();
   readonly #large = new Map<number | bigint, Node>();
   #region: Region = this.root;
+  #loops = 0;
   #seq = 0;
 
   constructor(target: Target) {
@@ -394,6 +398,11 @@ export class Builder {
     return this.#region !== this.root;
   }
 
+  /** Nodes are being made in a loop: what comes behind them may have been before them, too. */
+  get repeats(): boolean {
+    return this.#loops > 0;
+  }
+
   /** Raw memory: physical addresses and the processor's own cells. */
   load(op: string, address: Node, offset = 0): Node {
     return this.node(op, instructions.get(op)!.result, 'read', [address], offset);
@@ -427,11 +436,21 @@ export class Builder {
     if (otherwise) this.#within(bodies[1]!, otherwise);
   }
 
+  /** The same, where the condition seldom holds. */
+  unlikely(condition: Node, then: () => void): void {
+    const bodies: Region[] = [{ nodes: [] }, { nodes: [] }];
+    const test = condition.type === 'i64' ? this.op('i64.ne', condition, this.i64(0)) : condition;
+    this.node('if', undefined, 'effect', [test], UNLIKELY, bodies);
+    this.#within(bodies[0]!, then);
+  }
+
   /** Repeats the body while the condition it returns holds; the body runs at least once. */
   loop(body: () => Node): void {
     const bodies: Region[] = [{ nodes: [] }];
     this.node('loop', undefined, 'effect', [], undefined, bodies);
+    this.#loops++;
     this.#within(bodies[0]!, () => this.node('again', undefined, 'effect', [body()]));
+    this.#loops--;
   }
 
   #within(region: Region, body: () => void): void {

@@ -1,6 +1,7 @@
 import type { Code } from '@vitrine/wasm/code.ts';
 import { instructions, type ValType } from '@vitrine/wasm/instructions.ts';
 import type { Helper, Node, Region, Var } from './node.ts';
+import { UNLIKELY } from './builder.ts';
 import { schedule } from './schedule.ts';
 import { verify, verifySchedule } from './verify.ts';
 
@@ -14,10 +15,8 @@ export interface Linker {
   readonly verified?: boolean;
   /** Index of an imported global. */
   global?(name: string): number;
-  /** Pushes the registers that are kept in locals, as the first arguments of an exit. */
-  pushKept?(): void;
-  /** Function index of an exit, which takes those first. */
-  exit?(helper: Helper): number;
+  /** Writes an `exit` node; `pushArguments` writes what puts its arguments on the stack. */
+  exit?(exit: object, pushArguments: () => void): void;
   /** Writes what follows an edge between blocks, with `depth` labels open. */
   goto?(edge: object, depth: number): void;
   /** Type index of the handlers in the table. */
@@ -105,8 +104,11 @@ class Emitter {
   #operation(node: Node): void {
     const code = this.#code;
     if (node.op === 'if') return this.#if(node);
-    if (node.op === 'exit') this.#linker.pushKept!();
-    for (const arg of node.args) this.#value(arg);
+    const pushArguments = (): void => {
+      for (const arg of node.args) this.#value(arg);
+    };
+    if (node.op === 'exit') return this.#linker.exit!(node.imm as object, pushArguments);
+    pushArguments();
     switch (node.op) {
       case 'i32.const':
         return void code.i32(node.imm as number);
@@ -140,8 +142,6 @@ class Emitter {
         return void code.br(this.#depth - (node.imm as number));
       case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
-      case 'exit':
-        return void code.returnCall(this.#linker.exit!(node.imm as Helper));
       case 'return_call':
         return void code.returnCall(this.#linker.helper(node.imm as Helper));
       case 'call_import':
@@ -169,7 +169,8 @@ class Emitter {
   #if(node: Node): void {
     const [then, otherwise] = node.bodies;
     this.#value(node.args[0]!);
-    this.#code.enter('if');
+    if (node.imm === UNLIKELY) this.#code.enterUnlikely();
+    else this.#code.enter('if');
     this.#nested(then!);
     if (otherwise!.nodes.length > 0) {
       this.#code.else();

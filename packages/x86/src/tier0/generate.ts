@@ -31,7 +31,6 @@ import {
 } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
-import { probeRead, probeWrite } from '../mmu.ts';
 import { exitTo, exitToRecord, exitWith } from '../tier1/exits.ts';
 import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
 import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
@@ -227,8 +226,6 @@ const FOR_TIER1 = [
 
   continueAt,
   interpret,
-  probeRead,
-  probeWrite,
   settleFlags,
   ordinaryBits,
   keptAux,

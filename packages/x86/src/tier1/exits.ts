@@ -1,12 +1,32 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, RIP_CELL } from '../layout.ts';
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
 import { continueAt, interpret, settleFlags } from '../tier0/target.ts';
+
+/**
+ * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
+ * Behind them: how often the region was entered.
+ */
+export const NOTES_ENTERED = 512;
+/** And how many instructions it has executed (64 bits). */
+export const NOTES_EXECUTED: number = NOTES_ENTERED + 8;
+
+/** Adds what the region has executed since it was entered to its notes. */
+function note(b: Builder, share: Node, fuel: Node): void {
+  const cell = (address: number): Node => b.load('i32.load', b.i32(address));
+  const executed = b.sub(b.add(share, cell(FUEL_BEYOND)), fuel);
+  const all = b.add(cell(REGIONS_RETIRED), executed);
+  b.store('i32.store', b.i32(REGIONS_RETIRED), all);
+  const notes = cell(REGION_NOTES);
+  const before = b.load('i64.load', notes, NOTES_EXECUTED);
+  b.store('i64.store', notes, b.add(before, b.extendU(executed)), NOTES_EXECUTED);
+}
 
 /** Gives tier 0 its share of the fuel that is left, and notes the rest. */
 function shareOf(b: Builder, fuel: Node): Node {
   const share = b.load('i32.load', b.i32(FUEL_SHARE));
+  note(b, share, fuel);
   const mine = b.select(b.ltS(share, fuel), share, fuel);
   b.store('i32.store', b.i32(FUEL_BEYOND), b.sub(fuel, mine));
   return mine;

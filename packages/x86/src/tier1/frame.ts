@@ -4,6 +4,7 @@ import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
 import { flagWords } from '../ir/flags.ts';
 import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
+import { type Leaving, Use } from './liveness.ts';
 
 /** The dispatcher's loop, as a label counted from the outermost. */
 export const DISPATCH = 1;
@@ -12,16 +13,18 @@ export const DISPATCH = 1;
 export interface Kept {
   readonly address: number;
   readonly variable: Var;
-  read: boolean;
-  written: boolean;
+  /** Its bit in sets of registers. */
+  readonly bit: bigint;
 }
 
-const keep = (address: number, type: 'i64' | 'v128'): Kept => ({
+const keep = (address: number, type: 'i64' | 'v128', number: number): Kept => ({
   address,
   variable: { type, local: -1, kept: true },
-  read: false,
-  written: false,
+  bit: 1n << BigInt(number),
 });
+
+/** The flags in sets of registers. */
+export const FLAGS: bigint = 1n << 32n;
 
 const local = (type: 'i32' | 'i64', at = -1): Var => ({ type, local: at, kept: true });
 
@@ -88,18 +91,22 @@ export const ordinaryBits: Helper = {
   },
 };
 
+/** A way out of a region: by one of exits.ts, with what has to be written back. */
+export interface Exit {
+  readonly helper: Helper;
+  readonly leaving: Leaving;
+}
+
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
 export class Frame {
-  readonly gprs: readonly Kept[] = Array.from({ length: 16 }, (_, i) => keep(i * 8, 'i64'));
+  readonly gprs: readonly Kept[] = Array.from({ length: 16 }, (_, i) => keep(i * 8, 'i64', i));
   readonly vectors: readonly Kept[] = Array.from({ length: 16 }, (_, i) =>
-    keep(XMM_BASE + i * 16, 'v128'),
+    keep(XMM_BASE + i * 16, 'v128', 16 + i),
   );
   /** The flags: an operation ({@link kindOf}) and its operands, or 0 and the two words. */
   readonly kind: Var = local('i32');
   readonly x: Var = local('i64');
   readonly y: Var = local('i64');
-  usesFlags = false;
-  writesFlags = false;
   readonly fuel: Var = local('i32', 1);
   /** The block to continue with. */
   readonly block: Var = local('i32', 3);
@@ -114,32 +121,38 @@ export class Frame {
   };
   usesFloat = false;
   usesVectors = false;
+  /** What the block at hand does with registers. */
+  use!: Use;
 
   read(b: Builder, kept: Kept): Node {
-    kept.read = true;
+    this.use.reads |= kept.bit & ~this.use.settled;
     return b.value(kept.variable);
   }
 
+  readFlags(): void {
+    this.use.reads |= FLAGS & ~this.use.settled;
+  }
+
   write(b: Builder, kept: Kept, value: Node): void {
-    kept.written = true;
+    this.#written(b, kept.bit);
     b.assign(kept.variable, value);
   }
 
-  /** Every register that the region touches: read at its entry, since a path may leave before it is written. */
-  get used(): readonly Kept[] {
-    return [...this.gprs, ...this.vectors].filter((kept) => kept.read || kept.written);
+  #written(b: Builder, bit: bigint): void {
+    this.use.written |= bit;
+    if (!b.nested) this.use.settled |= bit;
   }
 
-  /** What an exit has to write back: registers, then the flags. */
-  get kept(): readonly Var[] {
-    const registers = this.used.filter(({ written }) => written).map(({ variable }) => variable);
-    return this.writesFlags ? [...registers, this.x, this.y, this.kind] : registers;
+  /** The registers of a set, but for the flags. */
+  registersOf(set: bigint): readonly Kept[] {
+    return [...this.gprs, ...this.vectors].filter(({ bit }) => set & bit);
   }
 
   /** Leaves by one of exits.ts; the registers are written back on the way. @param spent instructions of the block before */
   leave(b: Builder, exit: Helper, to: Node, spent: number, ...rest: Node[]): void {
     const fuel = b.add(b.value(this.fuel), b.i32(-spent));
-    b.node('exit', undefined, 'effect', [to, fuel, ...rest], exit);
+    const way: Exit = { helper: exit, leaving: this.use.leave(b.repeats) };
+    b.node('exit', undefined, 'effect', [to, fuel, ...rest], way);
   }
 
   spend(b: Builder, instructions: number): void {
@@ -148,8 +161,7 @@ export class Frame {
   }
 
   keepFlags(b: Builder, kind: number, x: Node, y: Node): void {
-    this.usesFlags = true;
-    this.writesFlags = true;
+    this.#written(b, FLAGS);
     b.assign(this.x, x);
     b.assign(this.y, y);
     b.assign(this.kind, b.i32(kind));

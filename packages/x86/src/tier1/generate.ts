@@ -7,18 +7,27 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { FLAGS_AUX, FLAGS_RESULT, FUEL_BEYOND, FUEL_SHARE, KEPT_KIND, KEPT_Y } from '../layout.ts';
+import {
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  FUEL_BEYOND,
+  FUEL_SHARE,
+  KEPT_KIND,
+  KEPT_Y,
+  REGION_NOTES,
+} from '../layout.ts';
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
-import { exitTo } from './exits.ts';
-import { DISPATCH, Frame, ordinaryBits } from './frame.ts';
+import { exitTo, NOTES_ENTERED } from './exits.ts';
+import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
+import { type Leaving, Liveness, Use } from './liveness.ts';
 import type { Block, Region } from './region.ts';
 import { State } from './state.ts';
-import { edgeKey, structureOf, type Structure } from './structure.ts';
-import { NOTES, NOTES_ENTERED, NOTES_EXECUTED, Tier1Target, type Edge } from './target.ts';
+import { edgeKey, structureOf, successors, type Structure } from './structure.ts';
+import { NOTES, Tier1Target, type Edge } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
@@ -55,6 +64,7 @@ function buildBlock(
   state: State,
   goesOn: (to: Block) => boolean,
 ): Builder {
+  frame.use = new Use(block);
   const target = new Tier1Target(frame, block, state, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
@@ -107,6 +117,8 @@ class Built {
   readonly blocks: Map<Block, Nodes> = new Map();
   /** Most instructions before the fuel is looked at behind the dispatcher. */
   readonly longest: number;
+  readonly liveness: Liveness;
+  readonly uses: Map<Block, Use> = new Map();
   readonly #imports: Imports;
   readonly #number: number;
 
@@ -118,6 +130,9 @@ class Built {
     const { children, dispatched, longest } = this.structure;
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State());
+    this.liveness = new Liveness(region.blocks, region.blocks.map(successors), [
+      ...this.uses.values(),
+    ]);
     imports.helper(interpret);
     imports.helper(exitTo);
     if (this.frame.usesFloat) imports.helper(ordinaryBits);
@@ -135,6 +150,7 @@ class Built {
       return forward && !isMerge[to.index] && !isLoop[to.index];
     });
     this.blocks.set(block, root);
+    this.uses.set(block, this.frame.use);
     const edges = this.#note(root);
     for (const child of children[block.index]!) {
       const edge = isMerge[child.index] ? undefined : edges.find(({ to }) => to === child);
@@ -145,7 +161,8 @@ class Built {
   /** Notes what nodes need of the module; returns the jumps among them. */
   #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
     for (const { op, imm, bodies } of nodes.nodes) {
-      if (op === 'call' || op === 'exit') this.#imports.helper(imm as Helper);
+      if (op === 'call') this.#imports.helper(imm as Helper);
+      else if (op === 'exit') this.#imports.helper((imm as Exit).helper);
       else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
       else if (op === 'goto') edges.push(imm as Edge);
       for (const body of bodies) this.#note(body, edges);
@@ -158,57 +175,66 @@ class Built {
   }
 }
 
+/** Registers that a way out writes back by itself; more of them are the arguments of a function that does it. */
+const FEW = 6;
+
 /**
- * The ways out of a region: functions that write its registers back and go on to one of exits.ts. An exit is one call
- * with all of them as arguments, which V8 compiles faster than stores at every exit, or a place where all exits meet.
+ * The ways out of a region: each writes back what a path to it may have written, and goes on to one of exits.ts. With
+ * many registers that is one call with all of them as arguments, which V8 compiles faster than stores at every exit.
  */
 class Exits {
   readonly #module: ModuleWriter;
   readonly #frame: Frame;
   readonly #imports: Imports;
-  readonly #number: number;
-  readonly #indices = new Map<Helper, number>();
+  readonly #functions = new Map<string, number>();
 
-  constructor(module: ModuleWriter, frame: Frame, imports: Imports, number: number) {
-    this.#number = number;
+  constructor(module: ModuleWriter, frame: Frame, imports: Imports) {
     this.#module = module;
     this.#frame = frame;
     this.#imports = imports;
   }
 
-  indexOf(exit: Helper): number {
-    let index = this.#indices.get(exit);
-    if (index === undefined) this.#indices.set(exit, (index = this.#write(exit)));
-    return index;
-  }
-
-  /** Adds what the region has executed since it was entered to its notes. */
-  #note(code: Code, fuel: number): void {
-    const notes = this.#imports.global(notesGlobal(this.#number));
-    code.globalGet(notes).globalGet(notes).mem('i64.load', NOTES_EXECUTED);
-    code.i32(0).mem('i32.load', FUEL_SHARE).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add');
-    code.get(fuel).op('i32.sub').op('i64.extend_i32_s').op('i64.add');
-    code.mem('i64.store', NOTES_EXECUTED);
-  }
-
-  #write(exit: Helper): number {
-    const { used, kept, writesFlags } = this.#frame;
-    const types = kept.map(({ type }) => type);
-    const { index, code } = this.#module.func([...types, ...exit.params], ['i32']);
-    const written = used.filter((register) => register.written);
-    written.forEach(({ address, variable }, i) =>
-      code.i32(0).get(i).mem(`${variable.type}.store`, address),
-    );
-    if (writesFlags) {
-      const x = written.length;
-      code.i32(0).get(x).mem('i64.store', FLAGS_RESULT);
-      code.i32(0).get(x + 1).mem('i64.store', KEPT_Y); // prettier-ignore
-      code.i32(0).get(x + 1).mem('i64.store32', FLAGS_AUX); // prettier-ignore
-      code.i32(0).get(x + 2).mem('i32.store', KEPT_KIND); // prettier-ignore
+  /** Leaves with the arguments of the exit on the stack. */
+  write(code: Code, exit: Helper, dirty: bigint, local: (variable: Var) => number): void {
+    const kept = this.#variablesOf(dirty);
+    if (kept.length <= FEW) {
+      this.#store(code, dirty, (variable) => local(variable));
+      code.returnCall(this.#imports.helper(exit));
+      return;
     }
-    this.#note(code, kept.length + 1);
-    exit.params.forEach((_, i) => code.get(kept.length + i));
+    for (const variable of kept) code.get(local(variable));
+    code.returnCall(this.#function(exit, dirty));
+  }
+
+  /** The registers of a set, then what the flags are. */
+  #variablesOf(dirty: bigint): readonly Var[] {
+    const { x, y, kind } = this.#frame;
+    const registers = this.#frame.registersOf(dirty).map(({ variable }) => variable);
+    return dirty & FLAGS ? [...registers, x, y, kind] : registers;
+  }
+
+  #store(code: Code, dirty: bigint, local: (variable: Var) => number): void {
+    for (const { address, variable } of this.#frame.registersOf(dirty))
+      code.i32(0).get(local(variable)).mem(`${variable.type}.store`, address);
+    if (!(dirty & FLAGS)) return;
+    const { x, y, kind } = this.#frame;
+    code.i32(0).get(local(x)).mem('i64.store', FLAGS_RESULT);
+    code.i32(0).get(local(y)).mem('i64.store', KEPT_Y);
+    code.i32(0).get(local(y)).mem('i64.store32', FLAGS_AUX);
+    code.i32(0).get(local(kind)).mem('i32.store', KEPT_KIND);
+  }
+
+  #function(exit: Helper, dirty: bigint): number {
+    const key = `${exit.name} ${dirty}`;
+    const known = this.#functions.get(key);
+    if (known !== undefined) return known;
+    const kept = this.#variablesOf(dirty);
+    const types = kept.map(({ type }) => type);
+    const { index, code } = this.#module.func([...exit.params, ...types], ['i32']);
+    this.#store(code, dirty, (variable) => exit.params.length + kept.indexOf(variable));
+    exit.params.forEach((_, i) => code.get(i));
     code.returnCall(this.#imports.helper(exit));
+    this.#functions.set(key, index);
     return index;
   }
 }
@@ -238,8 +264,11 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
-      pushKept: () => void this.#pushKept(),
-      exit: (helper) => exits.indexOf(helper),
+      exit: (exit, pushArguments) => {
+        const { helper, leaving } = exit as Exit;
+        pushArguments();
+        this.#leave(helper, leaving);
+      },
     };
   }
 
@@ -256,10 +285,9 @@ class Writer {
     code.op('unreachable').end().op('unreachable');
   }
 
-  /** The registers that exits write back. */
-  #pushKept(): Code {
-    for (const variable of this.#built.frame.kept) this.#code.get(this.#local(variable));
-    return this.#code;
+  #leave(exit: Helper, leaving: Leaving): void {
+    const dirty = this.#built.liveness.dirtyAt(leaving);
+    this.#exits.write(this.#code, exit, dirty, (variable) => this.#local(variable));
   }
 
   #local(variable: Var): number {
@@ -269,13 +297,14 @@ class Writer {
 
   /** Reads what the function keeps in locals. */
   #enter(): void {
-    const { frame } = this.#built;
+    const { frame, liveness, region } = this.#built;
     const code = this.#code;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
-    for (const { address, variable } of frame.used)
+    const wanted = liveness.wantedBy(region.entries);
+    for (const { address, variable } of frame.registersOf(wanted))
       code.i32(0).mem(`${variable.type}.load`, address).set(this.#local(variable));
-    if (frame.usesFlags) {
+    if (wanted & FLAGS) {
       code.i32(0).mem('i64.load', FLAGS_RESULT).set(this.#local(frame.x));
       code.i32(0).mem('i64.load', KEPT_Y).i32(0).mem('i64.load32_u', FLAGS_AUX);
       code.i32(0).mem('i32.load', KEPT_KIND).tee(this.#local(frame.kind)).op('select');
@@ -333,26 +362,30 @@ class Writer {
   /** Writes a jump: to a label, or the block itself where no other jump leads to it. */
   #goto({ from, to }: Edge, depth: number): void {
     const { structure, frame, longest } = this.#built;
-    const { order, indirect, dispatched, isMerge } = structure;
+    const { order, indirect, dispatched, isMerge, isStop } = structure;
     const code = this.#code;
     if (indirect.has(edgeKey(from, to))) {
-      this.#unlessLow(to, longest);
+      this.#unlessLow(from, to, longest);
       code.i32(dispatched.indexOf(to)).set(frame.block.local);
       code.br(depth - DISPATCH);
     } else if (order[to.index]! <= order[from.index]!) {
-      this.#unlessLow(to, structure.longest[to.index]!);
+      this.#unlessLow(from, to, structure.longest[to.index]!);
       code.br(depth - this.#loops.get(to)!);
-    } else if (isMerge[to.index]) code.br(depth - this.#labels.get(to)!);
-    else this.#tree(to, depth);
+    } else {
+      if (isStop[to.index]) this.#unlessLow(from, to, structure.longest[to.index]!);
+      if (isMerge[to.index]) code.br(depth - this.#labels.get(to)!);
+      else this.#tree(to, depth);
+    }
   }
 
   /** Leaves when there may not be fuel enough for all that comes before the next look at it: tier 0 stops exactly. */
-  #unlessLow(to: Block, most: number): void {
+  #unlessLow(from: Block, to: Block, most: number): void {
     const code = this.#code;
     const { frame } = this.#built;
-    code.get(frame.fuel.local).i32(most).op('i32.le_s').enter('if');
-    this.#pushKept().i64(BigInt(to.code.va)).get(frame.fuel.local).get(2);
-    code.returnCall(this.#exits.indexOf(exitTo)).end();
+    code.get(frame.fuel.local).i32(most).op('i32.le_s').enterUnlikely();
+    code.i64(BigInt(to.code.va)).get(frame.fuel.local).get(2);
+    this.#leave(exitTo, this.#built.uses.get(from)!);
+    code.end();
   }
 }
 
@@ -366,10 +399,11 @@ function writeEntry(
 ): Code {
   const fuel = code.local('i32');
   code.get(1).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add').tee(fuel);
-  code.i32(most).op('i32.le_s').enter('if');
+  code.i32(most).op('i32.le_s').enterUnlikely();
   code.get(0).get(1).get(2).globalGet(handler).returnCall(interpreter).end();
   code.globalGet(notes).globalGet(notes).mem('i32.load', NOTES_ENTERED);
   code.i32(1).op('i32.add').mem('i32.store', NOTES_ENTERED);
+  code.i32(0).globalGet(notes).mem('i32.store', REGION_NOTES);
   code.i32(0).get(1).mem('i32.store', FUEL_SHARE);
   return code.get(0).get(fuel).get(2);
 }
@@ -394,7 +428,7 @@ export function generateRegions(regions: readonly Region[], verified = false): G
   for (const name of imports.globals.keys()) module.importGlobal('globals', name, 'i32', false);
   built.forEach((one, number) => {
     const { index, code } = module.func(REGION, ['i32']);
-    new Writer(one, imports, code, new Exits(module, one.frame, imports, number), verified).write();
+    new Writer(one, imports, code, new Exits(module, one.frame, imports), verified).write();
     one.region.entries.forEach((_, entry) => {
       const handler = module.func(HANDLER, ['i32']);
       const global = imports.global(handlerGlobal(number, entry));

@@ -3,15 +3,10 @@ import { GUARD_COUNT } from '../layout.ts';
 import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
+import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
 import { entryExport, handlerGlobal, notesGlobal } from './generate.ts';
 import type { Found } from './region.ts';
-import {
-  guardGlobal,
-  NOTES_ENTERED,
-  NOTES_EXECUTED,
-  ownHandlerGlobal,
-  recGlobal,
-} from './target.ts';
+import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
 import type { Places, Translation } from './translation.ts';
 
 const TABLE_SIZE = 0x1_0000;

@@ -348,8 +348,12 @@ export class Jit {
       }
   }
 
+  coversNow(page: CodePage, va: number): boolean {
+    return this.#installer.covers(page, va);
+  }
+
   /** How often each region has been entered, for measurements. */
-  entered(): { va: number; size: number; grown: number; entered: number }[] {
+  entered(): { va: number; size: number; grown: number; entered: number; executed: number }[] {
     return [...this.#roots.values()]
       .flatMap((some) => [...some.values()])
       .filter(({ installed }) => installed?.live)
@@ -358,6 +362,7 @@ export class Jit {
         size: installed!.translation.size,
         grown: effort,
         entered: this.#installer.timesEntered(installed!),
+        executed: this.#installer.executed(installed!),
       }));
   }
 

@@ -383,6 +383,12 @@ function recordsOf(u16: Uint16Array, page: CodePage, first: number, count: numbe
   return records;
 }
 
+/** What has stored something when a later access misses the TLB: the instruction could not be begun again in tier 0. */
+const STORES_BEFORE: ReadonlySet<string> = new Set(['enter']);
+
 /** Rows beyond x86-64-v2 stay with tier 0. */
 const compiles = ({ row }: Insn, excluded: ReadonlySet<string>): boolean =>
-  row.id < rows.length && semantics[row.sem] !== undefined && !excluded.has(row.sem);
+  row.id < rows.length &&
+  semantics[row.sem] !== undefined &&
+  !STORES_BEFORE.has(row.sem) &&
+  !excluded.has(row.sem);

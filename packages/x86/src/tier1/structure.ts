@@ -17,9 +17,14 @@ export interface Structure {
   readonly isMerge: Uint8Array;
   /** Blocks that the block immediately dominates, in reverse postorder; [count] has those of the dispatcher. */
   readonly children: readonly (readonly Block[])[];
+  /** Blocks before which the fuel is looked at: besides those that jumps back lead to. */
+  readonly isStop: Uint8Array;
   /** Most instructions from the start of a block to the next look at the fuel. */
   readonly longest: Int32Array;
 }
+
+/** Instructions between two looks at the fuel, where blocks are not longer: tier 0 executes so many before it ends. */
+const STRIDE = 200;
 
 export const edgeKey = (from: Block, to: Block): string => `${from.index},${to.index}`;
 
@@ -148,11 +153,16 @@ export function structureOf(region: Region): Structure {
     if (before.length - back > 1 || dominator[block.index] === count) isMerge[block.index] = 1;
     children[dominator[block.index]!]!.push(block);
   }
+  const isStop = new Uint8Array(count);
   for (const block of flow.reverse.toReversed()) {
+    const { length } = block.code.insns;
     let most = 0;
-    for (const to of flow.direct(block))
-      if (order[to.index]! > order[block.index]!) most = Math.max(most, longest[to.index]!);
-    longest[block.index] = most + block.code.insns.length;
+    for (const to of flow.direct(block)) {
+      if (order[to.index]! <= order[block.index]!) continue;
+      if (length + longest[to.index]! > STRIDE) isStop[to.index] = 1;
+      if (!isStop[to.index]) most = Math.max(most, longest[to.index]!);
+    }
+    longest[block.index] = most + length;
   }
-  return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, longest };
+  return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, isStop, longest };
 }

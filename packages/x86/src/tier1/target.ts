@@ -24,12 +24,12 @@ import {
   TLB_WRITE,
   XMM_BASE,
 } from '../layout.ts';
-import { commitStore, FAULT, probeRead, probeWrite, readMiss, tlbEntry, writeMiss } from '../mmu.ts'; // prettier-ignore
+import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
 import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
-import { exitTo, exitToRecord, exitWith } from './exits.ts';
+import { exitTo, exitToRecord, exitWith, NOTES_ENTERED } from './exits.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place, type Translated } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -49,14 +49,6 @@ export const guardGlobal = (va: number): string => `g${va}`;
 
 /** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
 export const NOTES = 'notes';
-
-/**
- * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
- * Behind them: how often the region was entered.
- */
-export const NOTES_ENTERED = 512;
-/** And how many instructions it has executed (64 bits). */
-export const NOTES_EXECUTED: number = NOTES_ENTERED + 8;
 
 /** Reads of the stack, which is written all the time. */
 const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
@@ -102,10 +94,8 @@ export class Tier1Target implements Target {
   /** Index of the instruction in its block. */
   #index = 0;
   #addressNode: Node | undefined;
-  /** The instruction contains a store. */
+  /** The instruction contains a store whose TLB miss was dealt with here. */
   #stores = false;
-  /** A store whose pieces may have to be put in their places still. */
-  #uncommitted: Node | undefined;
   ended = false;
 
   /** @param goesOn whether what is known here holds at the start of a block that this one jumps to */
@@ -125,7 +115,7 @@ export class Tier1Target implements Target {
     if (operation !== 'sub' && operation !== 'logic') return;
     const x = narrowed(b, b.value(this.#frame.x), width);
     const y = narrowed(b, b.value(this.#frame.y), width);
-    this.#frame.usesFlags = true;
+    this.#frame.readFlags();
     if (operation === 'logic') b.flags.adopt({ kind: 'logic', result: x, width });
     else b.flags.adopt({ kind: 'sub', x, y, result: b.sub(x, y), width });
   }
@@ -142,35 +132,16 @@ export class Tier1Target implements Target {
   /** Ends an instruction: what follows one that changed the page's code must be decoded again. */
   finish(b: Builder): void {
     this.#vectors.reload(b);
+    this.#frame.use.finish();
     if (this.ended || !this.#stores) return;
-    this.#afterStore(b, () => {
-      this.#exit(b, EXIT_RESYNC, this.nextIp(b), this.#index + 1);
-    });
     this.#stores = false;
-  }
-
-  /** Puts the pieces of a straddling store in their places; goes to `dropped` if the page's code is gone. */
-  #afterStore(b: Builder, dropped: () => void): void {
     const { missed } = this.#frame;
-    const physical = this.#uncommitted;
-    this.#uncommitted = undefined;
-    b.if(b.value(missed), () => {
+    b.unlikely(b.value(missed), () => {
       b.assign(missed, b.i32(0));
-      if (physical) this.#commit(b, physical);
       const rec = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block.code.va));
-      b.if(b.eq(b.load('i32.load16_u', rec), b.i32(MICRO_RESYNC)), dropped);
+      const dropped = b.eq(b.load('i32.load16_u', rec), b.i32(MICRO_RESYNC));
+      b.if(dropped, () => this.#exit(b, EXIT_RESYNC, this.nextIp(b), this.#index + 1));
     });
-  }
-
-  #commit(b: Builder, physical: Node): void {
-    b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
-  }
-
-  #commitBefore(b: Builder): void {
-    const physical = this.#uncommitted;
-    if (!physical) return;
-    this.#uncommitted = undefined;
-    b.if(b.value(this.#frame.missed), () => this.#commit(b, physical));
   }
 
   // ---- operands
@@ -278,7 +249,7 @@ export class Tier1Target implements Target {
   readCell(b: Builder, address: number, load: string): Node {
     if (address !== FLAGS_RESULT && address !== FLAGS_AUX) return b.load(load, b.i32(0), address);
     const frame = this.#frame;
-    frame.usesFlags = true;
+    frame.readFlags();
     const word = address === FLAGS_RESULT ? 'result' : 'aux';
     const { flags } = this.state;
     const x = b.value(frame.x);
@@ -360,14 +331,31 @@ export class Tier1Target implements Target {
   // ---- memory
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
-    this.#commitBefore(b);
-    const place = b.nested ? undefined : this.#placeOf(va);
     const physical: Var = { type: 'i32', local: -1 };
-    const near = place && this.#near(place, write);
-    if (near) this.#besides(b, va, place, size, write, near, physical);
-    else this.#lookUp(b, va, place, size, write, physical);
-    this.#stores ||= write;
+    if (b.nested) this.#translateInside(b, va, size, write, physical);
+    else {
+      const place = this.#placeOf(va);
+      const near = place && this.#near(place, write);
+      if (near) this.#besides(b, va, place, size, write, near, physical);
+      else this.#lookUp(b, va, place, size, write, physical);
+    }
     return b.value(physical);
+  }
+
+  /**
+   * Within a loop or a condition the instruction may have done something already, so that a miss is dealt with at once.
+   * Everywhere else it is left to tier 0: with no calls in their way, V8 keeps registers in registers.
+   */
+  #translateInside(b: Builder, va: Node, size: number, write: boolean, physical: Var): void {
+    const { page, entry } = this.#entryOf(b, va, size);
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+      const miss = write ? writeMiss : readMiss;
+      b.assign(physical, b.call(miss, va, b.i32(size), b.param(2, 'i32')));
+      b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#exitHere(b, EXIT_FAULT));
+      if (write) b.assign(this.#frame.missed, b.i32(1));
+    });
+    this.#stores ||= write;
   }
 
   /** Whether the block goes on to write where this instruction reads: then one look at the TLB serves both. */
@@ -412,9 +400,9 @@ export class Tier1Target implements Target {
     // Within an access that did not straddle pages there is nothing to check but that it did not.
     if (ends.length === 0) ends.push(va);
     const outside = ends.map((end) => b.op('i64.ge_u', b.xor(end, b.value(near.va)), b.i64(4096)));
-    b.if(
+    b.unlikely(
       outside.reduce((x, y) => b.or(x, y)),
-      () => this.#outOfLine(b, write ? probeWrite : probeRead, va, size, write, physical),
+      () => this.#elsewhere(b, va, size, write, physical),
     );
   }
 
@@ -426,11 +414,9 @@ export class Tier1Target implements Target {
     write: boolean,
     physical: Var,
   ): void {
-    const tlb = b.param(2, 'i32');
-    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    const page = b.and(last, b.i64(-4096));
-    const entry = tlbEntry(b, va, tlb);
-    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    const { page, entry } = this.#entryOf(b, va, size);
+    const addend = b.load('i32.load', entry, TLB_ADDEND);
+    b.assign(physical, b.add(b.wrap(va), addend));
     const writable = write || (place !== undefined && this.#writesLater());
     const kept: Translated | undefined = place && {
       delta: place.delta,
@@ -439,39 +425,34 @@ export class Tier1Target implements Target {
       va: b.var(va),
       physical,
     };
-    b.if(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
-      const helper = write ? writeMiss : writable ? probeRead : readMiss;
-      this.#outOfLine(b, helper, va, size, write, physical);
-      // A page that is only known to be readable, and an access that straddles two, are no help to neighbours.
-      if (!kept) return;
-      const nowhere = b.i64(NOWHERE);
-      const straddles = b.eq(b.value(physical), b.i32(BOUNCE));
-      b.assign(kept.va, write === writable ? b.select(straddles, nowhere, va) : nowhere);
+    b.unlikely(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
+      if (write || !writable) return this.#defer(b);
+      b.unlikely(b.ne(page, b.load('i64.load', entry, TLB_READ)), () => this.#defer(b));
+      if (kept) b.assign(kept.va, b.i64(NOWHERE));
     });
     if (!kept) return;
     const all = this.state.translated.get(place!.root) ?? [];
     this.state.translated.set(place!.root, [...all, kept]);
   }
 
-  #outOfLine(
-    b: Builder,
-    helper: typeof readMiss,
-    va: Node,
-    size: number,
-    write: boolean,
-    physical: Var,
-  ): void {
-    b.assign(physical, b.call(helper, va, b.i32(size), b.param(2, 'i32')));
-    b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#exitHere(b, EXIT_FAULT));
-    if (write) b.assign(this.#frame.missed, b.i32(1));
+  /** Looks an address up that is not where its neighbour is. */
+  #elsewhere(b: Builder, va: Node, size: number, write: boolean, physical: Var): void {
+    const { page, entry } = this.#entryOf(b, va, size);
+    const tag = b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ);
+    b.unlikely(b.ne(page, tag), () => this.#defer(b));
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+  }
+
+  #entryOf(b: Builder, va: Node, size: number): { page: Node; entry: Node } {
+    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
+    return { page: b.and(last, b.i64(-4096)), entry: tlbEntry(b, va, b.param(2, 'i32')) };
   }
 
   commit(b: Builder, physical: Node): void {
-    if (b.nested) b.if(b.value(this.#frame.missed), () => this.#commit(b, physical));
-    else {
-      this.#commitBefore(b);
-      this.#uncommitted = physical;
-    }
+    if (!b.nested) return;
+    b.unlikely(b.value(this.#frame.missed), () =>
+      b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore)),
+    );
   }
 
   // ---- floating point
@@ -541,15 +522,13 @@ export class Tier1Target implements Target {
   #guard(b: Builder, to: Block, page: CodePage): void {
     const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page.va));
     const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
-    b.if(b.eqz(allowed), () => this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0));
+    b.unlikely(b.eqz(allowed), () => this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0));
   }
 
   /** Ends the block: this instruction has been executed. */
-  #spendBlock(b: Builder, to: Node): void {
+  #spendBlock(b: Builder): void {
     this.#frame.spend(b, this.#index + 1);
     this.ended = true;
-    if (this.#stores) this.#afterStore(b, () => this.#exitTo(b, to));
-    this.#stores = false;
   }
 
   get #targetVa(): number {
@@ -557,24 +536,24 @@ export class Tier1Target implements Target {
   }
 
   jump(b: Builder): void {
-    this.#spendBlock(b, this.#va(b, this.#targetVa));
+    this.#spendBlock(b);
     this.#goto(b, this.#block.taken, this.#targetVa);
   }
 
   /** Ends a block that no branch ends. */
   fallThrough(b: Builder): void {
-    this.#spendBlock(b, this.nextIp(b));
+    this.#spendBlock(b);
     this.#goto(b, this.#block.next, this.#nextVa);
   }
 
   branch(b: Builder, condition: Node): void {
-    this.#spendBlock(b, b.select(condition, this.#va(b, this.#targetVa), this.nextIp(b)));
+    this.#spendBlock(b);
     b.if(condition, () => this.#goto(b, this.#block.taken, this.#targetVa));
     this.#goto(b, this.#block.next, this.#nextVa);
   }
 
   jumpTo(b: Builder, va: Node): void {
-    this.#spendBlock(b, va);
+    this.#spendBlock(b);
     this.#choose(
       b,
       va,
@@ -628,7 +607,7 @@ export class Tier1Target implements Target {
       b.store('i32.store', b.i32(FAULT_VECTOR), b.i32(vector));
       b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
     }
-    this.#spendBlock(b, this.nextIp(b));
+    this.#spendBlock(b);
     this.#exit(b, exit, this.nextIp(b), 0);
   }
 

@@ -122,7 +122,6 @@ export class Vectors {
       const before = this.#lows.get(register);
       if (before && before.type !== type) this.#settle(b, register);
       this.#lows.set(register, { type, value, settled: false });
-      kept.written = true;
       if (this.plain[type].has(value)) this.#state.plain.set(register, type);
       return;
     }

@@ -1,31 +1,30 @@
 ;; mov ecx, 100; 1: mov rax, [rbx+rcx*8]; add rdx, rax; sub ecx, 1; jnz 1b; syscall
 (module
-  (type 0 (func (param i64 i32 i32) (result i32)))
+  (type 0 (func (param i32 i32 i32 i32) (result i32)))
   (type 1 (func (param i32 i64 i64) (result i32)))
   (type 2 (func (param i32 i64 i64) (result i64)))
-  (type 3 (func (param i32 i32 i32 i32) (result i32)))
-  (type 4 (func (param i64 i64 i64 i64 i64 i64 i32 i64 i32 i32) (result i32)))
+  (type 3 (func (param i64 i32 i32) (result i32)))
+  (type 4 (func (param i64 i32 i32 i64 i64 i64 i64 i64 i64 i32) (result i32)))
   (type 5 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
-  (import "tier0" "h:probe_readMiss" (func (type 0)))
-  (import "tier0" "h:exit_with" (func (type 0)))
+  (import "tier0" "h:exit_to_record" (func (type 0)))
   (import "tier0" "h:kept_aux" (func (type 1)))
   (import "tier0" "h:kept_result" (func (type 2)))
-  (import "tier0" "h:interpret" (func (type 3)))
-  (import "tier0" "h:exit_to" (func (type 0)))
+  (import "tier0" "h:exit_with" (func (type 3)))
+  (import "tier0" "h:interpret" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 3)))
+  (import "globals" "r4194304" (global i32))
+  (import "globals" "r4194309" (global i32))
+  (import "globals" "o4194309" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 9))
-  (func (type 3)
+  (export "e0.0" (func 8))
+  (func (type 0)
     local 1 i32
-    local 6 i64
-    local 1 i32
-    local 2 i64
+    local 5 i64
+    local 3 i32
+    local 4 i64
     local 2 i32
-    local 1 i64
-    local 1 i32
-    local 1 i64
-    local 1 i32
     local 5 i64
     local 1 i32
     local 2 i64
@@ -35,32 +34,11 @@
     local 2 i64
     local 2 i32
     i32.const 0
-    i64.load align=1
+    i64.load offset=16 align=1
     local.set 5
     i32.const 0
-    i64.load offset=8 align=1
-    local.set 6
-    i32.const 0
-    i64.load offset=16 align=1
-    local.set 7
-    i32.const 0
     i64.load offset=24 align=1
-    local.set 8
-    i32.const 0
-    i64.load offset=88 align=1
-    local.set 9
-    i32.const 0
-    i64.load offset=176 align=1
-    local.set 10
-    i32.const 0
-    i64.load offset=840 align=1
-    i32.const 0
-    i64.load32_u offset=184 align=1
-    i32.const 0
-    i32.load offset=832 align=1
-    local.tee 11
-    select
-    local.set 12
+    local.set 6
     loop
       block
         br 0
@@ -68,20 +46,26 @@
       block
         i32.const 100
         i64.extend_i32_u
-        local.set 6
-        local.get 8
+        local.set 7
         local.get 6
+        local.get 7
         i64.const 3
         i64.shl
         i64.add
-        local.set 13
-        local.get 13
+        local.set 8
+        local.get 8
+        i64.const 7
+        i64.add
+        i64.const -4096
+        i64.and
+        local.set 9
+        local.get 8
         i32.wrap_i64
-        local.set 14
-        local.get 14
+        local.set 10
+        local.get 10
         i32.const 7
         i32.shr_u
-        local.get 14
+        local.get 10
         i32.const 16
         i32.shr_u
         i32.xor
@@ -89,99 +73,95 @@
         i32.and
         local.get 2
         i32.add
-        local.set 14
-        local.get 13
+        local.set 10
+        local.get 8
         i32.wrap_i64
-        local.get 14
+        local.get 10
         i32.load offset=16 align=1
         i32.add
-        local.set 15
-        local.get 13
-        local.set 16
-        local.get 13
-        i64.const 7
-        i64.add
-        i64.const -4096
-        i64.and
-        local.get 14
+        local.set 11
+        local.get 8
+        local.set 8
+        local.get 9
+        local.get 10
         i64.load offset=8 align=1
         i64.ne
         if
-          local.get 13
-          i32.const 8
-          local.get 2
-          call 0
-          local.set 14
-          local.get 14
-          local.set 15
-          local.get 15
-          i32.const -1
-          i32.eq
+          local.get 9
+          local.get 10
+          i64.load align=1
+          i64.ne
           if
-            local.get 5
-            local.get 6
-            local.get 7
-            local.get 9
-            local.get 10
-            local.get 12
-            local.get 11
-            i64.const 4194309
-            local.get 1
-            i32.const -1
+            global.get 0
+            i32.const 16
             i32.add
-            i32.const 4
-            return_call 7
+            local.set 10
+            local.get 10
+            local.get 1
+            local.get 2
+            local.get 10
+            i32.load16_u align=1
+            i32.const 0
+            local.get 7
+            i64.store offset=8 align=1
+            return_call 0
           end
           i64.const 4611686018427387904
-          local.set 16
+          local.set 8
         end
-        local.get 15
+        local.get 11
         i64.load align=1
+        local.set 9
+        local.get 5
+        local.get 9
+        i64.add
         local.set 5
         local.get 7
-        local.get 5
-        i64.add
-        local.set 7
-        local.get 6
         i32.wrap_i64
-        local.set 14
-        local.get 14
+        local.set 10
+        local.get 10
         i32.const -1
         i32.add
-        local.set 17
-        local.get 17
+        local.set 12
+        local.get 12
         i64.extend_i32_u
-        local.set 6
-        local.get 14
+        local.set 7
+        local.get 10
         i64.extend_i32_u
-        local.set 10
+        local.set 13
         i32.const 1
         i64.extend_i32_u
-        local.set 12
+        local.set 14
         i32.const 7
-        local.set 11
+        local.set 10
         local.get 1
         i32.const -5
         i32.add
         local.set 1
-        local.get 17
+        local.get 12
         i32.eqz
         i32.eqz
         if
           loop
-            local.get 8
             local.get 6
+            local.get 7
             i64.const 3
             i64.shl
             i64.add
-            local.set 13
-            local.get 13
+            local.set 15
+            local.get 15
+            i64.const 7
+            i64.add
+            i64.const -4096
+            i64.and
+            local.set 16
+            local.get 15
             i32.wrap_i64
-            local.set 17
-            local.get 17
+            local.set 12
+            local.get 12
             i32.const 7
             i32.shr_u
-            local.get 17
+            local.get 12
             i32.const 16
             i32.shr_u
             i32.xor
@@ -189,80 +169,85 @@
             i32.and
             local.get 2
             i32.add
-            local.set 17
-            local.get 13
+            local.set 12
+            local.get 15
             i32.wrap_i64
-            local.get 17
+            local.get 12
             i32.load offset=16 align=1
             i32.add
-            local.set 14
-            local.get 13
-            local.set 18
-            local.get 13
-            i64.const 7
-            i64.add
-            i64.const -4096
-            i64.and
-            local.get 17
+            local.set 17
+            local.get 15
+            local.set 15
+            local.get 16
+            local.get 12
             i64.load offset=8 align=1
             i64.ne
             if
-              local.get 13
-              i32.const 8
-              local.get 2
-              call 0
-              local.set 17
-              local.get 17
-              local.set 14
-              local.get 14
-              i32.const -1
-              i32.eq
+              local.get 16
+              local.get 12
+              i64.load align=1
+              i64.ne
               if
-                local.get 5
-                local.get 6
-                local.get 7
-                local.get 9
-                local.get 10
-                local.get 12
-                local.get 11
-                i64.const 4194309
+                global.get 1
                 local.get 1
-                i32.const 4
-                return_call 7
+                local.get 2
+                global.get 2
+                i32.const 0
+                local.get 9
+                i64.store align=1
+                i32.const 0
+                local.get 7
+                i64.store offset=8 align=1
+                i32.const 0
+                local.get 5
+                i64.store offset=16 align=1
+                i32.const 0
+                local.get 13
+                i64.store offset=176 align=1
+                i32.const 0
+                local.get 14
+                i64.store offset=840 align=1
+                i32.const 0
+                local.get 14
+                i64.store32 offset=184 align=1
+                i32.const 0
+                local.get 10
+                i32.store offset=832 align=1
+                return_call 0
               end
               i64.const 4611686018427387904
-              local.set 18
+              local.set 15
             end
-            local.get 14
+            local.get 17
             i64.load align=1
+            local.set 9
+            local.get 5
+            local.get 9
+            i64.add
             local.set 5
             local.get 7
-            local.get 5
-            i64.add
-            local.set 7
-            local.get 6
             i32.wrap_i64
-            local.set 17
-            local.get 17
+            local.set 12
+            local.get 12
             i32.const -1
             i32.add
-            local.set 19
-            local.get 19
+            local.set 18
+            local.get 18
             i64.extend_i32_u
-            local.set 6
-            local.get 17
+            local.set 7
+            local.get 12
             i64.extend_i32_u
-            local.set 10
+            local.set 13
             i32.const 1
             i64.extend_i32_u
-            local.set 12
+            local.set 14
             i32.const 7
-            local.set 11
+            local.set 10
             local.get 1
             i32.const -4
             i32.add
             local.set 1
-            local.get 19
+            local.get 18
             i32.eqz
             i32.eqz
             if
@@ -270,17 +255,31 @@
               i32.const 5
               i32.le_s
               if
-                local.get 5
-                local.get 6
-                local.get 7
-                local.get 9
-                local.get 10
-                local.get 12
-                local.get 11
                 i64.const 4194309
                 local.get 1
                 local.get 2
-                return_call 8
+                i32.const 0
+                local.get 9
+                i64.store align=1
+                i32.const 0
+                local.get 7
+                i64.store offset=8 align=1
+                i32.const 0
+                local.get 5
+                i64.store offset=16 align=1
+                i32.const 0
+                local.get 13
+                i64.store offset=176 align=1
+                i32.const 0
+                local.get 14
+                i64.store offset=840 align=1
+                i32.const 0
+                local.get 14
+                i64.store32 offset=184 align=1
+                i32.const 0
+                local.get 10
+                i32.store offset=832 align=1
+                return_call 5
               end
               br 1
             end
@@ -291,72 +290,72 @@
       end
       i32.const 0
       i32.load offset=188 align=1
+      local.set 11
+      local.get 13
+      local.set 8
+      local.get 14
       local.set 15
       local.get 10
+      local.set 17
+      local.get 13
       local.set 16
-      local.get 12
-      local.set 18
-      local.get 11
-      local.set 14
-      local.get 10
-      local.set 13
-      local.get 12
-      local.set 20
-      local.get 11
+      local.get 14
       local.set 19
       local.get 10
-      local.set 21
-      local.get 12
-      local.set 22
-      local.get 11
-      local.set 17
-      local.get 10
-      local.set 23
-      local.get 12
-      local.set 24
-      local.get 11
-      local.set 25
-      local.get 10
-      local.set 26
-      local.get 12
-      local.set 27
-      local.get 11
-      local.set 28
-      local.get 10
-      local.set 29
-      local.get 12
-      local.set 30
-      local.get 11
-      local.set 31
-      local.get 10
-      local.set 32
-      local.get 12
-      local.set 33
-      local.get 11
-      local.set 34
-      local.get 11
-      local.get 10
-      local.get 12
-      call 2
-      local.set 35
-      i64.const 4194323
-      local.set 6
-      local.get 15
+      local.set 18
+      local.get 13
+      local.set 20
       local.get 14
-      local.get 16
-      local.get 18
-      call 2
+      local.set 21
+      local.get 10
+      local.set 12
+      local.get 13
+      local.set 22
+      local.get 14
+      local.set 23
+      local.get 10
+      local.set 24
+      local.get 13
+      local.set 25
+      local.get 14
+      local.set 26
+      local.get 10
+      local.set 27
+      local.get 13
+      local.set 28
+      local.get 14
+      local.set 29
+      local.get 10
+      local.set 30
+      local.get 13
+      local.set 31
+      local.get 14
+      local.set 32
+      local.get 10
+      local.set 33
+      local.get 10
+      local.get 13
+      local.get 14
+      call 1
+      local.set 34
+      i64.const 4194323
+      local.set 7
+      local.get 11
+      local.get 17
+      local.get 8
+      local.get 15
+      call 1
       i32.const 31
       i32.shr_u
+      local.get 18
+      local.get 16
       local.get 19
-      local.get 13
-      local.get 20
-      call 3
-      i32.wrap_i64
-      local.get 17
-      local.get 21
-      local.get 22
       call 2
+      i32.wrap_i64
+      local.get 12
+      local.get 20
+      local.get 21
+      call 1
       i32.const 8
       i32.shr_u
       i32.xor
@@ -370,43 +369,43 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 25
-      local.get 23
       local.get 24
-      call 2
+      local.get 22
+      local.get 23
+      call 1
       i32.const 3
       i32.shr_u
       i32.const 1
       i32.and
       i32.const 4
       i32.shl
-      local.get 28
-      local.get 26
       local.get 27
-      call 3
+      local.get 25
+      local.get 26
+      call 2
       i64.eqz
       i32.const 6
       i32.shl
       i32.or
       i32.or
-      local.get 31
-      local.get 29
       local.get 30
-      call 3
+      local.get 28
+      local.get 29
+      call 2
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 34
-      local.get 32
       local.get 33
-      call 2
+      local.get 31
+      local.get 32
+      call 1
       i32.const 1
       i32.and
       i32.xor
       i32.const 7
       i32.shl
-      local.get 35
-      local.get 35
+      local.get 34
+      local.get 34
       i32.const 1
       i32.shl
       i32.xor
@@ -418,21 +417,21 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 9
+      local.set 32
       local.get 1
       i32.const -1
       i32.add
       local.set 1
-      local.get 5
-      local.get 6
-      local.get 7
-      local.get 9
-      local.get 10
-      local.get 12
-      local.get 11
       i64.const 4194323
       local.get 1
       i32.const 2
+      local.get 9
+      local.get 7
+      local.get 5
+      local.get 32
+      local.get 13
+      local.get 14
+      local.get 10
       return_call 7
       unreachable
     end
@@ -440,89 +439,33 @@
   )
   (func (type 4)
     i32.const 0
-    local.get 0
+    local.get 3
     i64.store align=1
     i32.const 0
-    local.get 1
+    local.get 4
     i64.store offset=8 align=1
     i32.const 0
-    local.get 2
+    local.get 5
     i64.store offset=16 align=1
     i32.const 0
-    local.get 3
+    local.get 6
     i64.store offset=88 align=1
     i32.const 0
-    local.get 4
+    local.get 7
     i64.store offset=176 align=1
     i32.const 0
-    local.get 5
+    local.get 8
     i64.store offset=840 align=1
     i32.const 0
-    local.get 5
+    local.get 8
     i64.store32 offset=184 align=1
     i32.const 0
-    local.get 6
-    i32.store offset=832 align=1
-    global.get 0
-    global.get 0
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 8
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 7
-    local.get 8
     local.get 9
-    return_call 1
-  )
-  (func (type 4)
-    i32.const 0
+    i32.store offset=832 align=1
     local.get 0
-    i64.store align=1
-    i32.const 0
     local.get 1
-    i64.store offset=8 align=1
-    i32.const 0
     local.get 2
-    i64.store offset=16 align=1
-    i32.const 0
-    local.get 3
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 5
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 5
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 6
-    i32.store offset=832 align=1
-    global.get 0
-    global.get 0
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 8
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 7
-    local.get 8
-    local.get 9
-    return_call 5
+    return_call 3
   )
   (func (type 5)
     local 1 i32
@@ -537,15 +480,18 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 1
+      global.get 4
       return_call 4
     end
-    global.get 0
-    global.get 0
+    global.get 3
+    global.get 3
     i32.load offset=512 align=1
     i32.const 1
     i32.add
     i32.store offset=512 align=1
+    i32.const 0
+    global.get 3
+    i32.store offset=852 align=1
     i32.const 0
     local.get 1
     i32.store offset=828 align=1

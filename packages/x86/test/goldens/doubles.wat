@@ -1,93 +1,77 @@
 ;; movsd xmm0, [rbx]; mulsd xmm0, xmm1; addsd xmm2, xmm0; ucomisd xmm2, xmm1; jbe 1f; movsd [rbx], xmm2; 1: syscall
 (module
-  (type 0 (func (param i64 i32 i32) (result i32)))
-  (type 1 (func (param i32 i32 i32 i32) (result i32)))
-  (type 2 (func (param f64 f64) (result f64)))
-  (type 3 (func (result i32)))
-  (type 4 (func))
-  (type 5 (func (param i64 i64 v128 v128 i64 i64 i32 i64 i32 i32) (result i32)))
-  (type 6 (func (param i64 i64 v128 v128 i64 i64 i32 i32 i32 i32 i32) (result i32)))
-  (type 7 (func (param i32 i32 i32) (result i32)))
+  (type 0 (func (param i32 i32 i32 i32) (result i32)))
+  (type 1 (func (param f64 f64) (result f64)))
+  (type 2 (func (result i32)))
+  (type 3 (func (param i64 i32 i32) (result i32)))
+  (type 4 (func (param i64 i32 i32 i64 i64 v128 v128 i64 i64 i32) (result i32)))
+  (type 5 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
-  (import "tier0" "h:probe_readMiss" (func (type 0)))
-  (import "tier0" "h:exit_with" (func (type 0)))
-  (import "tier0" "h:exit_to_record" (func (type 1)))
-  (import "tier0" "h:mul_f64" (func (type 2)))
-  (import "tier0" "h:ordinary_bits" (func (type 3)))
-  (import "tier0" "h:add_f64" (func (type 2)))
-  (import "tier0" "h:probe_writeMiss" (func (type 0)))
-  (import "tier0" "h:commitStore" (func (type 4)))
-  (import "tier0" "h:interpret" (func (type 1)))
-  (import "tier0" "h:exit_to" (func (type 0)))
+  (import "tier0" "h:exit_to_record" (func (type 0)))
+  (import "tier0" "h:mul_f64" (func (type 1)))
+  (import "tier0" "h:ordinary_bits" (func (type 2)))
+  (import "tier0" "h:add_f64" (func (type 1)))
+  (import "tier0" "h:exit_with" (func (type 3)))
+  (import "tier0" "h:interpret" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 3)))
   (import "globals" "r4194304" (global i32))
+  (import "globals" "o4194304" (global i32))
   (import "globals" "r4194322" (global i32))
+  (import "globals" "o4194322" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 13))
-  (func (type 1)
-    local 1 i32
-    local 3 i64
-    local 3 v128
-    local 1 i64
+  (export "e0.0" (func 9))
+  (func (type 0)
     local 1 i32
     local 1 i64
+    local 2 v128
     local 1 i32
-    local 1 i64
+    local 2 i64
     local 2 i32
-    local 1 i64
+    local 1 v128
     local 5 f64
     local 1 i32
     local 1 f64
-    local 5 i32
+    local 1 i64
+    local 2 i32
+    local 1 i64
+    local 4 i32
     local 2 i64
     local 4 i32
+    local 1 i64
     local 1 v128
+    local 1 i64
     local 1 i32
     i32.const 0
-    i64.load offset=8 align=1
+    i64.load offset=24 align=1
     local.set 5
     i32.const 0
-    i64.load offset=24 align=1
+    v128.load offset=272 align=1
     local.set 6
     i32.const 0
-    i64.load offset=88 align=1
-    local.set 7
-    i32.const 0
-    v128.load offset=256 align=1
-    local.set 8
-    i32.const 0
-    v128.load offset=272 align=1
-    local.set 9
-    i32.const 0
     v128.load offset=288 align=1
-    local.set 10
-    i32.const 0
-    i64.load offset=176 align=1
-    local.set 11
-    i32.const 0
-    i64.load offset=840 align=1
-    i32.const 0
-    i64.load32_u offset=184 align=1
-    i32.const 0
-    i32.load offset=832 align=1
-    local.tee 12
-    select
-    local.set 13
-    call 4
-    local.set 14
+    local.set 7
+    call 2
+    local.set 8
     loop
       block
         br 0
       end
-      local.get 6
-      local.set 15
-      local.get 15
+      local.get 5
+      local.set 9
+      local.get 9
+      i64.const 7
+      i64.add
+      i64.const -4096
+      i64.and
+      local.set 10
+      local.get 9
       i32.wrap_i64
-      local.set 16
-      local.get 16
+      local.set 11
+      local.get 11
       i32.const 7
       i32.shr_u
-      local.get 16
+      local.get 11
       i32.const 16
       i32.shr_u
       i32.xor
@@ -95,81 +79,65 @@
       i32.and
       local.get 2
       i32.add
-      local.set 16
-      local.get 15
+      local.set 11
+      local.get 9
       i32.wrap_i64
-      local.get 16
+      local.get 11
       i32.load offset=16 align=1
       i32.add
-      local.set 17
-      local.get 15
-      local.set 18
-      local.get 15
-      i64.const 7
-      i64.add
-      i64.const -4096
-      i64.and
-      local.get 16
+      local.set 12
+      local.get 9
+      local.set 9
+      local.get 10
+      local.get 11
       i64.load offset=8 align=1
       i64.ne
       if
-        local.get 15
-        i32.const 8
-        local.get 2
-        call 0
-        local.set 16
-        local.get 16
-        local.set 17
-        local.get 17
-        i32.const -1
-        i32.eq
+        local.get 10
+        local.get 11
+        i64.load align=1
+        i64.ne
         if
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
-          i64.const 4194304
+          global.get 0
           local.get 1
-          i32.const 4
-          return_call 11
+          local.get 2
+          global.get 1
+          return_call 0
         end
         i64.const 4611686018427387904
-        local.set 18
+        local.set 9
       end
-      local.get 17
+      local.get 12
       v128.load64_zero align=1
-      local.set 8
-      local.get 9
+      local.set 13
+      local.get 6
       f64x2.extract_lane 0
-      local.set 19
+      local.set 14
+      local.get 13
+      f64x2.extract_lane 0
+      local.set 15
+      local.get 15
+      i64.reinterpret_f64
+      i64.const 52
+      i64.shr_u
+      i32.wrap_i64
+      i32.const 2
+      i32.add
       local.get 8
-      f64x2.extract_lane 0
-      local.set 20
-      local.get 20
-      i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
-      local.get 14
       i32.and
       i32.eqz
       if
-        local.get 20
+        local.get 15
         f64.abs
-        local.set 21
-        local.get 21
+        local.set 16
+        local.get 16
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 21
+        local.get 16
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 20
+        local.get 15
         f64.const 0
         f64.eq
         i32.or
@@ -185,102 +153,94 @@
           global.get 0
           i32.const 16
           i32.add
-          local.set 16
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
+          local.set 11
           local.get 11
-          local.get 13
-          local.get 12
-          local.get 16
           local.get 1
           local.get 2
-          local.get 16
+          local.get 11
           i32.load16_u align=1
-          return_call 12
+          i32.const 0
+          local.get 13
+          v128.store offset=256 align=1
+          return_call 0
         end
       end
-      local.get 19
+      local.get 14
       i64.reinterpret_f64
       i64.const 52
       i64.shr_u
       i32.wrap_i64
       i32.const 2
       i32.add
-      local.get 14
+      local.get 8
       i32.and
       i32.eqz
       if
-        local.get 19
+        local.get 14
         f64.abs
-        local.set 21
-        local.get 21
+        local.set 16
+        local.get 16
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 21
+        local.get 16
         f64.const Infinity
         f64.lt
-        i32.and
-        local.get 19
-        f64.const 0
-        f64.eq
-        i32.or
-        i32.eqz
-        i32.const 192
-        i32.load align=1
-        i32.const 65472
-        i32.and
-        i32.const 8064
-        i32.ne
-        i32.or
-        if
-          global.get 0
-          i32.const 16
-          i32.add
-          local.set 16
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
-          local.get 16
-          local.get 1
-          local.get 2
-          local.get 16
-          i32.load16_u align=1
-          return_call 12
-        end
-      end
-      local.get 20
-      local.get 19
-      f64.mul
-      local.set 21
-      local.get 21
-      i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
-      local.get 14
-      i32.and
-      i32.eqz
-      if
-        local.get 21
-        f64.const 0
-        f64.eq
-        local.get 20
-        f64.const 0
-        f64.eq
-        local.get 19
-        f64.const 0
-        f64.eq
-        i32.or
         i32.and
         local.get 14
+        f64.const 0
+        f64.eq
+        i32.or
+        i32.eqz
+        i32.const 192
+        i32.load align=1
+        i32.const 65472
+        i32.and
+        i32.const 8064
+        i32.ne
+        i32.or
+        if
+          global.get 0
+          i32.const 16
+          i32.add
+          local.set 11
+          local.get 11
+          local.get 1
+          local.get 2
+          local.get 11
+          i32.load16_u align=1
+          i32.const 0
+          local.get 13
+          v128.store offset=256 align=1
+          return_call 0
+        end
+      end
+      local.get 15
+      local.get 14
+      f64.mul
+      local.set 16
+      local.get 16
+      i64.reinterpret_f64
+      i64.const 52
+      i64.shr_u
+      i32.wrap_i64
+      i32.const 2
+      i32.add
+      local.get 8
+      i32.and
+      i32.eqz
+      if
+        local.get 16
+        f64.const 0
+        f64.eq
+        local.get 15
+        f64.const 0
+        f64.eq
+        local.get 14
+        f64.const 0
+        f64.eq
+        i32.or
+        i32.and
+        local.get 8
         i32.eqz
         i32.eqz
         i32.and
@@ -292,7 +252,7 @@
           i32.and
           i32.const 8064
           i32.ne
-          local.get 14
+          local.get 8
           i32.eqz
           i32.eqz
           i32.or
@@ -300,44 +260,40 @@
             global.get 0
             i32.const 16
             i32.add
-            local.set 16
-            local.get 5
-            local.get 7
-            local.get 8
-            local.get 10
+            local.set 11
             local.get 11
-            local.get 13
-            local.get 12
-            local.get 16
             local.get 1
             local.get 2
-            local.get 16
+            local.get 11
             i32.load16_u align=1
-            return_call 12
+            i32.const 0
+            local.get 13
+            v128.store offset=256 align=1
+            return_call 0
           end
-          local.get 20
-          local.get 19
-          call 3
-          local.set 20
-          local.get 20
-          local.set 21
-          call 4
+          local.get 15
+          local.get 14
+          call 1
+          local.set 15
+          local.get 15
           local.set 16
+          call 2
+          local.set 11
+          local.get 11
+          local.set 8
           local.get 16
-          local.set 14
-          local.get 21
-          local.set 20
-          local.get 20
+          local.set 15
+          local.get 15
           f64.abs
-          local.set 22
-          local.get 22
+          local.set 17
+          local.get 17
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 22
+          local.get 17
           f64.const Infinity
           f64.lt
           i32.and
-          local.get 20
+          local.get 15
           f64.const 0
           f64.eq
           i32.or
@@ -346,50 +302,46 @@
             global.get 0
             i32.const 16
             i32.add
-            local.set 16
-            local.get 5
-            local.get 7
-            local.get 8
-            local.get 10
+            local.set 11
             local.get 11
-            local.get 13
-            local.get 12
-            local.get 16
             local.get 1
             local.get 2
-            local.get 16
+            local.get 11
             i32.load16_u align=1
-            return_call 12
+            i32.const 0
+            local.get 13
+            v128.store offset=256 align=1
+            return_call 0
           end
         end
       end
-      local.get 21
-      local.set 20
-      local.get 10
+      local.get 16
+      local.set 15
+      local.get 7
       f64x2.extract_lane 0
-      local.set 22
-      local.get 22
+      local.set 17
+      local.get 17
       i64.reinterpret_f64
       i64.const 52
       i64.shr_u
       i32.wrap_i64
       i32.const 2
       i32.add
-      local.get 14
+      local.get 8
       i32.and
       i32.eqz
       if
-        local.get 22
+        local.get 17
         f64.abs
-        local.set 23
-        local.get 23
+        local.set 18
+        local.get 18
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 23
+        local.get 18
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 22
+        local.get 17
         f64.const 0
         f64.eq
         i32.or
@@ -405,49 +357,45 @@
           global.get 0
           i32.const 24
           i32.add
-          local.set 16
-          local.get 16
-          i32.load16_u align=1
-          local.set 24
-          local.get 8
-          local.get 20
-          f64x2.replace_lane 0
-          local.set 8
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
+          local.set 11
           local.get 11
+          i32.load16_u align=1
+          local.set 19
           local.get 13
-          local.get 12
-          local.get 16
+          local.get 15
+          f64x2.replace_lane 0
+          local.set 13
+          local.get 11
           local.get 1
           local.get 2
-          local.get 24
-          return_call 12
+          local.get 19
+          i32.const 0
+          local.get 13
+          v128.store offset=256 align=1
+          return_call 0
         end
       end
-      local.get 22
-      local.get 20
+      local.get 17
+      local.get 15
       f64.add
-      local.set 23
-      local.get 23
+      local.set 18
+      local.get 18
       i64.reinterpret_f64
       i64.const 52
       i64.shr_u
       i32.wrap_i64
       i32.const 2
       i32.add
-      local.get 14
+      local.get 8
       i32.and
       i32.eqz
       if
-        local.get 23
+        local.get 18
         f64.const 0
         f64.eq
         i32.const 1
         i32.and
-        local.get 14
+        local.get 8
         i32.eqz
         i32.eqz
         i32.and
@@ -459,7 +407,7 @@
           i32.and
           i32.const 8064
           i32.ne
-          local.get 14
+          local.get 8
           i32.eqz
           i32.eqz
           i32.or
@@ -467,50 +415,46 @@
             global.get 0
             i32.const 24
             i32.add
-            local.set 24
-            local.get 24
+            local.set 19
+            local.get 19
             i32.load16_u align=1
-            local.set 16
-            local.get 8
-            local.get 20
-            f64x2.replace_lane 0
-            local.set 8
-            local.get 5
-            local.get 7
-            local.get 8
-            local.get 10
-            local.get 11
+            local.set 11
             local.get 13
-            local.get 12
-            local.get 24
+            local.get 15
+            f64x2.replace_lane 0
+            local.set 13
+            local.get 19
             local.get 1
             local.get 2
-            local.get 16
-            return_call 12
+            local.get 11
+            i32.const 0
+            local.get 13
+            v128.store offset=256 align=1
+            return_call 0
           end
-          local.get 22
-          local.get 20
-          call 5
-          local.set 22
-          local.get 22
-          local.set 23
-          call 4
-          local.set 16
-          local.get 16
-          local.set 14
-          local.get 23
-          local.set 22
-          local.get 22
+          local.get 17
+          local.get 15
+          call 3
+          local.set 17
+          local.get 17
+          local.set 18
+          call 2
+          local.set 11
+          local.get 11
+          local.set 8
+          local.get 18
+          local.set 17
+          local.get 17
           f64.abs
-          local.set 25
-          local.get 25
+          local.set 20
+          local.get 20
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 25
+          local.get 20
           f64.const Infinity
           f64.lt
           i32.and
-          local.get 22
+          local.get 17
           f64.const 0
           f64.eq
           i32.or
@@ -519,81 +463,86 @@
             global.get 0
             i32.const 24
             i32.add
-            local.set 16
-            local.get 16
-            i32.load16_u align=1
-            local.set 24
-            local.get 8
-            local.get 20
-            f64x2.replace_lane 0
-            local.set 8
-            local.get 5
-            local.get 7
-            local.get 8
-            local.get 10
+            local.set 11
             local.get 11
+            i32.load16_u align=1
+            local.set 19
             local.get 13
-            local.get 12
-            local.get 16
+            local.get 15
+            f64x2.replace_lane 0
+            local.set 13
+            local.get 11
             local.get 1
             local.get 2
-            local.get 24
-            return_call 12
+            local.get 19
+            i32.const 0
+            local.get 13
+            v128.store offset=256 align=1
+            return_call 0
           end
         end
       end
-      local.get 23
-      local.set 22
-      local.get 22
-      local.get 19
+      local.get 18
+      local.set 17
+      local.get 17
+      local.get 14
       f64.eq
       i32.const 6
       i32.shl
-      local.get 22
-      local.get 19
+      local.get 17
+      local.get 14
       f64.lt
       i32.or
-      local.set 24
-      local.get 24
+      local.set 19
+      local.get 19
       i64.extend_i32_u
-      local.set 11
-      local.get 24
+      local.set 10
+      local.get 19
       i64.extend_i32_u
-      local.set 13
+      local.set 21
       i32.const 15
-      local.set 12
+      local.set 19
       local.get 1
       i32.const -5
       i32.add
       local.set 1
-      local.get 22
-      local.get 19
+      local.get 17
+      local.get 14
       f64.gt
       i32.eqz
       if
-        local.get 8
-        local.get 20
+        local.get 13
+        local.get 15
         f64x2.replace_lane 0
-        local.set 8
-        local.get 10
-        local.get 22
+        local.set 13
+        local.get 7
+        local.get 17
         f64x2.replace_lane 0
-        local.set 10
+        local.set 7
         i32.const 0
         i32.load offset=188 align=1
-        local.set 24
-        local.get 11
+        local.set 11
+        local.get 10
         i32.wrap_i64
-        local.set 16
-        local.get 16
+        local.set 22
+        local.get 22
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
+        local.set 23
+        local.get 10
+        local.set 24
+        local.get 10
+        i32.wrap_i64
+        local.set 25
+        local.get 25
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
         local.set 26
-        local.get 11
-        local.set 15
-        local.get 11
+        local.get 10
         i32.wrap_i64
         local.set 27
         local.get 27
@@ -602,20 +551,20 @@
         i32.const 1
         i32.and
         local.set 28
-        local.get 11
-        i32.wrap_i64
+        local.get 10
         local.set 29
-        local.get 29
+        local.get 10
+        local.set 30
+        local.get 10
+        i32.wrap_i64
+        local.set 31
+        local.get 31
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
-        local.set 30
-        local.get 11
-        local.set 31
-        local.get 11
         local.set 32
-        local.get 11
+        local.get 10
         i32.wrap_i64
         local.set 33
         local.get 33
@@ -624,29 +573,20 @@
         i32.const 1
         i32.and
         local.set 34
-        local.get 11
-        i32.wrap_i64
-        local.set 35
-        local.get 35
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
-        local.set 36
-        local.get 36
+        local.get 34
         i32.const 31
         i32.shl
-        local.get 35
+        local.get 33
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 36
+        local.get 34
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 35
+        local.get 33
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -654,12 +594,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 35
+        local.get 33
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 35
+        local.get 33
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -671,31 +611,31 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 35
+        local.get 33
         i32.const 7
         i32.shr_u
         i32.const 1
         i32.and
         i32.or
         i32.or
-        local.set 35
+        local.set 33
         i64.const 4194328
-        local.set 5
-        local.get 24
-        local.get 26
+        local.set 35
+        local.get 11
+        local.get 23
         i32.const 31
         i32.shl
-        local.get 16
+        local.get 22
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 26
+        local.get 23
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 16
+        local.get 22
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -703,12 +643,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 16
+        local.get 22
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 16
+        local.get 22
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -720,7 +660,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 16
+        local.get 22
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -729,7 +669,7 @@
         i32.or
         i32.const 31
         i32.shr_u
-        local.get 15
+        local.get 24
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -739,20 +679,20 @@
         i32.xor
         i64.extend_i32_u
         i32.wrap_i64
-        local.get 28
+        local.get 26
         i32.const 31
         i32.shl
-        local.get 27
+        local.get 25
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 28
+        local.get 26
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 27
+        local.get 25
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -760,12 +700,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 27
+        local.get 25
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 27
+        local.get 25
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -777,7 +717,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 27
+        local.get 25
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -797,20 +737,20 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 30
+        local.get 28
         i32.const 31
         i32.shl
-        local.get 29
+        local.get 27
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 30
+        local.get 28
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 29
+        local.get 27
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -818,12 +758,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 29
+        local.get 27
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 29
+        local.get 27
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -835,7 +775,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 29
+        local.get 27
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -848,7 +788,7 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 31
+        local.get 29
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -862,7 +802,7 @@
         i32.shl
         i32.or
         i32.or
-        local.get 32
+        local.get 30
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -874,20 +814,20 @@
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 34
+        local.get 32
         i32.const 31
         i32.shl
-        local.get 33
+        local.get 31
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 34
+        local.get 32
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 33
+        local.get 31
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -895,12 +835,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 33
+        local.get 31
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 33
+        local.get 31
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -912,7 +852,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 33
+        local.get 31
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -924,8 +864,8 @@
         i32.xor
         i32.const 7
         i32.shl
-        local.get 35
-        local.get 35
+        local.get 33
+        local.get 33
         i32.const 1
         i32.shl
         i32.xor
@@ -937,129 +877,117 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 7
+        local.set 30
         local.get 1
         i32.const -1
         i32.add
         local.set 1
-        local.get 5
-        local.get 7
-        local.get 8
-        local.get 10
-        local.get 11
-        local.get 13
-        local.get 12
         i64.const 4194328
         local.get 1
         i32.const 2
-        return_call 11
+        local.get 35
+        local.get 30
+        local.get 13
+        local.get 7
+        local.get 10
+        local.get 21
+        local.get 19
+        return_call 8
       end
-      local.get 8
-      local.get 20
+      local.get 13
+      local.get 15
       f64x2.replace_lane 0
-      local.set 8
-      local.get 10
-      local.get 22
-      f64x2.replace_lane 0
-      local.set 10
-      local.get 10
-      local.set 37
-      local.get 6
-      local.set 32
+      local.set 13
+      local.get 7
       local.get 17
-      local.set 35
-      local.get 32
-      local.get 18
+      f64x2.replace_lane 0
+      local.set 7
+      local.get 7
+      local.set 36
+      local.get 5
+      local.set 29
+      local.get 12
+      local.set 33
+      local.get 29
+      local.get 9
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 32
-        i32.const 8
+        local.get 29
+        i32.wrap_i64
+        local.set 31
+        local.get 31
+        i32.const 7
+        i32.shr_u
+        local.get 31
+        i32.const 16
+        i32.shr_u
+        i32.xor
+        i32.const 16352
+        i32.and
         local.get 2
-        call 6
-        local.set 33
-        local.get 33
-        local.set 35
-        local.get 35
-        i32.const -1
-        i32.eq
+        i32.add
+        local.set 31
+        local.get 29
+        i64.const 7
+        i64.add
+        i64.const -4096
+        i64.and
+        local.get 31
+        i64.load offset=8 align=1
+        i64.ne
         if
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
-          i64.const 4194322
+          global.get 2
           local.get 1
-          i32.const 4
-          return_call 11
+          local.get 2
+          global.get 3
+          i32.const 0
+          local.get 13
+          v128.store offset=256 align=1
+          i32.const 0
+          local.get 7
+          v128.store offset=288 align=1
+          i32.const 0
+          local.get 10
+          i64.store offset=176 align=1
+          i32.const 0
+          local.get 21
+          i64.store offset=840 align=1
+          i32.const 0
+          local.get 21
+          i64.store32 offset=184 align=1
+          i32.const 0
+          local.get 19
+          i32.store offset=832 align=1
+          return_call 0
         end
-        i32.const 1
-        local.set 4
+        local.get 29
+        i32.wrap_i64
+        local.get 31
+        i32.load offset=16 align=1
+        i32.add
+        local.set 33
       end
-      local.get 35
-      local.set 33
       local.get 33
-      local.get 37
+      local.get 36
       i64x2.extract_lane 0
       i64.store align=1
-      local.get 4
-      if
-        i32.const 0
-        local.set 4
-        local.get 33
-        i32.const 896
-        i32.eq
-        if
-          call 7
-        end
-        global.get 1
-        i32.load16_u align=1
-        i32.const 0
-        i32.eq
-        if
-          local.get 5
-          local.get 7
-          local.get 8
-          local.get 10
-          local.get 11
-          local.get 13
-          local.get 12
-          i64.const 4194326
-          local.get 1
-          i32.const -1
-          i32.add
-          i32.const 8
-          return_call 11
-        end
-      end
       i32.const 0
       i32.load offset=188 align=1
-      local.set 33
-      local.get 11
+      local.set 31
+      local.get 10
       i32.wrap_i64
-      local.set 34
-      local.get 34
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 29
-      local.get 11
       local.set 32
-      local.get 11
-      i32.wrap_i64
-      local.set 30
-      local.get 30
+      local.get 32
       i32.const 0
       i32.shr_u
       i32.const 1
       i32.and
       local.set 27
-      local.get 11
+      local.get 10
+      local.set 29
+      local.get 10
       i32.wrap_i64
       local.set 28
       local.get 28
@@ -1067,12 +995,8 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 16
-      local.get 11
-      local.set 31
-      local.get 11
-      local.set 15
-      local.get 11
+      local.set 25
+      local.get 10
       i32.wrap_i64
       local.set 26
       local.get 26
@@ -1080,11 +1004,24 @@
       i32.shr_u
       i32.const 1
       i32.and
+      local.set 22
+      local.get 10
       local.set 24
-      local.get 11
+      local.get 10
+      local.set 37
+      local.get 10
       i32.wrap_i64
-      local.set 36
-      local.get 36
+      local.set 23
+      local.get 23
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 11
+      local.get 10
+      i32.wrap_i64
+      local.set 34
+      local.get 34
       i32.const 0
       i32.shr_u
       i32.const 1
@@ -1093,7 +1030,7 @@
       local.get 38
       i32.const 31
       i32.shl
-      local.get 36
+      local.get 34
       i32.const 11
       i32.shr_u
       i32.const 1
@@ -1103,7 +1040,7 @@
       i32.const 30
       i32.shl
       i32.or
-      local.get 36
+      local.get 34
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1111,12 +1048,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 36
+      local.get 34
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 36
+      local.get 34
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1128,31 +1065,31 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 36
+      local.get 34
       i32.const 7
       i32.shr_u
       i32.const 1
       i32.and
       i32.or
       i32.or
-      local.set 36
+      local.set 34
       i64.const 4194328
-      local.set 5
-      local.get 33
-      local.get 29
+      local.set 35
+      local.get 31
+      local.get 27
       i32.const 31
       i32.shl
-      local.get 34
+      local.get 32
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 29
+      local.get 27
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 34
+      local.get 32
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1160,12 +1097,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 34
+      local.get 32
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 34
+      local.get 32
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1177,7 +1114,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 34
+      local.get 32
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1186,7 +1123,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 32
+      local.get 29
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1196,20 +1133,20 @@
       i32.xor
       i64.extend_i32_u
       i32.wrap_i64
-      local.get 27
+      local.get 25
       i32.const 31
       i32.shl
-      local.get 30
+      local.get 28
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 27
+      local.get 25
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 30
+      local.get 28
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1217,12 +1154,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 30
+      local.get 28
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 30
+      local.get 28
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1234,7 +1171,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 30
+      local.get 28
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1254,20 +1191,20 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 16
+      local.get 22
       i32.const 31
       i32.shl
-      local.get 28
+      local.get 26
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 16
+      local.get 22
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 28
+      local.get 26
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1275,12 +1212,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 28
+      local.get 26
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 28
+      local.get 26
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1292,7 +1229,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 28
+      local.get 26
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1305,7 +1242,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 31
+      local.get 24
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1319,7 +1256,7 @@
       i32.shl
       i32.or
       i32.or
-      local.get 15
+      local.get 37
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1331,20 +1268,20 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 24
+      local.get 11
       i32.const 31
       i32.shl
-      local.get 26
+      local.get 23
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 24
+      local.get 11
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 26
+      local.get 23
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1352,12 +1289,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 26
+      local.get 23
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 26
+      local.get 23
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1369,7 +1306,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 26
+      local.get 23
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1381,8 +1318,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 36
-      local.get 36
+      local.get 34
+      local.get 34
       i32.const 1
       i32.shl
       i32.xor
@@ -1394,114 +1331,57 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 7
+      local.set 30
       local.get 1
       i32.const -2
       i32.add
       local.set 1
-      local.get 5
-      local.get 7
-      local.get 8
-      local.get 10
-      local.get 11
-      local.get 13
-      local.get 12
       i64.const 4194328
       local.get 1
       i32.const 2
-      return_call 11
+      local.get 35
+      local.get 30
+      local.get 13
+      local.get 7
+      local.get 10
+      local.get 21
+      local.get 19
+      return_call 8
       unreachable
     end
     unreachable
   )
+  (func (type 4)
+    i32.const 0
+    local.get 3
+    i64.store offset=8 align=1
+    i32.const 0
+    local.get 4
+    i64.store offset=88 align=1
+    i32.const 0
+    local.get 5
+    v128.store offset=256 align=1
+    i32.const 0
+    local.get 6
+    v128.store offset=288 align=1
+    i32.const 0
+    local.get 7
+    i64.store offset=176 align=1
+    i32.const 0
+    local.get 8
+    i64.store offset=840 align=1
+    i32.const 0
+    local.get 8
+    i64.store32 offset=184 align=1
+    i32.const 0
+    local.get 9
+    i32.store offset=832 align=1
+    local.get 0
+    local.get 1
+    local.get 2
+    return_call 4
+  )
   (func (type 5)
-    i32.const 0
-    local.get 0
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 1
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 2
-    v128.store offset=256 align=1
-    i32.const 0
-    local.get 3
-    v128.store offset=288 align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 5
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 5
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 6
-    i32.store offset=832 align=1
-    global.get 2
-    global.get 2
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 8
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 7
-    local.get 8
-    local.get 9
-    return_call 1
-  )
-  (func (type 6)
-    i32.const 0
-    local.get 0
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 1
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 2
-    v128.store offset=256 align=1
-    i32.const 0
-    local.get 3
-    v128.store offset=288 align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 5
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 5
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 6
-    i32.store offset=832 align=1
-    global.get 2
-    global.get 2
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 8
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 7
-    local.get 8
-    local.get 9
-    local.get 10
-    return_call 2
-  )
-  (func (type 7)
     local 1 i32
     local.get 1
     i32.const 0
@@ -1514,15 +1394,18 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 3
-      return_call 8
+      global.get 5
+      return_call 5
     end
-    global.get 2
-    global.get 2
+    global.get 4
+    global.get 4
     i32.load offset=512 align=1
     i32.const 1
     i32.add
     i32.store offset=512 align=1
+    i32.const 0
+    global.get 4
+    i32.store offset=852 align=1
     i32.const 0
     local.get 1
     i32.store offset=828 align=1
@@ -1530,6 +1413,6 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 10
+    return_call 7
   )
 )

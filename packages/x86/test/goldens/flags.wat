@@ -2,24 +2,23 @@
 (module
   (type 0 (func (param i64 i32 i32) (result i32)))
   (type 1 (func (param i32 i32 i32 i32) (result i32)))
-  (type 2 (func (param i64 i64 i64 i64 i64 i32 i64 i32 i32) (result i32)))
-  (type 3 (func (param i32 i32 i32) (result i32)))
+  (type 2 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_with" (func (type 0)))
   (import "tier0" "h:interpret" (func (type 1)))
   (import "tier0" "h:exit_to" (func (type 0)))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 5))
+  (export "e0.0" (func 4))
   (func (type 1)
     local 1 i32
-    local 5 i64
+    local 7 i64
     local 1 i32
-    local 5 i64
+    local 2 i64
     local 1 i32
     local 3 i64
     local 1 i32
-    local 6 i64
+    local 7 i64
     i32.const 0
     i64.load align=1
     local.set 5
@@ -29,41 +28,26 @@
     i32.const 0
     i64.load offset=24 align=1
     local.set 7
-    i32.const 0
-    i64.load offset=88 align=1
-    local.set 8
-    i32.const 0
-    i64.load offset=176 align=1
-    local.set 9
-    i32.const 0
-    i64.load offset=840 align=1
-    i32.const 0
-    i64.load32_u offset=184 align=1
-    i32.const 0
-    i32.load offset=832 align=1
-    local.tee 10
-    select
-    local.set 11
     loop
       block
         br 0
       end
       local.get 5
-      local.set 12
+      local.set 8
       local.get 7
-      local.set 13
-      local.get 12
       local.set 9
-      local.get 13
+      local.get 8
+      local.set 10
+      local.get 9
       local.set 11
       i32.const 8
-      local.set 10
+      local.set 12
       local.get 1
       i32.const -2
       i32.add
       local.set 1
-      local.get 12
-      local.get 13
+      local.get 8
+      local.get 9
       i64.le_u
       i32.eqz
       if
@@ -74,35 +58,35 @@
         i64.extend_i32_u
         local.set 5
         local.get 6
-        local.set 13
-        local.get 9
-        local.set 12
+        local.set 9
+        local.get 10
+        local.set 8
         local.get 11
-        local.set 14
-        local.get 12
+        local.set 13
+        local.get 8
         i64.const -1
         i64.xor
-        local.set 15
-        local.get 15
+        local.set 14
         local.get 14
+        local.get 13
         i64.and
-        local.get 15
         local.get 14
+        local.get 13
         i64.or
-        local.get 12
-        local.get 14
+        local.get 8
+        local.get 13
         i64.sub
         i64.and
         i64.or
-        local.set 14
+        local.set 13
+        local.get 9
         local.get 13
-        local.get 14
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 14
+        local.get 13
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -111,30 +95,30 @@
         i32.shr_u
         i64.extend_i32_u
         i64.add
-        local.set 14
-        local.get 14
-        local.set 6
+        local.set 13
         local.get 13
+        local.set 6
+        local.get 9
         i64.const 0
         i64.and
-        local.get 13
+        local.get 9
         i64.const 0
         i64.or
-        local.get 14
+        local.get 13
         i64.const -1
         i64.xor
         i64.and
         i64.or
-        local.set 13
-        local.get 14
         local.set 9
         local.get 13
+        local.set 10
+        local.get 9
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 13
+        local.get 9
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -142,37 +126,37 @@
         i64.extend_i32_u
         local.set 11
         i32.const 0
-        local.set 10
+        local.set 12
         i32.const 0
         i32.load offset=188 align=1
-        local.set 16
-        local.get 11
-        local.set 13
-        local.get 9
-        local.set 14
-        local.get 11
-        local.set 12
-        local.get 11
         local.set 15
-        local.get 9
+        local.get 11
+        local.set 9
+        local.get 10
+        local.set 13
+        local.get 11
+        local.set 8
+        local.get 11
+        local.set 14
+        local.get 10
+        local.set 16
+        local.get 10
         local.set 17
-        local.get 9
+        local.get 11
         local.set 18
         local.get 11
-        local.set 19
-        local.get 11
         i32.wrap_i64
-        local.set 20
+        local.set 19
         i64.const 4194321
         local.set 6
-        local.get 16
-        local.get 13
+        local.get 15
+        local.get 9
         i32.wrap_i64
         i32.const 31
         i32.shr_u
-        local.get 14
+        local.get 13
         i32.wrap_i64
-        local.get 12
+        local.get 8
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -187,7 +171,7 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 15
+        local.get 14
         i32.wrap_i64
         i32.const 3
         i32.shr_u
@@ -195,25 +179,25 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 17
+        local.get 16
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 18
+        local.get 17
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 19
+        local.get 18
         i32.wrap_i64
         i32.const 1
         i32.and
         i32.xor
         i32.const 7
         i32.shl
-        local.get 20
-        local.get 20
+        local.get 19
+        local.get 19
         i32.const 1
         i32.shl
         i32.xor
@@ -225,64 +209,79 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 8
+        local.set 18
         local.get 1
         i32.const -3
         i32.add
         local.set 1
-        local.get 5
-        local.get 6
-        local.get 8
-        local.get 9
-        local.get 11
-        local.get 10
         i64.const 4194321
         local.get 1
         i32.const 2
-        return_call 4
+        i32.const 0
+        local.get 5
+        i64.store align=1
+        i32.const 0
+        local.get 6
+        i64.store offset=8 align=1
+        i32.const 0
+        local.get 18
+        i64.store offset=88 align=1
+        i32.const 0
+        local.get 10
+        i64.store offset=176 align=1
+        i32.const 0
+        local.get 11
+        i64.store offset=840 align=1
+        i32.const 0
+        local.get 11
+        i64.store32 offset=184 align=1
+        i32.const 0
+        local.get 12
+        i32.store offset=832 align=1
+        return_call 0
       end
-      local.get 9
-      local.set 19
+      local.get 10
+      local.set 17
       local.get 11
-      local.set 18
+      local.set 16
       local.get 1
       i32.const -1
       i32.add
       local.set 1
-      local.get 19
-      local.get 18
+      local.get 17
+      local.get 16
       i64.lt_u
       if
         local.get 6
-        local.set 18
-        local.get 9
-        local.set 19
-        local.get 11
+        local.set 16
+        local.get 10
         local.set 17
-        local.get 19
+        local.get 11
+        local.set 14
+        local.get 17
         i64.const -1
         i64.xor
-        local.set 15
-        local.get 15
-        local.get 17
+        local.set 8
+        local.get 8
+        local.get 14
         i64.and
-        local.get 15
-        local.get 17
+        local.get 8
+        local.get 14
         i64.or
-        local.get 19
         local.get 17
+        local.get 14
         i64.sub
         i64.and
         i64.or
-        local.set 17
-        local.get 18
-        local.get 17
+        local.set 14
+        local.get 16
+        local.get 14
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 17
+        local.get 14
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -291,30 +290,30 @@
         i32.shr_u
         i64.extend_i32_u
         i64.add
-        local.set 17
-        local.get 17
+        local.set 14
+        local.get 14
         local.set 6
-        local.get 18
+        local.get 16
         i64.const 0
         i64.and
-        local.get 18
+        local.get 16
         i64.const 0
         i64.or
-        local.get 17
+        local.get 14
         i64.const -1
         i64.xor
         i64.and
         i64.or
-        local.set 18
-        local.get 17
-        local.set 9
-        local.get 18
+        local.set 16
+        local.get 14
+        local.set 10
+        local.get 16
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 18
+        local.get 16
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -322,37 +321,37 @@
         i64.extend_i32_u
         local.set 11
         i32.const 0
-        local.set 10
+        local.set 12
         i32.const 0
         i32.load offset=188 align=1
-        local.set 20
-        local.get 11
-        local.set 18
-        local.get 9
-        local.set 17
-        local.get 11
         local.set 19
         local.get 11
-        local.set 15
-        local.get 9
-        local.set 12
-        local.get 9
+        local.set 16
+        local.get 10
         local.set 14
         local.get 11
+        local.set 17
+        local.get 11
+        local.set 8
+        local.get 10
         local.set 13
+        local.get 10
+        local.set 9
+        local.get 11
+        local.set 20
         local.get 11
         i32.wrap_i64
-        local.set 16
+        local.set 15
         i64.const 4194321
         local.set 6
-        local.get 20
-        local.get 18
+        local.get 19
+        local.get 16
         i32.wrap_i64
         i32.const 31
         i32.shr_u
-        local.get 17
+        local.get 14
         i32.wrap_i64
-        local.get 19
+        local.get 17
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -367,7 +366,7 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 15
+        local.get 8
         i32.wrap_i64
         i32.const 3
         i32.shr_u
@@ -375,25 +374,25 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 12
+        local.get 13
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 14
+        local.get 9
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 13
+        local.get 20
         i32.wrap_i64
         i32.const 1
         i32.and
         i32.xor
         i32.const 7
         i32.shl
-        local.get 16
-        local.get 16
+        local.get 15
+        local.get 15
         i32.const 1
         i32.shl
         i32.xor
@@ -405,98 +404,110 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 8
+        local.set 18
         local.get 1
         i32.const -2
         i32.add
         local.set 1
-        local.get 5
-        local.get 6
-        local.get 8
-        local.get 9
-        local.get 11
-        local.get 10
         i64.const 4194321
         local.get 1
         i32.const 2
-        return_call 4
+        i32.const 0
+        local.get 6
+        i64.store offset=8 align=1
+        i32.const 0
+        local.get 18
+        i64.store offset=88 align=1
+        i32.const 0
+        local.get 10
+        i64.store offset=176 align=1
+        i32.const 0
+        local.get 11
+        i64.store offset=840 align=1
+        i32.const 0
+        local.get 11
+        i64.store32 offset=184 align=1
+        i32.const 0
+        local.get 12
+        i32.store offset=832 align=1
+        return_call 0
       end
       i32.const 0
       i32.load offset=188 align=1
+      local.set 15
+      local.get 10
+      local.set 20
+      local.get 11
+      local.set 9
+      local.get 20
+      i64.const -1
+      i64.xor
+      local.set 13
+      local.get 13
+      local.get 9
+      i64.and
+      local.get 13
+      local.get 9
+      i64.or
+      local.get 20
+      local.get 9
+      i64.sub
+      i64.and
+      i64.or
+      local.set 9
+      local.get 10
+      local.set 20
+      local.get 11
+      local.set 13
+      local.get 10
+      local.set 8
+      local.get 11
+      local.set 17
+      local.get 8
+      i64.const -1
+      i64.xor
+      local.set 14
+      local.get 14
+      local.get 17
+      i64.and
+      local.get 14
+      local.get 17
+      i64.or
+      local.get 8
+      local.get 17
+      i64.sub
+      i64.and
+      i64.or
+      local.set 17
+      local.get 10
+      local.set 8
+      local.get 11
+      local.set 14
+      local.get 8
+      i64.const -1
+      i64.xor
       local.set 16
-      local.get 9
-      local.set 13
-      local.get 11
-      local.set 14
-      local.get 13
-      i64.const -1
-      i64.xor
-      local.set 12
-      local.get 12
+      local.get 16
       local.get 14
       i64.and
-      local.get 12
+      local.get 16
       local.get 14
       i64.or
-      local.get 13
+      local.get 8
       local.get 14
       i64.sub
       i64.and
       i64.or
       local.set 14
-      local.get 9
-      local.set 13
+      local.get 10
+      local.set 8
       local.get 11
-      local.set 12
-      local.get 9
-      local.set 15
-      local.get 11
-      local.set 19
-      local.get 15
-      i64.const -1
-      i64.xor
-      local.set 17
-      local.get 17
-      local.get 19
-      i64.and
-      local.get 17
-      local.get 19
-      i64.or
-      local.get 15
-      local.get 19
-      i64.sub
-      i64.and
-      i64.or
-      local.set 19
-      local.get 9
-      local.set 15
-      local.get 11
-      local.set 17
-      local.get 15
-      i64.const -1
-      i64.xor
-      local.set 18
-      local.get 18
-      local.get 17
-      i64.and
-      local.get 18
-      local.get 17
-      i64.or
-      local.get 15
-      local.get 17
-      i64.sub
-      i64.and
-      i64.or
-      local.set 17
-      local.get 9
-      local.set 15
-      local.get 11
-      local.set 18
-      local.get 9
+      local.set 16
+      local.get 10
       local.set 21
       local.get 11
       local.set 22
-      local.get 9
+      local.get 10
       local.set 23
       local.get 11
       local.set 24
@@ -516,7 +527,7 @@
       i64.and
       i64.or
       local.set 24
-      local.get 9
+      local.get 10
       local.set 23
       local.get 11
       local.set 25
@@ -547,34 +558,34 @@
       i32.const 8
       i32.and
       i32.or
-      local.set 20
+      local.set 19
       i64.const 4194313
       local.set 6
-      local.get 16
-      local.get 14
+      local.get 15
+      local.get 9
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 14
+      local.get 9
       i32.wrap_i64
       i32.const 8
       i32.and
       i32.or
       i32.const 31
       i32.shr_u
+      local.get 20
       local.get 13
-      local.get 12
       i64.sub
       i32.wrap_i64
-      local.get 19
+      local.get 17
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 19
+      local.get 17
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -592,13 +603,13 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 17
+      local.get 14
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 17
+      local.get 14
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -609,8 +620,8 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 15
-      local.get 18
+      local.get 8
+      local.get 16
       i64.sub
       i64.eqz
       i32.const 6
@@ -639,8 +650,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 20
-      local.get 20
+      local.get 19
+      local.get 19
       i32.const 1
       i32.shl
       i32.xor
@@ -652,66 +663,38 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 8
+      local.set 18
       local.get 1
       i32.const -1
       i32.add
       local.set 1
-      local.get 5
-      local.get 6
-      local.get 8
-      local.get 9
-      local.get 11
-      local.get 10
       i64.const 4194313
       local.get 1
       i32.const 2
-      return_call 4
+      i32.const 0
+      local.get 6
+      i64.store offset=8 align=1
+      i32.const 0
+      local.get 18
+      i64.store offset=88 align=1
+      i32.const 0
+      local.get 10
+      i64.store offset=176 align=1
+      i32.const 0
+      local.get 11
+      i64.store offset=840 align=1
+      i32.const 0
+      local.get 11
+      i64.store32 offset=184 align=1
+      i32.const 0
+      local.get 12
+      i32.store offset=832 align=1
+      return_call 0
       unreachable
     end
     unreachable
   )
   (func (type 2)
-    i32.const 0
-    local.get 0
-    i64.store align=1
-    i32.const 0
-    local.get 1
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 2
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 3
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 4
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 5
-    i32.store offset=832 align=1
-    global.get 0
-    global.get 0
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 7
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 6
-    local.get 7
-    local.get 8
-    return_call 0
-  )
-  (func (type 3)
     local 1 i32
     local.get 1
     i32.const 0
@@ -733,6 +716,9 @@
     i32.const 1
     i32.add
     i32.store offset=512 align=1
+    i32.const 0
+    global.get 0
+    i32.store offset=852 align=1
     i32.const 0
     local.get 1
     i32.store offset=828 align=1

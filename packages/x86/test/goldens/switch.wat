@@ -1,17 +1,18 @@
 ;; jmp [rbx+rax*8]; 1: inc ecx; syscall
 (module
-  (type 0 (func (param i64 i32 i32) (result i32)))
-  (type 1 (func (param i32 i32 i32 i32) (result i32)))
+  (type 0 (func (param i32 i32 i32 i32) (result i32)))
+  (type 1 (func (param i64 i32 i32) (result i32)))
   (type 2 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
-  (import "tier0" "h:readMiss" (func (type 0)))
-  (import "tier0" "h:exit_with" (func (type 0)))
-  (import "tier0" "h:exit_to" (func (type 0)))
-  (import "tier0" "h:interpret" (func (type 1)))
+  (import "tier0" "h:exit_to_record" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 1)))
+  (import "tier0" "h:interpret" (func (type 0)))
+  (import "globals" "r4194304" (global i32))
+  (import "globals" "o4194304" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 7))
-  (func (type 1)
+  (export "e0.0" (func 4))
+  (func (type 0)
     local 1 i32
     local 3 i64
     local 2 i32
@@ -64,29 +65,11 @@
       i64.load align=1
       i64.ne
       if
-        local.get 7
-        i32.const 8
+        global.get 0
+        local.get 1
         local.get 2
-        call 0
-        local.set 8
-        local.get 8
-        local.set 9
-        local.get 9
-        i32.const -1
-        i32.eq
-        if
-          i64.const 4194304
-          local.get 1
-          i32.const 4
-          return_call 5
-        end
-        i64.const 4611686018427387904
-        local.get 7
-        local.get 9
-        i32.const 896
-        i32.eq
-        select
-        local.set 10
+        global.get 1
+        return_call 0
       end
       local.get 9
       i64.load align=1
@@ -100,7 +83,7 @@
       i32.const 0
       i32.xor
       local.set 8
-      global.get 0
+      global.get 2
       local.get 8
       i32.const 2
       i32.shl
@@ -120,48 +103,10 @@
       local.get 7
       local.get 1
       local.get 2
-      return_call 6
+      return_call 1
       unreachable
     end
     unreachable
-  )
-  (func (type 0)
-    global.get 0
-    global.get 0
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 1
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 0
-    local.get 1
-    local.get 2
-    return_call 1
-  )
-  (func (type 0)
-    global.get 0
-    global.get 0
-    i64.load offset=520 align=1
-    i32.const 0
-    i32.load offset=828 align=1
-    i32.const 0
-    i32.load offset=824 align=1
-    i32.add
-    local.get 1
-    i32.sub
-    i64.extend_i32_s
-    i64.add
-    i64.store offset=520 align=1
-    local.get 0
-    local.get 1
-    local.get 2
-    return_call 2
   )
   (func (type 2)
     local 1 i32
@@ -176,15 +121,18 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 1
-      return_call 3
+      global.get 3
+      return_call 2
     end
-    global.get 0
-    global.get 0
+    global.get 2
+    global.get 2
     i32.load offset=512 align=1
     i32.const 1
     i32.add
     i32.store offset=512 align=1
+    i32.const 0
+    global.get 2
+    i32.store offset=852 align=1
     i32.const 0
     local.get 1
     i32.store offset=828 align=1
@@ -192,6 +140,6 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 4
+    return_call 3
   )
 )
