@@ -1,4 +1,4 @@
-import { LinuxMachine, Machine } from '../../packages/vitrine/src/index.ts';
+import { type BootOptions, LinuxMachine, Machine } from '../../packages/vitrine/src/index.ts';
 import { bytesToByteString } from '../../packages/vitrine/src/bytes.ts';
 import { shellStatus } from '../../packages/vitrine/src/process.ts';
 import { ENV, type Outcome } from './native.ts';
@@ -19,6 +19,14 @@ export interface GuestOptions {
   readonly refused?: (refusal: Refusal) => void;
 }
 
+/** JIT=off interprets, JIT=force compiles every block when it is first executed, JIT=N after N samples in its page. */
+function jitOption(): BootOptions['jit'] {
+  const choice = process.env['JIT'];
+  if (choice === undefined) return true;
+  if (choice === 'off') return false;
+  return { threshold: choice === 'force' ? 0 : Number(choice) };
+}
+
 /** Runs a program in a fresh machine with the embedded image, as NativeLinux does on this one. */
 export async function runInGuest(
   argv: readonly string[],
@@ -27,6 +35,7 @@ export async function runInGuest(
   const machine: LinuxMachine = await Machine.boot({
     memory: options.memory ?? '256m',
     hostname: 'vitrine',
+    jit: jitOption(),
   });
   try {
     for (const [name, bytes] of Object.entries(options.programs ?? {}))
