@@ -27,6 +27,8 @@ function jitOption(): BootOptions['jit'] {
   return { threshold: choice === 'force' ? 0 : Number(choice) };
 }
 
+const TIMEOUT = process.env['JIT'] === 'force' ? 120_000 : 30_000;
+
 /** Runs a program in a fresh machine with the embedded image, as NativeLinux does on this one. */
 export async function runInGuest(
   argv: readonly string[],
@@ -48,7 +50,7 @@ export async function runInGuest(
     const process = await machine.spawn(argv, {
       cwd: '/tmp',
       env: { ...ENV, HOSTNAME: undefined },
-      signal: AbortSignal.timeout(options.timeout ?? 30_000),
+      signal: AbortSignal.timeout(options.timeout ?? TIMEOUT),
     });
     const output = Promise.all([process.stdout.bytes(), process.stderr.bytes()]);
     const exit = await process.wait();

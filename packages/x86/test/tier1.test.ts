@@ -179,3 +179,23 @@ test('floating point that is unusual at times: infinities, NaNs, denormals, inex
   expect(states[1]).toEqual(states[0]);
   expect(states[2]).toEqual(states[0]);
 });
+
+test('a change of the rounding mode within a region counts at once', () => {
+  const divisions = [
+    'divsd xmm0, xmm2; movsd [rsi+rdx], xmm0',
+    'divpd xmm0, xmm2; movupd [rsi+rdx], xmm0',
+  ];
+  for (const division of divisions) {
+    const source =
+      `mov ecx, 20000; mov eax, 1; cvtsi2sd xmm1, eax; mov eax, 3; cvtsi2sd xmm2, eax; unpcklpd xmm1, xmm1; unpcklpd xmm2, xmm2; mov rsi, ${DATA}
+mov ebx, 0x1fa0; mov [rsi+1024], ebx; ldmxcsr [rsi+1024]
+1: mov [rsi+1024], ebx; ldmxcsr [rsi+1024]; mov edx, ebx; shr edx, 9; movapd xmm0, xmm1; ${division}
+xor ebx, 0x4000; dec ecx; jnz 1b; syscall`.replaceAll('\n', ';');
+    const states = MODES.map((jit) => {
+      const machine = load(source, jit);
+      return [finish(machine), [...machine.read(DATA, 512)]];
+    });
+    expect(states[1]).toEqual(states[0]);
+    expect(states[2]).toEqual(states[0]);
+  }
+});

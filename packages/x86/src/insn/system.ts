@@ -27,6 +27,7 @@ const ldmxcsr: Semantics = (b, [src]) => {
   const value = b.get(src!);
   b.if(b.and(value, b.i32(~0xffff)), () => b.raise(VECTOR_GP));
   b.setCell(MXCSR_CELL, 'i32.store', value);
+  b.target.usual?.reload(b);
 };
 
 const stmxcsr: Semantics = (b, [dst]) => b.set(dst!, b.cell(MXCSR_CELL, 'i32.load'));

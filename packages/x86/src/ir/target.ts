@@ -13,8 +13,10 @@ export interface Usual {
   /** A value, or every lane of a vector, is a normal number or zero. */
   isPlain(node: Node, f: 'f32' | 'f64'): boolean;
   markPlain(node: Node, f: 'f32' | 'f64'): void;
-  /** MXCSR may have changed. */
+  /** An exception may have been noted in MXCSR. */
   refresh(b: Builder): void;
+  /** MXCSR was written. */
+  reload(b: Builder): void;
   /** Has the tier below execute this instruction, of which nothing has been done. */
   defer(b: Builder): void;
 }

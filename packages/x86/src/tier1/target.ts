@@ -470,6 +470,13 @@ export class Tier1Target implements Target {
     isPlain: (node, f) => this.#vectors.plain[f].has(node),
     markPlain: (node, f) => void this.#vectors.plain[f].add(node),
     refresh: (b) => b.assign(this.#frame.ordinary, b.call(ordinaryBits)),
+    reload: (b) => {
+      const { ordinary, ordinaryLanes } = this.#frame;
+      b.assign(ordinary, b.call(ordinaryBits));
+      const bits = b.value(ordinary);
+      b.assign(ordinaryLanes.f32, b.op('i32x4.splat', b.and(bits, b.i32(0xfc))));
+      b.assign(ordinaryLanes.f64, b.op('i64x2.splat', b.extendU(bits)));
+    },
     defer: (b) => this.#defer(b),
   };
 
