@@ -7,7 +7,7 @@ import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
 import { entryExport, handlerGlobal, notesGlobal } from './generate.ts';
 import type { Found } from './region.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
-import type { Places, Translation } from './translation.ts';
+import { footprintOf, type Places, type Translation } from './translation.ts';
 
 const TABLE_SIZE = 0x1_0000;
 
@@ -48,6 +48,8 @@ export interface Installed {
   readonly blocks: ReadonlySet<number>;
   readonly entries: readonly Entry[];
   readonly notes: number;
+  /** What it had executed when room was made last; -1 for one that is newer. */
+  seen: number;
   /** False when it has been taken out. */
   live: boolean;
 }
@@ -63,6 +65,9 @@ export class Installer {
   readonly #regions = new Map<CodePage, Set<Installed>>();
   readonly #free: number[] = [];
   readonly #freeNotes: number[] = [];
+  /** All, in the order of their age. */
+  readonly #all = new Set<Installed>();
+  #footprint = 0;
   readonly #guarded = new Map<number, CodePage>();
   readonly #freeGuards: number[] = [];
   /** Where regions note things when there is no room for notes of their own. */
@@ -140,7 +145,17 @@ export class Installer {
     });
     const pages = new Set([...places.values()].flatMap(pagesOf));
     const own = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
-    const installed: Installed = { translation, pages, blocks: own, entries, notes, live: true };
+    const installed: Installed = {
+      translation,
+      pages,
+      blocks: own,
+      entries,
+      notes,
+      seen: -1,
+      live: true,
+    };
+    this.#all.add(installed);
+    this.#footprint += footprintOf(translation);
     for (const page of pages) {
       let some = this.#regions.get(page);
       if (!some) this.#regions.set(page, (some = new Set()));
@@ -219,7 +234,7 @@ export class Installer {
 
   /** Tells the translations what they have executed so far. */
   report(): void {
-    for (const some of this.#regions.values()) for (const installed of some) this.#note(installed);
+    for (const installed of this.#all) this.#note(installed);
   }
 
   #note(installed: Installed): void {
@@ -231,6 +246,8 @@ export class Installer {
     const { u16 } = this.#host.ram;
     this.#note(installed);
     installed.live = false;
+    this.#all.delete(installed);
+    this.#footprint -= footprintOf(installed.translation);
     for (const { page, rec, place } of installed.entries) {
       const before = page.replaced.get(rec);
       if (before !== undefined && u16[rec >> 1] === place) {
@@ -242,6 +259,28 @@ export class Installer {
     }
     if (installed.notes) this.#freeNotes.push(installed.notes);
     for (const page of installed.pages) this.#regions.get(page)?.delete(installed);
+  }
+
+  /** About the bytes that all regions take. */
+  get footprint(): number {
+    return this.#footprint;
+  }
+
+  /**
+   * Takes out what has executed least since room was last made, until the rest takes at most `limit` bytes; new ones last.
+   * Only while nothing executes.
+   */
+  shrink(limit: number): void {
+    const worth = (installed: Installed): number =>
+      installed.seen < 0 ? Infinity : this.executed(installed) - installed.seen;
+    const ranked = [...this.#all].map((installed) => ({ installed, worth: worth(installed) }));
+    // A stable sort: of new ones, the oldest go first.
+    ranked.sort((a, b) => (a.worth < b.worth ? -1 : a.worth > b.worth ? 1 : 0));
+    for (const { installed } of ranked) {
+      if (this.#footprint <= limit) break;
+      this.remove(installed);
+    }
+    for (const installed of this.#all) installed.seen = this.executed(installed);
   }
 
   /** Takes every region out. Only while nothing executes. */

@@ -5,12 +5,19 @@ import { type Installed, Installer, type JitHost } from './installer.ts';
 import { pageDigest } from './page-digest.ts';
 import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
 import type { Translations } from './store.ts';
-import { describe, holds, type Places, type SourceBlock, type Translation } from './translation.ts';
+import {
+  describe,
+  footprintOf,
+  holds,
+  type Places,
+  type SourceBlock,
+  type Translation,
+} from './translation.ts';
 
 export interface JitOptions {
   /** Samples in a page that make its hottest block worth compiling; 0: every block when it is first found (tests). */
   readonly threshold: number;
-  /** Bytes of generated modules after which all are forgotten. */
+  /** Bytes that regions may take, with what V8 makes of them; who executes least goes when there is no more room. */
   readonly limit: number;
   /** Where translations are shared with other machines, and may be kept. */
   readonly store?: Translations | undefined;
@@ -20,7 +27,10 @@ export interface JitOptions {
   readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
-export const DEFAULT_JIT: JitOptions = { threshold: 16, limit: 24 * 2 ** 20 };
+export const DEFAULT_JIT: JitOptions = { threshold: 16, limit: 40 * 2 ** 20 };
+
+/** How much of the room is left when some was made. */
+const SHRUNK = 0.75;
 
 /** Instructions between two looks at how often regions are entered. */
 const PERIOD = 10_000_000;
@@ -89,7 +99,6 @@ export class Jit {
   readonly #excluded = new Set<string>();
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
-  #bytes = 0;
   #clock = 0;
   #credit = ADVANCE;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
@@ -102,6 +111,7 @@ export class Jit {
     bytes: 0,
     generate: 0,
     instantiate: 0,
+    shrinks: 0,
     flushes: 0,
     failures: 0,
   };
@@ -116,9 +126,9 @@ export class Jit {
     return this.#options.now?.() ?? 0;
   }
 
-  /** Bytes of the modules made since everything was forgotten last. */
+  /** About the bytes that regions take, with what V8 makes of them. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#installer.footprint;
   }
 
   get eager(): boolean {
@@ -299,10 +309,12 @@ export class Jit {
   #install(root: Root, translation: Translation, places: Places, module: WasmModule): void {
     this.#options.dump?.(root.va, translation.bytes);
     if (root.installed?.live) this.#installer.remove(root.installed);
-    const { length } = translation.bytes;
-    if (this.#bytes + length > this.#options.limit || !this.#installer.hasRoom(translation))
-      this.flush();
-    this.#bytes += length;
+    const { limit } = this.#options;
+    if (this.bytes + footprintOf(translation) > limit) {
+      this.#installer.shrink(limit * SHRUNK);
+      this.counters.shrinks++;
+    }
+    if (!this.#installer.hasRoom(translation)) this.flush();
     root.installed = this.#installer.install(translation, places, module);
   }
 
@@ -383,7 +395,6 @@ export class Jit {
   /** Forgets every region; blocks go back to tier 0. Only while nothing executes. */
   flush(): void {
     this.#installer.flush();
-    this.#bytes = 0;
     this.counters.flushes++;
   }
 }

@@ -1,6 +1,6 @@
 import { wasm, type WasmModule } from '../wasm-api.ts';
 import { decodeTranslations, encodeTranslations } from './stored.ts';
-import type { Translation } from './translation.ts';
+import { footprintOf, type Translation } from './translation.ts';
 
 /**
  * Where translations outlive the process: a file for each page of code, by its address and what it holds. Whoever
@@ -19,12 +19,12 @@ export interface TranslationStorage {
 export interface StoreOptions {
   /** Bytes of code and modules that are remembered; who was not used for the longest time goes first. */
   readonly limit?: number;
-  /** Bytes of modules that stay compiled while no machine has them. */
+  /** Bytes that modules may take which stay compiled while no machine has them, with what V8 makes of them. */
   readonly compiled?: number;
   readonly storage?: TranslationStorage | undefined;
 }
 
-const LIMIT = 32 * 2 ** 20;
+const LIMIT = 16 * 2 ** 20;
 const COMPILED = 8 * 2 ** 20;
 /** Translations of one root that differ in what they were made from. */
 const VARIANTS = 4;
@@ -178,7 +178,7 @@ export class Translations {
     }
     this.#all.delete(translation);
     this.#all.set(translation, isa);
-    if (!this.#compiled.delete(translation)) this.#compiledBytes += translation.bytes.length;
+    if (!this.#compiled.delete(translation)) this.#compiledBytes += footprintOf(translation);
     this.#compiled.add(translation);
     for (const oldest of this.#compiled) {
       if (this.#compiledBytes <= this.#mostCompiled || oldest === translation) break;
@@ -189,7 +189,7 @@ export class Translations {
 
   #cool(translation: Translation): void {
     translation.module = undefined;
-    if (this.#compiled.delete(translation)) this.#compiledBytes -= translation.bytes.length;
+    if (this.#compiled.delete(translation)) this.#compiledBytes -= footprintOf(translation);
   }
 
   /** Hands to the storage what is new and was worth it. */

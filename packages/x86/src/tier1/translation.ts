@@ -39,6 +39,12 @@ export interface Translation {
   executed: number;
 }
 
+/**
+ * About what an installed translation takes, in bytes: its own, V8's copy, and what V8 compiles it to, once quickly and
+ * once well (2.5 to 3.5 times as much, by measurement).
+ */
+export const footprintOf = ({ bytes }: Translation): number => 8192 + 4 * bytes.length;
+
 /** Where the processor has the blocks of a translation. */
 export type Places = ReadonlyMap<number, Found>;
 
