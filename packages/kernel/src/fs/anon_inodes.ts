@@ -8,7 +8,7 @@ import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Dentry, Path } from './dcache.ts';
-import { Inode } from './inode.ts';
+import { Inode, ihold } from './inode.ts';
 import { Mount } from './mount.ts';
 import { FileSystemType, PseudoSuperBlock } from './super.ts';
 
@@ -63,7 +63,11 @@ export function anon_inode_path(kernel: Kernel, name: string): Path {
   const root = mnt.sb.root;
   let dentry = root.children?.get(name);
   if (dentry === undefined) {
-    const shared = (root.first?.inode ?? new Inode(mnt.sb, vfs.nextIno++, 0o600)) as Inode;
+    let shared = root.first?.inode as Inode | undefined;
+    if (shared === undefined) {
+      shared = new Inode(mnt.sb, vfs.nextIno++, 0o600);
+      ihold(shared);
+    }
     dentry = new Dentry(`anon_inode:${name}`, null, shared, mnt.sb);
     (root.children ??= new Map()).set(name, dentry);
     root.first ??= dentry;

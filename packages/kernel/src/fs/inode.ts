@@ -372,7 +372,8 @@ export function ihold(inode: Inode): void {
 }
 
 export function iput(inode: Inode): void {
-  if (--inode.count === 0 && inode.nlink === 0) evict(inode);
+  // An inode of pipefs or sockfs has no other name to be found by.
+  if (--inode.count === 0 && (inode.nlink === 0 || inode.sb.pseudo)) evict(inode);
 }
 
 /** One name less. */

@@ -284,7 +284,6 @@ export function create_pipe_files(current: Current, flags: number): [PipeFile, P
   const path = alloc_pseudo(current, 'pipefs', 'pipe', 0o10600);
   const pipe = new Pipe();
   path.dentry.inode.pipe = pipe;
-  path.dentry.inode.nlink = 0;
   pipe.readers = pipe.writers = pipe.r_counter = pipe.w_counter = 1;
   const status = flags & (O_NONBLOCK | O_DIRECT);
   const read = new PipeFile(current, path, O_RDONLY | (status & O_NONBLOCK), pipe);

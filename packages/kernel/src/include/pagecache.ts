@@ -29,6 +29,8 @@ export class AddressSpace {
   readonly owner: PageOwner;
   /** Page index to frame number; the cache holds one reference to each frame. */
   readonly pages: Map<number, number> = new Map();
+  /** Pages of `pages` that fallocate set aside and nothing filled: they read as a hole (not PageUptodate). */
+  unwritten: Set<number> | null = null;
   /** Every VMA that maps the file (i_mmap). */
   readonly mappings: Set<MappedRange> = new Set();
   /** Dropped pages can be read again through the owner; tmpfs pages cannot. */

@@ -9,15 +9,19 @@ import { PAGE_SIZE } from '../include/ram.ts';
  * The page cache (analogous to mm/filemap.c). Every file page in memory is one frame that read, write and mmap share.
  */
 
-/** The cached frame of a page, or 0. */
+/** The frame of a cached page that is filled, or 0. */
 export function filemap_find_page(mapping: AddressSpace, index: number): number {
+  if (mapping.unwritten?.has(index)) return 0;
   return mapping.pages.get(index) ?? 0;
 }
 
 /** The frame of a page, read in when it is not cached. The cache's reference is not the caller's: get() to keep it. */
 export function filemap_get_page(kernel: Kernel, mapping: AddressSpace, index: number): number {
   const cached = mapping.pages.get(index);
-  if (cached !== undefined) return cached;
+  if (cached !== undefined) {
+    mapping.unwritten?.delete(index);
+    return cached;
+  }
   const pfn = kernel.frames.alloc(true);
   if (pfn === 0) {
     throw errno(ENOMEM, 'no free page frame for page {} of a file: {} of {} frames are free',
@@ -119,6 +123,7 @@ export function filemap_punch(
   for (const [index, pfn] of mapping.pages) {
     if (index < first || index > last) continue;
     mapping.pages.delete(index);
+    mapping.unwritten?.delete(index);
     kernel.frames.put(pfn);
   }
 }

@@ -177,6 +177,7 @@ export function do_mmap(
   const pgoff = file !== null ? offset / PAGE_SIZE : mapping !== null ? 0 : address / PAGE_SIZE;
 
   checkLimits(current, mm, len, vmFlags);
+  if (accountable_mapping(vmFlags)) vmFlags |= VM_ACCOUNT;
   do_munmap(mm, address, len);
   const vma = new Vma(mm, address, address + len, vmFlags, backing, mapping, pgoff);
   backing?.get();
@@ -190,6 +191,10 @@ export function do_mmap(
   }
   return address;
 }
+
+/** Private writable memory may come to need frames of its own: it counts as promised. */
+const accountable_mapping = (vmFlags: number): boolean =>
+  (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE;
 
 /** RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK and the overcommit heuristic. */
 export function checkLimits(current: Current, mm: Mm, len: number, vmFlags: number): void {

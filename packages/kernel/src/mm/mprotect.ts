@@ -25,7 +25,7 @@ import {
   pte_mapped,
   pte_pfn,
 } from './pgtable.ts';
-import { VM_ACCESS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+import { VM_ACCESS, VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts'; // prettier-ignore
 
 /** mprotect(2). Ranges before the first one that refuses keep their new rights, as on Linux. */
 export function do_mprotect(
@@ -89,7 +89,11 @@ function change(
   rights: number,
 ): void {
   if ((vma.flags & VM_ACCESS) === rights) return;
-  const flags = (vma.flags & ~VM_ACCESS) | rights;
+  let flags = (vma.flags & ~VM_ACCESS) | rights;
+  // What was written may not be given up, so a range that was once writable stays accounted: RELRO does not join its neighbours.
+  if ((rights & VM_WRITE) !== 0) {
+    if ((vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) flags |= VM_ACCOUNT;
+  } else if (vma.mapping === null && !vma.anon) flags &= ~VM_ACCOUNT;
   if ((flags & (VM_WRITE | VM_SHARED)) === VM_WRITE && (vma.flags & VM_WRITE) === 0)
     checkLimits(current, mm, 0, flags);
   const part = isolate(mm, start, end)[0]!;

@@ -188,7 +188,7 @@ setting('kernel/core_pipe_limit', '0');
 kernelNumber('kernel/randomize_va_space', 'randomize_va_space', 0, 2);
 setting('kernel/overflowuid', '65534');
 setting('kernel/overflowgid', '65534');
-setting('kernel/ctrl-alt-del', '0');
+setting('kernel/ctrl-alt-del', '1');
 setting('kernel/sysrq', '16');
 setting('kernel/dmesg_restrict', '0');
 setting('kernel/kptr_restrict', '0');

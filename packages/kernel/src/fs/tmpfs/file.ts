@@ -56,7 +56,9 @@ export class TmpfsFile extends RegularFile {
   }
 
   private hasPage(index: number): boolean {
-    return this.inode.mapping!.pages.has(index) || !this.inode.hole(index);
+    const mapping = this.inode.mapping!;
+    if (mapping.pages.has(index)) return !mapping.unwritten?.has(index);
+    return !this.inode.hole(index);
   }
 
   override fallocate(current: Current, mode: number, offset: number, length: number): number {
@@ -95,6 +97,12 @@ export class TmpfsFile extends RegularFile {
         current.kernel.frames.free,
       );
     }
-    for (let i = first; i < last; i++) filemap_get_page(current.kernel, inode.mapping!, i);
+    const mapping = inode.mapping!;
+    for (let i = first; i < last; i++) {
+      if (mapping.pages.has(i)) continue;
+      const hole = inode.hole(i);
+      filemap_get_page(current.kernel, mapping, i);
+      if (hole) (mapping.unwritten ??= new Set()).add(i);
+    }
   }
 }
