@@ -407,7 +407,8 @@ export class Machine implements Cpu {
       // A slice goes on behind whatever else has ended execution: the fuel of this call, too.
       this.#slice -= before - left - u32[L.REGIONS_RETIRED >> 2]!;
       u32[L.REGIONS_RETIRED >> 2] = 0;
-      if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1;
+      // One that ends with the fuel is no sample: calls begin and end where regions do.
+      if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1 + ((this.retired * 7919) % SLICE);
       if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
         this.#sample(jit);
         continue;

@@ -31,7 +31,7 @@ import {
 } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
-import { exitTo, exitToRecord, exitWith } from '../tier1/exits.ts';
+import { exitTo, exitToRecord, exitWith, linkTo } from '../tier1/exits.ts';
 import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
 import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
 
@@ -221,6 +221,7 @@ const setFlags: Helper = {
 /** Helpers that no handler calls. */
 const FOR_TIER1 = [
   exitTo,
+  linkTo,
   exitToRecord,
   exitWith,
 

@@ -154,7 +154,7 @@ export const interpret: Helper = {
   },
 };
 
-function hashOf(b: Builder, va: Node): Node {
+export function hashOf(b: Builder, va: Node): Node {
   const low = b.wrap(va);
   return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
 }

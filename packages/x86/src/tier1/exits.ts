@@ -1,8 +1,9 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
-import { continueAt, interpret, settleFlags } from '../tier0/target.ts';
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, JUMP_CACHE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
+import { handlerCount } from '../tier0/handlers.ts';
+import { continueAt, hashOf, interpret, settleFlags } from '../tier0/target.ts';
 
 /**
  * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
@@ -40,6 +41,29 @@ export const exitTo: Helper = {
   pure: false,
   body(b, va, fuel, tlb) {
     b.node('return_call', undefined, 'effect', [va, shareOf(b, fuel), tlb], continueAt);
+  },
+};
+
+/**
+ * Continues at an address where an entry of a region is, without a stop in between: the fuel is still one, and what is
+ * executed there counts for the region that tier 0 has entered.
+ */
+export const linkTo: Helper = {
+  name: 'link_to',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb) {
+    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), tlb);
+    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
+      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+      const handler = b.load('i32.load16_u', rec);
+      b.if(b.ltU(b.i32(handlerCount - 1), handler), () => {
+        const linked = b.add(handler, b.i32(1));
+        b.node('tail', undefined, 'effect', [rec, fuel, tlb, linked]);
+      });
+    });
+    b.node('return_call', undefined, 'effect', [va, fuel, tlb], exitTo);
   },
 };
 

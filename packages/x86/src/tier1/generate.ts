@@ -21,7 +21,7 @@ import { helperExport } from '../tier0/generate.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
-import { exitTo, NOTES_ENTERED } from './exits.ts';
+import { exitTo, exitToRecord, NOTES_ENTERED } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import type { Block, Region } from './region.ts';
@@ -34,6 +34,9 @@ const REGION = [...HANDLER, 'i32'] as const;
 
 /** Name of the export that enters region `region` of a module at its entry `entry`. */
 export const entryExport = (region: number, entry: number): string => `e${region}.${entry}`;
+
+/** The same, for other regions. */
+export const linkExport = (region: number, entry: number): string => `l${region}.${entry}`;
 
 /** Names of imported globals: the handler of tier 0 that an entry's record had. */
 export const handlerGlobal = (region: number, entry: number): string => `h${region}.${entry}`;
@@ -135,6 +138,7 @@ class Built {
     ]);
     imports.helper(interpret);
     imports.helper(exitTo);
+    imports.helper(exitToRecord);
     if (this.frame.usesFloat) imports.helper(ordinaryBits);
     imports.global(notesGlobal(number));
     region.entries.forEach((_, entry) => imports.global(handlerGlobal(number, entry)));
@@ -389,23 +393,36 @@ class Writer {
   }
 }
 
+/** What an entry has to know: fuel that must be there, and the globals that hold its own handler and the notes. */
+interface EntryOf {
+  readonly most: number;
+  readonly handler: number;
+  readonly notes: number;
+}
+
 /** The handler for an entry: tier 0's own when there may not be fuel enough. */
-function writeEntry(
-  code: Code,
-  most: number,
-  interpreter: number,
-  handler: number,
-  notes: number,
-): Code {
+function writeEntry(code: Code, { most, handler, notes }: EntryOf, interpreter: number): Code {
   const fuel = code.local('i32');
   code.get(1).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add').tee(fuel);
   code.i32(most).op('i32.le_s').enterUnlikely();
   code.get(0).get(1).get(2).globalGet(handler).returnCall(interpreter).end();
-  code.globalGet(notes).globalGet(notes).mem('i32.load', NOTES_ENTERED);
-  code.i32(1).op('i32.add').mem('i32.store', NOTES_ENTERED);
+  countEntry(code, notes);
   code.i32(0).globalGet(notes).mem('i32.store', REGION_NOTES);
   code.i32(0).get(1).mem('i32.store', FUEL_SHARE);
   return code.get(0).get(fuel).get(2);
+}
+
+/** The same for other regions, which hand on all of the fuel. */
+function writeLink(code: Code, { most, handler, notes }: EntryOf, exit: number): Code {
+  code.get(1).i32(most).op('i32.le_s').enterUnlikely();
+  code.get(0).get(1).get(2).globalGet(handler).returnCall(exit).end();
+  countEntry(code, notes);
+  return code.get(0).get(1).get(2);
+}
+
+function countEntry(code: Code, notes: number): void {
+  code.globalGet(notes).globalGet(notes).mem('i32.load', NOTES_ENTERED);
+  code.i32(1).op('i32.add').mem('i32.store', NOTES_ENTERED);
 }
 
 /** A module of regions, and what it wants imported by name. */
@@ -430,13 +447,17 @@ export function generateRegions(regions: readonly Region[], verified = false): G
     const { index, code } = module.func(REGION, ['i32']);
     new Writer(one, imports, code, new Exits(module, one.frame, imports), verified).write();
     one.region.entries.forEach((_, entry) => {
-      const handler = module.func(HANDLER, ['i32']);
-      const global = imports.global(handlerGlobal(number, entry));
-      const notes = imports.global(notesGlobal(number));
-      writeEntry(handler.code, one.longest, imports.helper(interpret), global, notes)
-        .i32(entry)
-        .returnCall(index);
-      module.exportFunc(entryExport(number, entry), handler.index);
+      const of: EntryOf = {
+        most: one.longest,
+        handler: imports.global(handlerGlobal(number, entry)),
+        notes: imports.global(notesGlobal(number)),
+      };
+      const entered = module.func(HANDLER, ['i32']);
+      writeEntry(entered.code, of, imports.helper(interpret)).i32(entry).returnCall(index);
+      module.exportFunc(entryExport(number, entry), entered.index);
+      const linked = module.func(HANDLER, ['i32']);
+      writeLink(linked.code, of, imports.helper(exitToRecord)).i32(entry).returnCall(index);
+      module.exportFunc(linkExport(number, entry), linked.index);
     });
   });
   return { bytes: module.finish(), globals: [...imports.globals.keys()] };

@@ -4,7 +4,7 @@ import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
 import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
-import { entryExport, handlerGlobal, notesGlobal } from './generate.ts';
+import { entryExport, handlerGlobal, linkExport, notesGlobal } from './generate.ts';
 import type { Found } from './region.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
 import { footprintOf, type Places, type Translation } from './translation.ts';
@@ -13,6 +13,9 @@ const TABLE_SIZE = 0x1_0000;
 
 /** Bytes in which a region notes where its indirect jumps have gone, and how often it was entered. */
 const NOTES_SIZE = 1024;
+
+/** Instructions that each entry of a region counts for at least. */
+const SHORT_STAY = 20;
 
 /** What tier 1 asks of the processor around it. */
 export interface JitHost {
@@ -34,7 +37,7 @@ export interface JitHost {
 interface Entry {
   readonly page: CodePage;
   readonly rec: number;
-  /** Number of the handler in the table. */
+  /** Number of the handler in the table, behind which is the one for other regions. */
   readonly place: number;
 }
 
@@ -80,7 +83,7 @@ export class Installer {
     this.#table = table;
     this.#spare = this.#takeNotes();
     if (table.length < TABLE_SIZE) table.grow(TABLE_SIZE - table.length);
-    for (let i = TABLE_SIZE - 1; i >= handlerCount; i--) this.#free.push(i);
+    for (let i = TABLE_SIZE - 2; i >= handlerCount; i -= 2) this.#free.push(i);
     for (let i = GUARD_COUNT - 1; i >= 0; i--) this.#freeGuards.push(i);
   }
 
@@ -100,11 +103,12 @@ export class Installer {
     return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_ENTERED) >> 2]!;
   }
 
-  /** How many instructions it has executed. */
-  executed({ notes }: Installed): number {
+  /** How many instructions it has executed, about: what regions behind a link do counts for the first one. */
+  executed(installed: Installed): number {
     const { u32 } = this.#host.ram;
-    const at = (notes + NOTES_EXECUTED) >> 2;
-    return notes === 0 ? 0 : u32[at]! + u32[at + 1]! * 2 ** 32;
+    const at = (installed.notes + NOTES_EXECUTED) >> 2;
+    if (installed.notes === 0) return 0;
+    return u32[at]! + u32[at + 1]! * 2 ** 32 + SHORT_STAY * this.timesEntered(installed);
   }
 
   /** Where a region's indirect jumps and calls have gone, with the low 16 bits of their own addresses. */
@@ -138,7 +142,8 @@ export class Installer {
     const entries = translation.entries.map((va, i): Entry => {
       const { page, rec } = places.get(va)!;
       const place = this.#free.pop()!;
-      this.#table.set(place, handlers[i]);
+      this.#table.set(place, handlers[i]!.entered);
+      this.#table.set(place + 1, handlers[i]!.linked);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
       u16[rec >> 1] = place;
       return { page, rec, place };
@@ -170,16 +175,20 @@ export class Installer {
     places: Places,
     module: WasmModule,
     notes: number,
-  ): unknown[] {
+  ): { entered: unknown; linked: unknown }[] {
     try {
       const { exports } = new wasm.Instance(module, {
         env: { memory: this.#host.ram.memory },
         tier0: this.#host.tier0,
         globals: this.#globals(translation, places, notes || this.#spare),
       });
-      const handlers = translation.entries.map((_, i) => exports[entryExport(0, i)]);
-      if (handlers.every((handler) => typeof handler === 'function')) return handlers;
-      throw new TypeError('a translation has not all of its entries');
+      const handlers = translation.entries.map((_, i) => {
+        const [entered, linked] = [exports[entryExport(0, i)], exports[linkExport(0, i)]];
+        if (typeof entered === 'function' && typeof linked === 'function')
+          return { entered, linked };
+        throw new TypeError('a translation has not all of its entries');
+      });
+      return handlers;
     } catch (error) {
       if (notes) this.#freeNotes.push(notes);
       throw error;
@@ -255,6 +264,7 @@ export class Installer {
         page.replaced.delete(rec);
       }
       this.#table.set(place, null);
+      this.#table.set(place + 1, null);
       this.#free.push(place);
     }
     if (installed.notes) this.#freeNotes.push(installed.notes);

@@ -1,6 +1,7 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
+import { functionAround } from './function.ts';
 import { type Installed, Installer, type JitHost } from './installer.ts';
 import { pageDigest } from './page-digest.ts';
 import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
@@ -39,9 +40,6 @@ const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
 /** Regions made anew at one look. */
 const AT_ONCE = 2;
-/** A region that has been entered so often, and executed less than so many instructions each time, is not worth it. */
-const OFTEN = 20_000;
-const SHORT = 40;
 /** Addresses kept of an indirect jump. */
 const MOST_TARGETS = 64;
 
@@ -77,8 +75,6 @@ interface Root {
   /** How much more than at first was put into its region, because it is left and entered all the time. */
   effort: number;
   installed: Installed | undefined;
-  /** Its region was left again at once all the time. */
-  hopeless: boolean;
 }
 
 function hottestOf(counts: ReadonlyMap<number, number>): number {
@@ -159,7 +155,18 @@ export class Jit {
     if (covered && byOffset.get(hottest)! < this.#options.threshold) return;
     byOffset.delete(hottest);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
-    this.#compile(this.#rootOf(page, page.va + hottest));
+    this.#compile(this.#rootAround(page, hottest));
+  }
+
+  /** The function that a hot block is in, or the block itself when that has a region already, or is too large. */
+  #rootAround(page: CodePage, offset: number): Root {
+    const hot = this.#rootOf(page, page.va + offset);
+    const first = functionAround(this.#surroundings(hot), page, offset);
+    if (first === offset) return hot;
+    const whole = this.#rootOf(page, page.va + first);
+    if (whole.installed?.live) return hot;
+    const region = regionAt(this.#surroundings(whole), whole.va);
+    return region?.blocks.some(({ code }) => code.va === hot.va) ? whole : hot;
   }
 
   /** What the store calls a page. */
@@ -202,7 +209,7 @@ export class Jit {
     if (!places) return false;
     const root = this.#rootOf(places.get(translation.root)!.page, translation.root);
     const before = root.installed?.live ? root.installed.translation : undefined;
-    if (root.hopeless || (before && before.effort >= translation.effort)) return false;
+    if (before && before.effort >= translation.effort) return false;
     try {
       this.#install(root, translation, places, store.compile(translation));
     } catch {
@@ -243,8 +250,7 @@ export class Jit {
     let roots = this.#roots.get(page);
     if (!roots) this.#roots.set(page, (roots = new Map()));
     let root = roots.get(va);
-    if (!root)
-      roots.set(va, (root = { page, va, effort: 0, installed: undefined, hopeless: false }));
+    if (!root) roots.set(va, (root = { page, va, effort: 0, installed: undefined }));
     return root;
   }
 
@@ -260,9 +266,7 @@ export class Jit {
       this.#gather(installed);
       const entered = this.#installer.timesEntered(installed);
       const lost = entered * ENTRY_TIME;
-      const stay = this.#installer.executed(installed) / entered;
-      if (root.effort >= MAX_EFFORT && entered > OFTEN && stay < SHORT) this.#giveUp(root);
-      else if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.translation.instructions))
+      if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.translation.instructions))
         restless.push({ root, lost });
     }
     restless.sort((a, b) => b.lost - a.lost);
@@ -274,16 +278,8 @@ export class Jit {
     }
   }
 
-  /** A region that is left again at once costs more than it saves. */
-  #giveUp(root: Root): void {
-    this.#installer.remove(root.installed!);
-    this.#options.store?.remove(root.installed!.translation);
-    root.hopeless = true;
-  }
-
   /** @param factor how much larger than before the region must be */
   #compile(root: Root, factor = 0): void {
-    if (root.hopeless) return;
     const start = this.#now();
     const found = this.#generate(root);
     const before = root.installed?.live ? root.installed.translation : undefined;

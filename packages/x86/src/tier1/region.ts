@@ -343,7 +343,8 @@ function decodeBlock(around: Surroundings, place: Found, va: number): BlockCode 
   return { page, tail, va, insns, addresses, live, records };
 }
 
-function decodeWithin({ u8 }: Surroundings, page: CodePage, va: number): Insn[] {
+/** The instructions of a block within its page. */
+export function decodeWithin({ u8 }: Surroundings, page: CodePage, va: number): Insn[] {
   const insns: Insn[] = [];
   for (let offset = va - page.va; insns.length < MAX_BLOCK && offset < 4096;) {
     const insn = new Insn(page.isa);

@@ -29,7 +29,7 @@ import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
-import { exitTo, exitToRecord, exitWith, NOTES_ENTERED } from './exits.ts';
+import { exitToRecord, exitWith, linkTo, NOTES_ENTERED } from './exits.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place, type Translated } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -510,7 +510,7 @@ export class Tier1Target implements Target {
   /** Leaves to an address, after the block's fuel was spent. */
   #exitTo(b: Builder, va: Node): void {
     this.#vectors.flush(b);
-    this.#frame.leave(b, exitTo, va, 0, b.param(2, 'i32'));
+    this.#frame.leave(b, linkTo, va, 0, b.param(2, 'i32'));
   }
 
   /** Continues with a block of the region, or leaves when it has none for the address. */

@@ -19,6 +19,7 @@
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
   (export "e0.0" (func 8))
+  (export "l0.0" (func 9))
   (func (type 0)
     local 1 i32
     local 5 i64
@@ -497,6 +498,29 @@
     i32.store offset=828 align=1
     local.get 0
     local.get 3
+    local.get 2
+    i32.const 0
+    return_call 6
+  )
+  (func (type 5)
+    local.get 1
+    i32.const 10
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      global.get 4
+      return_call 0
+    end
+    global.get 3
+    global.get 3
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
+    local.get 0
+    local.get 1
     local.get 2
     i32.const 0
     return_call 6

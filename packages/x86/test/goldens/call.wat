@@ -7,17 +7,19 @@
   (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
-  (import "tier0" "h:exit_to" (func (type 1)))
+  (import "tier0" "h:link_to" (func (type 1)))
   (import "tier0" "h:kept_aux" (func (type 2)))
   (import "tier0" "h:exit_with" (func (type 1)))
   (import "tier0" "h:interpret" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 1)))
   (import "globals" "r4194304" (global i32))
   (import "globals" "r4194320" (global i32))
   (import "globals" "r4194309" (global i32))
   (import "globals" "o4194309" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 7))
+  (export "e0.0" (func 8))
+  (export "l0.0" (func 9))
   (func (type 0)
     local 1 i32
     local 3 i64
@@ -383,7 +385,7 @@
               i32.const 0
               local.get 8
               i32.store offset=832 align=1
-              return_call 1
+              return_call 5
             end
             br 2
           end
@@ -484,7 +486,7 @@
           local.get 7
           local.get 9
           local.get 8
-          return_call 6
+          return_call 7
         end
         local.get 11
         local.get 1
@@ -578,6 +580,29 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 5
+    return_call 6
+  )
+  (func (type 4)
+    local.get 1
+    i32.const 7
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      global.get 5
+      return_call 0
+    end
+    global.get 4
+    global.get 4
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
+    local.get 0
+    local.get 1
+    local.get 2
+    i32.const 0
+    return_call 6
   )
 )

@@ -21,6 +21,7 @@
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
   (export "e0.0" (func 9))
+  (export "l0.0" (func 10))
   (func (type 0)
     local 1 i32
     local 1 i64
@@ -1411,6 +1412,29 @@
     i32.store offset=828 align=1
     local.get 0
     local.get 3
+    local.get 2
+    i32.const 0
+    return_call 7
+  )
+  (func (type 5)
+    local.get 1
+    i32.const 7
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      global.get 5
+      return_call 0
+    end
+    global.get 4
+    global.get 4
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
+    local.get 0
+    local.get 1
     local.get 2
     i32.const 0
     return_call 7

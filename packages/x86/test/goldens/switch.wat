@@ -5,13 +5,15 @@
   (type 2 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
-  (import "tier0" "h:exit_to" (func (type 1)))
+  (import "tier0" "h:link_to" (func (type 1)))
   (import "tier0" "h:interpret" (func (type 0)))
+  (import "tier0" "h:exit_to" (func (type 1)))
   (import "globals" "r4194304" (global i32))
   (import "globals" "o4194304" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "e0.0" (func 4))
+  (export "e0.0" (func 5))
+  (export "l0.0" (func 6))
   (func (type 0)
     local 1 i32
     local 3 i64
@@ -140,6 +142,29 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 3
+    return_call 4
+  )
+  (func (type 2)
+    local.get 1
+    i32.const 1
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      global.get 3
+      return_call 0
+    end
+    global.get 2
+    global.get 2
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
+    local.get 0
+    local.get 1
+    local.get 2
+    i32.const 0
+    return_call 4
   )
 )
