@@ -72,6 +72,8 @@ interface Samples {
 interface Root {
   readonly page: CodePage;
   readonly va: number;
+  /** A block in it that was found to be hot. */
+  hot: number;
   /** How much more than at first was put into its region, because it is left and entered all the time. */
   effort: number;
   installed: Installed | undefined;
@@ -166,7 +168,9 @@ export class Jit {
     const whole = this.#rootOf(page, page.va + first);
     if (whole.installed?.live) return hot;
     const region = regionAt(this.#surroundings(whole), whole.va);
-    return region?.blocks.some(({ code }) => code.va === hot.va) ? whole : hot;
+    if (!region?.blocks.some(({ code }) => code.va === hot.va)) return hot;
+    whole.hot = hot.va;
+    return whole;
   }
 
   /** What the store calls a page. */
@@ -250,7 +254,7 @@ export class Jit {
     let roots = this.#roots.get(page);
     if (!roots) this.#roots.set(page, (roots = new Map()));
     let root = roots.get(va);
-    if (!root) roots.set(va, (root = { page, va, effort: 0, installed: undefined }));
+    if (!root) roots.set(va, (root = { page, va, hot: va, effort: 0, installed: undefined }));
     return root;
   }
 
@@ -263,12 +267,12 @@ export class Jit {
     for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
       const { installed } = root;
       if (!installed?.live) continue;
-      this.#gather(installed);
       const entered = this.#installer.timesEntered(installed);
       const lost = entered * ENTRY_TIME;
       if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.translation.instructions))
         restless.push({ root, lost });
     }
+    for (const { root } of restless) this.#gather(root.installed!);
     restless.sort((a, b) => b.lost - a.lost);
     for (const { root } of restless.slice(0, AT_ONCE)) {
       // Another process may have other code at the address.
@@ -317,7 +321,7 @@ export class Jit {
   #generate(root: Root): { region: Region; generated: Generated } | undefined {
     for (;;) {
       try {
-        const region = regionAt(this.#surroundings(root), root.va);
+        const region = regionAt(this.#surroundings(root), root.va, root.hot);
         return region && { region, generated: generateRegions([region], this.eager) };
       } catch (error) {
         if (error instanceof Unsupported) this.#excluded.add(error.sem);

@@ -6,6 +6,7 @@ import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
 import { MICRO_EA, MICRO_EA32, recordSize } from '../tier0/record.ts';
 import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
+import { loopAround } from './structure.ts';
 
 /** How large a region may become. */
 interface Limits {
@@ -319,14 +320,25 @@ class Finder {
   }
 }
 
-/** The region around a block of the current address space; undefined when the block itself stays with tier 0. */
-export function regionAt(around: Surroundings, root: number): Region | undefined {
+/**
+ * The region around a block of the current address space; undefined when the block itself stays with tier 0.
+ * @param hot a block that is executed all the time: tier 0 can enter the loop that it is in
+ */
+export function regionAt(
+  around: Surroundings,
+  root: number,
+  hot: number = root,
+): Region | undefined {
   const finder = new Finder(around, root);
   finder.run();
   const { blocks, entries, instructions } = finder;
   if (entries.length === 0) return undefined;
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
-  return { blocks, entries, instructions, size: blocks.length + jumps };
+  const region = { blocks, entries, instructions, size: blocks.length + jumps };
+  const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);
+  const loop = inner && loopAround(region, inner);
+  if (loop && !loop.inline && !loop.code.tail && !entries.includes(loop)) entries.push(loop);
+  return region;
 }
 
 /** As Translator decodes it; undefined for what stays with tier 0. */
