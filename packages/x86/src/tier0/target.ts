@@ -87,23 +87,34 @@ const leaveAt: Helper = {
   },
 };
 
-/** An address whose entry is not in its first place may be in its second one. */
+/** An address whose entry is not in its first place may be in its second one: they change places. */
 const secondLookup: Helper = {
   name: 'secondLookup',
   params: ['i64', 'i32', 'i32'],
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const product = b.mul(b.wrap(va), b.i32(GOLDEN));
-    const place = b.shrU(product, b.i32(32 - Math.log2(JUMP_ENTRIES)));
-    const entry = b.add(b.shl(place, b.i32(4)), tlb);
+    const entry = entryAt(b, secondHashOf(b, va), tlb);
     b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
       const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+      const first = entryAt(b, hashOf(b, va), tlb);
+      const other = b.load('i64.load', first, JUMP_CACHE);
+      const otherRec = b.load('i32.load', first, JUMP_CACHE + 8);
+      // What is in its second place there is gone; so is nothing: an empty entry belongs nowhere.
+      b.if(b.eq(hashOf(b, other), hashOf(b, va)), () =>
+        enter(b, entryAt(b, secondHashOf(b, other), tlb), other, otherRec),
+      );
+      enter(b, first, va, rec);
       b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
     });
     b.node('return_call', undefined, 'effect', [va, fuel, b.i32(EXIT_LOOKUP)], leaveAt);
   },
 };
+
+function enter(b: Builder, entry: Node, va: Node, rec: Node): void {
+  b.store('i64.store', entry, va, JUMP_CACHE);
+  b.store('i32.store', entry, rec, JUMP_CACHE + 8);
+}
 
 /** Continues at an address, for tier 1: a region's module does without the table, of which V8 gives each instance a copy. */
 export const continueAt: Helper = {
@@ -112,7 +123,7 @@ export const continueAt: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), tlb);
+    const entry = entryAt(b, hashOf(b, va), tlb);
     b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
       const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
       const handler = b.load('i32.load16_u', rec);
@@ -154,10 +165,17 @@ export const interpret: Helper = {
   },
 };
 
+/** An entry of the jump cache, by its place. */
+export const entryAt = (b: Builder, place: Node, tlb: Node): Node =>
+  b.add(b.shl(place, b.i32(4)), tlb);
+
 export function hashOf(b: Builder, va: Node): Node {
   const low = b.wrap(va);
   return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
 }
+
+const secondHashOf = (b: Builder, va: Node): Node =>
+  b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(32 - Math.log2(JUMP_ENTRIES)));
 
 /** 2^32 divided by the golden ratio. */
 const GOLDEN = 0x9e37_79b1;

@@ -3,7 +3,7 @@ import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
 import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, JUMP_CACHE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
 import { handlerCount } from '../tier0/handlers.ts';
-import { continueAt, hashOf, interpret, settleFlags } from '../tier0/target.ts';
+import { continueAt, entryAt, hashOf, interpret, settleFlags } from '../tier0/target.ts';
 
 /**
  * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
@@ -54,7 +54,7 @@ export const linkTo: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), tlb);
+    const entry = entryAt(b, hashOf(b, va), tlb);
     b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
       const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
       const handler = b.load('i32.load16_u', rec);
