@@ -25,7 +25,7 @@ export function flood(
   bytes: number,
   { frames: count = 64, threshold = 1, loops = 40 }: FloodOptions = {},
 ): Flood {
-  const machine = new FlatMachine(64 * 2 ** 20, { threshold });
+  const machine = new FlatMachine(64 * 2 ** 20, { threshold, advance: 10_000 });
   const { cpu } = machine;
   const frames = Array.from({ length: count }, (_, i) => machine.map(CODE + i * 4096));
   let most = 0;

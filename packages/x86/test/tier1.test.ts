@@ -5,7 +5,7 @@ import { assemble, CODE, DATA, FlatMachine, STACK_TOP } from '../../../tests/cpu
 
 const RAM = 64 * 2 ** 20;
 /** Tier 0 alone; tier 1 for every block; tier 1 for what is hot. */
-const MODES = [false, { threshold: 0 }, { threshold: 1 }] as const;
+const MODES = [false, { threshold: 0 }, { threshold: 1, advance: 10_000 }] as const;
 
 const stateOf = (cpu: Machine): unknown => [[...cpu.gpr], cpu.rip, cpu.rflags, cpu.retired];
 

@@ -22,7 +22,7 @@ function run(machine: FlatMachine): { rax: bigint; counters: Jit['counters'] } {
 }
 
 const machine = (store: Translations, code = LOOP, threshold = 1): FlatMachine =>
-  new FlatMachine(RAM, { threshold, store }).load(code);
+  new FlatMachine(RAM, { threshold, advance: 10_000, store }).load(code);
 
 /** CALLS, and what stands in the next page: add rax, imm8; ret. */
 function caller(store: Translations, add: number): FlatMachine {

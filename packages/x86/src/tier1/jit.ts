@@ -18,6 +18,8 @@ import {
 export interface JitOptions {
   /** Samples in a page that make its hottest block worth compiling; 0: every block when it is first found (tests). */
   readonly threshold: number;
+  /** Microseconds that may go into compiling before anything has been executed; less than 0: that tier 0 executes before. */
+  readonly advance: number;
   /** Bytes that regions may take, with what V8 makes of them; who executes least goes when there is no more room. */
   readonly limit: number;
   /** Where translations are shared with other machines, and may be kept. */
@@ -28,7 +30,13 @@ export interface JitOptions {
   readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
-export const DEFAULT_JIT: JitOptions = { threshold: 16, limit: 40 * 2 ** 20 };
+/**
+ * The generator itself is cold at first, and V8's compiler of WebAssembly, too: the first region takes 35 to 60 ms. So what is
+ * over within ten million instructions compiles nothing.
+ */
+const COLD = -40_000;
+
+export const DEFAULT_JIT: JitOptions = { threshold: 16, advance: COLD, limit: 40 * 2 ** 20 };
 
 /** How much of the room is left when some was made. */
 const SHRUNK = 0.75;
@@ -51,10 +59,13 @@ const MOST_TARGETS = 64;
 const SAMPLE_TIME = 40;
 const INSTRUCTION_TIME = 100;
 const REGION_TIME = 400;
-const ADVANCE = 10_000;
-/** The same for installing what is in the store. V8 optimises it on another thread, if at all. */
-const RECALL_TIME = 250;
-const RECALLED_INSTRUCTION_TIME = 5;
+/**
+ * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
+ * sample is good for, since what was hot before most likely will be so again.
+ */
+const RECALL_TIME = 700;
+const RECALLED_INSTRUCTION_TIME = 12;
+const RECALL_SHARE = 2;
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
 /** The same for entering a region, which a larger one around it would save. */
@@ -66,6 +77,8 @@ const costOf = (instructions: number): number => REGION_TIME + instructions * IN
 interface Samples {
   all: number;
   readonly byOffset: Map<number, number>;
+  /** What the store has of the page was looked for. */
+  recalled: boolean;
 }
 
 /** A block that a region was made for. */
@@ -98,7 +111,8 @@ export class Jit {
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
-  #credit = ADVANCE;
+  #credit: number;
+  #recallCredit: number;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
   readonly counters = {
     regions: 0,
@@ -118,6 +132,8 @@ export class Jit {
     this.#host = host;
     this.#options = options;
     this.#installer = new Installer(host);
+    this.#credit = options.advance;
+    this.#recallCredit = options.advance;
   }
 
   #now(): number {
@@ -142,12 +158,16 @@ export class Jit {
       return;
     }
     this.#credit += SAMPLE_TIME;
+    this.#recallCredit += RECALL_SHARE * SAMPLE_TIME;
     let samples = this.#samples.get(page);
     if (!samples) {
-      this.#samples.set(page, (samples = { all: 0, byOffset: new Map() }));
-      this.#recallPage(page);
+      this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: false }));
     }
-    if (this.#credit >= 0 && this.#recall(page, page.va + offset)) return;
+    if (this.#recallCredit >= 0) {
+      if (!samples.recalled) this.#recallPage(page);
+      samples.recalled = true;
+      if (this.#recall(page, page.va + offset)) return;
+    }
     const { byOffset } = samples;
     byOffset.set(offset, (byOffset.get(offset) ?? 0) + 1);
     if (++samples.all < this.#options.threshold || this.#credit < 0) return;
@@ -223,7 +243,7 @@ export class Jit {
       return false;
     }
     root.effort = translation.effort;
-    this.#credit -= RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
+    this.#recallCredit -= RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;
