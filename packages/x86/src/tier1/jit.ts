@@ -32,9 +32,9 @@ export interface JitOptions {
 
 /**
  * The generator itself is cold at first, and V8's compiler of WebAssembly, too: the first region takes 35 to 60 ms. So what is
- * over within ten million instructions compiles nothing.
+ * over within fifteen million instructions compiles nothing.
  */
-const COLD = -40_000;
+const COLD = -60_000;
 
 export const DEFAULT_JIT: JitOptions = { threshold: 16, advance: COLD, limit: 40 * 2 ** 20 };
 
@@ -133,7 +133,7 @@ export class Jit {
     this.#options = options;
     this.#installer = new Installer(host);
     this.#credit = options.advance;
-    this.#recallCredit = options.advance;
+    this.#recallCredit = RECALL_SHARE * options.advance;
   }
 
   #now(): number {
