@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { TRAP_FUEL, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Jit } from '../src/tier1/jit.ts';
 import { Translations, type TranslationStorage } from '../src/tier1/store.ts';
-import { decodeTranslations } from '../src/tier1/stored.ts';
+import { decodeTranslations, encodeTranslations } from '../src/tier1/stored.ts';
 import { assemble, CODE, FlatMachine } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
@@ -145,6 +145,21 @@ test('whatever the storage has, code runs; what is damaged is discarded', () => 
     expect(result.rax).toBe(rax);
     expect(files.discarded).toContain(name);
   }
+});
+
+test('a module that is another one is taken out again', () => {
+  const files = new Files();
+  const first = machine(new Translations({ storage: files }));
+  const { rax } = run(first);
+  first.cpu.jit!.save();
+  const [[name, bytes]] = [...files.files] as [[string, Uint8Array]];
+  const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+  const [translation] = decodeTranslations(bytes, name);
+  files.files.set(name, encodeTranslations([{ ...translation!, bytes: empty }]));
+  const { rax: again, counters } = run(machine(new Translations({ storage: files })));
+  expect(again).toBe(rax);
+  expect(counters).toMatchObject({ recalled: 0, failures: 1, regions: 1 });
+  expect(files.discarded).toContain(name);
 });
 
 test('the store is bounded, in bytes and in compiled modules', () => {
