@@ -2,8 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Machine } from '../../packages/vitrine/src/index.ts';
+import type { Jit } from '@vitrine/x86';
+import { type BootOptions, Machine } from '../../packages/vitrine/src/index.ts';
 import { traceScript } from './deterministic.ts';
+
+/** Compiles what is a little warm, at once. */
+const HOT = { threshold: 1, advance: 1e6 };
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -14,6 +18,26 @@ test('the same inputs give the same tracepoints, byte for byte', async () => {
   expect(second.events).toEqual(first.events);
   expect(second.output).toBe(first.output);
 });
+
+test('no tier and no translation from elsewhere shows in the tracepoints', async () => {
+  const recalled: number[] = [];
+  const ways: BootOptions['jit'][] = [false, { threshold: 0 }, { threshold: 0 }, HOT, HOT];
+  const traces = [];
+  for (const jit of ways)
+    traces.push(
+      await traceScript(async (options) => {
+        const machine = await Machine.boot({ ...options, jit });
+        const tier1 = (machine.kernel.cpu as unknown as { jit?: Jit }).jit;
+        machine.on('sched_process_exit', () => void (recalled[ways.indexOf(jit)] = tier1?.counters.recalled ?? 0)); // prettier-ignore
+        return machine;
+      }, hash),
+    );
+  for (const { events, output } of traces.slice(1)) {
+    expect(output).toBe(traces[0]!.output);
+    expect(events).toEqual(traces[0]!.events);
+  }
+  expect(recalled[3]).toBeGreaterThan(0);
+}, 180_000);
 
 /** Other Node binaries to compare with: `OTHER_NODES=/path/node22:/path/node24 npx vitest …`. */
 const others = (process.env['OTHER_NODES'] ?? '').split(':').filter(Boolean);

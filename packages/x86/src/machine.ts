@@ -4,6 +4,7 @@ import { assists } from './assist.ts';
 import { Contexts } from './contexts.ts';
 import type { Cpu, CpuCounters } from './cpu.ts';
 import {
+  PTE_A,
   PTE_NX_HI,
   PTE_P,
   PTE_PS,
@@ -163,7 +164,7 @@ export class Machine implements Cpu {
           tier0: exports,
           find: (va, decoding) => this.#find(va, decoding),
           pointerAt: (va) => this.#pointerAt(va),
-          allow: (guard, va) => this.#contexts.allow(guard, va),
+          allow: (guard, va) => this.#allowAccessed(guard, va),
           forbid: () => this.#contexts.flushJumps(),
         },
         options,
@@ -473,14 +474,13 @@ export class Machine implements Cpu {
   }
 
   /** Physical address of code or, without `code`, of data, or -1: a page walk that sets no A bits. */
-  #peek(va: number, code = true): number {
+  #peek(va: number, code = true, wanted = PTE_P | PTE_U): number {
     const { u32 } = this.ram;
     if (va < 0 || va >= 2 ** 47) return -1;
     let table = (u32[L.CR3_CELL >> 2]! & ~0xfff) >>> 0;
     for (const shift of [39, 30, 21, 12]) {
       const at = (table + (Math.floor(va / 2 ** shift) % 512) * 8) >> 2;
       const low = u32[at]!;
-      const wanted = PTE_P | PTE_U;
       if ((low & wanted) !== wanted || (code && (u32[at + 1]! & PTE_NX_HI) !== 0)) return -1;
       const base = (low & ~0xfff) >>> 0;
       if (shift > 12 && shift < 39 && (low & PTE_PS) !== 0)
@@ -488,6 +488,11 @@ export class Machine implements Cpu {
       table = base;
     }
     return table + (va % 4096);
+  }
+
+  /** Where this space has not accessed a page yet, a region's first jump to it leaves, so that the A bit is set. */
+  #allowAccessed(guard: number, va: number): void {
+    if (this.#peek(va, true, PTE_P | PTE_U | PTE_A) >= 0) this.#contexts.allow(guard, va);
   }
 
   #pointerAt(va: number): number | undefined {

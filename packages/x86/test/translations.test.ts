@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { TRAP_FUEL, TRAP_SYSCALL } from '../src/cpu.ts';
+import { PTE_A, TRAP_FUEL, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Jit } from '../src/tier1/jit.ts';
 import { Translations, type TranslationStorage } from '../src/tier1/store.ts';
 import { decodeTranslations, encodeTranslations } from '../src/tier1/stored.ts';
@@ -79,6 +79,28 @@ test('a region over two pages is taken only where both are what it was made from
     expect(again.rax).toBe(100_000n * BigInt(add));
     expect(again.counters).toMatchObject({ regions: 0, recalled: 1 });
   }
+});
+
+test('a page that a recalled region may go to is marked as accessed when it goes there', () => {
+  const store = new Translations();
+  const code = assemble(`mov ecx, 100000; 1: test ebx, ebx; jz 2f; call ${CODE + 4096}; 2: inc rdx; dec ecx; jnz 1b; syscall`); // prettier-ignore
+  const made = (calls: bigint): FlatMachine => {
+    const one = machine(store, code);
+    one.map(CODE + 4096);
+    one.write(CODE + 4096, Uint8Array.from([0x48, 0x83, 0xc0, 3, 0xc3]));
+    one.cpu.ram.u32[one.entry(CODE + 4096) >> 2]! &= ~PTE_A;
+    one.cpu.gpr[3] = calls;
+    return one;
+  };
+  const accessed = (one: FlatMachine): boolean =>
+    (one.cpu.ram.u32[one.entry(CODE + 4096) >> 2]! & PTE_A) !== 0;
+  expect(run(made(1n)).rax).toBe(300_000n);
+  const second = made(0n);
+  expect(run(second).counters).toMatchObject({ regions: 0, recalled: 1 });
+  expect(accessed(second)).toBe(false);
+  second.cpu.gpr[3] = 1n;
+  expect(run(second).rax).toBe(300_000n);
+  expect(accessed(second)).toBe(true);
 });
 
 test('a block ends before what cannot be decoded: what follows it belongs to it', () => {

@@ -330,12 +330,16 @@ export class Jit {
     this.#options.dump?.(root.va, translation.bytes);
     if (root.installed?.live) this.#installer.remove(root.installed);
     const { limit } = this.#options;
-    if (this.bytes + footprintOf(translation) > limit) {
-      this.#installer.shrink(limit * SHRUNK);
-      this.counters.shrinks++;
-    }
+    if (this.bytes + footprintOf(translation) > limit) this.#shrink(limit * SHRUNK);
     if (!this.#installer.hasRoom(translation)) this.flush();
     root.installed = this.#installer.install(translation, places, module);
+  }
+
+  #shrink(limit: number): void {
+    this.#installer.shrink(limit);
+    this.counters.shrinks++;
+    for (const some of this.#roots.values())
+      for (const root of some.values()) if (!root.installed?.live) root.installed = undefined;
   }
 
   #generate(root: Root): { region: Region; generated: Generated } | undefined {
