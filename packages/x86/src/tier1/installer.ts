@@ -66,13 +66,16 @@ export class Installer {
   readonly #host: JitHost;
   readonly #table: WasmTable;
   readonly #regions = new Map<CodePage, Set<Installed>>();
+  /** Pairs of places in the table that were given back, and the first one of those that were never taken. */
   readonly #free: number[] = [];
+  #unused = handlerCount;
   readonly #freeNotes: number[] = [];
   /** All, in the order of their age. */
   readonly #all = new Set<Installed>();
   #footprint = 0;
   readonly #guarded = new Map<number, CodePage>();
   readonly #freeGuards: number[] = [];
+  #unusedGuard = 0;
   /** Where regions note things when there is no room for notes of their own. */
   readonly #spare: number;
 
@@ -82,14 +85,24 @@ export class Installer {
     if (!table) throw new Error('the interpreter module has no table for tier 1: build again');
     this.#table = table;
     this.#spare = this.#takeNotes();
-    if (table.length < TABLE_SIZE) table.grow(TABLE_SIZE - table.length);
-    for (let i = TABLE_SIZE - 2; i >= handlerCount; i -= 2) this.#free.push(i);
-    for (let i = GUARD_COUNT - 1; i >= 0; i--) this.#freeGuards.push(i);
   }
 
   /** Whether there is room for a region. */
   hasRoom({ entries, blocks }: Translation): boolean {
-    return this.#free.length >= entries.length && this.#freeGuards.length >= 2 * blocks.length;
+    const places = this.#free.length + ((TABLE_SIZE - this.#unused) >> 1);
+    const guards = this.#freeGuards.length + GUARD_COUNT - this.#unusedGuard;
+    return places >= entries.length && guards >= 2 * blocks.length;
+  }
+
+  /** Two places in the table, which grows as they are needed: a machine that compiles nothing starts sooner. */
+  #takePlaces(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const place = this.#unused;
+    this.#unused += 2;
+    const { length } = this.#table;
+    if (place + 2 > length) this.#table.grow(Math.min(TABLE_SIZE, 2 * length) - length);
+    return place;
   }
 
   /** Whether a region has a block of the page, other than in a copy of a function. */
@@ -141,7 +154,7 @@ export class Installer {
     const { u16 } = this.#host.ram;
     const entries = translation.entries.map((va, i): Entry => {
       const { page, rec } = places.get(va)!;
-      const place = this.#free.pop()!;
+      const place = this.#takePlaces();
       this.#table.set(place, handlers[i]!.entered);
       this.#table.set(place + 1, handlers[i]!.linked);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
@@ -219,7 +232,7 @@ export class Installer {
 
   #guardOf(page: CodePage): number {
     if (page.guard < 0) {
-      page.guard = this.#freeGuards.pop()!;
+      page.guard = this.#freeGuards.pop() ?? this.#unusedGuard++;
       this.#guarded.set(page.guard, page);
     }
     this.#host.allow(page.guard, page.va);
