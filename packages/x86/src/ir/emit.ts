@@ -15,8 +15,8 @@ export interface Linker {
   readonly verified?: boolean;
   /** Index of an imported global. */
   global?(name: string): number;
-  /** Writes an `exit` node; `pushArguments` writes what puts its arguments on the stack. */
-  exit?(exit: object, pushArguments: () => void): void;
+  /** Writes an `exit` node, whose arguments are on the stack. */
+  exit?(exit: object): void;
   /** Writes what follows an edge between blocks, with `depth` labels open. */
   goto?(edge: object, depth: number): void;
   /** Type index of the handlers in the table. */
@@ -104,11 +104,7 @@ class Emitter {
   #operation(node: Node): void {
     const code = this.#code;
     if (node.op === 'if') return this.#if(node);
-    const pushArguments = (): void => {
-      for (const arg of node.args) this.#value(arg);
-    };
-    if (node.op === 'exit') return this.#linker.exit!(node.imm as object, pushArguments);
-    pushArguments();
+    for (const arg of node.args) this.#value(arg);
     switch (node.op) {
       case 'i32.const':
         return void code.i32(node.imm as number);
@@ -140,6 +136,8 @@ class Emitter {
         return this.#linker.goto!(node.imm as object, this.#depth);
       case 'br':
         return void code.br(this.#depth - (node.imm as number));
+      case 'exit':
+        return this.#linker.exit!(node.imm as object);
       case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
       case 'return_call':

@@ -268,11 +268,7 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
-      exit: (exit, pushArguments) => {
-        const { helper, leaving } = exit as Exit;
-        pushArguments();
-        this.#leave(helper, leaving);
-      },
+      exit: (exit) => this.#leave((exit as Exit).helper, (exit as Exit).leaving),
     };
   }
 
