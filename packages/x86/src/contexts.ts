@@ -58,20 +58,22 @@ export class Contexts {
       const address = CONTEXT_AREA + index * CONTEXT_STRIDE;
       const made: Context = { address, cr3: -1, lastUse: 0, executed: new Set() };
       this.#all.push(made);
+      this.#emptyJumps(made);
       return made;
     }
     return this.#all.reduce((old, c) => (c.lastUse < old.lastUse ? c : old));
   }
 
   #clear(context: Context): void {
-    this.#ram.u8.fill(0xff, context.address, context.address + CODE_GUARDS);
-    this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
-    this.#guardJumps(context);
-    context.executed.clear();
+    this.#ram.u8.fill(0xff, context.address, context.address + JUMP_CACHE);
+    this.#clearJumps(context);
   }
 
   #clearJumps(context: Context): void {
-    if (context.executed.size === 0) return;
+    if (context.executed.size > 0) this.#emptyJumps(context);
+  }
+
+  #emptyJumps(context: Context): void {
     this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CODE_GUARDS);
     this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
     this.#guardJumps(context);

@@ -19,7 +19,7 @@ export function createRam(size: number): MemoryRam {
   const { buffer } = memory;
   const ram: MemoryRam = {
     memory,
-    base: size < 256 * 2 ** 20 ? 0x80_0000 : 0x200_0000,
+    base: size < 256 * 2 ** 20 ? 0xa0_0000 : 0x200_0000,
     size,
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),

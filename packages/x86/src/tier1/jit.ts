@@ -57,7 +57,7 @@ const MOST_TARGETS = 64;
  * repeat.
  */
 const SAMPLE_TIME = 40;
-const INSTRUCTION_TIME = 100;
+const INSTRUCTION_TIME = 70;
 const REGION_TIME = 400;
 /**
  * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
