@@ -23,9 +23,9 @@ const cache = process.env['VITRINE_BENCH_CACHE'] ?? join(process.env['XDG_CACHE_
 /** Debian 12's: the programs and what they link to. */
 const PACKAGES =
   'libc6 libgcc-s1 libstdc++6 zlib1g libzstd1 libtinfo6 libreadline8 libgmp10 libmpfr6 libmpc3 libisl23 libexpat1 ' +
-  'busybox-static lua5.4 sqlite3 libsqlite3-0 cpp-12 python3.11-minimal libpython3.11-minimal libpython3.11-stdlib';
+  'busybox-static lua5.4 sqlite3 libsqlite3-0 cpp-12 python3.11-minimal libpython3.11-minimal libpython3.11-stdlib git libpcre2-8-0';
 
-const C_PROGRAMS = ['corelike', 'sha256', 'qsort', 'nbody', 'spectral', 'matmul', 'simd', 'integer', 'kernel']; // prettier-ignore
+const C_PROGRAMS = ['corelike', 'sha256', 'qsort', 'nbody', 'spectral', 'matmul', 'simd', 'integer', 'kernel', 'commands']; // prettier-ignore
 const INPUTS = ['corelike.c', 'fib.lua', 'mixed.py'];
 
 export interface BenchRoot {
@@ -64,6 +64,8 @@ function unpackPackages(root: string): void {
     const data = execFileSync('dpkg-deb', ['--fsys-tarfile', join(debs, deb)], { maxBuffer: 2 ** 30 }); // prettier-ignore
     execFileSync('tar', ['-x', '--keep-directory-symlink', '-C', root], { input: data });
   }
+  // git looks for both; Vitrine has its own.
+  for (const [name, minor] of [['null', '3'], ['urandom', '9']] as const) execFileSync('mknod', ['-m', '666', join(root, 'dev', name), 'c', '1', minor]); // prettier-ignore
   rmSync(join(root, 'usr/share/doc'), { recursive: true, force: true });
 }
 

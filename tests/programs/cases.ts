@@ -81,6 +81,21 @@ const TABLE: readonly Row[] = [
   ['nodejs', 'nodejs', { memory: '2g' }],
   ['go', 'coreutils', { files: { '/usr/local/bin/esbuild': () => readFileSync(goBinary()!) } }],
   ['java', 'openjdk-17-jdk-headless', { memory: '2g', timeout: 900 }],
+  ['gcc', 'gcc libc6-dev', { timeout: 600 }],
+  ['g++', 'g++', { timeout: 1200 }],
+  ['make', 'make gcc', { timeout: 600, differs: [[/\/tmp\/Gm\w{6}/g, 'MAKEFILE']] }],
+  ['git', 'git', { timeout: 600 }],
+  ['sqlite3', 'sqlite3'],
+  ['redis', 'redis-server', { timeout: 600 }],
+  ['postgresql', 'postgresql postgresql-contrib', { timeout: 900, differs: [[/(process with PID) \d+/g, '$1 N']] }], // prettier-ignore
+  ['gdb', 'gdb gcc', { timeout: 600 }],
+  ['file', 'file'],
+  ['bc', 'bc'],
+  ['jq', 'jq'],
+  // OpenSSL's errors begin with the thread's address.
+  ['openssl', 'openssl', { timeout: 600, differs: [[/^[0-9A-F]{16}(?=:error:)/gm, 'THREAD']] }], // prettier-ignore
+  ['gnupg', 'gnupg', { timeout: 600, differs: [[/\d{4}-\d\d-\d\d/g, 'DATE']] }],
+  ['stress-ng', 'stress-ng', { timeout: 900 }],
 ];
 
 export const programs: readonly Program[] = TABLE.map(([name, packages, more]) => ({

@@ -61,7 +61,7 @@ exit \${PIPESTATUS[0]}
 /** Runs a case on this computer's Linux, in the Debian root. */
 export function runNatively(
   root: string,
-  { name, script, timeout = 60, files = {} }: Program,
+  { name, script, timeout = 120, files = {} }: Program,
 ): Promise<Outcome> {
   const work = mkdtempSync(join(tmpdir(), 'vitrine-native-'));
   for (const folder of ['work', 'files']) mkdirSync(join(work, folder));

@@ -8,7 +8,7 @@ import { runInVitrine } from './guest.ts';
 import { runNatively } from './native.ts';
 import { debianRoot } from './root.ts';
 
-const root = canRunNatively ? await debianRoot() : null;
+const root = canRunNatively ? debianRoot() : null;
 if (!canRunNatively) console.warn('programs of Debian need x86-64 Linux and root: skipped');
 
 describe.skipIf(root === null)('programs of Debian', () => {

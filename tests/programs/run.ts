@@ -14,7 +14,7 @@ import { debianRoot } from './root.ts';
 const args = process.argv.slice(2);
 const has = (flag: string): boolean => args.includes(flag);
 const wanted = args.filter((argument) => !argument.startsWith('-'));
-const root = await debianRoot();
+const root = debianRoot();
 if (root === null) throw new Error('no Debian root here');
 const image = await loadRootfs(root);
 

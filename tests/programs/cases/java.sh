@@ -14,4 +14,4 @@ public class Main {
   }
 }
 END
-javac -d out src/Main.java; echo $?; java -cp out Main x y; echo $?; java -Xint -cp out Main x y | md5sum; java -XX:+UseSerialGC -Xmx64m -cp out Main x y | md5sum; jar cfe m.jar Main -C out . && java -jar m.jar x y | tail -1; echo 'class B { int x = "s"; }' > B.java; javac B.java; echo $?; java Nope; echo $?; java -version 2>&1 | wc -l; javap -cp out Main\$Point | head -3; echo 'System.out.println(6 * 7); /exit' | tr ';' '\n' | jshell -s 2>&1 | grep -c 42
+javac -d out src/Main.java; echo $?; java -cp out Main x y; echo $?; java -XX:+UseSerialGC -Xmx64m -cp out Main x y | md5sum; jar cfe m.jar Main -C out . && java -jar m.jar x y | tail -1; echo 'class B { int x = "s"; }' > B.java; javac B.java; echo $?; java Nope; echo $?; java -version 2>&1 | wc -l; javap -cp out Main\$Point | head -3;

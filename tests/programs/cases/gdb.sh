@@ -1,0 +1,13 @@
+cat > c.c <<'END'
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+struct node { int value; char name[8]; struct node *next; double d; } *list;
+int global[4] = {1, 2, 3, 4};
+static void *idle(void *a) { volatile int local = *(int *)a; for (;;) __builtin_ia32_pause(), pthread_testcancel(), local += 0, ({ struct timespec { long s, n; } t = {1, 0}; extern int nanosleep(); nanosleep(&t, 0); }); }
+__attribute__((noinline)) static int crash(struct node *n, int depth) { char buf[16] = {0}; snprintf(buf, 16, "depth %d", depth); if (depth == 0) return *(volatile int *)0x10 = n->value; return crash(n->next ? n->next : n, depth - 1) + 1; }
+int main(int argc, char **argv) { for (int i = 0; i < 3; i++) { struct node *n = malloc(sizeof *n); n->value = i * 10; sprintf(n->name, "node%d", i); n->next = list; n->d = i * 1.5; list = n; } pthread_t t; int x = 7; if (argc > 1) { pthread_create(&t, 0, idle, &x); extern int usleep(unsigned); usleep(50000); } if (argc > 2) abort(); return crash(list, 3); }
+END
+gcc -g -O0 -w -o c c.c -lpthread; ulimit -c unlimited; ./c; echo $?; ls core* | sed 's/[0-9]*$//'; g() { gdb -nx -batch -iex 'set debuginfod enabled off' -iex 'set style enabled off' "$@" 2>&1 | sed -E 's/0x[0-9a-f]{6,}/ADDR/g; s/LWP [0-9]+/LWP N/g; s/process [0-9]+/process N/g; s/warning: Section.*too small\.//' | grep -vE '^(warning: |\[New LWP|\[Thread debugging|Using host|$)'; }
+g ./c core* -ex bt -ex 'frame 1' -ex 'info locals' -ex 'info args' -ex 'up 3' -ex 'info locals' -ex 'p *list' -ex 'p list->next->name' -ex 'p global' -ex 'p/x $rip' -ex 'x/2dw global' -ex 'info registers rip eflags' -ex 'x/i $pc' -ex 'ptype struct node' -ex 'p sizeof(struct node)' -ex 'info signals SIGSEGV' -ex 'p $_siginfo.si_signo' -ex 'p $_siginfo._sifields._sigfault.si_addr' -ex 'info threads' -ex 'info sharedlibrary' | sed -E 's/^(rip +)ADDR +ADDR/\1ADDR/'; rm core*; ./c thread abort; echo $?; g ./c core* -ex 'info threads' -ex 'thread apply all bt 3' -ex 'p $_siginfo.si_signo' -ex 'info auxv' | grep -vE 'AT_(HWCAP|SYSINFO|RANDOM|RSEQ|MINSIG|BASE|ENTRY|PHDR|EXECFN|PLATFORM|CLKTCK|FLAGS)|\?\?|futex|nptl' ; file core* | cut -d, -f1-3 | sed 's/^core[.0-9]*/core/'; readelf -h core* | grep -E 'Type|Machine'; readelf -n core* | grep -oE 'NT_[A-Z_]+' | sort | uniq -c; rm core*; sleep 100 & kill -ABRT $!; wait $!; echo $?; g -c core* /bin/sleep -ex 'info inferiors' | grep -oE 'terminated with.*|sleep 100' ; (ulimit -c 0; rm core*; ./c; ls core* 2>/dev/null); g ./c -ex 'info functions crash' -ex 'list crash' -ex 'break crash' -ex 'disassemble /r main' | head -12 | cut -c1-60; echo 'print("py", gdb.parse_and_eval("1 + 1"))' > s.py; g -x s.py; gcore 2>&1 | head -1
