@@ -128,6 +128,15 @@ describe('vitrine run', () => {
     for (const name of kept) expect(storage.load(name.split('/').at(-1)!), name).toBeDefined();
   });
 
+  const other = { uid: 54321, gid: 54321 };
+  const reads = (): boolean => process.getuid?.() === 0 && spawnSync(process.execPath, ['-e', `require('fs').readFileSync(${JSON.stringify(BIN)})`], other).status === 0; // prettier-ignore
+
+  test.skipIf(!reads())('does without for a user without a home', () => {
+    const { HOME: _, XDG_CACHE_HOME: __, ...env } = process.env;
+    const { stdout, status } = spawnSync(process.execPath, [BIN, 'run', 'echo', 'hi'], { encoding: 'utf8', ...other, env: { ...env, VITRINE_JIT_CACHE: '1' } }); // prettier-ignore
+    expect({ stdout, status }).toEqual({ stdout: 'hi\n', status: 0 });
+  });
+
   test('--no-jit-cache keeps none', () => {
     expect(run('--no-jit-cache')).toMatchObject({ stdout: '20000\n', status: 0 });
     expect(files()).toEqual([]);

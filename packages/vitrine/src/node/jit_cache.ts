@@ -37,8 +37,14 @@ export interface KeepOptions {
   readonly version?: string | undefined;
 }
 
-/** Where `vitrine run` keeps translations. */
-export const userFolder = (): string => join(cacheFolder(), 'jit');
+/** Where `vitrine run` keeps translations; '' when this user has no folder at all. */
+export function userFolder(): string {
+  try {
+    return join(cacheFolder(), 'jit');
+  } catch {
+    return '';
+  }
+}
 
 /** A storage in a folder; undefined without one, and where nothing can be kept. */
 export const storageIn = (
