@@ -201,6 +201,8 @@ export class Builder {
     return this.#binary('mul', x, y);
   }
   and(x: Node, y: Node): Node {
+    if (x.op === 'i32.const' && y.op === 'i32.const')
+      return this.i32((x.imm as number) & (y.imm as number));
     return this.#binary('and', x, y);
   }
   or(x: Node, y: Node): Node {
@@ -222,6 +224,7 @@ export class Builder {
     return this.#binary('eq', x, y);
   }
   ne(x: Node, y: Node): Node {
+    if (isNumber(x) && isNumber(y)) return this.i32(Number(x.imm !== y.imm));
     return this.#binary('ne', x, y);
   }
   ltU(x: Node, y: Node): Node {
@@ -248,6 +251,7 @@ export class Builder {
 
   /** `condition ? x : y` without a branch. */
   select(condition: Node, x: Node, y: Node): Node {
+    if (condition.op === 'i32.const') return condition.imm === 0 ? y : x;
     return this.node('select', x.type, 'pure', [x, y, condition]);
   }
 
@@ -255,6 +259,7 @@ export class Builder {
     return x.type === 'i64' ? this.op('i32.wrap_i64', x) : x;
   }
   extendU(x: Node): Node {
+    if (x.op === 'i32.const') return this.i64(BigInt((x.imm as number) >>> 0));
     return x.type === 'i64' ? x : this.op('i64.extend_i32_u', x);
   }
   extendS(x: Node): Node {

@@ -205,6 +205,10 @@ export class Flags {
     if (!this.live) return;
     const b = this.#b;
     this.#last = undefined;
+    const set = (): void => this.#both(extended(b, result, width), packed(b, cf, of));
+    if (when.op === 'i32.const') return when.imm === 0 ? undefined : set();
+    // Where the two words have to be made up, they are left alone.
+    if (b.target.keepOperands) return b.if(when, set);
     const aux = b.select(when, packed(b, cf, of), this.aux);
     this.#both(b.select(when, extended(b, result, width), this.result), aux);
   }
