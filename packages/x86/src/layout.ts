@@ -112,7 +112,7 @@ export const VEX_TEMP = 0x600;
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;
-export const TLB_ENTRIES = 512;
+export const TLB_ENTRIES = 2048;
 export const TLB_READ = 0;
 export const TLB_WRITE = 8;
 export const TLB_ADDEND = 16;
@@ -128,14 +128,14 @@ export const GUARD_COUNT = 4096;
 export const CONTEXT_STRIDE: number = CODE_GUARDS + GUARD_COUNT;
 
 /** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x46_0000;
+export const FRAME_FLAGS = 0x52_0000;
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
 /** Decoded records fill the rest up to `Ram.base`. */
-export const ARENA = 0x56_0000;
+export const ARENA = 0x62_0000;
 
 /** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
 export const VECTOR_TRACED_POPF = 0x101;
