@@ -45,8 +45,7 @@
         br 0
       end
       block
-        i32.const 100
-        i64.extend_i32_u
+        i64.const 100
         local.set 7
         local.get 6
         local.get 7
@@ -70,7 +69,7 @@
         i32.const 16
         i32.shr_u
         i32.xor
-        i32.const 16352
+        i32.const 65504
         i32.and
         local.get 2
         i32.add
@@ -130,8 +129,7 @@
         local.get 10
         i64.extend_i32_u
         local.set 13
-        i32.const 1
-        i64.extend_i32_u
+        i64.const 1
         local.set 14
         i32.const 7
         local.set 10
@@ -166,7 +164,7 @@
             i32.const 16
             i32.shr_u
             i32.xor
-            i32.const 16352
+            i32.const 65504
             i32.and
             local.get 2
             i32.add
@@ -239,8 +237,7 @@
             local.get 12
             i64.extend_i32_u
             local.set 13
-            i32.const 1
-            i64.extend_i32_u
+            i64.const 1
             local.set 14
             i32.const 7
             local.set 10

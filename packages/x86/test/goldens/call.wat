@@ -55,8 +55,7 @@
       block
         br 0
       end
-      i32.const 9
-      i64.extend_i32_u
+      i64.const 9
       local.set 10
       local.get 6
       local.set 11
@@ -74,7 +73,7 @@
       i32.const 16
       i32.shr_u
       i32.xor
-      i32.const 16352
+      i32.const 65504
       i32.and
       local.get 2
       i32.add
@@ -144,7 +143,7 @@
         i32.const 16
         i32.shr_u
         i32.xor
-        i32.const 16352
+        i32.const 65504
         i32.and
         local.get 2
         i32.add
@@ -300,7 +299,7 @@
               i32.const 16
               i32.shr_u
               i32.xor
-              i32.const 16352
+              i32.const 65504
               i32.and
               local.get 2
               i32.add

@@ -76,7 +76,7 @@
       i32.const 16
       i32.shr_u
       i32.xor
-      i32.const 16352
+      i32.const 65504
       i32.and
       local.get 2
       i32.add
@@ -925,7 +925,7 @@
         i32.const 16
         i32.shr_u
         i32.xor
-        i32.const 16352
+        i32.const 65504
         i32.and
         local.get 2
         i32.add

@@ -45,7 +45,7 @@
       i32.const 16
       i32.shr_u
       i32.xor
-      i32.const 16352
+      i32.const 65504
       i32.and
       local.get 2
       i32.add
