@@ -83,6 +83,7 @@ int main(void) {
     if (h->n_type == NT_PRSTATUS) {
       const struct elf_prstatus *st = (const void *)desc;
       threads++;
+      P("thread %d: signal %d, info %d code %d\n", threads, st->pr_cursig, st->pr_info.si_signo, st->pr_info.si_code);
       if (threads == 1) {
         P("prstatus %u signal %d pid %d sid %d fp %d\n", h->n_descsz, st->pr_cursig, st->pr_pid == p,
           st->pr_sid == getsid(0), st->pr_fpvalid);

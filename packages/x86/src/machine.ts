@@ -32,7 +32,7 @@ import {
   xsaveImage,
 } from './fxsave.ts';
 import { ASSISTS } from './insn/system.ts';
-import { AC, DF, ID, NT, TF, ZF } from './ir/flags.ts';
+import { AC, DF, ID, NT, RF, TF, ZF } from './ir/flags.ts';
 import * as L from './layout.ts';
 import { FETCH, NON_CANONICAL, READ, WRITE } from './mmu.ts';
 import { isX87 } from './opcodes.ts';
@@ -84,7 +84,7 @@ function addV3(v3: WasmModule, env: Record<string, unknown>, tier0: Record<strin
 const YMM_BYTES = 256;
 
 const STATUS = 0x8d5;
-const REST_WRITABLE: number = TF | DF | NT | AC | ID;
+const REST_WRITABLE: number = TF | DF | NT | RF | AC | ID;
 /** Bit 1 is always set, and so is IF in user mode. */
 const REST_FIXED = 0x202;
 

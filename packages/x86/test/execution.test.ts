@@ -132,5 +132,5 @@ test('every combination of flags survives', () => {
     expect(cpu.rflags).toBe(flags);
   }
   cpu.rflags = 0xffff_ffff;
-  expect(cpu.rflags >>> 0).toBe(0x24_4fd7 | 0x200);
+  expect(cpu.rflags >>> 0).toBe(0x25_4fd7 | 0x200);
 });

@@ -86,8 +86,6 @@ function prstatus(task: Task, info: SigInfo, regs: Regs): Uint8Array {
   const view = new DataView(new ArrayBuffer(336));
   const { signal } = task;
   view.setInt32(0, info.signo, true);
-  view.setInt32(4, info.code, true);
-  view.setInt32(8, info.errno, true);
   view.setInt16(12, info.signo, true);
   view.setBigUint64(16, task.pending.signal, true);
   view.setBigUint64(24, task.blocked, true);
@@ -171,7 +169,7 @@ function notes(task: Task, mm: Mm, info: SigInfo): Bytes {
   for (const thread of task.signal.threads) {
     if (thread === task || thread.mm !== mm) continue;
     const own = arch.get_regs(thread);
-    note(to, EL.NT_PRSTATUS, prstatus(thread, { ...info, signo: 0, code: 0, errno: 0 }, own));
+    note(to, EL.NT_PRSTATUS, prstatus(thread, info, own));
     note(to, EL.NT_PRFPREG, own.fxsave);
   }
   return to;

@@ -13,6 +13,8 @@ export const IF = 0x200;
 export const DF = 0x400;
 export const OF = 0x800;
 export const NT = 0x4000;
+/** Set in what a fault saves; the kernel keeps it for the frame of its signal. Nothing that runs has it. */
+export const RF = 0x1_0000;
 export const AC = 0x4_0000;
 export const ID = 0x20_0000;
 

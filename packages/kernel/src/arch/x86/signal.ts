@@ -57,8 +57,8 @@ const ORDER = [R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RA
 
 /** Flags that a handler starts without: direction, trap, resume. */
 const CLEARED = 0x400 | 0x100 | 0x1_0000;
-/** Flags that sigreturn may restore (FIX_EFLAGS). */
-const FIX_EFLAGS = 0x5_0dd5;
+/** Flags that sigreturn may restore (FIX_EFLAGS), but for RF, which the next instruction clears. */
+const FIX_EFLAGS = 0x4_0dd5;
 
 /** Is the stack pointer on the alternate stack? */
 export function on_sig_stack(task: Task, sp: number): boolean {

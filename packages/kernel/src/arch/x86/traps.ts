@@ -42,6 +42,10 @@ const FPE_FLTINV = 7;
 const TRAP_BRKPT = 1;
 const TRAP_TRACE = 2;
 
+/** The processor saves it as set with a fault, which runs the instruction again, and as clear with a trap. */
+const X86_EFLAGS_RF = 0x1_0000;
+const TRAPS: ReadonlySet<number> = new Set([VECTOR_DB, VECTOR_BP, VECTOR_OF]);
+
 const hex = (n: number): string => `0x${n.toString(16)}`;
 
 /** #PF (exc_page_fault): the page comes, or the signal does. */
@@ -68,6 +72,7 @@ export function exc_page_fault(task: Task, cpu: Cpu): void {
     return;
   }
   task.trap_nr = 14;
+  cpu.rflags |= X86_EFLAGS_RF;
   // Of the kernel's addresses nothing is told, not even whether they are mapped (set_signal_archinfo).
   const kernel = address < 0 || address >= TASK_SIZE;
   task.error_code = kernel ? code | PF_PRESENT : code;
@@ -101,6 +106,7 @@ function fpuCode(status: number, mask: number): number {
 export function handle_exception(task: Task, cpu: Cpu): void {
   const { rip, vector } = cpu;
   task.trap_nr = vector;
+  if (!TRAPS.has(vector)) cpu.rflags |= X86_EFLAGS_RF;
   task.error_code = cpu.errorCode;
   switch (vector) {
     case VECTOR_DE:
