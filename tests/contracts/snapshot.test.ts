@@ -8,7 +8,7 @@ import { Machine } from '../../packages/vitrine/src/index.ts';
 /** Background jobs, a pipe half full, a sleeping timer, open files, a trap: all of it in flight when the snapshot is taken. */
 const SCRIPT = `
 exec >/tmp/log 2>&1
-trap 'echo trapped' USR1
+trap 'echo trapped >> /tmp/jobs' USR1
 mkfifo /tmp/fifo
 (i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done > /tmp/fifo; echo writer done >> /tmp/jobs) &
 exec 3< /tmp/fifo
