@@ -12,14 +12,16 @@ import {
   do_mmap,
   do_munmap,
   hex,
+  insertVma,
   isolate,
   mergeAround,
   pageAlign,
+  populate,
 } from '../mm/mmap.ts';
 import { do_mprotect } from '../mm/mprotect.ts';
 import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
-import { VM_LOCKED, VM_LOCKONFAULT, VM_SEALED } from '../mm/vma.ts';
+import { VM_EXEC, VM_LOCKED, VM_LOCKONFAULT, VM_READ, VM_SEALED, VM_WRITE, Vma } from '../mm/vma.ts'; // prettier-ignore
 import { PAGE_SIZE } from '../include/ram.ts';
 import { choice, fd, flags, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -172,28 +174,40 @@ function sys_mincore(task: Task, address: number, length: number, vec: number): 
 /** remap_file_pages(2) has been an emulation since Linux 4.0: a mapping of its own for the pages. */
 function sys_remap_file_pages(
   task: Task,
-  start: number,
+  address: number,
   length: number,
   prot: number,
   pgoff: number,
   mflags: number,
 ): number {
   const mm = task.mm!;
+  const start = address - (address % PAGE_SIZE);
+  const len = length - (length % PAGE_SIZE);
+  if (prot !== 0 || len === 0) throw errno(E.EINVAL, 'remap_file_pages: prot {} is not 0, or {} bytes are no page', hex(prot), length); // prettier-ignore
+  if (pgoff + len / PAGE_SIZE >= 2 ** 64) throw errno(E.EINVAL, 'remap_file_pages: page {} is past the end of any file', pgoff); // prettier-ignore
   const vma = mm.vmas.at(start);
-  if (prot !== 0 || vma === null || !vma.shared || vma.file === null) throw errno(E.EINVAL, 'remap_file_pages: {} is not in a shared file mapping, or prot is not 0', hex(start)); // prettier-ignore
+  if (vma === null || !vma.shared) throw errno(E.EINVAL, 'remap_file_pages: {} is not in a shared mapping', hex(start)); // prettier-ignore
+  for (let at = vma.end; at < start + len;) {
+    const next = mm.vmas.at(at);
+    if (next === null || next.file !== vma.file || next.mapping !== vma.mapping || next.flags !== vma.flags) throw errno(E.EINVAL, 'remap_file_pages: what is at {} does not go on as it is at {}', hex(at), hex(start)); // prettier-ignore
+    at = next.end;
+  }
+  const { file, mapping, flags: vmFlags } = vma;
+  if (file === null) {
+    // Shared anonymous memory; the new mapping holds it while the old one goes.
+    const moved = new Vma(mm, start, start + len, vmFlags, null, mapping, pgoff);
+    mapping!.mappings.add(moved);
+    do_munmap(mm, start, len);
+    insertVma(mm, moved);
+    if ((mflags & M.MAP_NONBLOCK) === 0) populate(mm, start, start + len);
+    return 0;
+  }
   const rights =
-    (vma.flags & 1 ? M.PROT_READ : 0) |
-    (vma.flags & 2 ? M.PROT_WRITE : 0) |
-    (vma.flags & 4 ? M.PROT_EXEC : 0);
-  do_mmap(
-    task,
-    start,
-    length,
-    rights,
-    (mflags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED,
-    vma.file,
-    pgoff * PAGE_SIZE,
-  );
+    (vmFlags & VM_READ ? M.PROT_READ : 0) |
+    (vmFlags & VM_WRITE ? M.PROT_WRITE : 0) |
+    (vmFlags & VM_EXEC ? M.PROT_EXEC : 0);
+  const how = (mflags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE | (vmFlags & VM_LOCKED ? M.MAP_LOCKED : 0); // prettier-ignore
+  do_mmap(task, start, len, rights, how, file, pgoff * PAGE_SIZE);
   return 0;
 }
 
@@ -265,5 +279,5 @@ export const MM: readonly SyscallRow[] = [
   row(NR.__NR_munlock, 'munlock', [ptr, size], FULL, sys_munlock),
   row(NR.__NR_mlockall, 'mlockall', [flags('mlockall')], FULL, sys_mlockall),
   row(NR.__NR_munlockall, 'munlockall', [], FULL, sys_munlockall),
-  row(NR.__NR_remap_file_pages, 'remap_file_pages', [ptr, size, flags('prot'), size, flags('mmap')], partial('shared memory without a file is refused'), sys_remap_file_pages), // prettier-ignore
+  row(NR.__NR_remap_file_pages, 'remap_file_pages', [ptr, size, flags('prot'), size, flags('mmap')], FULL, sys_remap_file_pages), // prettier-ignore
 ];
