@@ -229,6 +229,7 @@ export class Jit {
   /** Installs a translation if the code around is what it was made from, and nothing better is there. */
   #offer(store: Translations, translation: Translation): boolean {
     const start = this.#now();
+    if (this.#hasBetter(translation)) return false;
     const places = this.#placesOf(translation);
     if (!places) return false;
     const root = this.#rootOf(places.get(translation.root)!.page, translation.root);
@@ -247,6 +248,13 @@ export class Jit {
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;
+  }
+
+  /** Whether its root has it already, or a better one: cheaper to see than where all of its blocks are. */
+  #hasBetter({ root, effort }: Translation): boolean {
+    const page = this.#host.find(root, false)?.page;
+    const installed = page && this.#roots.get(page)?.get(root)?.installed;
+    return installed?.live === true && installed.translation.effort >= effort;
   }
 
   /** Where the blocks of a translation are, if they are here. */

@@ -102,8 +102,11 @@ export class Translations {
     if (!page) return [];
     const found: Translation[] = [];
     for (const [translation, own] of page) if (own.has(va)) found.push(translation);
-    const rank = (t: Translation): number => (t.root === va ? 2 ** 53 : t.executed);
-    return found.sort((a, b) => rank(b) - rank(a) || b.effort - a.effort || b.size - a.size);
+    const rank = (t: Translation): number => (t.root === va ? Infinity : t.executed);
+    return found.sort(
+      (a, b) =>
+        (rank(a) === rank(b) ? 0 : rank(b) - rank(a)) || b.effort - a.effort || b.size - a.size,
+    );
   }
 
   /** @param instead the translation that it is better than */
