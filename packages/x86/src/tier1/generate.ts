@@ -7,23 +7,18 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import {
-  FLAGS_AUX,
-  FLAGS_RESULT,
-  FUEL_BEYOND,
-  FUEL_SHARE,
-  KEPT_KIND,
-  KEPT_Y,
-  REGION_NOTES,
-} from '../layout.ts';
+import { FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y } from '../layout.ts';
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
-import { exitTo, exitToRecord, NOTES_ENTERED } from './exits.ts';
+import { exitTo, exitToRecord } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
+import { type EntryOf, writeEntry, writeLink } from './enter.ts';
+import { Imports } from './imports.ts';
+import { Exits } from './leave.ts';
 import type { Block, Region } from './region.ts';
 import { State } from './state.ts';
 import { edgeKey, structureOf, successors, type Structure } from './structure.ts';
@@ -94,24 +89,6 @@ function buildBlock(
   return b;
 }
 
-/** Imports of a module, numbered as they are first asked for. */
-class Imports {
-  readonly helpers = new Map<Helper, number>();
-  readonly globals = new Map<string, number>();
-
-  helper(helper: Helper): number {
-    let index = this.helpers.get(helper);
-    if (index === undefined) this.helpers.set(helper, (index = this.helpers.size));
-    return index;
-  }
-
-  global(name: string): number {
-    let index = this.globals.get(name);
-    if (index === undefined) this.globals.set(name, (index = this.globals.size));
-    return index;
-  }
-}
-
 /** A region's meaning: nodes for each of its blocks. */
 class Built {
   readonly region: Region;
@@ -176,70 +153,6 @@ class Built {
 
   globalName(name: string): string {
     return name === NOTES ? notesGlobal(this.#number) : name;
-  }
-}
-
-/** Registers that a way out writes back by itself; more of them are the arguments of a function that does it. */
-const FEW = 6;
-
-/**
- * The ways out of a region: each writes back what a path to it may have written, and goes on to one of exits.ts. With
- * many registers that is one call with all of them as arguments, which V8 compiles faster than stores at every exit.
- */
-class Exits {
-  readonly #module: ModuleWriter;
-  readonly #frame: Frame;
-  readonly #imports: Imports;
-  readonly #functions = new Map<string, number>();
-
-  constructor(module: ModuleWriter, frame: Frame, imports: Imports) {
-    this.#module = module;
-    this.#frame = frame;
-    this.#imports = imports;
-  }
-
-  /** Leaves with the arguments of the exit on the stack. */
-  write(code: Code, exit: Helper, dirty: bigint, local: (variable: Var) => number): void {
-    const kept = this.#variablesOf(dirty);
-    if (kept.length <= FEW) {
-      this.#store(code, dirty, (variable) => local(variable));
-      code.returnCall(this.#imports.helper(exit));
-      return;
-    }
-    for (const variable of kept) code.get(local(variable));
-    code.returnCall(this.#function(exit, dirty));
-  }
-
-  /** The registers of a set, then what the flags are. */
-  #variablesOf(dirty: bigint): readonly Var[] {
-    const { x, y, kind } = this.#frame;
-    const registers = this.#frame.registersOf(dirty).map(({ variable }) => variable);
-    return dirty & FLAGS ? [...registers, x, y, kind] : registers;
-  }
-
-  #store(code: Code, dirty: bigint, local: (variable: Var) => number): void {
-    for (const { address, variable } of this.#frame.registersOf(dirty))
-      code.i32(0).get(local(variable)).mem(`${variable.type}.store`, address);
-    if (!(dirty & FLAGS)) return;
-    const { x, y, kind } = this.#frame;
-    code.i32(0).get(local(x)).mem('i64.store', FLAGS_RESULT);
-    code.i32(0).get(local(y)).mem('i64.store', KEPT_Y);
-    code.i32(0).get(local(y)).mem('i64.store32', FLAGS_AUX);
-    code.i32(0).get(local(kind)).mem('i32.store', KEPT_KIND);
-  }
-
-  #function(exit: Helper, dirty: bigint): number {
-    const key = `${exit.name} ${dirty}`;
-    const known = this.#functions.get(key);
-    if (known !== undefined) return known;
-    const kept = this.#variablesOf(dirty);
-    const types = kept.map(({ type }) => type);
-    const { index, code } = this.#module.func([...exit.params, ...types], ['i32']);
-    this.#store(code, dirty, (variable) => exit.params.length + kept.indexOf(variable));
-    exit.params.forEach((_, i) => code.get(i));
-    code.returnCall(this.#imports.helper(exit));
-    this.#functions.set(key, index);
-    return index;
   }
 }
 
@@ -387,38 +300,6 @@ class Writer {
     this.#leave(exitTo, this.#built.uses.get(from)!);
     code.end();
   }
-}
-
-/** What an entry has to know: fuel that must be there, and the globals that hold its own handler and the notes. */
-interface EntryOf {
-  readonly most: number;
-  readonly handler: number;
-  readonly notes: number;
-}
-
-/** The handler for an entry: tier 0's own when there may not be fuel enough. */
-function writeEntry(code: Code, { most, handler, notes }: EntryOf, interpreter: number): Code {
-  const fuel = code.local('i32');
-  code.get(1).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add').tee(fuel);
-  code.i32(most).op('i32.le_s').enterUnlikely();
-  code.get(0).get(1).get(2).globalGet(handler).returnCall(interpreter).end();
-  countEntry(code, notes);
-  code.i32(0).globalGet(notes).mem('i32.store', REGION_NOTES);
-  code.i32(0).get(1).mem('i32.store', FUEL_SHARE);
-  return code.get(0).get(fuel).get(2);
-}
-
-/** The same for other regions, which hand on all of the fuel. */
-function writeLink(code: Code, { most, handler, notes }: EntryOf, exit: number): Code {
-  code.get(1).i32(most).op('i32.le_s').enterUnlikely();
-  code.get(0).get(1).get(2).globalGet(handler).returnCall(exit).end();
-  countEntry(code, notes);
-  return code.get(0).get(1).get(2);
-}
-
-function countEntry(code: Code, notes: number): void {
-  code.globalGet(notes).globalGet(notes).mem('i32.load', NOTES_ENTERED);
-  code.i32(1).op('i32.add').mem('i32.store', NOTES_ENTERED);
 }
 
 /** A module of regions, and what it wants imported by name. */

@@ -392,10 +392,6 @@ export class Jit {
       }
   }
 
-  coversNow(page: CodePage, va: number): boolean {
-    return this.#installer.covers(page, va);
-  }
-
   /** How often each region has been entered, for measurements. */
   entered(): { va: number; size: number; grown: number; entered: number; executed: number }[] {
     return [...this.#roots.values()]
