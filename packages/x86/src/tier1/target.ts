@@ -1,8 +1,7 @@
-import { RSP } from '../cpu.ts';
 import { SEG_NONE, type Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import { flagWords, type Operation } from '../ir/flags.ts';
-import type { Node, Var } from '../ir/node.ts';
+import type { Node } from '../ir/node.ts';
 import type { Slot, Width } from '../ir/operand.ts';
 import type { Target, Usual } from '../ir/target.ts';
 import {
@@ -19,19 +18,17 @@ import {
   FLAGS_RESULT,
   SLOT_ZERO,
   ST_BASE,
-  TLB_ADDEND,
-  TLB_READ,
-  TLB_WRITE,
   XMM_BASE,
 } from '../layout.ts';
-import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { commitStore } from '../mmu.ts';
 import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
 import { exitToRecord, exitWith, linkTo, NOTES_ENTERED } from './exits.ts';
+import { Memory } from './memory.ts';
 import type { Block } from './region.ts';
-import { freshRoot, State, type Place, type Translated } from './state.ts';
+import { freshRoot, State, type Place } from './state.ts';
 import { Vectors } from './vectors.ts';
 
 /** A jump within the region, and what is known there. */
@@ -50,34 +47,6 @@ export const guardGlobal = (va: number): string => `g${va}`;
 /** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
 export const NOTES = 'notes';
 
-/** Reads of the stack, which is written all the time. */
-const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
-
-/** Instructions that write no register but their first operand. */
-const SIMPLE =
-  /^(mov.*|add.*|sub.*|and|or|xor|cmp|test|lea|inc|dec|neg|not|shl|shr|sar|imul|mul[sp].|div[sp].|p.*|cvt.*)$/;
-const simple = new Map<string, boolean>();
-
-/** Whether a register that an address is made of surely keeps its value. */
-function keeps(insn: Insn, register: number): boolean {
-  if (register === SLOT_ZERO) return true;
-  const { row } = insn;
-  let known = simple.get(row.sem);
-  if (known === undefined) simple.set(row.sem, (known = SIMPLE.test(row.sem) && row.sem !== 'pop'));
-  if (!known || row.end || row.operands.some((o) => o.code === 'fixed' || o.code === 'Z'))
-    return row.sem === 'mov' && insn.isReg && (regSlot(insn) | 7) !== register * 8 + 7;
-  const [first] = row.operands;
-  if (!first || first.access === 'r') return true;
-  const slot = 'GVPZS'.includes(first.code) ? regSlot(insn) : insn.isReg ? rmSlot(insn) : -8;
-  return 'VWUPQN'.includes(first.code) || slot >> 3 !== register;
-}
-
-/** No canonical address is near it. */
-const NOWHERE = 1n << 62n;
-
-/** Neighbours within this distance are looked for in the same page. */
-const NEAR = 2048n;
-
 /**
  * Compiles a block of a region: what tier 0 reads from records is constant here, and registers are locals (frame.ts).
  * Leaving writes them back and tells RIP and the fuel exactly, so EXIT_REC is 0.
@@ -88,6 +57,7 @@ export class Tier1Target implements Target {
   readonly #goesOn: (to: Block) => boolean;
   readonly state: State;
   readonly #vectors: Vectors;
+  readonly #memory: Memory;
   /** Where a node's value lies relative to a named one. */
   readonly #places = new Map<Node, Place>();
   #insn!: Insn;
@@ -105,6 +75,7 @@ export class Tier1Target implements Target {
     this.#block = block;
     this.state = state;
     this.#vectors = new Vectors(frame, state);
+    this.#memory = new Memory(frame, block.code.insns, state);
   }
 
   /** Before the first instruction: tells the flags' builder what the block before has compared. */
@@ -123,6 +94,7 @@ export class Tier1Target implements Target {
   /** Goes to an instruction of the block. */
   begin(index: number): Insn {
     this.#index = index;
+    this.#memory.index = index;
     this.#insn = this.#block.code.insns[index]!;
     this.#addressNode = undefined;
     this.#stores = false;
@@ -331,121 +303,11 @@ export class Tier1Target implements Target {
   // ---- memory
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
-    const physical: Var = { type: 'i32', local: -1 };
-    if (b.nested) this.#translateInside(b, va, size, write, physical);
-    else {
-      const place = this.#placeOf(va);
-      const near = place && this.#near(place, write);
-      if (near) this.#besides(b, va, place, size, write, near, physical);
-      else this.#lookUp(b, va, place, size, write, physical);
+    if (b.nested) {
+      this.#stores ||= write;
+      return this.#memory.translateInside(b, va, size, write, () => this.#exitHere(b, EXIT_FAULT));
     }
-    return b.value(physical);
-  }
-
-  /**
-   * Within a loop or a condition the instruction may have done something already, so that a miss is dealt with at once.
-   * Everywhere else it is left to tier 0: with no calls in their way, V8 keeps registers in registers.
-   */
-  #translateInside(b: Builder, va: Node, size: number, write: boolean, physical: Var): void {
-    const { page, entry } = this.#entryOf(b, va, size);
-    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
-      const miss = write ? writeMiss : readMiss;
-      b.assign(physical, b.call(miss, va, b.i32(size), b.param(2, 'i32')));
-      b.if(b.eq(b.value(physical), b.i32(FAULT)), () => this.#exitHere(b, EXIT_FAULT));
-      if (write) b.assign(this.#frame.missed, b.i32(1));
-    });
-    this.#stores ||= write;
-  }
-
-  /** Whether the block goes on to write where this instruction reads: then one look at the TLB serves both. */
-  #writesLater(): boolean {
-    const { insns } = this.#block.code;
-    const { base, index, scale, segment, isReg, row } = this.#insn;
-    if (base === RSP || ON_STACK.has(row.sem)) return true;
-    if (isReg) return false;
-    for (let i = this.#index; i < insns.length; i++) {
-      const later = insns[i]!;
-      const writes = !later.isReg && later.row.operands[0]?.access !== 'r';
-      const same = later.base === base && later.index === index && later.scale === scale;
-      if (writes && same && later.segment === segment && later.row.sem !== 'lea') return true;
-      if (!keeps(later, base) || !keeps(later, index)) return false;
-    }
-    return false;
-  }
-
-  #near(place: Place, write: boolean): Translated | undefined {
-    const all = this.state.translated.get(place.root) ?? [];
-    return all.findLast(({ delta, write: writable }) => {
-      const distance = place.delta - delta;
-      return (writable || !write) && distance < NEAR && distance > -NEAR;
-    });
-  }
-
-  /** An address close to one that has been translated is nearly always in the same page. */
-  #besides(
-    b: Builder,
-    va: Node,
-    place: Place,
-    size: number,
-    write: boolean,
-    near: Translated,
-    physical: Var,
-  ): void {
-    const distance = place.delta - near.delta;
-    b.assign(physical, b.add(b.value(near.physical), b.i32(Number(distance))));
-    const ends: Node[] = [];
-    if (distance < 0) ends.push(va);
-    if (distance + BigInt(size) > near.size) ends.push(b.add(va, b.i64(size - 1)));
-    // Within an access that did not straddle pages there is nothing to check but that it did not.
-    if (ends.length === 0) ends.push(va);
-    const outside = ends.map((end) => b.op('i64.ge_u', b.xor(end, b.value(near.va)), b.i64(4096)));
-    b.unlikely(
-      outside.reduce((x, y) => b.or(x, y)),
-      () => this.#elsewhere(b, va, size, write, physical),
-    );
-  }
-
-  #lookUp(
-    b: Builder,
-    va: Node,
-    place: Place | undefined,
-    size: number,
-    write: boolean,
-    physical: Var,
-  ): void {
-    const { page, entry } = this.#entryOf(b, va, size);
-    const addend = b.load('i32.load', entry, TLB_ADDEND);
-    b.assign(physical, b.add(b.wrap(va), addend));
-    const writable = write || (place !== undefined && this.#writesLater());
-    const kept: Translated | undefined = place && {
-      delta: place.delta,
-      size,
-      write: writable,
-      va: b.var(va),
-      physical,
-    };
-    b.unlikely(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
-      if (write || !writable) return this.#defer(b);
-      b.unlikely(b.ne(page, b.load('i64.load', entry, TLB_READ)), () => this.#defer(b));
-      if (kept) b.assign(kept.va, b.i64(NOWHERE));
-    });
-    if (!kept) return;
-    const all = this.state.translated.get(place!.root) ?? [];
-    this.state.translated.set(place!.root, [...all, kept]);
-  }
-
-  /** Looks an address up that is not where its neighbour is. */
-  #elsewhere(b: Builder, va: Node, size: number, write: boolean, physical: Var): void {
-    const { page, entry } = this.#entryOf(b, va, size);
-    const tag = b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ);
-    b.unlikely(b.ne(page, tag), () => this.#defer(b));
-    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-  }
-
-  #entryOf(b: Builder, va: Node, size: number): { page: Node; entry: Node } {
-    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    return { page: b.and(last, b.i64(-4096)), entry: tlbEntry(b, va, b.param(2, 'i32')) };
+    return this.#memory.translate(b, va, this.#placeOf(va), size, write, () => this.#defer(b));
   }
 
   commit(b: Builder, physical: Node): void {

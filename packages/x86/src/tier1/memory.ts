@@ -1,0 +1,184 @@
+import { RSP } from '../cpu.ts';
+import type { Insn } from '../decode.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Node, Var } from '../ir/node.ts';
+import { SLOT_ZERO, TLB_ADDEND, TLB_READ, TLB_WRITE } from '../layout.ts';
+import { FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { regSlot, rmSlot } from '../tier0/translate.ts';
+import type { Frame } from './frame.ts';
+import type { Place, State, Translated } from './state.ts';
+
+/** Reads of the stack, which is written all the time. */
+const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
+
+/** Instructions that write no register but their first operand. */
+const SIMPLE =
+  /^(mov.*|add.*|sub.*|and|or|xor|cmp|test|lea|inc|dec|neg|not|shl|shr|sar|imul|mul[sp].|div[sp].|p.*|cvt.*)$/;
+const simple = new Map<string, boolean>();
+
+/** Whether a register that an address is made of surely keeps its value. */
+function keeps(insn: Insn, register: number): boolean {
+  if (register === SLOT_ZERO) return true;
+  const { row } = insn;
+  let known = simple.get(row.sem);
+  if (known === undefined) simple.set(row.sem, (known = SIMPLE.test(row.sem) && row.sem !== 'pop'));
+  if (!known || row.end || row.operands.some((o) => o.code === 'fixed' || o.code === 'Z'))
+    return row.sem === 'mov' && insn.isReg && (regSlot(insn) | 7) !== register * 8 + 7;
+  const [first] = row.operands;
+  if (!first || first.access === 'r') return true;
+  const slot = 'GVPZS'.includes(first.code) ? regSlot(insn) : insn.isReg ? rmSlot(insn) : -8;
+  return 'VWUPQN'.includes(first.code) || slot >> 3 !== register;
+}
+
+/** No canonical address is near it. */
+const NOWHERE = 1n << 62n;
+
+/** Neighbours within this distance are looked for in the same page. */
+const NEAR = 2048n;
+
+/** Translates the addresses of a block's accesses, with as few looks at the TLB as what is known of them allows. */
+export class Memory {
+  readonly #frame: Frame;
+  readonly #insns: readonly Insn[];
+  readonly #state: State;
+  /** The instruction at hand. */
+  index = 0;
+
+  constructor(frame: Frame, insns: readonly Insn[], state: State) {
+    this.#frame = frame;
+    this.#insns = insns;
+    this.#state = state;
+  }
+
+  /** @param miss leaves to where the access is carried out */
+  translate(
+    b: Builder,
+    va: Node,
+    place: Place | undefined,
+    size: number,
+    write: boolean,
+    miss: () => void,
+  ): Node {
+    const physical: Var = { type: 'i32', local: -1 };
+    const near = place && this.#near(place, write);
+    if (near) this.#besides(b, va, place, size, write, near, physical, miss);
+    else this.#lookUp(b, va, place, size, write, physical, miss);
+    return b.value(physical);
+  }
+
+  /**
+   * Within a loop or a condition the instruction may have done something already, so that a miss is dealt with at once.
+   * Everywhere else it is left to tier 0: with no calls in their way, V8 keeps registers in registers.
+   */
+  translateInside(b: Builder, va: Node, size: number, write: boolean, fault: () => void): Node {
+    const physical: Var = { type: 'i32', local: -1 };
+    const { page, entry } = this.#entryOf(b, va, size);
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+      const miss = write ? writeMiss : readMiss;
+      b.assign(physical, b.call(miss, va, b.i32(size), b.param(2, 'i32')));
+      b.if(b.eq(b.value(physical), b.i32(FAULT)), fault);
+      if (write) b.assign(this.#frame.missed, b.i32(1));
+    });
+    return b.value(physical);
+  }
+
+  /** Whether the block goes on to write where this instruction reads: then one look at the TLB serves both. */
+  #writesLater(): boolean {
+    const insns = this.#insns;
+    const { base, index, scale, segment, isReg, row } = insns[this.index]!;
+    if (base === RSP || ON_STACK.has(row.sem)) return true;
+    if (isReg) return false;
+    for (let i = this.index; i < insns.length; i++) {
+      const later = insns[i]!;
+      const writes = !later.isReg && later.row.operands[0]?.access !== 'r';
+      const same = later.base === base && later.index === index && later.scale === scale;
+      if (writes && same && later.segment === segment && later.row.sem !== 'lea') return true;
+      if (!keeps(later, base) || !keeps(later, index)) return false;
+    }
+    return false;
+  }
+
+  #near(place: Place, write: boolean): Translated | undefined {
+    const all = this.#state.translated.get(place.root) ?? [];
+    return all.findLast(({ delta, write: writable }) => {
+      const distance = place.delta - delta;
+      return (writable || !write) && distance < NEAR && distance > -NEAR;
+    });
+  }
+
+  /** An address close to one that has been translated is nearly always in the same page. */
+  #besides(
+    b: Builder,
+    va: Node,
+    place: Place,
+    size: number,
+    write: boolean,
+    near: Translated,
+    physical: Var,
+    miss: () => void,
+  ): void {
+    const distance = place.delta - near.delta;
+    b.assign(physical, b.add(b.value(near.physical), b.i32(Number(distance))));
+    const ends: Node[] = [];
+    if (distance < 0) ends.push(va);
+    if (distance + BigInt(size) > near.size) ends.push(b.add(va, b.i64(size - 1)));
+    // Within an access that did not straddle pages there is nothing to check but that it did not.
+    if (ends.length === 0) ends.push(va);
+    const outside = ends.map((end) => b.op('i64.ge_u', b.xor(end, b.value(near.va)), b.i64(4096)));
+    b.unlikely(
+      outside.reduce((x, y) => b.or(x, y)),
+      () => this.#elsewhere(b, va, size, write, physical, miss),
+    );
+  }
+
+  #lookUp(
+    b: Builder,
+    va: Node,
+    place: Place | undefined,
+    size: number,
+    write: boolean,
+    physical: Var,
+    miss: () => void,
+  ): void {
+    const { page, entry } = this.#entryOf(b, va, size);
+    const addend = b.load('i32.load', entry, TLB_ADDEND);
+    b.assign(physical, b.add(b.wrap(va), addend));
+    const writable = write || (place !== undefined && this.#writesLater());
+    const kept: Translated | undefined = place && {
+      delta: place.delta,
+      size,
+      write: writable,
+      va: b.var(va),
+      physical,
+    };
+    b.unlikely(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
+      if (write || !writable) return miss();
+      b.unlikely(b.ne(page, b.load('i64.load', entry, TLB_READ)), miss);
+      if (kept) b.assign(kept.va, b.i64(NOWHERE));
+    });
+    if (!kept) return;
+    const all = this.#state.translated.get(place!.root) ?? [];
+    this.#state.translated.set(place!.root, [...all, kept]);
+  }
+
+  /** Looks an address up that is not where its neighbour is. */
+  #elsewhere(
+    b: Builder,
+    va: Node,
+    size: number,
+    write: boolean,
+    physical: Var,
+    miss: () => void,
+  ): void {
+    const { page, entry } = this.#entryOf(b, va, size);
+    const tag = b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ);
+    b.unlikely(b.ne(page, tag), miss);
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+  }
+
+  #entryOf(b: Builder, va: Node, size: number): { page: Node; entry: Node } {
+    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
+    return { page: b.and(last, b.i64(-4096)), entry: tlbEntry(b, va, b.param(2, 'i32')) };
+  }
+}
