@@ -1,5 +1,6 @@
 import type { Image } from '@vitrine/image';
 import { LinuxMachine, Machine } from '../../packages/vitrine/src/index.ts';
+import { loadRootfs } from '../../packages/vitrine/src/node/rootfs.ts';
 import { shellStatus } from '../../packages/vitrine/src/process.ts';
 import type { Outcome } from '../support/native.ts';
 import { ENV, type Program } from './cases.ts';
@@ -8,6 +9,12 @@ export interface GuestOptions {
   readonly jit?: boolean;
   /** Called with everything the program writes, when it writes it. */
   readonly watch?: (text: string) => void;
+}
+
+/** The root for machines, with an empty /tmp as natively. */
+export async function imageOf(root: string): Promise<Image> {
+  const image = await loadRootfs(root);
+  return { ...image, entries: image.entries.filter(({ path }) => !path.startsWith('tmp/')) };
 }
 
 /** Runs a case in a fresh machine with the Debian root. */

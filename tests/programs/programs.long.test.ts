@@ -1,10 +1,9 @@
 // Programs of Debian, natively and in Vitrine: npx vitest run --project long tests/programs
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Image } from '@vitrine/image';
-import { loadRootfs } from '../../packages/vitrine/src/node/rootfs.ts';
 import { canRunNatively } from '../support/native.ts';
 import { normalised, programs } from './cases.ts';
-import { runInVitrine } from './guest.ts';
+import { imageOf, runInVitrine } from './guest.ts';
 import { runNatively } from './native.ts';
 import { debianRoot } from './root.ts';
 
@@ -14,7 +13,7 @@ if (!canRunNatively) console.warn('programs of Debian need x86-64 Linux and root
 describe.skipIf(root === null)('programs of Debian', () => {
   let image: Image;
   beforeAll(async () => {
-    image = await loadRootfs(root!);
+    image = await imageOf(root!);
   });
   for (const program of programs)
     // A script with pauses may go another way once on a busy host.

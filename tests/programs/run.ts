@@ -4,10 +4,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadRootfs } from '../../packages/vitrine/src/node/rootfs.ts';
 import type { Outcome } from '../support/native.ts';
 import { normalised, type Program, programs } from './cases.ts';
-import { runInVitrine } from './guest.ts';
+import { imageOf, runInVitrine } from './guest.ts';
 import { runNatively } from './native.ts';
 import { debianRoot } from './root.ts';
 
@@ -16,7 +15,7 @@ const has = (flag: string): boolean => args.includes(flag);
 const wanted = args.filter((argument) => !argument.startsWith('-'));
 const root = debianRoot();
 if (root === null) throw new Error('no Debian root here');
-const image = await loadRootfs(root);
+const image = await imageOf(root);
 
 /** Both outputs as files, for diff. */
 function keep(program: Program, side: string, { status, stdout, stderr }: Outcome): string {
