@@ -199,3 +199,24 @@ xor ebx, 0x4000; dec ecx; jnz 1b; syscall`.replaceAll('\n', ';');
     expect(states[2]).toEqual(states[0]);
   }
 });
+
+test('a register that a region writes before it reads it keeps its value around loops', () => {
+  // A product of two strings of digits: RDX is set before the inner loop, in two places.
+  const source =
+    `mov rbx, ${DATA + 200}; mov r14, rbx; lea r8, [rbx+80]; lea r9, [rbx-60]; mov r10d, 20000; mov r11d, -40; xor esi, esi
+mov ecx, 255; 1: mov [rbx+rcx-128], cl; dec ecx; jnz 1b
+8: mov rdx, rbx; add r11d, 1; jmp 4f
+3: add r11d, 1; mov rdx, rbx; movsxd rax, r11d; sub rdx, rax
+4: mov eax, r10d; neg eax; cmp r13d, eax; mov rax, r14; cmp rdx, r9; jb 6f; cmp r8, rax; jae 5f; jmp 6f
+2: cmp rdx, r9; jb 6f
+5: movzx ecx, byte ptr [rdx]; movzx edi, byte ptr [rax]; add rax, 1; sub rdx, 1; imul ecx, edi; add esi, ecx; cmp r8, rax; jae 2b
+6: mov eax, esi; shr rax, 3; sub esi, eax; cmp r11d, 100; jl 7f; mov r11d, -40
+7: sub r10d, 1; jz 9f; cmp r11d, -1; jge 3b; jmp 8b; 9: syscall`.replaceAll('\n', ';');
+  const states = MODES.map((jit) => {
+    const { cpu } = load(source, jit);
+    while (cpu.run(1_000_000) !== TRAP_SYSCALL);
+    return stateOf(cpu);
+  });
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+});

@@ -178,10 +178,11 @@ class Emitter {
   }
 
   #var(variable: Var): number {
-    if (variable.local < 0) {
-      variable.local = this.#take(variable.type);
-      if (!variable.kept) this.#own.push(variable);
-    }
+    if (variable.local >= 0) return variable.local;
+    // What is kept may be needed again before code that was written earlier: its local is nobody else's.
+    if (variable.kept) return (variable.local = this.#code.local(variable.type));
+    variable.local = this.#take(variable.type);
+    this.#own.push(variable);
     return variable.local;
   }
 }
