@@ -23,9 +23,13 @@
   (func (type 0)
     local 1 i32
     local 5 i64
-    local 3 i32
-    local 4 i64
     local 2 i32
+    local 1 i64
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 1 i64
+    local 1 i32
     local 5 i64
     local 1 i32
     local 2 i64
@@ -34,6 +38,7 @@
     local 1 i32
     local 2 i64
     local 2 i32
+    local 1 i64
     i32.const 0
     i64.load offset=16 align=1
     local.set 5
@@ -111,9 +116,9 @@
         end
         local.get 11
         i64.load align=1
-        local.set 9
+        local.set 12
         local.get 5
-        local.get 9
+        local.get 12
         i64.add
         local.set 5
         local.get 7
@@ -122,22 +127,22 @@
         local.get 10
         i32.const -1
         i32.add
-        local.set 12
-        local.get 12
+        local.set 13
+        local.get 13
         i64.extend_i32_u
         local.set 7
         local.get 10
         i64.extend_i32_u
-        local.set 13
-        i64.const 1
         local.set 14
+        i64.const 1
+        local.set 15
         i32.const 7
-        local.set 10
+        local.set 16
         local.get 1
         i32.const -5
         i32.add
         local.set 1
-        local.get 12
+        local.get 13
         i32.eqz
         i32.eqz
         if
@@ -147,20 +152,20 @@
             i64.const 3
             i64.shl
             i64.add
-            local.set 15
-            local.get 15
+            local.set 9
+            local.get 9
             i64.const 7
             i64.add
             i64.const -4096
             i64.and
-            local.set 16
-            local.get 15
+            local.set 17
+            local.get 9
             i32.wrap_i64
-            local.set 12
-            local.get 12
+            local.set 13
+            local.get 13
             i32.const 7
             i32.shr_u
-            local.get 12
+            local.get 13
             i32.const 16
             i32.shr_u
             i32.xor
@@ -168,22 +173,22 @@
             i32.and
             local.get 2
             i32.add
-            local.set 12
-            local.get 15
+            local.set 13
+            local.get 9
             i32.wrap_i64
-            local.get 12
+            local.get 13
             i32.load offset=16 align=1
             i32.add
-            local.set 17
-            local.get 15
-            local.set 15
-            local.get 16
-            local.get 12
+            local.set 10
+            local.get 9
+            local.set 9
+            local.get 17
+            local.get 13
             i64.load offset=8 align=1
             i64.ne
             if
-              local.get 16
-              local.get 12
+              local.get 17
+              local.get 13
               i64.load align=1
               i64.ne
               if
@@ -192,7 +197,7 @@
                 local.get 2
                 global.get 2
                 i32.const 0
-                local.get 9
+                local.get 12
                 i64.store align=1
                 i32.const 0
                 local.get 7
@@ -201,46 +206,46 @@
                 local.get 5
                 i64.store offset=16 align=1
                 i32.const 0
-                local.get 13
+                local.get 14
                 i64.store offset=176 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 i64.store offset=840 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 i64.store32 offset=184 align=1
                 i32.const 0
-                local.get 10
+                local.get 16
                 i32.store offset=832 align=1
                 return_call 0
               end
               i64.const 4611686018427387904
-              local.set 15
+              local.set 9
             end
-            local.get 17
+            local.get 10
             i64.load align=1
-            local.set 9
+            local.set 12
             local.get 5
-            local.get 9
+            local.get 12
             i64.add
             local.set 5
             local.get 7
             i32.wrap_i64
-            local.set 12
-            local.get 12
+            local.set 13
+            local.get 13
             i32.const -1
             i32.add
             local.set 18
             local.get 18
             i64.extend_i32_u
             local.set 7
-            local.get 12
+            local.get 13
             i64.extend_i32_u
-            local.set 13
-            i64.const 1
             local.set 14
+            i64.const 1
+            local.set 15
             i32.const 7
-            local.set 10
+            local.set 16
             local.get 1
             i32.const -4
             i32.add
@@ -257,7 +262,7 @@
                 local.get 1
                 local.get 2
                 i32.const 0
-                local.get 9
+                local.get 12
                 i64.store align=1
                 i32.const 0
                 local.get 7
@@ -266,16 +271,16 @@
                 local.get 5
                 i64.store offset=16 align=1
                 i32.const 0
-                local.get 13
+                local.get 14
                 i64.store offset=176 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 i64.store offset=840 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 i64.store32 offset=184 align=1
                 i32.const 0
-                local.get 10
+                local.get 16
                 i32.store offset=832 align=1
                 return_call 5
               end
@@ -289,68 +294,68 @@
       i32.const 0
       i32.load offset=188 align=1
       local.set 11
-      local.get 13
+      local.get 14
       local.set 8
+      local.get 15
+      local.set 9
+      local.get 16
+      local.set 10
       local.get 14
-      local.set 15
-      local.get 10
       local.set 17
-      local.get 13
-      local.set 16
-      local.get 14
+      local.get 15
       local.set 19
-      local.get 10
+      local.get 16
       local.set 18
-      local.get 13
+      local.get 14
       local.set 20
-      local.get 14
+      local.get 15
       local.set 21
-      local.get 10
-      local.set 12
-      local.get 13
+      local.get 16
+      local.set 13
+      local.get 14
       local.set 22
-      local.get 14
+      local.get 15
       local.set 23
-      local.get 10
+      local.get 16
       local.set 24
-      local.get 13
+      local.get 14
       local.set 25
-      local.get 14
+      local.get 15
       local.set 26
-      local.get 10
+      local.get 16
       local.set 27
-      local.get 13
+      local.get 14
       local.set 28
-      local.get 14
+      local.get 15
       local.set 29
-      local.get 10
+      local.get 16
       local.set 30
-      local.get 13
+      local.get 14
       local.set 31
-      local.get 14
+      local.get 15
       local.set 32
-      local.get 10
+      local.get 16
       local.set 33
-      local.get 10
-      local.get 13
+      local.get 16
       local.get 14
+      local.get 15
       call 1
       local.set 34
       i64.const 4194323
       local.set 7
       local.get 11
-      local.get 17
+      local.get 10
       local.get 8
-      local.get 15
+      local.get 9
       call 1
       i32.const 31
       i32.shr_u
       local.get 18
-      local.get 16
+      local.get 17
       local.get 19
       call 2
       i32.wrap_i64
-      local.get 12
+      local.get 13
       local.get 20
       local.get 21
       call 1
@@ -415,7 +420,7 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 32
+      local.set 35
       local.get 1
       i32.const -1
       i32.add
@@ -423,13 +428,13 @@
       i64.const 4194323
       local.get 1
       i32.const 2
-      local.get 9
+      local.get 12
       local.get 7
       local.get 5
-      local.get 32
-      local.get 13
+      local.get 35
       local.get 14
-      local.get 10
+      local.get 15
+      local.get 16
       return_call 7
       unreachable
     end

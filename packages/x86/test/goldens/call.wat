@@ -32,7 +32,7 @@
     local 1 i32
     local 1 i64
     local 1 i32
-    local 5 i64
+    local 6 i64
     i32.const 0
     i64.load align=1
     local.set 5
@@ -470,7 +470,7 @@
           i32.or
           i32.or
           i64.extend_i32_u
-          local.set 25
+          local.set 26
           local.get 1
           i32.const -1
           i32.add
@@ -481,7 +481,7 @@
           local.get 5
           local.get 10
           local.get 6
-          local.get 25
+          local.get 26
           local.get 7
           local.get 9
           local.get 8

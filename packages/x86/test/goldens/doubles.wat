@@ -33,15 +33,12 @@
     local 5 f64
     local 1 i32
     local 1 f64
-    local 1 i64
-    local 2 i32
-    local 1 i64
-    local 4 i32
+    local 2 i64
+    local 6 i32
     local 2 i64
     local 4 i32
-    local 1 i64
+    local 2 i64
     local 1 v128
-    local 1 i64
     local 1 i32
     i32.const 0
     i64.load offset=24 align=1
@@ -497,12 +494,12 @@
       local.set 19
       local.get 19
       i64.extend_i32_u
-      local.set 10
+      local.set 21
       local.get 19
       i64.extend_i32_u
-      local.set 21
+      local.set 22
       i32.const 15
-      local.set 19
+      local.set 23
       local.get 1
       i32.const -5
       i32.add
@@ -522,19 +519,19 @@
         local.set 7
         i32.const 0
         i32.load offset=188 align=1
-        local.set 11
-        local.get 10
+        local.set 19
+        local.get 21
         i32.wrap_i64
-        local.set 22
-        local.get 22
+        local.set 11
+        local.get 11
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
-        local.set 23
-        local.get 10
         local.set 24
-        local.get 10
+        local.get 21
+        local.set 10
+        local.get 21
         i32.wrap_i64
         local.set 25
         local.get 25
@@ -543,7 +540,7 @@
         i32.const 1
         i32.and
         local.set 26
-        local.get 10
+        local.get 21
         i32.wrap_i64
         local.set 27
         local.get 27
@@ -552,11 +549,11 @@
         i32.const 1
         i32.and
         local.set 28
-        local.get 10
+        local.get 21
         local.set 29
-        local.get 10
+        local.get 21
         local.set 30
-        local.get 10
+        local.get 21
         i32.wrap_i64
         local.set 31
         local.get 31
@@ -565,7 +562,7 @@
         i32.const 1
         i32.and
         local.set 32
-        local.get 10
+        local.get 21
         i32.wrap_i64
         local.set 33
         local.get 33
@@ -622,21 +619,21 @@
         local.set 33
         i64.const 4194328
         local.set 35
-        local.get 11
-        local.get 23
+        local.get 19
+        local.get 24
         i32.const 31
         i32.shl
-        local.get 22
+        local.get 11
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 23
+        local.get 24
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 22
+        local.get 11
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -644,12 +641,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 22
+        local.get 11
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 22
+        local.get 11
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -661,7 +658,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 22
+        local.get 11
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -670,7 +667,7 @@
         i32.or
         i32.const 31
         i32.shr_u
-        local.get 24
+        local.get 10
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -878,7 +875,7 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 30
+        local.set 36
         local.get 1
         i32.const -1
         i32.add
@@ -887,12 +884,12 @@
         local.get 1
         i32.const 2
         local.get 35
-        local.get 30
+        local.get 36
         local.get 13
         local.get 7
-        local.get 10
         local.get 21
-        local.get 19
+        local.get 22
+        local.get 23
         return_call 8
       end
       local.get 13
@@ -904,18 +901,18 @@
       f64x2.replace_lane 0
       local.set 7
       local.get 7
-      local.set 36
+      local.set 37
       local.get 5
-      local.set 29
+      local.set 30
       local.get 12
       local.set 33
-      local.get 29
+      local.get 30
       local.get 9
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 29
+        local.get 30
         i32.wrap_i64
         local.set 31
         local.get 31
@@ -930,7 +927,7 @@
         local.get 2
         i32.add
         local.set 31
-        local.get 29
+        local.get 30
         i64.const 7
         i64.add
         i64.const -4096
@@ -950,20 +947,20 @@
           local.get 7
           v128.store offset=288 align=1
           i32.const 0
-          local.get 10
+          local.get 21
           i64.store offset=176 align=1
           i32.const 0
-          local.get 21
+          local.get 22
           i64.store offset=840 align=1
           i32.const 0
-          local.get 21
+          local.get 22
           i64.store32 offset=184 align=1
           i32.const 0
-          local.get 19
+          local.get 23
           i32.store offset=832 align=1
           return_call 0
         end
-        local.get 29
+        local.get 30
         i32.wrap_i64
         local.get 31
         i32.load offset=16 align=1
@@ -971,13 +968,13 @@
         local.set 33
       end
       local.get 33
-      local.get 36
+      local.get 37
       i64x2.extract_lane 0
       i64.store align=1
       i32.const 0
       i32.load offset=188 align=1
       local.set 31
-      local.get 10
+      local.get 21
       i32.wrap_i64
       local.set 32
       local.get 32
@@ -986,9 +983,9 @@
       i32.const 1
       i32.and
       local.set 27
-      local.get 10
-      local.set 29
-      local.get 10
+      local.get 21
+      local.set 30
+      local.get 21
       i32.wrap_i64
       local.set 28
       local.get 28
@@ -997,7 +994,7 @@
       i32.const 1
       i32.and
       local.set 25
-      local.get 10
+      local.get 21
       i32.wrap_i64
       local.set 26
       local.get 26
@@ -1005,21 +1002,21 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 22
-      local.get 10
-      local.set 24
-      local.get 10
-      local.set 37
-      local.get 10
+      local.set 11
+      local.get 21
+      local.set 29
+      local.get 21
+      local.set 10
+      local.get 21
       i32.wrap_i64
-      local.set 23
-      local.get 23
+      local.set 24
+      local.get 24
       i32.const 0
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 11
-      local.get 10
+      local.set 19
+      local.get 21
       i32.wrap_i64
       local.set 34
       local.get 34
@@ -1124,7 +1121,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 29
+      local.get 30
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1192,7 +1189,7 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 22
+      local.get 11
       i32.const 31
       i32.shl
       local.get 26
@@ -1200,7 +1197,7 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 22
+      local.get 11
       i32.xor
       i32.const 30
       i32.shl
@@ -1243,7 +1240,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 24
+      local.get 29
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1257,7 +1254,7 @@
       i32.shl
       i32.or
       i32.or
-      local.get 37
+      local.get 10
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1269,20 +1266,20 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 11
+      local.get 19
       i32.const 31
       i32.shl
-      local.get 23
+      local.get 24
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 11
+      local.get 19
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 23
+      local.get 24
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1290,12 +1287,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 23
+      local.get 24
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 23
+      local.get 24
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1307,7 +1304,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 23
+      local.get 24
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1332,7 +1329,7 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 30
+      local.set 36
       local.get 1
       i32.const -2
       i32.add
@@ -1341,12 +1338,12 @@
       local.get 1
       i32.const 2
       local.get 35
-      local.get 30
+      local.get 36
       local.get 13
       local.get 7
-      local.get 10
       local.get 21
-      local.get 19
+      local.get 22
+      local.get 23
       return_call 8
       unreachable
     end

@@ -211,7 +211,7 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 18
+        local.set 20
         local.get 1
         i32.const -3
         i32.add
@@ -226,7 +226,7 @@
         local.get 6
         i64.store offset=8 align=1
         i32.const 0
-        local.get 18
+        local.get 20
         i64.store offset=88 align=1
         i32.const 0
         local.get 10
@@ -243,47 +243,47 @@
         return_call 0
       end
       local.get 10
-      local.set 17
+      local.set 18
       local.get 11
-      local.set 16
+      local.set 17
       local.get 1
       i32.const -1
       i32.add
       local.set 1
+      local.get 18
       local.get 17
-      local.get 16
       i64.lt_u
       if
         local.get 6
-        local.set 16
-        local.get 10
         local.set 17
+        local.get 10
+        local.set 18
         local.get 11
-        local.set 14
-        local.get 17
+        local.set 16
+        local.get 18
         i64.const -1
         i64.xor
-        local.set 8
-        local.get 8
+        local.set 14
         local.get 14
+        local.get 16
         i64.and
-        local.get 8
         local.get 14
+        local.get 16
         i64.or
-        local.get 17
-        local.get 14
+        local.get 18
+        local.get 16
         i64.sub
         i64.and
         i64.or
-        local.set 14
+        local.set 16
+        local.get 17
         local.get 16
-        local.get 14
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 14
+        local.get 16
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -292,30 +292,30 @@
         i32.shr_u
         i64.extend_i32_u
         i64.add
-        local.set 14
-        local.get 14
-        local.set 6
+        local.set 16
         local.get 16
+        local.set 6
+        local.get 17
         i64.const 0
         i64.and
-        local.get 16
+        local.get 17
         i64.const 0
         i64.or
-        local.get 14
+        local.get 16
         i64.const -1
         i64.xor
         i64.and
         i64.or
-        local.set 16
-        local.get 14
-        local.set 10
+        local.set 17
         local.get 16
+        local.set 10
+        local.get 17
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 16
+        local.get 17
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -328,32 +328,32 @@
         i32.load offset=188 align=1
         local.set 19
         local.get 11
-        local.set 16
-        local.get 10
-        local.set 14
-        local.get 11
         local.set 17
+        local.get 10
+        local.set 16
         local.get 11
+        local.set 18
+        local.get 11
+        local.set 14
+        local.get 10
         local.set 8
         local.get 10
         local.set 13
-        local.get 10
-        local.set 9
         local.get 11
-        local.set 20
+        local.set 9
         local.get 11
         i32.wrap_i64
         local.set 15
         i64.const 4194321
         local.set 6
         local.get 19
-        local.get 16
+        local.get 17
         i32.wrap_i64
         i32.const 31
         i32.shr_u
-        local.get 14
+        local.get 16
         i32.wrap_i64
-        local.get 17
+        local.get 18
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -368,7 +368,7 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 8
+        local.get 14
         i32.wrap_i64
         i32.const 3
         i32.shr_u
@@ -376,17 +376,17 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 13
+        local.get 8
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 9
+        local.get 13
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 20
+        local.get 9
         i32.wrap_i64
         i32.const 1
         i32.and
@@ -406,7 +406,7 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 18
+        local.set 20
         local.get 1
         i32.const -2
         i32.add
@@ -418,7 +418,7 @@
         local.get 6
         i64.store offset=8 align=1
         i32.const 0
-        local.get 18
+        local.get 20
         i64.store offset=88 align=1
         i32.const 0
         local.get 10
@@ -438,73 +438,73 @@
       i32.load offset=188 align=1
       local.set 15
       local.get 10
-      local.set 20
-      local.get 11
       local.set 9
-      local.get 20
+      local.get 11
+      local.set 13
+      local.get 9
       i64.const -1
       i64.xor
-      local.set 13
+      local.set 8
+      local.get 8
       local.get 13
-      local.get 9
       i64.and
+      local.get 8
       local.get 13
-      local.get 9
       i64.or
-      local.get 20
       local.get 9
+      local.get 13
       i64.sub
       i64.and
       i64.or
-      local.set 9
-      local.get 10
-      local.set 20
-      local.get 11
       local.set 13
       local.get 10
-      local.set 8
+      local.set 9
       local.get 11
-      local.set 17
-      local.get 8
-      i64.const -1
-      i64.xor
-      local.set 14
-      local.get 14
-      local.get 17
-      i64.and
-      local.get 14
-      local.get 17
-      i64.or
-      local.get 8
-      local.get 17
-      i64.sub
-      i64.and
-      i64.or
-      local.set 17
+      local.set 8
       local.get 10
-      local.set 8
-      local.get 11
       local.set 14
-      local.get 8
+      local.get 11
+      local.set 18
+      local.get 14
       i64.const -1
       i64.xor
       local.set 16
       local.get 16
-      local.get 14
+      local.get 18
       i64.and
       local.get 16
-      local.get 14
+      local.get 18
       i64.or
-      local.get 8
       local.get 14
+      local.get 18
       i64.sub
       i64.and
       i64.or
-      local.set 14
+      local.set 18
       local.get 10
-      local.set 8
+      local.set 14
       local.get 11
       local.set 16
+      local.get 14
+      i64.const -1
+      i64.xor
+      local.set 17
+      local.get 17
+      local.get 16
+      i64.and
+      local.get 17
+      local.get 16
+      i64.or
+      local.get 14
+      local.get 16
+      i64.sub
+      i64.and
+      i64.or
+      local.set 16
+      local.get 10
+      local.set 14
+      local.get 11
+      local.set 17
       local.get 10
       local.set 21
       local.get 11
@@ -564,30 +564,30 @@
       i64.const 4194313
       local.set 6
       local.get 15
-      local.get 9
+      local.get 13
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 9
+      local.get 13
       i32.wrap_i64
       i32.const 8
       i32.and
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 20
-      local.get 13
+      local.get 9
+      local.get 8
       i64.sub
       i32.wrap_i64
-      local.get 17
+      local.get 18
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 17
+      local.get 18
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -605,13 +605,13 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 14
+      local.get 16
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 14
+      local.get 16
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -622,8 +622,8 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 8
-      local.get 16
+      local.get 14
+      local.get 17
       i64.sub
       i64.eqz
       i32.const 6
@@ -665,7 +665,7 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 18
+      local.set 20
       local.get 1
       i32.const -1
       i32.add
@@ -677,7 +677,7 @@
       local.get 6
       i64.store offset=8 align=1
       i32.const 0
-      local.get 18
+      local.get 20
       i64.store offset=88 align=1
       i32.const 0
       local.get 10

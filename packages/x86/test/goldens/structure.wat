@@ -22,7 +22,7 @@
     local 2 i32
     local 2 i64
     local 4 i32
-    local 5 i64
+    local 6 i64
     i32.const 0
     i64.load offset=24 align=1
     local.set 5
@@ -86,9 +86,9 @@
       end
       local.get 9
       i64.load align=1
-      local.set 6
-      local.get 6
       local.set 10
+      local.get 10
+      local.set 6
       local.get 5
       local.set 11
       local.get 11
@@ -141,7 +141,7 @@
           local.get 14
           i32.load16_u align=1
           i32.const 0
-          local.get 6
+          local.get 10
           i64.store align=1
           return_call 0
         end
@@ -155,39 +155,39 @@
       local.get 8
       i64.load align=1
       local.set 12
-      local.get 10
+      local.get 6
       local.get 12
       i64.add
-      local.set 6
-      local.get 10
       local.set 10
-      local.get 12
-      local.set 12
-      i32.const 4
-      local.set 13
       local.get 6
-      local.set 11
-      local.get 5
       local.set 15
-      local.get 15
+      local.get 12
+      local.set 16
+      i32.const 4
+      local.set 17
+      local.get 10
+      local.set 12
+      local.get 5
+      local.set 6
+      local.get 6
       i64.const 8
       i64.add
-      local.set 16
+      local.set 11
       local.get 9
-      local.set 14
-      local.get 16
+      local.set 13
+      local.get 11
       local.get 7
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 16
+        local.get 11
         i32.wrap_i64
-        local.set 17
-        local.get 17
+        local.set 14
+        local.get 14
         i32.const 7
         i32.shr_u
-        local.get 17
+        local.get 14
         i32.const 16
         i32.shr_u
         i32.xor
@@ -195,13 +195,13 @@
         i32.and
         local.get 2
         i32.add
-        local.set 17
-        local.get 15
+        local.set 14
+        local.get 6
         i64.const 15
         i64.add
         i64.const -4096
         i64.and
-        local.get 17
+        local.get 14
         i64.load offset=8 align=1
         i64.ne
         if
@@ -215,45 +215,45 @@
           local.get 18
           i32.load16_u align=1
           i32.const 0
-          local.get 6
+          local.get 10
           i64.store align=1
           i32.const 0
-          local.get 10
+          local.get 15
           i64.store offset=176 align=1
           i32.const 0
-          local.get 12
+          local.get 16
           i64.store offset=840 align=1
           i32.const 0
-          local.get 12
+          local.get 16
           i64.store32 offset=184 align=1
           i32.const 0
-          local.get 13
+          local.get 17
           i32.store offset=832 align=1
           return_call 0
         end
-        local.get 16
+        local.get 11
         i32.wrap_i64
-        local.get 17
+        local.get 14
         i32.load offset=16 align=1
         i32.add
-        local.set 14
+        local.set 13
       end
-      local.get 14
-      local.get 11
+      local.get 13
+      local.get 12
       i64.store align=1
       local.get 5
-      local.set 11
+      local.set 12
       local.get 9
       i32.const -8
       i32.add
-      local.set 17
-      local.get 11
+      local.set 14
+      local.get 12
       local.get 7
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 11
+        local.get 12
         i32.wrap_i64
         local.set 18
         local.get 18
@@ -268,7 +268,7 @@
         local.get 2
         i32.add
         local.set 18
-        local.get 11
+        local.get 12
         i64.const 3
         i64.add
         i64.const -4096
@@ -287,30 +287,30 @@
           local.get 19
           i32.load16_u align=1
           i32.const 0
-          local.get 6
+          local.get 10
           i64.store align=1
           i32.const 0
-          local.get 10
+          local.get 15
           i64.store offset=176 align=1
           i32.const 0
-          local.get 12
+          local.get 16
           i64.store offset=840 align=1
           i32.const 0
-          local.get 12
+          local.get 16
           i64.store32 offset=184 align=1
           i32.const 0
-          local.get 13
+          local.get 17
           i32.store offset=832 align=1
           return_call 0
         end
-        local.get 11
+        local.get 12
         i32.wrap_i64
         local.get 18
         i32.load offset=16 align=1
         i32.add
-        local.set 17
+        local.set 14
       end
-      local.get 17
+      local.get 14
       local.set 18
       local.get 18
       i32.load align=1
@@ -336,36 +336,36 @@
       i32.const -1073741816
       i32.and
       local.set 19
-      local.get 10
+      local.get 15
+      local.set 12
+      local.get 16
       local.set 11
       local.get 12
-      local.set 16
       local.get 11
-      local.get 16
       i64.and
+      local.get 12
       local.get 11
-      local.get 16
       i64.or
+      local.get 12
       local.get 11
-      local.get 16
       i64.add
       i64.const -1
       i64.xor
       i64.and
       i64.or
-      local.set 16
+      local.set 11
       local.get 20
       i64.extend_i32_s
-      local.set 10
+      local.set 15
       local.get 19
       local.get 19
-      local.get 16
+      local.get 11
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 16
+      local.get 11
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -377,39 +377,39 @@
       i32.and
       i32.xor
       i64.extend_i32_u
-      local.set 12
+      local.set 16
       i32.const 0
-      local.set 13
+      local.set 17
       i32.const 0
       i32.load offset=188 align=1
       local.set 19
-      local.get 12
-      local.set 16
-      local.get 10
+      local.get 16
       local.set 11
-      local.get 12
-      local.set 15
-      local.get 12
+      local.get 15
+      local.set 12
+      local.get 16
+      local.set 6
+      local.get 16
       local.set 21
-      local.get 10
+      local.get 15
       local.set 22
-      local.get 10
+      local.get 15
       local.set 23
-      local.get 12
+      local.get 16
       local.set 24
-      local.get 12
+      local.get 16
       i32.wrap_i64
       local.set 20
       i64.const 4194320
       local.set 25
       local.get 19
-      local.get 16
+      local.get 11
       i32.wrap_i64
       i32.const 31
       i32.shr_u
-      local.get 11
+      local.get 12
       i32.wrap_i64
-      local.get 15
+      local.get 6
       i32.wrap_i64
       i32.const 8
       i32.shr_u
@@ -462,7 +462,7 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 24
+      local.set 26
       local.get 1
       i32.const -5
       i32.add
@@ -471,25 +471,25 @@
       local.get 1
       i32.const 2
       i32.const 0
-      local.get 6
+      local.get 10
       i64.store align=1
       i32.const 0
       local.get 25
       i64.store offset=8 align=1
       i32.const 0
-      local.get 24
+      local.get 26
       i64.store offset=88 align=1
       i32.const 0
-      local.get 10
+      local.get 15
       i64.store offset=176 align=1
       i32.const 0
-      local.get 12
+      local.get 16
       i64.store offset=840 align=1
       i32.const 0
-      local.get 12
+      local.get 16
       i64.store32 offset=184 align=1
       i32.const 0
-      local.get 13
+      local.get 17
       i32.store offset=832 align=1
       return_call 1
       unreachable
