@@ -51,7 +51,7 @@ t = threading.Thread(target=lambda: os.kill(os.getpid(), signal.SIGUSR1)); t.sta
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2}); t = threading.Thread(target=lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR2)); t.start(); print(signal.sigwait({signal.SIGUSR2})); t.join(); print(signal.sigtimedwait({signal.SIGUSR2}, 0.05))
 def boom(): raise ValueError('in thread')
 threading.excepthook = lambda a: print('hook', a.exc_type.__name__, a.exc_value); t = threading.Thread(target=boom); t.start(); t.join()
-print(len(os.listdir('/proc/self/task')), open(f'/proc/self/task/{threading.get_native_id()}/comm').read().strip()); sys.setswitchinterval(1e-4); cnt = [0] * 4
+print(threading.active_count(), open(f'/proc/self/task/{threading.get_native_id()}/comm').read().strip()); sys.setswitchinterval(1e-4); cnt = [0] * 4
 def spin(i):
     x = 0
     for k in range(100000): x += k
