@@ -434,19 +434,25 @@ export class Builder {
   }
 
   if(condition: Node, then: () => void, otherwise?: () => void): void {
-    const bodies: Region[] = [{ nodes: [] }, { nodes: [] }];
-    const test = condition.type === 'i64' ? this.op('i64.ne', condition, this.i64(0)) : condition;
-    this.node('if', undefined, 'effect', [test], undefined, bodies);
-    this.#within(bodies[0]!, then);
-    if (otherwise) this.#within(bodies[1]!, otherwise);
+    this.#branch(condition, undefined, then, otherwise);
   }
 
   /** The same, where the condition seldom holds. */
   unlikely(condition: Node, then: () => void): void {
+    this.#branch(condition, UNLIKELY, then);
+  }
+
+  #branch(
+    condition: Node,
+    hint: typeof UNLIKELY | undefined,
+    then: () => void,
+    otherwise?: () => void,
+  ): void {
     const bodies: Region[] = [{ nodes: [] }, { nodes: [] }];
     const test = condition.type === 'i64' ? this.op('i64.ne', condition, this.i64(0)) : condition;
-    this.node('if', undefined, 'effect', [test], UNLIKELY, bodies);
+    this.node('if', undefined, 'effect', [test], hint, bodies);
     this.#within(bodies[0]!, then);
+    if (otherwise) this.#within(bodies[1]!, otherwise);
   }
 
   /** Repeats the body while the condition it returns holds; the body runs at least once. */

@@ -94,9 +94,7 @@ const secondLookup: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const entry = entryAt(b, secondHashOf(b, va), tlb);
-    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
-      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+    ifEntered(b, secondHashOf(b, va), va, tlb, (rec) => {
       const first = entryAt(b, hashOf(b, va), tlb);
       const other = b.load('i64.load', first, JUMP_CACHE);
       const otherRec = b.load('i32.load', first, JUMP_CACHE + 8);
@@ -123,9 +121,7 @@ export const continueAt: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const entry = entryAt(b, hashOf(b, va), tlb);
-    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
-      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+    ifEntered(b, hashOf(b, va), va, tlb, (rec) => {
       const handler = b.load('i32.load16_u', rec);
       b.if(b.ltU(handler, b.i32(handlerCount)), () => b.call(settleFlags));
       b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
@@ -166,8 +162,21 @@ export const interpret: Helper = {
 };
 
 /** An entry of the jump cache, by its place. */
-export const entryAt = (b: Builder, place: Node, tlb: Node): Node =>
-  b.add(b.shl(place, b.i32(4)), tlb);
+const entryAt = (b: Builder, place: Node, tlb: Node): Node => b.add(b.shl(place, b.i32(4)), tlb);
+
+/** Goes on with an address's record if that is in a place of the jump cache. */
+export function ifEntered(
+  b: Builder,
+  place: Node,
+  va: Node,
+  tlb: Node,
+  then: (rec: Node) => void,
+): void {
+  const entry = entryAt(b, place, tlb);
+  b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
+    then(b.load('i32.load', entry, JUMP_CACHE + 8)),
+  );
+}
 
 export function hashOf(b: Builder, va: Node): Node {
   const low = b.wrap(va);
@@ -406,10 +415,7 @@ export class Tier0Target implements Target {
 
   /** Continues at an address through the jump cache. */
   lookup(b: Builder, va: Node, fuel: Node): void {
-    const entry = b.add(b.shl(hashOf(b, va), b.i32(4)), this.tlb(b));
-    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
-      this.dispatch(b, b.load('i32.load', entry, JUMP_CACHE + 8), fuel),
-    );
+    ifEntered(b, hashOf(b, va), va, this.tlb(b), (rec) => this.dispatch(b, rec, fuel));
     this.#tailHelper(b, secondLookup, va, fuel, this.tlb(b));
     this.ended = true;
   }

@@ -1,9 +1,9 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, JUMP_CACHE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
 import { handlerCount } from '../tier0/handlers.ts';
-import { continueAt, entryAt, hashOf, interpret, settleFlags } from '../tier0/target.ts';
+import { continueAt, hashOf, ifEntered, interpret, settleFlags } from '../tier0/target.ts';
 
 /**
  * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
@@ -54,9 +54,7 @@ export const linkTo: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    const entry = entryAt(b, hashOf(b, va), tlb);
-    b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () => {
-      const rec = b.load('i32.load', entry, JUMP_CACHE + 8);
+    ifEntered(b, hashOf(b, va), va, tlb, (rec) => {
       const handler = b.load('i32.load16_u', rec);
       b.if(b.ltU(b.i32(handlerCount - 1), handler), () => {
         const linked = b.add(handler, b.i32(1));

@@ -160,9 +160,8 @@ export class Jit {
     this.#credit += SAMPLE_TIME;
     this.#recallCredit += RECALL_SHARE * SAMPLE_TIME;
     let samples = this.#samples.get(page);
-    if (!samples) {
+    if (!samples)
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: false }));
-    }
     if (this.#recallCredit >= 0) {
       if (!samples.recalled) this.#recallPage(page);
       samples.recalled = true;
