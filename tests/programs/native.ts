@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Outcome } from '../support/native.ts';
+import { DEVICES, type Outcome } from '../support/native.ts';
 import { ENV, type Program } from './cases.ts';
 
 /**
@@ -28,10 +28,7 @@ mkdir pts shm mqueue
 mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts pts
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs shm
 mount -t mqueue mqueue mqueue
-mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
-mknod -m 666 random c 1 8; mknod -m 666 urandom c 1 9; mknod -m 666 tty c 5 0
-ln -s pts/ptmx ptmx; ln -s /proc/self/fd fd; ln -s fd/0 stdin; ln -s fd/1 stdout; ln -s fd/2 stderr
-chgrp 5 tty
+${DEVICES}
 hostname vitrine
 cd "$root"
 set +e

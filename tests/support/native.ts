@@ -55,6 +55,13 @@ export function materialise(entries: readonly RootEntry[], root: string): void {
   }
 }
 
+/** Shell: the devices of a minimal /dev, made in it. */
+export const DEVICES = `\
+mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
+mknod -m 666 random c 1 8; mknod -m 666 urandom c 1 9; mknod -m 666 tty c 5 0
+ln -s pts/ptmx ptmx; ln -s /proc/self/fd fd; ln -s fd/0 stdin; ln -s fd/1 stdout; ln -s fd/2 stderr
+chgrp 5 tty`;
+
 /**
  * Runs as PID 1 of new namespaces: builds a root of its own on a tmpfs, as Vitrine's is, then the program as another process.
  * $1 the image's folder, $2 an empty folder, $3 extra files to copy into /usr/local/bin (or ''), the rest: the program.
@@ -71,10 +78,8 @@ cd "$root/dev"
 mkdir pts shm
 mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts pts
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs shm
-mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
-mknod -m 666 random c 1 8; mknod -m 666 urandom c 1 9; mknod -m 666 tty c 5 0; mknod -m 600 console c 5 1; mknod -m 644 kmsg c 1 11
-ln -s pts/ptmx ptmx; ln -s /proc/self/fd fd; ln -s fd/0 stdin; ln -s fd/1 stdout; ln -s fd/2 stderr
-chgrp 5 tty
+${DEVICES}
+mknod -m 600 console c 5 1; mknod -m 644 kmsg c 1 11
 hostname vitrine
 cd "$root"
 set +e
