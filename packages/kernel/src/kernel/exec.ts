@@ -10,7 +10,7 @@ import { open_exec } from '../fs/open.ts';
 import { kernel_read } from '../fs/read_write.ts';
 import { type Cred, capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
-import { mm_alloc, mmput } from '../mm/dup.ts';
+import { inherit_flags, mm_alloc, mmput } from '../mm/dup.ts';
 import type { Mm } from '../mm/mm.ts';
 import { exec_keys } from '../security/keys/process_keys.ts';
 import { bprm_caps } from '../security/commoncap.ts';
@@ -151,7 +151,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   const old = current.mm;
   if (old !== null) current.kernel.arch.leave_mm(current);
   current.mm = mm;
-  if (old !== null) mm.coredump_filter = old.coredump_filter;
+  if (old !== null) inherit_flags(mm, old);
   if (old !== null) {
     current.signal.used.maxrss = Math.max(current.signal.used.maxrss, old.hiwater_rss);
     mmput(old);
@@ -166,6 +166,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   current.comm = base.slice(0, 15);
   current.did_exec = true;
   current.robust_list = 0;
+  current.syscall_dispatch = null;
   rseq_execve(current);
   current.sas_ss_sp = current.sas_ss_size = 0;
   current.sas_ss_flags = 2;

@@ -151,6 +151,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.personality = current.personality;
   child.no_new_privs = current.no_new_privs;
   child.timer_slack = current.timer_slack;
+  child.io_flusher = current.io_flusher;
+  child.mce_kill = current.mce_kill;
   child.loginuid = current.loginuid;
   child.sessionid = current.sessionid;
   if (!current.sched_reset_on_fork) {

@@ -16,6 +16,10 @@ export function siginfo_bytes(info: SigInfo): Uint8Array {
     [S.SIGSEGV, S.SIGBUS, S.SIGILL, S.SIGFPE, S.SIGTRAP].includes(info.signo);
   if (fault || (info.addr !== undefined && info.code !== S.SI_USER)) {
     view.setBigUint64(16, BigInt(info.addr ?? 0), true);
+    if (info.syscall !== undefined) {
+      view.setInt32(24, info.syscall, true);
+      view.setUint32(28, info.arch ?? 0, true);
+    }
     return bytes;
   }
   if (info.code === S.SI_TIMER) {

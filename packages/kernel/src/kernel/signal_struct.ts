@@ -22,6 +22,9 @@ export interface SigInfo {
   readonly overrun?: number;
   readonly band?: number;
   readonly fd?: number;
+  /** SIGSYS: the call and the kind of processor, next to its address. */
+  readonly syscall?: number;
+  readonly arch?: number;
   /** Why it was sent, for people. */
   readonly reason?: string;
 }

@@ -14,6 +14,7 @@ import { NO_MEMORY, type Mm } from '../mm/mm.ts';
 import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
 import type { SchedEntity } from './sched/entity.ts';
+import type { SyscallUserDispatch } from './user_dispatch.ts';
 import { type Sighand, SigPending, type SignalStruct } from './signal_struct.ts';
 
 /** Task states, as /proc/PID/stat names them. */
@@ -109,6 +110,11 @@ export class Task implements Current, Waiter, TimerOwner {
   exiting = false;
   did_exec = false;
   no_new_privs = false;
+  /** prctl(PR_SET_SYSCALL_USER_DISPATCH); null when off. */
+  syscall_dispatch: SyscallUserDispatch | null = null;
+  /** prctl(PR_SET_IO_FLUSHER), prctl(PR_MCE_KILL). */
+  io_flusher = false;
+  mce_kill = 2;
   /** setuid passed RLIMIT_NPROC: the next execve fails (PF_NPROC_EXCEEDED). */
   nproc_exceeded = false;
   /** SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO or SCHED_RR. */

@@ -7,6 +7,8 @@ import { Mm } from './mm.ts';
 import { TASK_SIZE, _PAGE_RW, pte_mapped, pte_pfn } from './pgtable.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
+const MDWE_NO_INHERIT = 2;
+
 /** Where the first mapping without a hint ends, with the default stack limit and no randomisation. */
 export const MMAP_BASE = 0x7fff_f7ff_f000;
 
@@ -14,6 +16,13 @@ export function mm_alloc(kernel: Kernel): Mm {
   const pgd = kernel.frames.alloc(true);
   if (pgd === 0) throw errno(ENOMEM, 'no page frame for the page table of a new address space');
   return new Mm(kernel, pgd * PAGE_SIZE, MMAP_BASE, TASK_SIZE);
+}
+
+/** What a new address space has from its maker's, by fork as by exec (mmf_init_flags). */
+export function inherit_flags(mm: Mm, from: Mm): void {
+  mm.coredump_filter = from.coredump_filter;
+  mm.thp_disabled = from.thp_disabled;
+  mm.mdwe = from.mdwe & MDWE_NO_INHERIT ? 0 : from.mdwe;
 }
 
 /** A copy of an address space for fork: private pages are shared until one side writes (dup_mmap). */
@@ -34,11 +43,11 @@ export function dup_mm(from: Mm): Mm {
     'env_end',
     'auxv',
     'dumpable',
-    'coredump_filter',
     'stack_limit',
   ] as const) {
     (mm[key] as number | Uint8Array) = from[key];
   }
+  inherit_flags(mm, from);
   mm.exe_file = from.exe_file;
   mm.exe_file?.get();
   mm.exe_file?.deny_write_access();

@@ -76,6 +76,10 @@ export class Mm {
   dumpable = 1;
   /** Kinds of memory that a core dump holds (/proc/PID/coredump_filter). */
   coredump_filter = 0x33;
+  /** prctl(PR_SET_THP_DISABLE): there are no huge pages to withhold. */
+  thp_disabled = false;
+  /** prctl(PR_SET_MDWE): memory that could be written never becomes executable. */
+  mdwe = 0;
   /** RLIMIT_STACK of the process, as far as its stack may grow. */
   stack_limit: number = 8 << 20;
 

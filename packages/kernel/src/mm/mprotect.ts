@@ -74,6 +74,12 @@ export function do_mprotect(
       rights |= VM_EXEC;
     const may = (vma.flags >>> 4) & VM_ACCESS;
     if ((rights & ~may) !== 0) throw errno(E.EACCES, 'mprotect: the file behind {} was not opened for these rights', hex(vma.start)); // prettier-ignore
+    if (
+      mm.mdwe !== 0 &&
+      (rights & VM_EXEC) !== 0 &&
+      ((rights & VM_WRITE) !== 0 || (vma.flags & VM_EXEC) === 0)
+    )
+      throw errno(E.EACCES, 'mprotect: PR_SET_MDWE: {} does not become executable', hex(vma.start));
     const stop = Math.min(end, vma.end);
     change(current, mm, vma, at, stop, rights);
     at = stop;

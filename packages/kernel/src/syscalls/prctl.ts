@@ -15,11 +15,17 @@ import { errno } from '../include/errno.ts';
 import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
+import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
 import { choice, hex } from './kinds.ts';
+import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
 import { type SyscallRow, partial, row, FULL } from './row.ts';
 
 const TIMER_SLACK_DEFAULT = 50_000;
 const PR_SET_VMA = 0x53564d41;
+// Newer than the headers that packages/uapi is made from.
+const PR_SET_MDWE = 65;
+const PR_GET_MDWE = 66;
+const PR_GET_AUXV = 0x4155_5856;
 
 function checkCap(cap: number): void {
   if (!(cap >= 0 && cap <= P.CAP_LAST_CAP))
@@ -40,6 +46,7 @@ function readComm(task: Task, address: number): string {
 function ambient(task: Task, op: number, cap: number): number {
   const { cred } = task;
   if (op === PR.PR_CAP_AMBIENT_CLEAR_ALL) {
+    if (cap !== 0) throw errno(E.EINVAL, 'prctl: PR_CAP_AMBIENT_CLEAR_ALL takes no capability');
     task.cred = cred.with({ ambient: CAP_EMPTY });
     return 0;
   }
@@ -90,6 +97,28 @@ function setVma(task: Task, what: number, start: number, length: number, name: n
   return 0;
 }
 
+/** What to do with the task when memory of its is found broken; kept, for there is no such memory. */
+function setMceKill(task: Task, what: number, policy: number): number {
+  const clear = what === PR.PR_MCE_KILL_CLEAR;
+  if (clear ? policy !== 0 : what !== PR.PR_MCE_KILL_SET)
+    throw errno(E.EINVAL, 'prctl: PR_MCE_KILL has no operation {} with policy {}', what, policy);
+  if (policy > PR.PR_MCE_KILL_DEFAULT) {
+    // Linux takes the step to a policy of the task's own before it looks which one.
+    if (task.mce_kill === PR.PR_MCE_KILL_DEFAULT) task.mce_kill = PR.PR_MCE_KILL_LATE;
+    throw errno(E.EINVAL, 'prctl: PR_MCE_KILL_SET has no policy {}', policy);
+  }
+  task.mce_kill = clear ? PR.PR_MCE_KILL_DEFAULT : policy;
+  return 0;
+}
+
+/** State of a speculation feature: guest instructions are executed one after another. */
+function speculation(which: number): number {
+  if (which > PR.PR_SPEC_L1D_FLUSH)
+    throw errno(E.ENODEV, 'prctl: there is no speculation feature {}', which);
+  // A feature that is off by itself: flushing L1D is something to be asked for, and cannot be.
+  return which === PR.PR_SPEC_L1D_FLUSH ? PR.PR_SPEC_FORCE_DISABLE : PR.PR_SPEC_NOT_AFFECTED;
+}
+
 function sys_prctl(task: Task, option: number, a: number, b: number, c: number, d: number): number {
   const { signal, mem } = task;
   const zero = (...rest: number[]): void => {
@@ -138,6 +167,7 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
     case PR.PR_CAPBSET_DROP:
       return dropBounding(task, a);
     case PR.PR_CAP_AMBIENT:
+      zero(c, d);
       return ambient(task, a, b);
     case PR.PR_SET_NO_NEW_PRIVS:
       if (a !== 1) throw errno(E.EINVAL, 'prctl: PR_SET_NO_NEW_PRIVS takes 1, not {}', a);
@@ -159,19 +189,25 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
     case PR.PR_GET_TIMERSLACK:
       return task.timer_slack;
     case PR.PR_GET_TID_ADDRESS:
-      throw errno(
-        E.EINVAL,
-        'prctl: PR_GET_TID_ADDRESS needs checkpoint support, which this kernel is built without',
-      );
+      mem.putU64(a, task.clear_child_tid);
+      return 0;
     case PR.PR_SET_THP_DISABLE:
+      zero(b, c, d);
+      task.mm!.thp_disabled = a !== 0;
+      return 0;
     case PR.PR_GET_THP_DISABLE:
-      return 0;
+      zero(a, b, c, d);
+      return task.mm!.thp_disabled ? 1 : 0;
     case PR.PR_GET_SECCOMP:
-      return 0;
+      throw errno(E.EINVAL, 'prctl: this kernel is built without seccomp');
     case PR.PR_SET_SECCOMP:
       throw errno(E.EINVAL, 'prctl: this kernel is built without seccomp');
     case PR.PR_GET_TSC:
       mem.putU32(a, PR.PR_TSC_ENABLE);
+      return 0;
+    case PR.PR_SET_TSC:
+      if (a !== PR.PR_TSC_ENABLE)
+        throw errno(E.EINVAL, 'prctl: this processor cannot forbid RDTSC (CR4.TSD)');
       return 0;
     case PR.PR_GET_TIMING:
       return PR.PR_TIMING_STATISTICAL;
@@ -179,8 +215,52 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       if (a !== PR.PR_TIMING_STATISTICAL)
         throw errno(E.EINVAL, 'prctl: only PR_TIMING_STATISTICAL is supported');
       return 0;
+    case PR.PR_MCE_KILL:
+      zero(c, d);
+      return setMceKill(task, a, b);
     case PR.PR_MCE_KILL_GET:
-      return PR.PR_MCE_KILL_DEFAULT;
+      zero(a, b, c, d);
+      return task.mce_kill;
+    case PR.PR_TASK_PERF_EVENTS_DISABLE:
+    case PR.PR_TASK_PERF_EVENTS_ENABLE:
+      return 0; // a task without performance events
+    case PR.PR_SET_MM:
+      return prctl_set_mm(task, a, b, c, d);
+    case PR_GET_AUXV:
+      zero(c, d);
+      return prctl_get_auxv(task, a, b);
+    case PR_SET_MDWE:
+      zero(b, c, d);
+      return prctl_set_mdwe(task.mm!, a);
+    case PR_GET_MDWE:
+      zero(a, b, c, d);
+      return task.mm!.mdwe;
+    case PR.PR_GET_SPECULATION_CTRL:
+      zero(b, c, d);
+      return speculation(a);
+    case PR.PR_SET_SPECULATION_CTRL:
+      zero(c, d);
+      speculation(a);
+      throw errno(E.ENXIO, 'prctl: this processor does not speculate, nothing is there to control');
+    case PR.PR_SET_IO_FLUSHER:
+    case PR.PR_GET_IO_FLUSHER:
+      if (!capable(task.cred, P.CAP_SYS_RESOURCE))
+        throw errno(
+          E.EPERM,
+          'prctl: PR_SET_IO_FLUSHER and PR_GET_IO_FLUSHER need CAP_SYS_RESOURCE',
+        );
+      zero(b, c, d);
+      if (option === PR.PR_GET_IO_FLUSHER) {
+        zero(a);
+        return task.io_flusher ? 1 : 0;
+      }
+      if (a > 1) throw errno(E.EINVAL, 'prctl: PR_SET_IO_FLUSHER takes 0 or 1, not {}', a);
+      task.io_flusher = a === 1;
+      return 0;
+    case PR.PR_SET_SYSCALL_USER_DISPATCH:
+      return set_syscall_user_dispatch(task, a, b, c, d);
+    case PR.PR_SCHED_CORE:
+      throw errno(E.ENODEV, 'prctl: no processor of this machine has sibling threads');
     case PR_SET_VMA:
       return setVma(task, a, b, c, d);
     default:
@@ -232,7 +312,7 @@ export const PRCTL: readonly SyscallRow[] = [
     NR.__NR_prctl,
     'prctl',
     [choice('prctl'), hex, hex, hex, hex],
-    partial('options without a counterpart here fail with EINVAL'),
+    partial('no seccomp, and RDTSC cannot be forbidden'),
     sys_prctl,
   ),
   row(NR.__NR_arch_prctl, 'arch_prctl', [choice('arch_prctl'), hex], FULL, sys_arch_prctl),

@@ -4,6 +4,7 @@ import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_F
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { send_sig } from '../../kernel/signal.ts';
+import { syscall_user_dispatch } from '../../kernel/user_dispatch.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
 import type { Decode } from '../../syscalls/kinds.ts';
 import type { SyscallRow } from '../../syscalls/row.ts';
@@ -53,6 +54,7 @@ export function run_task(kernel: Kernel, task: Task): void {
     if (trap === TRAP_SYSCALL) {
       task.syscall = cpu.gpr32[RAX * 2]! | 0;
       task.callState = null;
+      if (task.syscall_dispatch !== null && syscall_user_dispatch(task, cpu.rip)) continue;
       do_syscall(kernel, task);
       if (task.resume === RESUME_SYSCALL) return;
     } else if (trap === TRAP_PAGE_FAULT) exc_page_fault(task, cpu);
