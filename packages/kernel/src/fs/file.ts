@@ -202,6 +202,11 @@ export class File {
     throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
   }
 
+  /** The flags of a new mapping, as the file allows them. */
+  mmap_flags(vmFlags: number): number {
+    return vmFlags;
+  }
+
   /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
   mmap_mapping(_current: Current): AddressSpace | null {
     throw errno(ENODEV, '{} cannot be mapped into memory', this.path);

@@ -15,6 +15,8 @@ export interface MmapFile {
   get(): void;
   /** One reference less; the last closes the file. */
   put(kernel: Kernel): void;
+  /** What the file makes of the new range's flags (VM_…): seals. Throws EPERM. */
+  mmap_flags(vmFlags: number): number;
   /**
    * The pages to map; null when a mapping of the file is anonymous zeros (/dev/zero). Throws ENODEV when the file
    * cannot be mapped.

@@ -17,6 +17,8 @@ export interface PageOwner {
 export interface MappedRange {
   /** Writes through it reach the file (VM_SHARED). */
   readonly shared: boolean;
+  /** It is shared, and is or may become writable (is_shared_maywrite). */
+  readonly maywrite: boolean;
   /** Takes away the page-table entries for the file pages [first, last]. */
   zap(first: number, last: number): void;
 }

@@ -165,6 +165,7 @@ export function do_mmap(
         throw errno(E.EPERM, 'mmap: PROT_EXEC of a file on a mount with noexec');
       vmFlags &= ~VM_MAYEXEC;
     }
+    vmFlags = file.mmap_flags(vmFlags);
     mapping = file.mmap_mapping(current);
     if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
       mapping = new ShmemObject(len).mapping;
@@ -174,6 +175,8 @@ export function do_mmap(
     mapping = new ShmemObject(len).mapping;
     backing = null;
   }
+  if (mm.mdwe !== 0 && (vmFlags & (VM_WRITE | VM_EXEC)) === (VM_WRITE | VM_EXEC))
+    throw errno(E.EACCES, 'mmap: PR_SET_MDWE: no memory is both writable and executable');
   const pgoff = file !== null ? offset / PAGE_SIZE : mapping !== null ? 0 : address / PAGE_SIZE;
 
   checkLimits(current, mm, len, vmFlags);

@@ -74,6 +74,10 @@ export class Vma implements MappedRange {
     return (this.flags & VM_SHARED) !== 0;
   }
 
+  get maywrite(): boolean {
+    return (this.flags & (VM_SHARED | VM_MAYWRITE)) === (VM_SHARED | VM_MAYWRITE);
+  }
+
   get pages(): number {
     return (this.end - this.start) / PAGE_SIZE;
   }

@@ -2,7 +2,7 @@ import { EINVAL } from '@vitrine/uapi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from '@vitrine/uapi/eventfd.ts';
 import { EPOLL_CLOEXEC, EPOLL_CTL_DEL } from '@vitrine/uapi/poll.ts';
 import { IN_CLOEXEC, IN_DONT_FOLLOW, IN_NONBLOCK } from '@vitrine/uapi/inotify.ts';
-import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -18,6 +18,7 @@ import {
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { MAY_READ } from '../fs/inode.ts';
 import { memfd_create } from '../fs/tmpfs/memfd.ts';
+import { secretmem_file_create } from '../fs/tmpfs/secretmem.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { InotifyFile, inotify_new } from '../fs/notify/inotify.ts';
 import { path_permission } from '../fs/permission.ts';
@@ -197,6 +198,12 @@ export function sys_memfd_create(current: Current, name: number, flags: number):
   return fd_install(current, file, (flags & MFD_CLOEXEC) !== 0);
 }
 
+/** memfd_secret(2) */
+export function sys_memfd_secret(current: Current, flags: number): number {
+  if (flags & ~O_CLOEXEC) throw errno(EINVAL, 'memfd_secret: flags {} are unknown', flags);
+  return fd_install(current, secretmem_file_create(current), (flags & O_CLOEXEC) !== 0);
+}
+
 export const EPOLL: readonly SyscallRow[] = [
   row(NR.__NR_epoll_create, 'epoll_create', [int], FULL, sys_epoll_create),
   row(NR.__NR_epoll_create1, 'epoll_create1', [flags('epoll_create')], FULL, sys_epoll_create1),
@@ -247,4 +254,5 @@ export const EPOLL: readonly SyscallRow[] = [
     partial('no huge pages'),
     sys_memfd_create,
   ),
+  row(NR.__NR_memfd_secret, 'memfd_secret', [flags('open')], FULL, sys_memfd_secret),
 ];

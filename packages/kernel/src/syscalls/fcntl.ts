@@ -187,7 +187,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_GETPIPE_SZ:
       return pipeSize(task, file, cmd, arg);
     case F.F_ADD_SEALS:
-      return memfd_add_seals(file, arg);
+      return memfd_add_seals(file, arg % 2 ** 32);
     case F.F_GET_SEALS:
       return memfd_get_seals(file);
     case F.F_GETLEASE:

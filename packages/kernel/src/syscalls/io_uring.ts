@@ -7,6 +7,7 @@ import { uringOps } from '../fs/io_uring/request.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import type { Task } from '../kernel/task.ts';
+import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import { fd, ptr, size, uint } from './kinds.ts';
 import { type SyscallRow, partial, row } from './row.ts';
 import { user_sigmask } from './select.ts';
@@ -176,7 +177,10 @@ function registerBuffers(task: Task, ring: UringFile, arg: number, count: number
     const length = task.mem.getU64(arg + id * 16 + 8);
     if (address === 0 && length === 0) return { address, length, id };
     if (address === 0 || length === 0 || length > 2 ** 30) throw errno(E.EFAULT, 'io_uring_register: {} bytes at 0x{} are no buffer', length, address.toString(16)); // prettier-ignore
-    for (let at = address; at < address + length; at += 4096) task.mem.translate(at, true);
+    for (let at = address; at < address + length; at += 4096) {
+      check_not_secret(task.mm!, at);
+      task.mem.translate(at, true);
+    }
     return { address, length, id };
   });
   return 0;

@@ -3,6 +3,7 @@ import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
+import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
@@ -62,13 +63,14 @@ function process_vm_rw(
   if (local.count === 0) return 0;
   const pieces = remotePieces(task, remoteAt, remoteCount);
   if (pieces.every(({ length }) => length === 0)) return 0;
-  const { mem } = accessible(task, nr);
+  const { mem, mm } = accessible(task, nr);
   const asked = local.count;
   try {
     for (const { base, length } of pieces)
       for (let done = 0; done < length && local.count > 0;) {
         const at = base + done;
         const n = Math.min(length - done, local.count, PAGE_SIZE - (at % PAGE_SIZE));
+        check_not_secret(mm!, at);
         const pa = mem.translate(at, write);
         const copied = write ? local.copyFrom(mem.ram, pa, n) : local.copyTo(mem.ram, pa, n);
         if (copied < n) return asked - local.count;

@@ -7,6 +7,8 @@ import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
+import type { Task } from '../kernel/task.ts';
 import { type Pipe, get_pipe_info } from '../fs/pipe.ts';
 import { MAX_RW_COUNT } from '../fs/read_write.ts';
 import {
@@ -231,7 +233,7 @@ export function sys_tee(
 
 /** Bytes are copied: a page given away (SPLICE_F_GIFT) is only a permission to do better. */
 export function sys_vmsplice(
-  current: Current,
+  current: Task,
   fd: number,
   vec: number,
   count: number,
@@ -242,6 +244,9 @@ export function sys_vmsplice(
   if (get_pipe_info(file) === null) throw errno(EBADF, 'vmsplice: {} is not a pipe', file.path);
   const iter = import_iovec(current, vec, count);
   if (iter.count === 0) return 0;
+  for (let i = 0; i < count; i++)
+    if (current.mem.getU64(vec + i * 16 + 8) > 0)
+      check_not_secret(current.mm!, current.mem.getU64(vec + i * 16));
   const saved = file.flags;
   if (flags & SPLICE_F_NONBLOCK) file.flags |= O_NONBLOCK;
   try {

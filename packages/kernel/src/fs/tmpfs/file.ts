@@ -14,6 +14,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
 import { filemap_get_page } from '../../mm/filemap.ts';
+import { VM_MAYWRITE, VM_SHARED, VM_WRITE } from '../../mm/vma.ts';
 import { inode_newsize_ok } from '../attr.ts';
 import { vfs_setpos } from '../file.ts';
 import { file_update_time } from '../inode.ts';
@@ -38,6 +39,15 @@ export class TmpfsFile extends RegularFile {
       from.truncate(inode.size - pos);
     }
     return super.write_iter(current, from, pos);
+  }
+
+  /** A file that is sealed against writing may be mapped shared, for reading only, and stays so (seal_check_write). */
+  override mmap_flags(vmFlags: number): number {
+    if (!(this.inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) || !(vmFlags & VM_SHARED))
+      return vmFlags;
+    if (vmFlags & VM_WRITE)
+      throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be mapped for writing', this.path);
+    return vmFlags & ~VM_MAYWRITE;
   }
 
   override llseek(current: Current, offset: number, whence: number): number {

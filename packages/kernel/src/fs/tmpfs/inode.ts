@@ -45,6 +45,9 @@ import { Backing } from './backing.ts';
 import { TmpfsFile } from './file.ts';
 import type { TmpfsSuperBlock } from './super.ts';
 
+/** Newer than the headers that packages/uapi is made from. */
+export const F_SEAL_EXEC = 0x20;
+
 /** What a directory's size counts for each entry. */
 const BOGO_DIRENT_SIZE = 20;
 
@@ -154,6 +157,8 @@ export class TmpfsInode extends Inode {
         throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this);
       if (attr.size !== this.size) this.truncate(attr.size);
     }
+    if (attr.mode !== undefined && this.seals & F_SEAL_EXEC && (attr.mode ^ this.mode) & 0o111)
+      throw errno(EPERM, 'F_SEAL_EXEC: whether {} can be executed is fixed', this);
     setattr_copy(this, attr);
     if (attr.mode !== undefined && this.acls?.access)
       this.acls = { ...this.acls, access: posix_acl_chmod(this.acls.access, this.mode) };

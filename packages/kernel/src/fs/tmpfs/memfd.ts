@@ -14,7 +14,7 @@ import { Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
 import { Mount } from '../mount.ts';
 import { TmpfsFile } from './file.ts';
-import { TmpfsInode } from './inode.ts';
+import { F_SEAL_EXEC, TmpfsInode } from './inode.ts';
 import { type TmpfsSuperBlock, tmpfs_super } from './super.ts';
 
 declare module '../vfs.ts' {
@@ -24,7 +24,6 @@ declare module '../vfs.ts' {
   }
 }
 
-const F_SEAL_EXEC = 0x20;
 const ALL_SEALS =
   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
 
@@ -73,16 +72,19 @@ export function memfd_get_seals(file: File): number {
 }
 
 export function memfd_add_seals(file: File, seals: number): number {
-  const inode = sealable(file);
   if (!file.writable) throw errno(EPERM, '{} is not open for writing', file.path);
   if (seals & ~ALL_SEALS) throw errno(EINVAL, 'F_ADD_SEALS: seals {} are unknown', seals);
+  const inode = sealable(file);
   if (inode.seals & F_SEAL_SEAL)
     throw errno(EPERM, 'F_SEAL_SEAL: {} takes no more seals', file.path);
   if (seals & F_SEAL_WRITE && !(inode.seals & F_SEAL_WRITE)) {
     for (const range of inode.mapping!.mappings) {
-      if (range.shared) throw errno(EBUSY, 'F_SEAL_WRITE: {} is mapped for writing', file.path);
+      if (range.maywrite) throw errno(EBUSY, 'F_SEAL_WRITE: {} is mapped for writing', file.path);
     }
   }
+  // What can be executed must not change either.
+  if (seals & F_SEAL_EXEC && inode.mode & 0o111)
+    seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
   inode.seals |= seals;
   return 0;
 }
