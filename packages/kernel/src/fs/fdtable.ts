@@ -103,6 +103,7 @@ export function fput(current: Current, file: File): void {
 export function filp_close(current: Current, file: File, files: FilesStruct): void {
   if (!(file.mode & FMODE_PATH)) {
     file.flush(current);
+    file.dnotify?.flush(file, files);
     if (file.inode.locks !== null) locks_remove_posix(file.inode, files);
   }
   fput(current, file);

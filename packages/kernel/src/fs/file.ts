@@ -28,6 +28,7 @@ import type { AddressSpace } from '../include/pagecache.ts';
 import { serializable } from '../include/serial.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import type { Path } from './dcache.ts';
+import type { FilesStruct } from './fdtable.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
 import { type Inode, ihold, iput } from './inode.ts';
@@ -44,10 +45,17 @@ export const FMODE_EXEC = 0x20;
 export const FMODE_WRITER = 0x10000;
 /** O_PATH: names a file, gives no access to it. */
 export const FMODE_PATH = 0x4000;
+/** fanotify opened it for its reader: what is done with it is nobody's news. */
+export const FMODE_NONOTIFY = 0x400_0000;
 
 /** O_ASYNC's hold on the file's queues (fs/fasync). */
 export interface FasyncHook {
   detach(): void;
+}
+
+/** What F_NOTIFY left on a directory: it ends with the descriptor. */
+export interface DnotifyHook {
+  flush(file: File, files: FilesStruct): void;
 }
 
 /** What poll says of a file that is always ready. */
@@ -69,6 +77,8 @@ export class File {
   owner: FownStruct | null = null;
   epitems: Set<EpItem> | null = null;
   fasync: FasyncHook | null = null;
+  /** Asked for with F_NOTIFY (fs/notify/dnotify). */
+  dnotify: DnotifyHook | null = null;
 
   constructor(current: Current, path: Path, flags: number) {
     this.path = path;

@@ -31,7 +31,7 @@ import type { FileLockContext } from './locks.ts';
 import type { Mount } from './mount.ts';
 import { fsnotify_inoderemove } from './fsnotify.ts';
 import type { LazyBytes } from '../include/lazy.ts';
-import type { InotifyWatch } from './fsnotify_watch.ts';
+import type { FsnotifyMark } from './fsnotify_backend.ts';
 import { type Acls, posix_acl_permission } from './posix_acl.ts';
 import type { Pipe } from './pipe.ts';
 import type { SuperBlock } from './super.ts';
@@ -78,7 +78,8 @@ export class Inode implements PageOwner {
   writecount = 0;
   /** Cached pages of its own (a file system may make it when `mapping` is first asked for). */
   i_data: AddressSpace | null = null;
-  watches: Set<InotifyWatch> | null = null;
+  /** Who watches it. */
+  marks: Set<FsnotifyMark> | null = null;
   locks: FileLockContext | null = null;
   pipe: Pipe | null = null;
   /** Access control lists, on file systems that have them. */

@@ -1,6 +1,7 @@
 import { serializable } from '../include/serial.ts';
 import type { Dentry } from './dcache.ts';
 import { Path } from './dcache.ts';
+import { type FsnotifyMark, fsnotify_clear_marks, fsnotify_sb_delete } from './fsnotify_backend.ts';
 import { leave_propagation } from './pnode.ts';
 import type { SuperBlock } from './super.ts';
 import type { Kernel } from '../include/kernel.ts';
@@ -32,6 +33,7 @@ export class Mount {
   /** The peer group it receives from: 0 when no slave. */
   master = 0;
   unbindable = false;
+  marks: Set<FsnotifyMark> | null = null;
   /** Marked by MNT_EXPIRE. */
   expire = false;
 
@@ -120,6 +122,9 @@ export function mntput(mnt: Mount): void {
 
 export function cleanup_mnt(mnt: Mount): void {
   leave_propagation(mnt);
+  fsnotify_clear_marks(mnt);
   mnt.sb.type.mounts--;
-  if (--mnt.sb.active === 0) mnt.sb.kill();
+  if (--mnt.sb.active > 0) return;
+  fsnotify_sb_delete(mnt.sb);
+  mnt.sb.kill();
 }

@@ -83,7 +83,7 @@ export function vfs_mkdir(current: Current, dir: Path, name: string, mode: numbe
   if (dir.dentry.inode.nlink >= 0x7fff_ffff) throw errno(EMLINK, '{} has too many links', dir);
   const inode = dir.dentry.inode.mknod(current, dir.dentry, name, S_IFDIR | (mode & 0o1777), 0);
   const dentry = instantiate(dir, name, inode);
-  fsnotify_create(dir.dentry, name, true);
+  fsnotify_create(dir.dentry, name, inode);
   return dentry;
 }
 
@@ -112,7 +112,7 @@ export function vfs_mknod(
   }
   const inode = dir.dentry.inode.mknod(current, dir.dentry, name, mode, device ? dev : 0);
   const dentry = instantiate(dir, name, inode);
-  fsnotify_create(dir.dentry, name, false);
+  fsnotify_create(dir.dentry, name, inode);
   return dentry;
 }
 
@@ -137,7 +137,7 @@ export function vfs_symlink(current: Current, dir: Path, name: string, target: s
   may_create(current, dir);
   const inode = dir.dentry.inode.symlink(current, dir.dentry, name, target);
   const dentry = instantiate(dir, name, inode);
-  fsnotify_create(dir.dentry, name, false);
+  fsnotify_create(dir.dentry, name, inode);
   return dentry;
 }
 
@@ -181,7 +181,7 @@ export function vfs_link(current: Current, old: Path, dir: Path, name: string): 
   if (inode.nlink === 0) inode.nlink = 1;
   d_add(dir.dentry, name, inode);
   fsnotify_link_count(old.dentry);
-  fsnotify_create(dir.dentry, name, false);
+  fsnotify_create(dir.dentry, name, inode);
 }
 
 export function do_linkat(

@@ -50,7 +50,8 @@ import {
 } from './inode.ts';
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
 import { mode_strip_umask } from './posix_acl.ts';
-import { fsnotify_create, fsnotify_open } from './fsnotify.ts';
+import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
+import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM } from './fsnotify_backend.ts';
 import { fifo_open } from './pipe.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 
@@ -110,7 +111,7 @@ export function vfs_create(current: Current, dir: Path, name: string, mode: numb
   may_create(current, dir);
   const inode = dir.dentry.inode.mknod(current, dir.dentry, name, S_IFREG | mode, 0);
   if (!inode.dynamic) d_add(dir.dentry, name, inode);
-  fsnotify_create(dir.dentry, name, false);
+  fsnotify_create(dir.dentry, name, inode);
   return inode;
 }
 
@@ -177,6 +178,7 @@ function do_open(
   may_open(current, path, accModes(flags), flags);
   break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
   const truncate = (flags & O_TRUNC) !== 0 && S_ISREG(inode.mode);
+  fsnotify_open_perm(current, path, FS_OPEN_PERM);
   if (truncate) mnt_want_write(path);
   const file = vfs_open(current, path, flags);
   if (truncate) {
@@ -250,8 +252,11 @@ function may_create_in_sticky(current: Current, dir: Inode, inode: Inode, path: 
   }
 }
 
-/** Makes the open file: permissions are checked already. */
-export function vfs_open(current: Current, path: Path, flags: number): File {
+/**
+ * Makes the open file: permissions are checked already.
+ * @param mode FMODE_EXEC, FMODE_NONOTIFY
+ */
+export function vfs_open(current: Current, path: Path, flags: number, mode = 0): File {
   const inode = path.dentry.inode;
   const writes = (flags & O_ACCMODE) === 1 || (flags & O_ACCMODE) === 2;
   if (writes && inode.writecount < 0 && S_ISREG(inode.mode)) {
@@ -262,6 +267,7 @@ export function vfs_open(current: Current, path: Path, flags: number): File {
     ? fifo_open(current, path, status)
     : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status | (flags & O_TRUNC));
   file.flags = status;
+  file.mode |= mode;
   if (writes && S_ISREG(inode.mode)) {
     inode.writecount++;
     path.mnt.writers++;
@@ -293,9 +299,9 @@ export function open_exec(current: Current, dirfd: number, name: string, flags: 
       inode.writecount,
     );
   }
-  const file = vfs_open(current, path, O_RDONLY);
-  file.mode |= FMODE_EXEC;
-  return file;
+  fsnotify_open_perm(current, path, FS_OPEN_EXEC_PERM);
+  fsnotify_open_perm(current, path, FS_OPEN_PERM);
+  return vfs_open(current, path, O_RDONLY, FMODE_EXEC);
 }
 
 /** Flags of open(2) that contradict each other (build_open_flags). @returns the flags to use */

@@ -7,7 +7,7 @@ import { errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import { FMODE_READ, FMODE_WRITE, type File, wantMode } from './file.ts';
 import { S_ISDIR } from './inode.ts';
-import { fsnotify_access, fsnotify_modify } from './fsnotify.ts';
+import { fsnotify_access, fsnotify_access_perm, fsnotify_modify } from './fsnotify.ts';
 
 /** Most bytes one call moves: INT_MAX rounded down to a page. */
 export const MAX_RW_COUNT = 0x7fff_f000;
@@ -19,6 +19,8 @@ export function vfs_read(current: Current, file: File, to: IovIter, pos: number 
   if (S_ISDIR(file.inode.mode))
     throw errno(EISDIR, '{} is a directory: it is read by getdents', file.path);
   const at = place(file, pos);
+  const asked = fsnotify_access_perm(current, file);
+  if (asked !== null) return current.waitKillable(asked);
   const n = file.read_iter(current, to, at);
   if (n >= 0) {
     current.ioac.rchar += n;
@@ -64,7 +66,9 @@ function place(file: File, pos: number | null): number {
 
 /** Reads for the kernel itself (execve, the SDK); ignores no limit but the caller's memory. */
 export function kernel_read(current: Current, file: File, pos: number, into: Uint8Array): number {
-  return file.read_iter(current, IovIter.kernel(into), pos);
+  const n = file.read_iter(current, IovIter.kernel(into), pos);
+  if (n > 0) fsnotify_access(file);
+  return n;
 }
 
 export function kernel_write(current: Current, file: File, pos: number, from: Uint8Array): number {

@@ -5,6 +5,7 @@ import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
 import type { Dentry } from './dcache.ts';
+import type { FsnotifySbInfo } from './fsnotify_backend.ts';
 import { MKDEV } from './kdev_t.ts';
 
 /** statfs(2)'s answer; f_fsid is the device number. */
@@ -58,6 +59,8 @@ export class SuperBlock {
   /** Regular files open for writing: the file system cannot become read-only meanwhile. */
   writers = 0;
   nextIno = 1;
+  /** What of it is watched. */
+  fsnotify: FsnotifySbInfo | null = null;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
   readonly pseudo: boolean = false;
   /** May be an overlay's upper layer: it keeps device nodes, extended attributes and files without names. */

@@ -52,6 +52,7 @@ export class Vfs {
   protected_fifos = 0;
   protected_regular = 0;
   leases_enable = 1;
+  dir_notify_enable = 1;
   /** Seconds. */
   lease_break_time = 45;
   aio_nr = 0;

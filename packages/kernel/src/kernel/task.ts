@@ -8,6 +8,7 @@ import { Timer, type TimerOwner } from '../include/time.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
+import type { FsnotifyGroup } from '../fs/fsnotify_backend.ts';
 import type { FsStruct } from '../fs/fs_struct.ts';
 import type { MemPolicy } from '../mm/mempolicy.ts';
 import { NO_MEMORY, type Mm } from '../mm/mm.ts';
@@ -76,6 +77,7 @@ export class Task implements Current, Waiter, TimerOwner {
   /** The system call being executed or to be executed again. */
   syscall = -1;
   callState: unknown = null;
+  asked: Set<FsnotifyGroup> | null = null;
   /** For restart_syscall: the call that goes on, and until when. */
   restart_nr = -1;
   /** The code (ERESTART…) with which the last call was interrupted, until a handler or a restart settles it. */

@@ -14,6 +14,8 @@ export class UserStruct {
   sigpending = 0;
   inotify_instances = 0;
   inotify_watches = 0;
+  fanotify_groups = 0;
+  fanotify_marks = 0;
   epoll_watches = 0;
   pipe_pages = 0;
   mq_bytes = 0;

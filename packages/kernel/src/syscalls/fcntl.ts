@@ -21,10 +21,11 @@ import {
 } from '../fs/locks.ts';
 import { get_pipe_info, pipe_set_size } from '../fs/pipe.ts';
 import { getlease, setlease } from '../fs/lease.ts';
+import { fcntl_dirnotify } from '../fs/notify/dnotify.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, ptr, ulong } from './kinds.ts';
-import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 
 /** O_ASYNC. */
 const FASYNC = 0x2000;
@@ -195,7 +196,9 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_SETLEASE:
       return fcntl_setlease(task, file, fd, num);
     case F.F_NOTIFY:
-      throw errno(EINVAL, 'F_NOTIFY (dnotify) is not there: inotify is');
+      if (fcntl_dirnotify(task.files, file, fd, arg % 2 ** 32) && !file.owner?.pid)
+        f_setown(task, file, F.F_OWNER_PID, task.tgid);
+      return 0;
     default:
       throw errno(EINVAL, 'fcntl: command {} is unknown', cmd);
   }
@@ -292,7 +295,7 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
 }
 
 export const FCNTL: readonly SyscallRow[] = [
-  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], partial('no dnotify'), sys_fcntl),
+  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], FULL, sys_fcntl),
   row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),
   row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
   row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),

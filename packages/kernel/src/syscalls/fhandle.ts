@@ -7,7 +7,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { Path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
-import type { Inode } from '../fs/inode.ts';
+import { FILEID_TMPFS, GENERATION, encode_fh } from '../fs/exportfs.ts';
 import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { file_open_path } from '../fs/open.ts';
@@ -20,23 +20,7 @@ const AT_HANDLE_MNT_ID_UNIQUE = 1;
 const AT_HANDLE_FID = 0x200;
 const MAX_HANDLE_SZ = 128;
 const FILEID_INVALID = 0xff;
-/** What tmpfs says; Linux's number has no name of its own for it. */
-const FILEID_TMPFS = 1;
-const FILEID_INO64_GEN = 0x81;
 const O_CLOEXEC = 0o2000000;
-
-/** Inode numbers are not given again, so any generation will do. */
-const GENERATION = 1;
-
-function encode(inode: Inode, idOnly: boolean): { type: number; bytes: Uint8Array } {
-  const bytes = new Uint8Array(12);
-  const view = new DataView(bytes.buffer);
-  const at = idOnly ? 0 : 4;
-  view.setUint32(at, inode.ino >>> 0, true);
-  view.setUint32(at + 4, Math.floor(inode.ino / 2 ** 32), true);
-  view.setUint32(idOnly ? 8 : 0, GENERATION, true);
-  return { type: idOnly ? FILEID_INO64_GEN : FILEID_TMPFS, bytes };
-}
 
 export function sys_name_to_handle_at(
   current: Current,
@@ -57,7 +41,7 @@ export function sys_name_to_handle_at(
   const room = mem.getU32(handle);
   if (room > MAX_HANDLE_SZ)
     throw errno(EINVAL, 'a file handle has at most {} bytes, not {}', MAX_HANDLE_SZ, room);
-  const { type, bytes } = encode(inode, !sb.exported);
+  const { type, bytes } = encode_fh(inode);
   const fits = bytes.length <= room;
   const id = at.mnt.id;
   if (flags & AT_HANDLE_MNT_ID_UNIQUE) mem.putU64(mountId, MNT_UNIQUE_ID_OFFSET + id);

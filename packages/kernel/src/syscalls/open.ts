@@ -53,6 +53,7 @@ import {
 } from '../fs/namei.ts';
 import { build_open_flags, do_filp_open } from '../fs/open.ts';
 import { access_check, inode_permission, mnt_want_write } from '../fs/permission.ts';
+import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import { LeaseWait } from '../fs/lease.ts';
 import { FifoWait } from '../fs/pipe.ts';
 import {
@@ -83,7 +84,8 @@ function do_sys_open(
     const file = do_filp_open(current, dfd, name, flags, mode, resolve);
     return fd_install(current, file, (flags & O_CLOEXEC) !== 0);
   } catch (wait) {
-    if (wait instanceof FifoWait || wait instanceof LeaseWait) return wait.park(current);
+    if (wait instanceof FifoWait || wait instanceof LeaseWait || wait instanceof PermissionWait)
+      return wait.park(current);
     throw wait;
   }
 }

@@ -16,6 +16,7 @@ import { argLimit, copy_strings, do_execveat } from '../kernel/exec.ts';
 import { do_exit, do_group_exit } from '../kernel/exit.ts';
 import { type CloneArgs, copy_process } from '../kernel/fork.ts';
 import type { Usage } from '../kernel/signal_struct.ts';
+import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import { type WaitOptions, do_wait } from '../kernel/wait.ts';
@@ -174,7 +175,12 @@ function sys_execveat(
   const left = { bytes: argLimit(task) };
   const args = copy_strings(task, argv, left);
   const env = copy_strings(task, envp, left);
-  do_execveat(task, dir, name, args, env, xflags);
+  try {
+    do_execveat(task, dir, name, args, env, xflags);
+  } catch (wait) {
+    if (wait instanceof PermissionWait) return wait.park(task);
+    throw wait;
+  }
   return 0;
 }
 

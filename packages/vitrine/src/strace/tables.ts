@@ -79,6 +79,9 @@ export const FLAGS: Readonly<Record<string, () => Table>> = {
     [0x80000, 'EFD_CLOEXEC'],
   ],
   fallocate: bits(FCNTL, /^FALLOC_FL_/),
+  fanotify_init: bits(INOTIFY, /^FAN_(CLOEXEC|NONBLOCK|CLASS_.*|UNLIMITED_.*|ENABLE_AUDIT|REPORT_(PIDFD|TID|FID|DIR_FID|NAME|TARGET_FID))$/, /NOTIF/), // prettier-ignore
+  fanotify_mark: bits(INOTIFY, /^FAN_MARK_/, /FAN_MARK_(INODE|IGNORE_SURV)/),
+  fanotify_event: bits(INOTIFY, /^FAN_(ACCESS|MODIFY|ATTRIB|CLOSE_.*|OPEN.*|MOVED_.*|CREATE|DELETE.*|MOVE_SELF|FS_ERROR|ACCESS_PERM|EVENT_ON_CHILD|RENAME|ONDIR)$/), // prettier-ignore
   flock: bits(FCNTL, /^LOCK_(SH|EX|NB|UN)$/),
   getrandom: bits(REBOOT, /^GRND_/),
   inotify: bits(INOTIFY, /^IN_/, /IN_(ALL_EVENTS|CLOSE|MOVE|CLOEXEC|NONBLOCK)$/),

@@ -1,6 +1,7 @@
 import { ENOSYS } from '@vitrine/uapi/errno.ts';
 import { SIGKILL } from '@vitrine/uapi/signal.ts';
 import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL, type Cpu } from '@vitrine/x86/cpu.ts'; // prettier-ignore
+import { fsnotify_settle } from '../../fs/fsnotify_backend.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { send_sig } from '../../kernel/signal.ts';
@@ -146,6 +147,7 @@ function do_syscall(kernel: Kernel, task: Task): void {
     return;
   }
   task.callState = null;
+  if (task.asked !== null) fsnotify_settle(task);
   if (trace.sys_exit.enabled)
     trace.sys_exit.emit({
       pid: task.pid,

@@ -1,4 +1,5 @@
 import { AIO } from '../../syscalls/aio.ts';
+import { FANOTIFY } from '../../syscalls/fanotify.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
 import { FCNTL } from '../../syscalls/fcntl.ts';
 import { FHANDLE } from '../../syscalls/fhandle.ts';
@@ -47,6 +48,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   PIPE,
   SELECT,
   EPOLL,
+  FANOTIFY,
   AIO,
   IO_URING,
   MOUNT,

@@ -13,6 +13,7 @@ import type { Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { FilesStruct } from '../fdtable.ts';
 import type { File } from '../file.ts';
+import { type FsnotifyGroup, fsnotify_settle } from '../fsnotify_backend.ts';
 import type { FsStruct } from '../fs_struct.ts';
 
 /**
@@ -27,6 +28,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   /** The file worked on; it stays open until the operation ends. */
   file: File | null = null;
   callState: unknown = null;
+  asked: Set<FsnotifyGroup> | null = null;
   /** Ended, or given up. */
   done = false;
   /** It is to end with ECANCELED when it would wait. */
@@ -169,6 +171,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   private release(): void {
     this.unpark();
     this.kernel.work.cancel(this);
+    if (this.asked !== null) fsnotify_settle(this);
     const { file } = this;
     this.file = null;
     file?.put(this.kernel);

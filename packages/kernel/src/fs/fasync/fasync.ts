@@ -40,18 +40,23 @@ export class Fasync implements FasyncHook, Waiter {
   }
 
   woken(_queue: WaitQueue, events: number): void {
-    const { owner } = this.file;
-    if (owner === null || owner.pid === 0) return;
-    const [, code, band] = REASONS.find(([bit]) => events & bit) ?? REASONS[0]!;
-    const reason = `O_ASYNC on ${String(this.file.path)}`;
-    // Only a signal chosen with F_SETSIG tells what happened to which descriptor.
-    const info: SigInfo =
-      owner.signum === 0
-        ? kernelInfo(SIGIO, reason)
-        : { signo: owner.signum, code, errno: 0, band, fd: this.fd, reason };
-    for (const task of targets(this.file, owner)) {
-      if (may_sigio(owner, task)) send_signal(task, info, owner.type !== F_OWNER_TID);
-    }
+    send_sigio(this.file, this.fd, events, 'O_ASYNC');
+  }
+}
+
+/** Tells the file's owner that something became true of it (send_sigio). @param events EPOLL… bits */
+export function send_sigio(file: File, fd: number, events: number, what: string): void {
+  const { owner } = file;
+  if (owner === null || owner.pid === 0) return;
+  const [, code, band] = REASONS.find(([bit]) => events & bit) ?? REASONS[0]!;
+  const reason = `${what} on ${String(file.path)}`;
+  // Only a signal chosen with F_SETSIG tells what happened to which descriptor.
+  const info: SigInfo =
+    owner.signum === 0
+      ? kernelInfo(SIGIO, reason)
+      : { signo: owner.signum, code, errno: 0, band, fd, reason };
+  for (const task of targets(file, owner)) {
+    if (may_sigio(owner, task)) send_signal(task, info, owner.type !== F_OWNER_TID);
   }
 }
 

@@ -2,10 +2,13 @@ import { EAGAIN, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTDIR } from '@vitrine/uapi/e
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
   IN_ALL_EVENTS,
+  IN_DELETE_SELF,
   IN_EXCL_UNLINK,
   IN_IGNORED,
+  IN_ISDIR,
   IN_MASK_ADD,
   IN_MASK_CREATE,
+  IN_MOVE_SELF,
   IN_ONESHOT,
   IN_ONLYDIR,
   IN_Q_OVERFLOW,
@@ -21,7 +24,18 @@ import { WaitQueue } from '../../include/wait.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import { StreamFile } from '../file.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
-import { type InotifyEvent, type InotifyGroup, InotifyWatch } from '../fsnotify_watch.ts';
+import {
+  type EventMarks,
+  FS_EVENT_ON_CHILD,
+  FS_ISDIR,
+  type FsnotifyEvent,
+  type FsnotifyGroup,
+  FsnotifyMark,
+  attach_mark,
+  detach_mark,
+  find_mark,
+  handle_inode_event,
+} from '../fsnotify_backend.ts';
 
 const EVENT_SIZE = 16;
 
@@ -34,8 +48,32 @@ export const MAX_QUEUED_EVENTS = 16384;
 export const MAX_USER_WATCHES = 65536;
 export const MAX_USER_INSTANCES = 128;
 
+interface InotifyEvent {
+  readonly wd: number;
+  readonly mask: number;
+  readonly cookie: number;
+  readonly name: string;
+}
+
+/** One watch per inode and instance. */
+class InotifyWatch extends FsnotifyMark {
+  declare readonly object: Inode;
+  readonly wd: number;
+  constructor(file: InotifyFile, wd: number, inode: Inode, mask: number) {
+    super(file, inode, mask);
+    this.wd = wd;
+  }
+  static {
+    serializable('InotifyWatch', this);
+  }
+}
+
+/** A watch hears of everything that happens to a directory's children, and when its file system goes. */
+const ALWAYS = IN_IGNORED | IN_UNMOUNT | FS_EVENT_ON_CHILD | FS_ISDIR;
+
 /** An inotify instance (inotify(7)). */
-export class InotifyFile extends StreamFile implements InotifyGroup {
+export class InotifyFile extends StreamFile implements FsnotifyGroup {
+  readonly priority = 0;
   readonly watches: Map<number, InotifyWatch> = new Map();
   private queue: InotifyEvent[] = [];
   private readonly waitq: WaitQueue = new WaitQueue();
@@ -49,9 +87,9 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
   addWatch(inode: Inode, arg: number): number {
     if (arg & IN_ONLYDIR && !S_ISDIR(inode.mode))
       throw errno(ENOTDIR, 'IN_ONLYDIR: {} is not a directory', inode);
-    const mask = (arg & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK)) | IN_IGNORED | IN_UNMOUNT;
-    for (const watch of inode.watches ?? []) {
-      if (watch.file !== this) continue;
+    const mask = (arg & (IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK)) | ALWAYS;
+    const watch = find_mark(inode, this) as InotifyWatch | null;
+    if (watch !== null) {
       if (arg & IN_MASK_CREATE)
         throw errno(EEXIST, 'IN_MASK_CREATE: watch {} is on {} already', watch.wd, inode);
       watch.mask = arg & IN_MASK_ADD ? watch.mask | mask : mask;
@@ -64,10 +102,10 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
         MAX_USER_WATCHES,
       );
     }
-    const watch = new InotifyWatch(this, ++this.lastWd, inode, mask);
-    this.watches.set(watch.wd, watch);
-    (inode.watches ??= new Set()).add(watch);
-    return watch.wd;
+    const added = new InotifyWatch(this, ++this.lastWd, inode, mask);
+    this.watches.set(added.wd, added);
+    attach_mark(added);
+    return added.wd;
   }
 
   removeWatch(wd: number): void {
@@ -76,20 +114,34 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
     this.forget(watch);
   }
 
+  handle_event(event: FsnotifyEvent, marks: EventMarks): void {
+    const { cookie } = event;
+    handle_inode_event(event, marks, (mark, mask, name) => {
+      const watch = mark as InotifyWatch;
+      // What happens to the watched directory itself never had the flag.
+      if (mask & (IN_DELETE_SELF | IN_MOVE_SELF)) mask &= ~IN_ISDIR;
+      this.push({
+        wd: watch.wd,
+        mask: mask & (IN_ALL_EVENTS | IN_UNMOUNT | IN_ISDIR),
+        cookie,
+        name,
+      });
+      if (watch.mask & IN_ONESHOT) this.forget(watch);
+    });
+  }
+
+  free_mark(mark: FsnotifyMark): void {
+    this.forget(mark as InotifyWatch);
+  }
+
   /** Ends a watch and tells of it with IN_IGNORED. */
-  forget(watch: InotifyWatch): void {
-    this.detach(watch);
+  private forget(watch: InotifyWatch): void {
+    detach_mark(watch);
     this.watches.delete(watch.wd);
     this.push({ wd: watch.wd, mask: IN_IGNORED, cookie: 0, name: '' });
   }
 
-  private detach(watch: InotifyWatch): void {
-    const set = watch.inode.watches;
-    set?.delete(watch);
-    if (set?.size === 0) watch.inode.watches = null;
-  }
-
-  push(event: InotifyEvent): void {
+  private push(event: InotifyEvent): void {
     const last = this.queue[this.queue.length - 1];
     // Equal to the newest one: told once (inotify_merge).
     if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.cookie === event.cookie && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
@@ -146,7 +198,7 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
   }
 
   override release(): void {
-    for (const watch of this.watches.values()) this.detach(watch);
+    for (const watch of this.watches.values()) detach_mark(watch);
     this.watches.clear();
     this.sb.kernel.vfs.inotifyInstances--;
   }
@@ -157,7 +209,7 @@ export class InotifyFile extends StreamFile implements InotifyGroup {
 
   override show_fdinfo(): string {
     let text = '';
-    for (const { wd, inode, mask } of this.watches.values()) {
+    for (const { wd, object: inode, mask } of this.watches.values()) {
       text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.sb.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ignored_mask:0 \n`;
     }
     return text;
