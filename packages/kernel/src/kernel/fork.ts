@@ -117,6 +117,10 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   if (pid === null)
     throw errno(E.EAGAIN, 'all {} process ids are in use (kernel.pid_max)', kernel.pids.pid_max);
 
+  if (current.dl !== null && !current.sched_reset_on_fork) {
+    kernel.pids.pids.delete(pid.nr);
+    throw errno(E.EAGAIN, 'fork: a SCHED_DEADLINE task has no share to give (SCHED_FLAG_RESET_ON_FORK)'); // prettier-ignore
+  }
   let mm = current.mm;
   try {
     if (mm !== null) {

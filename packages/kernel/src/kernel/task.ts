@@ -14,6 +14,7 @@ import type { MemPolicy } from '../mm/mempolicy.ts';
 import { NO_MEMORY, type Mm } from '../mm/mm.ts';
 import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
+import type { DlEntity } from './sched/deadline.ts';
 import type { SchedEntity } from './sched/entity.ts';
 import type { SyscallUserDispatch } from './user_dispatch.ts';
 import { type Sighand, SigPending, type SignalStruct } from './signal_struct.ts';
@@ -27,6 +28,9 @@ export const TASK_TRACED = 't';
 export const EXIT_ZOMBIE = 'Z';
 export const EXIT_DEAD = 'X';
 export type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'Z' | 'X';
+
+/** Above every real-time priority (MAX_DL_PRIO). */
+export const DL_PRIORITY = 100;
 
 /** What the task does when the scheduler picks it. */
 export const RESUME_USER = 0;
@@ -127,6 +131,8 @@ export class Task implements Current, Waiter, TimerOwner {
   cpus_mask: number;
   /** 1 to 99 under SCHED_FIFO and SCHED_RR, else 0. */
   rt_priority = 0;
+  /** SCHED_DEADLINE's times; null under every other policy. */
+  dl: DlEntity | null = null;
   /** Real-time priority lent by who waits for a lock of the task's (priority inheritance). */
   rt_boost = 0;
   /** ioprio_set(2). */
@@ -177,8 +183,9 @@ export class Task implements Current, Waiter, TimerOwner {
     this.context = new Uint8Array(contextSize);
   }
 
-  /** The real-time priority that counts now. */
+  /** The real-time priority that counts now; a deadline comes before all of them. */
   get rt_effective(): number {
+    if (this.dl !== null) return DL_PRIORITY;
     return this.rt_boost > this.rt_priority ? this.rt_boost : this.rt_priority;
   }
 

@@ -11,6 +11,8 @@ import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
+import { type DlParams, checkparam_dl, dl_admission } from '../kernel/sched/deadline.ts';
+import { SLICE } from '../kernel/sched/fair.ts';
 import { sys_rseq } from '../kernel/rseq.ts';
 import { for_each_process } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
@@ -99,6 +101,8 @@ function sys_sched_setaffinity(task: Task, who: number, length: number, address:
   const { sched } = task.kernel;
   const mask = (wanted & sched.cpu_mask) >>> 0;
   if (mask === 0) throw errno(E.EINVAL, 'sched_setaffinity: the mask 0x{} holds no processor that exists (0 to {})', wanted.toString(16), sched.rqs.length - 1); // prettier-ignore
+  if (target.dl !== null && mask !== sched.cpu_mask && sched.rt_runtime !== Infinity)
+    throw errno(E.EBUSY, 'sched_setaffinity: a SCHED_DEADLINE task may use every processor');
   sched.set_cpus_allowed(target, mask);
   return 0;
 }
@@ -108,44 +112,116 @@ function sys_sched_getscheduler(task: Task, who: number): number {
   return target.policy | (target.sched_reset_on_fork ? C.SCHED_RESET_ON_FORK : 0);
 }
 
-function setPolicy(task: Task, target: Task, policy: number, priority: number, call: string): void {
-  const base = policy & ~C.SCHED_RESET_ON_FORK;
-  checkOwner(task, target, call);
-  if (base === C.SCHED_FIFO || base === C.SCHED_RR) {
-    if (priority < 1 || priority > 99)
-      throw errno(E.EINVAL, '{}: real-time priority {} is not between 1 and 99', call, priority);
-    const limit = target.rlimit(RLIMIT_RTPRIO);
-    if (!capable(task.cred, CAP_SYS_NICE) && priority > limit)
-      throw errno(E.EPERM, '{}: real-time priority {} needs CAP_SYS_NICE or RLIMIT_RTPRIO (now {})', call, priority, limit); // prettier-ignore
-    setClass(task, target, policy, base, priority);
-    return;
-  }
-  if (![C.SCHED_NORMAL, C.SCHED_BATCH, C.SCHED_IDLE].includes(base))
-    throw errno(E.EINVAL, '{}: there is no policy {}', call, base);
-  if (priority !== 0)
-    throw errno(E.EINVAL, '{}: policy {} takes priority 0, not {}', call, base, priority);
-  setClass(task, target, policy, base, 0);
+/** struct sched_attr */
+interface SchedAttr extends DlParams {
+  /** -1: the one it has. */
+  policy: number;
+  nice: number;
+  priority: number;
 }
 
-function setClass(task: Task, target: Task, policy: number, base: number, priority: number): void {
-  target.sched_reset_on_fork = (policy & C.SCHED_RESET_ON_FORK) !== 0;
-  task.kernel.sched.set_policy(target, base, priority);
+const SETPARAM_POLICY = -1;
+const VALID: readonly number[] = [C.SCHED_NORMAL, C.SCHED_FIFO, C.SCHED_RR, C.SCHED_BATCH, C.SCHED_IDLE, C.SCHED_DEADLINE]; // prettier-ignore
+const fair_policy = (policy: number): boolean =>
+  policy === C.SCHED_NORMAL || policy === C.SCHED_BATCH;
+const rt_policy = (policy: number): boolean => policy === C.SCHED_FIFO || policy === C.SCHED_RR;
+
+/** What the caller may not do without CAP_SYS_NICE (user_check_sched_setscheduler); null: it may. */
+function privileged(
+  task: Task,
+  target: Task,
+  attr: SchedAttr,
+  policy: number,
+  reset: boolean,
+): string | null {
+  const allowed = 20 - target.rlimit(RLIMIT_NICE);
+  if (fair_policy(policy)) {
+    if (attr.nice < target.se.nice && attr.nice < allowed) return 'a nice value above RLIMIT_NICE';
+  }
+  if (rt_policy(policy)) {
+    const limit = target.rlimit(RLIMIT_RTPRIO);
+    if (policy !== target.policy && limit === 0) return 'a real-time policy, with RLIMIT_RTPRIO 0';
+    if (attr.priority > target.rt_priority && attr.priority > limit) return 'a real-time priority above RLIMIT_RTPRIO'; // prettier-ignore
+  }
+  if (policy === C.SCHED_DEADLINE) return 'SCHED_DEADLINE';
+  if (target.policy === C.SCHED_IDLE && policy !== C.SCHED_IDLE && target.se.nice < allowed)
+    return 'leaving SCHED_IDLE, with this RLIMIT_NICE,';
+  const { euid } = task.cred;
+  if (euid !== target.cred.euid && euid !== target.cred.uid) return "another user's process";
+  return target.sched_reset_on_fork && !reset ? 'taking SCHED_RESET_ON_FORK away' : null;
+}
+
+/** __sched_setscheduler */
+function setscheduler(task: Task, target: Task, attr: SchedAttr, call: string): void {
+  const keep = attr.policy === SETPARAM_POLICY;
+  const policy = keep ? target.policy : attr.policy;
+  const reset = keep ? target.sched_reset_on_fork : (attr.flags & C.SCHED_FLAG_RESET_ON_FORK) !== 0;
+  if (!VALID.includes(policy)) throw errno(E.EINVAL, '{}: there is no policy {}', call, policy);
+  if (attr.flags & ~C.SCHED_FLAG_ALL)
+    throw errno(E.EINVAL, '{}: flags {} are unknown', call, attr.flags);
+  if (attr.priority > 99 || rt_policy(policy) !== (attr.priority !== 0))
+    throw errno(
+      E.EINVAL,
+      '{}: policy {} does not go with priority {}',
+      call,
+      policy,
+      attr.priority,
+    );
+  const deadline = policy === C.SCHED_DEADLINE;
+  if (deadline && !checkparam_dl(attr))
+    throw errno(E.EINVAL, '{}: runtime {}, deadline {} and period {} are not possible', call, attr.runtime, attr.deadline, attr.period); // prettier-ignore
+  const what = privileged(task, target, attr, policy, reset);
+  if (what !== null && !capable(task.cred, CAP_SYS_NICE))
+    throw errno(E.EPERM, '{}: {} needs CAP_SYS_NICE (process {})', call, what, target.pid);
+  if (attr.flags & C.SCHED_FLAG_UTIL_CLAMP)
+    throw errno(E.EOPNOTSUPP, '{}: this kernel is built without utilization clamping', call);
+  const { sched } = task.kernel;
+  if (deadline) {
+    if (target.cpus_mask !== sched.cpu_mask && sched.rt_runtime !== Infinity)
+      throw errno(E.EPERM, '{}: SCHED_DEADLINE is for tasks that may use every processor', call);
+    dl_admission(task.kernel, target, attr);
+  }
+  target.sched_reset_on_fork = reset;
+  if (attr.flags & C.SCHED_FLAG_KEEP_PARAMS) return;
+  const { runtime, period } = attr;
+  sched.set_policy(target, policy, attr.priority, deadline ? { runtime, deadline: attr.deadline, period, flags: attr.flags } : null); // prettier-ignore
+  if (fair_policy(policy)) target.se.set_nice(attr.nice);
+}
+
+/** What sched_setscheduler and sched_setparam give: a policy and a priority, all else as it is. */
+function plainAttr(target: Task, policy: number, priority: number): SchedAttr {
+  const keep = policy === SETPARAM_POLICY;
+  const reset = !keep && (policy & C.SCHED_RESET_ON_FORK) !== 0;
+  return {
+    policy: keep ? policy : policy & ~C.SCHED_RESET_ON_FORK,
+    flags: reset ? C.SCHED_FLAG_RESET_ON_FORK : 0,
+    nice: target.se.nice,
+    priority: priority >>> 0,
+    runtime: 0,
+    deadline: 0,
+    period: 0,
+  };
 }
 
 function sys_sched_setscheduler(task: Task, who: number, policy: number, param: number): number {
   if (policy < 0) throw errno(E.EINVAL, 'sched_setscheduler: policy {} is negative', policy);
-  const priority = task.mem.getI32(param);
-  setPolicy(task, find(task, who, 'sched_setscheduler'), policy, priority, 'sched_setscheduler');
-  return 0;
+  return setParam(task, who, policy, param, 'sched_setscheduler');
 }
 
 function sys_sched_setparam(task: Task, who: number, param: number): number {
-  const target = find(task, who, 'sched_setparam');
-  setPolicy(task, target, target.policy, task.mem.getI32(param), 'sched_setparam');
+  return setParam(task, who, SETPARAM_POLICY, param, 'sched_setparam');
+}
+
+function setParam(task: Task, who: number, policy: number, param: number, call: string): number {
+  if (param === 0 || who < 0) throw errno(E.EINVAL, '{}: no parameters, or process {}', call, who);
+  const priority = task.mem.getI32(param);
+  const target = find(task, who, call);
+  setscheduler(task, target, plainAttr(target, policy, priority), call);
   return 0;
 }
 
 function sys_sched_getparam(task: Task, who: number, param: number): number {
+  if (param === 0) throw errno(E.EINVAL, 'sched_getparam: there is no place for the answer');
   task.mem.putU32(param, find(task, who, 'sched_getparam').rt_priority);
   return 0;
 }
@@ -159,9 +235,12 @@ function priorityRange(policy: number, call: string): [number, number] {
 
 function sys_sched_rr_get_interval(task: Task, who: number, address: number): number {
   const { policy } = find(task, who, 'sched_rr_get_interval');
-  putTimespec(task, address, policy === C.SCHED_FIFO ? 0 : policy === C.SCHED_RR ? 100e6 : 3e6);
+  const none = policy === C.SCHED_FIFO || policy === C.SCHED_DEADLINE;
+  putTimespec(task, address, none ? 0 : policy === C.SCHED_RR ? 100e6 : SLICE);
   return 0;
 }
+
+const ATTR_SIZE = C.SCHED_ATTR_SIZE_VER1;
 
 function sys_sched_getattr(
   task: Task,
@@ -170,37 +249,78 @@ function sys_sched_getattr(
   length: number,
   fl: number,
 ): number {
-  if (fl !== 0 || length < 48 || length > 4096)
+  if (address === 0 || fl !== 0 || length < C.SCHED_ATTR_SIZE_VER0 || length > 4096)
     throw errno(E.EINVAL, 'sched_getattr: size {} or flags {} are not possible', length, fl);
-  const target = find(task, who, 'sched_getattr');
-  const bytes = new Uint8Array(48);
+  const { policy, sched_reset_on_fork, dl, se, rt_priority } = find(task, who, 'sched_getattr');
+  const bytes = new Uint8Array(ATTR_SIZE);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, 48, true);
-  view.setUint32(4, target.policy, true);
-  view.setInt32(16, target.se.nice, true);
-  view.setUint32(20, target.rt_priority, true);
-  task.mem.write(address, bytes);
+  const size = Math.min(length, ATTR_SIZE);
+  view.setUint32(0, size, true);
+  view.setUint32(4, policy, true);
+  const flags64 =
+    (sched_reset_on_fork ? C.SCHED_FLAG_RESET_ON_FORK : 0) | ((dl?.params.flags ?? 0) & ~1);
+  view.setUint32(8, flags64, true);
+  const times = dl !== null ? [dl.params.runtime, dl.params.deadline, dl.params.period] : [0, 0, 0];
+  if (dl === null && rt_policy(policy)) view.setUint32(20, rt_priority, true);
+  else if (dl === null) {
+    view.setInt32(16, se.nice, true);
+    times[0] = SLICE;
+  }
+  times.forEach((ns, i) => view.setBigUint64(24 + i * 8, BigInt(ns), true));
+  task.mem.write(address, bytes.subarray(0, size));
   return 0;
 }
 
-function sys_sched_setattr(task: Task, who: number, address: number, fl: number): number {
-  if (fl !== 0) throw errno(E.EINVAL, 'sched_setattr: flags {} are not known', fl);
-  const length = task.mem.getU32(address);
-  if (length !== 0 && length < 48) {
-    task.mem.putU32(address, 48);
-    throw errno(
-      E.E2BIG,
-      'sched_setattr: the structure of {} bytes is smaller than version 0 (48)',
-      length,
-    );
+/** struct sched_attr from user space, of any size that has nothing unknown in it (sched_copy_attr). */
+function copyAttr(task: Task, address: number): SchedAttr {
+  const { mem } = task;
+  const given = mem.getU32(address);
+  const size = given === 0 ? C.SCHED_ATTR_SIZE_VER0 : given;
+  const beyond = size > ATTR_SIZE && size <= 4096 ? mem.read(address + ATTR_SIZE, size - ATTR_SIZE) : []; // prettier-ignore
+  if (size < C.SCHED_ATTR_SIZE_VER0 || size > 4096 || beyond.some((byte) => byte !== 0)) {
+    mem.putU32(address, ATTR_SIZE);
+    throw errno(E.E2BIG, 'sched_setattr: a structure of {} bytes; this kernel knows {}', size, ATTR_SIZE); // prettier-ignore
   }
+  const bytes = new Uint8Array(ATTR_SIZE);
+  bytes.set(mem.read(address, Math.min(size, ATTR_SIZE)));
+  const view = new DataView(bytes.buffer);
+  const ns = (at: number): number => Number(view.getBigUint64(at, true));
+  const fl = view.getUint32(12, true) !== 0 ? 2 ** 31 : view.getUint32(8, true);
+  if (fl & C.SCHED_FLAG_UTIL_CLAMP && size < ATTR_SIZE)
+    throw errno(
+      E.EINVAL,
+      'sched_setattr: utilization needs {} bytes, there are {}',
+      ATTR_SIZE,
+      size,
+    );
+  return {
+    policy: view.getInt32(4, true),
+    flags: fl | 0,
+    nice: Math.min(19, Math.max(-20, view.getInt32(16, true))),
+    priority: view.getUint32(20, true),
+    runtime: ns(24),
+    deadline: ns(32),
+    period: ns(40) || ns(32),
+  };
+}
+
+function sys_sched_setattr(task: Task, who: number, address: number, fl: number): number {
+  if (address === 0 || who < 0 || fl !== 0)
+    throw errno(E.EINVAL, 'sched_setattr: process {} or flags {} are not possible', who, fl);
+  const attr = copyAttr(task, address);
+  if (attr.policy < 0) throw errno(E.EINVAL, 'sched_setattr: policy {} is negative', attr.policy);
+  if (attr.flags & C.SCHED_FLAG_KEEP_POLICY) attr.policy = SETPARAM_POLICY;
   const target = find(task, who, 'sched_setattr');
-  const policy = task.mem.getU32(address + 4);
-  const nice = task.mem.getI32(address + 16);
-  checkNice(task, target, nice);
-  setPolicy(task, target, policy, task.mem.getU32(address + 20), 'sched_setattr');
-  target.se.set_nice(Math.min(19, Math.max(-20, nice)));
+  const keep = attr.flags & C.SCHED_FLAG_KEEP_PARAMS;
+  setscheduler(task, target, keep ? keepParams(target, attr) : attr, 'sched_setattr');
   return 0;
+}
+
+/** SCHED_FLAG_KEEP_PARAMS (get_params) */
+function keepParams(target: Task, attr: SchedAttr): SchedAttr {
+  const { dl, rt_priority, se, policy } = target;
+  if (dl !== null) return { ...attr, ...dl.params, flags: attr.flags };
+  return rt_policy(policy) ? { ...attr, priority: rt_priority } : { ...attr, nice: se.nice };
 }
 
 const IOPRIO_WHO_PROCESS = 1;
@@ -258,15 +378,9 @@ export const SCHED: readonly SyscallRow[] = [
     sys_sched_setaffinity,
   ),
   row(NR.__NR_sched_getscheduler, 'sched_getscheduler', [pid], FULL, sys_sched_getscheduler),
-  row(NR.__NR_sched_setscheduler, 'sched_setscheduler', [pid, choice('sched'), inStruct('int')], partial('no SCHED_DEADLINE'), sys_sched_setscheduler), // prettier-ignore
+  row(NR.__NR_sched_setscheduler, 'sched_setscheduler', [pid, choice('sched'), inStruct('int')], FULL, sys_sched_setscheduler), // prettier-ignore
   row(NR.__NR_sched_getparam, 'sched_getparam', [pid, outStruct('int')], FULL, sys_sched_getparam),
-  row(
-    NR.__NR_sched_setparam,
-    'sched_setparam',
-    [pid, inStruct('int')],
-    partial('no SCHED_DEADLINE'),
-    sys_sched_setparam,
-  ),
+  row(NR.__NR_sched_setparam, 'sched_setparam', [pid, inStruct('int')], FULL, sys_sched_setparam),
   row(NR.__NR_sched_get_priority_max, 'sched_get_priority_max', [choice('sched')], FULL, (_task, policy) => priorityRange(policy, 'sched_get_priority_max')[1]), // prettier-ignore
   row(NR.__NR_sched_get_priority_min, 'sched_get_priority_min', [choice('sched')], FULL, (_task, policy) => priorityRange(policy, 'sched_get_priority_min')[0]), // prettier-ignore
   row(
@@ -277,13 +391,7 @@ export const SCHED: readonly SyscallRow[] = [
     sys_sched_rr_get_interval,
   ),
   row(NR.__NR_sched_getattr, 'sched_getattr', [pid, ptr, uint, uint], FULL, sys_sched_getattr),
-  row(
-    NR.__NR_sched_setattr,
-    'sched_setattr',
-    [pid, ptr, uint],
-    partial('no SCHED_DEADLINE'),
-    sys_sched_setattr,
-  ),
+  row(NR.__NR_sched_setattr, 'sched_setattr', [pid, ptr, uint], FULL, sys_sched_setattr),
   row(NR.__NR_ioprio_set, 'ioprio_set', [int, int, hex], partial('kept, without effect: there is no disk queue'), sys_ioprio_set), // prettier-ignore
   row(NR.__NR_ioprio_get, 'ioprio_get', [int, int], FULL, sys_ioprio_get),
   row(NR.__NR_rseq, 'rseq', [ptr, uint, hex, uint], FULL, sys_rseq),

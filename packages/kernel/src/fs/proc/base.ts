@@ -134,7 +134,10 @@ function sched(task: Task): string {
     line('nr_involuntary_switches', String(task.nivcsw)) +
     line('se.load.weight', String(se.weight * 1024)) +
     line('policy', String(task.policy)) +
-    line('prio', String(task.rt_priority > 0 ? 99 - task.rt_priority : 120 + se.nice))
+    line(
+      'prio',
+      String(task.dl !== null ? -1 : task.rt_priority > 0 ? 99 - task.rt_priority : 120 + se.nice),
+    )
   );
 }
 

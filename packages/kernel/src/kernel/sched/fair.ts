@@ -9,7 +9,8 @@ import {
   TASK_UNINTERRUPTIBLE,
   type Task,
 } from '../task.ts';
-import { RunQueue } from './rq.ts';
+import { DlEntity, type DlParams } from './deadline.ts';
+import { RunQueue, precedes } from './rq.ts';
 
 declare module '../../include/kernel.ts' {
   interface Kernel {
@@ -18,7 +19,7 @@ declare module '../../include/kernel.ts' {
 }
 
 /** A task runs this long at nice 0 before another one's turn (base_slice_ns). */
-const SLICE = 3e6;
+export const SLICE = 3e6;
 /** A woken task is placed at most this far before the others, so that sleepers come first but cannot starve them. */
 const WAKEUP_CREDIT = 3e6;
 /** What one instruction and one system call count for; the measure is the same on every host, so that turns are too. */
@@ -54,6 +55,8 @@ export class Scheduler {
   /** sysctl kernel.sched_rt_runtime_us and _period_us, in nanoseconds; the runtime may be Infinity. */
   rt_runtime = 950e6;
   rt_period = 1000e6;
+  /** Tasks under SCHED_DEADLINE, whose shares of the processors are promised. */
+  readonly dl_tasks: Set<Task> = new Set();
   /** Load averages over 1, 5 and 15 minutes, and when they were last brought up to date. */
   readonly avenrun: [number, number, number] = [0, 0, 0];
   private load_updated = 0;
@@ -86,22 +89,32 @@ export class Scheduler {
     return this.rqs[task.cpu]!;
   }
 
-  /** Puts a runnable task on its processor's queue. */
+  /** Puts a runnable task on its processor's queue; one that has used its deadline's time up comes later. */
   enqueue(task: Task): void {
-    if (task.se.on_rq || task === this.current) return;
+    if (task.se.on_rq || task === this.current || task.dl?.throttled) return;
     task.se.queued_at = this.rq_clock;
     this.rq(task).enqueue(task);
   }
 
   /** Takes a task to another class or priority (sched_setscheduler). */
-  set_policy(task: Task, policy: number, priority: number): void {
+  set_policy(task: Task, policy: number, priority: number, dl: DlParams | null = null): void {
     const rq = this.rq(task);
-    const queued = task.se.on_rq;
-    if (queued) rq.dequeue(task);
+    const queued = task.se.on_rq || task.dl?.throttled === true;
+    if (task.se.on_rq) rq.dequeue(task);
     task.policy = policy;
     task.rt_priority = priority;
+    this.set_deadline(task, dl);
     if (queued) rq.enqueue(task);
     this.need_resched = true;
+  }
+
+  private set_deadline(task: Task, params: DlParams | null): void {
+    task.dl?.stop();
+    this.dl_tasks.delete(task);
+    task.dl = params === null ? null : new DlEntity(task, params);
+    if (task.dl === null) return;
+    task.dl.wake(this.kernel.clock.now());
+    this.dl_tasks.add(task);
   }
 
   /** The real-time priority that others lend a task (rt_mutex_setprio). */
@@ -177,6 +190,7 @@ export class Scheduler {
       if (cpu !== task.cpu) this.move(task, cpu);
     }
     se.vruntime = Math.max(se.vruntime, this.rq(task).min_vruntime - WAKEUP_CREDIT);
+    if (task.dl !== null && !task.dl.throttled) task.dl.wake(this.kernel.clock.now());
     this.enqueue(task);
     const { trace } = this.kernel;
     if (trace.sched_wakeup.enabled) trace.sched_wakeup.emit({ pid: task.pid, comm: task.comm });
@@ -186,7 +200,7 @@ export class Scheduler {
       this.rq(task).ipis++;
       return true;
     }
-    if (task.rt_effective > running.rt_effective) this.need_resched = true;
+    if (precedes(task, running)) this.need_resched = true;
     else if (running.rt_effective === 0 && se.vruntime + 1e6 < running.se.vruntime)
       this.need_resched = true;
     return true;
@@ -207,7 +221,9 @@ export class Scheduler {
 
   private pick(rq: RunQueue): Task {
     const now = this.rq_clock;
-    const task = (this.rtThrottled(rq, now) ? null : rq.firstRt()) ?? rq.tree.first()?.task ?? rq.firstRt()!; // prettier-ignore
+    const first = rq.firstRt();
+    const held = first !== null && first.dl === null && this.rtThrottled(rq, now);
+    const task = (held ? null : first) ?? rq.tree.first()?.task ?? first!;
     rq.dequeue(task);
     const { se } = task;
     if (task.rt_effective === 0) rq.min_vruntime = Math.max(rq.min_vruntime, se.vruntime);
@@ -266,13 +282,20 @@ export class Scheduler {
     if (task.state === TASK_RUNNING) {
       task.nivcsw++;
       rq.ticks++;
+      if (task.dl !== null && task.dl.runtime <= 0) {
+        task.dl.throttle(this.kernel.clock.now());
+        return;
+      }
       this.enqueue(task);
       // A real-time task keeps its place unless its time slice is over.
       const { rt } = this.rq(task);
       if (task.rt_effective > 0 && rq.turn < RR_TIMESLICE) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
-    } else rq.curr = null;
+    } else {
+      rq.curr = null;
+      if (task.dl !== null) this.set_deadline(task, null);
+    }
   }
 
   /** Adds a turn's real time to the task and its processor, divided by what was executed (account_process_tick). */
@@ -280,7 +303,8 @@ export class Scheduler {
     const { se } = task;
     const rq = this.rqs[this.at]!;
     se.sum_exec_runtime += ns;
-    if (task.rt_effective > 0) rq.rt_time += ns;
+    if (task.dl !== null) task.dl.charge(ns);
+    else if (task.rt_effective > 0) rq.rt_time += ns;
     const user = instructions * NS_PER_INSTRUCTION;
     const share = user + calls === 0 ? 0 : Math.round((ns * user) / (user + calls * NS_PER_CALL));
     if (se.nice > 0) rq.nice += share;
@@ -297,7 +321,9 @@ export class Scheduler {
     const ns = (instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL) * (1024 / se.weight);
     se.vruntime += ns;
     rq.turn += ns;
-    if (task.rt_effective > 0) {
+    if (task.dl !== null) {
+      if (rq.turn >= task.dl.runtime) this.need_resched = true;
+    } else if (task.rt_effective > 0) {
       const rivals = rq.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
       if (rivals && rq.rt.some((other) => other.rt_effective === task.rt_effective))
         this.need_resched = true;
@@ -307,6 +333,12 @@ export class Scheduler {
   /** sched_yield(2): to the right end of the time line. */
   yield_task(task: Task): void {
     const rq = this.rqs[this.at]!;
+    if (task.dl !== null) {
+      // It has done its work for this period (yield_task_dl).
+      task.dl.runtime = 0;
+      this.need_resched = true;
+      return;
+    }
     if (task.rt_effective > 0) {
       rq.turn = RR_TIMESLICE;
       this.need_resched = true;

@@ -8,12 +8,18 @@ serializable('RbTree', RbTree);
 const before = (a: SchedEntity, b: SchedEntity): boolean =>
   a.vruntime < b.vruntime || (a.vruntime === b.vruntime && a.seq < b.seq);
 
+/** Whether a real-time task comes before another: by priority, of two deadlines the earlier. */
+export function precedes(task: Task, other: Task): boolean {
+  if (task.dl !== null && other.dl !== null) return task.dl.deadline < other.dl.deadline;
+  return task.rt_effective > other.rt_effective;
+}
+
 /** Analogous to `struct rq`: what one virtual processor has to run. The running task is in neither list. */
 export class RunQueue {
   readonly cpu: number;
   /** Fair tasks in the order of their weighted run time. */
   readonly tree: RbTree<SchedEntity> = new RbTree<SchedEntity>();
-  /** Runnable real-time tasks, in order of arrival. */
+  /** Runnable real-time and deadline tasks, in order of arrival. */
   readonly rt: Task[] = [];
   /** The task this processor runs, and, between two of its turns, ran last. */
   curr: Task | null = null;
@@ -53,6 +59,7 @@ export class RunQueue {
 
   enqueue(task: Task): void {
     const { se } = task;
+    if (task.dl?.throttled) return;
     se.on_rq = true;
     if (task.rt_effective > 0) {
       this.rt.push(task);
@@ -72,8 +79,7 @@ export class RunQueue {
   /** The runnable real-time task of the highest priority, the one that came first among equals. */
   firstRt(): Task | null {
     let best: Task | null = null;
-    for (const task of this.rt)
-      if (best === null || task.rt_effective > best.rt_effective) best = task;
+    for (const task of this.rt) if (best === null || precedes(task, best)) best = task;
     return best;
   }
 }
