@@ -72,7 +72,7 @@ export function signal_wake_up(task: Task, fatal: boolean): void {
 
 /** Would the signal do nothing to this task? A blocked one is kept: its action may change. */
 function sig_ignored(task: Task, sig: number, force: boolean): boolean {
-  if ((task.blocked & sigmask(sig)) !== 0n) return false;
+  if (((task.blocked | task.real_blocked) & sigmask(sig)) !== 0n) return false;
   return sig_task_ignored(task, sig, force);
 }
 
@@ -148,6 +148,7 @@ function complete_signal(task: Task, sig: number, shared: boolean): void {
   const bit = sigmask(sig);
   const fatal =
     sig_action(target, sig).handler === S.SIG_DFL &&
+    (target.real_blocked & bit) === 0n &&
     ((SIG_KERNEL_IGNORE | SIG_KERNEL_STOP) & bit) === 0n &&
     (!target.signal.unkillable || sig === S.SIGKILL) &&
     target.signal.group_exit === null &&

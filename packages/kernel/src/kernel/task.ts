@@ -68,6 +68,8 @@ export class Task implements Current, Waiter, TimerOwner {
   blocked = 0n;
   /** The mask to go back to after a handler, while sigsuspend, ppoll, pselect or epoll_pwait waits. */
   saved_sigmask: bigint | null = null;
+  /** What rt_sigtimedwait lets through while it waits; 0 at any other time. */
+  real_blocked = 0n;
   /** TIF_SIGPENDING: look at the pending sets before going back to user mode. */
   sigpending = false;
   sas_ss_sp = 0;

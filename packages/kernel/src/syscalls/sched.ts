@@ -72,6 +72,11 @@ function checkNice(task: Task, target: Task, nice: number): void {
 
 function find(task: Task, who: number, call: string): Task {
   if (who < 0) throw errno(E.EINVAL, '{}: {} is no process id', call, who);
+  return findProcess(task, who, call);
+}
+
+/** Linux's find_process_by_pid: the affinity calls look a negative number up like any other. */
+function findProcess(task: Task, who: number, call: string): Task {
   const target = who === 0 ? task : task.kernel.pids.find(who)?.task;
   if (!target) throw errno(E.ESRCH, '{}: there is no process {}', call, who);
   return target;
@@ -87,7 +92,7 @@ function sys_sched_getaffinity(task: Task, who: number, length: number, address:
       'sched_getaffinity: {} bytes are no multiple of 8 that holds the mask',
       length,
     );
-  const target = find(task, who, 'sched_getaffinity');
+  const target = findProcess(task, who, 'sched_getaffinity');
   task.mem.putU64(address, target.cpus_mask);
   return MASK_BYTES;
 }
@@ -96,7 +101,7 @@ function sys_sched_setaffinity(task: Task, who: number, length: number, address:
   const bytes = new Uint8Array(MASK_BYTES);
   bytes.set(task.mem.read(address, Math.min(length, MASK_BYTES)));
   const wanted = new DataView(bytes.buffer).getUint32(0, true);
-  const target = find(task, who, 'sched_setaffinity');
+  const target = findProcess(task, who, 'sched_setaffinity');
   checkOwner(task, target, 'sched_setaffinity');
   const { sched } = task.kernel;
   const mask = (wanted & sched.cpu_mask) >>> 0;

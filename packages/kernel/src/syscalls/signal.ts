@@ -129,7 +129,13 @@ function sys_pause(task: Task): number {
 
 interface SigWait {
   readonly deadline: number;
-  readonly blocked: bigint;
+}
+
+/** Back to the set that held before rt_sigtimedwait let signals through. */
+function restore_real_blocked(task: Task): void {
+  const { real_blocked } = task;
+  task.real_blocked = 0n;
+  set_current_blocked(task, real_blocked);
 }
 
 function sys_rt_sigtimedwait(
@@ -148,17 +154,18 @@ function sys_rt_sigtimedwait(
     (timeout === 0 ? Infinity : now + timespecNs(task, timeout, 'rt_sigtimedwait'));
   const found = dequeue_signal(task, these);
   if (found !== null || now >= deadline) {
-    if (state !== null) set_current_blocked(task, state.blocked);
+    if (state !== null) restore_real_blocked(task);
     if (found === null) throw errno(E.EAGAIN, 'rt_sigtimedwait: none of the signals came in time');
     if (info !== 0) task.mem.write(info, siginfo_bytes(found));
     return found.signo;
   }
   if (state === null) {
     // While it waits the signals of the set are let through, so that they wake the task; it takes them itself.
-    task.callState = { deadline, blocked: task.blocked } satisfies SigWait;
+    task.callState = { deadline } satisfies SigWait;
+    task.real_blocked = task.blocked;
     set_current_blocked(task, task.blocked & ~these);
   } else if (task.signal_pending()) {
-    set_current_blocked(task, state.blocked);
+    restore_real_blocked(task);
     throw errno(E.EINTR, 'rt_sigtimedwait: another signal interrupted the wait');
   }
   return task.waitAny([], deadline, E.EINTR);
