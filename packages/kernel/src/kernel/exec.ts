@@ -147,6 +147,7 @@ function bprm_creds_from_file(current: Task, bprm: Binprm): void {
 export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   const mm = mm_alloc(current.kernel);
   de_thread(current);
+  current.io_uring_cancel(true);
   mm_release(current);
   const old = current.mm;
   if (old !== null) current.kernel.arch.leave_mm(current);

@@ -52,6 +52,7 @@ export function do_exit(task: Task, code: number): void {
   if (kernel.trace.sched_process_exit.enabled)
     kernel.trace.sched_process_exit.emit({ pid: task.pid, comm: task.comm, code: task.exit_code });
   const memory = (task.mm?.total_vm ?? 0) * 4;
+  task.io_uring_cancel(false);
   exit_mm(task);
   exit_files(task);
   exit_keys(task, last);

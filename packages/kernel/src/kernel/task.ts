@@ -7,6 +7,7 @@ import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
+import type { File } from '../fs/file.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import type { FsnotifyGroup } from '../fs/fsnotify_backend.ts';
 import type { FsStruct } from '../fs/fs_struct.ts';
@@ -31,6 +32,13 @@ export type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'Z' | 'X';
 
 /** Above every real-time priority (MAX_DL_PRIO). */
 export const DL_PRIORITY = 100;
+
+/** A request to an io_uring (fs/io_uring/request.ts). */
+export interface UringWork {
+  /** It works on a ring: it must not keep that alive when the task ends. */
+  readonly tracked: boolean;
+  stop(): boolean;
+}
 
 /** What the task does when the scheduler picks it. */
 export const RESUME_USER = 0;
@@ -151,6 +159,11 @@ export class Task implements Current, Waiter, TimerOwner {
   /** set_mempolicy(2); null for the default. */
   mempolicy: MemPolicy | null = null;
 
+  /** io_uring rings by number (IORING_REGISTER_RING_FDS). */
+  registered_rings: (File | null)[] | null = null;
+  /** Its io_uring requests that have not ended. */
+  uring: Set<UringWork> | null = null;
+
   clear_child_tid = 0;
   set_child_tid = 0;
   robust_list = 0;
@@ -255,6 +268,17 @@ export class Task implements Current, Waiter, TimerOwner {
     for (const queue of this.parked) queue.remove(this);
     if (this.parked.length > 0) this.parked = [];
     if (this.alarm.queued) this.kernel.timers.cancel(this.alarm);
+  }
+
+  /**
+   * What it asked of rings ends with its program; with the task only what works on rings itself, the rest when the last
+   * holder of its ring closes it (io_uring_task_cancel, io_uring_files_cancel). Its rings by number go.
+   */
+  io_uring_cancel(all: boolean): void {
+    for (const request of this.uring ?? []) if (all || request.tracked) request.stop();
+    this.uring = null;
+    for (const file of this.registered_rings ?? []) file?.put(this.kernel);
+    this.registered_rings = null;
   }
 
   woken(): void {

@@ -3,10 +3,20 @@ import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
-import { fget } from '../fs/fdtable.ts';
+import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
+import type { Path } from '../fs/dcache.ts';
+import { fget, fget_raw } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { type UringOp, type UringRequest, uringOps } from '../fs/io_uring/request.ts';
+import { UringFile } from '../fs/io_uring/ring.ts';
+import {
+  io_fixed_fd_install,
+  io_fixed_fd_remove,
+  io_sqe_files_update,
+} from '../fs/io_uring/rsrc.ts';
 import * as U from '../fs/io_uring/uapi.ts';
+import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import type { Task } from '../kernel/task.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { sys_epoll_ctl } from './epoll.ts';
@@ -15,8 +25,10 @@ import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } f
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';
 import { sys_accept4, sys_connect, sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
-import { sys_splice, sys_tee } from './splice.ts';
+import { ioprio_check_cap } from './sched.ts';
+import { type Place, do_splice, do_tee } from './splice.ts';
 import { sys_statx } from './stat.ts';
+import { getxattr, setxattr } from './xattr.ts';
 
 /** The operations of io_uring (io_uring_enter(2)): each as the system call of its name would do it. */
 
@@ -33,8 +45,30 @@ const FILE_INDEX = 44;
 const op = (code: number, run: UringOp['run'], more: Partial<UringOp> = {}): void => {
   uringOps.set(code, { run, ...more });
 };
+/** The I/O priority of a read or write (ioprio_check_cap). */
+function checkPriority(r: UringRequest): void {
+  const ioprio = r.u16(IOPRIO);
+  if (ioprio !== 0) ioprio_check_cap(r, ioprio);
+}
+
 const FILE = { file: true };
-const EXACT = { file: true, exact: true };
+const READ = { file: true, ioprio: true, iopoll: true, prep: checkPriority };
+const EXACT = { ...READ, exact: true };
+const SOCKET = { file: true, ioprio: true };
+
+/** The file of a read or write: with IORING_SETUP_IOPOLL it must be one that completions are polled from. */
+function polled(request: UringRequest): File {
+  if (request.ring.setup & U.IORING_SETUP_IOPOLL)
+    throw errno(E.EOPNOTSUPP, 'io_uring: {} has no queue to poll', request.file!.path);
+  return request.file!;
+}
+
+/** readv into a buffer of a group: one piece, whose length alone is given. */
+function readvSelected(r: UringRequest): number {
+  if (r.u32(LEN) !== 1) throw errno(E.EINVAL, 'io_uring: a buffer of a group is one piece, not {}', r.u32(LEN)); // prettier-ignore
+  const wanted = r.mem.getU64(r.u64(ADDR) + 8);
+  return withBuffer(r, (address, length) => vfs_read(r, polled(r), userBuffer(r, address, Math.min(length, wanted)), position(r, r.file!))); // prettier-ignore
+}
 
 /** Position of a read or write: -1 is the file's own. */
 function position(request: UringRequest, file: File): number | null {
@@ -52,7 +86,7 @@ function buffer(request: UringRequest): { address: number; length: number } {
 function selectBuffer(request: UringRequest): { address: number; length: number } {
   const { ring } = request;
   const group = request.u16(BUF_INDEX);
-  const wanted = request.u32(LEN);
+  const wanted = request.opcode === U.IORING_OP_READV ? 0 : request.u32(LEN);
   const shared = ring.bufferRings.get(group);
   let found: { address: number; length: number; id: number } | undefined;
   if (shared !== undefined) {
@@ -94,31 +128,32 @@ function withBuffer(
   return result;
 }
 
-op(U.IORING_OP_NOP, () => 0);
+op(U.IORING_OP_NOP, () => 0, { iopoll: true });
 
-op(U.IORING_OP_READ, (r) => withBuffer(r, (address, length) => vfs_read(r, r.file!, userBuffer(r, address, length), position(r, r.file!))), EXACT); // prettier-ignore
-op(U.IORING_OP_WRITE, (r) => vfs_write(r, r.file!, userBuffer(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), EXACT); // prettier-ignore
-op(U.IORING_OP_READV, (r) => vfs_read(r, r.file!, import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), FILE); // prettier-ignore
-op(U.IORING_OP_WRITEV, (r) => vfs_write(r, r.file!, import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), FILE); // prettier-ignore
+op(U.IORING_OP_READ, (r) => withBuffer(r, (address, length) => vfs_read(r, polled(r), userBuffer(r, address, length), position(r, r.file!))), { ...EXACT, buffers: true }); // prettier-ignore
+op(U.IORING_OP_WRITE, (r) => vfs_write(r, polled(r), userBuffer(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), EXACT); // prettier-ignore
+op(U.IORING_OP_READV, (r) => (r.flags & U.IOSQE_BUFFER_SELECT ? readvSelected(r) : vfs_read(r, polled(r), import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!))), { ...READ, buffers: true }); // prettier-ignore
+op(U.IORING_OP_WRITEV, (r) => vfs_write(r, polled(r), import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), READ); // prettier-ignore
 
 /** Part of a registered buffer. */
 function fixedBuffer(request: UringRequest): IovIter {
   const index = request.u16(BUF_INDEX);
-  const fixed = request.ring.buffers[index];
+  const fixed = request.ring.buffers?.[index];
   if (fixed === undefined)
     throw errno(E.EFAULT, 'io_uring: no buffer is registered as number {}', index);
   const address = request.u64(ADDR);
   const length = request.u32(LEN);
   if (address < fixed.address || address + length > fixed.address + fixed.length) throw errno(E.EFAULT, 'io_uring: {} bytes at 0x{} are not in registered buffer {}', length, address.toString(16), index); // prettier-ignore
+  if (request.callState === null) request.useRsrc(fixed);
   return IovIter.user(request.mem, address, length);
 }
 
 op(
   U.IORING_OP_READ_FIXED,
-  (r) => vfs_read(r, r.file!, fixedBuffer(r), position(r, r.file!)),
+  (r) => vfs_read(r, polled(r), fixedBuffer(r), position(r, r.file!)),
   EXACT,
 );
-op(U.IORING_OP_WRITE_FIXED, (r) => vfs_write(r, r.file!, fixedBuffer(r), position(r, r.file!)), EXACT); // prettier-ignore
+op(U.IORING_OP_WRITE_FIXED, (r) => vfs_write(r, polled(r), fixedBuffer(r), position(r, r.file!)), EXACT); // prettier-ignore
 
 op(U.IORING_OP_FSYNC, (r) => {
   if ((r.u32(OP_FLAGS) & ~1) !== 0) throw errno(E.EINVAL, 'io_uring: fsync flags {} are not known', r.u32(OP_FLAGS)); // prettier-ignore
@@ -160,12 +195,30 @@ function byData(
   return null;
 }
 
+const POLL_UPDATE = U.IORING_POLL_UPDATE_EVENTS | U.IORING_POLL_UPDATE_USER_DATA;
+
+/** Ends a poll, or changes what it waits for, or the data that its results have. */
 op(U.IORING_OP_POLL_REMOVE, (r) => {
   const found = byData(r, r.view.getBigUint64(ADDR, true), [U.IORING_OP_POLL_ADD]);
   if (found === null) throw errno(E.ENOENT, 'io_uring: no poll has that data');
-  found.stop();
+  const flags = r.u32(LEN);
+  if ((flags & POLL_UPDATE) === 0) {
+    found.stop();
+    return 0;
+  }
+  if (flags & U.IORING_POLL_UPDATE_EVENTS) found.view.setUint32(OP_FLAGS, r.u32(OP_FLAGS), true);
+  if (flags & U.IORING_POLL_UPDATE_USER_DATA) found.data = r.view.getBigUint64(OFF, true);
+  if (flags & U.IORING_POLL_UPDATE_EVENTS) r.kernel.work.queue(found);
   return 0;
-});
+}, {
+  prep(r) {
+    const flags = r.u32(LEN);
+    const bad = flags & ~(POLL_UPDATE | U.IORING_POLL_ADD_MULTI) || (flags & U.IORING_POLL_ADD_MULTI && !(flags & POLL_UPDATE)); // prettier-ignore
+    if (bad || r.u16(BUF_INDEX) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: poll flags {} are not known', flags); // prettier-ignore
+    if (!(flags & U.IORING_POLL_UPDATE_USER_DATA) && r.u64(OFF) !== 0) throw errno(E.EINVAL, 'io_uring: new data without the flag for it'); // prettier-ignore
+    if (!(flags & U.IORING_POLL_UPDATE_EVENTS) && r.u32(OP_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: new events without the flag for them'); // prettier-ignore
+  },
+}); // prettier-ignore
 
 /** The deadline on CLOCK_MONOTONIC of a timeout's timespec. */
 function deadline(request: UringRequest, address: number, flags: number): number {
@@ -195,7 +248,10 @@ op(U.IORING_OP_TIMEOUT, (r) => {
       deadline: deadline(r, r.u64(ADDR), flags),
       left: multi && count > 0 ? count : Infinity,
     };
-    if (count > 0 && !multi) r.target = r.ring.posted + count;
+    if (count > 0 && !multi) {
+      r.target = r.ring.posted + count;
+      r.ring.counting.add(r);
+    }
   }
   const state = r.callState as TimeoutState;
   if (r.ring.posted >= r.target) return 0;
@@ -240,30 +296,53 @@ op(U.IORING_OP_LINK_TIMEOUT, (r) => {
   return -E.ETIME;
 });
 
-op(U.IORING_OP_ASYNC_CANCEL, (r) => {
-  const flags = r.u32(OP_FLAGS);
-  const data = r.view.getBigUint64(ADDR, true);
-  const fd = r.i32(FD);
-  const file = (flags & U.IORING_ASYNC_CANCEL_FD) !== 0 ? fget(r.task, fd) : null;
+const CANCEL_FLAGS = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED; // prettier-ignore
+const CANCEL_MANY = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY;
+
+/** Cancels what has that data, or works on that file. @returns how many */
+export function cancel_matching(
+  task: Task,
+  ring: UringFile,
+  self: UringRequest | null,
+  data: bigint,
+  fd: number,
+  flags: number,
+): number {
+  const by_file = (flags & U.IORING_ASYNC_CANCEL_FD) !== 0;
+  const fixed = (flags & U.IORING_ASYNC_CANCEL_FD_FIXED) !== 0;
+  const file = !by_file ? null : fixed ? ring.fixedFile(fd).file : fget(task, fd);
   let stopped = 0;
-  for (const other of [...r.ring.requests]) {
-    if (other === r || other.done) continue;
-    const matches = (flags & U.IORING_ASYNC_CANCEL_ANY) !== 0 || (file !== null ? other.file === file : other.data === data); // prettier-ignore
+  for (const other of [...ring.requests]) {
+    if (other === self || other.done) continue;
+    const matches = (flags & U.IORING_ASYNC_CANCEL_ANY) !== 0 || (by_file ? other.file === file : other.data === data); // prettier-ignore
     if (!matches) continue;
     other.stop();
     stopped++;
-    if ((flags & (U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY)) === 0) return 0;
+    if ((flags & CANCEL_MANY) === 0) break;
   }
-  if ((flags & (U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY)) !== 0) return stopped;
-  if (stopped === 0) throw errno(E.ENOENT, 'io_uring: no request has that data');
+  return stopped;
+}
+
+op(U.IORING_OP_ASYNC_CANCEL, (r) => {
+  const fixed = r.flags & U.IOSQE_FIXED_FILE ? U.IORING_ASYNC_CANCEL_FD_FIXED : 0;
+  const flags = r.u32(OP_FLAGS) | fixed;
+  const n = cancel_matching(r.task, r.ring, r, r.view.getBigUint64(ADDR, true), r.i32(FD), flags);
+  if (flags & CANCEL_MANY) return n;
+  if (n === 0) throw errno(E.ENOENT, 'io_uring: no request has that data');
   return 0;
-});
+}, {
+  prep(r) {
+    if (r.u64(OFF) !== 0 || r.u32(LEN) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    const flags = r.u32(OP_FLAGS);
+    if (flags & ~CANCEL_FLAGS || (flags & U.IORING_ASYNC_CANCEL_FD && flags & U.IORING_ASYNC_CANCEL_ANY)) throw errno(E.EINVAL, 'io_uring: flags {} to cancel by are not possible', flags); // prettier-ignore
+  },
+}); // prettier-ignore
 
 // --- sockets --------------------------------------------------------------------------------------------------------
 
-op(U.IORING_OP_SENDMSG, (r) => r.withFile((fd) => sys_sendmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), FILE); // prettier-ignore
-op(U.IORING_OP_RECVMSG, (r) => r.withFile((fd) => sys_recvmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), FILE); // prettier-ignore
-op(U.IORING_OP_SEND, (r) => r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), r.u32(OP_FLAGS), 0, 0)), EXACT); // prettier-ignore
+op(U.IORING_OP_SENDMSG, (r) => r.withFile((fd) => sys_sendmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), SOCKET); // prettier-ignore
+op(U.IORING_OP_RECVMSG, (r) => r.withFile((fd) => sys_recvmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), SOCKET); // prettier-ignore
+op(U.IORING_OP_SEND, (r) => r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), r.u32(OP_FLAGS), 0, 0)), { ...SOCKET, exact: true }); // prettier-ignore
 op(U.IORING_OP_RECV, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT) !== 0;
   for (;;) {
@@ -271,7 +350,7 @@ op(U.IORING_OP_RECV, (r) => {
     if (!multi || n <= 0) return n;
     r.more(n);
   }
-}, FILE); // prettier-ignore
+}, { ...SOCKET, buffers: true }); // prettier-ignore
 op(U.IORING_OP_ACCEPT, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT) !== 0;
   for (;;) {
@@ -279,7 +358,26 @@ op(U.IORING_OP_ACCEPT, (r) => {
     if (!multi || fd < 0) return fd;
     r.more(fd);
   }
-}, FILE); // prettier-ignore
+}, {
+  ...SOCKET,
+  prep(r) {
+    const multi = r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT;
+    const slot = r.u32(FILE_INDEX);
+    if (r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u16(IOPRIO) & ~U.IORING_ACCEPT_MULTISHOT) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (slot !== 0 && r.u32(OP_FLAGS) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
+    if (multi && slot !== 0 && slot !== INDEX_ALLOC) throw errno(E.EINVAL, 'io_uring: many sockets and one number'); // prettier-ignore
+  },
+}); // prettier-ignore
+
+/** Any free number of the ring. */
+const INDEX_ALLOC = 0xffff_ffff;
+
+/** The descriptor that a call has just made becomes a registered file, if that is what was asked for. */
+function intoSlot(r: UringRequest, fd: number): number {
+  const slot = r.u32(FILE_INDEX);
+  if (slot === 0 || fd < 0) return fd;
+  return io_fixed_fd_install(r.ring, r.task.files.remove(fd)!, slot);
+}
 
 /** accept4 on the request's socket: the new descriptor goes into the task's own table. */
 function accept(r: UringRequest): number {
@@ -291,6 +389,8 @@ function accept(r: UringRequest): number {
       : { file: r.files.fd[result]!, cloexec: r.files.cloexec.has(result) };
   });
   if (low === null) return BLOCKED;
+  const slot = r.u32(FILE_INDEX);
+  if (slot !== 0) return io_fixed_fd_install(r.ring, low.file, slot);
   const nr = before.lowest(0);
   before.install(nr, low.file, low.cloexec);
   return nr;
@@ -302,19 +402,52 @@ op(
   FILE,
 );
 op(U.IORING_OP_SHUTDOWN, (r) => r.withFile((fd) => sys_shutdown(r, fd, r.u32(LEN))), FILE);
-op(U.IORING_OP_SOCKET, (r) => sys_socket(r, r.i32(FD), r.u64(OFF), r.u32(LEN)));
+op(U.IORING_OP_SOCKET, (r) => intoSlot(r, sys_socket(r, r.i32(FD), r.u64(OFF), r.u32(LEN))), {
+  prep(r) {
+    if (r.u64(ADDR) !== 0 || r.u32(OP_FLAGS) !== 0 || r.u16(BUF_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (r.u32(FILE_INDEX) !== 0 && r.u64(OFF) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
+  },
+});
+
+/** Sends whose pages the network card reads: sockets of one machine copy. */
+for (const code of [U.IORING_OP_SEND_ZC, U.IORING_OP_SENDMSG_ZC])
+  op(code, (r) => {
+    throw errno(E.EOPNOTSUPP, 'io_uring: {} copies what it sends', r.file!.path);
+  }, SOCKET); // prettier-ignore
 
 // --- names ----------------------------------------------------------------------------------------------------------
 
-op(U.IORING_OP_OPENAT, (r) => sys_openat(r, r.i32(FD), r.u64(ADDR), r.u32(OP_FLAGS), r.u32(LEN)));
-op(U.IORING_OP_OPENAT2, (r) => sys_openat2(r, r.i32(FD), r.u64(ADDR), r.u64(OFF), r.u32(LEN)));
+/** A name is resolved by descriptors, not by registered files. */
+const noFixed = (r: UringRequest): void => {
+  if (r.flags & U.IOSQE_FIXED_FILE)
+    throw errno(E.EBADF, 'io_uring: {} is no descriptor', r.i32(FD));
+};
+
+op(U.IORING_OP_OPENAT, (r) => intoSlot(r, sys_openat(r, r.i32(FD), r.u64(ADDR), r.u32(OP_FLAGS), r.u32(LEN))), {
+  prep(r) {
+    if (r.u16(BUF_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0');
+    noFixed(r);
+    if (r.u32(FILE_INDEX) !== 0 && r.u32(OP_FLAGS) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
+  },
+}); // prettier-ignore
+op(U.IORING_OP_OPENAT2, (r) => intoSlot(r, sys_openat2(r, r.i32(FD), r.u64(ADDR), r.u64(OFF), r.u32(LEN))), {
+  prep(r) {
+    noFixed(r);
+    if (r.u32(FILE_INDEX) !== 0 && r.mem.getU64(r.u64(OFF)) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
+  },
+}); // prettier-ignore
 op(U.IORING_OP_CLOSE, (r) => {
   const index = r.u32(FILE_INDEX);
-  if (index === 0) return sys_close(r, r.i32(FD));
-  r.ring.fixedFile(index - 1).put(r.kernel);
-  r.ring.files[index - 1] = null;
-  return 0;
-});
+  if (index !== 0) return io_fixed_fd_remove(r.ring, index - 1);
+  if (fget_raw(r.task, r.i32(FD)) instanceof UringFile) throw errno(E.EBADF, 'io_uring: an io_uring is not closed by one'); // prettier-ignore
+  return sys_close(r, r.i32(FD));
+}, {
+  prep(r) {
+    if (r.u64(OFF) !== 0 || r.u64(ADDR) !== 0 || r.u32(LEN) !== 0 || r.u32(OP_FLAGS) !== 0 || r.u16(BUF_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    noFixed(r);
+    if (r.u32(FILE_INDEX) !== 0 && r.i32(FD) !== 0) throw errno(E.EINVAL, 'io_uring: a descriptor or a registered file is closed, not both'); // prettier-ignore
+  },
+}); // prettier-ignore
 op(U.IORING_OP_STATX, (r) => sys_statx(r, r.i32(FD), r.u64(ADDR), r.u32(OP_FLAGS), r.u32(LEN), r.u64(OFF))); // prettier-ignore
 op(U.IORING_OP_RENAMEAT, (r) => sys_renameat2(r, r.i32(FD), r.u64(ADDR), r.i32(LEN), r.u64(OFF), r.u32(OP_FLAGS))); // prettier-ignore
 op(U.IORING_OP_UNLINKAT, (r) => sys_unlinkat(r, r.i32(FD), r.u64(ADDR), r.u32(OP_FLAGS)));
@@ -325,13 +458,31 @@ op(U.IORING_OP_EPOLL_CTL, (r) => sys_epoll_ctl(r, r.i32(FD), r.u32(LEN), r.i32(O
 
 // --- pipes ----------------------------------------------------------------------------------------------------------
 
-/** splice's offsets are values here; the system call takes pointers, so only -1 (none) is passed on. */
+const SPLICE_F_FD_IN_FIXED = 1 << 31;
+
+/** What is spliced from: a descriptor, or a registered file. */
+function spliceIn(r: UringRequest): File {
+  const fd = r.i32(FILE_INDEX);
+  return r.u32(OP_FLAGS) & SPLICE_F_FD_IN_FIXED ? r.ring.fixedFile(fd).file! : fget(r.task, fd);
+}
+const spliceFlags = (r: UringRequest): number => r.u32(OP_FLAGS) & ~SPLICE_F_FD_IN_FIXED;
+const spliceKnown = (r: UringRequest): void => {
+  if (spliceFlags(r) & ~15) throw errno(E.EINVAL, 'io_uring: splice flags {} are not known', spliceFlags(r)); // prettier-ignore
+};
+const placeOf = (at: number): Place => (at === -1 ? 0 : { pos: at });
+
 op(U.IORING_OP_SPLICE, (r) => {
-  if (r.u64(OFF) !== -1 || r.u64(ADDR) !== -1)
-    throw errno(E.EINVAL, 'io_uring: splice at given offsets is not there');
-  return sys_splice(r, r.i32(FILE_INDEX), 0, r.i32(FD), 0, r.u32(LEN), r.u32(OP_FLAGS));
-});
-op(U.IORING_OP_TEE, (r) => sys_tee(r, r.i32(FILE_INDEX), r.i32(FD), r.u32(LEN), r.u32(OP_FLAGS)));
+  if (r.u32(LEN) === 0) return 0;
+  return do_splice(r, spliceIn(r), placeOf(r.u64(ADDR)), r.file!, placeOf(r.u64(OFF)), r.u32(LEN), spliceFlags(r)); // prettier-ignore
+}, { ...FILE, exact: true, prep: spliceKnown }); // prettier-ignore
+op(U.IORING_OP_TEE, (r) => (r.u32(LEN) === 0 ? 0 : do_tee(r, spliceIn(r), r.file!, r.u32(LEN), spliceFlags(r))), {
+  ...FILE,
+  exact: true,
+  prep(r) {
+    spliceKnown(r);
+    if (r.u64(ADDR) !== 0 || r.u64(OFF) !== 0) throw errno(E.EINVAL, 'io_uring: pipes have no positions'); // prettier-ignore
+  },
+}); // prettier-ignore
 
 // --- buffers, files, other rings ------------------------------------------------------------------------------------
 
@@ -341,25 +492,85 @@ op(U.IORING_OP_PROVIDE_BUFFERS, (r) => {
   const first = r.u64(OFF);
   if (count <= 0 || count > 65536 || length === 0 || first + count > 65536) throw errno(E.EINVAL, 'io_uring: {} buffers of {} bytes from number {} are not possible', count, length, first); // prettier-ignore
   const group = r.u16(BUF_INDEX);
+  if (r.ring.bufferRings.has(group)) throw errno(E.EINVAL, 'io_uring: buffer group {} is a ring', group); // prettier-ignore
   let list = r.ring.provided.get(group);
   if (list === undefined) r.ring.provided.set(group, (list = []));
   for (let i = 0; i < count; i++)
     list.push({ address: r.u64(ADDR) + i * length, length, id: first + i });
   return 0;
-});
+}, { iopoll: true }); // prettier-ignore
 op(U.IORING_OP_REMOVE_BUFFERS, (r) => {
+  if (r.ring.bufferRings.has(r.u16(BUF_INDEX))) throw errno(E.EINVAL, 'io_uring: buffer group {} is a ring', r.u16(BUF_INDEX)); // prettier-ignore
   const list = r.ring.provided.get(r.u16(BUF_INDEX));
   if (list === undefined || list.length === 0) throw errno(E.ENOENT, 'io_uring: buffer group {} has no buffers', r.u16(BUF_INDEX)); // prettier-ignore
   return list.splice(0, r.i32(FD)).length;
-});
+}, { iopoll: true }); // prettier-ignore
 op(U.IORING_OP_FILES_UPDATE, (r) => {
-  let done = 0;
-  for (; done < r.u32(LEN); done++) {
-    const slot = r.u64(OFF) + done;
-    if (slot >= r.ring.files.length) throw errno(E.EINVAL, 'io_uring: {} files are registered, not {}', r.ring.files.length, slot + 1); // prettier-ignore
-    const fd = r.mem.getI32(r.u64(ADDR) + done * 4);
-    r.ring.files[slot]?.put(r.kernel);
-    r.ring.files[slot] = fd < 0 ? null : fget(r.task, fd).get();
+  const fds = r.u64(ADDR);
+  const { mem, task, ring } = r;
+  if (r.u32(OFF) !== INDEX_ALLOC) return io_sqe_files_update(task, ring, r.u32(OFF), fds, 0, r.u32(LEN)); // prettier-ignore
+  for (let done = 0; done < r.u32(LEN); done++) {
+    try {
+      const file = fget(task, mem.getI32(fds + done * 4)).get();
+      mem.putU32(fds + done * 4, io_fixed_fd_install(ring, file, INDEX_ALLOC));
+    } catch (error) {
+      if (done === 0) throw error;
+      return done;
+    }
   }
-  return done;
+  return r.u32(LEN);
+}, {
+  iopoll: true,
+  prep(r) {
+    if (r.flags & U.IOSQE_FIXED_FILE || r.u32(OP_FLAGS) !== 0 || r.u32(FILE_INDEX) !== 0 || r.u32(LEN) === 0) throw errno(E.EINVAL, 'io_uring: no files to update, or unused members are not 0'); // prettier-ignore
+  },
+}); // prettier-ignore
+
+const MSG_DATA = 0;
+const MSG_SEND_FD = 1;
+const MSG_RING_CQE_SKIP = 1;
+const ADDR3 = 48;
+
+/** A completion, or a registered file, for another ring. */
+op(U.IORING_OP_MSG_RING, (r) => {
+  const target = r.file!;
+  if (!(target instanceof UringFile)) throw errno(E.EBADFD, 'io_uring: {} is no io_uring', target.path); // prettier-ignore
+  const data = r.view.getBigUint64(OFF, true);
+  const [from, to] = [r.u64(ADDR3), r.u32(FILE_INDEX)];
+  if (r.u64(ADDR) === MSG_DATA) {
+    if (from !== 0 || to !== 0 || r.u32(OP_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: a message has no file and no flags'); // prettier-ignore
+    if (target.disabled) throw errno(E.EBADFD, 'io_uring: the other ring is not enabled yet');
+    target.post(data, r.i32(LEN), 0);
+    return 0;
+  }
+  if (r.u64(ADDR) !== MSG_SEND_FD || target === r.ring) throw errno(E.EINVAL, 'io_uring: there is no such message'); // prettier-ignore
+  if (target.disabled) throw errno(E.EBADFD, 'io_uring: the other ring is not enabled yet');
+  const index = io_fixed_fd_install(target, r.ring.fixedFile(from).file!.get(), to);
+  if (!(r.u32(OP_FLAGS) & MSG_RING_CQE_SKIP)) target.post(data, index, 0);
+  return index;
+}, {
+  file: true,
+  iopoll: true,
+  prep(r) {
+    if (r.u16(BUF_INDEX) !== 0 || r.u32(OP_FLAGS) & ~MSG_RING_CQE_SKIP) throw errno(E.EINVAL, 'io_uring: message flags {} are not known', r.u32(OP_FLAGS)); // prettier-ignore
+  },
+}); // prettier-ignore
+
+// --- extended attributes: the name at ADDR, the value at OFF, the path at ADDR3 -----------------------------------------
+
+const pathOf = (r: UringRequest): Path => user_path_at(r, AT_FDCWD, r.u64(ADDR3), LOOKUP_FOLLOW);
+op(U.IORING_OP_SETXATTR, (r) => setxattr(r, pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), { prep: noFixed }); // prettier-ignore
+op(U.IORING_OP_FSETXATTR, (r) => setxattr(r, r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), FILE); // prettier-ignore
+const noXattrFlags = (r: UringRequest): void => {
+  if (r.u32(OP_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: getxattr has no flags');
+};
+op(U.IORING_OP_GETXATTR, (r) => getxattr(r, pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN)), {
+  prep(r) {
+    noFixed(r);
+    noXattrFlags(r);
+  },
 });
+op(U.IORING_OP_FGETXATTR, (r) => getxattr(r, r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN)), { ...FILE, prep: noXattrFlags }); // prettier-ignore
+op(U.IORING_OP_URING_CMD, (r) => {
+  throw errno(E.EOPNOTSUPP, 'io_uring: {} takes no commands', r.file!.path);
+}, { file: true, iopoll: true }); // prettier-ignore

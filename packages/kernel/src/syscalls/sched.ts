@@ -10,6 +10,7 @@ import {
 import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { type DlParams, checkparam_dl, dl_admission } from '../kernel/sched/deadline.ts';
 import { SLICE } from '../kernel/sched/fair.ts';
@@ -340,12 +341,17 @@ function ioprioTargets(task: Task, which: number, who: number, call: string): Ta
   return prioTargets(task, kind, who, call);
 }
 
-/** ioprio_set(2): kept and inherited; files live in memory here, so that no queue needs it. */
-function sys_ioprio_set(task: Task, which: number, who: number, ioprio: number): number {
+/** Whether there is such a priority, and the caller may have it. */
+export function ioprio_check_cap(current: Current, ioprio: number): void {
   const kind = ioprio >> IOPRIO_CLASS_SHIFT;
   const data = ioprio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
   if (kind < 0 || kind > 3 || (kind === 0 && data !== 0) || (data & 7) !== data) throw errno(E.EINVAL, 'ioprio_set: there is no class {} with data {}', kind, data); // prettier-ignore
-  if (kind === 1 && !capable(task.cred, CAP_SYS_ADMIN) && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE'); // prettier-ignore
+  if (kind === 1 && !capable(current.cred, CAP_SYS_ADMIN) && !capable(current.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE'); // prettier-ignore
+}
+
+/** ioprio_set(2): kept and inherited; files live in memory here, so that no queue needs it. */
+function sys_ioprio_set(task: Task, which: number, who: number, ioprio: number): number {
+  ioprio_check_cap(task, ioprio);
   for (const target of ioprioTargets(task, which, who, 'ioprio_set')) {
     checkOwner(task, target, 'ioprio_set');
     target.ioprio = ioprio;

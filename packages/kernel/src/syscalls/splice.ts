@@ -36,16 +36,19 @@ function wantWrite(file: File): void {
   if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
 }
 
-/** A position argument: the caller's variable, or the file's own position when it is null. */
-function position(current: Current, file: File, at: number): number {
+/** A position argument: the address of the caller's variable, a value (io_uring), or 0 for the file's own. */
+export type Place = number | { readonly pos: number };
+
+function position(current: Current, file: File, at: Place): number {
   if (at === 0) return file.pos;
   if (!file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
-  const pos = current.mem.getI64(at);
+  const pos = typeof at === 'number' ? current.mem.getI64(at) : at.pos;
   if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
   return pos;
 }
 
-function setPosition(current: Current, file: File, at: number, pos: number): void {
+function setPosition(current: Current, file: File, at: Place, pos: number): void {
+  if (typeof at !== 'number') return;
   if (at !== 0) current.mem.putU64(at, pos);
   else if (file.seekable) file.pos = pos;
 }
@@ -127,7 +130,7 @@ function spliceToPipe(
   to: File,
   pipe: Pipe,
   len: number,
-  at: number,
+  at: Place,
   nonblock: boolean,
 ): number {
   noReader(current, pipe, to);
@@ -148,7 +151,7 @@ function spliceFromPipe(
   pipe: Pipe,
   to: File,
   len: number,
-  at: number,
+  at: Place,
   nonblock: boolean,
 ): number {
   if (pipe.empty && pipe.writers === 0) return 0;
@@ -193,8 +196,19 @@ export function sys_splice(
 ): number {
   if (flags & ~15) throw errno(EINVAL, 'splice: flags {} are unknown', flags);
   if (len === 0) return 0;
-  const from = fget(current, inFd);
-  const to = fget(current, outFd);
+  return do_splice(current, fget(current, inFd), inAt, fget(current, outFd), outAt, len, flags);
+}
+
+/** @param inAt and `outAt`: where to read and write, for files that have positions */
+export function do_splice(
+  current: Current,
+  from: File,
+  inAt: Place,
+  to: File,
+  outAt: Place,
+  len: number,
+  flags: number,
+): number {
   wantRead(from);
   wantWrite(to);
   const source = get_pipe_info(from);
@@ -222,8 +236,10 @@ export function sys_tee(
 ): number {
   if (flags & ~15) throw errno(EINVAL, 'tee: flags {} are unknown', flags);
   if (len === 0) return 0;
-  const from = fget(current, inFd);
-  const to = fget(current, outFd);
+  return do_tee(current, fget(current, inFd), fget(current, outFd), len, flags);
+}
+
+export function do_tee(current: Current, from: File, to: File, len: number, flags: number): number {
   wantRead(from);
   wantWrite(to);
   if (get_pipe_info(from) === null || get_pipe_info(to) === null)

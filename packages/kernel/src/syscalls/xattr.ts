@@ -57,7 +57,7 @@ function xattr_permission(current: Current, path: Path, name: string, mask: numb
   inode_permission(current, inode, mask, path);
 }
 
-function setxattr(
+export function setxattr(
   current: Current,
   path: Path,
   nameAt: number,
@@ -76,7 +76,7 @@ function setxattr(
   return 0;
 }
 
-function getxattr(
+export function getxattr(
   current: Current,
   path: Path,
   nameAt: number,

@@ -23,7 +23,7 @@ import type { FsStruct } from '../fs_struct.ts';
 export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work {
   readonly kernel: Kernel;
   readonly task: Task;
-  readonly cred: Cred;
+  cred: Cred;
   readonly mem: UserMemory;
   /** The file worked on; it stays open until the operation ends. */
   file: File | null = null;

@@ -1,10 +1,12 @@
-import { EBADF, ECANCELED, EINVAL } from '@vitrine/uapi/errno.ts';
-import { BLOCKED, errno } from '../../include/errno.ts';
+import { EBADF, ECANCELED, EINVAL, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { AsyncRequest } from '../aio/request.ts';
+import { StreamFile } from '../file.ts';
 import { fget } from '../fdtable.ts';
+import type { Rsrc } from './rsrc.ts';
 import type { UringFile } from './ring.ts';
 import * as U from './uapi.ts';
 
@@ -16,6 +18,12 @@ export interface UringOp {
   run(request: UringRequest): number;
   /** A read or write that moves less than it was asked ends a chain. */
   readonly exact?: boolean;
+  /** It may take a buffer from a group; it has an I/O priority (or flags in its place); it goes with IORING_SETUP_IOPOLL. */
+  readonly buffers?: boolean;
+  readonly ioprio?: boolean;
+  readonly iopoll?: boolean;
+  /** Looks at the submission before anything is done. Throws. */
+  prep?(request: UringRequest): void;
 }
 
 /** What each operation is; syscalls/io_uring_ops.ts fills it. */
@@ -25,7 +33,7 @@ export const uringOps: Map<number, UringOp> = new Map();
 export class UringRequest extends AsyncRequest {
   readonly ring: UringFile;
   readonly sqe: Uint8Array;
-  readonly data: bigint;
+  data: bigint;
   readonly opcode: number;
   readonly flags: number;
   /** The next of its chain. */
@@ -35,12 +43,19 @@ export class UringRequest extends AsyncRequest {
   limits: UringRequest | null = null;
   /** It waits for everything before it (IOSQE_IO_DRAIN). */
   held = false;
+  /** The error number with which it was refused before it could begin; 0: it was not. */
+  refused = 0;
+  /** Registered files and buffers that it uses. */
+  private readonly rsrcs: Rsrc[] = [];
   /** It is begun. */
   started = false;
   /** Its result, once it has one. */
   ended: number | null = null;
   /** Its result breaks a chain. */
   failed = false;
+  /** It failed, and what is linked to it posts nothing (REQ_F_SKIP_LINK_CQES); it posts nothing itself. */
+  skipLinks = false;
+  silent = false;
   /** Flags of its completion: a buffer it took, more to come. */
   cqe_flags = 0;
   /** The buffer it took from a group. */
@@ -59,6 +74,7 @@ export class UringRequest extends AsyncRequest {
     this.opcode = sqe[0]!;
     this.flags = sqe[1]!;
     this.data = this.view.getBigUint64(32, true);
+    (task.uring ??= new Set()).add(this);
   }
 
   get view(): DataView {
@@ -79,9 +95,47 @@ export class UringRequest extends AsyncRequest {
     return value === 0xffff_ffff_ffff_ffffn ? -1 : Number(value);
   }
 
-  /** The kernel has its operation and knows its flags. */
-  get known(): boolean {
-    return uringOps.has(this.opcode) && (this.flags & 0x80) === 0;
+  /** Looks whether it can be begun at all (io_init_req). */
+  prepare(): void {
+    try {
+      this.check();
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      this.refused = error.code;
+      this.failed = true;
+    }
+  }
+
+  private check(): void {
+    const op = uringOps.get(this.opcode);
+    const { ring, flags } = this;
+    if (op === undefined) throw errno(EINVAL, 'io_uring: there is no operation {}', this.opcode);
+    if (flags & 0x80) throw errno(EINVAL, 'io_uring: flags {} are not known', flags);
+    if (flags & U.IOSQE_BUFFER_SELECT && !op.buffers)
+      throw errno(EOPNOTSUPP, 'io_uring: operation {} takes no buffer from a group', this.opcode);
+    if (flags & U.IOSQE_CQE_SKIP_SUCCESS) ring.drainDisabled = true;
+    if (flags & U.IOSQE_IO_DRAIN && ring.drainDisabled)
+      throw errno(EOPNOTSUPP, 'io_uring: after IOSQE_CQE_SKIP_SUCCESS nothing can be drained');
+    ring.check_restrictions(this.opcode, flags);
+    if (!op.ioprio && this.u16(2) !== 0)
+      throw errno(EINVAL, 'io_uring: operation {} has no priority', this.opcode);
+    if (!op.iopoll && ring.setup & U.IORING_SETUP_IOPOLL)
+      throw errno(EINVAL, 'io_uring: operation {} is not polled for', this.opcode);
+    const personality = this.u16(42);
+    if (personality !== 0) {
+      const cred = ring.personalities.get(personality);
+      if (cred === undefined)
+        throw errno(EINVAL, 'io_uring: there is no personality {}', personality);
+      this.cred = cred;
+    }
+    op.prep?.(this);
+  }
+
+  /** Holds a registered file or buffer until the request has ended. */
+  useRsrc(rsrc: Rsrc): Rsrc {
+    rsrc.use();
+    this.rsrcs.push(rsrc);
+    return rsrc;
   }
 
   get links(): boolean {
@@ -104,8 +158,6 @@ export class UringRequest extends AsyncRequest {
   protected override execute(): number {
     const op = uringOps.get(this.opcode);
     if (op === undefined) throw errno(EINVAL, 'io_uring: there is no operation {}', this.opcode);
-    if ((this.flags & 0x80) !== 0)
-      throw errno(EINVAL, 'io_uring: flags {} are not known', this.flags);
     if (op.file && this.file === null) this.takeFile();
     const result = op.run(this);
     if (result !== BLOCKED && op.exact && result !== this.u32(24)) this.failed = true;
@@ -114,14 +166,20 @@ export class UringRequest extends AsyncRequest {
 
   private takeFile(): void {
     const fd = this.i32(4);
-    if ((this.flags & U.IOSQE_FIXED_FILE) !== 0) this.file = this.ring.fixedFile(fd).get();
+    if ((this.flags & U.IOSQE_FIXED_FILE) !== 0)
+      this.file = this.useRsrc(this.ring.fixedFile(fd)).file!.get();
     else if (fd < 0) throw errno(EBADF, 'io_uring: {} is no descriptor', fd);
     else this.file = fget(this.task, fd).get();
   }
 
   /** Posts one of several results and goes on. */
   more(res: number): void {
-    this.ring.post(this.data, res, this.cqe_flags | U.IORING_CQE_F_MORE);
+    this.ring.post(
+      this.data,
+      res,
+      this.cqe_flags | U.IORING_CQE_F_MORE,
+      this.opcode !== U.IORING_OP_TIMEOUT,
+    );
     this.cqe_flags = 0;
     this.buffer = null;
     this.callState = null;
@@ -129,21 +187,39 @@ export class UringRequest extends AsyncRequest {
 
   protected override complete(result: number): void {
     this.ended = result;
-    if (result < 0) this.failed = true;
-    const quiet = (this.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0 && !this.failed;
+    this.task.uring?.delete(this);
+    // That a timeout of another request fires, or is not needed, is no failure of it.
+    if (result < 0 && this.opcode !== U.IORING_OP_LINK_TIMEOUT) this.failed = true;
+    const skip = (this.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
+    const quiet = this.silent || (skip && !this.failed);
+    this.skipLinks ||= skip && this.failed;
     this.ring.ended(this, result, this.cqe_flags, quiet);
+    for (const rsrc of this.rsrcs.splice(0)) rsrc.unuse(this.ring);
   }
 
   /** What the file told a poll; 0 for "look". */
   told = 0;
   override woken(queue: WaitQueue, events = 0): void {
     this.told |= events;
-    super.woken(queue, events);
+    if (this.deferred) this.ring.defer(this);
+    else super.woken(queue, events);
+  }
+  override timerFired(): void {
+    if (this.deferred) this.ring.defer(this);
+    else super.timerFired();
+  }
+  private get deferred(): boolean {
+    return (this.ring.setup & U.IORING_SETUP_DEFER_TASKRUN) !== 0;
   }
 
   /** A completion was posted: a timeout that counts may be over. */
   counted(): void {
     if (this.ring.posted >= this.target && !this.done && this.started) this.kernel.work.queue(this);
+  }
+
+  /** It, or what it is linked to, works on a ring. */
+  get tracked(): boolean {
+    return this.file instanceof StreamFile && 'sqEntries' in this.file;
   }
 
   /** Ends it for somebody who cancels. @returns false when it had ended */

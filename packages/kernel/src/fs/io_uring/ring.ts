@@ -1,6 +1,7 @@
-import { EBADF, ECANCELED, EINVAL, ENOMEM } from '@vitrine/uapi/errno.ts';
+import { EACCES, EBADF, ECANCELED, EINVAL, ENOMEM } from '@vitrine/uapi/errno.ts';
 import { O_CLOEXEC, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import type { Cred } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
@@ -11,7 +12,9 @@ import { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import type { EventfdFile } from '../eventfd.ts';
-import { type File, StreamFile } from '../file.ts';
+import { StreamFile } from '../file.ts';
+import type { Rsrc } from './rsrc.ts';
+import type { SqPoll } from './sqpoll.ts';
 import { UringRequest } from './request.ts';
 import * as U from './uapi.ts';
 
@@ -49,7 +52,15 @@ interface Completion {
   readonly flags: number;
 }
 
-/** A registered or provided buffer. */
+/** What IORING_REGISTER_RESTRICTIONS allows. */
+export interface Restrictions {
+  readonly register: Set<number>;
+  readonly ops: Set<number>;
+  readonly allowed: number;
+  readonly required: number;
+}
+
+/** A provided buffer. */
 export interface UringBuffer {
   readonly address: number;
   readonly length: number;
@@ -74,17 +85,45 @@ export class UringFile extends StreamFile {
   readonly wait: WaitQueue = new WaitQueue();
   /** Requests that are begun or wait for others, in order. */
   readonly requests: Set<UringRequest> = new Set();
+  /** Requests that go on when their submitter next waits for completions (IORING_SETUP_DEFER_TASKRUN). */
+  private readonly local: Set<UringRequest> = new Set();
+  /** Timeouts that end after a number of completions. */
+  readonly counting: Set<UringRequest> = new Set();
+  /** Requests that wait for everything before them. */
+  private held = 0;
   /** Results for which the ring had no room. */
   private readonly overflow: Completion[] = [];
-  /** Completions ever posted: what timeouts count. */
+  /** Completions ever posted, but for those of timeouts: what timeouts count. */
   posted = 0;
-  files: (File | null)[] = [];
-  buffers: UringBuffer[] = [];
+  /** Completions of timeouts: each ends every wait for completions. */
+  timeouts = 0;
+  files: (Rsrc | null)[] | null = null;
+  /** Where numbers for new files are looked for: [from, to). */
+  fileRange: [number, number] = [0, 0];
+  /** From where on: behind the last one set, at the last one taken away. */
+  fileHint = 0;
+  buffers: Rsrc[] | null = null;
+  readonly personalities: Map<number, Cred> = new Map();
+  private lastPersonality = 0;
+  restrictions: Restrictions | null = null;
+  /** SINGLE_ISSUER: who alone may submit. */
+  submitter: Task | null = null;
+  workers: [number, number] | null = null;
+  /** Something was submitted that posts nothing: what has ended cannot be told from what has not. */
+  drainDisabled = false;
+  sqpoll: SqPoll | null = null;
+  /** How long the poller looks in vain. */
+  sqIdle = 1e9;
+  /** Woken when the poller made room. */
+  readonly sqWait: WaitQueue = new WaitQueue();
   readonly provided: Map<number, UringBuffer[]> = new Map();
   readonly bufferRings: Map<number, BufferRing> = new Map();
   eventfd: EventfdFile | null = null;
+  /** REGISTER_EVENTFD_ASYNC: only what did not end while it was submitted is told. */
+  eventfdAsync = false;
+  private submitting = false;
   /** The chain that a linked submission is part of, while a batch is read. */
-  private chain: UringRequest | null = null;
+  private chain: UringRequest[] = [];
 
   static {
     serializable('UringFile', this);
@@ -174,6 +213,34 @@ export class UringFile extends StreamFile {
     return this.kernel.ram.u8.slice(from, from + this.sqeSize);
   }
 
+  /** A request could go on; whoever submitted is told, and does it (io_req_local_work_add). */
+  defer(request: UringRequest): void {
+    const first = this.local.size === 0;
+    this.local.add(request);
+    if (!first) return;
+    if (this.setup & U.IORING_SETUP_TASKRUN_FLAG) this.sqFlag(U.IORING_SQ_TASKRUN, true);
+    this.eventfd?.signal(1n);
+    this.wait.wake(EPOLLIN | EPOLLRDNORM);
+  }
+
+  get has_local_work(): boolean {
+    return this.local.size > 0;
+  }
+
+  /** io_run_local_work */
+  run_local_work(): void {
+    if (this.local.size === 0) return;
+    const all = [...this.local];
+    this.local.clear();
+    this.sqFlag(U.IORING_SQ_TASKRUN, false);
+    for (const request of all) request.run();
+  }
+
+  private sqFlag(flag: number, on: boolean): void {
+    const flags = this.get32(SQ_FLAGS);
+    this.put32(SQ_FLAGS, on ? flags | flag : flags & ~flag);
+  }
+
   /** Begins up to `count` submissions (io_submit_sqes). @returns how many were taken */
   submit(task: Task, count: number): number {
     let done = 0;
@@ -186,54 +253,84 @@ export class UringFile extends StreamFile {
       }
       done++;
       const request = new UringRequest(task, this, sqe);
+      request.prepare();
+      this.submitting = true;
       this.begin(request);
+      this.submitting = false;
       // One that cannot even be begun ends the batch.
-      if (!request.known && (this.setup & U.IORING_SETUP_SUBMIT_ALL) === 0) break;
+      if (request.refused !== 0 && (this.setup & U.IORING_SETUP_SUBMIT_ALL) === 0) break;
     }
-    this.chain = null;
+    this.flush_chain();
     return done;
   }
 
-  /** A request starts at once, or when the one it is linked to, or everything before it, has ended. */
+  /** A chain begins when it is whole: one of it that cannot be begun cancels all of them (io_submit_fail_init). */
+  private flush_chain(): void {
+    const { chain } = this;
+    this.chain = [];
+    const [head] = chain;
+    if (head === undefined) return;
+    const bad = chain.find((request) => request.refused !== 0);
+    if (bad !== undefined) {
+      const quiet = (head.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
+      for (const request of chain) {
+        request.silent = quiet && request !== head;
+        request.finish(request === bad ? -bad.refused : -ECANCELED);
+      }
+      return;
+    }
+    let last = head;
+    for (const request of chain.slice(1)) {
+      if (request.opcode === U.IORING_OP_LINK_TIMEOUT) {
+        last.limit = request;
+        request.limits = last;
+      } else {
+        last.next = request;
+        last = request;
+      }
+    }
+    this.start(head);
+  }
+
+  private start(request: UringRequest): void {
+    if ((request.drains || this.held > 0) && this.oldest !== request) this.hold(request, true);
+    else request.begin();
+  }
+
+  private get oldest(): UringRequest | undefined {
+    return this.requests.values().next().value;
+  }
+
+  /** A request starts at once, or with the chain it is part of, or when everything before it has ended. */
   private begin(request: UringRequest): void {
-    const before = this.chain;
     this.requests.add(request);
-    if (before !== null && request.opcode === U.IORING_OP_LINK_TIMEOUT) {
-      this.chain = request.links ? before : null;
-      return this.limit(before, request);
-    }
-    this.chain = request.links ? request : null;
-    if (before !== null) {
-      before.next = request;
-      if (before.ended !== null) this.follow(before);
+    const timeout = request.opcode === U.IORING_OP_LINK_TIMEOUT;
+    const before = this.chain.at(-1);
+    if (timeout && (before === undefined || before.opcode === U.IORING_OP_LINK_TIMEOUT))
+      request.refused ||= EINVAL;
+    if (before !== undefined || request.links) {
+      this.chain.push(request);
+      if (!request.links) this.flush_chain();
       return;
     }
-    if ((request.drains || this.draining) && this.requests.size > 1) {
-      request.held = true;
-      return;
-    }
-    request.begin();
+    if (request.refused !== 0) request.finish(-request.refused);
+    else this.start(request);
   }
 
-  /** A timeout on the request before it: it runs as long as that does. */
-  private limit(request: UringRequest, timeout: UringRequest): void {
-    request.limit = timeout;
-    timeout.limits = request;
-    if (request.done) timeout.finish(-ECANCELED);
-    else if (request.started) timeout.begin();
-  }
-
-  private get draining(): boolean {
-    for (const request of this.requests) if (request.held) return true;
-    return false;
+  private hold(request: UringRequest, held: boolean): void {
+    if (request.held === held) return;
+    request.held = held;
+    this.held += held ? 1 : -1;
   }
 
   /** A request has ended: posts its result, starts what is linked to it and what waited for it. */
   ended(request: UringRequest, res: number, flags: number, quiet: boolean): void {
     this.requests.delete(request);
+    this.counting.delete(request);
+    this.hold(request, false);
     const { limit } = request;
     request.limit = null;
-    if (!quiet) this.post(request.data, res, flags);
+    if (!quiet) this.post(request.data, res, flags, request.opcode !== U.IORING_OP_TIMEOUT);
     limit?.finish(-ECANCELED);
     if (request.next !== null) this.follow(request);
     this.drain();
@@ -247,32 +344,37 @@ export class UringFile extends StreamFile {
       if (next.next !== null) this.follow(next);
       return;
     }
-    if (request.failed && !request.hard) next.finish(-ECANCELED);
-    else next.begin();
+    if (request.failed && !request.hard) {
+      next.silent = next.skipLinks = request.skipLinks;
+      next.finish(-ECANCELED);
+    } else next.begin();
   }
 
   /** Starts what waited for everything before it, and what waited for that (IOSQE_IO_DRAIN). */
   private drain(): void {
+    if (this.held === 0) return;
     for (const request of [...this.requests]) {
       if (!request.held) continue;
       const [first] = this.requests;
       if (request.drains && first !== request) return;
-      request.held = false;
+      this.hold(request, false);
       request.begin();
       if (request.drains && !request.done) return;
     }
   }
 
   /** Posts a completion; without room it waits for the program to take some (IORING_FEAT_NODROP). */
-  post(data: bigint, res: number, flags: number): void {
-    this.posted++;
+  post(data: bigint, res: number, flags: number, counts = true): void {
+    if (counts) this.posted++;
+    else this.timeouts++;
     if (this.ready >= this.cqEntries) {
       this.overflow.push({ data, res, flags });
       this.put32(SQ_FLAGS, this.get32(SQ_FLAGS) | U.IORING_SQ_CQ_OVERFLOW);
     } else this.write({ data, res, flags });
     this.wait.wake(EPOLLIN | EPOLLRDNORM);
-    if ((this.get32(CQ_FLAGS) & 1) === 0) this.eventfd?.signal(1n);
-    for (const request of this.requests) request.counted();
+    const quiet = (this.get32(CQ_FLAGS) & 1) !== 0 || (this.eventfdAsync && this.submitting);
+    if (!quiet) this.eventfd?.signal(1n);
+    for (const request of [...this.counting]) request.counted();
   }
 
   private write({ data, res, flags }: Completion): void {
@@ -294,10 +396,35 @@ export class UringFile extends StreamFile {
   }
 
   /** The open file behind a registered index. */
-  fixedFile(index: number): File {
-    const file = this.files[index] ?? null;
-    if (file === null) throw errno(EBADF, 'no file is registered as number {}', index);
-    return file;
+  fixedFile(index: number): Rsrc {
+    const rsrc = this.files?.[index] ?? null;
+    if (rsrc === null) throw errno(EBADF, 'no file is registered as number {}', index);
+    return rsrc;
+  }
+
+  /** Throws EACCES for what IORING_REGISTER_RESTRICTIONS did not allow. */
+  check_restrictions(opcode: number, flags: number): void {
+    const { restrictions } = this;
+    if (restrictions === null || this.disabled) return;
+    const { ops, allowed, required } = restrictions;
+    if (!ops.has(opcode) || (flags & required) !== required || flags & ~(allowed | required))
+      throw errno(EACCES, 'io_uring: the restrictions do not allow operation {} with flags {}', opcode, flags); // prettier-ignore
+  }
+
+  get disabled(): boolean {
+    return (this.setup & U.IORING_SETUP_R_DISABLED) !== 0;
+  }
+
+  /** Tells the program whether it must wake the poller. */
+  needWakeup(on: boolean): void {
+    this.sqFlag(U.IORING_SQ_NEED_WAKEUP, on);
+  }
+
+  /** Credentials to submit with, by number (IORING_REGISTER_PERSONALITY). */
+  add_personality(cred: Cred): number {
+    const id = ++this.lastPersonality;
+    this.personalities.set(id, cred);
+    return id;
   }
 
   override mmap_mapping(_current: Current): AddressSpace {
@@ -306,14 +433,19 @@ export class UringFile extends StreamFile {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     collect?.push(this.wait);
-    return (this.ready > 0 || this.overflow.length > 0 ? EPOLLIN | EPOLLRDNORM : 0) | (this.submitted < this.sqEntries ? EPOLLOUT | EPOLLWRNORM : 0); // prettier-ignore
+    return (this.ready > 0 || this.overflow.length > 0 || this.has_local_work ? EPOLLIN | EPOLLRDNORM : 0) | (this.submitted < this.sqEntries ? EPOLLOUT | EPOLLWRNORM : 0); // prettier-ignore
   }
 
   override release(kernel: Kernel): void {
-    for (const request of [...this.requests]) request.abandon();
+    this.run_local_work();
+    for (const request of [...this.requests]) {
+      request.abandon();
+      request.task.uring?.delete(request);
+    }
     this.requests.clear();
-    for (const file of this.files) file?.put(kernel);
-    this.files = [];
+    for (const rsrc of this.files ?? []) rsrc?.file?.put(kernel);
+    this.files = null;
+    this.sqpoll?.detach(this);
     this.eventfd?.put(kernel);
     this.eventfd = null;
     for (const pfn of [...this.rings, ...this.sqePages]) kernel.frames.put(pfn);

@@ -26,10 +26,13 @@ export const IORING_FEAT_RW_CUR_POS: number = 1 << 3;
 export const IORING_FEAT_CUR_PERSONALITY: number = 1 << 4;
 export const IORING_FEAT_FAST_POLL: number = 1 << 5;
 export const IORING_FEAT_POLL_32BITS: number = 1 << 6;
+export const IORING_FEAT_SQPOLL_NONFIXED: number = 1 << 7;
 export const IORING_FEAT_EXT_ARG: number = 1 << 8;
 export const IORING_FEAT_NATIVE_WORKERS: number = 1 << 9;
+export const IORING_FEAT_RSRC_TAGS: number = 1 << 10;
 export const IORING_FEAT_CQE_SKIP: number = 1 << 11;
 
+export const IORING_FEAT_LINKED_FILE: number = 1 << 12;
 export const IOSQE_FIXED_FILE: number = 1 << 0;
 export const IOSQE_IO_DRAIN: number = 1 << 1;
 export const IOSQE_IO_LINK: number = 1 << 2;
@@ -43,7 +46,11 @@ export const IORING_ENTER_SQ_WAKEUP: number = 1 << 1;
 export const IORING_ENTER_SQ_WAIT: number = 1 << 2;
 export const IORING_ENTER_EXT_ARG: number = 1 << 3;
 
+export const IORING_ENTER_REGISTERED_RING: number = 1 << 4;
+
+export const IORING_SQ_NEED_WAKEUP: number = 1 << 0;
 export const IORING_SQ_CQ_OVERFLOW: number = 1 << 1;
+export const IORING_SQ_TASKRUN: number = 1 << 2;
 export const IORING_CQE_F_BUFFER: number = 1 << 0;
 export const IORING_CQE_F_MORE: number = 1 << 1;
 export const IORING_CQE_BUFFER_SHIFT = 16;
@@ -57,9 +64,14 @@ export const IORING_TIMEOUT_ETIME_SUCCESS: number = 1 << 5;
 export const IORING_TIMEOUT_MULTISHOT: number = 1 << 6;
 
 export const IORING_POLL_ADD_MULTI: number = 1 << 0;
+export const IORING_POLL_UPDATE_EVENTS: number = 1 << 1;
+export const IORING_POLL_UPDATE_USER_DATA: number = 1 << 2;
+export const IORING_POLL_ADD_LEVEL: number = 1 << 3;
 export const IORING_ASYNC_CANCEL_ALL: number = 1 << 0;
 export const IORING_ASYNC_CANCEL_FD: number = 1 << 1;
 export const IORING_ASYNC_CANCEL_ANY: number = 1 << 2;
+export const IORING_ASYNC_CANCEL_FD_FIXED: number = 1 << 3;
+export const IORING_ASYNC_CANCEL_OP: number = 1 << 5;
 export const IORING_ACCEPT_MULTISHOT: number = 1 << 0;
 export const IORING_RECV_MULTISHOT: number = 1 << 1;
 
@@ -104,5 +116,12 @@ export const IORING_OP_MKDIRAT = 37;
 export const IORING_OP_SYMLINKAT = 38;
 export const IORING_OP_LINKAT = 39;
 export const IORING_OP_MSG_RING = 40;
+export const IORING_OP_FSETXATTR = 41;
+export const IORING_OP_SETXATTR = 42;
+export const IORING_OP_FGETXATTR = 43;
+export const IORING_OP_GETXATTR = 44;
 export const IORING_OP_SOCKET = 45;
+export const IORING_OP_URING_CMD = 46;
+export const IORING_OP_SEND_ZC = 47;
+export const IORING_OP_SENDMSG_ZC = 48;
 export const IORING_OP_FTRUNCATE = 55;

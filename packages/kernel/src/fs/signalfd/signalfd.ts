@@ -9,6 +9,7 @@ import type { WaitQueue } from '../../include/wait.ts';
 import { dequeue_signal } from '../../kernel/signal.ts';
 import type { SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
+import { AsyncRequest } from '../aio/request.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import { StreamFile } from '../file.ts';
 
@@ -37,6 +38,10 @@ function encode(info: SigInfo): Uint8Array {
   return bytes;
 }
 
+/** Whose signals are meant: an asynchronous request asks for the task that made it. */
+const taskOf = (current: Current): Task =>
+  current instanceof AsyncRequest ? current.task : (current as Task);
+
 /** signalfd(2): reads take the reader's own pending signals. */
 export class SignalfdFile extends StreamFile {
   mask: bigint;
@@ -55,7 +60,7 @@ export class SignalfdFile extends StreamFile {
   }
 
   override read_iter(current: Current, to: IovIter): number {
-    const task = current as Task;
+    const task = taskOf(current);
     if (to.count < RECORD)
       throw errno(EINVAL, 'a signalfd read takes {} bytes, the buffer has {}', RECORD, to.count);
     let done = 0;
@@ -71,7 +76,7 @@ export class SignalfdFile extends StreamFile {
   }
 
   override poll(current: Current, collect: WaitQueue[] | null): number {
-    const task = current as Task;
+    const task = taskOf(current);
     collect?.push(task.sighand.signalfd_wqh);
     return this.pending(task) ? EPOLLIN : 0;
   }
