@@ -79,6 +79,13 @@ export const KEPT_Y = 0x348;
 export const REGIONS_RETIRED = 0x350;
 /** The notes of the region that executes. */
 export const REGION_NOTES = 0x354;
+/**
+ * Calls that regions of tier 1 wait for: the innermost one's place in {@link RETURNS}, the fuel that is left when it comes
+ * back, and where one is to go that would be too deep.
+ */
+export const RETURN_TOP = 0x358;
+export const RETURN_FUEL = 0x35c;
+export const RETURN_TO = 0x360;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */
@@ -105,6 +112,10 @@ export const YMM_HIGH = 0x500;
 export const YMM_HIGH_OFFSET: number = YMM_HIGH - XMM_BASE;
 /** Vectors in the making (insn/vex.ts). */
 export const VEX_TEMP = 0x600;
+
+/** Addresses that the calls return to, behind a place that is nobody's. */
+export const RETURNS = 0x700;
+export const MOST_RETURNS = 48;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
@@ -158,3 +169,7 @@ export const EXIT_LINK = 7;
 export const EXIT_RESYNC = 8;
 /** JavaScript carries out the instruction at the record. */
 export const EXIT_ASSIST = 9;
+/** To the region that waits for it: its call has come back to the address that it expected. JavaScript never sees it. */
+export const RETURNED: number = -1;
+/** The same: its call has not been carried out, since there are too many that wait. */
+export const TOO_DEEP: number = -2;

@@ -16,7 +16,7 @@ export interface Linker {
   /** Index of an imported global. */
   global?(name: string): number;
   /** Writes an `exit` node, whose arguments are on the stack. */
-  exit?(exit: object): void;
+  exit?(exit: object, depth: number): void;
   /** Writes what follows an edge between blocks, with `depth` labels open. */
   goto?(edge: object, depth: number): void;
   /** Type index of the handlers in the table. */
@@ -137,7 +137,7 @@ class Emitter {
       case 'br':
         return void code.br(this.#depth - (node.imm as number));
       case 'exit':
-        return this.#linker.exit!(node.imm as object);
+        return this.#linker.exit!(node.imm as object, this.#depth);
       case 'call':
         return void code.call(this.#linker.helper(node.imm as Helper));
       case 'return_call':

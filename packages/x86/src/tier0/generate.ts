@@ -17,6 +17,8 @@ import {
   EXIT_RESYNC,
   FAULT_CODE,
   FAULT_VECTOR,
+  RETURN_TOP,
+  RETURNS,
   RIP_CELL,
   SLOT_EA,
 } from '../layout.ts';
@@ -31,7 +33,15 @@ import {
 } from './handlers.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
-import { exitTo, exitToRecord, exitWith, linkTo } from '../tier1/exits.ts';
+import {
+  callTo,
+  exitTo,
+  exitToRecord,
+  exitWith,
+  linkTo,
+  returnTo,
+  unwound,
+} from '../tier1/exits.ts';
 import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
 import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
 
@@ -178,18 +188,22 @@ function micros(generator: Generator): number[] {
   ];
 }
 
+/** Nobody waits for a call: those that did have returned to JavaScript. */
+const forgetReturns = (b: Builder): void => b.store('i32.store', b.i32(RETURN_TOP), b.i32(RETURNS));
+
 /** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code; `resume(record, fuel, tlb)` from a record. */
 function entry(generator: Generator): void {
   const { index, code } = generator.module.func(['i32', 'i32'], ['i32']);
   const begin = generator.handler((b, t) => {
+    forgetReturns(b);
     t.lookup(b, b.load('i64.load', b.i32(RIP_CELL)), t.fuel(b));
   }, new Tier0Target(undefined));
   code.i32(0).get(0).get(1).call(begin);
   generator.module.exportFunc('enter', index);
-  const resume = generator.handler(
-    (b, t) => t.dispatch(b, t.rec(b), t.fuel(b)),
-    new Tier0Target(undefined),
-  );
+  const resume = generator.handler((b, t) => {
+    forgetReturns(b);
+    t.dispatch(b, t.rec(b), t.fuel(b));
+  }, new Tier0Target(undefined));
   generator.module.exportFunc('resume', resume);
 }
 
@@ -222,9 +236,11 @@ const setFlags: Helper = {
 const FOR_TIER1 = [
   exitTo,
   linkTo,
+  callTo,
+  returnTo,
+  unwound,
   exitToRecord,
   exitWith,
-
   continueAt,
   interpret,
   settleFlags,

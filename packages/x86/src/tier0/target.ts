@@ -17,10 +17,16 @@ import {
   FAULT_VECTOR,
   FLAGS_AUX,
   FLAGS_RESULT,
+  FUEL_BEYOND,
+  FUEL_SHARE,
   JUMP_CACHE,
   JUMP_ENTRIES,
   KEPT_KIND,
   KEPT_Y,
+  RETURN_FUEL,
+  RETURN_TOP,
+  RETURNED,
+  RETURNS,
   RIP_CELL,
   ST_BASE,
   TLB_ADDEND,
@@ -160,6 +166,21 @@ export const interpret: Helper = {
     b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
   },
 };
+
+/**
+ * Comes back to the region of tier 1 that waits for a call when an address is what it expects. That one is another
+ * activation's only if the addresses are the same, and then its registers and its stack are those in memory, as for any.
+ * @param fuel what is left, with tier 0's share
+ */
+export function ifExpected(b: Builder, va: Node, fuel: () => Node): void {
+  const top = b.load('i32.load', b.i32(RETURN_TOP));
+  const expected = b.and(b.eq(b.load('i64.load', top), va), b.ne(top, b.i32(RETURNS)));
+  b.if(expected, () => {
+    b.store('i32.store', b.i32(RETURN_TOP), b.sub(top, b.i32(8)));
+    b.store('i32.store', b.i32(RETURN_FUEL), fuel());
+    b.return(b.i32(RETURNED));
+  });
+}
 
 /** An entry of the jump cache, by its place. */
 const entryAt = (b: Builder, place: Node, tlb: Node): Node => b.add(b.shl(place, b.i32(4)), tlb);
@@ -410,6 +431,11 @@ export class Tier0Target implements Target {
     b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
       this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_FUEL_RIP)),
     );
+    if (this.#shape?.row.sem === 'ret')
+      ifExpected(b, va, () => {
+        b.store('i32.store', b.i32(FUEL_SHARE), fuel);
+        return b.add(fuel, b.load('i32.load', b.i32(FUEL_BEYOND)));
+      });
     this.lookup(b, va, fuel);
   }
 

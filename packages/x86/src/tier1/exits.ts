@@ -1,9 +1,16 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, REGION_NOTES, REGIONS_RETIRED, RIP_CELL } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
 import { handlerCount } from '../tier0/handlers.ts';
-import { continueAt, hashOf, ifEntered, interpret, settleFlags } from '../tier0/target.ts';
+import {
+  continueAt,
+  hashOf,
+  ifEntered,
+  ifExpected,
+  interpret,
+  settleFlags,
+} from '../tier0/target.ts';
 
 /**
  * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
@@ -62,6 +69,56 @@ export const linkTo: Helper = {
       });
     });
     b.node('return_call', undefined, 'effect', [va, fuel, tlb], exitTo);
+  },
+};
+
+/**
+ * The same for a call whose region waits until it comes back: (address, fuel, TLB, address behind). All of the region's
+ * registers are in memory.
+ */
+export const callTo: Helper = {
+  name: 'call_to',
+  params: ['i64', 'i32', 'i32', 'i64'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb, behind) {
+    const top = b.load('i32.load', b.i32(RETURN_TOP));
+    b.if(b.eq(top, b.i32(RETURNS + 8 * MOST_RETURNS)), () => {
+      b.store('i64.store', b.i32(RETURN_TO), va);
+      b.store('i32.store', b.i32(RETURN_FUEL), fuel);
+      b.return(b.i32(TOO_DEEP));
+    });
+    b.store('i64.store', top, behind, 8);
+    b.store('i32.store', b.i32(RETURN_TOP), b.add(top, b.i32(8)));
+    b.node('return_call', undefined, 'effect', [va, fuel, tlb], linkTo);
+  },
+};
+
+/** A RET: comes back to the region that waits for its call, if there is one. */
+export const returnTo: Helper = {
+  name: 'return_to',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb) {
+    ifExpected(b, va, () => fuel);
+    b.node('return_call', undefined, 'effect', [va, fuel, tlb], linkTo);
+  },
+};
+
+/** What a region does that has waited for a call in vain: (what it got, TLB). */
+export const unwound: Helper = {
+  name: 'unwound',
+  params: ['i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, code, tlb) {
+    b.if(b.eq(code, b.i32(TOO_DEEP)), () => {
+      const va = b.load('i64.load', b.i32(RETURN_TO));
+      const fuel = b.load('i32.load', b.i32(RETURN_FUEL));
+      b.node('return_call', undefined, 'effect', [va, fuel, tlb], linkTo);
+    });
+    return code;
   },
 };
 

@@ -95,6 +95,8 @@ export const ordinaryBits: Helper = {
 export interface Exit {
   readonly helper: Helper;
   readonly leaving: Leaving;
+  /** Where the region goes on when a call comes back. */
+  readonly behind: object | undefined;
 }
 
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
@@ -150,9 +152,17 @@ export class Frame {
 
   /** Leaves by one of exits.ts; the registers are written back on the way. @param spent instructions of the block before */
   leave(b: Builder, exit: Helper, to: Node, spent: number, ...rest: Node[]): void {
-    const fuel = b.add(b.value(this.fuel), b.i32(-spent));
-    const way: Exit = { helper: exit, leaving: this.use.leave(b.repeats) };
-    b.node('exit', undefined, 'effect', [to, fuel, ...rest], way);
+    this.#exit(b, exit, undefined, to, b.add(b.value(this.fuel), b.i32(-spent)), ...rest);
+  }
+
+  /** The same for a call that may come back. */
+  call(b: Builder, exit: Helper, to: Node, behind: object, ...rest: Node[]): void {
+    this.#exit(b, exit, behind, to, b.value(this.fuel), ...rest);
+  }
+
+  #exit(b: Builder, helper: Helper, behind: object | undefined, ...args: Node[]): void {
+    const way: Exit = { helper, leaving: this.use.leave(b.repeats), behind };
+    b.node('exit', undefined, 'effect', args, way);
   }
 
   spend(b: Builder, instructions: number): void {

@@ -7,22 +7,26 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y } from '../layout.ts';
+import { CODE_GUARDS, FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
+import type { CodePage } from '../tier0/code-pages.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
-import { exitTo, exitToRecord } from './exits.ts';
+import { exitTo, exitToRecord, unwound } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
-import { type EntryOf, writeEntry, writeLink } from './enter.ts';
+import { countEntry, type EntryOf, writeEntry, writeLink } from './enter.ts';
 import { Imports } from './imports.ts';
 import { Exits } from './leave.ts';
 import type { Block, Region } from './region.ts';
 import { State } from './state.ts';
-import { edgeKey, structureOf, successors, type Structure } from './structure.ts';
-import { NOTES, Tier1Target, type Edge } from './target.ts';
+import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
+import { guardGlobal, NOTES, Tier1Target, type Edge } from './target.ts';
+
+/** The pages that a block is in. */
+const pagesOf = ({ code }: Block): CodePage[] => (code.tail ? [code.page, code.tail] : [code.page]);
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
@@ -110,7 +114,7 @@ class Built {
     const { children, dispatched, longest } = this.structure;
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State());
-    this.liveness = new Liveness(region.blocks, region.blocks.map(successors), [
+    this.liveness = new Liveness(region.blocks, region.blocks.map(jumpsOf), [
       ...this.uses.values(),
     ]);
     imports.helper(interpret);
@@ -143,12 +147,21 @@ class Built {
   #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
     for (const { op, imm, bodies } of nodes.nodes) {
       if (op === 'call') this.#imports.helper(imm as Helper);
-      else if (op === 'exit') this.#imports.helper((imm as Exit).helper);
+      else if (op === 'exit') this.#noteExit(imm as Exit, edges);
       else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
       else if (op === 'goto') edges.push(imm as Edge);
       for (const body of bodies) this.#note(body, edges);
     }
     return edges;
+  }
+
+  #noteExit({ helper, behind }: Exit, edges: Edge[]): void {
+    this.#imports.helper(helper);
+    if (!behind) return;
+    const edge = behind as Edge;
+    this.#imports.helper(unwound);
+    for (const page of pagesOf(edge.to)) this.#imports.global(guardGlobal(page.va));
+    edges.push(edge);
   }
 
   globalName(name: string): string {
@@ -181,7 +194,7 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
-      exit: (exit) => this.#leave((exit as Exit).helper, (exit as Exit).leaving),
+      exit: (exit, depth) => this.#exit(exit as Exit, depth),
     };
   }
 
@@ -198,23 +211,57 @@ class Writer {
     code.op('unreachable').end().op('unreachable');
   }
 
-  #leave(exit: Helper, leaving: Leaving): void {
-    const dirty = this.#built.liveness.dirtyAt(leaving);
-    this.#exits.write(this.#code, exit, dirty, (variable) => this.#local(variable));
+  #exit({ helper, leaving, behind }: Exit, depth: number): void {
+    if (behind) this.#call(helper, leaving, behind as Edge, depth);
+    else this.#leave(helper, leaving);
   }
 
-  #local(variable: Var): number {
+  #leave(exit: Helper, leaving: Leaving): void {
+    this.#exits.write(this.#code, exit, this.#built.liveness.dirtyAt(leaving), this.#local);
+  }
+
+  /** Calls what may come back, and goes on behind: with registers that are in memory, and another fuel. */
+  #call(exit: Helper, leaving: Leaving, behind: Edge, depth: number): void {
+    const code = this.#code;
+    const { frame, liveness } = this.#built;
+    this.#exits.call(code, exit, liveness.dirtyAt(leaving), this.#local);
+    const result = frame.block.local;
+    code.tee(result).i32(RETURNED).op('i32.ne').enterUnlikely();
+    code.get(result).get(2).returnCall(this.#imports.helper(unwound)).end();
+    code.i32(0).mem('i32.load', RETURN_FUEL).tee(frame.fuel.local);
+    code.i32(this.#mostBehind(behind)).op('i32.le_s');
+    for (const page of pagesOf(behind.to)) {
+      code
+        .get(2)
+        .globalGet(this.#imports.global(guardGlobal(page.va)))
+        .op('i32.add');
+      code.mem('i32.load8_u', CODE_GUARDS).op('i32.eqz').op('i32.or');
+    }
+    code.enterUnlikely();
+    code.i64(BigInt(behind.to.code.va)).get(frame.fuel.local).get(2);
+    code.returnCall(this.#imports.helper(exitTo)).end();
+    countEntry(code, this.#imports.global(this.#built.globalName(NOTES)));
+    this.#read(liveness.wantedBy([behind.to]));
+    this.#jump(behind, depth);
+  }
+
+  readonly #local = (variable: Var): number => {
     if (variable.local < 0) variable.local = this.#code.local(variable.type);
     return variable.local;
-  }
+  };
 
   /** Reads what the function keeps in locals. */
   #enter(): void {
     const { frame, liveness, region } = this.#built;
-    const code = this.#code;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
-    const wanted = liveness.wantedBy(region.entries);
+    this.#read(liveness.wantedBy(region.entries));
+  }
+
+  /** Reads registers, and what else the region takes for granted. */
+  #read(wanted: bigint): void {
+    const { frame } = this.#built;
+    const code = this.#code;
     for (const { address, variable } of frame.registersOf(wanted))
       code.i32(0).mem(`${variable.type}.load`, address).set(this.#local(variable));
     if (wanted & FLAGS) {
@@ -272,23 +319,33 @@ class Writer {
     if (loop) code.end();
   }
 
+  /** Most instructions before the next look at the fuel behind a jump that has looked. */
+  #mostBehind({ from, to }: Edge): number {
+    const { structure, longest } = this.#built;
+    return structure.indirect.has(edgeKey(from, to)) ? longest : structure.longest[to.index]!;
+  }
+
+  /** Writes a jump with the look at the fuel that belongs to it. */
+  #goto(edge: Edge, depth: number): void {
+    const { from, to } = edge;
+    const { order, indirect, isStop } = this.#built.structure;
+    const back = order[to.index]! <= order[from.index]!;
+    if (back || isStop[to.index] || indirect.has(edgeKey(from, to)))
+      this.#unlessLow(from, to, this.#mostBehind(edge));
+    this.#jump(edge, depth);
+  }
+
   /** Writes a jump: to a label, or the block itself where no other jump leads to it. */
-  #goto({ from, to }: Edge, depth: number): void {
-    const { structure, frame, longest } = this.#built;
-    const { order, indirect, dispatched, isMerge, isStop } = structure;
+  #jump({ from, to }: Edge, depth: number): void {
+    const { structure, frame } = this.#built;
+    const { order, indirect, dispatched, isMerge } = structure;
     const code = this.#code;
     if (indirect.has(edgeKey(from, to))) {
-      this.#unlessLow(from, to, longest);
       code.i32(dispatched.indexOf(to)).set(frame.block.local);
       code.br(depth - DISPATCH);
-    } else if (order[to.index]! <= order[from.index]!) {
-      this.#unlessLow(from, to, structure.longest[to.index]!);
-      code.br(depth - this.#loops.get(to)!);
-    } else {
-      if (isStop[to.index]) this.#unlessLow(from, to, structure.longest[to.index]!);
-      if (isMerge[to.index]) code.br(depth - this.#labels.get(to)!);
-      else this.#tree(to, depth);
-    }
+    } else if (order[to.index]! <= order[from.index]!) code.br(depth - this.#loops.get(to)!);
+    else if (isMerge[to.index]) code.br(depth - this.#labels.get(to)!);
+    else this.#tree(to, depth);
   }
 
   /** Leaves when there may not be fuel enough for all that comes before the next look at it: tier 0 stops exactly. */

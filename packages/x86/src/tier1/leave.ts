@@ -8,6 +8,9 @@ import type { Imports } from './imports.ts';
 /** Registers that a way out writes back by itself; more of them are the arguments of a function that does it. */
 const FEW = 6;
 
+/** The local that keeps a register. */
+type LocalOf = (variable: Var) => number;
+
 /**
  * The ways out of a region: each writes back what a path to it may have written, and goes on to one of exits.ts. With
  * many registers that is one call with all of them as arguments, which V8 compiles faster than stores at every exit.
@@ -25,15 +28,24 @@ export class Exits {
   }
 
   /** Leaves with the arguments of the exit on the stack. */
-  write(code: Code, exit: Helper, dirty: bigint, local: (variable: Var) => number): void {
+  write(code: Code, exit: Helper, dirty: bigint, local: LocalOf): void {
+    code.returnCall(this.#prepare(code, exit, dirty, local));
+  }
+
+  /** The same, to come back perhaps. */
+  call(code: Code, exit: Helper, dirty: bigint, local: LocalOf): void {
+    code.call(this.#prepare(code, exit, dirty, local));
+  }
+
+  /** Writes the registers back, or puts them on the stack for the function that does. Returns what to call. */
+  #prepare(code: Code, exit: Helper, dirty: bigint, local: LocalOf): number {
     const kept = this.#variablesOf(dirty);
     if (kept.length <= FEW) {
-      this.#store(code, dirty, (variable) => local(variable));
-      code.returnCall(this.#imports.helper(exit));
-      return;
+      this.#store(code, dirty, local);
+      return this.#imports.helper(exit);
     }
     for (const variable of kept) code.get(local(variable));
-    code.returnCall(this.#function(exit, dirty));
+    return this.#function(exit, dirty);
   }
 
   /** The registers of a set, then what the flags are. */
@@ -43,7 +55,7 @@ export class Exits {
     return dirty & FLAGS ? [...registers, x, y, kind] : registers;
   }
 
-  #store(code: Code, dirty: bigint, local: (variable: Var) => number): void {
+  #store(code: Code, dirty: bigint, local: LocalOf): void {
     for (const { address, variable } of this.#frame.registersOf(dirty))
       code.i32(0).get(local(variable)).mem(`${variable.type}.store`, address);
     if (!(dirty & FLAGS)) return;

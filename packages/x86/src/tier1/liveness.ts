@@ -69,7 +69,7 @@ export class Liveness {
     return this.#dirty[block.index]! | written;
   }
 
-  /** What is to be read where some blocks are entered from outside. */
+  /** What is to be read where some blocks are entered from outside, or a call comes back. */
   wantedBy(entries: readonly Block[]): bigint {
     return entries.reduce((all, { index }) => all | this.#live[index]!, 0n);
   }

@@ -68,6 +68,8 @@ export interface Block {
   next: Block | undefined;
   /** Where an indirect jump or a return may lead. */
   readonly targets: Block[];
+  /** Where the region goes on when a function comes back that it has left for. */
+  behind: Block | undefined;
 }
 
 export interface Region {
@@ -153,7 +155,7 @@ class Finder {
       if (block.code.insns.at(-1)!.row.sem === 'ret')
         for (const back of backs) addTarget(block, back);
       const behind = this.#behind.get(block);
-      const on = behind ? [behind] : [block.taken, block.next];
+      const on = behind ? [behind] : [block.taken, block.next, block.behind];
       // A copy of a small function comes back by itself.
       for (const to of on) if (to) seen.add(to);
       if (block.inline || block.taken?.inline) for (const to of block.targets) seen.add(to);
@@ -179,7 +181,15 @@ class Finder {
     const code = this.#code(va);
     if (!code) return undefined;
     const index = this.blocks.length;
-    const block: Block = { index, code, inline, taken: undefined, next: undefined, targets: [] };
+    const block: Block = {
+      index,
+      code,
+      inline,
+      taken: undefined,
+      next: undefined,
+      targets: [],
+      behind: undefined,
+    };
     this.instructions += code.insns.length;
     this.#found.set(key, block);
     this.blocks.push(block);
@@ -197,20 +207,26 @@ class Finder {
     else if (row.operands.some((o) => o.code === 'J')) {
       block.taken = this.#at(after + imm, block.inline);
       if (row.sem !== 'jmp') block.next = this.#at(after, block.inline);
+      else if (!block.taken) block.behind = this.#back(block);
     } else if (row.sem === 'ret') this.#return(block);
     else if (row.sem === 'jmp_indirect') this.#indirect(block, block.inline);
   }
 
   #return(block: Block): void {
-    const { inline } = block;
-    const back = inline && this.#at(inline.back, inline.caller);
+    const back = this.#back(block);
     if (back) block.targets.push(back);
+  }
+
+  /** What is behind the call of the function that a block is in, as far as the region knows. */
+  #back({ inline }: Block): Block | undefined {
+    return inline && this.#at(inline.back, inline.caller);
   }
 
   #indirect(block: Block, inline: Inline | undefined): void {
     // A stub leaves for a function that is too large to be taken in.
     const isStub =
       inline?.entry === block.code.va && this.#sizeOf(inline.entry) > this.#limits.small;
+    block.behind = this.#back(block);
     if (isStub) return;
     for (const va of this.#targetsOf(block.code)) addTarget(block, this.#at(va, inline));
   }
@@ -237,6 +253,7 @@ class Finder {
       if (inline) addTarget(block, this.#at(va, inline));
       else if (this.#isShared(va, block.inline)) this.#share(block, this.#at(va, undefined), after);
     }
+    block.behind = this.#at(after, block.inline);
     this.#enterBehind(block, after);
   }
 
@@ -256,6 +273,7 @@ class Finder {
       block.taken = this.#at(target, undefined);
       this.#share(block, block.taken, after);
     }
+    if (!block.taken) block.behind = this.#at(after, block.inline);
     if (!block.taken || this.#isStub(target)) this.#enterBehind(block, after);
   }
 

@@ -28,11 +28,18 @@ const STRIDE = 200;
 
 export const edgeKey = (from: Block, to: Block): string => `${from.index},${to.index}`;
 
-export function successors({ taken, next, targets }: Block): Block[] {
+/** Where a block jumps to, with the registers as they are. */
+export function jumpsOf({ taken, next, targets }: Block): Block[] {
   const all = new Set(targets);
   if (taken) all.add(taken);
   if (next) all.add(next);
   return [...all];
+}
+
+/** The same, and where a call comes back: twice when that is one of the others, since less is known there. */
+export function successors(block: Block): Block[] {
+  const { behind } = block;
+  return behind ? [...jumpsOf(block), behind] : jumpsOf(block);
 }
 
 /** Control flow with the dispatcher as its root, of which some jumps are cut because they go through it. */
@@ -157,7 +164,8 @@ export function structureOf(region: Region): Structure {
   for (const block of flow.reverse.toReversed()) {
     const { length } = block.code.insns;
     let most = 0;
-    for (const to of flow.direct(block)) {
+    for (const to of jumpsOf(block)) {
+      if (flow.indirect.has(edgeKey(block, to))) continue;
       if (order[to.index]! <= order[block.index]!) continue;
       if (length + longest[to.index]! > STRIDE) isStop[to.index] = 1;
       if (!isStop[to.index]) most = Math.max(most, longest[to.index]!);

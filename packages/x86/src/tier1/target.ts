@@ -25,7 +25,7 @@ import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
-import { exitToRecord, exitWith, linkTo, NOTES_ENTERED } from './exits.ts';
+import { callTo, exitToRecord, exitWith, linkTo, NOTES_ENTERED, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
@@ -375,6 +375,21 @@ export class Tier1Target implements Target {
     this.#frame.leave(b, linkTo, va, 0, b.param(2, 'i32'));
   }
 
+  /** The same for a function that the region is not done with: it waits until that comes back. */
+  #callTo(b: Builder, va: Node): void {
+    const { behind } = this.#block;
+    if (!behind) return this.#exitTo(b, va);
+    this.#vectors.flush(b);
+    const edge: Edge = { from: this.#block, to: behind, state: undefined };
+    this.#frame.call(b, callTo, va, edge, b.param(2, 'i32'), this.#va(b, behind.code.va));
+  }
+
+  /** A return leaves to who waits for it, or to the address. */
+  #returnTo(b: Builder, va: Node): void {
+    this.#vectors.flush(b);
+    this.#frame.leave(b, returnTo, va, 0, b.param(2, 'i32'));
+  }
+
   /** Continues with a block of the region, or leaves when it has none for the address. */
   #goto(b: Builder, to: Block | undefined, va: number): void {
     if (!to) return this.#exitTo(b, this.#va(b, va));
@@ -406,7 +421,9 @@ export class Tier1Target implements Target {
 
   jump(b: Builder): void {
     this.#spendBlock(b);
-    this.#goto(b, this.#block.taken, this.#targetVa);
+    const { taken, behind } = this.#block;
+    if (taken || !behind) this.#goto(b, taken, this.#targetVa);
+    else this.#callTo(b, this.#va(b, this.#targetVa));
   }
 
   /** Ends a block that no branch ends. */
@@ -428,8 +445,9 @@ export class Tier1Target implements Target {
       va,
       this.#block.targets.toSorted((x, y) => x.code.va - y.code.va),
     );
-    if (this.#insn.row.sem !== 'ret') this.#note(b, va);
-    this.#exitTo(b, va);
+    if (this.#insn.row.sem === 'ret') return this.#returnTo(b, va);
+    this.#note(b, va);
+    this.#callTo(b, va);
   }
 
   /** Goes to the target that an address is, by halves; on to the code behind if it is none of them. */
