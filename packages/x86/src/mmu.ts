@@ -167,12 +167,12 @@ const PAGE = -4096n;
  */
 export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
   const low = b.wrap(va);
-  const mixed = b.xor(b.shrU(low, b.i32(7)), b.shrU(low, b.i32(16)));
+  const mixed = b.shrU(low, b.i32(7));
   return b.add(b.and(mixed, b.i32((TLB_ENTRIES - 1) << 5)), tlb);
 }
 
 /** The same, as an index, for the low half of an address. */
-export const tlbIndex = (low: number): number => ((low >>> 12) ^ (low >>> 21)) & (TLB_ENTRIES - 1);
+export const tlbIndex = (low: number): number => (low >>> 12) & (TLB_ENTRIES - 1);
 
 /** Notes a guest write to a frame: drops code that came from it. */
 function noteWrite(b: Builder, physical: Node): void {
