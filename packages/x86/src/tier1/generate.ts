@@ -255,7 +255,16 @@ class Writer {
     const { frame, liveness, region } = this.#built;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
-    this.#read(liveness.wantedBy(region.entries));
+    const [first] = region.entries;
+    const wanted = liveness.wantedBy([first!]);
+    const all = liveness.wantedBy(region.entries);
+    if (wanted === all) return this.#read(all);
+    // Most come in by the first entry.
+    this.#code.get(frame.block.local).enter('if');
+    this.#read(all);
+    this.#code.op('else');
+    this.#read(wanted);
+    this.#code.end();
   }
 
   /** Reads registers, and what else the region takes for granted. */
