@@ -10,6 +10,7 @@ import {
   TLB_WRITE,
 } from './layout.ts';
 import { tlbIndex } from './mmu.ts';
+import { handlerCount } from './tier0/handlers.ts';
 import { jumpHash, secondJumpHash } from './tier0/target.ts';
 
 /** The high half of an empty entry's address. */
@@ -105,7 +106,7 @@ export class Contexts {
 
   /** Remembers where an address of the current space continues. What was in its place moves to its own second one. */
   enterJump(va: number, rec: number): void {
-    const { u32 } = this.#ram;
+    const { u16, u32 } = this.#ram;
     const place = jumpHash(va | 0);
     const at = this.#jumpEntry(place);
     const old = u32[at]!;
@@ -114,7 +115,20 @@ export class Contexts {
     u32[at] = va % 2 ** 32;
     u32[at + 1] = Math.floor(va / 2 ** 32);
     u32[at + 2] = rec;
+    const handler = u16[rec >> 1]!;
+    u32[at + 3] = handler < handlerCount ? 0 : handler + 1;
     this.current.executed.add(Math.floor(va / 4096));
+  }
+
+  /** Regions go on at a record by this handler, or by none (0). */
+  link(va: number, rec: number, handler: number): void {
+    const { u32 } = this.#ram;
+    const places = [jumpHash(va | 0), secondJumpHash(va | 0)];
+    for (const { address } of this.#all)
+      for (const place of places) {
+        const at = (address + JUMP_CACHE + place * 16) >> 2;
+        if (u32[at + 2] === rec) u32[at + 3] = handler;
+      }
   }
 
   /** Takes back the entry of a single step, which must not outlive it. */

@@ -119,7 +119,8 @@ export const MOST_RETURNS = 48;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
- * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record), and code guards.
+ * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, the handler that other regions of tier 1
+ * go on by or 0), and code guards.
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;

@@ -100,24 +100,26 @@ const secondLookup: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    ifEntered(b, secondHashOf(b, va), va, tlb, (rec) => {
+    ifEntered(b, secondHashOf(b, va), va, tlb, (rec, linked) => {
       const first = entryAt(b, hashOf(b, va), tlb);
       const other = b.load('i64.load', first, JUMP_CACHE);
       const otherRec = b.load('i32.load', first, JUMP_CACHE + 8);
+      const otherLinked = b.load('i32.load', first, JUMP_CACHE + 12);
       // What is in its second place there is gone; so is nothing: an empty entry belongs nowhere.
       b.if(b.eq(hashOf(b, other), hashOf(b, va)), () =>
-        enter(b, entryAt(b, secondHashOf(b, other), tlb), other, otherRec),
+        enter(b, entryAt(b, secondHashOf(b, other), tlb), other, otherRec, otherLinked),
       );
-      enter(b, first, va, rec);
+      enter(b, first, va, rec, linked);
       b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
     });
     b.node('return_call', undefined, 'effect', [va, fuel, b.i32(EXIT_LOOKUP)], leaveAt);
   },
 };
 
-function enter(b: Builder, entry: Node, va: Node, rec: Node): void {
+function enter(b: Builder, entry: Node, va: Node, rec: Node, linked: Node): void {
   b.store('i64.store', entry, va, JUMP_CACHE);
   b.store('i32.store', entry, rec, JUMP_CACHE + 8);
+  b.store('i32.store', entry, linked, JUMP_CACHE + 12);
 }
 
 /** Continues at an address, for tier 1: a region's module does without the table, of which V8 gives each instance a copy. */
@@ -185,17 +187,20 @@ export function ifExpected(b: Builder, va: Node, fuel: () => Node): void {
 /** An entry of the jump cache, by its place. */
 const entryAt = (b: Builder, place: Node, tlb: Node): Node => b.add(b.shl(place, b.i32(4)), tlb);
 
-/** Goes on with an address's record if that is in a place of the jump cache. */
+/**
+ * Goes on with an address's record if that is in a place of the jump cache.
+ * @param then gets the record and the handler for regions of tier 1, or 0
+ */
 export function ifEntered(
   b: Builder,
   place: Node,
   va: Node,
   tlb: Node,
-  then: (rec: Node) => void,
+  then: (rec: Node, linked: Node) => void,
 ): void {
   const entry = entryAt(b, place, tlb);
   b.if(b.eq(b.load('i64.load', entry, JUMP_CACHE), va), () =>
-    then(b.load('i32.load', entry, JUMP_CACHE + 8)),
+    then(b.load('i32.load', entry, JUMP_CACHE + 8), b.load('i32.load', entry, JUMP_CACHE + 12)),
   );
 }
 

@@ -2,7 +2,6 @@
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
 import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
-import { handlerCount } from '../tier0/handlers.ts';
 import {
   continueAt,
   hashOf,
@@ -61,13 +60,9 @@ export const linkTo: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    ifEntered(b, hashOf(b, va), va, tlb, (rec) => {
-      const handler = b.load('i32.load16_u', rec);
-      b.if(b.ltU(b.i32(handlerCount - 1), handler), () => {
-        const linked = b.add(handler, b.i32(1));
-        b.node('tail', undefined, 'effect', [rec, fuel, tlb, linked]);
-      });
-    });
+    ifEntered(b, hashOf(b, va), va, tlb, (rec, linked) =>
+      b.if(linked, () => b.node('tail', undefined, 'effect', [rec, fuel, tlb, linked])),
+    );
     b.node('return_call', undefined, 'effect', [va, fuel, tlb], exitTo);
   },
 };

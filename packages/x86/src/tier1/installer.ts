@@ -27,6 +27,8 @@ export interface JitHost {
   find(va: number, decode: boolean): Found | undefined;
   /** The eight bytes at an address of the current space, as one; undefined where none is mapped. */
   pointerAt(va: number): number | undefined;
+  /** Regions go on at a record by this handler, or by none (0). */
+  link(va: number, rec: number, handler: number): void;
   /** The page is mapped, executable, in the current space. */
   allow(guard: number, va: number): void;
   /** Takes every guard back. */
@@ -36,6 +38,7 @@ export interface JitHost {
 /** An entry of a region in the place of a record's handler. */
 interface Entry {
   readonly page: CodePage;
+  readonly va: number;
   readonly rec: number;
   /** Number of the handler in the table, behind which is the one for other regions. */
   readonly place: number;
@@ -159,7 +162,8 @@ export class Installer {
       this.#table.set(place + 1, handlers[i]!.linked);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
       u16[rec >> 1] = place;
-      return { page, rec, place };
+      this.#host.link(va, rec, place + 1);
+      return { page, va, rec, place };
     });
     const pages = new Set([...places.values()].flatMap(pagesOf));
     const own = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
@@ -270,10 +274,11 @@ export class Installer {
     installed.live = false;
     this.#all.delete(installed);
     this.#footprint -= footprintOf(installed.translation);
-    for (const { page, rec, place } of installed.entries) {
+    for (const { page, va, rec, place } of installed.entries) {
       const before = page.replaced.get(rec);
       if (before !== undefined && u16[rec >> 1] === place) {
         u16[rec >> 1] = before;
+        this.#host.link(va, rec, 0);
         page.replaced.delete(rec);
       }
       this.#table.set(place, null);

@@ -66,14 +66,8 @@
         local.set 9
         local.get 8
         i32.wrap_i64
-        local.set 10
-        local.get 10
         i32.const 7
         i32.shr_u
-        local.get 10
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2
@@ -161,14 +155,8 @@
             local.set 17
             local.get 9
             i32.wrap_i64
-            local.set 13
-            local.get 13
             i32.const 7
             i32.shr_u
-            local.get 13
-            i32.const 16
-            i32.shr_u
-            i32.xor
             i32.const 65504
             i32.and
             local.get 2

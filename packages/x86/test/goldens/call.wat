@@ -7,7 +7,7 @@
   (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
-  (import "tier0" "h:link_to" (func (type 1)))
+  (import "tier0" "h:return_to" (func (type 1)))
   (import "tier0" "h:kept_aux" (func (type 2)))
   (import "tier0" "h:exit_with" (func (type 1)))
   (import "tier0" "h:interpret" (func (type 0)))
@@ -65,14 +65,8 @@
       local.set 12
       local.get 12
       i32.wrap_i64
-      local.set 13
-      local.get 13
       i32.const 7
       i32.shr_u
-      local.get 13
-      i32.const 16
-      i32.shr_u
-      i32.xor
       i32.const 65504
       i32.and
       local.get 2
@@ -135,14 +129,8 @@
         local.set 11
         local.get 12
         i32.wrap_i64
-        local.set 13
-        local.get 13
         i32.const 7
         i32.shr_u
-        local.get 13
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2
@@ -291,14 +279,8 @@
             if
               local.get 12
               i32.wrap_i64
-              local.set 20
-              local.get 20
               i32.const 7
               i32.shr_u
-              local.get 20
-              i32.const 16
-              i32.shr_u
-              i32.xor
               i32.const 65504
               i32.and
               local.get 2

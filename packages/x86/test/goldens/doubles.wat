@@ -65,14 +65,8 @@
       local.set 10
       local.get 9
       i32.wrap_i64
-      local.set 11
-      local.get 11
       i32.const 7
       i32.shr_u
-      local.get 11
-      i32.const 16
-      i32.shr_u
-      i32.xor
       i32.const 65504
       i32.and
       local.get 2
@@ -914,14 +908,8 @@
       if
         local.get 30
         i32.wrap_i64
-        local.set 31
-        local.get 31
         i32.const 7
         i32.shr_u
-        local.get 31
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2

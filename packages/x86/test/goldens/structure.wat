@@ -44,14 +44,8 @@
       local.set 6
       local.get 7
       i32.wrap_i64
-      local.set 8
-      local.get 8
       i32.const 7
       i32.shr_u
-      local.get 8
-      i32.const 16
-      i32.shr_u
-      i32.xor
       i32.const 65504
       i32.and
       local.get 2
@@ -109,14 +103,8 @@
       if
         local.get 12
         i32.wrap_i64
-        local.set 13
-        local.get 13
         i32.const 7
         i32.shr_u
-        local.get 13
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2
@@ -183,14 +171,8 @@
       if
         local.get 11
         i32.wrap_i64
-        local.set 14
-        local.get 14
         i32.const 7
         i32.shr_u
-        local.get 14
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2
@@ -255,14 +237,8 @@
       if
         local.get 12
         i32.wrap_i64
-        local.set 18
-        local.get 18
         i32.const 7
         i32.shr_u
-        local.get 18
-        i32.const 16
-        i32.shr_u
-        i32.xor
         i32.const 65504
         i32.and
         local.get 2

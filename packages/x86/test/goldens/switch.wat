@@ -37,14 +37,8 @@
       local.set 7
       local.get 7
       i32.wrap_i64
-      local.set 8
-      local.get 8
       i32.const 7
       i32.shr_u
-      local.get 8
-      i32.const 16
-      i32.shr_u
-      i32.xor
       i32.const 65504
       i32.and
       local.get 2
