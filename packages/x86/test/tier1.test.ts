@@ -200,6 +200,18 @@ xor ebx, 0x4000; dec ecx; jnz 1b; syscall`.replaceAll('\n', ';');
   }
 });
 
+test('a branch to the instruction behind it', () => {
+  const source =
+    `mov ecx, 30000; lea rbx, [rip+2f]; 1: mov rdx, rcx; test cl, 1; jz 2f; 2: shl rdx, 4; add rdx, [rbx]
+add rax, rdx; mov rdx, rsi; shl rdx, 3; add rdx, [rip+2b]; add rsi, rdx; dec ecx; jnz 1b; syscall`.replaceAll(
+      '\n',
+      ';',
+    );
+  const states = MODES.map((jit) => finish(load(source, jit)));
+  expect(states[1]).toEqual(states[0]);
+  expect(states[2]).toEqual(states[0]);
+});
+
 test('a register that a region writes before it reads it keeps its value around loops', () => {
   // A product of two strings of digits: RDX is set before the inner loop, in two places.
   const source =

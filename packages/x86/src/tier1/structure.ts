@@ -28,15 +28,12 @@ const STRIDE = 200;
 
 export const edgeKey = (from: Block, to: Block): string => `${from.index},${to.index}`;
 
-/** Where a block jumps to, with the registers as they are. */
+/** Where a block jumps to, with the registers as they are: a block twice that is both taken and next. */
 export function jumpsOf({ taken, next, targets }: Block): Block[] {
-  const all = new Set(targets);
-  if (taken) all.add(taken);
-  if (next) all.add(next);
-  return [...all];
+  return [...targets, taken, next].filter((block) => block !== undefined);
 }
 
-/** The same, and where a call comes back: twice when that is one of the others, since less is known there. */
+/** The same, and where a call comes back. */
 export function successors(block: Block): Block[] {
   const { behind } = block;
   return behind ? [...jumpsOf(block), behind] : jumpsOf(block);
