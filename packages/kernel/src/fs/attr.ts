@@ -105,11 +105,10 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
   if (inode.flags & (S_IMMUTABLE | S_APPEND) && (owner || attr.timesSet)) {
     throw errno(EPERM, '{} is immutable or append-only', path);
   }
-  if (attr.touch && !inode_owner_or_capable(current, inode)) {
-    if (inode.flags & S_IMMUTABLE)
-      throw errno(EPERM, 'the times of {} cannot change: it is immutable', path);
+  if (attr.touch && inode.flags & S_IMMUTABLE)
+    throw errno(EPERM, 'the times of {} cannot change: it is immutable', path);
+  if (attr.touch && !inode_owner_or_capable(current, inode))
     inode.permission(current, MAY_WRITE, path);
-  }
   const now = inode.sb.kernel.clock.realtime();
   attr.ctime = now;
   if (attr.touch) attr.atime = attr.mtime = now;

@@ -190,7 +190,7 @@ export class File {
   }
 
   ioctl(_current: Current, cmd: number, _arg: number): number {
-    throw errno(ENOTTY, '{} has no ioctl {}', this.path, '0x' + (cmd >>> 0).toString(16));
+    return notIoctl(this, cmd);
   }
 
   llseek(_current: Current, offset: number, whence: number): number {
@@ -235,6 +235,11 @@ export class File {
   show_fdinfo(): string {
     return '';
   }
+}
+
+/** The file does not know the request. */
+export function notIoctl(file: File, cmd: number): never {
+  throw errno(ENOTTY, '{} has no ioctl {}', file.path, '0x' + (cmd >>> 0).toString(16));
 }
 
 export function generic_file_llseek(

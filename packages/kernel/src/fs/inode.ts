@@ -51,6 +51,7 @@ export const S_ISFIFO = (mode: number): boolean => (mode & S_IFMT) === S_IFIFO;
 export const S_ISSOCK = (mode: number): boolean => (mode & S_IFMT) === S_IFSOCK;
 
 /** inode.flags (S_IMMUTABLE … of linux/fs.h). */
+export const S_NOATIME = 2;
 export const S_APPEND = 4;
 export const S_IMMUTABLE = 8;
 
@@ -223,6 +224,16 @@ export class Inode implements PageOwner {
   /** No name and no open file is left: gives pages and counts back. */
   evict(): void {}
 
+  /** FS_…_FL flags (chattr); null where a file system has none. */
+  fileattr_get(_current: Current): number | null {
+    return null;
+  }
+  fileattr_set(_current: Current, flags: number): void {
+    throw errno(EOPNOTSUPP, 'file system {} has no attributes to set ({})', this.sb, flags);
+  }
+  /** F_SET_RW_HINT: how long what is written will live. */
+  write_hint = 0;
+
   /** False says for sure that there are no attributes: asking for one would only make an error. */
   get maybe_xattrs(): boolean {
     return true;
@@ -328,6 +339,7 @@ const DAY = 24 * 60 * 60;
 /** Updates the access time, as the mount's noatime, nodiratime and relatime say. */
 export function touch_atime(inode: Inode, mnt: Mount): void {
   const flags = mnt.flags;
+  if (inode.flags & S_NOATIME) return;
   if (flags & MS_NOATIME || (flags | inode.sb.flags) & MS_RDONLY) return;
   if (flags & MS_NODIRATIME && S_ISDIR(inode.mode)) return;
   const now = inode.sb.kernel.clock.realtime();

@@ -1,13 +1,4 @@
-import {
-  E2BIG,
-  EAGAIN,
-  EIDRM,
-  EINVAL,
-  ENOMEM,
-  ENOMSG,
-  ENOSYS,
-  EPERM,
-} from '@vitrine/uapi/errno.ts';
+import { E2BIG, EAGAIN, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { MSGMNB, MSG_COPY, MSG_EXCEPT, MSG_NOERROR } from '@vitrine/uapi/ipc.ts';
 import { capable } from '../include/cred.ts';
@@ -121,10 +112,12 @@ export function do_msgrcv(
   type: number,
   flags: number,
 ): Message | number {
-  if (flags & MSG_COPY) throw errno(ENOSYS, 'MSG_COPY (checkpointing) is not there');
+  if (flags & MSG_COPY && (flags & MSG_EXCEPT || !(flags & IPC_NOWAIT)))
+    throw errno(EINVAL, 'MSG_COPY needs IPC_NOWAIT and excludes MSG_EXCEPT');
   const queue = find(current, id);
   ipcperms(current, queue, 0o444);
-  const at = select(queue, type, flags);
+  // MSG_COPY: a message by its place in the queue, which stays there.
+  const at = flags & MSG_COPY ? (type >= 0 && type < queue.messages.length ? type : -1) : select(queue, type, flags); // prettier-ignore
   if (at < 0) {
     if (flags & IPC_NOWAIT)
       throw errno(ENOMSG, '{} has no message of type {} and IPC_NOWAIT is set', queue, type);
@@ -140,15 +133,15 @@ export function do_msgrcv(
       size,
     );
   }
+  const shown = message.data.length > size ? { type: message.type, data: message.data.subarray(0, size) } : message; // prettier-ignore
+  if (flags & MSG_COPY) return shown;
   queue.messages.splice(at, 1);
   queue.cbytes -= message.data.length;
   ipc_ns(current.kernel).msgBytes -= message.data.length;
   queue.lrpid = current.tgid;
   queue.rtime = seconds(current);
   queue.senders.wake();
-  return message.data.length > size
-    ? { type: message.type, data: message.data.subarray(0, size) }
-    : message;
+  return shown;
 }
 
 export function msg_remove(current: Current, queue: MsgQueue): void {

@@ -57,3 +57,12 @@ mqueueLimit('msg_max', 1, 65536);
 mqueueLimit('msgsize_max', 128, 16777216);
 mqueueLimit('msg_default', 1, 65536);
 mqueueLimit('msgsize_default', 128, 16777216);
+
+// What restores a checkpoint asks for: the id that the next object gets.
+for (const kind of ['msg', 'sem', 'shm'] as const)
+  sysctl_create(`kernel/${kind}_next_id`, -1, 2147483647, {
+    get: (kernel) => ipc_ns(kernel)[kind].next_id,
+    set: (kernel, value) => {
+      ipc_ns(kernel)[kind].next_id = value;
+    },
+  });

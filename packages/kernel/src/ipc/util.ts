@@ -42,6 +42,8 @@ export class IpcIds {
   readonly byIndex: Map<number, IpcPerm> = new Map();
   private seq = 0;
   private lastIndex = -1;
+  /** The id that the next object gets (sysctl kernel.msg_next_id and its kin); -1 for any. */
+  next_id = -1;
   /** Most objects of the kind. */
   readonly max: number;
   constructor(max: number) {
@@ -65,10 +67,13 @@ export class IpcIds {
         this.max,
         object.kind,
       );
-    let index = 0;
+    const wanted = this.next_id;
+    this.next_id = -1;
+    let index = wanted >= 0 ? wanted % IPCMNI : 0;
     while (this.byIndex.has(index)) index++;
+    if (wanted >= 0) this.seq = Math.floor(wanted / IPCMNI);
     // Ids are not given again soon: the sequence number moves on when an index comes back.
-    if (index <= this.lastIndex) this.seq = (this.seq + 1) % 65536;
+    else if (index <= this.lastIndex) this.seq = (this.seq + 1) % 65536;
     this.lastIndex = index;
     object.seq = this.seq;
     object.id = this.seq * IPCMNI + index;

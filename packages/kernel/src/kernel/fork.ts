@@ -42,6 +42,8 @@ export interface CloneArgs {
   readonly child_tid: number;
   readonly pidfd: number;
   readonly set_tid?: readonly number[];
+  /** CLONE_CLEAR_SIGHAND, which is beyond the low 32 bits of the flags. */
+  readonly clear_sighand?: boolean;
 }
 
 const NAMESPACES =
@@ -64,7 +66,7 @@ function check(current: Task, flags: number, args: CloneArgs): void {
     throw errno(E.EINVAL, 'clone: CLONE_THREAD needs CLONE_SIGHAND');
   if ((flags & C.CLONE_SIGHAND) !== 0 && (flags & C.CLONE_VM) === 0)
     throw errno(E.EINVAL, 'clone: CLONE_SIGHAND needs CLONE_VM');
-  if (both(C.CLONE_CLEAR_SIGHAND, C.CLONE_SIGHAND))
+  if (args.clear_sighand && (flags & C.CLONE_SIGHAND) !== 0)
     throw errno(E.EINVAL, 'clone: CLONE_CLEAR_SIGHAND and CLONE_SIGHAND exclude each other');
   if ((flags & C.CLONE_PARENT) !== 0 && current.signal.unkillable)
     throw errno(E.EINVAL, 'clone: init may not use CLONE_PARENT');
@@ -135,7 +137,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   const signal = thread
     ? current.signal
     : new SignalStruct(current.signal.pgrp, current.signal.session, [...current.signal.rlim]);
-  const sighand = copySighand(current, flags);
+  const sighand = copySighand(current, flags, args.clear_sighand === true);
   const child = new Task(
     kernel,
     pid,
@@ -192,15 +194,18 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   return child;
 }
 
-function copySighand(current: Task, flags: number): Sighand {
+function copySighand(current: Task, flags: number, clear: boolean): Sighand {
   if ((flags & C.CLONE_SIGHAND) !== 0) {
     current.sighand.count++;
     return current.sighand;
   }
   const sighand = new Sighand();
+  const fresh = sighand.action[0]!;
   sighand.action = [...current.sighand.action];
-  if ((flags & C.CLONE_CLEAR_SIGHAND) !== 0)
-    sighand.action = sighand.action.map((a) => (a.handler === 1 ? a : new Sighand().action[0]!));
+  if (clear)
+    sighand.action = sighand.action.map((a) =>
+      a.handler === 1 ? { ...fresh, handler: 1 } : fresh,
+    );
   return sighand;
 }
 

@@ -121,6 +121,8 @@ export class Task implements Current, Waiter, TimerOwner {
   vfork_done: WaitQueue | null = null;
   /** Woken when the process is dead: pidfds poll it. */
   exit_watch: WaitQueue | null = null;
+  /** The thread that took the process over when it executed a program (de_thread). */
+  successor: Task | null = null;
   in_exec = false;
   /** do_exit runs or ran. */
   exiting = false;

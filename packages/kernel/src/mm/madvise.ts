@@ -2,14 +2,16 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
+import { VM_FAULT_OOM, handle_mm_fault } from './fault.ts';
 import { filemap_punch } from './filemap.ts';
-import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign, populate } from './mmap.ts';
+import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign } from './mmap.ts';
 import type { Mm } from './mm.ts';
 import { TASK_SIZE } from './pgtable.ts';
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_LOCKED,
+  VM_READ,
   VM_SEALED,
   VM_SHARED,
   VM_WIPEONFORK,
@@ -121,6 +123,17 @@ function setFlags(
   }
 }
 
+/** Faults pages in as the program would, and says why when that cannot be done (madvise_populate). */
+function madvise_populate(mm: Mm, vma: Vma, from: number, to: number, write: boolean): void {
+  if ((vma.flags & (write ? VM_WRITE : VM_READ)) === 0)
+    throw errno(E.EINVAL, 'madvise: what is mapped at {} cannot be {}', hex(from), write ? 'written' : 'read'); // prettier-ignore
+  for (let at = from; at < to; at += PAGE_SIZE) {
+    const fault = handle_mm_fault(mm, at, write ? 'write' : 'read');
+    if (fault === VM_FAULT_OOM) throw errno(E.ENOMEM, 'madvise: no page frame for {}', hex(at));
+    if (fault !== 0) throw errno(E.EFAULT, 'madvise: {} is past the end of its file', hex(at));
+  }
+}
+
 function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: number): void {
   const mm = current.mm!;
   switch (advice) {
@@ -148,7 +161,6 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
       );
       return;
     default:
-      if (advice === M.MADV_POPULATE_WRITE && (vma.flags & VM_WRITE) === 0) throw errno(E.EFAULT, 'madvise: MADV_POPULATE_WRITE of a read-only mapping at {}', hex(from)); // prettier-ignore
-      populate(mm, from, to);
+      madvise_populate(mm, vma, from, to, advice === M.MADV_POPULATE_WRITE);
   }
 }

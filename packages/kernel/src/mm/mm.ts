@@ -78,6 +78,8 @@ export class Mm {
   coredump_filter = 0x33;
   /** prctl(PR_SET_THP_DISABLE): there are no huge pages to withhold. */
   thp_disabled = false;
+  /** Commands of membarrier(2) that the process is registered for. */
+  membarrier = 0;
   /** prctl(PR_SET_MDWE): memory that could be written never becomes executable. */
   mdwe = 0;
   /** RLIMIT_STACK of the process, as far as its stack may grow. */

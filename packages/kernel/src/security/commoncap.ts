@@ -39,6 +39,11 @@ export function parse_vfs_caps(bytes: Uint8Array): FileCaps | null {
   };
 }
 
+/** Whether the bytes may become a file's capabilities: revision 2 or 3 (cap_convert_nscap). */
+export function valid_vfs_caps(bytes: Uint8Array): boolean {
+  return bytes.length >= 20 && parse_vfs_caps(bytes) !== null;
+}
+
 /** The capabilities a file carries, or null. */
 function file_caps(current: Current, file: File): FileCaps | null {
   try {

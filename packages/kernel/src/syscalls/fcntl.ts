@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EBADF, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ESRCH, EXDEV } from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
@@ -9,6 +9,7 @@ import type { FilesStruct } from '../fs/fdtable.ts';
 import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
 import { Fasync, fasync_helper } from '../fs/fasync/fasync.ts';
 import { FownStruct } from '../fs/fcntl.ts';
+import { ioctl_fileattr } from '../fs/fileattr.ts';
 import { FMODE_PATH, type File } from '../fs/file.ts';
 import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
@@ -27,6 +28,13 @@ import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, ptr, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
+const F_GET_RW_HINT = 1035;
+const F_SET_RW_HINT = 1036;
+const RWH_WRITE_LIFE_EXTREME = 5;
+
+const FICLONE = 0x4004_9409;
+const FICLONERANGE = 0x4020_940d;
+
 /** O_ASYNC. */
 const FASYNC = 0x2000;
 const SETFL_MASK = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | FASYNC;
@@ -40,9 +48,6 @@ function setfl(current: Current, file: File, fd: number, arg: number): number {
     !inode_owner_or_capable(current, file.inode)
   ) {
     throw errno(EPERM, 'O_NOATIME needs the owner of {} or CAP_FOWNER', file.path);
-  }
-  if (arg & F.O_DIRECT && !(file.flags & F.O_DIRECT) && file.seekable && S_ISREG(file.inode.mode)) {
-    throw errno(EINVAL, '{} cannot be read past the page cache (O_DIRECT)', file.path);
   }
   file.check_flags(arg);
   fasync_helper(current, file, fd, (arg & FASYNC) !== 0);
@@ -191,6 +196,11 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
       return memfd_add_seals(file, arg % 2 ** 32);
     case F.F_GET_SEALS:
       return memfd_get_seals(file);
+    case F_GET_RW_HINT:
+      task.mem.putU64(arg, file.inode.write_hint);
+      return 0;
+    case F_SET_RW_HINT:
+      return set_rw_hint(task, file, arg);
     case F.F_GETLEASE:
       return getlease(task, file);
     case F.F_SETLEASE:
@@ -202,6 +212,17 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     default:
       throw errno(EINVAL, 'fcntl: command {} is unknown', cmd);
   }
+}
+
+/** How long what is written will live: kept for who asks, there is no device to tell. */
+function set_rw_hint(task: Task, file: File, arg: number): number {
+  if (!inode_owner_or_capable(task, file.inode))
+    throw errno(EPERM, 'F_SET_RW_HINT needs the owner of {} or CAP_FOWNER', file.path);
+  const hint = task.mem.getU64(arg);
+  if (hint > RWH_WRITE_LIFE_EXTREME)
+    throw errno(EINVAL, 'F_SET_RW_HINT: there is no lifetime {}', hint);
+  file.inode.write_hint = hint;
+  return 0;
 }
 
 function pipeSize(task: Task, file: File, cmd: number, arg: number): number {
@@ -289,9 +310,27 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
       if (!S_ISREG(file.inode.mode)) break;
       current.mem.putU32(arg, Math.max(0, file.inode.size - file.pos));
       return 0;
+    case FICLONE:
+      return clone(current, file, arg | 0);
+    case FICLONERANGE:
+      return clone(current, file, current.mem.getI32(arg));
     default:
   }
-  return file.ioctl(current, cmd, arg);
+  return ioctl_fileattr(current, file, cmd, arg) ?? file.ioctl(current, cmd, arg);
+}
+
+/** FICLONE: no file system here shares parts of files (vfs_clone_file_range). */
+function clone(current: Current, to: File, fd: number): number {
+  const from = fget(current, fd);
+  if (from.inode.sb !== to.inode.sb)
+    throw errno(EXDEV, 'FICLONE: {} and {} are on different file systems', from.path, to.path);
+  if (S_ISDIR(from.inode.mode) || S_ISDIR(to.inode.mode))
+    throw errno(EISDIR, 'FICLONE: {} or {} is a directory', from.path, to.path);
+  if (!S_ISREG(from.inode.mode) || !S_ISREG(to.inode.mode))
+    throw errno(EINVAL, 'FICLONE: {} or {} is not a regular file', from.path, to.path);
+  if (!from.readable || !to.writable || to.flags & F.O_APPEND)
+    throw errno(EBADF, 'FICLONE: {} is not open for reading, or {} not for writing', from.path, to.path); // prettier-ignore
+  throw errno(EOPNOTSUPP, 'the file system {} shares no parts of files', to.inode.sb);
 }
 
 export const FCNTL: readonly SyscallRow[] = [

@@ -312,7 +312,7 @@ export const IPC: readonly SyscallRow[] = [
     NR.__NR_msgrcv,
     'msgrcv',
     [int, outStruct('msgbuf'), size, long, flags('ipc')],
-    partial('no MSG_COPY'),
+    FULL,
     sys_msgrcv,
   ),
   row(NR.__NR_msgctl, 'msgctl', [int, choice('ipc_cmd'), ptr], FULL, sys_msgctl),

@@ -146,6 +146,11 @@ function sys_msync(task: Task, address: number, length: number, mflags: number):
   return 0;
 }
 
+/** The page is in the cache, and something was ever in it (folio_test_uptodate). */
+function cached({ mapping }: Vma, index: number): boolean {
+  return mapping !== null && mapping.pages.has(index) && !mapping.unwritten?.has(index);
+}
+
 function sys_mincore(task: Task, address: number, length: number, vec: number): number {
   if (!aligned(address))
     throw errno(E.EINVAL, 'mincore: address {} is not a multiple of {}', hex(address), PAGE_SIZE);
@@ -162,9 +167,7 @@ function sys_mincore(task: Task, address: number, length: number, vec: number): 
       if (vma === null) throw errno(E.ENOMEM, 'mincore: nothing is mapped at {}', hex(at));
       const pte = mm.tables.find(at);
       bytes[i] =
-        (pte !== -1 && pte_mapped(mm.tables.lo(pte))) || vma.mapping?.pages.has(vma.index(at))
-          ? 1
-          : 0;
+        (pte !== -1 && pte_mapped(mm.tables.lo(pte))) || cached(vma, vma.index(at)) ? 1 : 0;
     }
     task.mem.write(vec + first, bytes.subarray(0, n));
   }

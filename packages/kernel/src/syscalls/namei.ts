@@ -1,4 +1,4 @@
-import { EINVAL, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOENT, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -150,7 +150,10 @@ export function sys_readlinkat(
   if (length <= 0) throw errno(EINVAL, 'readlink: buffer size {} is not positive', length);
   const path = user_path_at(current, dfd, name, LOOKUP_EMPTY);
   const { inode } = path.dentry;
-  if (!S_ISLNK(inode.mode)) throw errno(EINVAL, '{} is not a symbolic link', path);
+  if (!S_ISLNK(inode.mode)) {
+    const empty = current.mem.getU8(name) === 0;
+    throw errno(empty ? ENOENT : EINVAL, '{} is not a symbolic link', path);
+  }
   const text = inode.readlink(current, path.dentry);
   touch_atime(inode, path.mnt);
   const bytes = new Uint8Array(Math.min(length, text.length));

@@ -135,7 +135,8 @@ function sys_clone3(task: Task, address: number, length: number): number {
   const exit_signal = field(32);
   const stack = field(40);
   const stackSize = field(48);
-  if (cloneFlags > 0xffff_ffff && cloneFlags !== C.CLONE_CLEAR_SIGHAND && cloneFlags % 2 ** 32 !== cloneFlags - C.CLONE_CLEAR_SIGHAND) throw errno(E.EINVAL, 'clone3: unknown flags 0x{}', cloneFlags.toString(16)); // prettier-ignore
+  const high = Math.floor(cloneFlags / 2 ** 32); // CLONE_CLEAR_SIGHAND is the lowest of them
+  if (high > 1) throw errno(E.EINVAL, 'clone3: unknown flags 0x{}', cloneFlags.toString(16)); // prettier-ignore
   const low = (cloneFlags % 2 ** 32) | 0;
   if ((low & (C.CLONE_DETACHED | (C.CSIGNAL & ~C.CLONE_NEWTIME))) !== 0) throw errno(E.EINVAL, 'clone3: flags 0x{} are not for clone3', low.toString(16)); // prettier-ignore
   if ((low & (C.CLONE_THREAD | C.CLONE_PARENT)) !== 0 && exit_signal !== 0) throw errno(E.EINVAL, 'clone3: CLONE_THREAD and CLONE_PARENT take no exit signal'); // prettier-ignore
@@ -153,6 +154,7 @@ function sys_clone3(task: Task, address: number, length: number): number {
     child_tid: field(16),
     pidfd: field(8),
     set_tid: setTid(task, field(64), field(72)),
+    clear_sighand: high === 1,
   });
 }
 

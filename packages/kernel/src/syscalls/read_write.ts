@@ -6,6 +6,7 @@ import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
+import { S_ISFIFO } from '../fs/inode.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { import_iovec, userBuffer } from './iov.ts';
 import { choice, fd, flags, inArray, inBuf, int, off, outArray, outBuf, size } from './kinds.ts';
@@ -130,7 +131,7 @@ export function sys_pwritev(
 
 function checkRwf(file: File, rwf: number): void {
   if (rwf & ~RWF_SUPPORTED) throw errno(EOPNOTSUPP, 'preadv2/pwritev2 flags {} are unknown', rwf);
-  if (rwf & RWF_NOWAIT && !file.seekable && !file.pollable) {
+  if (rwf & RWF_NOWAIT && !file.pollable) {
     throw errno(EOPNOTSUPP, 'RWF_NOWAIT: {} cannot say whether it would wait', file.path);
   }
 }
@@ -210,7 +211,9 @@ export function sys_sync_file_range(
       offset,
       length,
     );
-  return file.seekable ? 0 : file.fsync(current, true);
+  if (!file.seekable || S_ISFIFO(file.inode.mode))
+    throw errno(ESPIPE, 'sync_file_range: {} has no positions', file.path);
+  return 0;
 }
 
 export function sys_fadvise64(

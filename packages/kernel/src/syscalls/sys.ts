@@ -12,6 +12,7 @@ import { capable, describe_cred } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { getname } from '../fs/namei.ts';
 import { sys_acct } from '../kernel/acct.ts';
+import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { choice, flags, inBuf, int, outBuf, outStruct, path, ptr, size, uint } from './kinds.ts';
@@ -152,14 +153,8 @@ function sys_reboot(task: Task, magic1: number, magic2: number, command: number)
   }
 }
 
-/** One processor runs one thread at a time: every barrier has been passed when the call returns. */
-function sys_membarrier(_task: Task, command: number, fl: number): number {
-  const all = 0x1ff;
-  if (fl !== 0) throw errno(E.EINVAL, 'membarrier: flags {} are not known', fl);
-  if (command === 0) return all & ~0x180;
-  if (command < 0 || (command & (command - 1)) !== 0 || (command & all) === 0)
-    throw errno(E.EINVAL, 'membarrier: there is no command {}', command);
-  return 0;
+function sys_membarrier(task: Task, command: number, fl: number): number {
+  return membarrier(task.mm!, command, fl);
 }
 
 /** vhangup(2): the terminal of the caller's session is taken away. */

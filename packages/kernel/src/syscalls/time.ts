@@ -25,6 +25,10 @@ import { putTimespec, putTimeval, timespecNs, timevalNs } from './timespec.ts';
 const JIFFIES_PER_SEC = 100;
 /** Clocks that settimeofday moves. */
 const WALL_CLOCKS: readonly number[] = [T.CLOCK_REALTIME, T.CLOCK_REALTIME_ALARM, T.CLOCK_TAI];
+/** Alarm clocks need hardware that wakes the machine, which there is not. */
+const ALARM_CLOCKS: readonly number[] = [T.CLOCK_REALTIME_ALARM, T.CLOCK_BOOTTIME_ALARM];
+/** Clocks that are read only: no timers, no sleep. */
+const SLEEPLESS: readonly number[] = [T.CLOCK_MONOTONIC_RAW, T.CLOCK_REALTIME_COARSE, T.CLOCK_MONOTONIC_COARSE, ...ALARM_CLOCKS]; // prettier-ignore
 const TFD_TIMER_ABSTIME = 1;
 
 /** Nanoseconds of a clock as bigint: wall clocks pass 2^53. */
@@ -33,15 +37,22 @@ function clockNs(task: Task, clock: number, call: string): bigint {
   switch (clock) {
     case T.CLOCK_REALTIME:
     case T.CLOCK_REALTIME_COARSE:
-    case T.CLOCK_REALTIME_ALARM:
-    case T.CLOCK_TAI:
       return time.realtimeNs();
+    case T.CLOCK_TAI:
+      return time.realtimeNs() + BigInt(task.kernel.time.ntp.tai) * 1_000_000_000n;
     case T.CLOCK_MONOTONIC:
     case T.CLOCK_MONOTONIC_RAW:
     case T.CLOCK_MONOTONIC_COARSE:
     case T.CLOCK_BOOTTIME:
-    case T.CLOCK_BOOTTIME_ALARM:
       return BigInt(time.now());
+    case T.CLOCK_REALTIME_ALARM:
+    case T.CLOCK_BOOTTIME_ALARM:
+      throw errno(
+        E.EINVAL,
+        '{}: clock {} needs a real-time clock that wakes the machine',
+        call,
+        clock,
+      );
     default: {
       const cpu = cpu_clock(task, clock, call);
       if (cpu === null) throw errno(E.EINVAL, '{}: there is no clock {}', call, clock);
@@ -114,6 +125,7 @@ function sys_clock_nanosleep(
 ): number {
   if (clock === T.CLOCK_THREAD_CPUTIME_ID)
     throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+  if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'clock_nanosleep: nobody can sleep on clock {}', clock); // prettier-ignore
   const now = clockNs(task, clock, 'clock_nanosleep');
   const absolute = (cflags & T.TIMER_ABSTIME) !== 0;
   const cpu = cpu_clock(task, clock, 'clock_nanosleep');
@@ -328,8 +340,8 @@ function readSigEvent(task: Task, address: number, id: number): SigEvent {
 }
 
 function sys_timer_create(task: Task, clock: number, event: number, address: number): number {
+  if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
   clockNs(task, clock, 'timer_create');
-  if (clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE || clock === T.CLOCK_MONOTONIC_RAW) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
   const id = signal.next_timer_id ?? 0;
@@ -353,14 +365,24 @@ function posixTimer(task: Task, id: number, call: string): PosixTimer {
   return timer;
 }
 
-function putItimerspec(task: Task, address: number, timer: PosixTimer): void {
+interface Itimerspec {
+  readonly interval: number;
+  readonly value: number;
+}
+
+function itimerspec(timer: PosixTimer): Itimerspec {
   const left = timer.remaining();
-  putTimespec(task, address, timer.interval);
-  putTimespec(task, address + 16, timer.event.notify === SIGEV_NONE && left === 1 ? 0 : left);
+  const value = timer.event.notify === SIGEV_NONE && left === 1 ? 0 : left;
+  return { interval: timer.interval, value };
+}
+
+function putItimerspec(task: Task, address: number, { interval, value }: Itimerspec): void {
+  putTimespec(task, address, interval);
+  putTimespec(task, address + 16, value);
 }
 
 function sys_timer_gettime(task: Task, id: number, address: number): number {
-  putItimerspec(task, address, posixTimer(task, id, 'timer_gettime'));
+  putItimerspec(task, address, itimerspec(posixTimer(task, id, 'timer_gettime')));
   return 0;
 }
 
@@ -371,17 +393,19 @@ function sys_timer_settime(
   next: number,
   old: number,
 ): number {
-  const timer = posixTimer(task, id, 'timer_settime');
+  if (next === 0) throw errno(E.EINVAL, 'timer_settime: there is no new setting');
   const interval = timespecNs(task, next, 'timer_settime');
   const value = timespecNs(task, next + 16, 'timer_settime');
+  const timer = posixTimer(task, id, 'timer_settime');
   const absolute = (tflags & TFD_TIMER_ABSTIME) !== 0;
   const span = absolute ? Number(wide(task, next + 16) - timerClock(task, timer)) : value;
-  if (old !== 0) putItimerspec(task, old, timer);
+  const before = old === 0 ? null : itimerspec(timer);
   timer.cancel();
   timer.interval = value === 0 ? 0 : interval;
   timer.overrun = timer.last_overrun = 0;
   const wall = absolute && WALL_CLOCKS.includes(timer.clock) ? wide(task, next + 16) : null;
   if (value !== 0) timer.arm(span, wall);
+  if (before !== null) putItimerspec(task, old, before);
   return 0;
 }
 
@@ -405,39 +429,51 @@ function sys_timer_delete(task: Task, id: number): number {
 
 // --- adjusting the clock -------------------------------------------------------------------------------------------
 
-/** struct timex, 208 bytes: an undisciplined clock that runs at its nominal rate. */
-function fillTimex(task: Task, address: number): number {
-  const view = new DataView(new ArrayBuffer(208));
-  const { sec, nsec } = task.kernel.clock.realtime();
-  view.setBigInt64(24, 16_000_000n, true); // maxerror
-  view.setBigInt64(32, 16_000_000n, true); // esterror
-  view.setInt32(40, 0x40, true); // STA_UNSYNC
-  view.setBigInt64(48, 2n, true); // constant
-  view.setBigInt64(56, 1n, true); // precision
-  view.setBigInt64(64, 32_768_000n, true); // tolerance
-  view.setBigInt64(72, BigInt(sec), true);
-  view.setBigInt64(80, BigInt(Math.floor(nsec / 1e3)), true);
-  view.setBigInt64(88, 10_000n, true); // tick
-  task.mem.write(address, new Uint8Array(view.buffer));
-  return 5; // TIME_ERROR: not synchronised
-}
+/** struct timex, 208 bytes. */
+const TIMEX_SIZE = 208;
 
 function sys_adjtimex(task: Task, address: number): number {
-  const modes = task.mem.getU32(address);
-  if (modes !== 0 && (modes & 0x8000) === 0) {
-    if (!capable(task.cred, CAP_SYS_TIME)) throw errno(E.EPERM, 'adjtimex: changing the clock (modes 0x{}) needs CAP_SYS_TIME', modes.toString(16)); // prettier-ignore
-    throw errno(
-      E.EINVAL,
-      'adjtimex: this clock follows the host and is not disciplined (modes 0x{})',
-      modes.toString(16),
-    );
+  const bytes = task.mem.read(address, TIMEX_SIZE);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, TIMEX_SIZE);
+  const long = (at: number): number => Number(view.getBigInt64(at, true));
+  const tx = {
+    modes: view.getUint32(0, true), offset: long(8), freq: long(16), maxerror: long(24), esterror: long(32),
+    status: view.getInt32(40, true), constant: long(48), sec: long(72), usec: long(80), tick: long(88),
+  }; // prettier-ignore
+  const { time, clock } = task.kernel;
+  const { ntp } = time;
+  ntp.validate(tx, capable(task.cred, CAP_SYS_TIME));
+  if (tx.modes & T.ADJ_SETOFFSET) {
+    const nsec = BigInt(tx.usec) * (tx.modes & T.ADJ_NANO ? 1n : 1000n);
+    const to = clock.realtimeNs() + BigInt(tx.sec) * 1_000_000_000n + nsec;
+    if (to < 0n) throw errno(E.EINVAL, 'adjtimex: the time would be before 1970');
+    setTime(task, to, 'adjtimex');
   }
-  return fillTimex(task, address);
+  const offset = ntp.adjtimex(tx);
+  const { sec, nsec } = clock.realtime();
+  const put = (at: number, value: number): void => view.setBigInt64(at, BigInt(value), true);
+  bytes.fill(0, 92);
+  put(8, offset);
+  put(16, ntp.freq);
+  put(24, ntp.maxerror);
+  put(32, ntp.esterror);
+  view.setInt32(40, ntp.status, true);
+  put(48, ntp.constant);
+  put(56, 1); // precision
+  put(64, 32_768_000); // tolerance
+  put(72, sec);
+  put(80, ntp.nano ? nsec : Math.floor(nsec / 1e3));
+  put(88, ntp.tick);
+  view.setInt32(160, ntp.tai, true);
+  task.mem.write(address, bytes);
+  return ntp.state;
 }
 
 function sys_clock_adjtime(task: Task, clock: number, address: number): number {
-  if (clock !== T.CLOCK_REALTIME)
+  if (clock !== T.CLOCK_REALTIME) {
+    clockNs(task, clock, 'clock_adjtime');
     throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);
+  }
   return sys_adjtimex(task, address);
 }
 
@@ -502,6 +538,6 @@ export const TIME: readonly SyscallRow[] = [
   ),
   row(NR.__NR_timer_getoverrun, 'timer_getoverrun', [int], FULL, sys_timer_getoverrun),
   row(NR.__NR_timer_delete, 'timer_delete', [int], FULL, sys_timer_delete),
-  row(NR.__NR_adjtimex, 'adjtimex', [inOutStruct('timex')], partial('reads the clock state; the clock follows the host and is not adjusted'), sys_adjtimex), // prettier-ignore
+  row(NR.__NR_adjtimex, 'adjtimex', [inOutStruct('timex')], partial('kept and told; how fast the clock goes is the host\'s'), sys_adjtimex), // prettier-ignore
   row(NR.__NR_clock_adjtime, 'clock_adjtime', [choice('clockid'), inOutStruct('timex')], partial('as adjtimex'), sys_clock_adjtime), // prettier-ignore
 ];

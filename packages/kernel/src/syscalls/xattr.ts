@@ -7,6 +7,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { valid_vfs_caps } from '../security/commoncap.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fget } from '../fs/fdtable.ts';
@@ -71,7 +72,10 @@ export function setxattr(
     throw errno(E2BIG, 'an attribute value has at most {} bytes, not {}', XATTR_SIZE_MAX, length);
   mnt_want_write(path);
   xattr_permission(current, path, name, MAY_WRITE);
-  path.dentry.inode.setxattr(current, name, current.mem.read(value, length), flags);
+  const bytes = current.mem.read(value, length);
+  if (name === 'security.capability' && !valid_vfs_caps(bytes))
+    throw errno(EINVAL, 'setxattr: {} bytes are no file capabilities', length);
+  path.dentry.inode.setxattr(current, name, bytes, flags);
   fsnotify_xattr(path.dentry);
   return 0;
 }

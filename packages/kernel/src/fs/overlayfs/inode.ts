@@ -9,7 +9,7 @@ import { serializable } from '../../include/serial.ts';
 import type { Iattr } from '../attr.ts';
 import { type Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
-import { Inode, MAY_READ, MAY_WRITE, S_ISDIR, S_ISREG, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
+import { Inode, MAY_READ, MAY_WRITE, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISREG, S_NOATIME, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
 import { inode_permission, isSpecial } from '../permission.ts';
 import { ovl_copy_up } from './copy_up.ts';
 import { ovl_create, ovl_link, ovl_remove, ovl_symlink, ovl_tmpfile } from './dir.ts';
@@ -190,6 +190,18 @@ export class OvlInode extends Inode {
     if (this.upper === null && mask & MAY_WRITE && !isSpecial(this.mode))
       real = (mask & ~MAY_WRITE) | MAY_READ;
     as_mounter(current, this.sb, () => inode_permission(current, inode, real, what));
+  }
+
+  override fileattr_get(current: Current): number | null {
+    return as_mounter(current, this.sb, () => this.real.inode.fileattr_get(current));
+  }
+
+  override fileattr_set(current: Current, flags: number): void {
+    ovl_copy_up(current, this);
+    const upper = this.upper!.inode;
+    as_mounter(current, this.sb, () => upper.fileattr_set(current, flags));
+    this.flags = upper.flags & (S_APPEND | S_IMMUTABLE | S_NOATIME);
+    this.copyattr();
   }
 
   override setattr(current: Current, attr: Iattr): void {

@@ -11,16 +11,22 @@ import { StreamFile } from '../file.ts';
 
 /** A descriptor of a process (pidfd_open(2)): readable when the process is dead. */
 export class PidfdFile extends StreamFile {
-  readonly task: Task;
+  private leader: Task;
 
   constructor(current: Current, task: Task, flags: number) {
     super(current, anon_inode_path(current.kernel, '[pidfd]'), O_RDWR | (flags & O_NONBLOCK));
-    this.task = task;
+    this.leader = task;
     task.exit_watch ??= new WaitQueue();
   }
 
   static {
     serializable('PidfdFile', this);
+  }
+
+  /** The process: its leader, or the thread that took its place. */
+  get task(): Task {
+    while (this.leader.successor !== null) this.leader = this.leader.successor;
+    return this.leader;
   }
 
   override read_iter(): number {

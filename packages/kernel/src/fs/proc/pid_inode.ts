@@ -19,6 +19,7 @@ import {
   ProcTextFile,
   gone,
 } from './inode.ts';
+import { MapFilesDirInode } from './map_files.ts';
 import { PROC_NET, pid_file, pid_files } from './registry.ts';
 
 /** Numbers of a task's inodes: stable while it lives. */
@@ -34,7 +35,9 @@ function owner(inode: Inode, task: Task, always: boolean): void {
 
 /** Directories and links of /proc/PID besides the plain files. */
 const LINKS = ['cwd', 'exe', 'root'];
-const DIRS = ['attr', 'fd', 'fdinfo', 'net', 'ns', 'task'];
+const DIRS = ['attr', 'fd', 'fdinfo', 'map_files', 'net', 'ns', 'task'];
+/** Directories that only processes have, not their threads. */
+const PROCESS_DIRS = new Set(['task', 'map_files']);
 
 /** /proc/PID, /proc/PID/task/TID. */
 export class PidDirInode extends ProcDirInode {
@@ -61,6 +64,8 @@ export class PidDirInode extends ProcDirInode {
     if (LINKS.includes(name)) return new PidLinkInode(sb, task, name);
     if (name === 'fd' || name === 'fdinfo') return new FdDirInode(sb, task, name === 'fdinfo');
     if (name === 'task' && !thread) return new TaskDirInode(sb, task);
+    if (name === 'map_files' && !thread)
+      return new MapFilesDirInode(sb, task, pidIno(task, false, 3020));
     if (name === 'ns') return new NsDirInode(sb, task);
     if (name === 'net') return new ProcStaticDir(sb, PROC_NET);
     if (name === 'attr') return new PidSubDirInode(sb, task, name, thread);
@@ -83,7 +88,7 @@ export class PidDirInode extends ProcDirInode {
         pos: entries.length + 2,
       });
     };
-    for (const name of DIRS) if (name !== 'task' || !thread) add(name, DT_DIR);
+    for (const name of DIRS) if (!PROCESS_DIRS.has(name) || !thread) add(name, DT_DIR);
     for (const [name, file] of pid_files()) {
       if (name.includes('/')) continue;
       if (!(file.processOnly && thread) && !(file.threadOnly && !thread)) add(name, DT_REG);

@@ -16,7 +16,11 @@ interface CpuTime {
 
 function times(kernel: Kernel, rq: RunQueue): CpuTime {
   const { user, nice, system } = rq;
-  return { user, nice, system, idle: Math.max(0, kernel.clock.boottime() - user - nice - system) };
+  const { sched, clock } = kernel;
+  const now = clock.boottime();
+  // The turn that goes on counts when it is over; it is no idle time meanwhile.
+  const turn = sched.current?.cpu === rq.cpu ? now - sched.rq_clock : 0;
+  return { user, nice, system, idle: Math.max(0, now - turn - user - nice - system) };
 }
 
 const ticks = (ns: number): number => Math.floor(ns / 1e7);

@@ -21,11 +21,15 @@ import { filemap_get_page, filemap_punch, truncate_setsize } from '../../mm/file
 import type { Iattr } from '../attr.ts';
 import type { Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
+import { FS_APPEND_FL, FS_IMMUTABLE_FL, FS_NOATIME_FL, FS_NODUMP_FL } from '../fileattr.ts';
 import {
   Inode,
+  S_APPEND,
+  S_IMMUTABLE,
   S_ISDIR,
   S_ISLNK,
   S_ISREG,
+  S_NOATIME,
   drop_nlink,
   file_update_time,
   inode_init_owner,
@@ -48,6 +52,17 @@ import type { TmpfsSuperBlock } from './super.ts';
 /** Newer than the headers that packages/uapi is made from. */
 export const F_SEAL_EXEC = 0x20;
 
+const FS_MODIFIABLE = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL;
+
+/** S_… for the FS_…_FL that the rest of the kernel looks at. */
+function inode_flags(flags: number): number {
+  return (
+    (flags & FS_IMMUTABLE_FL ? S_IMMUTABLE : 0) |
+    (flags & FS_APPEND_FL ? S_APPEND : 0) |
+    (flags & FS_NOATIME_FL ? S_NOATIME : 0)
+  );
+}
+
 /** What a directory's size counts for each entry. */
 const BOGO_DIRENT_SIZE = 20;
 
@@ -61,6 +76,8 @@ export class TmpfsInode extends Inode {
   backing: Backing | null = null;
   target = '';
   xattrs: Map<string, Uint8Array> | null = null;
+  /** FS_…_FL. */
+  private fsflags = 0;
   /** F_SEAL_…; F_SEAL_SEAL on every file that memfd_create did not make sealable. */
   seals = 1;
 
@@ -145,6 +162,22 @@ export class TmpfsInode extends Inode {
     this.sb.chargeKernel(this, -kept);
     this.sb.usedInodes--;
     super.evict();
+  }
+
+  override fileattr_get(): number {
+    return this.fsflags;
+  }
+
+  override fileattr_set(_current: Current, flags: number): void {
+    if (flags & ~FS_MODIFIABLE)
+      throw errno(
+        EOPNOTSUPP,
+        'tmpfs has no attributes 0x{}',
+        (flags & ~FS_MODIFIABLE).toString(16),
+      );
+    this.fsflags = flags;
+    this.flags = (this.flags & ~(S_IMMUTABLE | S_APPEND | S_NOATIME)) | inode_flags(flags);
+    inode_set_ctime_current(this);
   }
 
   override setattr(_current: Current, attr: Iattr): void {

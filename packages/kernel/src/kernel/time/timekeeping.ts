@@ -1,6 +1,7 @@
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Clock } from '../../include/time.ts';
+import { Ntp } from './ntp.ts';
 
 /**
  * The kernel's clocks (analogous to kernel/time/timekeeping.c). CLOCK_MONOTONIC starts at 0 when the machine boots and
@@ -12,6 +13,7 @@ export class Timekeeper implements Clock {
   private base: number;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds. */
   offset_real: bigint;
+  readonly ntp: Ntp = new Ntp();
   /** offset_real in seconds and nanoseconds. */
   private split = 0n;
   private splitSec = 0;

@@ -1,0 +1,92 @@
+import { EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_LINUX_IMMUTABLE } from '@vitrine/uapi/capability.ts';
+import { capable } from '../include/cred.ts';
+import type { Current } from '../include/current.ts';
+import { errno } from '../include/errno.ts';
+import { inode_owner_or_capable } from './attr.ts';
+import type { File } from './file.ts';
+import { notIoctl } from './file.ts';
+import { mnt_want_write } from './permission.ts';
+
+/** Attributes of files beyond their mode: chattr(1), ioctl_iflags(2), ioctl_fsgetxattr (fs/ioctl.c). */
+
+export const FS_IMMUTABLE_FL = 0x10;
+export const FS_APPEND_FL = 0x20;
+export const FS_NODUMP_FL = 0x40;
+export const FS_NOATIME_FL = 0x80;
+
+export const FS_IOC_GETFLAGS = 0x8008_6601;
+export const FS_IOC_SETFLAGS = 0x4008_6602;
+export const FS_IOC_FSGETXATTR = 0x801c_581f;
+export const FS_IOC_FSSETXATTR = 0x401c_5820;
+
+/** Flags and their counterparts in struct fsxattr. */
+const XFLAGS: readonly (readonly [flag: number, xflag: number])[] = [
+  [FS_IMMUTABLE_FL, 0x8],
+  [FS_APPEND_FL, 0x10],
+  [FS_NOATIME_FL, 0x40],
+  [FS_NODUMP_FL, 0x80],
+];
+const FSXATTR_SIZE = 28;
+
+function get(current: Current, file: File, cmd: number): number {
+  const flags = file.inode.fileattr_get(current);
+  return flags ?? notIoctl(file, cmd);
+}
+
+/** vfs_fileattr_set */
+function set(current: Current, file: File, cmd: number, flags: number): number {
+  mnt_want_write(file.path);
+  const { inode } = file;
+  const old = get(current, file, cmd);
+  if (!inode_owner_or_capable(current, inode))
+    throw errno(EPERM, 'attributes of {} are set by its owner (uid {})', file.path, inode.uid);
+  if (
+    (flags ^ old) & (FS_APPEND_FL | FS_IMMUTABLE_FL) &&
+    !capable(current.cred, CAP_LINUX_IMMUTABLE)
+  )
+    // prettier-ignore
+    throw errno(EPERM, 'the attributes append-only and immutable need CAP_LINUX_IMMUTABLE');
+  inode.fileattr_set(current, flags);
+  return 0;
+}
+
+function put_fsxattr(current: Current, arg: number, flags: number): number {
+  const view = new DataView(new ArrayBuffer(FSXATTR_SIZE));
+  const xflags = XFLAGS.reduce((bits, [flag, x]) => bits | (flags & flag ? x : 0), 0);
+  view.setUint32(0, xflags, true);
+  current.mem.write(arg, new Uint8Array(view.buffer));
+  return 0;
+}
+
+function get_fsxattr(current: Current, arg: number): number {
+  const bytes = current.mem.read(arg, FSXATTR_SIZE);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FSXATTR_SIZE);
+  const xflags = view.getUint32(0, true);
+  const known = XFLAGS.reduce((bits, [, x]) => bits | x, 0);
+  if (xflags & ~known || view.getUint32(4, true) || view.getUint32(12, true) || view.getUint32(16, true)) // prettier-ignore
+    throw errno(EOPNOTSUPP, 'FS_IOC_FSSETXATTR: extents, projects and flags 0x{} are not there', xflags.toString(16)); // prettier-ignore
+  return XFLAGS.reduce((bits, [flag, x]) => bits | (xflags & x ? flag : 0), 0);
+}
+
+/** The ioctls for attributes; null for any other. */
+export function ioctl_fileattr(
+  current: Current,
+  file: File,
+  cmd: number,
+  arg: number,
+): number | null {
+  switch (cmd) {
+    case FS_IOC_GETFLAGS:
+      current.mem.putU32(arg, get(current, file, cmd));
+      return 0;
+    case FS_IOC_SETFLAGS:
+      return set(current, file, cmd, current.mem.getI32(arg));
+    case FS_IOC_FSGETXATTR:
+      return put_fsxattr(current, arg, get(current, file, cmd));
+    case FS_IOC_FSSETXATTR:
+      return set(current, file, cmd, get_fsxattr(current, arg));
+    default:
+      return null;
+  }
+}

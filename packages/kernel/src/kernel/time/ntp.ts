@@ -1,0 +1,114 @@
+import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import * as T from '@vitrine/uapi/time.ts';
+import { errno } from '../../include/errno.ts';
+import { serializable } from '../../include/serial.ts';
+
+const ADJ_ADJTIME = 0x8000;
+const ADJ_OFFSET_READONLY = 0x2000;
+/** 500 parts per million, as timex has it: 16 bits behind the point. */
+const MAXFREQ = 500 << 16;
+const NTP_PHASE_LIMIT = 16_000_000;
+const MAXTC = 10;
+const MAX_TAI_OFFSET = 100_000;
+/** Largest offset that the loop takes, in nanoseconds. */
+const MAXPHASE = 500_000_000;
+
+/** struct timex's members, without those for a pulse per second. */
+export interface Timex {
+  readonly modes: number;
+  readonly offset: number;
+  readonly freq: number;
+  readonly maxerror: number;
+  readonly esterror: number;
+  readonly status: number;
+  readonly constant: number;
+  readonly sec: number;
+  readonly usec: number;
+  readonly tick: number;
+}
+
+const clamp = (n: number, low: number, high: number): number => Math.min(Math.max(n, low), high);
+
+/**
+ * What adjtimex keeps of the clock's discipline (kernel/time/ntp.c). The host keeps the time: frequency, tick and offset are
+ * told as they were set, and do not change how fast the clock goes.
+ */
+export class Ntp {
+  status: number = T.STA_UNSYNC;
+  maxerror: number = NTP_PHASE_LIMIT;
+  esterror: number = NTP_PHASE_LIMIT;
+  constant = 2;
+  freq = 0;
+  tick = 10_000;
+  tai = 0;
+  /** In nanoseconds. */
+  offset = 0;
+  /** What adjtime has still to correct, in microseconds. */
+  adjust = 0;
+
+  static {
+    serializable('Ntp', this);
+  }
+
+  /** timekeeping_validate_timex */
+  validate(tx: Timex, privileged: boolean): void {
+    const { modes } = tx;
+    const refuse = (): never => {
+      throw errno(EPERM, 'adjtimex: changing the clock (modes 0x{}) needs CAP_SYS_TIME', modes.toString(16)); // prettier-ignore
+    };
+    if (modes & ADJ_ADJTIME) {
+      if (!(modes & T.ADJ_OFFSET_SINGLESHOT & ~ADJ_ADJTIME))
+        throw errno(EINVAL, 'adjtimex: modes 0x{} are not possible', modes.toString(16));
+      if (!(modes & ADJ_OFFSET_READONLY) && !privileged) refuse();
+    } else {
+      if (modes !== 0 && !privileged) refuse();
+      if (modes & T.ADJ_TICK && (tx.tick < 9000 || tx.tick > 11000))
+        throw errno(EINVAL, 'adjtimex: a tick of {} µs is more than a tenth off', tx.tick);
+    }
+    if (modes & T.ADJ_SETOFFSET) {
+      if (!privileged) refuse();
+      if (tx.usec < 0 || tx.usec >= (modes & T.ADJ_NANO ? 1e9 : 1e6))
+        throw errno(EINVAL, 'adjtimex: {} is no part of a second', tx.usec);
+    }
+  }
+
+  /** Takes what is new. @returns the offset to tell (do_adjtimex) */
+  adjtimex(tx: Timex): number {
+    const { modes } = tx;
+    if (modes & ADJ_ADJTIME) {
+      const before = this.adjust;
+      if (!(modes & ADJ_OFFSET_READONLY)) this.adjust = tx.offset;
+      return before;
+    }
+    this.process_modes(tx);
+    return this.nano ? this.offset : Math.trunc(this.offset / 1e3);
+  }
+
+  get nano(): boolean {
+    return (this.status & T.STA_NANO) !== 0;
+  }
+
+  private process_modes(tx: Timex): void {
+    const { modes } = tx;
+    if (modes & T.ADJ_STATUS) {
+      if (this.status & T.STA_PLL && !(tx.status & T.STA_PLL)) this.status = T.STA_UNSYNC;
+      this.status = (this.status & T.STA_RONLY) | (tx.status & ~T.STA_RONLY);
+    }
+    if (modes & T.ADJ_NANO) this.status |= T.STA_NANO;
+    if (modes & T.ADJ_MICRO) this.status &= ~T.STA_NANO;
+    if (modes & T.ADJ_FREQUENCY) this.freq = clamp(tx.freq, -MAXFREQ, MAXFREQ);
+    if (modes & T.ADJ_MAXERROR) this.maxerror = clamp(tx.maxerror, 0, NTP_PHASE_LIMIT);
+    if (modes & T.ADJ_ESTERROR) this.esterror = clamp(tx.esterror, 0, NTP_PHASE_LIMIT);
+    if (modes & T.ADJ_TIMECONST)
+      this.constant = clamp(clamp(tx.constant, 0, MAXTC) + (this.nano ? 0 : 4), 0, MAXTC);
+    if (modes & T.ADJ_TAI && tx.constant >= 0 && tx.constant <= MAX_TAI_OFFSET) this.tai = tx.constant; // prettier-ignore
+    if (modes & T.ADJ_OFFSET && this.status & T.STA_PLL)
+      this.offset = clamp(this.nano ? tx.offset : tx.offset * 1e3, -MAXPHASE, MAXPHASE);
+    if (modes & T.ADJ_TICK) this.tick = tx.tick;
+  }
+
+  /** TIME_OK, or TIME_ERROR while nobody vouches for the clock. */
+  get state(): number {
+    return this.status & (T.STA_UNSYNC | T.STA_CLOCKERR) ? T.TIME_ERROR : T.TIME_OK;
+  }
+}
