@@ -116,6 +116,14 @@ export class File {
     return 0;
   }
 
+  /** Can its bytes go to another file inside the kernel, or come from one (splice, sendfile)? */
+  get splice_read(): boolean {
+    return true;
+  }
+  get splice_write(): boolean {
+    return true;
+  }
+
   /** Has a position: lseek, pread and pwrite work. */
   get seekable(): boolean {
     return true;
@@ -272,10 +280,32 @@ export function generic_file_llseek(
   return vfs_setpos(file, to);
 }
 
+/** Of files that are made when they are read, and so have no end (fs/seq_file.c). */
+export function seq_lseek(file: File, offset: number, whence: number): number {
+  if (whence !== SEEK_SET && whence !== SEEK_CUR)
+    throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', file.path);
+  return setpos_unbounded(file, whence === SEEK_CUR ? file.pos + offset : offset);
+}
+
+/** As generic_file_llseek, but knows no largest position. */
+export function default_llseek(file: File, offset: number, whence: number): number {
+  if (whence === SEEK_SET || whence === SEEK_CUR) return seq_lseek(file, offset, whence);
+  return generic_file_llseek(file, offset, whence, file.inode.size);
+}
+
+function setpos_unbounded(file: File, to: number): number {
+  if (to < 0) throw errno(EINVAL, 'lseek: position {} in {} is negative', to, file.path);
+  if (to > Number.MAX_SAFE_INTEGER)
+    throw errno(EOVERFLOW, 'lseek: position {} in {} is beyond 2^53', to, file.path);
+  return (file.pos = to);
+}
+
 export function vfs_setpos(file: File, to: number): number {
   if (to < 0) throw errno(EINVAL, 'lseek: position {} in {} is negative', to, file.path);
-  if (to > file.inode.sb.maxbytes) {
-    throw errno(to > Number.MAX_SAFE_INTEGER ? EOVERFLOW : EINVAL,
+  const { maxbytes } = file.inode.sb;
+  if (to > maxbytes) {
+    // Beyond 2^53 Linux would still go where its own limit is higher.
+    throw errno(to > Number.MAX_SAFE_INTEGER && maxbytes === Number.MAX_SAFE_INTEGER ? EOVERFLOW : EINVAL,
       'lseek: position {} is beyond the largest file of {}', to, file.inode.sb); // prettier-ignore
   }
   file.pos = to;

@@ -19,7 +19,7 @@ const bounce = new Uint8Array(CHUNK);
 
 /** Runs one read or write that must not wait: the file counts as O_NONBLOCK meanwhile. */
 function withoutWaiting(current: Current, file: File, step: () => number): number {
-  if (file.seekable) return step();
+  if (file.seekable && !file.pollable) return step();
   const { flags } = file;
   const state = current.callState;
   file.flags |= O_NONBLOCK;
@@ -50,6 +50,13 @@ export function try_write(current: Current, file: File, from: Uint8Array, pos: n
   return n;
 }
 
+function check_splice(from: File | null, to: File | null): void {
+  if (from?.splice_read === false)
+    throw errno(EINVAL, '{} has no splice_read: read(2) alone reads it', from.path);
+  if (to?.splice_write === false)
+    throw errno(EINVAL, '{} has no splice_write: write(2) alone writes it', to.path);
+}
+
 /** How far a move has come; kept between attempts. */
 export interface Transfer {
   moved: number;
@@ -69,6 +76,7 @@ export function copy_file_bytes(
   count: number,
   state: Transfer,
 ): boolean {
+  check_splice(from, to);
   while (state.moved < count) {
     const want = Math.min(CHUNK, count - state.moved);
     const got = try_read(current, from, bounce.subarray(0, want), state.inPos);
@@ -94,6 +102,7 @@ export function splice_file_to_pipe(
   count: number,
   pos: number,
 ): number {
+  check_splice(from, null);
   let done = 0;
   while (done < count && !pipe.full) {
     const want = Math.min(4096, count - done);
@@ -120,6 +129,7 @@ export function splice_pipe_to_file(
   count: number,
   pos: number,
 ): number {
+  check_splice(null, to);
   const { kernel } = current;
   let done = 0;
   while (done < count && !pipe.empty) {

@@ -42,6 +42,9 @@ export abstract class FileSystemType {
   abstract mount(current: Current, flags: number, source: string, data: string): SuperBlock;
 }
 
+/** Largest size and position in file systems that name none (MAX_NON_LFS). */
+export const MAX_NON_LFS: number = 2 ** 31 - 1;
+
 /** Analogous to `struct super_block`. */
 export class SuperBlock {
   readonly type: FileSystemType;
@@ -51,7 +54,7 @@ export class SuperBlock {
   /** MS_RDONLY, MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME. */
   flags = 0;
   blocksize = 4096;
-  /** Largest file size. */
+  /** Largest file size and position. */
   maxbytes: number = Number.MAX_SAFE_INTEGER;
   root!: Dentry;
   /** Mounts of it; the last one that goes shuts it down. */

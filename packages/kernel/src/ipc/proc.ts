@@ -33,9 +33,9 @@ const shm = (kernel: Kernel): string =>
     `${n(s.uid, 5)} ${n(s.gid, 5)} ${n(s.cuid, 5)} ${n(s.cgid, 5)} ${n(s.atime, 10)} ${n(s.dtime, 10)} ${n(s.ctime, 10)} ` +
     `${n((s.file.mapping?.pages.size ?? 0) * PAGE_SIZE, 21)} ${n(0, 21)}\n`); // prettier-ignore
 
-proc_create('sysvipc/msg', { mode: 0o444, show: (current) => msg(current.kernel) });
-proc_create('sysvipc/sem', { mode: 0o444, show: (current) => sem(current.kernel) });
-proc_create('sysvipc/shm', { mode: 0o444, show: (current) => shm(current.kernel) });
+proc_create('sysvipc/msg', { mode: 0o444, splice: false, show: (current) => msg(current.kernel) });
+proc_create('sysvipc/sem', { mode: 0o444, splice: false, show: (current) => sem(current.kernel) });
+proc_create('sysvipc/shm', { mode: 0o444, splice: false, show: (current) => shm(current.kernel) });
 
 /** A limit of the message queues (fs.mqueue). */
 function mqueueLimit(

@@ -28,7 +28,11 @@ export class PrintkLog {
   clear_seq = 0;
   /** Where syslog(2) read (action 2) goes on. */
   syslog_seq = 0;
+  /** Bytes of that record that a small buffer has taken before. */
+  syslog_partial = 0;
   console_loglevel = 4;
+  /** What it was before the console was turned off (action 6); null while it is on. */
+  saved_console_loglevel: number | null = null;
   readonly wait: WaitQueue = new WaitQueue();
 
   static {
@@ -49,6 +53,37 @@ export class PrintkLog {
   from(seq: number): LogRecord[] {
     const first = this.records[0]?.seq ?? this.next_seq;
     return this.records.slice(Math.max(0, seq - first));
+  }
+
+  /** Bytes that syslog(2) and /proc/kmsg have not read yet. */
+  unread(): number {
+    this.skip_lost();
+    const lines = this.from(this.syslog_seq).map(format);
+    return lines.reduce((sum, line) => sum + line.length, 0) - this.syslog_partial;
+  }
+
+  /** Reads on where the last reader of syslog(2) or /proc/kmsg stopped (syslog_print): whole lines, or a part of the first. */
+  take(max: number): Uint8Array {
+    this.skip_lost();
+    let text = '';
+    for (const record of this.from(this.syslog_seq)) {
+      const line = format(record).slice(this.syslog_partial);
+      if (text.length + line.length > max) {
+        if (text === '') this.syslog_partial += (text = line.slice(0, max)).length;
+        break;
+      }
+      text += line;
+      this.syslog_seq = record.seq + 1;
+      this.syslog_partial = 0;
+    }
+    return Uint8Array.from(text, (c) => c.charCodeAt(0));
+  }
+
+  private skip_lost(): void {
+    const first = this.records[0]?.seq ?? this.next_seq;
+    if (this.syslog_seq >= first) return;
+    this.syslog_seq = first;
+    this.syslog_partial = 0;
   }
 
   /** As syslog(2) gives them: `<6>[    1.234567] text`, the newest that fit `max` bytes. */

@@ -11,6 +11,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { getname } from '../fs/namei.ts';
+import { sysctl_text } from '../fs/proc/sysctl.ts';
 import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
@@ -89,10 +90,20 @@ function sys_getrandom(task: Task, buffer: number, length: number, fl: number): 
   return done;
 }
 
+/** Action 2 reads each line once, and waits for the next. */
+function syslog_print(task: Task, buffer: number, length: number): number {
+  const { log } = task.kernel;
+  if (log.unread() === 0) return task.wait(log.wait);
+  const text = log.take(length);
+  task.mem.write(buffer, text);
+  return text.length;
+}
+
 /** syslog(2) on the printk ring. */
 function sys_syslog(task: Task, type: number, buffer: number, length: number): number {
   const { log } = task.kernel;
-  if (type !== 3 && type !== 10 && !capable(task.cred, CAP_SYSLOG) && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EPERM, 'syslog: action {} needs CAP_SYSLOG', type); // prettier-ignore
+  const restricted = sysctl_text(task.kernel, 'kernel/dmesg_restrict', '0') !== '0';
+  if ((restricted || (type !== 3 && type !== 10)) && !capable(task.cred, CAP_SYSLOG) && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EPERM, 'syslog: action {} needs CAP_SYSLOG', type); // prettier-ignore
   switch (type) {
     case 0:
     case 1:
@@ -102,9 +113,10 @@ function sys_syslog(task: Task, type: number, buffer: number, length: number): n
     case 4: {
       if (buffer === 0 || length < 0)
         throw errno(E.EINVAL, 'syslog: buffer {} of {} bytes', buffer, length);
-      const text = log.text(type === 2 ? log.syslog_seq : log.clear_seq, length);
+      if (length === 0) return 0;
+      if (type === 2) return syslog_print(task, buffer, length);
+      const text = log.text(log.clear_seq, length);
       task.mem.write(buffer, text);
-      if (type === 2) log.syslog_seq = log.next_seq;
       if (type === 4) log.clear_seq = log.next_seq;
       return text.length;
     }
@@ -112,18 +124,21 @@ function sys_syslog(task: Task, type: number, buffer: number, length: number): n
       log.clear_seq = log.next_seq;
       return 0;
     case 6:
+      log.saved_console_loglevel ??= log.console_loglevel;
       log.console_loglevel = 1;
       return 0;
     case 7:
-      log.console_loglevel = 4;
+      log.console_loglevel = log.saved_console_loglevel ?? log.console_loglevel;
+      log.saved_console_loglevel = null;
       return 0;
     case 8:
       if (length < 1 || length > 8)
         throw errno(E.EINVAL, 'syslog: there is no log level {}', length);
       log.console_loglevel = length;
+      log.saved_console_loglevel = null;
       return 0;
     case 9:
-      return log.text(log.syslog_seq, Infinity).length;
+      return log.unread();
     case 10:
       return log.size;
     default:

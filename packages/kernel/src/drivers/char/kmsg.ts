@@ -40,6 +40,12 @@ export class KmsgFile extends File {
     serializable('KmsgFile', this);
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+  override get splice_write(): boolean {
+    return false;
+  }
   override get pollable(): boolean {
     return true;
   }

@@ -28,6 +28,9 @@ export class NullFile extends MemDevice {
   static {
     serializable('NullFile', this);
   }
+  override get splice_read(): boolean {
+    return false;
+  }
   override read_iter(_current: Current, _to: IovIter): number {
     return 0;
   }
@@ -56,6 +59,9 @@ export class ZeroFile extends NullFile {
   static {
     serializable('ZeroFile', this);
   }
+  override get splice_read(): boolean {
+    return true;
+  }
   override read_iter(_current: Current, to: IovIter): number {
     return zeros(to);
   }
@@ -70,6 +76,9 @@ export class ZeroFile extends NullFile {
 export class FullFile extends MemDevice {
   static {
     serializable('FullFile', this);
+  }
+  override get splice_write(): boolean {
+    return false;
   }
   override read_iter(_current: Current, to: IovIter): number {
     return zeros(to);

@@ -145,10 +145,11 @@ function children(task: Task): string {
   return [...task.children].map((child) => `${child.tgid} `).join('');
 }
 
-pid_create('cmdline', { mode: 0o444, show: cmdline });
-pid_create('environ', { mode: 0o400, guarded: true, show: environ });
+pid_create('cmdline', { mode: 0o444, seek: 'generic', show: cmdline });
+pid_create('environ', { mode: 0o400, seek: 'generic', guarded: true, show: environ });
 pid_create('auxv', {
   mode: 0o400,
+  seek: 'generic',
   guarded: true,
   show: (task) => (task.mm === null ? '' : byteString(task.mm.auxv)),
 });
@@ -159,17 +160,20 @@ pid_create('cpuset', { mode: 0o444, show: () => '/\n' });
 pid_create('oom_score', { mode: 0o444, show: (task) => `${oomScore(task)}\n` });
 pid_create('oom_score_adj', {
   mode: 0o644,
+  seek: 'default',
   show: (task) => `${task.signal.oom_score_adj}\n`,
   write: writeOomScoreAdj,
 });
 pid_create('oom_adj', {
   mode: 0o644,
+  seek: 'default',
   show: (task) => `${Math.trunc((task.signal.oom_score_adj * 17) / 1000)}\n`,
   write: (task, current, text) =>
     writeOomScoreAdj(task, current, String(Math.trunc((number(text, 'oom_adj') * 1000) / 17))),
 });
 pid_create('loginuid', {
   mode: 0o644,
+  seek: 'generic',
   show: (task) => String(task.loginuid),
   write: (task, current, text) => {
     if (task !== current) throw errno(EPERM, 'a process sets its own login uid only');
@@ -180,7 +184,7 @@ pid_create('loginuid', {
     task.sessionid = task.loginuid === UNSET_ID ? UNSET_ID : ++kernel.sysctl.last_session;
   },
 });
-pid_create('sessionid', { mode: 0o444, show: (task) => String(task.sessionid) });
+pid_create('sessionid', { mode: 0o444, seek: 'generic', show: (task) => String(task.sessionid) });
 pid_create('uid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('gid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('projid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
@@ -205,6 +209,7 @@ pid_create('personality', {
 });
 pid_create('coredump_filter', {
   mode: 0o644,
+  seek: 'generic',
   processOnly: true,
   show: (task) => (task.mm === null ? '' : `${hex8(task.mm.coredump_filter)}\n`),
   write: (task, _current, text) => {

@@ -7,12 +7,19 @@ import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import { bytesOf } from '../bytes.ts';
 import type { Dentry, Path } from '../dcache.ts';
-import { DEFAULT_POLLMASK, File } from '../file.ts';
+import { DEFAULT_POLLMASK, File, default_llseek, generic_file_llseek, seq_lseek } from '../file.ts';
 import type { Iattr } from '../attr.ts';
 import { Inode, setattr_copy } from '../inode.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
 import type { SuperBlock } from '../super.ts';
-import { type ProcFile, type ProcLink, isLink, proc_directory, proc_entry } from './registry.ts';
+import {
+  type ProcFile,
+  type ProcLink,
+  type ProcSeek,
+  isLink,
+  proc_directory,
+  proc_entry,
+} from './registry.ts';
 
 /** One name of a directory that is made when it is read. Positions rise, and a name keeps its own. */
 export interface ListEntry {
@@ -68,6 +75,11 @@ export class ProcDirFile extends File {
       ctx.pos = entry.pos + 1;
     }
   }
+
+  /** The size that stat shows (of fd) is no end. */
+  override llseek(_current: Current, offset: number, whence: number): number {
+    return generic_file_llseek(this, offset, whence, 0);
+  }
 }
 
 /** A file whose text is made at the first read, and again when reading starts over (seq_file). */
@@ -91,11 +103,15 @@ export abstract class ProcTextFile extends File {
     return n;
   }
 
-  override llseek(_current: Current, offset: number, whence: number): number {
-    if (whence === 2) throw errno(EINVAL, '{} has no end to seek from', this.path);
-    const to = whence === 1 ? this.pos + offset : offset;
-    if (to < 0) throw errno(EINVAL, 'position {} in {} is negative', to, this.path);
-    return (this.pos = to);
+  protected get seek(): ProcSeek {
+    return 'seq';
+  }
+
+  override llseek(current: Current, offset: number, whence: number): number {
+    const { seek } = this;
+    if (seek === 'seq') return seq_lseek(this, offset, whence);
+    if (seek === 'default') return default_llseek(this, offset, whence);
+    return super.llseek(current, offset, whence);
   }
 }
 
@@ -160,7 +176,8 @@ export class ProcStaticFile extends ProcInode {
     serializable('ProcStaticFile', this);
   }
   override open(current: Current, path: Path, flags: number): File {
-    return new ProcStaticTextFile(current, path, flags);
+    const entry = proc_entry(this.path) as ProcFile;
+    return entry.open?.(current, path, flags) ?? new ProcStaticTextFile(current, path, flags);
   }
 }
 
@@ -178,6 +195,13 @@ export class ProcStaticTextFile extends ProcTextFile {
   protected store(current: Current, text: string): void {
     if (this.entry.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
     this.entry.write(current, text);
+  }
+  override get splice_read(): boolean {
+    return this.entry.splice ?? true;
+  }
+  protected override get seek(): ProcSeek {
+    if ((this.inode as ProcStaticFile).path.startsWith('sys/')) return 'default';
+    return this.entry.seek ?? 'seq';
   }
   override get pollable(): boolean {
     return this.entry.poll !== undefined;

@@ -76,7 +76,7 @@ function mountstats(task: Task): string {
   return text;
 }
 
-pid_create('mounts', { mode: 0o444, show: mounts });
-pid_create('mountinfo', { mode: 0o444, show: mountinfo });
-pid_create('mountstats', { mode: 0o400, processOnly: true, show: mountstats });
+pid_create('mounts', { mode: 0o444, splice: true, show: mounts });
+pid_create('mountinfo', { mode: 0o444, splice: true, show: mountinfo });
+pid_create('mountstats', { mode: 0o400, splice: true, processOnly: true, show: mountstats });
 proc_create('mounts', { target: () => 'self/mounts' });

@@ -20,7 +20,7 @@ import {
   gone,
 } from './inode.ts';
 import { MapFilesDirInode } from './map_files.ts';
-import { PROC_NET, pid_file, pid_files } from './registry.ts';
+import { PROC_NET, type ProcSeek, pid_file, pid_files } from './registry.ts';
 
 /** Numbers of a task's inodes: stable while it lives. */
 const pidIno = (task: Task, thread: boolean, index: number): number =>
@@ -175,6 +175,15 @@ export class PidTextFile extends ProcTextFile {
     if (file.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
     file.write(task, current, text);
   }
+  override get splice_read(): boolean {
+    return pid_file((this.inode as PidFileInode).name)!.splice ?? false;
+  }
+  override get splice_write(): boolean {
+    return false;
+  }
+  protected override get seek(): ProcSeek {
+    return pid_file((this.inode as PidFileInode).name)!.seek ?? 'seq';
+  }
 }
 
 /** exe, cwd, root: links that lead to the place itself. */
@@ -316,6 +325,12 @@ export class FdInfoInode extends ProcInode {
 export class FdInfoFile extends ProcTextFile {
   static {
     serializable('FdInfoFile', this);
+  }
+  override get splice_read(): boolean {
+    return false;
+  }
+  override get splice_write(): boolean {
+    return false;
   }
   protected show(): string {
     const { task, fd } = this.inode as FdInfoInode;

@@ -9,14 +9,22 @@ import type { File } from '../file.ts';
  * path and the task (state is data).
  */
 
+/** Which of lseek's implementations a file has: seq_lseek where it does not say. */
+export type ProcSeek = 'seq' | 'generic' | 'default';
+
 /** A file that is made when it is read. Texts are byte strings. */
 export interface ProcFile {
   readonly mode?: number;
+  readonly seek?: ProcSeek;
+  /** False: splice and sendfile refuse it. */
+  readonly splice?: boolean;
   show?(current: Current): string;
   /** Throws an Errno for a value it does not take. */
   write?(current: Current, text: string): void;
   /** EPOLL bits; pushes what tells of changes. */
   poll?(current: Current, collect: WaitQueue[] | null): number;
+  /** Files that are not text: makes the open file. */
+  open?(current: Current, path: Path, flags: number): File;
 }
 
 /** A symbolic link. */
@@ -64,6 +72,9 @@ export function proc_directory(path: string): ReadonlySet<string> | undefined {
 /** A file of /proc/PID (and, with `thread`, of /proc/PID/task/TID). */
 export interface PidFile {
   readonly mode: number;
+  readonly seek?: ProcSeek;
+  /** True: splice and sendfile take it. */
+  readonly splice?: boolean;
   /** Needs the rights of a debugger (ptrace_may_access). */
   readonly guarded?: boolean;
   /** Only in the process's directory, not in its threads'. */

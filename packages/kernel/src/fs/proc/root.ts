@@ -4,12 +4,13 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { Dentry } from '../dcache.ts';
 import type { Inode } from '../inode.ts';
-import { FileSystemType, SuperBlock } from '../super.ts';
+import { FileSystemType, MAX_NON_LFS, SuperBlock } from '../super.ts';
 import { DT_DIR, type ListEntry, ProcStaticDir } from './inode.ts';
 import { PidDirInode } from './pid_inode.ts';
 import { proc_create } from './registry.ts';
 import './array.ts';
 import './base.ts';
+import './kmsg.ts';
 import './mounts.ts';
 import './locks.ts';
 import './stat.ts';
@@ -65,6 +66,7 @@ export class ProcSuperBlock extends SuperBlock {
   constructor(kernel: Kernel, type: FileSystemType) {
     super(kernel, type, PROC_SUPER_MAGIC);
     this.blocksize = 1024;
+    this.maxbytes = MAX_NON_LFS;
     this.root = new Dentry('/', null, new ProcRootInode(this), this);
   }
   static {

@@ -10,7 +10,7 @@ import type { Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { _PAGE_ACCESSED, _PAGE_ANON, TASK_SIZE, pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
 import type { Vma } from '../../mm/vma.ts';
-import { File, vfs_setpos } from '../file.ts';
+import { File, seq_lseek } from '../file.ts';
 import { d_path, type Path } from '../dcache.ts';
 import { ptrace_may_access } from './access.ts';
 import { pid_create } from './registry.ts';
@@ -25,9 +25,15 @@ abstract class MmFile extends File {
     this.mm = task.mm;
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+  override get splice_write(): boolean {
+    return false;
+  }
+
   override llseek(_current: Current, offset: number, whence: number): number {
-    if (whence > 1) throw errno(EINVAL, '{} has no end to seek from', this.path);
-    return vfs_setpos(this, whence === 1 ? this.pos + offset : offset);
+    return seq_lseek(this, offset, whence);
   }
 
   /** The space, unless its last process has ended. */

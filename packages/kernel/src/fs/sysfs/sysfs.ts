@@ -12,7 +12,7 @@ import { File } from '../file.ts';
 import type { Iattr } from '../attr.ts';
 import { Inode, setattr_copy } from '../inode.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
-import { FileSystemType, SuperBlock } from '../super.ts';
+import { FileSystemType, MAX_NON_LFS, SuperBlock } from '../super.ts';
 import { sysTree } from './devices.ts';
 import { directory, type SysDirectory, type SysNode, walk } from './tree.ts';
 
@@ -103,11 +103,6 @@ class SysfsFile extends File {
     if (pos >= this.text.length) return 0;
     return to.copyTo(this.text, pos, Math.min(to.count, this.text.length - pos));
   }
-  override llseek(_current: Current, offset: number, whence: number): number {
-    const to = offset + (whence === 1 ? this.pos : whence === 2 ? this.inode.size : 0);
-    if (to < 0) throw errno(EINVAL, 'position {} in {} is negative', to, this.path);
-    return (this.pos = to);
-  }
   private value(current: Current): string {
     const node = (this.inode as SysfsInode).node(current);
     return node.kind === 'attribute' ? node.show() : '';
@@ -117,6 +112,7 @@ class SysfsFile extends File {
 export class SysfsSuperBlock extends SuperBlock {
   constructor(kernel: Kernel, type: FileSystemType) {
     super(kernel, type, SYSFS_MAGIC);
+    this.maxbytes = MAX_NON_LFS;
     this.root = new Dentry('/', null, new SysfsInode(this, '', directory(sysTree(kernel))), this);
   }
   static {
