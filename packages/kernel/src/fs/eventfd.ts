@@ -8,12 +8,12 @@ import type { IovIter } from '../include/iov.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { anon_inode_path } from './anon_inodes.ts';
-import { StreamFile } from './file.ts';
+import { NoopSeekFile } from './file.ts';
 
 const MAX = 0xffff_ffff_ffff_ffffn;
 
 /** eventfd(2): a 64-bit counter. */
-export class EventfdFile extends StreamFile {
+export class EventfdFile extends NoopSeekFile {
   counter = 0n;
   private readonly semaphore: boolean;
   private readonly wqh: WaitQueue = new WaitQueue();

@@ -17,7 +17,7 @@ import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import { anon_inode_path } from './anon_inodes.ts';
-import { type File, StreamFile } from './file.ts';
+import { type File, NoopSeekFile } from './file.ts';
 
 /** Bits of the event mask that are not events. */
 const EP_PRIVATE_BITS: number = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
@@ -67,7 +67,7 @@ export interface EpollEvent {
 }
 
 /** An epoll instance (analogous to `struct eventpoll`). */
-export class EventpollFile extends StreamFile {
+export class EventpollFile extends NoopSeekFile {
   /** By file, then by descriptor number: one file may be added under several. */
   readonly items: Map<File, Map<number, EpItem>> = new Map();
   /** Items to look at: they were ready when their file last told (rdllist). */

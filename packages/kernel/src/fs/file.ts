@@ -328,6 +328,16 @@ export class StreamFile extends File {
   }
 }
 
+/** An event counter and its like: it has no position either, but seeking is no error (noop_llseek). */
+export class NoopSeekFile extends StreamFile {
+  static {
+    serializable('NoopSeekFile', this);
+  }
+  override llseek(): number {
+    return this.pos;
+  }
+}
+
 /** Opened with O_PATH. */
 export class PathFile extends File {
   static {

@@ -15,10 +15,10 @@ import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { anon_inode_path } from './anon_inodes.ts';
-import { StreamFile } from './file.ts';
+import { NoopSeekFile } from './file.ts';
 
 /** timerfd_create(2): expirations are counted until they are read. */
-export class TimerfdFile extends StreamFile implements TimerOwner {
+export class TimerfdFile extends NoopSeekFile implements TimerOwner {
   readonly clockid: number;
   readonly kernel: Kernel;
   /** Expirations not read. */

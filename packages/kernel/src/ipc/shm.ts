@@ -1,4 +1,5 @@
-import { EEXIST, EINVAL } from '@vitrine/uapi/errno.ts';
+import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
+import { EEXIST, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import { SHM_EXEC, SHM_HUGETLB, SHM_RDONLY, SHM_REMAP, SHM_RND } from '@vitrine/uapi/ipc.ts';
 import {
   MAP_FIXED,
@@ -8,6 +9,8 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '@vitrine/uapi/mman.ts';
+import { RLIMIT_MEMLOCK } from '@vitrine/uapi/resource.ts';
+import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
@@ -20,6 +23,8 @@ import { ipc_ns } from './ipc_ns.ts';
 import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
 
 const SHM_DEST = 0o1000;
+const SHM_LOCKED = 0o2000;
+const IPC_PRIVATE = 0;
 
 /** A shared memory segment (analogous to `struct shmid_kernel`): its pages are those of a nameless tmpfs file. */
 export class ShmSegment extends IpcPerm {
@@ -160,7 +165,25 @@ function destroy(current: Current, segment: ShmSegment): void {
 export function shm_remove(current: Current, segment: ShmSegment): void {
   ipc_owner(current, segment);
   if (segment.nattch === 0) destroy(current, segment);
-  else segment.mode |= SHM_DEST;
+  else {
+    // Nobody finds it by its key any more.
+    segment.key = IPC_PRIVATE;
+    segment.mode |= SHM_DEST;
+  }
+}
+
+/** SHM_LOCK, SHM_UNLOCK: nothing is ever swapped out, so that only the flag tells of it. */
+export function shm_lock(current: Current, segment: ShmSegment, lock: boolean): number {
+  if (!capable(current.cred, CAP_IPC_LOCK)) {
+    const { euid } = current.cred;
+    if (euid !== segment.uid && euid !== segment.cuid)
+      throw errno(EPERM, '{} is locked by its owner and CAP_IPC_LOCK, not uid {}', segment, euid);
+    if (lock && current.rlimit(RLIMIT_MEMLOCK) === 0)
+      throw errno(EPERM, 'SHM_LOCK: RLIMIT_MEMLOCK is 0 and the process lacks CAP_IPC_LOCK');
+  }
+  if (lock) segment.mode |= SHM_LOCKED;
+  else segment.mode &= ~SHM_LOCKED;
+  return 0;
 }
 
 /** struct shmid64_ds. */

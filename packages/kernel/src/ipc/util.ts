@@ -13,7 +13,7 @@ const IPCMNI = 32768;
 /** Analogous to `struct kern_ipc_perm`: what queues, semaphores and segments have in common. */
 export abstract class IpcPerm {
   id = -1;
-  readonly key: number;
+  key: number;
   uid: number;
   gid: number;
   readonly cuid: number;

@@ -31,7 +31,6 @@ const HINTS = new Set<number>([
   M.MADV_PAGEOUT,
   M.MADV_MERGEABLE,
   M.MADV_UNMERGEABLE,
-  M.MADV_COLLAPSE,
 ]);
 
 /** Advice that sets or clears a flag of the range. */
@@ -43,6 +42,9 @@ const FLAGS = new Map<number, [set: number, clear: number]>([
   [M.MADV_DONTDUMP, [VM_DONTDUMP, 0]],
   [M.MADV_DODUMP, [0, VM_DONTDUMP]],
 ]);
+
+/** Advice that means nothing for locked memory. */
+const UNLOCKED = new Set<number>([M.MADV_COLD, M.MADV_PAGEOUT, M.MADV_FREE]);
 
 /** Advice that throws contents away. */
 const DISCARDS = new Set<number>([M.MADV_DONTNEED, M.MADV_FREE, M.MADV_REMOVE, M.MADV_DONTNEED_LOCKED, M.MADV_DONTFORK, M.MADV_WIPEONFORK]); // prettier-ignore
@@ -83,7 +85,7 @@ export function do_madvise(
   if (!aligned(start))
     throw errno(E.EINVAL, 'madvise: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
   const end = start + pageAlign(length);
-  if (length < 0 || end > TASK_SIZE)
+  if (length < 0 || end > TASK_SIZE || (length > 0 && end === start))
     throw errno(
       E.EINVAL,
       'madvise: {} plus {} bytes passes the end of user space',
@@ -102,6 +104,8 @@ export function do_madvise(
     const from = Math.max(at, vma.start);
     const to = Math.min(end, vma.end);
     if (flag !== undefined) setFlags(current, vma, from, to, flag);
+    else if (UNLOCKED.has(advice) && (vma.flags & VM_LOCKED) !== 0)
+      throw errno(E.EINVAL, 'madvise: advice {} is not for locked memory ({})', advice, hex(from));
     else if (!HINTS.has(advice)) act(current, vma, from, to, advice);
     at = to;
   }

@@ -38,10 +38,14 @@ export const MAP_COUNT_MAX = 65530;
 /** Lowest address a process without CAP_SYS_RAWIO may map (sysctl vm.mmap_min_addr). */
 export const MMAP_MIN_ADDR = 65536;
 
+/** Flags that every file takes; MAP_SHARED_VALIDATE refuses the others. */
+const LEGACY_MAP_MASK = M.MAP_SHARED | M.MAP_PRIVATE | M.MAP_FIXED | M.MAP_ANONYMOUS | M.MAP_DENYWRITE | M.MAP_EXECUTABLE | M.MAP_GROWSDOWN | M.MAP_LOCKED | M.MAP_NORESERVE | M.MAP_POPULATE | M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB | M.MAP_32BIT | M.MAP_FIXED_NOREPLACE | 0x7c00_0000; // prettier-ignore
+
 export const hex = (n: number): string => `0x${n.toString(16)}`;
 
 export function pageAlign(length: number): number {
-  return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+  const bytes = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+  return bytes >= 2 ** 64 ? 0 : bytes; // it wraps, as 64-bit arithmetic does
 }
 
 export function aligned(address: number): boolean {
@@ -113,9 +117,9 @@ export function do_mmap(
   const mm = current.mm!;
   if (length === 0) throw errno(E.EINVAL, 'mmap: the length is 0');
   const len = pageAlign(length);
-  if (len > TASK_SIZE)
-    throw errno(E.ENOMEM, 'mmap: {} bytes exceed the address space of {} bytes', len, TASK_SIZE);
-  if (offset + len > 2 ** 63)
+  if (len === 0 || len > TASK_SIZE)
+    throw errno(E.ENOMEM, 'mmap: {} bytes exceed the address space of {} bytes', length, TASK_SIZE);
+  if (offset + len >= 2 ** 63)
     throw errno(E.EOVERFLOW, 'mmap: offset {} plus {} bytes overflows', offset, len);
   if (mm.vmas.list.length >= MAP_COUNT_MAX) throw errno(E.ENOMEM, 'the process has {} mappings, vm.max_map_count allows {}', mm.vmas.list.length, MAP_COUNT_MAX); // prettier-ignore
   let rights = calcProt(prot);
@@ -153,7 +157,15 @@ export function do_mmap(
 
   let mapping: AddressSpace | null = null;
   let backing: MmapFile | null = file;
+  if (file === null && type === M.MAP_SHARED_VALIDATE)
+    throw errno(E.EINVAL, 'mmap: MAP_SHARED_VALIDATE needs a file');
+  if (type !== M.MAP_PRIVATE && (flags & M.MAP_GROWSDOWN) !== 0)
+    throw errno(E.EINVAL, 'mmap: only private anonymous memory grows down');
   if (file !== null) {
+    if ((flags & M.MAP_GROWSDOWN) !== 0)
+      throw errno(E.EINVAL, 'mmap: a mapping of a file does not grow down');
+    if (type === M.MAP_SHARED_VALIDATE && (flags & ~LEGACY_MAP_MASK) !== 0)
+      throw errno(E.EOPNOTSUPP, 'mmap: flags {} are not possible with this file', hex((flags & ~LEGACY_MAP_MASK) >>> 0)); // prettier-ignore
     if (type !== M.MAP_PRIVATE) {
       if ((prot & M.PROT_WRITE) !== 0 && !file.writable) throw errno(E.EACCES, 'mmap: a shared writable mapping needs a descriptor open for reading and writing'); // prettier-ignore
       vmFlags |= VM_SHARED | VM_MAYSHARE;

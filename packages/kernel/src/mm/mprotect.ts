@@ -43,7 +43,7 @@ export function do_mprotect(
   if (length === 0) return;
   let from = start;
   const end = start + pageAlign(length);
-  if (end > TASK_SIZE)
+  if (end <= start || end > TASK_SIZE)
     throw errno(
       E.ENOMEM,
       'mprotect: {} plus {} bytes passes the end of user space',

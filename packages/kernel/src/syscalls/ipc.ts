@@ -28,6 +28,7 @@ import {
   do_shmdt,
   ksys_shmget,
   reapSegments,
+  shm_lock,
   shm_remove,
   shmid_ds,
 } from '../ipc/shm.ts';
@@ -260,9 +261,10 @@ export function sys_shmctl(current: Current, id: number, command: number, buf: n
   const ids = ipc_ns(kernel).shm;
   const cmd = command & ~I.IPC_64;
   if (cmd === I.IPC_INFO) {
-    [2 ** 63, 1, I.SHMMNI, I.SHMSEG, 2 ** 52].forEach((v, i) =>
-      mem.putBig(buf + i * 8, BigInt(Math.min(v, 2 ** 63))),
-    );
+    // No limit: ULONG_MAX, less what overflows nobody's sums (ipc/shm.c, SHMMAX and SHMALL).
+    const most = 0xffff_ffff_feff_ffffn;
+    const limits = [most, 1n, BigInt(I.SHMMNI), BigInt(I.SHMSEG), most];
+    limits.forEach((value, i) => mem.putBig(buf + i * 8, value));
     return Math.max(0, ids.maxIndex);
   }
   if (cmd === I.SHM_INFO) {
@@ -298,8 +300,7 @@ export function sys_shmctl(current: Current, id: number, command: number, buf: n
       return 0;
     case I.SHM_LOCK:
     case I.SHM_UNLOCK:
-      ipc_owner(current, segment); // nothing is ever swapped out
-      return 0;
+      return shm_lock(current, segment, cmd === I.SHM_LOCK);
     default:
       throw errno(EINVAL, 'shmctl: command {} is unknown', cmd);
   }

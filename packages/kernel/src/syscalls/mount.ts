@@ -124,13 +124,19 @@ function admin(current: Current, what: string): void {
     throw errno(EPERM, '{} needs CAP_SYS_ADMIN; uid {} has not', what, current.cred.euid);
 }
 
-export function sys_swapon(current: Current): number {
+/** Priority, prefer, discard. */
+const SWAP_FLAGS_VALID = 0x7_ffff;
+
+export function sys_swapon(current: Current, name: number, flags: number): number {
+  if (flags & ~SWAP_FLAGS_VALID) throw errno(EINVAL, 'swapon: flags {} are unknown', flags);
   admin(current, 'swapon');
+  user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
   throw errno(EINVAL, 'swapon: there are no block devices to swap to');
 }
 
-export function sys_swapoff(current: Current): number {
+export function sys_swapoff(current: Current, name: number): number {
   admin(current, 'swapoff');
+  user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
   throw errno(EINVAL, 'swapoff: nothing is used for swap');
 }
 

@@ -24,7 +24,8 @@ function change_pgrp(leader: Task, pgrp: Pid): void {
 
 /** setpgid(2): a process moves itself or a child that has not called execve yet. */
 function sys_setpgid(task: Task, who: number, group: number): number {
-  if (group < 0) throw errno(E.EINVAL, 'setpgid: {} is no process group id', group);
+  if (group < 0 || (group === 0 && who < 0))
+    throw errno(E.EINVAL, 'setpgid: {} is no process group id', group || who);
   const self = task.group_leader;
   const target = who === 0 || who === self.tgid ? self : findTask(task, who, 'setpgid');
   const pgid = group === 0 ? target.tgid : group;

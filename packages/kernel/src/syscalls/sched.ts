@@ -345,7 +345,8 @@ function ioprioTargets(task: Task, which: number, who: number, call: string): Ta
 export function ioprio_check_cap(current: Current, ioprio: number): void {
   const kind = ioprio >> IOPRIO_CLASS_SHIFT;
   const data = ioprio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
-  if (kind < 0 || kind > 3 || (kind === 0 && data !== 0) || (data & 7) !== data) throw errno(E.EINVAL, 'ioprio_set: there is no class {} with data {}', kind, data); // prettier-ignore
+  // Beyond the level there are hints for the device, any of them.
+  if (kind < 0 || kind > 3 || (kind === 0 && (data & 7) !== 0)) throw errno(E.EINVAL, 'ioprio_set: there is no class {} with data {}', kind, data); // prettier-ignore
   if (kind === 1 && !capable(current.cred, CAP_SYS_ADMIN) && !capable(current.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE'); // prettier-ignore
 }
 

@@ -152,6 +152,32 @@ function signalTarget(task: Task, fd: number): Task {
   return inode.task;
 }
 
+// Newer than the headers that packages/uapi is made from.
+const PIDFD_SIGNAL_THREAD = 1;
+const PIDFD_SIGNAL_THREAD_GROUP = 2;
+const PIDFD_SIGNAL_PROCESS_GROUP = 4;
+const SCOPES = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
+
+/** To the process group that the process leads: to every member that the caller may signal. */
+function signal_group(task: Task, target: Task, sig: number, info: SigInfo): number {
+  const members = [...target.thread_pid.tasks.pgid];
+  if (members.length === 0)
+    throw errno(ESRCH, 'pidfd_send_signal: process {} leads no group', target.tgid);
+  let refused: unknown = null;
+  let sent = false;
+  for (const member of members) {
+    try {
+      check_kill_permission(task, sig, member);
+      if (sig !== 0) send_signal(member, info, true);
+      sent = true;
+    } catch (error) {
+      refused = error;
+    }
+  }
+  if (!sent) throw refused;
+  return 0;
+}
+
 export function sys_pidfd_send_signal(
   task: Task,
   fd: number,
@@ -159,12 +185,14 @@ export function sys_pidfd_send_signal(
   info: number,
   flags: number,
 ): number {
-  if (flags !== 0) throw errno(EINVAL, 'pidfd_send_signal: flags {} are unknown', flags);
+  if (flags & ~SCOPES || (flags & (flags - 1)) !== 0)
+    throw errno(EINVAL, 'pidfd_send_signal: flags {} are not one scope', flags);
   const target = signalTarget(task, fd);
+  const what = info === 0 ? userInfo(task, sig) : readInfo(task, sig, info, target);
   if (!valid_signal(sig)) throw errno(EINVAL, 'pidfd_send_signal: {} is no signal', sig);
+  if (flags & PIDFD_SIGNAL_PROCESS_GROUP) return signal_group(task, target, sig, what);
   check_kill_permission(task, sig, target);
-  if (sig === 0) return 0;
-  send_signal(target, info === 0 ? userInfo(task, sig) : readInfo(task, sig, info, target), true);
+  if (sig !== 0) send_signal(target, what, !(flags & PIDFD_SIGNAL_THREAD));
   return 0;
 }
 

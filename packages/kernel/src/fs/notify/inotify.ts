@@ -22,7 +22,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
-import { StreamFile } from '../file.ts';
+import { NoopSeekFile } from '../file.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
 import {
   type EventMarks,
@@ -72,7 +72,7 @@ class InotifyWatch extends FsnotifyMark {
 const ALWAYS = IN_IGNORED | IN_UNMOUNT | FS_EVENT_ON_CHILD | FS_ISDIR;
 
 /** An inotify instance (inotify(7)). */
-export class InotifyFile extends StreamFile implements FsnotifyGroup {
+export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
   readonly priority = 0;
   readonly watches: Map<number, InotifyWatch> = new Map();
   private queue: InotifyEvent[] = [];

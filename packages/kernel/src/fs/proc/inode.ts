@@ -1,5 +1,4 @@
 import { EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
-import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -85,6 +84,11 @@ export class ProcDirFile extends File {
 /** A file whose text is made at the first read, and again when reading starts over (seq_file). */
 export abstract class ProcTextFile extends File {
   private text: Uint8Array | null = null;
+
+  /** Always ready; the files of processes cannot be waited for. */
+  override get pollable(): boolean {
+    return true;
+  }
 
   protected abstract show(current: Current): string;
   protected abstract store(current: Current, text: string): void;
@@ -203,11 +207,8 @@ export class ProcStaticTextFile extends ProcTextFile {
     if ((this.inode as ProcStaticFile).path.startsWith('sys/')) return 'default';
     return this.entry.seek ?? 'seq';
   }
-  override get pollable(): boolean {
-    return this.entry.poll !== undefined;
-  }
   override poll(current: Current, collect: WaitQueue[] | null): number {
-    return this.entry.poll?.(current, collect) ?? DEFAULT_POLLMASK & (EPOLLIN | EPOLLRDNORM);
+    return this.entry.poll?.(current, collect) ?? DEFAULT_POLLMASK;
   }
 }
 

@@ -163,6 +163,9 @@ export class PidTextFile extends ProcTextFile {
   static {
     serializable('PidTextFile', this);
   }
+  override get pollable(): boolean {
+    return false;
+  }
   protected show(current: Current): string {
     const { task, name, thread } = this.inode as PidFileInode;
     if (task.state === 'X') gone(task.pid);

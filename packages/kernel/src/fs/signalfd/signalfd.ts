@@ -11,7 +11,7 @@ import type { SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
 import { AsyncRequest } from '../aio/request.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
-import { StreamFile } from '../file.ts';
+import { NoopSeekFile } from '../file.ts';
 
 const RECORD = 128;
 
@@ -43,7 +43,7 @@ const taskOf = (current: Current): Task =>
   current instanceof AsyncRequest ? current.task : (current as Task);
 
 /** signalfd(2): reads take the reader's own pending signals. */
-export class SignalfdFile extends StreamFile {
+export class SignalfdFile extends NoopSeekFile {
   mask: bigint;
 
   constructor(current: Current, mask: bigint, flags: number) {

@@ -13,7 +13,7 @@ import type { UserStruct } from '../../../kernel/user.ts';
 import { anon_inode_path } from '../../anon_inodes.ts';
 import type { Path } from '../../dcache.ts';
 import { close_fd, fd_install } from '../../fdtable.ts';
-import { FMODE_NONOTIFY, StreamFile } from '../../file.ts';
+import { FMODE_NONOTIFY, NoopSeekFile } from '../../file.ts';
 import {
   type EventMarks,
   FS_ALL_EVENTS,
@@ -67,7 +67,7 @@ export class FanotifyMark extends FsnotifyMark {
 }
 
 /** A fanotify instance (fanotify(7)). */
-export class FanotifyFile extends StreamFile implements FsnotifyGroup {
+export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
   /** Flags of fanotify_init. */
   readonly fan_flags: number;
   /** How the descriptors in events are opened. */
