@@ -47,7 +47,26 @@ static void put(const char *path, const char *value) {
   close(fd);
 }
 
+/** Of these names, which begin a line, in the file's own order? */
+static void keys(const char *path, const char *names) {
+  printf("%s has", path);
+  for (char *p = slurp(path); *p; p = strchr(p, '\n') + 1) {
+    int n = strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    char word[99];
+    snprintf(word, sizeof word, " %.*s ", n, p);
+    if (strstr(names, word)) printf(" %.*s", n, p);
+  }
+  puts("");
+}
+
 int main(void) {
+  keys("/proc/vmstat", " nr_free_pages nr_mlock nr_inactive_anon nr_slab_reclaimable workingset_nodes workingset_refault_file "
+                       "nr_anon_pages nr_mapped nr_shmem_pmdmapped nr_vmscan_write nr_dirtied nr_kernel_misc_reclaimable "
+                       "nr_kernel_stack nr_page_table_pages nr_sec_page_table_pages pgdemote_kswapd nr_dirty_threshold pgpgin "
+                       "pswpout pgalloc_normal allocstall_normal pgskip_movable pgfree pgactivate pgdeactivate pglazyfree pgfault "
+                       "pgmajfault pglazyfreed pgrefill pgreuse pgsteal_direct pgscan_kswapd pgscan_anon pgsteal_file "
+                       "pginodesteal slabs_scanned pageoutrun pgrotated drop_pagecache drop_slab oom_kill "
+                       "unevictable_pgs_culled unevictable_pgs_stranded direct_map_level2_splits nr_unstable ");
   shape("/proc/loadavg", 1);
   shape("/proc/uptime", 1);
   shape("/proc/self/io", 9);

@@ -28,16 +28,17 @@ export class PseudoFsType extends FileSystemType {
   }
 }
 
-function kern_mount(kernel: Kernel, name: string, magic: number): void {
+/** @param listed in /proc/filesystems, too */
+function kern_mount(kernel: Kernel, name: string, magic: number, listed = false): void {
   const sb = new PseudoSuperBlock(kernel, new PseudoFsType(name), magic);
   sb.root = new Dentry(`${name}:`, null, new Inode(sb, kernel.vfs.nextIno++, 0o40755), sb);
   kernel.vfs.pseudo.set(name, new Mount(kernel, sb.root, 'none', 0));
-  kernel.vfs.register_filesystem(sb.type);
+  if (listed) kernel.vfs.register_filesystem(sb.type);
 }
 
 export function pseudo_init(kernel: Kernel): void {
-  kern_mount(kernel, 'sockfs', SOCKFS_MAGIC);
-  kern_mount(kernel, 'pipefs', PIPEFS_MAGIC);
+  kern_mount(kernel, 'sockfs', SOCKFS_MAGIC, true);
+  kern_mount(kernel, 'pipefs', PIPEFS_MAGIC, true);
   kern_mount(kernel, 'anon_inodefs', ANON_INODE_FS_MAGIC);
   kern_mount(kernel, 'nsfs', NSFS_MAGIC);
 }

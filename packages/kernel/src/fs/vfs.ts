@@ -26,7 +26,7 @@ export class Vfs {
   /** By major number, or by `major:minor` where one driver has a single minor. */
   readonly charDrivers: Map<string, CharDriver> = new Map();
   /** Names for /proc/devices. */
-  readonly charNames: Map<number, string> = new Map();
+  readonly charNames: Map<number, string[]> = new Map();
   /** The kernel's own mounts: pipefs, sockfs, anon_inodefs. */
   readonly pseudo: Map<string, Mount> = new Map();
   nextAnonDev = 1;
@@ -81,7 +81,7 @@ export class Vfs {
 
   register_chrdev(major: number, minor: number | null, name: string, driver: CharDriver): void {
     this.charDrivers.set(minor === null ? `${major}` : `${major}:${minor}`, driver);
-    this.charNames.set(major, this.charNames.get(major) ?? name);
+    this.charNames.set(major, [...(this.charNames.get(major) ?? []), name]);
   }
 
   chrdev_open(current: Current, inode: Inode, path: Path, flags: number): File {

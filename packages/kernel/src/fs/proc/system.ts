@@ -20,7 +20,9 @@ function filesystems(kernel: Kernel): string {
 
 function devices(kernel: Kernel): string {
   const names = [...kernel.vfs.charNames].sort(([a], [b]) => a - b);
-  const lines = names.map(([major, name]) => `${String(major).padStart(3)} ${name}\n`).join('');
+  const lines = names
+    .flatMap(([major, list]) => list.map((name) => `${String(major).padStart(3)} ${name}\n`))
+    .join('');
   return `Character devices:\n${lines}\nBlock devices:\n`;
 }
 

@@ -92,6 +92,29 @@ function zoneCounters(kernel: Kernel): [string, number][] {
   ];
 }
 
+const words = (list: string): string[] => list.trim().split(/\s+/);
+const zeros = (names: readonly string[]): [string, number][] => names.map((name) => [name, 0]);
+
+/** Counters of what this kernel never does (reclaim, writing back, demoting pages): their names in mm/vmstat.c's order. */
+const WORKINGSET =
+  words(`workingset_nodes workingset_refault_anon workingset_refault_file workingset_activate_anon
+  workingset_activate_file workingset_restore_anon workingset_restore_file workingset_nodereclaim`);
+const WRITEBACK =
+  words(`nr_vmscan_write nr_vmscan_immediate_reclaim nr_dirtied nr_written nr_throttled_written
+  nr_kernel_misc_reclaimable nr_foll_pin_acquired nr_foll_pin_released`);
+const DEMOTION = words('pgdemote_kswapd pgdemote_direct pgdemote_khugepaged');
+const ALLOCSTALL = words(`allocstall_dma allocstall_dma32 allocstall_normal allocstall_movable
+  pgskip_dma pgskip_dma32 pgskip_normal pgskip_movable`);
+const RECLAIM =
+  words(`pglazyfreed pgrefill pgreuse pgsteal_kswapd pgsteal_direct pgsteal_khugepaged pgscan_kswapd pgscan_direct
+  pgscan_khugepaged pgscan_direct_throttle pgscan_anon pgscan_file pgsteal_anon pgsteal_file zone_reclaim_success
+  zone_reclaim_failed pginodesteal slabs_scanned kswapd_inodesteal kswapd_low_wmark_hit_quickly
+  kswapd_high_wmark_hit_quickly pageoutrun pgrotated drop_pagecache drop_slab`);
+const AFTER_OOM =
+  words(`unevictable_pgs_culled unevictable_pgs_scanned unevictable_pgs_rescued unevictable_pgs_mlocked
+  unevictable_pgs_munlocked unevictable_pgs_cleared unevictable_pgs_stranded direct_map_level2_splits
+  direct_map_level3_splits nr_unstable`);
+
 function nodeCounters(kernel: Kernel): [string, number][] {
   const m = memory_use(kernel);
   return [
@@ -104,19 +127,24 @@ function nodeCounters(kernel: Kernel): [string, number][] {
     ['nr_slab_unreclaimable', 0],
     ['nr_isolated_anon', 0],
     ['nr_isolated_file', 0],
+    ...zeros(WORKINGSET),
     ['nr_anon_pages', m.anon],
     ['nr_mapped', m.mapped],
     ['nr_file_pages', m.cached],
     ['nr_dirty', 0],
     ['nr_writeback', 0],
+    ['nr_writeback_temp', 0],
     ['nr_shmem', m.cached],
     ['nr_shmem_hugepages', 0],
+    ['nr_shmem_pmdmapped', 0],
     ['nr_file_hugepages', 0],
+    ['nr_file_pmdmapped', 0],
     ['nr_anon_transparent_hugepages', 0],
-    ['nr_dirtied', 0],
-    ['nr_written', 0],
+    ...zeros(WRITEBACK),
     ['nr_kernel_stack', m.stacks * 4],
     ['nr_page_table_pages', m.tables],
+    ['nr_sec_page_table_pages', 0],
+    ...zeros(DEMOTION),
   ];
 }
 
@@ -130,6 +158,7 @@ function vmstat(kernel: Kernel): string {
     ['numa_hit', kernel.buddy.allocated],
     ['numa_miss', 0],
     ['numa_foreign', 0],
+    ['numa_interleave', 0],
     ['numa_local', kernel.buddy.allocated],
     ['numa_other', 0],
     ...nodeCounters(kernel),
@@ -143,16 +172,16 @@ function vmstat(kernel: Kernel): string {
     ['pgalloc_dma32', 0],
     ['pgalloc_normal', kernel.buddy.allocated],
     ['pgalloc_movable', 0],
+    ...zeros(ALLOCSTALL),
     ['pgfree', kernel.buddy.allocated - (m.total - m.free)],
     ['pgactivate', 0],
     ['pgdeactivate', 0],
+    ['pglazyfree', 0],
     ['pgfault', m.faults],
     ['pgmajfault', m.majorFaults],
-    ['pgscan_kswapd', 0],
-    ['pgscan_direct', 0],
-    ['pgsteal_kswapd', 0],
-    ['pgsteal_direct', 0],
+    ...zeros(RECLAIM),
     ['oom_kill', kernel.oom.kills],
+    ...zeros(AFTER_OOM),
   ]);
 }
 
