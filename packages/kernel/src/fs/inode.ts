@@ -324,13 +324,18 @@ export function inode_init_owner(current: Current, inode: Inode, dir: Inode | nu
   }
 }
 
+/** The first and the last second that a file can have come without a fraction. */
+function timestamp_truncate(time: Timespec): Timespec {
+  return Math.abs(time.sec) < 2 ** 63 ? time : { sec: time.sec, nsec: 0 };
+}
+
 /** Copies checked attributes into the inode (setattr_copy). */
 export function setattr_copy(inode: Inode, attr: Iattr): void {
   if (attr.uid !== undefined) inode.uid = attr.uid;
   if (attr.gid !== undefined) inode.gid = attr.gid;
   if (attr.mode !== undefined) inode.mode = (inode.mode & S_IFMT) | (attr.mode & 0o7777);
-  if (attr.atime !== undefined) inode.atime = attr.atime;
-  if (attr.mtime !== undefined) inode.mtime = attr.mtime;
+  if (attr.atime !== undefined) inode.atime = timestamp_truncate(attr.atime);
+  if (attr.mtime !== undefined) inode.mtime = timestamp_truncate(attr.mtime);
   if (attr.ctime !== undefined) inode.ctime = attr.ctime;
 }
 

@@ -36,8 +36,16 @@ function u64(at: number, value: number): void {
   view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
+/** The last second of 64 bits (touch -d @9223372036854775807) is rounded up when it becomes a number. */
+const LAST_SECOND = 2 ** 63 - 1024;
+
+function seconds(at: number, sec: number): void {
+  if (sec <= LAST_SECOND) return u64(at, sec);
+  view.setBigInt64(at, 2n ** 63n - 1n, true);
+}
+
 function time(at: number, t: Timespec): void {
-  u64(at, t.sec);
+  seconds(at, t.sec);
   u64(at + 8, t.nsec);
 }
 
@@ -102,7 +110,7 @@ export function sys_newfstatat(
 }
 
 function statxTime(at: number, t: Timespec): void {
-  u64(at, t.sec);
+  seconds(at, t.sec);
   view.setUint32(at + 8, t.nsec, true);
 }
 
