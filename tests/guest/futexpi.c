@@ -100,6 +100,16 @@ int main(void) {
   R(lock);
   R(fx(&lock, FUTEX_UNLOCK_PI, 0, 0, 0, 0));
   R(fx(&lock, FUTEX_LOCK_PI2, 0, 0, 0, 0));
+  // An owner that is no thread: the word is marked all the same.
+  lock = 0x3ffffff;
+  R(fx(&lock, FUTEX_TRYLOCK_PI, 0, 0, 0, 0));
+  R(lock == (FUTEX_WAITERS | 0x3ffffff));
+  lock = 0x3ffffff;
+  R(fx(&lock, FUTEX_LOCK_PI, 0, 0, 0, 0));
+  R(lock == (FUTEX_WAITERS | 0x3ffffff));
+  t = (struct timespec){0, 1000};
+  R(fx(&lock, FUTEX_WAIT | FUTEX_CLOCK_REALTIME, lock, &t, 0, 0));
+  lock = gettid_();
   // A waiter gets it.
   pthread_create(&th, 0, locker, 0);
   msleep(40);

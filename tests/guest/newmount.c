@@ -74,6 +74,20 @@ int main(void) {
   R(fsconfig_(fs, FSCONFIG_SET_STRING, "source", "mine", 0));
   R(fsconfig_(fs, FSCONFIG_SET_STRING, "source", "again", 0));
   R(fsconfig_(fs, FSCONFIG_SET_STRING, "mode", "0700", 0));
+  // A value that does not fit is refused when it is set; the rest stays.
+  R(fsconfig_(fs, FSCONFIG_SET_STRING, "size", "large", 0));
+  R(read(fs, msg, sizeof msg) > 0);
+  R(fsconfig_(fs, FSCONFIG_SET_STRING, "mode", "9", 0));
+  R(read(fs, msg, sizeof msg) > 0);
+  R(fsconfig_(fs, FSCONFIG_SET_FLAG, "nr_blocks", 0, 0));
+  R(read(fs, msg, sizeof msg) > 0);
+  R(fsconfig_(fs, FSCONFIG_SET_PATH, "size", ".", AT_FDCWD));
+  R(read(fs, msg, sizeof msg) > 0);
+  R(fsconfig_(fs, FSCONFIG_SET_FD, "mode", 0, 0));
+  R(read(fs, msg, sizeof msg) > 0);
+  R(fsconfig_(fs, FSCONFIG_SET_FD, "mode", 0, 99));
+  R(fsconfig_(fs, FSCONFIG_SET_BINARY, "mode", "x", 1));
+  R(read(fs, msg, sizeof msg) > 0);
   R(fsconfig_(fs, FSCONFIG_SET_STRING, "nonsense", "1", 0));
   R(read(fs, msg, sizeof msg) > 0);
   P("%c\n", msg[0]);
@@ -118,6 +132,10 @@ int main(void) {
   R(setattr(AT_FDCWD, "a", 0, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, 0, 32));
   R(setattr(AT_FDCWD, "a", 0, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, 0, 32));
   show("/tmp/nm/a");
+  int writer = open("a/busy", O_CREAT | O_WRONLY, 0600);
+  R(setattr(AT_FDCWD, "a", 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, 0, 0, 32));
+  show("/tmp/nm/a");
+  close(writer);
   R(setattr(AT_FDCWD, "b", 0, MOUNT_ATTR_RDONLY, 0, 0, 32));
   R(setattr(AT_FDCWD, "a", 0, 0, 0, MS_SHARED | MS_SLAVE, 32));
   R(setattr(AT_FDCWD, "a", 0, 1ULL << 40, 0, 0, 32));

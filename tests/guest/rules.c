@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
@@ -98,11 +99,35 @@ static void processes(void) {
   R(swapoff("/none"));
 }
 
+static void descriptors(void) {
+  puts("descriptors");
+  int f = open("rules.lock", O_RDWR | O_CREAT, 0644), g = open("rules.lock", O_RDONLY);
+  // The access mode is looked at before l_pid.
+  struct flock fl = {F_WRLCK, SEEK_SET, 0, 0, 5};
+  R(fcntl(g, F_OFD_SETLK, &fl));
+  R(fcntl(f, F_OFD_SETLK, &fl));
+  R(fcntl(g, F_OFD_GETLK, &fl));
+  // Regular files send no signals.
+  R(fcntl(g, F_SETFL, O_ASYNC));
+  R(fcntl(g, F_GETFL) & O_ASYNC);
+  int on = 1;
+  R(ioctl(g, FIOASYNC, &on));
+  unlink("rules.lock");
+  // The timer is set before the old setting is written.
+  int t = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+  struct itimerspec it = {{0, 0}, {0, 1000}};
+  R(timerfd_settime(t, 0, &it, (void *)8));
+  usleep(2000);
+  uint64_t n;
+  R(read(t, &n, 8));
+}
+
 int main(void) {
   setvbuf(stdout, 0, _IOLBF, 0);
   seeking();
   segments();
   memory();
   processes();
+  descriptors();
   return 0;
 }

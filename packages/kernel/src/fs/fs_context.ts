@@ -1,4 +1,4 @@
-import { EBUSY, EINVAL, ENODATA, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EBUSY, EINVAL, ENODATA } from '@vitrine/uapi/errno.ts';
 import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import {
   MS_DIRSYNC,
@@ -63,7 +63,7 @@ export class FsContextFile extends StreamFile {
   }
 
   /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
-  set(key: string, value: string | null): void {
+  set(kernel: Kernel, key: string, value: string | null): void {
     this.open();
     const flag = SB_FLAGS[key];
     if (flag !== undefined && value === null) {
@@ -79,7 +79,20 @@ export class FsContextFile extends StreamFile {
     }
     const known = this.type.options;
     if (known !== null && !known.includes(key)) throw this.failed(errno(EINVAL, `${this.type.name}: Unknown parameter '{}'`, key)); // prettier-ignore
-    this.options.push(value === null ? key : `${key}=${value}`);
+    const option = value === null ? key : `${key}=${value}`;
+    try {
+      this.type.check_option(kernel, option);
+    } catch (error) {
+      if (error instanceof Errno) throw this.failed(error);
+      throw error;
+    }
+    this.options.push(option);
+  }
+
+  /** FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH and FSCONFIG_SET_FD: no parameter here is of such a type. */
+  set_other(key: string, what: string): never {
+    this.open();
+    throw this.failed(errno(EINVAL, "fsconfig: parameter '{}' does not take {}", key, what));
   }
 
   /** Throws unless options may be set now. */
@@ -138,9 +151,4 @@ export class FsContextFile extends StreamFile {
     if (this.sb !== null && --this.sb.active === 0) this.sb.kill();
     this.sb = null;
   }
-}
-
-/** Kinds of values that the file systems here do not take. */
-export function unsupported_value(what: string): never {
-  throw errno(EOPNOTSUPP, 'fsconfig: no file system here takes {} as a value', what);
 }

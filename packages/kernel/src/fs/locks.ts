@@ -73,6 +73,14 @@ export function posix_test_lock(inode: Inode, lock: FileLock): FileLock | null {
   return inode.locks?.posix.find((other) => conflicts(other, lock)) ?? null;
 }
 
+/** Throws EBADF unless the file is open for what is locked (check_fmode_for_setlk). */
+export function check_fmode_for_setlk(file: File, type: number): void {
+  if (type === F_RDLCK && !(file.mode & FMODE_READ))
+    throw errno(EBADF, 'a read lock needs {} open for reading', file.path);
+  if (type === F_WRLCK && !(file.mode & FMODE_WRITE))
+    throw errno(EBADF, 'a write lock needs {} open for writing', file.path);
+}
+
 /**
  * Sets or removes (F_UNLCK) a record lock. @param wait F_SETLKW @returns 0, or BLOCKED
  */
@@ -83,12 +91,6 @@ export function posix_lock_file(
   wait: boolean,
 ): number {
   const { inode } = file;
-  if (lock.type === F_RDLCK && !(file.mode & FMODE_READ)) {
-    throw errno(EBADF, 'a read lock needs {} open for reading', file.path);
-  }
-  if (lock.type === F_WRLCK && !(file.mode & FMODE_WRITE)) {
-    throw errno(EBADF, 'a write lock needs {} open for writing', file.path);
-  }
   const blocked = (current.kernel.vfs.blockedLocks ??= new BlockedLocks()).waits;
   blocked.delete(lock.owner);
   const ctx = context(inode);

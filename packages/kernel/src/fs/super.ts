@@ -34,6 +34,9 @@ export abstract class FileSystemType {
   /** Kernel-internal: mount(2) refuses it. */
   readonly nouser: boolean = false;
 
+  /** Throws EINVAL if an option of fsconfig(2), as mount(2) would have it, has a value that does not fit. */
+  check_option(_kernel: Kernel, _option: string): void {}
+
   /**
    * Makes or finds the super block (fs_context's get_tree).
    * @param flags MS_RDONLY and other super-block flags

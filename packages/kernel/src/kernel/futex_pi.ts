@@ -168,10 +168,11 @@ export function futex_lock_pi(
     task.mem.putU32(address, ((word & FUTEX_OWNER_DIED) | task.pid) >>> 0);
     return 0;
   }
-  if (trylock) throw errno(E.EAGAIN, 'futex: the lock at {} belongs to thread {}', hex(address), word & FUTEX_TID_MASK); // prettier-ignore
-  const state = pi_state(task, key, word, address);
-  checkDeadlock(task, state);
+  // Linux marks the word before it looks who the owner is: the mark stays when that fails.
   task.mem.putU32(address, (word | FUTEX_WAITERS) >>> 0);
+  const state = pi_state(task, key, word, address);
+  if (trylock) throw errno(E.EAGAIN, 'futex: the lock at {} belongs to thread {}', hex(address), word & FUTEX_TID_MASK); // prettier-ignore
+  checkDeadlock(task, state);
   const waiter = new PiWaiter(task, state, address, deadline, new WaitQueue());
   add_pi_waiter(waiter);
   task.callState = waiter;

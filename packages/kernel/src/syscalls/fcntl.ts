@@ -1,4 +1,13 @@
-import { EBADF, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ESRCH, EXDEV } from '@vitrine/uapi/errno.ts';
+import {
+  EBADF,
+  EINVAL,
+  EISDIR,
+  ENOTTY,
+  EOPNOTSUPP,
+  EPERM,
+  ESRCH,
+  EXDEV,
+} from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
@@ -14,6 +23,7 @@ import { FMODE_PATH, type File } from '../fs/file.ts';
 import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import {
+  check_fmode_for_setlk,
   FileLock,
   flock_lock_file,
   flock_range,
@@ -51,7 +61,8 @@ function setfl(current: Current, file: File, fd: number, arg: number): number {
   }
   file.check_flags(arg);
   fasync_helper(current, file, fd, (arg & FASYNC) !== 0);
-  file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+  const set = file.fasync === null ? arg & ~FASYNC : arg;
+  file.flags = (file.flags & ~SETFL_MASK) | (set & SETFL_MASK);
   return 0;
 }
 
@@ -100,6 +111,7 @@ function readLock(task: Task, file: File, cmd: number, arg: number): FileLock {
   if (type > 2) throw errno(EINVAL, 'l_type {} is none of F_RDLCK, F_WRLCK, F_UNLCK', type);
   const whence = mem.getU16(arg + 2);
   const [start, end] = flock_range(file, whence, mem.getI64(arg + 8), mem.getI64(arg + 16));
+  if (cmd !== F.F_GETLK && cmd !== F.F_OFD_GETLK) check_fmode_for_setlk(file, type);
   if (isOfd(cmd) && mem.getI32(arg + 24) !== 0)
     throw errno(EINVAL, 'l_pid must be 0 for open-file locks');
   const owner: FilesStruct | File = isOfd(cmd) ? file : task.files;
@@ -299,6 +311,7 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
     case FIOASYNC: {
       const on = current.mem.getI32(arg) !== 0;
       fasync_helper(current, file, fd, on);
+      if (on && file.fasync === null) throw errno(ENOTTY, '{} cannot send signals', file.path);
       file.flags = on ? file.flags | FASYNC : file.flags & ~FASYNC;
       return 0;
     }

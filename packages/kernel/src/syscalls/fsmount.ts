@@ -9,9 +9,9 @@ import { serializable } from '../include/serial.ts';
 import { Path, d_path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { PathFile } from '../fs/file.ts';
-import { FsContextFile, unsupported_value } from '../fs/fs_context.ts';
+import { FsContextFile } from '../fs/fs_context.ts';
 import { MNT_UNIQUE_ID_OFFSET, Mount } from '../fs/mount.ts';
-import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { detached_tree, dissolve, do_move_mount_path, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
 import { change_mnt_propagation, dominating_id, set_master, set_peer_group, tree_mounts } from '../fs/pnode.ts'; // prettier-ignore
 import { dirfd, fd, flags, int, path, ptr, size, str, uint } from './kinds.ts';
@@ -106,12 +106,12 @@ function sys_fsconfig(
   const context = contextOf(task, descriptor);
   switch (command) {
     case FSCONFIG_SET_FLAG:
-      context.set(key(task, name), null);
+      context.set(task.kernel, key(task, name), null);
       break;
     case FSCONFIG_SET_STRING: {
       const text = task.mem.readString(value, 255);
       if (text === null) throw errno(E.EINVAL, 'fsconfig: a value has at most 255 bytes');
-      context.set(key(task, name), text);
+      context.set(task.kernel, key(task, name), text);
       break;
     }
     case FSCONFIG_CMD_CREATE:
@@ -123,8 +123,16 @@ function sys_fsconfig(
       may_mount(task, 'fsconfig(FSCONFIG_CMD_RECONFIGURE)');
       context.reconfigure(task);
       break;
+    case FSCONFIG_SET_BINARY:
+      context.set_other(key(task, name), 'a blob');
+      break;
+    case FSCONFIG_SET_FD:
+      fget(task, aux);
+      context.set_other(key(task, name), 'a descriptor');
+      break;
     default:
-      unsupported_value(command === FSCONFIG_SET_BINARY ? 'a blob' : command === FSCONFIG_SET_FD ? 'a descriptor' : 'a path'); // prettier-ignore
+      getname(task, value);
+      context.set_other(key(task, name), 'a path');
   }
   return 0;
 }
@@ -257,6 +265,10 @@ function sys_mount_setattr(
   if (at.dentry !== at.mnt.root)
     throw errno(E.EINVAL, 'mount_setattr: {} is not a mount point', at);
   const mounts = (fl & AT_RECURSIVE) !== 0 ? [...tree_mounts(at.mnt)] : [at.mnt];
+  for (const mnt of mounts) {
+    const rises = ~mnt.flags & changedFlags(mnt.flags, set, clear);
+    if ((rises & M.MS_RDONLY) !== 0 && mnt.writers > 0) throw errno(E.EBUSY, 'mount_setattr: {} files below {} are open for writing', mnt.writers, at); // prettier-ignore
+  }
   for (const mnt of mounts) {
     mnt.flags = changedFlags(mnt.flags, set, clear);
     if (propagation !== 0) change_mnt_propagation(mnt, propagation);

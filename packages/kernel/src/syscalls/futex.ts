@@ -46,7 +46,7 @@ function sys_futex(
   const command = op & F.FUTEX_CMD_MASK;
   const shared = (op & F.FUTEX_PRIVATE_FLAG) === 0;
   const realtime = (op & F.FUTEX_CLOCK_REALTIME) !== 0;
-  if (realtime && command !== F.FUTEX_WAIT_BITSET && command !== F.FUTEX_WAIT_REQUEUE_PI && command !== F.FUTEX_LOCK_PI2 && command !== F.FUTEX_WAIT) throw errno(E.ENOSYS, 'futex: operation {} takes no FUTEX_CLOCK_REALTIME', command); // prettier-ignore
+  if (realtime && command !== F.FUTEX_WAIT_BITSET && command !== F.FUTEX_WAIT_REQUEUE_PI && command !== F.FUTEX_LOCK_PI2) throw errno(E.ENOSYS, 'futex: operation {} takes no FUTEX_CLOCK_REALTIME', command); // prettier-ignore
   switch (command) {
     case F.FUTEX_WAIT:
       return futex_wait(
@@ -54,7 +54,7 @@ function sys_futex(
         address,
         shared,
         value,
-        task.callState === null ? deadlineOf(task, timeout, false, realtime) : 0,
+        task.callState === null ? deadlineOf(task, timeout, false, false) : 0,
         FUTEX_BITSET_MATCH_ANY,
         true,
       );

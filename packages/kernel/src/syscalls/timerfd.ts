@@ -51,9 +51,9 @@ function timerfdOf(current: Current, fd: number): TimerfdFile {
   return file;
 }
 
-function putSetting(current: Current, to: number, file: TimerfdFile): void {
-  putTimespec(current, to, file.interval);
-  putTimespec(current, to + 16, file.remaining());
+function putSetting(current: Current, to: number, interval: number, remaining: number): void {
+  putTimespec(current, to, interval);
+  putTimespec(current, to + 16, remaining);
 }
 
 const isWall = (file: TimerfdFile): boolean =>
@@ -83,7 +83,7 @@ export function sys_timerfd_settime(
   const value = timespecNs(current, next + 16, 'timerfd_settime');
   const armed = current.mem.getBig(next + 16) !== 0n || current.mem.getBig(next + 24) !== 0n;
   const file = timerfdOf(current, fd);
-  if (old !== 0) putSetting(current, old, file);
+  const before = [file.interval, file.remaining()] as const;
   file.cancelOnSet = (flags & 3) === 3 && isWall(file);
   file.settime_flags = flags;
   const now = current.kernel.clock.now();
@@ -92,11 +92,13 @@ export function sys_timerfd_settime(
   const wall =
     (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? wallNs(current, next + 16) : null;
   file.set(armed ? Math.max(expires, 1) : 0, interval, wall);
+  if (old !== 0) putSetting(current, old, ...before);
   return 0;
 }
 
 export function sys_timerfd_gettime(current: Current, fd: number, to: number): number {
-  putSetting(current, to, timerfdOf(current, fd));
+  const file = timerfdOf(current, fd);
+  putSetting(current, to, file.interval, file.remaining());
   return 0;
 }
 

@@ -231,6 +231,9 @@ export class TmpfsType extends FileSystemType {
   static {
     serializable('TmpfsType', this);
   }
+  override check_option(kernel: Kernel, option: string): void {
+    parseOptions(kernel, option, { blocks: 0, inodes: 0, mode: 0, uid: 0, gid: 0 });
+  }
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
     const { kernel, cred } = current;
     const half = Math.floor(kernel.frames.total / 2);
