@@ -10,6 +10,13 @@ export interface MemoryRam extends Ram {
   readonly memory: WasmMemory;
 }
 
+/** The processor's own part, most of which is for decoded records: a C++ compiler's take 40 MiB. */
+function baseOf(size: number): number {
+  if (size < 256 * 2 ** 20) return 0xa0_0000;
+  if (size < 512 * 2 ** 20) return 0x200_0000;
+  return size < 2 ** 30 ? 0x300_0000 : 0x400_0000;
+}
+
 /** @param size bytes, a multiple of 64 KiB from {@link MIN_RAM} to {@link MAX_RAM} */
 export function createRam(size: number): MemoryRam {
   if (size < MIN_RAM || size > MAX_RAM || size % 0x1_0000 !== 0)
@@ -19,7 +26,7 @@ export function createRam(size: number): MemoryRam {
   const { buffer } = memory;
   const ram: MemoryRam = {
     memory,
-    base: size < 256 * 2 ** 20 ? 0xa0_0000 : 0x200_0000,
+    base: baseOf(size),
     size,
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),
