@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 static struct sockaddr_un addr(const char *n) {
   struct sockaddr_un a = {.sun_family = AF_UNIX};
   strcpy(a.sun_path, n);
@@ -36,6 +37,21 @@ static int recvfd(int s, int *flags) {
   puts("");
   return fd;
 }
+static void protoname(int type) {
+  char b[100] = "";
+  int s = socket(AF_UNIX, type, 0);
+  R(fgetxattr(s, "system.sockprotoname", b, sizeof b));
+  P("%s\n", b);
+  R(fgetxattr(s, "system.sockprotoname", b, 3));
+  R(fgetxattr(s, "system.sockprotoname", 0, 0));
+  R(flistxattr(s, b, sizeof b));
+  P("%s\n", b);
+  R(fsetxattr(s, "system.sockprotoname", "x", 1, 0));
+  R(fgetxattr(s, "user.x", b, 9));
+  R(fgetxattr(s, "system.x", b, 9));
+  close(s);
+}
+
 int main(void) {
   int s[2];
   char b[300000];
@@ -204,5 +220,8 @@ int main(void) {
   for (int i = 0; i < 20; i++) (void)!write(s[0], b, 30000);
   close(s[0]);
   wait(0);
+  protoname(SOCK_STREAM);
+  protoname(SOCK_DGRAM);
+  protoname(SOCK_SEQPACKET);
   return 0;
 }

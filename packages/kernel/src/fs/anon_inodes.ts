@@ -44,10 +44,16 @@ export function pseudo_init(kernel: Kernel): void {
 }
 
 /** A new inode of a pseudo file system and its nameless place; `label` gets the inode number: `pipe:[42]`. */
-export function alloc_pseudo(current: Current, fs: string, label: string, mode: number): Path {
+export function alloc_pseudo(
+  current: Current,
+  fs: string,
+  label: string,
+  mode: number,
+  Kind: typeof Inode = Inode,
+): Path {
   const { vfs } = current.kernel;
   const mnt = vfs.pseudo.get(fs)!;
-  const inode = new Inode(mnt.sb, vfs.nextIno++, mode);
+  const inode = new Kind(mnt.sb, vfs.nextIno++, mode);
   inode.uid = current.cred.fsuid;
   inode.gid = current.cred.fsgid;
   inode.nlink = 1;

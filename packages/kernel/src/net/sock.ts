@@ -64,6 +64,8 @@ export abstract class Sock {
   /** SOCK_… */
   readonly type: number;
   readonly protocol: number;
+  /** The protocol's name in /proc/net/protocols. */
+  abstract readonly prot_name: string;
   readonly wq: WaitQueue = new WaitQueue();
   shutdownMask = 0;
   /** SO_ERROR: told once. */

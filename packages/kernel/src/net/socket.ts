@@ -7,8 +7,10 @@ import type { IovIter } from '../include/iov.ts';
 import { serializable } from '../include/serial.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import { alloc_pseudo } from '../fs/anon_inodes.ts';
+import { bytesOf } from '../fs/bytes.ts';
 import { fget } from '../fs/fdtable.ts';
 import { type File, StreamFile } from '../fs/file.ts';
+import { Inode } from '../fs/inode.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { free_fds } from './scm.ts';
 import type { Ancillary, Sock } from './sock.ts';
@@ -31,6 +33,26 @@ export function sock_register(kernel: Kernel, family: number, create: NetProtoFa
 
 export const NO_ANCILLARY: Ancillary = { fds: [], cred: null };
 
+const XATTR_NAME_SOCKPROTONAME = 'system.sockprotoname';
+
+/** Tells, in an extended attribute, what protocol a descriptor's socket speaks (lsfd shows it). */
+class SockInode extends Inode {
+  prot_name = '';
+
+  static {
+    serializable('SockInode', this);
+  }
+
+  override listxattr(): readonly string[] {
+    return [XATTR_NAME_SOCKPROTONAME];
+  }
+
+  override getxattr(current: Current, name: string): Uint8Array {
+    if (name !== XATTR_NAME_SOCKPROTONAME) return super.getxattr(current, name);
+    return bytesOf(`${this.prot_name}\0`);
+  }
+}
+
 /** An open socket. */
 export class SocketFile extends StreamFile {
   readonly sk: Sock;
@@ -38,11 +60,12 @@ export class SocketFile extends StreamFile {
   constructor(current: Current, sk: Sock, nonblock: boolean) {
     super(
       current,
-      alloc_pseudo(current, 'sockfs', 'socket', 0o140777),
+      alloc_pseudo(current, 'sockfs', 'socket', 0o140777, SockInode),
       O_RDWR | (nonblock ? O_NONBLOCK : 0),
     );
     this.sk = sk;
     this.inode.nlink = 1;
+    (this.inode as SockInode).prot_name = sk.prot_name;
   }
 
   static {

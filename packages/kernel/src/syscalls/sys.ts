@@ -1,4 +1,4 @@
-import { PER_MASK } from '@vitrine/uapi/personality.ts';
+import { PER_MASK, UNAME26 } from '@vitrine/uapi/personality.ts';
 import {
   CAP_SYSLOG,
   CAP_SYS_ADMIN,
@@ -23,12 +23,19 @@ import { FULL, type SyscallRow, partial, row } from './row.ts';
 /** <linux/personality.h>; an enumerator there. */
 const PER_LINUX32 = 8;
 
+/** The release for programs that know no major version above 2 (override_release): 6.12.1-x becomes 2.6.72-x. */
+function release26(release: string): string {
+  const [, minor, rest] = /^\d+\.(\d+)(?:\.\d+)?(.*)$/.exec(release) ?? [];
+  return minor === undefined ? release : `2.6.${Number(minor) + 60}${rest}`;
+}
+
 function sys_uname(task: Task, address: number): number {
   const { uts } = task.kernel;
   const bytes = new Uint8Array(6 * 65);
   // A program that runs as if on a 32-bit machine is told of one (override_architecture).
   const machine = (task.personality & PER_MASK) === PER_LINUX32 ? 'i686' : uts.machine;
-  [uts.sysname, uts.nodename, uts.release, uts.version, machine, uts.domainname].forEach(
+  const release = (task.personality & UNAME26) !== 0 ? release26(uts.release) : uts.release;
+  [uts.sysname, uts.nodename, release, uts.version, machine, uts.domainname].forEach(
     (text, field) => {
       for (let i = 0; i < Math.min(64, text.length); i++)
         bytes[field * 65 + i] = text.charCodeAt(i);

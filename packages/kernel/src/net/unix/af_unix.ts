@@ -109,6 +109,10 @@ export class UnixSock extends Sock {
     serializable('UnixSock', this);
   }
 
+  get prot_name(): string {
+    return this.type === SOCK_STREAM ? 'UNIX-STREAM' : 'UNIX';
+  }
+
   private get connected(): boolean {
     return this.type !== SOCK_DGRAM;
   }
