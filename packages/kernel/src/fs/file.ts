@@ -10,6 +10,7 @@ import {
 } from '@vitrine/uapi/errno.ts';
 import {
   O_ACCMODE,
+  O_NOATIME,
   O_PATH,
   SEEK_CUR,
   SEEK_DATA,
@@ -31,7 +32,7 @@ import type { Path } from './dcache.ts';
 import type { FilesStruct } from './fdtable.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
-import { type Inode, ihold, iput } from './inode.ts';
+import { type Inode, ihold, iput, touch_atime } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput } from './mount.ts';
 import { fsnotify_close } from './fsnotify.ts';
@@ -248,6 +249,11 @@ export class File {
 /** The file does not know the request. */
 export function notIoctl(file: File, cmd: number): never {
   throw errno(ENOTTY, '{} has no ioctl {}', file.path, '0x' + (cmd >>> 0).toString(16));
+}
+
+/** The access time follows a read, unless the descriptor has O_NOATIME. */
+export function file_accessed(file: File): void {
+  if (!(file.flags & O_NOATIME)) touch_atime(file.inode, file.path.mnt);
 }
 
 export function generic_file_llseek(

@@ -23,8 +23,8 @@ import { WaitQueue } from '../include/wait.ts';
 import { alloc_pseudo } from './anon_inodes.ts';
 import type { Path } from './dcache.ts';
 import { fput } from './fdtable.ts';
-import { FMODE_READ, FMODE_WRITE, type File, StreamFile } from './file.ts';
-import { file_update_time, touch_atime } from './inode.ts';
+import { FMODE_READ, FMODE_WRITE, type File, StreamFile, file_accessed } from './file.ts';
+import { file_update_time } from './inode.ts';
 
 /** Slots of a new pipe: 64 KiB. */
 export const PIPE_DEF_BUFFERS = 16;
@@ -207,7 +207,7 @@ export class PipeFile extends StreamFile {
     if (wasFull && !pipe.full) pipe.wakeWriters();
     // Another reader may have been woken for the same bytes; what is left is for it.
     if (!pipe.empty) pipe.wakeReaders();
-    touch_atime(this.inode, this.path.mnt);
+    file_accessed(this);
     return n;
   }
 

@@ -3,8 +3,8 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Dentry } from './dcache.ts';
-import { File } from './file.ts';
-import { MAY_READ, S_ISDIR, touch_atime } from './inode.ts';
+import { File, file_accessed } from './file.ts';
+import { MAY_READ, S_ISDIR } from './inode.ts';
 import { inode_permission } from './permission.ts';
 import { fsnotify_access } from './fsnotify.ts';
 
@@ -31,7 +31,7 @@ export function iterate_dir(current: Current, file: File, ctx: DirContext): void
   file.iterate(current, ctx);
   file.pos = ctx.pos;
   fsnotify_access(file);
-  touch_atime(file.inode, file.path.mnt);
+  file_accessed(file);
 }
 
 /** Emits `.` and `..` at positions 0 and 1. @returns false when there is no room */

@@ -1,12 +1,11 @@
-import { O_NOATIME } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../../include/current.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { AddressSpace } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import { filemap_read, filemap_write } from '../../mm/filemap.ts';
 import { file_remove_privs } from '../attr.ts';
-import { File } from '../file.ts';
-import { file_update_time, touch_atime } from '../inode.ts';
+import { File, file_accessed } from '../file.ts';
+import { file_update_time } from '../inode.ts';
 import { generic_write_checks } from '../read_write.ts';
 
 /** A regular file whose bytes are in the page cache. */
@@ -17,7 +16,7 @@ export class RegularFile extends File {
 
   override read_iter(current: Current, to: IovIter, pos: number): number {
     const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
-    if (!(this.flags & O_NOATIME)) touch_atime(this.inode, this.path.mnt);
+    file_accessed(this);
     return n;
   }
 
@@ -34,7 +33,7 @@ export class RegularFile extends File {
   }
 
   override mmap_mapping(_current: Current): AddressSpace | null {
-    touch_atime(this.inode, this.path.mnt);
+    file_accessed(this);
     return this.inode.mapping;
   }
 
