@@ -180,6 +180,24 @@ static void chains(void) {
   GO(1);
   write(ends[1], "x", 1);
   reap(1);
+  puts("removing timeouts");
+  struct __kernel_timespec never = {1000, 0};
+  sqe(IORING_OP_TIMEOUT, -1, &never, 1, 0, 1);
+  enter(1, 0, 0);
+  sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)1L, 0, 0, 2)->timeout_flags = IORING_TIMEOUT_ABS;
+  sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)1L, 0, (uintptr_t)&soon, 3)->timeout_flags = -1;
+  sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)1L, 0, 8, 4)->timeout_flags = IORING_TIMEOUT_UPDATE;
+  sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)1L, 1, 0, 5);
+  GO(4);
+  sqe(IORING_OP_TIMEOUT_REMOVE, -1, (void *)1L, 0, (uintptr_t)&soon, 6)->timeout_flags = IORING_TIMEOUT_UPDATE;
+  GO(2);
+  s = sqe(IORING_OP_TIMEOUT, -1, &soon, 1, 0, 1);
+  s->timeout_flags = IORING_TIMEOUT_ETIME_SUCCESS, s->flags = IOSQE_IO_LINK;
+  sqe(IORING_OP_NOP, -1, 0, 0, 0, 2);
+  GO(2);
+  sqe(IORING_OP_TIMEOUT, -1, &soon, 1, 0, 1)->flags = IOSQE_IO_LINK;
+  sqe(IORING_OP_NOP, -1, 0, 0, 0, 2);
+  GO(2);
   puts("positions of splice");
   int f = open("/tmp/ur/f", O_RDWR);
   s = sqe(IORING_OP_SPLICE, ends[1], (void *)2L, 4, -1, 1);
@@ -194,6 +212,18 @@ static void chains(void) {
   s->splice_fd_in = ends[0];
   GO(2);
   close(f);
+}
+
+static void longest(void) {
+  puts("a long chain");
+  setup(0, 4096, 0);
+  for (int i = 0; i < 4096; i++) sqe(IORING_OP_NOP, -1, 0, 0, 0, 1)->flags = i < 4095 ? IOSQE_IO_LINK : 0;
+  R(enter(4096, 4096, IORING_ENTER_GETEVENTS));
+  R(ready());
+  AT(unsigned, p.cq_off.head) = AT(unsigned, p.cq_off.tail);
+  for (int i = 0; i < 4096; i++) sqe(i ? IORING_OP_NOP : IORING_OP_READ, 99, 0, 0, 0, 1)->flags = i < 4095 ? IOSQE_IO_LINK : 0;
+  R(enter(4096, 4096, IORING_ENTER_GETEVENTS));
+  R(ready());
 }
 
 static void poller(void) {
@@ -324,6 +354,7 @@ int main(void) {
   files();
   buffers();
   chains();
+  longest();
   poller();
   rights();
   others();

@@ -267,6 +267,8 @@ op(U.IORING_OP_TIMEOUT, (r) => {
   return r.waitAny([], state.deadline);
 });
 
+const TIMEOUT_UPDATES = U.IORING_TIMEOUT_UPDATE | U.IORING_LINK_TIMEOUT_UPDATE;
+
 op(U.IORING_OP_TIMEOUT_REMOVE, (r) => {
   const flags = r.u32(OP_FLAGS);
   const codes =
@@ -275,14 +277,22 @@ op(U.IORING_OP_TIMEOUT_REMOVE, (r) => {
       : [U.IORING_OP_TIMEOUT];
   const found = byData(r, r.view.getBigUint64(ADDR, true), codes);
   if (found === null) throw errno(E.ENOENT, 'io_uring: no timeout has that data');
-  if ((flags & (U.IORING_TIMEOUT_UPDATE | U.IORING_LINK_TIMEOUT_UPDATE)) === 0) {
+  if ((flags & TIMEOUT_UPDATES) === 0) {
     found.stop();
     return 0;
   }
   (found.callState as TimeoutState).deadline = deadline(r, r.u64(OFF), flags);
   r.kernel.work.queue(found);
   return 0;
-});
+}, {
+  prep(r) {
+    const flags = r.u32(OP_FLAGS);
+    if (r.u16(BUF_INDEX) !== 0 || r.u32(LEN) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: removing a timeout takes no length and index'); // prettier-ignore
+    const known = (flags & TIMEOUT_UPDATES) === 0 ? 0 : TIMEOUT_UPDATES | U.IORING_TIMEOUT_ABS;
+    if ((flags & ~known) !== 0) throw errno(E.EINVAL, 'io_uring: timeout flags {} are not known', flags); // prettier-ignore
+    if (known !== 0) deadline(r, r.u64(OFF), flags);
+  },
+}); // prettier-ignore
 
 /** Cancels the request before it when its time is over. */
 op(U.IORING_OP_LINK_TIMEOUT, (r) => {

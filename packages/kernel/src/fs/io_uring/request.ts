@@ -1,4 +1,4 @@
-import { EBADF, ECANCELED, EINVAL, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EBADF, ECANCELED, EINVAL, EOPNOTSUPP, ETIME } from '@vitrine/uapi/errno.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
@@ -188,8 +188,9 @@ export class UringRequest extends AsyncRequest {
   protected override complete(result: number): void {
     this.ended = result;
     this.task.uring?.delete(this);
-    // That a timeout of another request fires, or is not needed, is no failure of it.
-    if (result < 0 && this.opcode !== U.IORING_OP_LINK_TIMEOUT) this.failed = true;
+    // That a timeout of another request fires, or is not needed, is no failure of it; what else fires says itself.
+    const fired = this.opcode === U.IORING_OP_TIMEOUT && result === -ETIME;
+    if (result < 0 && !fired && this.opcode !== U.IORING_OP_LINK_TIMEOUT) this.failed = true;
     const skip = (this.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
     const quiet = this.silent || (skip && !this.failed);
     this.skipLinks ||= skip && this.failed;

@@ -124,6 +124,8 @@ export class UringFile extends StreamFile {
   private submitting = false;
   /** The chain that a linked submission is part of, while a batch is read. */
   private chain: UringRequest[] = [];
+  /** Requests that ended, while their chains go on. */
+  private readonly ending: UringRequest[] = [];
 
   static {
     serializable('UringFile', this);
@@ -336,8 +338,19 @@ export class UringFile extends StreamFile {
     this.drain();
   }
 
-  /** The next of a chain: it runs, or is cancelled when the one before it failed (io_disarm_next). */
+  /** Goes on with the chain of a request: one after the other, for a chain may be as long as the ring. */
   private follow(request: UringRequest): void {
+    this.ending.push(request);
+    if (this.ending.length > 1) return; // who ended the first of them goes on
+    try {
+      for (; this.ending.length > 0; this.ending.shift()) this.step(this.ending[0]!);
+    } finally {
+      this.ending.length = 0;
+    }
+  }
+
+  /** The next of a chain: it runs, or is cancelled when the one before it failed (io_disarm_next). */
+  private step(request: UringRequest): void {
     const next = request.next!;
     request.next = null;
     if (next.done) {
