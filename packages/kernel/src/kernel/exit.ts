@@ -58,7 +58,7 @@ export function do_exit(task: Task, code: number): void {
   exit_keys(task, last);
   exit_fs(task);
   if (last && signal.leader) disassociate_ctty(task);
-  if (task.pid === 1 || (last && task.tgid === 1)) {
+  if (last && task.tgid === 1) {
     kernel.halted ??= { status: task.exit_code, reason: describe_exit(task) };
   }
   account(task);
@@ -70,8 +70,11 @@ export function do_exit(task: Task, code: number): void {
     // A thread other than the leader needs no waiting for.
     release_task(task);
     const leader = task.group_leader;
-    if (last && leader.state === EXIT_ZOMBIE) exit_notify(leader);
-    else if (signal.stopping !== 0 && !last) settleStop(task);
+    if (last && leader.state === EXIT_ZOMBIE) {
+      // The process ends as its last thread does, which need not be the leader (synchronize_group_exit).
+      leader.exit_code = task.exit_code;
+      exit_notify(leader);
+    } else if (signal.stopping !== 0 && !last) settleStop(task);
     return;
   }
   if (last) exit_notify(task);
