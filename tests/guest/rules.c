@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
+#include <sys/sendfile.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/swap.h>
@@ -113,6 +114,27 @@ static void descriptors(void) {
   int on = 1;
   R(ioctl(g, FIOASYNC, &on));
   unlink("rules.lock");
+  // Lengths and positions that wrap.
+  ftruncate(f, 8192);
+  off_t from = -5, to = 100;
+  R(copy_file_range(f, &from, f, &to, 10, 0));
+  from = -50;
+  R(copy_file_range(f, &from, f, &to, 10, 0));
+  from = 1;
+  R(copy_file_range(f, &from, f, &to, -1, 0));
+  from = 0;
+  R(sendfile(f, g, &from, -1));
+  struct { unsigned bytes; int type; char handle[16]; } handle = {0};
+  R(syscall(SYS_open_by_handle_at, 99, &handle, 0));
+  handle.bytes = 8;
+  R(syscall(SYS_open_by_handle_at, 99, &handle, 0));
+  R(syscall(SYS_quotactl, 0, "missing", 0, 0));
+  R(syscall(SYS_quotactl, 0, "/", 0, 0));
+  R(syscall(SYS_quotactl, 3, "/", 0, 0));
+  R(syscall(SYS_quotactl, 0, 0, 0, 0));
+  R(syscall(SYS_quotactl, 0x80000100, 0, 0, 0));
+  R(syscall(443, 99, 3, 0, 0));
+  R(syscall(443, 99, 0, 0, 0));
   // The timer is set before the old setting is written.
   int t = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
   struct itimerspec it = {{0, 0}, {0, 1000}};

@@ -59,7 +59,6 @@ export function sys_open_by_handle_at(
   handle: number,
   flags: number,
 ): number {
-  const root = mountFd === AT_FDCWD ? current.fs.pwd : fget(current, mountFd).path;
   if (!capable(current.cred, CAP_DAC_READ_SEARCH))
     throw errno(EPERM, 'open_by_handle_at needs CAP_DAC_READ_SEARCH; uid {} has not', current.cred.euid); // prettier-ignore
   const { mem } = current;
@@ -67,6 +66,7 @@ export function sys_open_by_handle_at(
   if (length === 0 || length > MAX_HANDLE_SZ)
     throw errno(EINVAL, 'a file handle has 1 to {} bytes, not {}', MAX_HANDLE_SZ, length);
   const bytes = mem.read(handle + 8, length);
+  const root = mountFd === AT_FDCWD ? current.fs.pwd : fget(current, mountFd).path;
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const { sb } = root.mnt;
   const known =

@@ -1,4 +1,4 @@
-import { EINVAL, ENOSYS, ENODEV, EPERM } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOSYS, ENODEV, ENOTBLK, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
@@ -7,6 +7,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { S_ISBLK } from '../fs/inode.ts';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import {
   UMOUNT_NOFOLLOW,
@@ -140,12 +141,29 @@ export function sys_swapoff(current: Current, name: number): number {
   throw errno(EINVAL, 'swapoff: nothing is used for swap');
 }
 
-export function sys_quotactl(): number {
-  throw errno(ENODEV, 'quotactl: there are no block devices with quotas');
+/** Types of quotas: of users, groups and projects. */
+const MAXQUOTAS = 3;
+const Q_SYNC = 0x80_0001;
+
+export function sys_quotactl(current: Current, cmd: number, special: number): number {
+  checkQuotaType(cmd);
+  if (special === 0) {
+    if (cmd >>> 8 === Q_SYNC) return 0;
+    throw errno(ENODEV, 'quotactl: command {} needs a block device', cmd);
+  }
+  const at = user_path_at(current, AT_FDCWD, special, LOOKUP_FOLLOW);
+  if (!S_ISBLK(at.dentry.inode!.mode)) throw errno(ENOTBLK, 'quotactl: {} is no block device', at);
+  throw errno(ENODEV, 'quotactl: nothing of {} is mounted', at);
 }
 
-export function sys_quotactl_fd(current: Current, descriptor: number): number {
+function checkQuotaType(cmd: number): void {
+  const type = cmd & 0xff;
+  if (type >= MAXQUOTAS) throw errno(EINVAL, 'quotactl: there are no quotas of type {}', type);
+}
+
+export function sys_quotactl_fd(current: Current, descriptor: number, cmd: number): number {
   const file = fget(current, descriptor);
+  checkQuotaType(cmd);
   throw errno(ENOSYS, 'quotactl_fd: {} keeps no quotas', file.inode.sb);
 }
 

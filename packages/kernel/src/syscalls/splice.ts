@@ -1,4 +1,13 @@
-import { EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE, EXDEV } from '@vitrine/uapi/errno.ts';
+import {
+  EAGAIN,
+  EBADF,
+  EINVAL,
+  EISDIR,
+  EOVERFLOW,
+  EPIPE,
+  ESPIPE,
+  EXDEV,
+} from '@vitrine/uapi/errno.ts';
 import { O_APPEND, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
@@ -102,6 +111,7 @@ export function sys_sendfile(
   wantRead(from);
   if (S_ISDIR(from.inode.mode))
     throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
+  if (count >= 2 ** 63) throw errno(EINVAL, 'sendfile: {} bytes are too many', count);
   const to = fget(current, outFd);
   wantWrite(to);
   if (to.flags & O_APPEND && to.seekable)
@@ -300,6 +310,13 @@ export function sys_copy_file_range(
       from.path,
       to.path,
     );
+  for (const [file, at] of [
+    [from, inAt],
+    [to, outAt],
+  ] as const) {
+    const pos = at === 0 ? file.pos : current.mem.getI64(at);
+    if (pos < 0 ? pos + len >= 0 : pos > 0 && pos + len >= 2 ** 64) throw errno(EOVERFLOW, 'copy_file_range: {} bytes at {} wrap', len, pos); // prettier-ignore
+  }
   const inPos = position(current, from, inAt);
   const outPos = position(current, to, outAt);
   const count = Math.min(len, MAX_RW_COUNT, Math.max(0, from.inode.size - inPos));
