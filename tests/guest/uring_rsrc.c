@@ -226,6 +226,20 @@ static void longest(void) {
   R(ready());
 }
 
+static void sent(void) {
+  puts("a ring is not sent over a socket");
+  setup(0, 4, 0);
+  int pair[2];
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+  char control[CMSG_SPACE(sizeof fd)] = "";
+  struct msghdr m = {.msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+  c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(c), &fd, sizeof fd);
+  R(sendmsg(pair[0], &m, 0));
+  close(pair[0]), close(pair[1]);
+}
+
 static void poller(void) {
   puts("a poller submits");
   R(setup(IORING_SETUP_SQPOLL, 8, 50));
@@ -355,6 +369,7 @@ int main(void) {
   buffers();
   chains();
   longest();
+  sent();
   poller();
   rights();
   others();

@@ -125,6 +125,11 @@ export class File {
     return true;
   }
 
+  /** May it be sent over a socket (SCM_RIGHTS)? */
+  get sendable(): boolean {
+    return true;
+  }
+
   /** Has a position: lseek, pread and pwrite work. */
   get seekable(): boolean {
     return true;

@@ -75,7 +75,9 @@ function scm_fp_copy(current: Current, data: Uint8Array, fds: File[]): void {
   for (let i = 0; i < n; i++) {
     const fd = view.getInt32(i * 4, true);
     if (fd < 0) throw errno(EBADF, 'descriptor {} in the message is not open', fd);
-    fds.push(fget_raw(current, fd).get());
+    const file = fget_raw(current, fd);
+    if (!file.sendable) throw errno(EINVAL, '{} cannot be sent over a socket', file.path);
+    fds.push(file.get());
   }
 }
 

@@ -294,6 +294,11 @@ export class UringFile extends StreamFile {
     this.start(head);
   }
 
+  /** It may hold sockets: sent over one of them it would keep itself open. */
+  override get sendable(): boolean {
+    return false;
+  }
+
   private start(request: UringRequest): void {
     if ((request.drains || this.held > 0) && this.oldest !== request) this.hold(request, true);
     else request.begin();
