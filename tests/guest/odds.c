@@ -218,6 +218,32 @@ static void clocks(void) {
   R(t.tick);
 }
 
+static void *lingers(void *a) {
+  msleep(100);
+  return 0;
+}
+
+/** A pidfd is readable when the last thread has ended. */
+static void leader(void) {
+  puts("a leader that ends first");
+  int pf;
+  pid_t child = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pf, 0, 0);
+  if (!child) {
+    pthread_t t;
+    pthread_create(&t, 0, lingers, 0);
+    syscall(SYS_exit, 0);
+  }
+  msleep(30);
+  struct pollfd f = {pf, POLLIN};
+  siginfo_t si = {0};
+  R(poll(&f, 1, 0));
+  R(waitid(P_PID, child, &si, WEXITED | WNOHANG));
+  R(si.si_pid);
+  R(poll(&f, 1, 5000));
+  R(waitpid(child, 0, 0) == child);
+  close(pf);
+}
+
 int main(int argc, char **argv) {
   if (argc > 1) {
     msleep(100);
@@ -234,6 +260,7 @@ int main(int argc, char **argv) {
   messages();
   barriers();
   processes();
+  leader();
   memory();
   clocks();
   chdir("/");

@@ -35,7 +35,8 @@ export class PidfdFile extends StreamFile {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     collect?.push(this.task.exit_watch!);
-    if (!this.task.dead) return 0;
+    // A leader that ended before its threads is not the end of the process (thread_group_exited).
+    if (!this.task.dead || this.task.signal.threads.size > 0) return 0;
     return EPOLLIN | EPOLLRDNORM | (this.task.state === 'X' ? EPOLLHUP : 0);
   }
 
