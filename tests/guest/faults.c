@@ -22,6 +22,19 @@ static void fixup(int s, siginfo_t *i, void *u) {
   c->uc_mcontext.gregs[REG_RIP] += 2;
   c->uc_mcontext.gregs[REG_RAX] = 42;
 }
+static gregset_t before;
+static void leaves(int s, siginfo_t *i, void *u) {
+  ucontext_t *c = u;
+  memcpy(before, c->uc_mcontext.gregs, sizeof before);
+  c->uc_mcontext.gregs[REG_RIP] = i->si_value.sival_int == 1 ? 1L << 47 : 0xffff800000000000;
+}
+static void returns(int s, siginfo_t *i, void *u) {
+  ucontext_t *c = u;
+  printf("signal %d code %d addr %p at %llx trapno %lld err %lld\n", s, i->si_code, i->si_addr,
+         (long long)c->uc_mcontext.gregs[REG_RIP], (long long)c->uc_mcontext.gregs[REG_TRAPNO],
+         (long long)c->uc_mcontext.gregs[REG_ERR]);
+  memcpy(c->uc_mcontext.gregs, before, sizeof before);
+}
 #define TRY(name, exp, ...)                                                                        \
   do {                                                                                             \
     printf("%s: ", name);                                                                          \
@@ -74,6 +87,14 @@ int main(void) {
   TRY("in last page", f + 4000, f[4000] = 1);
   ftruncate(fd, 0);
   TRY("truncated", f, (void)*(volatile char *)f);
+  // A handler that returns to where no program can be.
+  struct sigaction old;
+  sa.sa_sigaction = leaves;
+  sigaction(SIGUSR1, &sa, 0);
+  sa.sa_sigaction = returns;
+  sigaction(SIGSEGV, &sa, &old);
+  for (int k = 1; k <= 2; k++) sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = k});
+  sigaction(SIGSEGV, &old, 0);
   sa.sa_sigaction = fixup;
   sigaction(SIGILL, &sa, 0);
   long rax;

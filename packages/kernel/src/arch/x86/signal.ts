@@ -180,10 +180,6 @@ export function restore_frame(task: Task, cpu: Cpu): void {
   set_current_blocked(task, view.getBigUint64(UC_SIGMASK, true));
   ORDER.forEach((reg, i) => (cpu.gpr[reg] = view.getBigUint64(UC_REGS + i * 8, true)));
   const rip = view.getBigUint64(UC_REGS + 128, true);
-  if (rip >= 1n << 47n) {
-    force_sigsegv(task, 0, `rt_sigreturn to the non-canonical address 0x${rip.toString(16)}`);
-    return;
-  }
   cpu.rip = Number(rip);
   cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
   load_fpu(cpu, fpu);
@@ -194,5 +190,11 @@ export function restore_frame(task: Task, cpu: Cpu): void {
     task.sas_ss_size =
       (flags & SS_DISABLE) !== 0 ? 0 : Number(view.getBigUint64(UC_STACK + 16, true));
     task.sas_ss_flags = flags & ~SS_ONSTACK;
+  }
+  // The return to user mode faults there (#GP): a handler sees the address that was asked for.
+  if (BigInt.asIntN(48, rip) !== BigInt.asIntN(64, rip)) {
+    task.trap_nr = 13;
+    task.error_code = 0;
+    force_sigsegv(task, 0, `rt_sigreturn to the non-canonical address 0x${rip.toString(16)}`);
   }
 }
