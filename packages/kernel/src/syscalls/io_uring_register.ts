@@ -11,6 +11,7 @@ import {
   io_sqe_files_register,
   io_sqe_files_unregister,
   io_sqe_files_update,
+  until_failure,
 } from '../fs/io_uring/rsrc.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import { errno } from '../include/errno.ts';
@@ -213,18 +214,6 @@ function unregister_ring_fds(task: Task, _ring: UringFile, arg: number, count: n
     if (rings !== null) rings[slot] = null;
     file?.put(task.kernel);
   });
-}
-
-function until_failure(count: number, step: (i: number) => void): number {
-  for (let i = 0; i < count; i++) {
-    try {
-      step(i);
-    } catch (error) {
-      if (i === 0) throw error;
-      return i;
-    }
-  }
-  return count;
 }
 
 /** Two numbers of workers: operations wait in queues here, so that they bound nothing. */

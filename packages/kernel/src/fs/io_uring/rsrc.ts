@@ -119,7 +119,7 @@ function set_file(ring: UringFile, index: number, rsrc: Rsrc | null): void {
 }
 
 /** Goes on as far as it can. @returns how many were done; throws when the first fails */
-function each(count: number, step: (i: number) => void): number {
+export function until_failure(count: number, step: (i: number) => void): number {
   for (let i = 0; i < count; i++) {
     try {
       step(i);
@@ -148,7 +148,7 @@ export function io_sqe_files_update(
   const { files } = ring;
   if (files === null) throw errno(ENXIO, 'io_uring: no files are registered');
   checkRange(offset, count, files.length);
-  return each(count, (i) => {
+  return until_failure(count, (i) => {
     const tag = tagAt(task, tags, i);
     const fd = task.mem.getI32(fds + i * 4);
     if ((fd === SKIP || fd === -1) && tag !== 0n) throw errno(EINVAL, 'io_uring: no file, but a tag, at {}', i); // prettier-ignore
@@ -213,7 +213,7 @@ export function io_sqe_buffers_update(
   const { buffers } = ring;
   if (buffers === null) throw errno(ENXIO, 'io_uring: no buffers are registered');
   checkRange(offset, count, buffers.length);
-  return each(count, (i) => {
+  return until_failure(count, (i) => {
     const next = buffer(task, iovs + i * 16, tagAt(task, tags, i));
     const old = buffers[offset + i]!;
     buffers[offset + i] = next;
