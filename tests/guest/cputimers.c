@@ -26,6 +26,20 @@ static void *other(void *a) {
 }
 #define CLOCK(pid, kind) ((~(clockid_t)(pid) << 3) | (kind))
 
+/** A timer that is off keeps its interval, unless it is ITIMER_REAL. */
+static void intervals(int which) {
+  struct itimerval off = {{10, 20000}, {0, 0}}, on = {{7, 500000}, {1000, 0}}, zero = {0}, old;
+  R(setitimer(which, &off, 0));
+  getitimer(which, &old);
+  P("%ld.%06ld %ld\n", old.it_interval.tv_sec, old.it_interval.tv_usec, old.it_value.tv_sec);
+  R(setitimer(which, &on, &old));
+  P("%ld.%06ld %ld\n", old.it_interval.tv_sec, old.it_interval.tv_usec, old.it_value.tv_sec);
+  R(setitimer(which, &zero, &old));
+  P("%ld.%06ld %d\n", old.it_interval.tv_sec, old.it_interval.tv_usec, old.it_value.tv_sec >= 999);
+  getitimer(which, &old);
+  P("%ld.%06ld %ld\n", old.it_interval.tv_sec, old.it_interval.tv_usec, old.it_value.tv_sec);
+}
+
 int main(void) {
   struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
   sigaction(SIGUSR1, &sa, 0);
@@ -99,5 +113,8 @@ int main(void) {
   int st;
   waitpid(p, &st, 0);
   R(WTERMSIG(st));
+  intervals(ITIMER_REAL);
+  intervals(ITIMER_VIRTUAL);
+  intervals(ITIMER_PROF);
   return 0;
 }

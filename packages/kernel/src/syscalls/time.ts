@@ -269,7 +269,7 @@ function setItimer(task: Task, which: number, to: ItimerValue): void {
   if (which === T.ITIMER_REAL) {
     signal.real ??= new RealItimer(task.group_leader);
     const { timer } = signal.real;
-    signal.real.interval = to.interval;
+    signal.real.interval = to.value > 0 ? to.interval : 0;
     if (timer.queued) kernel.timers.cancel(timer);
     if (to.value > 0) kernel.timers.start(timer, kernel.clock.now() + to.value);
     return;
