@@ -240,6 +240,20 @@ static void sent(void) {
   close(pair[0]), close(pair[1]);
 }
 
+static void told(void) {
+  puts("what an eventfd's own signal woke does not signal it");
+  setup(1 << 12 | 1 << 13, 8, 0);
+  int ev = syscall(SYS_eventfd2, 0, 0);
+  uint64_t n = 0;
+  R(syscall(SYS_io_uring_register, fd, 4, &ev, 1));
+  sqe(IORING_OP_READ, ev, &n, 8, 0, 1);
+  R(enter(1, 0, 0));
+  sqe(IORING_OP_NOP, -1, 0, 0, 0, 2);
+  GO(2);
+  P("read %d\n", (int)n);
+  close(ev);
+}
+
 static void poller(void) {
   puts("a poller submits");
   R(setup(IORING_SETUP_SQPOLL, 8, 50));
@@ -370,6 +384,7 @@ int main(void) {
   chains();
   longest();
   sent();
+  told();
   poller();
   rights();
   others();

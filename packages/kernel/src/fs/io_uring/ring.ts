@@ -122,6 +122,7 @@ export class UringFile extends StreamFile {
   /** REGISTER_EVENTFD_ASYNC: only what did not end while it was submitted is told. */
   eventfdAsync = false;
   private submitting = false;
+  private signalling = false;
   /** The chain that a linked submission is part of, while a batch is read. */
   private chain: UringRequest[] = [];
   /** Requests that ended, while their chains go on. */
@@ -221,8 +222,16 @@ export class UringFile extends StreamFile {
     this.local.add(request);
     if (!first) return;
     if (this.setup & U.IORING_SETUP_TASKRUN_FLAG) this.sqFlag(U.IORING_SQ_TASKRUN, true);
-    this.eventfd?.signal(1n);
+    this.signal_eventfd();
     this.wait.wake(EPOLLIN | EPOLLRDNORM);
+  }
+
+  /** io_eventfd_signal: not where the program switched it off, nor for what that very signal woke. */
+  private signal_eventfd(): void {
+    if (this.signalling || (this.get32(CQ_FLAGS) & 1) !== 0) return;
+    this.signalling = true;
+    this.eventfd?.signal(1n);
+    this.signalling = false;
   }
 
   get has_local_work(): boolean {
@@ -390,8 +399,7 @@ export class UringFile extends StreamFile {
       this.put32(SQ_FLAGS, this.get32(SQ_FLAGS) | U.IORING_SQ_CQ_OVERFLOW);
     } else this.write({ data, res, flags });
     this.wait.wake(EPOLLIN | EPOLLRDNORM);
-    const quiet = (this.get32(CQ_FLAGS) & 1) !== 0 || (this.eventfdAsync && this.submitting);
-    if (!quiet) this.eventfd?.signal(1n);
+    if (!this.eventfdAsync || !this.submitting) this.signal_eventfd();
     for (const request of [...this.counting]) request.counted();
   }
 
