@@ -3,7 +3,7 @@ import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { removeVma } from './mmap.ts';
-import { Mm } from './mm.ts';
+import { MM_LAYOUT, Mm } from './mm.ts';
 import { TASK_SIZE, _PAGE_RW, pte_mapped, pte_pfn } from './pgtable.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
@@ -28,23 +28,7 @@ export function inherit_flags(mm: Mm, from: Mm): void {
 /** A copy of an address space for fork: private pages are shared until one side writes (dup_mmap). */
 export function dup_mm(from: Mm): Mm {
   const mm = mm_alloc(from.kernel);
-  for (const key of [
-    'mmap_base',
-    'start_code',
-    'end_code',
-    'start_data',
-    'end_data',
-    'start_brk',
-    'brk',
-    'start_stack',
-    'arg_start',
-    'arg_end',
-    'env_start',
-    'env_end',
-    'auxv',
-    'dumpable',
-    'stack_limit',
-  ] as const) {
+  for (const key of [...MM_LAYOUT, 'mmap_base', 'auxv', 'dumpable', 'stack_limit'] as const) {
     (mm[key] as number | Uint8Array) = from[key];
   }
   inherit_flags(mm, from);

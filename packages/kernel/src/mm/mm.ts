@@ -24,6 +24,21 @@ declare module '../include/kernel.ts' {
   }
 }
 
+/** Where the parts of the address space are, in the order of PR_SET_MM_START_CODE and of struct prctl_mm_map. */
+export const MM_LAYOUT = [
+  'start_code',
+  'end_code',
+  'start_data',
+  'end_data',
+  'start_brk',
+  'brk',
+  'start_stack',
+  'arg_start',
+  'arg_end',
+  'env_start',
+  'env_end',
+] as const;
+
 /** Something that lives as long as an address space. */
 export interface MmOwned {
   mm_exit(): void;

@@ -12,28 +12,14 @@ import { path_permission } from '../fs/permission.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import type { Mm } from '../mm/mm.ts';
+import { MM_LAYOUT, type Mm } from '../mm/mm.ts';
 import { MMAP_MIN_ADDR, hex } from '../mm/mmap.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 
 /** Bytes of mm->saved_auxv: 2 * (AT_VECTOR_SIZE_ARCH + AT_VECTOR_SIZE_BASE + 1) words. */
 const AUXV_MAX = 52 * 8;
 
-/** Where the parts of the address space are, in the order of PR_SET_MM_START_CODE and of struct prctl_mm_map. */
-const FIELDS = [
-  'start_code',
-  'end_code',
-  'start_data',
-  'end_data',
-  'start_brk',
-  'brk',
-  'start_stack',
-  'arg_start',
-  'arg_end',
-  'env_start',
-  'env_end',
-] as const;
-type Field = (typeof FIELDS)[number];
+type Field = (typeof MM_LAYOUT)[number];
 type MmMap = Record<Field, number>;
 
 /** PR_SET_MM_START_CODE and its like, by number from 1. */
@@ -57,7 +43,7 @@ const MM_MAP_SIZE = 104;
 
 /** validate_prctl_map_addr */
 function validate(task: Task, map: MmMap): void {
-  for (const field of FIELDS)
+  for (const field of MM_LAYOUT)
     if (map[field] >= TASK_SIZE || map[field] < MMAP_MIN_ADDR)
       throw errno(EINVAL, 'PR_SET_MM: {} {} is no address of user space', field, hex(map[field]));
   const order: readonly [Field, Field][] = [
@@ -76,7 +62,7 @@ function validate(task: Task, map: MmMap): void {
 }
 
 function current_map(mm: Mm): MmMap {
-  return Object.fromEntries(FIELDS.map((field) => [field, mm[field]])) as MmMap;
+  return Object.fromEntries(MM_LAYOUT.map((field) => [field, mm[field]])) as MmMap;
 }
 
 function readAuxv(task: Task, address: number, length: number): Uint8Array {
@@ -136,7 +122,7 @@ function set_map(task: Task, option: number, address: number, size: number): num
   const bytes = mem.read(address, MM_MAP_SIZE);
   const view = new DataView(bytes.buffer, bytes.byteOffset, MM_MAP_SIZE);
   const word = (at: number): number => Number(view.getBigUint64(at, true));
-  const map = Object.fromEntries(FIELDS.map((field, i) => [field, word(i * 8)])) as MmMap;
+  const map = Object.fromEntries(MM_LAYOUT.map((field, i) => [field, word(i * 8)])) as MmMap;
   validate(task, map);
   const length = view.getUint32(96, true);
   if (length !== 0 && word(88) === 0) throw errno(EINVAL, 'PR_SET_MM_MAP: no auxiliary vector');
