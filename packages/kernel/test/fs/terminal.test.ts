@@ -17,8 +17,9 @@ describe.skipIf(!busybox)('a shell on the console', () => {
   });
 
   it('has job control', () => {
+    // The job ignores SIGTERM, as its shell does, until it has been running for a while.
     const { output } = run(boot({ memory: 64 << 20 }), ['/bin/sh', '-i'], {
-      input: 'echo $$; set -m; sleep 100 &\njobs\nkill %1; wait\ntty\nexit\n',
+      input: 'echo $$; set -m; sleep 100 &\nsleep 1; jobs\nkill %1; wait\ntty\nexit\n',
     });
     expect(output).not.toContain("can't access tty");
     expect(output).toMatch(/\[1\]\+ {2}Running +sleep 100/);
