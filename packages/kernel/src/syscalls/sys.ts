@@ -11,7 +11,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { getname } from '../fs/namei.ts';
-import { sysctl_text } from '../fs/proc/sysctl.ts';
+import { dmesg_restrict } from '../fs/proc/sysctl.ts';
 import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
@@ -109,8 +109,7 @@ function syslog_print(task: Task, buffer: number, length: number): number {
 /** syslog(2) on the printk ring. */
 function sys_syslog(task: Task, type: number, buffer: number, length: number): number {
   const { log } = task.kernel;
-  const restricted = sysctl_text(task.kernel, 'kernel/dmesg_restrict', '0') !== '0';
-  if ((restricted || (type !== 3 && type !== 10)) && !capable(task.cred, CAP_SYSLOG) && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EPERM, 'syslog: action {} needs CAP_SYSLOG', type); // prettier-ignore
+  if ((dmesg_restrict(task.kernel) || (type !== 3 && type !== 10)) && !capable(task.cred, CAP_SYSLOG) && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EPERM, 'syslog: action {} needs CAP_SYSLOG', type); // prettier-ignore
   switch (type) {
     case 0:
     case 1:

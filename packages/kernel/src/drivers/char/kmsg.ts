@@ -11,7 +11,7 @@ import type { WaitQueue } from '../../include/wait.ts';
 import { byteString, bytesOf } from '../../fs/bytes.ts';
 import type { Path } from '../../fs/dcache.ts';
 import { File } from '../../fs/file.ts';
-import { sysctl_text } from '../../fs/proc/sysctl.ts';
+import { dmesg_restrict } from '../../fs/proc/sysctl.ts';
 import type { LogRecord } from '../../kernel/printk.ts';
 
 const LOG_USER = 1;
@@ -119,8 +119,7 @@ export class KmsgFile extends File {
 
 /** Reading is for CAP_SYSLOG where kernel.dmesg_restrict is set. */
 export function kmsg_open(current: Current, path: Path, flags: number): File {
-  const restricted = sysctl_text(current.kernel, 'kernel/dmesg_restrict', '0') !== '0';
-  if (restricted && (flags & 3) !== 1 && !capable(current.cred, CAP_SYSLOG)) {
+  if (dmesg_restrict(current.kernel) && (flags & 3) !== 1 && !capable(current.cred, CAP_SYSLOG)) {
     throw errno(
       EPERM,
       'kernel.dmesg_restrict: reading {} needs CAP_SYSLOG; uid {} has not',

@@ -20,6 +20,10 @@ export function sysctl_text(kernel: Kernel, path: string, initial: string): stri
   return kernel.vfs.sysctls?.get(path) ?? initial;
 }
 
+/** kernel.dmesg_restrict: the log is for CAP_SYSLOG only. */
+export const dmesg_restrict = (kernel: Kernel): boolean =>
+  sysctl_text(kernel, 'kernel/dmesg_restrict', '0') !== '0';
+
 function mayWrite(current: Current, path: string): void {
   if (current.cred.euid === 0 || capable(current.cred, CAP_SYS_ADMIN)) return;
   throw errno(EPERM, '/proc/sys/{} is written by root, not uid {}', path, current.cred.euid);
