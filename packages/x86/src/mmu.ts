@@ -161,14 +161,10 @@ function markAccessed(b: Builder, places: readonly Var[], write: Node): void {
 
 const PAGE = -4096n;
 
-/**
- * Address of the TLB entry for a linear address. Stacks, heaps and libraries lie at round addresses: two fields of the
- * page number keep them from meeting in one entry.
- */
+/** Address of the TLB entry for a linear address: the low bits of its page number choose it. */
 export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
-  const low = b.wrap(va);
-  const mixed = b.shrU(low, b.i32(7));
-  return b.add(b.and(mixed, b.i32((TLB_ENTRIES - 1) << 5)), tlb);
+  const offset = b.shrU(b.wrap(va), b.i32(7));
+  return b.add(b.and(offset, b.i32((TLB_ENTRIES - 1) << 5)), tlb);
 }
 
 /** The same, as an index, for the low half of an address. */

@@ -5,6 +5,7 @@ import type { Width } from '../ir/operand.ts';
 import { flagWords } from '../ir/flags.ts';
 import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
 import { type Leaving, Use } from './liveness.ts';
+import type { Edge } from './target.ts';
 
 /** The dispatcher's loop, as a label counted from the outermost. */
 export const DISPATCH = 1;
@@ -96,7 +97,7 @@ export interface Exit {
   readonly helper: Helper;
   readonly leaving: Leaving;
   /** Where the region goes on when a call comes back. */
-  readonly behind: object | undefined;
+  readonly behind: Edge | undefined;
 }
 
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
@@ -156,11 +157,11 @@ export class Frame {
   }
 
   /** The same for a call that may come back. */
-  call(b: Builder, exit: Helper, to: Node, behind: object, ...rest: Node[]): void {
+  call(b: Builder, exit: Helper, to: Node, behind: Edge, ...rest: Node[]): void {
     this.#exit(b, exit, behind, to, b.value(this.fuel), ...rest);
   }
 
-  #exit(b: Builder, helper: Helper, behind: object | undefined, ...args: Node[]): void {
+  #exit(b: Builder, helper: Helper, behind: Edge | undefined, ...args: Node[]): void {
     const way: Exit = { helper, leaving: this.use.leave(b.repeats), behind };
     b.node('exit', undefined, 'effect', args, way);
   }

@@ -158,10 +158,9 @@ class Built {
   #noteExit({ helper, behind }: Exit, edges: Edge[]): void {
     this.#imports.helper(helper);
     if (!behind) return;
-    const edge = behind as Edge;
     this.#imports.helper(unwound);
-    for (const page of pagesOf(edge.to)) this.#imports.global(guardGlobal(page.va));
-    edges.push(edge);
+    for (const page of pagesOf(behind.to)) this.#imports.global(guardGlobal(page.va));
+    edges.push(behind);
   }
 
   globalName(name: string): string {
@@ -212,7 +211,7 @@ class Writer {
   }
 
   #exit({ helper, leaving, behind }: Exit, depth: number): void {
-    if (behind) this.#call(helper, leaving, behind as Edge, depth);
+    if (behind) this.#call(helper, leaving, behind, depth);
     else this.#leave(helper, leaving);
   }
 
