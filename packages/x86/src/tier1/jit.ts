@@ -176,20 +176,21 @@ export class Jit {
     if (covered && byOffset.get(hottest)! < this.#options.threshold) return;
     byOffset.delete(hottest);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
-    this.#compile(this.#rootAround(page, hottest));
+    const { root, region } = this.#rootAround(page, hottest);
+    this.#compile(root, 0, region);
   }
 
-  /** The function that a hot block is in, or the block itself when that has a region already, or is too large. */
-  #rootAround(page: CodePage, offset: number): Root {
+  /** The function that a hot block is in, with its region, or the block itself when that has one already, or is too large. */
+  #rootAround(page: CodePage, offset: number): { root: Root; region?: Region } {
     const hot = this.#rootOf(page, page.va + offset);
     const first = functionAround(this.#surroundings(hot), page, offset);
-    if (first === offset) return hot;
+    if (first === offset) return { root: hot };
     const whole = this.#rootOf(page, page.va + first);
-    if (whole.installed?.live) return hot;
-    const region = regionAt(this.#surroundings(whole), whole.va);
-    if (!region?.blocks.some(({ code }) => code.va === hot.va)) return hot;
+    if (whole.installed?.live) return { root: hot };
+    const region = regionAt(this.#surroundings(whole), whole.va, hot.va);
+    if (!region?.blocks.some(({ code }) => code.va === hot.va)) return { root: hot };
     whole.hot = hot.va;
-    return whole;
+    return { root: whole, region };
   }
 
   /** What the store calls a page. */
@@ -309,10 +310,13 @@ export class Jit {
     }
   }
 
-  /** @param factor how much larger than before the region must be */
-  #compile(root: Root, factor = 0): void {
+  /**
+   * @param factor how much larger than before the region must be
+   * @param known the region, where it has been found already
+   */
+  #compile(root: Root, factor = 0, known?: Region): void {
     const start = this.#now();
-    const found = this.#generate(root);
+    const found = this.#generate(root, known);
     const before = root.installed?.live ? root.installed.translation : undefined;
     if (!found || (before && found.region.size < before.size * factor)) return;
     const made = this.#now();
@@ -349,12 +353,13 @@ export class Jit {
       for (const root of some.values()) if (!root.installed?.live) root.installed = undefined;
   }
 
-  #generate(root: Root): { region: Region; generated: Generated } | undefined {
+  #generate(root: Root, known?: Region): { region: Region; generated: Generated } | undefined {
     for (;;) {
       try {
-        const region = regionAt(this.#surroundings(root), root.va, root.hot);
+        const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
         return region && { region, generated: generateRegions([region], this.eager) };
       } catch (error) {
+        known = undefined;
         if (error instanceof Unsupported) this.#excluded.add(error.sem);
         else if (this.eager) throw error;
         else {
