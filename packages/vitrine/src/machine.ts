@@ -54,7 +54,7 @@ export interface BootOptions {
   cmdline?: string;
   /** A clock that runs, or one that only the machine's own work moves on (the same inputs, the same run). */
   clock?: 'real' | 'virtual';
-  /** Folders of the host that the machine may use, by the place where they appear. The default is none. */
+  /** Folders and files of the host that the machine may use, by the place where they appear. The default is none. */
   volumes?: Readonly<Record<string, Volume>>;
   /** Virtual processors, 1 (the default) to 32; one thread of the host executes them in turn. */
   cpus?: number;
@@ -94,7 +94,7 @@ export interface BootOptions {
   profile?: boolean | ProfileOptions;
 }
 
-/** A folder of the host, for a machine. */
+/** A folder or a regular file of the host, for a machine. */
 export interface Volume {
   /** Its path on the host. */
   readonly host: string;

@@ -1,5 +1,6 @@
+import { S_ISDIR } from '@vitrine/kernel/fs/inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '@vitrine/kernel/fs/namei.ts';
-import { do_mkdirat } from '@vitrine/kernel/fs/namei_ops.ts';
+import { do_mkdirat, do_mknodat } from '@vitrine/kernel/fs/namei_ops.ts';
 import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import { Errno } from '@vitrine/kernel/include/errno.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
@@ -8,12 +9,13 @@ import type { Image } from '@vitrine/image';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { EEXIST } from '@vitrine/uapi/errno.ts';
 import { MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '@vitrine/uapi/mount.ts';
+import { S_IFREG } from '@vitrine/uapi/stat.ts';
 import { toByteString } from './bytes.ts';
 import { asking } from './errors.ts';
 import type { Volume } from './machine.ts';
 import type { Platform } from './platform.ts';
 
-/** Makes the folders reachable through the host, under the names of the places where they are mounted. */
+/** Makes the folders and files reachable through the host, under the names of the places where they are mounted. */
 export function grant(
   host: Host,
   platform: Platform,
@@ -49,6 +51,18 @@ export function makeFolder(kernel: Kernel, path: string): void {
   });
 }
 
+/** Makes an empty file, for a file to be mounted on, where there is none. */
+function makeFile(kernel: Kernel, path: string): void {
+  makeFolder(kernel, path.slice(0, path.lastIndexOf('/')));
+  asking(`create ${path}`, () => {
+    try {
+      do_mknodat(kernel.swapper, AT_FDCWD, toByteString(path), S_IFREG | 0o644, 0);
+    } catch (error) {
+      if (!(error instanceof Errno) || error.code !== EEXIST) throw error;
+    }
+  });
+}
+
 function mount(
   kernel: Kernel,
   at: string,
@@ -57,16 +71,19 @@ function mount(
   flags: number,
   data: string,
 ): void {
-  makeFolder(kernel, at);
   const task = kernel.swapper;
   asking(`mount ${at}`, () => path_mount(task, source, path_lookupat(task, AT_FDCWD, toByteString(at), LOOKUP_FOLLOW), type, flags, data)); // prettier-ignore
 }
 
 export function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {
+  const granted = asking(`mount ${at}`, () => kernel.host.directory!(toByteString(at))!.lstat(''));
+  if (S_ISDIR(granted.mode)) makeFolder(kernel, at);
+  else makeFile(kernel, at);
   mount(kernel, at, toByteString(at), 'hostfs', readonly ? MS_RDONLY : 0, '');
 }
 
 export function mountTmpfs(kernel: Kernel, at: string, options: string): void {
+  makeFolder(kernel, at);
   mount(kernel, at, 'tmpfs', 'tmpfs', MS_NOSUID | MS_NODEV, toByteString(options));
 }
 

@@ -69,6 +69,40 @@ describe.skipIf(process.platform === 'win32')('folders of the host', () => {
     expect(await sh('mount -t hostfs /etc /mnt')).toContain('No such device');
   });
 
+  it('may be a single file, and nothing beside it', async () => {
+    writeFileSync(join(host, 'secret'), 'secret\n');
+    machine = await Machine.boot({
+      memory: '64m',
+      volumes: {
+        '/etc/hostname': { host: join(host, 'link') },
+        '/new/place': { host: join(host, 'file'), readonly: true },
+      },
+    });
+    const script = 'cat /etc/hostname /new/place; echo more >> /etc/hostname; echo x > /new/place; cat /new/place/../secret; rm /etc/hostname; mv /etc/hostname /etc/other; ln /etc/hostname /etc/other; stat -c "%F %s" /etc/hostname; ls /new'; // prettier-ignore
+    const process = await machine.spawn(['sh', '-c', script]);
+    const text = `${await process.stdout.text()}${await process.stderr.text()}`;
+    expect(text).toMatch(/^(from the host\n){2}regular file 19\nplace\n/);
+    expect(text.match(/Read-only file system/g)).toHaveLength(1);
+    expect(text.match(/Not a directory/g)).toHaveLength(1);
+    expect(text.match(/busy|Cross-device/g)!.length).toBeGreaterThanOrEqual(3);
+    expect(readFileSync(join(host, 'file'), 'utf8')).toBe('from the host\nmore\n');
+    expect(text).not.toContain('secret\n');
+  });
+
+  it('are not left when a folder above a granted file becomes a link', async () => {
+    machine = await Machine.boot({ memory: '64m', volumes: { '/a': { host } } });
+    await (await machine.spawn(['sh', '-c', 'mkdir /a/d; echo own > /a/d/f'])).wait();
+    await machine.close();
+    machine = await Machine.boot({
+      memory: '64m',
+      volumes: { '/a': { host }, '/f': { host: join(host, 'd/f') }, '/d': { host: join(host, 'd') } }, // prettier-ignore
+    });
+    const script = 'cat /f; mv /a/d /a/e; ln -s /etc /a/d; cat /f; ls /d; ls /d/passwd';
+    const process = await machine.spawn(['sh', '-c', script]);
+    expect(await process.stdout.text()).toBe('own\n');
+    expect((await process.stderr.text()).match(/Stale/g)!.length).toBeGreaterThanOrEqual(2);
+  });
+
   it('lead nowhere else, even when one folder is granted twice', async () => {
     // Through the second grant a folder that the first one knows becomes a link out of the granted tree.
     writeFileSync(join(host, '..', 'outside'), 'secret\n');

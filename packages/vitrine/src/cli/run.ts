@@ -34,7 +34,7 @@ const OPTIONS: readonly OptionSpec[] = [
   { name: 'env', short: 'e', value: 'NAME[=VALUE]', many: true, help: 'set a variable, or pass on one of this shell' },
   { name: 'workdir', short: 'w', value: 'DIR', help: 'start in this folder of the machine' },
   { name: 'user', short: 'u', value: 'USER[:GROUP]', help: 'run as this user, by name or number' },
-  { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder of the host's visible" },
+  { name: 'volume', short: 'v', value: 'HOST:GUEST[:ro]', many: true, help: "make a folder or a file of the host's visible" },
   { name: 'tmpfs', value: 'DIR[:OPTIONS]', many: true, help: 'mount a file system in memory' },
   { name: 'read-only', help: 'the root file system cannot be changed' },
   { name: 'hostname', short: 'h', value: 'NAME', help: "the machine's name" },
@@ -164,12 +164,12 @@ function limitsOf(parsed: Parsed): Limits {
 function parseVolume(spec: string): [at: string, volume: Volume] {
   const match = /^((?:[A-Za-z]:[\\/])?[^:]+):(\/[^:]*)(?::(ro|rw))?$/.exec(spec);
   if (match === null)
-    throw new UsageError(
-      `-v ${spec}: write HOST_FOLDER:/GUEST/FOLDER or HOST_FOLDER:/GUEST/FOLDER:ro`,
-    );
+    throw new UsageError(`-v ${spec}: write HOST_PATH:/GUEST/PATH or HOST_PATH:/GUEST/PATH:ro`);
   const host = match[1]!;
-  if (!existsSync(host)) throw new UsageError(`-v ${spec}: there is no folder ${host}`);
-  if (!statSync(host).isDirectory()) throw new UsageError(`-v ${spec}: ${host} is not a folder`);
+  if (!existsSync(host)) throw new UsageError(`-v ${spec}: there is no ${host}`);
+  const stat = statSync(host);
+  if (!stat.isDirectory() && !stat.isFile())
+    throw new UsageError(`-v ${spec}: ${host} is neither a folder nor a regular file`);
   return [match[2]!, { host, readonly: match[3] === 'ro' }];
 }
 

@@ -2,13 +2,15 @@ import { chmodSync, chownSync, closeSync, constants, fsyncSync, lchownSync, link
 import type { HostDirectory, HostStat } from '@vitrine/kernel/include/host.ts';
 import { bytesToByteString } from '../bytes.ts';
 
-/** A folder of this computer, for a machine. */
+/** A folder of this computer, or a single file of it, for a machine. */
 export class NodeDirectory implements HostDirectory {
   readonly #root: Buffer;
   readonly #readonly: boolean;
 
   constructor(path: string, readonly: boolean) {
-    if (!statSync(path).isDirectory()) throw new Error(`${path} is not a directory`);
+    const stat = statSync(path);
+    if (!stat.isDirectory() && !stat.isFile())
+      throw new Error(`${path} is neither a folder nor a regular file`);
     this.#root = Buffer.from(realpathSync(path));
     this.#readonly = readonly;
   }
@@ -19,9 +21,9 @@ export class NodeDirectory implements HostDirectory {
    * and could lead anywhere.
    */
   #at(path: string): Buffer {
-    if (path === '') return this.#root;
-    const parent = this.#join(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-    if (!realpathSync.native(parent, { encoding: 'buffer' }).equals(parent))
+    const fixed = path === '' ? path : path.slice(0, Math.max(0, path.lastIndexOf('/')));
+    const whole = this.#join(fixed);
+    if (!realpathSync.native(whole, { encoding: 'buffer' }).equals(whole))
       throw Object.assign(new Error('a folder on the way has become a symbolic link'), { code: 'ESTALE' }); // prettier-ignore
     return this.#join(path);
   }
