@@ -12,6 +12,9 @@ import { Inode, ihold } from './inode.ts';
 import { Mount } from './mount.ts';
 import { FileSystemType, PseudoSuperBlock } from './super.ts';
 
+/** "PIDF"; newer than the headers that packages/uapi is made from. */
+const PID_FS_MAGIC = 0x50494446;
+
 /** A file system that only the kernel mounts: its files have no paths (analogous to init_pseudo). */
 export class PseudoFsType extends FileSystemType {
   readonly name: string;
@@ -41,6 +44,7 @@ export function pseudo_init(kernel: Kernel): void {
   kern_mount(kernel, 'pipefs', PIPEFS_MAGIC, true);
   kern_mount(kernel, 'anon_inodefs', ANON_INODE_FS_MAGIC);
   kern_mount(kernel, 'nsfs', NSFS_MAGIC);
+  kern_mount(kernel, 'pidfs', PID_FS_MAGIC);
 }
 
 /** A new inode of a pseudo file system and its nameless place; `label` gets the inode number: `pipe:[42]`. */

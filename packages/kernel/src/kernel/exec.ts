@@ -227,7 +227,6 @@ function de_thread(current: Task): void {
     pids.attach(signal.session, 'sid', current);
     parent?.children.add(current);
     leader.group_leader = current;
-    leader.successor = current;
     current.exit_watch = leader.exit_watch;
     if (status) release_task(leader);
     if (kernel.init === leader) kernel.init = current;

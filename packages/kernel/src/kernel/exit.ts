@@ -66,6 +66,7 @@ export function do_exit(task: Task, code: number): void {
   if (last) forget_original_parent(task);
   task.state = EXIT_ZOMBIE;
   task.signal.threads.delete(task);
+  if (!last) task.thread_pid.wait_pidfd?.wake();
   if (task !== task.group_leader) {
     // A thread other than the leader needs no waiting for.
     release_task(task);
@@ -194,6 +195,7 @@ function exit_notify(leader: Task): void {
     if (leader.pid !== 1) release_task(leader);
     return;
   }
+  leader.thread_pid.wait_pidfd?.wake();
   let autoreap = false;
   let sig = leader.exit_signal;
   const sigchld = sig_action(parent, S.SIGCHLD);

@@ -1,4 +1,6 @@
+import type { Dentry } from '../fs/dcache.ts';
 import { serializable } from '../include/serial.ts';
+import type { WaitQueue } from '../include/wait.ts';
 import type { Task } from './task.ts';
 
 declare module '../include/kernel.ts' {
@@ -21,6 +23,11 @@ export class Pid {
     pgid: new Set(),
     sid: new Set(),
   };
+  /** Woken when its task dies or goes: pidfds poll it. */
+  wait_pidfd: WaitQueue | null = null;
+  /** Its place in pidfs, once there was a pidfd of it. */
+  stashed: Dentry | null = null;
+
   constructor(nr: number) {
     this.nr = nr;
   }
@@ -78,6 +85,7 @@ export class PidTable {
 
   detach(pid: Pid, type: PidType, task: Task): void {
     pid.tasks[type].delete(task);
+    if (type === 'pid') pid.wait_pidfd?.wake();
     if (pid.unused) this.pids.delete(pid.nr);
   }
 }

@@ -119,10 +119,8 @@ export class Task implements Current, Waiter, TimerOwner {
   pdeath_signal = 0;
   /** Woken when a vfork child lets go of the address space. */
   vfork_done: WaitQueue | null = null;
-  /** Woken when the process is dead: pidfds poll it. */
+  /** Woken when the process is dead: what it left to be undone. */
   exit_watch: WaitQueue | null = null;
-  /** The thread that took the process over when it executed a program (de_thread). */
-  successor: Task | null = null;
   in_exec = false;
   /** do_exit runs or ran. */
   exiting = false;

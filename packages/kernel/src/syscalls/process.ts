@@ -1,6 +1,6 @@
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { fd_install, fget, get_unused_fd } from '../fs/fdtable.ts';
-import { PidfdFile } from '../fs/pidfs/pidfd.ts';
+import { PIDFD_THREAD, PidfdFile, pidfd_prepare } from '../fs/pidfs/pidfd.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '@vitrine/uapi/fcntl.ts';
 import * as C from '@vitrine/uapi/sched.ts';
@@ -59,7 +59,9 @@ function kernel_clone(task: Task, args: CloneArgs): number {
   }
   const child = copy_process(task, args);
   if ((args.flags & C.CLONE_PIDFD) !== 0) {
-    task.mem.putU32(args.pidfd, fd_install(task, new PidfdFile(task, child, 0), true));
+    const kind = (args.flags & C.CLONE_THREAD) !== 0 ? PIDFD_THREAD : 0;
+    const pidfd = pidfd_prepare(task, child.thread_pid, kind);
+    task.mem.putU32(args.pidfd, fd_install(task, pidfd, true));
   }
   if ((args.flags & C.CLONE_PARENT_SETTID) !== 0) task.mem.putU32(args.parent_tid, child.pid);
   if (child.set_child_tid !== 0) child.mem.putU32(child.set_child_tid, child.pid);
@@ -255,7 +257,7 @@ function sys_waitid(
       throw errno(E.EBADF, 'waitid: fd {} ({}) is not a pidfd', id, file.path);
     nonblock = (file.flags & O_NONBLOCK) !== 0 && (options & W.WNOHANG) === 0;
     if (nonblock) options |= W.WNOHANG;
-    wait = { type: 'pid', pid: file.task.thread_pid, options };
+    wait = { type: 'pid', pid: file.pid, options };
   } else throw errno(E.EINVAL, 'waitid: id type {} is none of P_ALL, P_PID, P_PGID, P_PIDFD', type);
   const result = do_wait(task, wait);
   if (typeof result === 'number') return BLOCKED;

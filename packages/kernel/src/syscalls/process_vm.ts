@@ -1,5 +1,5 @@
 import { CAP_SYS_NICE, CAP_SYS_PTRACE } from '@vitrine/uapi/capability.ts';
-import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
@@ -7,12 +7,12 @@ import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { fget } from '../fs/fdtable.ts';
-import { PidfdFile, pidfd_task } from '../fs/pidfs/pidfd.ts';
+import { pidfd_task } from '../fs/pidfs/pidfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { import_iovec, UIO_MAXIOV } from './iov.ts';
 import { choice, fd, inArray, type Kind, pid, uint, ulong } from './kinds.ts';
+import { pidfdOf } from './pidfd.ts';
 import { FULL, row, type SyscallRow } from './row.ts';
 
 /** Copies between the memories of two processes (mm/process_vm_access.c). */
@@ -117,10 +117,7 @@ const REMOTE_ADVICE: readonly number[] = [
 
 /** The process of a pidfd. Throws EBADF, ESRCH. */
 function pidfdTask(task: Task, descriptor: number): Task {
-  const file = fget(task, descriptor);
-  if (!(file instanceof PidfdFile))
-    throw errno(EBADF, 'fd {} ({}) is not a pidfd', descriptor, file.path);
-  return pidfd_task(file);
+  return pidfd_task(pidfdOf(task, descriptor), 'tgid');
 }
 
 function sys_process_madvise(

@@ -1,7 +1,6 @@
-import { EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
-import { CAP_SYS_PTRACE, CAP_WAKE_ALARM } from '@vitrine/uapi/capability.ts';
-import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
-import { SFD_CLOEXEC, SFD_NONBLOCK, SI_TKILL, SI_USER } from '@vitrine/uapi/signal.ts';
+import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_WAKE_ALARM } from '@vitrine/uapi/capability.ts';
+import { SFD_CLOEXEC, SFD_NONBLOCK } from '@vitrine/uapi/signal.ts';
 import {
   CLOCK_BOOTTIME_ALARM,
   CLOCK_REALTIME,
@@ -16,21 +15,12 @@ import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
-import { PidDirInode } from '../fs/proc/pid_inode.ts';
-import { PidfdFile, pidfd_task } from '../fs/pidfs/pidfd.ts';
 import { SignalfdFile } from '../fs/signalfd/signalfd.ts';
 import { TIMERFD_CLOCKS, TimerfdFile } from '../fs/timerfd.ts';
-import {
-  check_kill_permission,
-  send_signal,
-  sigmask,
-  userInfo,
-  valid_signal,
-} from '../kernel/signal.ts';
-import type { SigInfo } from '../kernel/signal_struct.ts';
+import { sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, fd, flags, inStruct, int, outStruct, pid, sig, size } from './kinds.ts';
-import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { choice, fd, flags, inStruct, outStruct, size } from './kinds.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 import { putTimespec, timespecNs } from './timespec.ts';
 
 export function sys_timerfd_create(current: Current, clockid: number, flags: number): number {
@@ -128,115 +118,6 @@ export function sys_signalfd(current: Current, fd: number, mask: number, size: n
   return sys_signalfd4(current, fd, mask, size, 0);
 }
 
-const PIDFD_NONBLOCK = O_NONBLOCK;
-
-export function sys_pidfd_open(task: Task, nr: number, flags: number): number {
-  if (flags & ~PIDFD_NONBLOCK) throw errno(EINVAL, 'pidfd_open: flags {} are unknown', flags);
-  if (nr <= 0) throw errno(EINVAL, 'pidfd_open: {} is no process id', nr);
-  const target = task.kernel.pids.find(nr)?.task ?? null;
-  if (target === null) throw errno(ESRCH, 'pidfd_open: there is no process {}', nr);
-  if (target.group_leader !== target)
-    throw errno(EINVAL, 'pidfd_open: {} is a thread, not a process', nr);
-  return fd_install(task, new PidfdFile(task, target, flags), true);
-}
-
-function pidfdOf(current: Current, fd: number): PidfdFile {
-  const file = fget(current, fd);
-  if (!(file instanceof PidfdFile)) throw errno(EBADF, 'fd {} ({}) is not a pidfd', fd, file.path);
-  return file;
-}
-
-/** A pidfd's process, or that of an open /proc/PID, as killall uses it (tgid_pidfd_to_pid). */
-function signalTarget(task: Task, fd: number): Task {
-  const { inode } = fget(task, fd);
-  if (!(inode instanceof PidDirInode) || inode.thread) return pidfd_task(pidfdOf(task, fd));
-  if (inode.task.state === 'X') throw errno(ESRCH, 'process {} is gone', inode.task.tgid);
-  return inode.task;
-}
-
-// Newer than the headers that packages/uapi is made from.
-const PIDFD_SIGNAL_THREAD = 1;
-const PIDFD_SIGNAL_THREAD_GROUP = 2;
-const PIDFD_SIGNAL_PROCESS_GROUP = 4;
-const SCOPES = PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP | PIDFD_SIGNAL_PROCESS_GROUP;
-
-/** To the process group that the process leads: to every member that the caller may signal. */
-function signal_group(task: Task, target: Task, sig: number, info: SigInfo): number {
-  const members = [...target.thread_pid.tasks.pgid];
-  if (members.length === 0)
-    throw errno(ESRCH, 'pidfd_send_signal: process {} leads no group', target.tgid);
-  let refused: unknown = null;
-  let sent = false;
-  for (const member of members) {
-    try {
-      check_kill_permission(task, sig, member);
-      if (sig !== 0) send_signal(member, info, true);
-      sent = true;
-    } catch (error) {
-      refused = error;
-    }
-  }
-  if (!sent) throw refused;
-  return 0;
-}
-
-export function sys_pidfd_send_signal(
-  task: Task,
-  fd: number,
-  sig: number,
-  info: number,
-  flags: number,
-): number {
-  if (flags & ~SCOPES || (flags & (flags - 1)) !== 0)
-    throw errno(EINVAL, 'pidfd_send_signal: flags {} are not one scope', flags);
-  const target = signalTarget(task, fd);
-  const what = info === 0 ? userInfo(task, sig) : readInfo(task, sig, info, target);
-  if (!valid_signal(sig)) throw errno(EINVAL, 'pidfd_send_signal: {} is no signal', sig);
-  if (flags & PIDFD_SIGNAL_PROCESS_GROUP) return signal_group(task, target, sig, what);
-  check_kill_permission(task, sig, target);
-  if (sig !== 0) send_signal(target, what, !(flags & PIDFD_SIGNAL_THREAD));
-  return 0;
-}
-
-/** A siginfo_t that the caller made up: only for itself when it claims to be from the kernel. */
-function readInfo(task: Task, sig: number, at: number, target: Task): SigInfo {
-  const { mem } = task;
-  const signo = mem.getI32(at);
-  const code = mem.getI32(at + 8);
-  if (signo !== sig) throw errno(EINVAL, 'pidfd_send_signal: si_signo {} is not {}', signo, sig);
-  if (target !== task && (code >= SI_USER || code === SI_TKILL)) {
-    throw errno(
-      EPERM,
-      'pidfd_send_signal: si_code {} is for the kernel and for signals to oneself',
-      code,
-    );
-  }
-  return {
-    signo,
-    code,
-    errno: mem.getI32(at + 4),
-    pid: mem.getI32(at + 16),
-    uid: mem.getU32(at + 20),
-    value: mem.getBig(at + 24),
-  };
-}
-
-export function sys_pidfd_getfd(task: Task, fd: number, targetFd: number, flags: number): number {
-  if (flags !== 0) throw errno(EINVAL, 'pidfd_getfd: flags {} are unknown', flags);
-  const target = pidfd_task(pidfdOf(task, fd));
-  if (target.cred.uid !== task.cred.euid && !capable(task.cred, CAP_SYS_PTRACE)) {
-    throw errno(
-      EPERM,
-      'pidfd_getfd: process {} belongs to uid {}, and CAP_SYS_PTRACE is missing',
-      target.tgid,
-      target.cred.uid,
-    );
-  }
-  const file = target.files?.fd[targetFd] ?? null;
-  if (file === null) throw errno(EBADF, 'fd {} is not open in process {}', targetFd, target.tgid);
-  return fd_install(task, file.get(), true);
-}
-
 export const TIMERFD: readonly SyscallRow[] = [
   row(
     NR.__NR_timerfd_create,
@@ -266,20 +147,5 @@ export const TIMERFD: readonly SyscallRow[] = [
     [fd, inStruct('sigset'), size, flags('signalfd')],
     FULL,
     sys_signalfd4,
-  ),
-  row(NR.__NR_pidfd_open, 'pidfd_open', [pid, flags('pidfd_open')], FULL, sys_pidfd_open),
-  row(
-    NR.__NR_pidfd_send_signal,
-    'pidfd_send_signal',
-    [fd, sig, inStruct('siginfo'), flags('pidfd_send_signal')],
-    FULL,
-    sys_pidfd_send_signal,
-  ),
-  row(
-    NR.__NR_pidfd_getfd,
-    'pidfd_getfd',
-    [fd, fd, int],
-    partial('access is judged by user id and CAP_SYS_PTRACE'),
-    sys_pidfd_getfd,
   ),
 ];

@@ -97,8 +97,15 @@ export const FLAGS: Readonly<Record<string, () => Table>> = {
   mremap: bits(MMAN, /^MREMAP_/),
   msg: bits(SOCKET, /^MSG_/),
   msync: bits(MMAN, /^MS_/),
-  pidfd_open: () => [[0x800, 'PIDFD_NONBLOCK']],
-  pidfd_send_signal: () => [],
+  pidfd_open: () => [
+    [0x80, 'PIDFD_THREAD'],
+    [0x800, 'PIDFD_NONBLOCK'],
+  ],
+  pidfd_send_signal: () => [
+    [1, 'PIDFD_SIGNAL_THREAD'],
+    [2, 'PIDFD_SIGNAL_THREAD_GROUP'],
+    [4, 'PIDFD_SIGNAL_PROCESS_GROUP'],
+  ],
   poll: bits(POLL, /^POLL(IN|PRI|OUT|ERR|HUP|NVAL|RDNORM|RDBAND|WRNORM|WRBAND|MSG|REMOVE|RDHUP)$/),
   prot: bits(MMAN, /^PROT_/, /PROT_(NONE|SEM)$/),
   rename: bits(FCNTL, /^RENAME_/),

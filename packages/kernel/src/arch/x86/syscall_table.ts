@@ -22,6 +22,7 @@ import { SOCKET } from '../../syscalls/socket.ts';
 import { SPLICE } from '../../syscalls/splice.ts';
 import { STAT } from '../../syscalls/stat.ts';
 import { TIMERFD } from '../../syscalls/timerfd.ts';
+import { PIDFD } from '../../syscalls/pidfd.ts';
 import { XATTR } from '../../syscalls/xattr.ts';
 import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
@@ -64,6 +65,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   NUMA,
   SPLICE,
   TIMERFD,
+  PIDFD,
   PROCESS,
   PROCESS_VM,
   IDS,

@@ -30,7 +30,7 @@ import {
 import { Inode, S_ISDIR, S_ISREG, ihold, iput } from '../../inode.ts';
 import { Mount, mntget, mntput } from '../../mount.ts';
 import { vfs_open } from '../../open.ts';
-import { PidfdFile } from '../../pidfs/pidfd.ts';
+import { pidfd_prepare } from '../../pidfs/pidfd.ts';
 import {
   ANSWERED,
   FAN_FID_BITS,
@@ -317,10 +317,10 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
   }
 
   private pidfd(current: Current, pid: number, opened: number[]): number {
-    const task = pid === 0 ? null : current.kernel.pids.find(pid)?.task;
-    if (!task || task.dead) return I.FAN_NOPIDFD;
+    const found = pid === 0 ? null : current.kernel.pids.find(pid);
+    if (found === null || found.tasks.tgid.size === 0) return I.FAN_NOPIDFD;
     try {
-      const fd = fd_install(current, new PidfdFile(current, task, 0), true);
+      const fd = fd_install(current, pidfd_prepare(current, found, 0), true);
       opened.push(fd);
       return fd;
     } catch {
