@@ -15,16 +15,20 @@ const NAMES = new Map<number, string>();
 for (const [name, value] of Object.entries(SIGNALS))
   if (/^SIG[A-Z]+[0-9]*$/.test(name) && typeof value === 'number' && value > 0 && value < 32 && !NAMES.has(value)) NAMES.set(value, name); // prettier-ignore
 
-/** `SIGTERM` for 15, `SIGRTMIN+2` for 36. */
+/** `SIGTERM` for 15, `SIGRTMIN+2` for 36; `SIG33` for what the C library keeps for itself. */
 export function signalName(signal: number): string {
-  return NAMES.get(signal) ?? (signal === 34 ? 'SIGRTMIN' : `SIGRTMIN+${signal - 34}`);
+  if (signal < 34) return NAMES.get(signal) ?? `SIG${signal}`;
+  return signal === 34 ? 'SIGRTMIN' : `SIGRTMIN+${signal - 34}`;
 }
 
-/** 15 for `SIGTERM`, `TERM` or 15. */
+/** 15 for `SIGTERM`, `TERM` or 15; 36 for `SIGRTMIN+2`. */
 export function signalNumber(signal: string | number): number {
   if (typeof signal === 'number') return signal;
   const wanted = signal.startsWith('SIG') ? signal : `SIG${signal}`;
   for (const [value, name] of NAMES) if (name === wanted) return value;
+  const real = /^SIG(?:(\d+)|RTMIN(?:\+(\d+))?)$/.exec(wanted);
+  const number = real === null ? 0 : Number(real[1] ?? 34 + Number(real[2] ?? 0));
+  if (number > 0 && number <= 64) return number;
   throw new Error(`no signal is called ${signal}`);
 }
 

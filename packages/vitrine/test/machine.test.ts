@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type BootOptions, LinuxError, type LinuxMachine, Machine } from '../src/index.ts';
+import { signalNumber } from '../src/process.ts';
 
 const open: LinuxMachine[] = [];
 async function boot(options: BootOptions = {}): Promise<LinuxMachine> {
@@ -73,6 +74,10 @@ describe('spawn', () => {
     const sleeper = await machine.spawn(['sleep', '100']);
     sleeper.kill('SIGTERM');
     expect(await sleeper.wait()).toEqual({ status: null, signal: 'SIGTERM' });
+    const real = await machine.spawn(['sh', '-c', 'kill -40 $$']);
+    const ended = await real.wait();
+    expect(ended).toEqual({ status: null, signal: 'SIGRTMIN+6' });
+    expect(signalNumber(ended.signal!)).toBe(40);
     const controller = new AbortController();
     const other = await machine.spawn(['sleep', '100'], { signal: controller.signal });
     controller.abort();

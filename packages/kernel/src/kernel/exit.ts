@@ -9,6 +9,7 @@ import { exit_itimers } from './time/itimer.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
 import { get_user } from './user.ts';
 import {
+  flush_sigqueue,
   S_CLD_DUMPED,
   S_CLD_EXITED,
   S_CLD_KILLED,
@@ -21,6 +22,7 @@ import {
   sig_action,
   signal_name,
   stop_thread,
+  valid_signal,
 } from './signal.ts';
 import { task_cputime } from './sched/fair.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, TASK_STOPPED, type Task } from './task.ts';
@@ -207,7 +209,7 @@ function exit_notify(leader: Task): void {
     if (sigchld.handler === S.SIG_IGN) sig = 0;
   }
   if (parent.kthread) autoreap = true;
-  if (sig !== 0 && !parent.kthread) {
+  if (sig !== 0 && valid_signal(sig) && !parent.kthread) {
     const status = leader.exit_code;
     const code =
       (status & 0x80) !== 0 ? S_CLD_DUMPED : (status & 0x7f) !== 0 ? S_CLD_KILLED : S_CLD_EXITED;
@@ -246,6 +248,8 @@ export function release_task(task: Task): void {
     pids.detach(task.signal.session, 'sid', task);
     task.real_parent?.children.delete(task);
   }
+  flush_sigqueue(kernel, task.pending);
+  if (task === task.group_leader) flush_sigqueue(kernel, task.signal.shared_pending);
   get_user(kernel, task.cred.uid).processes--;
   kernel.nr_threads--;
   task.sighand.count--;

@@ -7,7 +7,9 @@ export const SIGINFO_SIZE = 128;
 export function siginfo_bytes(info: SigInfo): Uint8Array {
   const bytes = new Uint8Array(SIGINFO_SIZE);
   const view = new DataView(bytes.buffer);
+  if (info.raw !== undefined) bytes.set(info.raw);
   view.setInt32(0, info.signo, true);
+  if (info.raw !== undefined) return bytes;
   view.setInt32(4, info.errno, true);
   view.setInt32(8, info.code, true);
   const fault =
@@ -43,6 +45,19 @@ export function siginfo_bytes(info: SigInfo): Uint8Array {
   return bytes;
 }
 
+/** Highest si_code of the signals that have codes of their own (sig_sicodes). */
+const SICODES: Readonly<Record<number, number>> = { [S.SIGILL]: 11, [S.SIGFPE]: 15, [S.SIGSEGV]: 10, [S.SIGBUS]: 5, [S.SIGTRAP]: 6, [S.SIGCHLD]: 6, [S.SIGIO]: 6, [S.SIGSYS]: 2 }; // prettier-ignore
+const NSIGPOLL = 6;
+const SI_DETHREAD = -7;
+const SI_ASYNCNL = -60;
+
+/** Is it known which members of siginfo_t the code fills (known_siginfo_layout)? */
+export function known_siginfo_layout(signo: number, code: number): boolean {
+  if (code === S.SI_KERNEL) return true;
+  if (code > 0) return code <= (SICODES[signo] ?? NSIGPOLL);
+  return code >= SI_DETHREAD || code === SI_ASYNCNL;
+}
+
 /** What rt_sigqueueinfo(2) is given. */
 export function siginfo_from_bytes(bytes: Uint8Array, signo: number): SigInfo {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -53,6 +68,7 @@ export function siginfo_from_bytes(bytes: Uint8Array, signo: number): SigInfo {
     pid: view.getInt32(16, true),
     uid: view.getUint32(20, true),
     value: view.getBigUint64(24, true),
+    raw: bytes.slice(),
     reason: 'sent with rt_sigqueueinfo',
   };
 }

@@ -90,10 +90,26 @@ function sig_task_ignored(task: Task, sig: number, force: boolean): boolean {
   );
 }
 
+/** The entry no longer counts towards its user's RLIMIT_SIGPENDING. */
+function uncharge(kernel: Kernel, info: SigInfo): void {
+  if (info.charged !== undefined) get_user(kernel, info.charged).sigpending--;
+}
+
+/** A task that is gone leaves nothing queued. */
+export function flush_sigqueue(kernel: Kernel, pending: SigPending): void {
+  for (const info of pending.queue) uncharge(kernel, info);
+  pending.queue = [];
+  pending.signal = 0n;
+}
+
 /** Takes signals of a set out of a queue. */
-export function flush_sigqueue_mask(pending: SigPending, set: bigint): void {
+export function flush_sigqueue_mask(kernel: Kernel, pending: SigPending, set: bigint): void {
   if ((pending.signal & set) === 0n) return;
-  pending.queue = pending.queue.filter((info) => (sigmask(info.signo) & set) === 0n);
+  pending.queue = pending.queue.filter((info) => {
+    const keep = (sigmask(info.signo) & set) === 0n;
+    if (!keep) uncharge(kernel, info);
+    return keep;
+  });
   pending.signal &= ~set;
 }
 
@@ -103,12 +119,13 @@ function prepare_signal(task: Task, sig: number, force: boolean): boolean {
   const bit = sigmask(sig);
   if (signal.group_exit !== null && sig !== S.SIGKILL) return false;
   if ((SIG_KERNEL_STOP & bit) !== 0n) {
-    flush_sigqueue_mask(signal.shared_pending, sigmask(S.SIGCONT));
-    for (const thread of signal.threads) flush_sigqueue_mask(thread.pending, sigmask(S.SIGCONT));
+    flush_sigqueue_mask(task.kernel, signal.shared_pending, sigmask(S.SIGCONT));
+    for (const thread of signal.threads)
+      flush_sigqueue_mask(task.kernel, thread.pending, sigmask(S.SIGCONT));
   } else if (sig === S.SIGCONT) {
-    flush_sigqueue_mask(signal.shared_pending, SIG_KERNEL_STOP);
+    flush_sigqueue_mask(task.kernel, signal.shared_pending, SIG_KERNEL_STOP);
     for (const thread of signal.threads) {
-      flush_sigqueue_mask(thread.pending, SIG_KERNEL_STOP);
+      flush_sigqueue_mask(task.kernel, thread.pending, SIG_KERNEL_STOP);
       task.kernel.sched.wake_up(thread, TASK_STOPPED);
     }
     if (signal.stopped !== null) {
@@ -187,6 +204,24 @@ export function userInfo(sender: Task, sig: number, code: number = S.SI_USER): S
   };
 }
 
+/** Queues what goes with a signal, up to RLIMIT_SIGPENDING (sigqueue_alloc); a timer has its place since it was made. */
+function enqueue(task: Task, pending: SigPending, info: SigInfo): void {
+  if (info.timerid !== undefined) {
+    pending.queue.push(info);
+    return;
+  }
+  const { uid } = task.cred;
+  const user = get_user(task.kernel, uid);
+  const limit = task.rlimit(RLIMIT_SIGPENDING);
+  // Where there is no room, classic signals of kill(2) and the kernel queue all the same, others arrive without their details.
+  const override = info.code === S.SI_KERNEL || (info.signo < 32 && info.code >= 0);
+  if (override || user.sigpending < limit) {
+    user.sigpending++;
+    pending.queue.push({ ...info, charged: uid });
+  } else if (info.signo >= 32 && info.code !== S.SI_USER)
+    throw errno(EAGAIN, 'user {} has {} signals queued, RLIMIT_SIGPENDING allows {}', uid, user.sigpending, limit); // prettier-ignore
+}
+
 /**
  * Queues a signal (analogous to __send_signal_locked).
  * @param shared for the process rather than the one thread
@@ -212,17 +247,9 @@ export function send_signal(
   if (!prepare_signal(task, sig, force)) return;
   const pending = shared ? task.signal.shared_pending : task.pending;
   const bit = sigmask(sig);
-  // Classic signals are a flag; real-time ones queue, up to RLIMIT_SIGPENDING.
+  // Classic signals are a flag; real-time ones queue.
   if (sig < 32 && (pending.signal & bit) !== 0n) return;
-  if (sig >= 32) {
-    const user = get_user(task.kernel, task.cred.uid);
-    if (info.code !== S.SI_KERNEL && user.sigpending >= task.rlimit(RLIMIT_SIGPENDING)) {
-      if (info.code !== S.SI_USER) throw errno(EAGAIN, 'user {} has {} signals queued, RLIMIT_SIGPENDING allows {}', task.cred.uid, user.sigpending, task.rlimit(RLIMIT_SIGPENDING)); // prettier-ignore
-    } else {
-      user.sigpending++;
-      pending.queue.push(info);
-    }
-  } else pending.queue.push(info);
+  enqueue(task, pending, info);
   pending.signal |= bit;
   if (task.sighand.signalfd_wqh.active) task.sighand.signalfd_wqh.wake();
   complete_signal(task, sig, shared);
@@ -279,11 +306,11 @@ function take(task: Task, pending: SigPending, mask: bigint): SigInfo | null {
   if (ready === 0n) return null;
   const sig = lowest((ready & SYNCHRONOUS) !== 0n ? ready & SYNCHRONOUS : ready);
   const i = pending.queue.findIndex((info) => info.signo === sig);
-  const info =
+  const info: SigInfo =
     i < 0
       ? { signo: sig, code: S.SI_USER, errno: 0, pid: 0, uid: 0 }
       : pending.queue.splice(i, 1)[0]!;
-  if (i >= 0 && sig >= 32) get_user(task.kernel, task.cred.uid).sigpending--;
+  uncharge(task.kernel, info);
   if (sig < 32 || !pending.queue.some((other) => other.signo === sig))
     pending.signal &= ~sigmask(sig);
   if (info.code !== S.SI_TIMER || info.timerid === undefined) return info;
@@ -333,9 +360,9 @@ export function do_sigaction(task: Task, sig: number, action: SigAction): void {
     !(action.handler === S.SIG_DFL && (SIG_KERNEL_IGNORE & sigmask(sig)) !== 0n)
   )
     return;
-  flush_sigqueue_mask(task.signal.shared_pending, sigmask(sig));
+  flush_sigqueue_mask(task.kernel, task.signal.shared_pending, sigmask(sig));
   for (const thread of task.signal.threads) {
-    flush_sigqueue_mask(thread.pending, sigmask(sig));
+    flush_sigqueue_mask(task.kernel, thread.pending, sigmask(sig));
     recalc_sigpending(thread);
   }
 }

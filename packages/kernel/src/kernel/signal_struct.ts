@@ -25,6 +25,10 @@ export interface SigInfo {
   /** SIGSYS: the call and the kind of processor, next to its address. */
   readonly syscall?: number;
   readonly arch?: number;
+  /** All of siginfo_t as rt_sigqueueinfo was given it: what the members above do not say. */
+  readonly raw?: Uint8Array;
+  /** The user whose RLIMIT_SIGPENDING the queued entry counts towards. */
+  readonly charged?: number;
   /** Why it was sent, for people. */
   readonly reason?: string;
 }

@@ -4,9 +4,14 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { RSP } from '@vitrine/x86/cpu.ts';
 import { on_sig_stack, restore_frame, sas_ss_flags } from '../arch/x86/signal.ts';
 import { RESTORED } from '../arch/x86/result.ts';
-import { ERESTARTNOHAND, errno } from '../include/errno.ts';
+import { ERESTARTNOHAND, Errno, errno } from '../include/errno.ts';
 import type { Pid } from '../kernel/pid.ts';
-import { siginfo_bytes, siginfo_from_bytes, SIGINFO_SIZE } from '../kernel/siginfo.ts';
+import {
+  known_siginfo_layout,
+  siginfo_bytes,
+  siginfo_from_bytes,
+  SIGINFO_SIZE,
+} from '../kernel/siginfo.ts';
 import {
   check_kill_permission,
   dequeue_signal,
@@ -197,6 +202,26 @@ function killMany(task: Task, targets: readonly Task[], info: SigInfo, what: str
   throw errno(E.ESRCH, 'kill: there is no process in {}', what);
 }
 
+/** kill(2) with -1: whom the caller may not signal is passed over, without a word. */
+function killAll(task: Task, info: SigInfo): number {
+  const others = [...for_each_process(task.kernel)].filter(
+    (t) => t.tgid > 1 && t.group_leader !== task.group_leader && !t.kthread,
+  );
+  if (others.length === 0)
+    throw errno(E.ESRCH, 'kill: there is no process but init and the caller');
+  let failed: Errno | null = null;
+  for (const target of others) {
+    try {
+      checkedSend(task, target, info, true);
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      if (error.code !== E.EPERM) failed = error;
+    }
+  }
+  if (failed !== null) throw failed;
+  return 0;
+}
+
 function sys_kill(task: Task, who: number, sig: number): number {
   const info = userInfo(task, sig);
   if (who > 0) {
@@ -208,12 +233,7 @@ function sys_kill(task: Task, who: number, sig: number): number {
   }
   checkSignal('kill', sig);
   if (who === -(2 ** 31)) throw errno(E.ESRCH, 'kill: there is no process group {}', 2 ** 31);
-  if (who === -1) {
-    const others = [...for_each_process(task.kernel)].filter(
-      (t) => t.tgid > 1 && t.group_leader !== task.group_leader && !t.kthread,
-    );
-    return killMany(task, others, info, 'the machine but init and the caller');
-  }
+  if (who === -1) return killAll(task, info);
   const pgrp: Pid | null = who === 0 ? task.signal.pgrp : task.kernel.pids.find(-who);
   return killMany(
     task,
@@ -241,8 +261,13 @@ function sendSpecific(task: Task, tgid: number, tid: number, sig: number, call: 
   return 0;
 }
 
+/** Bytes of siginfo_t that some signal uses (struct kernel_siginfo). */
+const KERNEL_SIGINFO_SIZE = 48;
+
 function readInfo(task: Task, address: number, sig: number, target: number, call: string): SigInfo {
-  const info = siginfo_from_bytes(task.mem.read(address, SIGINFO_SIZE), sig);
+  const bytes = task.mem.read(address, SIGINFO_SIZE);
+  const info = siginfo_from_bytes(bytes, sig);
+  if (!known_siginfo_layout(sig, info.code) && bytes.subarray(KERNEL_SIGINFO_SIZE).some((b) => b !== 0)) throw errno(E.E2BIG, '{}: si_code {} is not known and fills more than {} bytes', call, info.code, KERNEL_SIGINFO_SIZE); // prettier-ignore
   if ((info.code >= 0 || info.code === S.SI_TKILL) && target !== task.tgid) throw errno(E.EPERM, '{}: si_code {} would pretend to come from the kernel or kill', call, info.code); // prettier-ignore
   return info;
 }

@@ -1,6 +1,7 @@
 import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
+import { RLIMIT_SIGPENDING } from '@vitrine/uapi/resource.ts';
 import * as T from '@vitrine/uapi/time.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
@@ -16,6 +17,7 @@ import {
   cpu_clock_sample,
 } from '../kernel/time/posix_cpu_timers.ts';
 import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
+import { get_user } from '../kernel/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -344,15 +346,18 @@ function sys_timer_create(task: Task, clock: number, event: number, address: num
   clockNs(task, clock, 'timer_create');
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
+  const { sigpending } = get_user(task.kernel, task.cred.uid);
+  if (sigpending >= task.rlimit(RLIMIT_SIGPENDING)) throw errno(E.EAGAIN, 'timer_create: user {} has {} signals queued or reserved, RLIMIT_SIGPENDING allows {}', task.cred.uid, sigpending, task.rlimit(RLIMIT_SIGPENDING)); // prettier-ignore
   const id = signal.next_timer_id ?? 0;
+  const sigevent = readSigEvent(task, event, id);
+  task.mem.putU32(address, id);
   const timer = new PosixTimer(
     id,
     clock,
-    readSigEvent(task, event, id),
+    sigevent,
     task.group_leader,
     cpu_clock(task, clock, 'timer_create'),
   );
-  task.mem.putU32(address, id);
   signal.next_timer_id = id + 1;
   timers.set(id, timer);
   return 0;
@@ -422,7 +427,7 @@ function sys_timer_getoverrun(task: Task, id: number): number {
 
 function sys_timer_delete(task: Task, id: number): number {
   const timer = posixTimer(task, id, 'timer_delete');
-  timer.cancel();
+  timer.delete();
   task.signal.posix_timers!.delete(id);
   return 0;
 }

@@ -3,6 +3,7 @@ import type { Task } from '../../kernel/task.ts';
 import { task_cputime } from '../../kernel/sched/fair.ts';
 import { thread_group_cputime } from '../../kernel/time/itimer.ts';
 import { cpu_list, cpu_mask_hex } from '../../kernel/sched/cpumask.ts';
+import { get_user } from '../../kernel/user.ts';
 import { pid_create } from './registry.ts';
 
 /** The texts of stat, status and statm (analogous to fs/proc/array.c). */
@@ -62,7 +63,7 @@ function status(task: Task): string {
       'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'; // prettier-ignore
   }
   text +=
-    `Threads:\t${signal.threads.size}\nSigQ:\t${signal.shared_pending.queue.length}/${finite(task.rlimit(11))}\n` +
+    `Threads:\t${signal.threads.size}\nSigQ:\t${get_user(task.kernel, task.cred.uid).sigpending}/${finite(task.rlimit(11))}\n` +
     `SigPnd:\t${sigset(task.pending.signal)}\nShdPnd:\t${sigset(signal.shared_pending.signal)}\n` +
     `SigBlk:\t${sigset(task.blocked)}\nSigIgn:\t${sigset(ignored)}\nSigCgt:\t${sigset(caught)}\n` +
     `CapInh:\t${cap_hex(cred.inheritable)}\nCapPrm:\t${cap_hex(cred.permitted)}\nCapEff:\t${cap_hex(cred.effective)}\n` +

@@ -4,6 +4,7 @@ import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
 import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
+import { get_user } from '../user.ts';
 import { type WallTimer, wall_deadline } from './clock_was_set.ts';
 import {
   type CpuClock,
@@ -27,6 +28,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
   readonly event: SigEvent;
   readonly leader: Task;
   readonly timer: Timer;
+  /** Whose RLIMIT_SIGPENDING it counts towards: the signal's place is kept from the start. */
+  private readonly charged: number;
   /** For clocks of processor time, instead of `timer`. */
   readonly cpu: CpuTimer | null;
   /** The point on the wall clock that it was set to, null when it was a time span. */
@@ -40,6 +43,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     this.clock = clock;
     this.event = event;
     this.leader = leader;
+    this.charged = leader.cred.uid;
+    get_user(leader.kernel, this.charged).sigpending++;
     this.timer = new Timer(this);
     this.cpu = cpu === null ? null : new CpuTimer(cpu, this);
   }
@@ -62,6 +67,12 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     this.cpu?.cancel();
     if (this.timer.queued) kernel.timers.cancel(this.timer);
     kernel.vfs.wallTimers?.delete(this);
+  }
+
+  /** Its place in the signal queue is free again. */
+  delete(): void {
+    this.cancel();
+    get_user(this.leader.kernel, this.charged).sigpending--;
   }
 
   /** Nanoseconds until it fires, 0 when it is not armed. */
@@ -137,6 +148,6 @@ declare module '../signal_struct.ts' {
 export function exit_posix_timers(task: Task): void {
   const timers = task.signal.posix_timers;
   if (timers === undefined) return;
-  for (const timer of timers.values()) timer.cancel();
+  for (const timer of timers.values()) timer.delete();
   timers.clear();
 }
