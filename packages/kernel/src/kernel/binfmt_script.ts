@@ -1,5 +1,5 @@
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
-import { ENOEXEC } from '@vitrine/uapi/errno.ts';
+import { ENOENT, ENOEXEC } from '@vitrine/uapi/errno.ts';
 import { fput } from '../fs/fdtable.ts';
 import { open_exec } from '../fs/open.ts';
 import { errno } from '../include/errno.ts';
@@ -18,13 +18,14 @@ export function load_script(current: Task, bprm: Binprm): boolean {
   if (end < 0 || (nul >= 0 && nul < end)) end = nul;
   if (end < 0) {
     // No line end in sight: fine as long as the interpreter's name is complete.
-    end = buf.length;
+    end = buf.length - 1;
     const rest = String.fromCharCode(...buf.subarray(2, end)).replace(/^[ \t]+/, '');
-    if (!/[ \t]/.test(rest)) throw errno(ENOEXEC, 'execve: the #! line of {} is longer than {} bytes', bprm.filename, buf.length); // prettier-ignore
+    if (!/[ \t]/.test(rest)) throw errno(ENOEXEC, 'execve: the #! line of {} is longer than {} bytes', bprm.filename, end); // prettier-ignore
   }
   const line = String.fromCharCode(...buf.subarray(2, end)).replace(/^[ \t]+|[ \t]+$/g, '');
   if (line === '')
     throw errno(ENOEXEC, 'execve: the #! line of {} names no interpreter', bprm.filename);
+  if (bprm.path_inaccessible) throw errno(ENOENT, 'execve: the interpreter {} could not open {}, which is closed by the exec', line, bprm.filename); // prettier-ignore
   const cut = line.search(/[ \t]/);
   const interp = cut < 0 ? line : line.slice(0, cut);
   const argument = cut < 0 ? [] : [line.slice(cut).replace(/^[ \t]+/, '')];

@@ -6,10 +6,12 @@ import { MS_NOSUID } from '@vitrine/uapi/mount.ts';
 import { S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { do_close_on_exec, fput, unshare_files } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
+import { MAY_READ } from '../fs/inode.ts';
 import { open_exec } from '../fs/open.ts';
+import { inode_permission } from '../fs/permission.ts';
 import { kernel_read } from '../fs/read_write.ts';
 import { type Cred, capable } from '../include/cred.ts';
-import { errno } from '../include/errno.ts';
+import { Errno, errno } from '../include/errno.ts';
 import { inherit_flags, mm_alloc, mmput } from '../mm/dup.ts';
 import type { Mm } from '../mm/mm.ts';
 import { exec_keys } from '../security/keys/process_keys.ts';
@@ -44,6 +46,10 @@ export interface Binprm {
   /** Set-id bits or file capabilities raise privileges: AT_SECURE. */
   secureexec: boolean;
   depth: number;
+  /** It is named by a descriptor that the exec closes: an interpreter could not open it. */
+  readonly path_inaccessible: boolean;
+  /** The caller may not read it: nor may who looks at the process (BINPRM_FLAGS_ENFORCE_NONDUMP). */
+  enforce_nondump: boolean;
 }
 
 /** Reads a NULL-terminated array of strings; counts towards the limit in `left`. */
@@ -102,6 +108,8 @@ export function do_execveat(
     cred: current.cred,
     secureexec: false,
     depth: 0,
+    path_inaccessible: name !== filename && current.files.cloexec.has(dirfd),
+    enforce_nondump: false,
   };
   try {
     exec_binprm(current, bprm);
@@ -118,6 +126,7 @@ function exec_binprm(current: Task, bprm: Binprm): void {
     bprm.buf = new Uint8Array(BINPRM_BUF_SIZE);
     kernel_read(current, bprm.file, 0, bprm.buf);
     bprm_creds_from_file(current, bprm);
+    would_dump(current, bprm);
     if (!load_script(current, bprm)) break;
     bprm.depth++;
   }
@@ -125,6 +134,16 @@ function exec_binprm(current: Task, bprm: Binprm): void {
   const { trace } = current.kernel;
   if (trace.sched_process_exec.enabled)
     trace.sched_process_exec.emit({ pid: current.pid, filename: bprm.filename, old_pid: old });
+}
+
+/** Analogous to would_dump. */
+function would_dump(current: Task, bprm: Binprm): void {
+  try {
+    inode_permission(current, bprm.file.inode, MAY_READ, bprm.file.path);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    bprm.enforce_nondump = true;
+  }
 }
 
 /** Set-id bits count unless the mount or no_new_privs forbids it (bprm_fill_uid). */
@@ -184,7 +203,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   exit_posix_timers(current);
   exec_keys(current);
   const changed = bprm.cred.euid !== current.cred.uid || bprm.cred.egid !== current.cred.gid;
-  mm.dumpable = changed ? 0 : 1;
+  mm.dumpable = changed || bprm.enforce_nondump ? current.kernel.sysctl.suid_dumpable : 1;
   current.cred = bprm.cred.with({
     suid: bprm.cred.euid,
     fsuid: bprm.cred.euid,

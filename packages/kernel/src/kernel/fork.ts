@@ -15,7 +15,6 @@ import type { Kernel } from '../include/kernel.ts';
 import { dup_mm } from '../mm/dup.ts';
 import { rseq_fork } from './rseq.ts';
 import { get_user } from './user.ts';
-import { valid_signal } from './signal.ts';
 import { Sighand, SignalStruct } from './signal_struct.ts';
 import { SchedEntity } from './sched/entity.ts';
 import { Task } from './task.ts';
@@ -72,8 +71,6 @@ function check(current: Task, flags: number, args: CloneArgs): void {
     throw errno(E.EINVAL, 'clone: init may not use CLONE_PARENT');
   if ((flags & C.CLONE_THREAD) !== 0 && (flags & (C.CLONE_NEWUSER | C.CLONE_NEWPID)) !== 0)
     throw errno(E.EINVAL, 'clone: a thread cannot have its own pid or user namespace');
-  if (!valid_signal(args.exit_signal))
-    throw errno(E.EINVAL, 'clone: exit signal {} does not exist', args.exit_signal);
   if ((flags & NAMESPACES) !== 0) {
     if (!capable(current.cred, CAP_SYS_ADMIN) && (flags & C.CLONE_NEWUSER) === 0) throw errno(E.EPERM, 'clone: new namespaces (flags 0x{}) need CAP_SYS_ADMIN', (flags & NAMESPACES).toString(16)); // prettier-ignore
     throw errno(E.EINVAL, 'clone: this kernel is built without the namespaces that flags 0x{} ask for', (flags & NAMESPACES).toString(16)); // prettier-ignore
@@ -115,6 +112,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   checkLimits(current);
   const thread = (flags & C.CLONE_THREAD) !== 0;
   const wanted = wantedPid(current, args.set_tid ?? []);
+  // What cannot take the descriptor's number is told before there is a child; the child does not see the number.
+  if ((flags & C.CLONE_PIDFD) !== 0) current.mem.putU32(args.pidfd, current.mem.getU32(args.pidfd));
   const pid = kernel.pids.alloc(wanted);
   if (pid === null)
     throw errno(E.EAGAIN, 'all {} process ids are in use (kernel.pid_max)', kernel.pids.pid_max);

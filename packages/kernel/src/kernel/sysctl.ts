@@ -14,6 +14,8 @@ export class SysctlTable {
   /** Name of a core file, or `|program` (core(5)); with core_uses_pid, `.PID` behind it. */
   core_pattern = 'core';
   core_uses_pid = 0;
+  /** How much of a process whose ids changed others may see: 0 nothing, 1 all, 2 root a core file (core(5)). */
+  suid_dumpable = 0;
   /** 1: no module is loaded any more, until the machine ends. */
   modules_disabled = 0;
   /** Number of the last audit session. */

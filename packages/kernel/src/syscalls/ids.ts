@@ -29,8 +29,12 @@ function commit_creds(task: Task, next: Cred): void {
     cred.euid !== old.euid ||
     cred.egid !== old.egid ||
     cred.fsuid !== old.fsuid ||
+    cred.fsgid !== old.fsgid ||
     !cap_subset(cred.permitted, old.permitted);
-  if (changed && task.mm !== null) task.mm.dumpable = 0;
+  if (changed) {
+    if (task.mm !== null) task.mm.dumpable = task.kernel.sysctl.suid_dumpable;
+    task.pdeath_signal = 0;
+  }
   task.cred = cred;
 }
 

@@ -9,7 +9,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import * as W from '@vitrine/uapi/wait.ts';
 import { PATH_MAX } from '@vitrine/uapi/xattr.ts';
 import { getname } from '../fs/namei.ts';
-import { BLOCKED, errno } from '../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { argLimit, copy_strings, do_execveat } from '../kernel/exec.ts';
@@ -19,6 +19,7 @@ import type { Usage } from '../kernel/signal_struct.ts';
 import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
+import { valid_signal } from '../kernel/signal.ts';
 import { type WaitOptions, do_wait } from '../kernel/wait.ts';
 import {
   choice,
@@ -55,6 +56,8 @@ function kernel_clone(task: Task, args: CloneArgs): number {
   if ((args.flags & C.CLONE_PIDFD) !== 0) {
     if ((args.flags & C.CLONE_DETACHED) !== 0)
       throw errno(E.EINVAL, 'clone: CLONE_PIDFD and CLONE_DETACHED exclude each other');
+    if ((args.flags & C.CLONE_PARENT_SETTID) !== 0 && args.pidfd === args.parent_tid)
+      throw errno(E.EINVAL, 'clone: CLONE_PIDFD and CLONE_PARENT_SETTID write to the same address');
     get_unused_fd(task);
   }
   const child = copy_process(task, args);
@@ -63,14 +66,23 @@ function kernel_clone(task: Task, args: CloneArgs): number {
     const pidfd = pidfd_prepare(task, child.thread_pid, kind);
     task.mem.putU32(args.pidfd, fd_install(task, pidfd, true));
   }
-  if ((args.flags & C.CLONE_PARENT_SETTID) !== 0) task.mem.putU32(args.parent_tid, child.pid);
-  if (child.set_child_tid !== 0) child.mem.putU32(child.set_child_tid, child.pid);
+  if ((args.flags & C.CLONE_PARENT_SETTID) !== 0) tell(task, args.parent_tid, child.pid);
+  if (child.set_child_tid !== 0) tell(child, child.set_child_tid, child.pid);
   const vfork = (args.flags & C.CLONE_VFORK) !== 0;
   if (vfork) child.vfork_done = new WaitQueue();
   task.kernel.sched.wake_up_new_task(child);
   if (!vfork) return child.pid;
   task.callState = new Vfork(child);
   return waitForVfork(task, task.callState as Vfork);
+}
+
+/** Stores a new thread's number; an address that cannot take it is nobody's error. */
+function tell(task: Task, address: number, pid: number): void {
+  try {
+    task.mem.putU32(address, pid);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+  }
 }
 
 function waitForVfork(task: Task, state: Vfork): number {
@@ -125,6 +137,13 @@ function setTid(task: Task, address: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => task.mem.getI32(address + i * 4));
 }
 
+/** CLONE_INTO_CGROUP: no file here is a directory of a cgroup file system. */
+function intoCgroup(fd: number, length: number): never {
+  if (length < CLONE_ARGS_SIZE || fd > 0x7fffffff)
+    throw errno(E.EINVAL, 'clone3: CLONE_INTO_CGROUP with {} as its descriptor', fd);
+  throw errno(E.EBADF, 'clone3: fd {} is no control group', fd);
+}
+
 function sys_clone3(task: Task, address: number, length: number): number {
   if (length > 4096)
     throw errno(E.E2BIG, 'clone3: the structure of {} bytes is larger than a page', length);
@@ -137,16 +156,18 @@ function sys_clone3(task: Task, address: number, length: number): number {
   const exit_signal = field(32);
   const stack = field(40);
   const stackSize = field(48);
-  const high = Math.floor(cloneFlags / 2 ** 32); // CLONE_CLEAR_SIGHAND is the lowest of them
-  if (high > 1) throw errno(E.EINVAL, 'clone3: unknown flags 0x{}', cloneFlags.toString(16)); // prettier-ignore
+  const high = Math.floor(cloneFlags / 2 ** 32); // CLONE_CLEAR_SIGHAND is 1, CLONE_INTO_CGROUP 2
+  if (high > 3) throw errno(E.EINVAL, 'clone3: unknown flags 0x{}', cloneFlags.toString(16)); // prettier-ignore
   const low = (cloneFlags % 2 ** 32) | 0;
   if ((low & (C.CLONE_DETACHED | (C.CSIGNAL & ~C.CLONE_NEWTIME))) !== 0) throw errno(E.EINVAL, 'clone3: flags 0x{} are not for clone3', low.toString(16)); // prettier-ignore
   if ((low & (C.CLONE_THREAD | C.CLONE_PARENT)) !== 0 && exit_signal !== 0) throw errno(E.EINVAL, 'clone3: CLONE_THREAD and CLONE_PARENT take no exit signal'); // prettier-ignore
+  if (!valid_signal(exit_signal))
+    throw errno(E.EINVAL, 'clone3: exit signal {} does not exist', exit_signal);
   if ((stack === 0) !== (stackSize === 0))
     throw errno(E.EINVAL, 'clone3: stack and stack_size must be given together');
   if (stack + stackSize > TASK_SIZE)
     throw errno(E.EINVAL, 'clone3: the stack lies outside user space');
-  if (field(80) !== 0) throw errno(E.EINVAL, 'clone3: this kernel is built without control groups');
+  if ((high & 2) !== 0) intoCgroup(field(80), length);
   return kernel_clone(task, {
     flags: low,
     exit_signal,
@@ -156,7 +177,7 @@ function sys_clone3(task: Task, address: number, length: number): number {
     child_tid: field(16),
     pidfd: field(8),
     set_tid: setTid(task, field(64), field(72)),
-    clear_sighand: high === 1,
+    clear_sighand: (high & 1) !== 0,
   });
 }
 
@@ -252,6 +273,7 @@ function sys_waitid(
       options,
     };
   } else if (type === W.P_PIDFD) {
+    if (id < 0) throw errno(E.EINVAL, 'waitid: {} is no descriptor', id);
     const file = fget(task, id);
     if (!(file instanceof PidfdFile))
       throw errno(E.EBADF, 'waitid: fd {} ({}) is not a pidfd', id, file.path);

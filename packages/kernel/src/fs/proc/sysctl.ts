@@ -272,7 +272,7 @@ ro('fs/inode-state', (k) => `${k.vfs.files}\t0\t0\t0\t0\t0\t0`);
 ro('fs/dentry-state', () => '0\t0\t45\t0\t0\t0');
 setting('fs/pipe-user-pages-hard', '0');
 setting('fs/pipe-user-pages-soft', '16384');
-setting('fs/suid_dumpable', '0', 0, 2);
+kernelNumber('fs/suid_dumpable', 'suid_dumpable', 0, 2);
 vfsNumber('fs/aio-max-nr', 'aio_max_nr', 0, 4294967295);
 ro('fs/aio-nr', (k) => String(k.vfs.aio_nr));
 setting('fs/overflowuid', '65534');
