@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, EPERM, ETOOMANYREFS } from '@vitrine/uapi/errno.ts';
+import { EBADF, EINVAL, EPERM, ESRCH, ETOOMANYREFS } from '@vitrine/uapi/errno.ts';
 import {
   CAP_SETGID,
   CAP_SETUID,
@@ -13,15 +13,23 @@ import { Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { fd_install, fget_raw } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
-import type { Ancillary, Ucred } from './sock.ts';
+import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
+import type { Pid } from '../kernel/pid.ts';
+import type { Task } from '../kernel/task.ts';
+import type { Ancillary, Sock, Ucred } from './sock.ts';
 
 /** Descriptors in one message (SCM_MAX_FD). */
 const SCM_MAX_FD = 253;
 const CMSG_HDR = 16;
+/** Newer than the headers that packages/uapi is made from. */
+const SCM_PIDFD = 4;
 const align = (n: number): number => (n + 7) & ~7;
 
 export function task_ucred(current: Current): Ucred {
-  return { pid: current.tgid, uid: current.cred.uid, gid: current.cred.gid };
+  const { uid, gid } = current.cred;
+  const process =
+    (current as Task).group_leader?.thread_pid ?? current.kernel.pids.find(current.tgid);
+  return { pid: current.tgid, uid, gid, process };
 }
 
 export function free_fds(kernel: Kernel, fds: readonly File[]): void {
@@ -89,6 +97,7 @@ function checkCreds(current: Current, data: Uint8Array): Ucred {
     pid: view.getInt32(0, true),
     uid: view.getUint32(4, true),
     gid: view.getUint32(8, true),
+    process: current.kernel.pids.find(view.getInt32(0, true)),
   };
   const { cred } = current;
   const pid = claim.pid === current.tgid || capable(cred, CAP_SYS_ADMIN);
@@ -125,14 +134,14 @@ function header(bytes: Uint8Array, length: number, type: number): DataView {
 export function scm_recv(
   current: Current,
   ancillary: Ancillary,
-  passcred: boolean,
+  sk: Sock,
   cloexec: boolean,
   room: number,
 ): { control: Uint8Array; truncated: boolean } {
   const parts: Uint8Array[] = [];
   let left = room;
   let truncated = false;
-  if (passcred && ancillary.cred !== null) {
+  if (sk.passcred && ancillary.cred !== null) {
     if (left < CMSG_HDR) truncated = true;
     else {
       const bytes = new Uint8Array(CMSG_HDR + 16);
@@ -157,7 +166,33 @@ export function scm_recv(
       parts.push(bytes.subarray(0, Math.min(left, bytes.length)));
     }
   }
+  if (sk.passpidfd && ancillary.cred !== null) {
+    const had = parts.reduce((n, part) => n + part.length, 0);
+    const bytes = scm_pidfd_recv(current, ancillary.cred, room - had);
+    if (bytes === null) truncated = true;
+    else parts.push(bytes);
+  }
   return { control: concat(parts), truncated };
+}
+
+/** A descriptor of the sender (SO_PASSPIDFD); null when there is no room to tell its number. */
+function scm_pidfd_recv(current: Current, cred: Ucred, room: number): Uint8Array | null {
+  if (room < CMSG_HDR + 4) return null;
+  const bytes = new Uint8Array(CMSG_HDR + 8);
+  const view = header(bytes, CMSG_HDR + 4, SCM_PIDFD);
+  view.setInt32(CMSG_HDR, pidfdOf(current, cred.process), true);
+  return bytes.subarray(0, Math.min(room, bytes.length));
+}
+
+/** @returns the negative error where there can be no descriptor */
+function pidfdOf(current: Current, process: Pid | null): number {
+  try {
+    if (process === null) throw errno(ESRCH, 'the sender of the message is gone');
+    return fd_install(current, pidfd_prepare(current, process, 0), true);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    return -error.code;
+  }
 }
 
 function installFds(

@@ -3,6 +3,7 @@ import {
   EDOM,
   EINTR,
   EINVAL,
+  ENODATA,
   ENOPROTOOPT,
   ENOTTY,
   EOPNOTSUPP,
@@ -16,7 +17,10 @@ import { ERESTARTSYS, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { WaitQueue } from '../include/wait.ts';
+import { fd_install } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
+import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
+import type { Pid } from '../kernel/pid.ts';
 
 export const RCV_SHUTDOWN = 1;
 export const SEND_SHUTDOWN = 2;
@@ -36,6 +40,8 @@ export interface Ucred {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+  /** The process that sent it; none for a number that was made up. */
+  readonly process: Pid | null;
 }
 
 export interface Received {
@@ -76,6 +82,12 @@ export abstract class Sock {
   rcvtimeo: number = Infinity;
   sndtimeo: number = Infinity;
   passcred = false;
+  /** SO_PASSPIDFD. */
+  passpidfd = false;
+  /** SO_PEEK_OFF: where the next peek begins; −1 when that is not kept. */
+  peek_off = -1;
+  /** Its open file: whom to tell of urgent data. */
+  file: File | null = null;
   /** Settings that are kept and told, by option number. */
   readonly options: Map<number, number> = new Map();
   lingerOn = false;
@@ -134,6 +146,14 @@ export abstract class Sock {
   /** SO_PEERCRED and other facts that the protocol knows; null for an option it does not. */
   getSpecialOption(_name: number): Uint8Array | null {
     return null;
+  }
+  /** Who is at the other end (SO_PEERPIDFD). */
+  get peer_process(): Pid | null {
+    return null;
+  }
+  /** SO_PEEK_OFF works. */
+  get can_peek_off(): boolean {
+    return false;
   }
   get listening(): boolean {
     return false;
@@ -203,6 +223,10 @@ const BOOLEAN: ReadonlySet<number> = new Set([
   SO.SO_PASSSEC, SO.SO_TIMESTAMP, SO.SO_TIMESTAMPNS,
 ]); // prettier-ignore
 
+// Newer than the headers that packages/uapi is made from.
+const SO_PASSPIDFD = 76;
+const SO_PEERPIDFD = 77;
+
 const MIN_BUF = 2304;
 
 /** struct timeval to nanoseconds; 0 means for ever. */
@@ -254,6 +278,13 @@ export function sock_setsockopt(
     case SO.SO_PASSCRED:
       sock.passcred = n !== 0;
       return;
+    case SO_PASSPIDFD:
+      sock.passpidfd = n !== 0;
+      return;
+    case SO.SO_PEEK_OFF:
+      if (!sock.can_peek_off) throw errno(EOPNOTSUPP, '{} has no SO_PEEK_OFF', sock);
+      sock.peek_off = n;
+      return;
     case SO.SO_LINGER:
       if (value.length < 8) throw errno(EINVAL, 'SO_LINGER takes 8 bytes, not {}', value.length);
       sock.lingerOn = n !== 0;
@@ -288,7 +319,7 @@ function setBuffer(current: Current, sock: Sock, name: number, n: number): void 
 }
 
 /** getsockopt(2) at level SOL_SOCKET. */
-export function sock_getsockopt(sock: Sock, name: number): Uint8Array {
+export function sock_getsockopt(current: Current, sock: Sock, name: number): Uint8Array {
   switch (name) {
     case SO.SO_TYPE:
       return int(sock.type);
@@ -310,6 +341,16 @@ export function sock_getsockopt(sock: Sock, name: number): Uint8Array {
       return int(1);
     case SO.SO_PASSCRED:
       return int(sock.passcred ? 1 : 0);
+    case SO_PASSPIDFD:
+      return int(sock.passpidfd ? 1 : 0);
+    case SO_PEERPIDFD: {
+      const pid = sock.peer_process;
+      if (pid === null) throw errno(ENODATA, 'nobody is at the other end of {}', sock);
+      return int(fd_install(current, pidfd_prepare(current, pid, 0), true));
+    }
+    case SO.SO_PEEK_OFF:
+      if (!sock.can_peek_off) throw errno(EOPNOTSUPP, '{} has no SO_PEEK_OFF', sock);
+      return int(sock.peek_off);
     case SO.SO_RCVTIMEO:
     case SO.SO_RCVTIMEO_NEW:
       return timeval(sock.rcvtimeo);

@@ -64,6 +64,7 @@ export class SocketFile extends StreamFile {
       O_RDWR | (nonblock ? O_NONBLOCK : 0),
     );
     this.sk = sk;
+    sk.file = this;
     this.inode.nlink = 1;
     (this.inode as SockInode).prot_name = sk.prot_name;
   }

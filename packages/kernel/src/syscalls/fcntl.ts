@@ -10,6 +10,7 @@ import {
 } from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
+import { SIOCGPGRP, SIOCSPGRP } from '@vitrine/uapi/socket.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
@@ -35,6 +36,7 @@ import { getlease, setlease } from '../fs/lease.ts';
 import { fcntl_dirnotify } from '../fs/notify/dnotify.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
+import { SocketFile } from '../net/socket.ts';
 import { choice, fd, flags, ptr, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
@@ -294,6 +296,10 @@ export function sys_flock(current: Current, fd: number, op: number): number {
   return flock_lock_file(current, file, type, !(op & F.LOCK_NB));
 }
 
+// asm-generic/sockios.h
+const FIOSETOWN = 0x8901;
+const FIOGETOWN = 0x8903;
+
 /** Requests that mean the same for every file come first (do_vfs_ioctl); the rest is the file's. */
 export function sys_ioctl(current: Current, fd: number, request: number, arg: number): number {
   const cmd = request >>> 0;
@@ -315,6 +321,15 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
       file.flags = on ? file.flags | FASYNC : file.flags & ~FASYNC;
       return 0;
     }
+    case FIOSETOWN:
+    case SIOCSPGRP:
+      if (!(file instanceof SocketFile)) break;
+      return setown(current as Task, file, current.mem.getI32(arg));
+    case FIOGETOWN:
+    case SIOCGPGRP:
+      if (!(file instanceof SocketFile)) break;
+      current.mem.putU32(arg, getown(file));
+      return 0;
     case FIOQSIZE:
       if (!S_ISDIR(file.inode.mode) && !S_ISREG(file.inode.mode)) break;
       current.mem.putU64(arg, file.inode.size);

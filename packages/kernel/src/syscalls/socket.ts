@@ -35,7 +35,7 @@ import {
 } from './kinds.ts';
 import { installPair } from './pipe.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
-import { timespecNs } from './timespec.ts';
+import { putTimespec, timespecNs } from './timespec.ts';
 
 function typeFlags(type: number): { nonblock: boolean; cloexec: boolean; kind: number } {
   const rest = type & ~SOCK_TYPE_MASK;
@@ -282,7 +282,7 @@ function finishRecv(
     const { control, truncated } = scm_recv(
       current,
       got.ancillary,
-      sk.passcred,
+      sk,
       (flags & MSG_CMSG_CLOEXEC) !== 0,
       room,
     );
@@ -309,27 +309,47 @@ export function sys_recvmsg(current: Current, fd: number, msg: number, flags: nu
 
 const MMSGHDR = 64;
 
-/** Several messages: an error after the first ones is told by the next call. Only the first may wait. */
+/** Several messages, between the attempts at one of them. */
+interface ManyState {
+  /** Messages done. */
+  done: number;
+  /** The state of the one that waits. */
+  inner: unknown;
+  /** recvmmsg's timeout, in monotonic nanoseconds. */
+  readonly end: number;
+}
+
+/**
+ * One message after the other. An error or a signal after the first ones ends the call without being told.
+ * @param more called after each: is another to follow?
+ */
 function many(
   current: Current,
   vec: number,
   count: number,
-  one: (at: number, first: boolean) => number,
+  timeout: number,
+  one: (at: number, done: number) => number,
+  more: (end: number) => boolean,
 ): number {
-  let done = 0;
-  for (; done < Math.min(count, 1024); done++) {
+  const before = current.callState as ManyState | null;
+  const state: ManyState = before ?? { done: 0, inner: null, end: current.kernel.clock.now() + timeout }; // prettier-ignore
+  for (; state.done < Math.min(count, 1024);) {
     let n: number;
+    current.callState = state.inner;
     try {
-      n = one(vec + done * MMSGHDR, done === 0);
+      n = one(vec + state.done * MMSGHDR, state.done);
     } catch (error) {
-      if (done > 0 && error instanceof Errno) return done;
+      if (state.done > 0 && error instanceof Errno) return state.done;
       throw error;
     }
+    state.inner = n === BLOCKED ? current.callState : null;
+    current.callState = state;
     if (n === BLOCKED) return BLOCKED;
-    current.mem.putU32(vec + done * MMSGHDR + 56, n);
-    current.callState = null;
+    current.mem.putU32(vec + state.done * MMSGHDR + 56, n);
+    state.done++;
+    if (!more(state.end)) break;
   }
-  return done;
+  return state.done;
 }
 
 export function sys_sendmmsg(
@@ -340,11 +360,17 @@ export function sys_sendmmsg(
   flags: number,
 ): number {
   const file = sockfd_lookup(current, fd);
-  return many(current, vec, count, (at, first) =>
-    sendOne(current, file, at, first ? flags : flags | MSG_DONTWAIT),
+  return many(
+    current,
+    vec,
+    count,
+    0,
+    (at) => sendOne(current, file, at, flags),
+    () => true,
   );
 }
 
+/** The timeout is looked at after each message only (recvmmsg(2), BUGS). */
 export function sys_recvmmsg(
   current: Current,
   fd: number,
@@ -354,10 +380,24 @@ export function sys_recvmmsg(
   timeout: number,
 ): number {
   const file = sockfd_lookup(current, fd);
-  if (timeout !== 0) timespecNs(current, timeout, 'recvmmsg');
+  const ns = timeout === 0 ? Infinity : timespecNs(current, timeout, 'recvmmsg');
+  const { err } = file.sk;
+  if (err !== 0 && current.callState === null)
+    throw errno(file.sk.takeError(), 'an error of {} was not told yet', file.sk);
   const rest = flags & ~MSG_WAITFORONE;
-  return many(current, vec, count, (at, first) =>
-    recvOne(current, file, at, first ? rest : rest | MSG_DONTWAIT),
+  const later = flags & MSG_WAITFORONE ? MSG_DONTWAIT : 0;
+  return many(
+    current,
+    vec,
+    count,
+    ns,
+    (at, done) => recvOne(current, file, at, done > 0 ? rest | later : rest),
+    (end) => {
+      if (timeout === 0) return true;
+      const left = Math.max(0, end - current.kernel.clock.now());
+      putTimespec(current, timeout, left);
+      return left > 0;
+    },
   );
 }
 
@@ -389,7 +429,9 @@ export function sys_getsockopt(
   const room = current.mem.getI32(lengthAt);
   if (room < 0) throw errno(EINVAL, 'getsockopt: length {} is negative', room);
   const bytes =
-    level === SOL_SOCKET ? sock_getsockopt(sk, name) : sk.getProtocolOption(current, level, name);
+    level === SOL_SOCKET
+      ? sock_getsockopt(current, sk, name)
+      : sk.getProtocolOption(current, level, name);
   const n = Math.min(room, bytes.length);
   current.mem.write(value, bytes.subarray(0, n));
   current.mem.putU32(lengthAt, n);
@@ -463,7 +505,7 @@ export const SOCKET: readonly SyscallRow[] = [
     NR.__NR_recvmmsg,
     'recvmmsg',
     [fd, ptr, uint, flags('msg'), inStruct('timespec')],
-    partial('the timeout is checked, not waited for'),
+    FULL,
     sys_recvmmsg,
   ),
   row(NR.__NR_shutdown, 'shutdown', [fd, choice('shutdown')], FULL, sys_shutdown),

@@ -1,6 +1,6 @@
 import { EPOLLIN, EPOLLOUT, EPOLLPRI } from '@vitrine/uapi/poll.ts';
 import { F_OWNER_PGRP, F_OWNER_TID } from '@vitrine/uapi/fcntl.ts';
-import { SIGIO } from '@vitrine/uapi/signal.ts';
+import { SIGIO, SIGURG } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue, Waiter } from '../../include/wait.ts';
@@ -39,7 +39,7 @@ export class Fasync implements FasyncHook, Waiter {
     for (const queue of this.queues) queue.remove(this);
   }
 
-  woken(_queue: WaitQueue, events: number): void {
+  woken(_queue: WaitQueue | null, events: number): void {
     send_sigio(this.file, this.fd, events, 'O_ASYNC');
   }
 }
@@ -58,6 +58,16 @@ export function send_sigio(file: File, fd: number, events: number, what: string)
   for (const task of targets(file, owner)) {
     if (may_sigio(owner, task)) send_signal(task, info, owner.type !== F_OWNER_TID);
   }
+}
+
+/** Tells the file's owner of urgent data (send_sigurg); SIGIO is for owners that chose its signal. */
+export function send_sigurg(file: File, what: string): void {
+  const { owner, fasync } = file;
+  if (owner === null || owner.pid === 0) return;
+  const info = kernelInfo(SIGURG, `${what} on ${String(file.path)}`);
+  for (const task of targets(file, owner))
+    if (may_sigio(owner, task)) send_signal(task, info, owner.type !== F_OWNER_TID);
+  if (fasync instanceof Fasync && owner.signum !== 0) fasync.woken(null, EPOLLPRI);
 }
 
 function targets(file: File, owner: FownStruct): readonly Task[] {

@@ -25,12 +25,13 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   EPOLLRDNORM,
   EPOLLWRBAND,
   EPOLLWRNORM,
 } from '@vitrine/uapi/poll.ts';
-import { SO_PEERCRED, SO_PEERGROUPS } from '@vitrine/uapi/socket.ts';
+import { SIOCATMARK, SO_PEERCRED, SO_PEERGROUPS } from '@vitrine/uapi/socket.ts';
 import { FIONREAD, TIOCOUTQ } from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -40,6 +41,7 @@ import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import type { File } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
+import type { Pid } from '../../kernel/pid.ts';
 import { check_inflight, free_fds, task_ucred } from '../scm.ts';
 import {
   type Ancillary,
@@ -62,6 +64,7 @@ import {
   sockaddr_un,
 } from './address.ts';
 import { unix_gc } from './garbage.ts';
+import { at_mark, recv_urg, unread } from './oob.ts';
 import { recvDatagram, recvStream } from './recv.ts';
 import { sendDatagram, sendStream } from './send.ts';
 
@@ -79,6 +82,8 @@ export interface Skb {
   /** What it counts for against the sender's buffer. */
   readonly truesize: number;
   readonly embryo: UnixSock | null;
+  /** MSG_PEEK showed it (datagrams, SO_PEEK_OFF). */
+  peeked?: boolean;
 }
 
 const SKB_OVERHEAD = 512;
@@ -92,6 +97,8 @@ export class UnixSock extends Sock {
   /** The other end; for datagrams, where send(2) goes. */
   peer: UnixSock | null = null;
   queue: Skb[] = [];
+  /** The message of the queue whose byte is urgent. */
+  oob_skb: Skb | null = null;
   /** Bytes sent and not received yet. */
   wmem = 0;
   isListening = false;
@@ -115,6 +122,14 @@ export class UnixSock extends Sock {
 
   private get connected(): boolean {
     return this.type !== SOCK_DGRAM;
+  }
+
+  override get peer_process(): Pid | null {
+    return this.peercred?.process ?? null;
+  }
+
+  override get can_peek_off(): boolean {
+    return true;
   }
 
   override get listening(): boolean {
@@ -149,6 +164,11 @@ export class UnixSock extends Sock {
     this.name = name;
   }
 
+  /** Its messages tell who sends them, which needs a name to tell. */
+  private get passes(): boolean {
+    return this.passcred || this.passpidfd;
+  }
+
   private autobind(): void {
     if (this.name !== null) return;
     this.name = autobind_name(this.kernel);
@@ -170,7 +190,7 @@ export class UnixSock extends Sock {
     const family = bytes.length >= 2 ? bytes[0]! | (bytes[1]! << 8) : -1;
     if (!this.connected) return this.connectDatagram(current, bytes, family);
     const name = parse_sockaddr_un(bytes);
-    if (this.passcred && this.name === null) this.autobind();
+    if (this.passes) this.autobind();
     if (this.isListening) throw errno(EINVAL, 'connect: {} is listening', this);
     if (this.peer !== null) throw errno(EISCONN, '{} is connected already', this);
     const other = find_other(current, name, this.type);
@@ -206,7 +226,7 @@ export class UnixSock extends Sock {
     let other: UnixSock | null = null;
     if (family !== AF_UNSPEC) {
       other = find_other(current, parse_sockaddr_un(bytes), this.type);
-      if (this.passcred && this.name === null) this.autobind();
+      if (this.passes) this.autobind();
       this.checkMaySend(other);
     }
     this.peer = other;
@@ -230,7 +250,10 @@ export class UnixSock extends Sock {
     }
     this.consume(skb);
     this.peer_wait.wake();
-    return skb.embryo!;
+    const embryo = skb.embryo!;
+    embryo.passcred = this.passcred;
+    embryo.passpidfd = this.passpidfd;
+    return embryo;
   }
 
   override socketpair(current: Current, other: Sock): void {
@@ -284,6 +307,18 @@ export class UnixSock extends Sock {
     if (sender.writable && sender.wq.active) sender.wq.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
   }
 
+  /** Takes a message out of the queue. */
+  unlink(skb: Skb): void {
+    if (this.queue[0] === skb) this.queue.shift();
+    else this.queue.splice(this.queue.indexOf(skb), 1);
+    this.consume(skb);
+  }
+
+  /** Bytes were peeked at, or (below 0) taken (sk_peek_offset_fwd, _bwd). */
+  peek_offset(bytes: number): void {
+    if (this.peek_off >= 0) this.peek_off = Math.max(0, this.peek_off + bytes);
+  }
+
   /** Descriptors of a message are no longer on the way. */
   landed(skb: Skb): readonly File[] {
     const { fds } = skb;
@@ -308,14 +343,15 @@ export class UnixSock extends Sock {
     ancillary: Ancillary,
     flags: number,
   ): number {
-    if (flags & MSG_OOB) throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
+    if (flags & MSG_OOB && (this.type !== SOCK_STREAM || from.count === 0))
+      throw errno(EOPNOTSUPP, '{}: only a byte of a stream can be urgent', this);
     if (ancillary.fds.length > 0)
       check_inflight(
         current,
         this.kernel.vfs.unix.inflight.get(current.cred.uid) ?? 0,
         ancillary.fds.length,
       );
-    if (this.passcred && this.name === null && this.connected === false) this.autobind();
+    if (this.passes && !this.connected) this.autobind();
     // Sockets share a bound of memory, as network protocols do (tcp_mem): a quarter of RAM.
     if (this.kernel.vfs.unix.bytes > this.kernel.frames.total * 1024) {
       throw errno(
@@ -331,7 +367,8 @@ export class UnixSock extends Sock {
   // Receiving.
 
   override recvmsg(current: Current, to: IovIter, flags: number): Received | number {
-    if (flags & MSG_OOB) throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
+    if (flags & MSG_OOB && this.type !== SOCK_STREAM)
+      throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
     if (
       this.isListening ||
       (this.type === SOCK_STREAM &&
@@ -349,6 +386,7 @@ export class UnixSock extends Sock {
     ) {
       throw errno(ENOTCONN, '{} is not connected', this);
     }
+    if (flags & MSG_OOB) return recv_urg(this, to, flags);
     return this.type === SOCK_STREAM
       ? recvStream(this, current, to, flags)
       : recvDatagram(this, current, to, flags);
@@ -381,6 +419,7 @@ export class UnixSock extends Sock {
     if (this.shutdownMask === SHUTDOWN_MASK) mask |= EPOLLHUP;
     if (this.shutdownMask & RCV_SHUTDOWN) mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
     if (this.queue.length > 0) mask |= EPOLLIN | EPOLLRDNORM;
+    if (this.oob_skb !== null) mask |= EPOLLPRI;
     if (this.connected && this.peer === null && !this.isListening) mask |= EPOLLHUP;
     if (this.isListening) return mask;
     let { writable } = this;
@@ -395,7 +434,7 @@ export class UnixSock extends Sock {
   override ioctl(current: Current, cmd: number, arg: number): number {
     if (cmd === FIONREAD) {
       if (this.isListening) throw errno(EINVAL, 'FIONREAD: {} is listening', this);
-      const waiting = this.type === SOCK_STREAM ? this.queue : this.queue.slice(0, 1);
+      const waiting = this.type !== SOCK_DGRAM ? this.queue : this.queue.slice(0, 1);
       current.mem.putU32(
         arg,
         waiting.reduce((n, skb) => n + skb.data.length - skb.offset, 0),
@@ -404,6 +443,11 @@ export class UnixSock extends Sock {
     }
     if (cmd === TIOCOUTQ) {
       current.mem.putU32(arg, this.wmem);
+      return 0;
+    }
+    if (cmd === SIOCATMARK) {
+      if (this.type !== SOCK_STREAM) throw errno(EOPNOTSUPP, '{} has no marks', this);
+      current.mem.putU32(arg, at_mark(this) ? 1 : 0);
       return 0;
     }
     return super.ioctl(current, cmd, arg);
@@ -428,7 +472,7 @@ export class UnixSock extends Sock {
       table.byInode.delete(this.inode);
     const { peer } = this;
     if (peer !== null && this.connected) {
-      if (this.queue.length > 0) peer.err = ECONNRESET;
+      if (unread(this)) peer.err = ECONNRESET;
       peer.shutdownMask = SHUTDOWN_MASK;
       peer.wq.wake();
     }
@@ -439,6 +483,7 @@ export class UnixSock extends Sock {
       free_fds(this.kernel, this.landed(skb));
     }
     this.queue = [];
+    this.oob_skb = null;
     this.changed();
     let onTheWay = 0;
     for (const n of table.inflight.values()) onTheWay += n;

@@ -1,4 +1,3 @@
-import { EAGAIN } from '@vitrine/uapi/errno.ts';
 import {
   MSG_DONTWAIT,
   MSG_PEEK,
@@ -8,12 +7,13 @@ import {
 } from '@vitrine/uapi/net.ts';
 import { EPOLLOUT, EPOLLWRBAND, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
-import { Errno, errno } from '../../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { File } from '../../fs/file.ts';
 import { RCV_SHUTDOWN, type Received, type Ucred } from '../sock.ts';
 import { sockaddr_un } from './address.ts';
-import type { UnixSock } from './af_unix.ts';
+import type { Skb, UnixSock } from './af_unix.ts';
+import { manage_oob } from './oob.ts';
 
 /** Receiving on Unix-domain sockets (unix_stream_read_generic, __unix_dgram_recvmsg). */
 function nothing(sock: UnixSock, current: Current, flags: number, done: number): Received | number {
@@ -33,74 +33,102 @@ function nothing(sock: UnixSock, current: Current, flags: number, done: number):
   );
 }
 
-/** Bytes wait that the call is content with: SO_RCVLOWAT, or all it asked for with MSG_WAITALL. */
-function enough(sock: UnixSock, want: number, flags: number): boolean {
-  const target = flags & MSG_WAITALL ? want : Math.min(sock.rcvlowat, want);
-  if (target <= 1) return sock.queue.length > 0;
-  let have = 0;
-  for (const skb of sock.queue) {
-    have += skb.data.length - skb.offset;
-    // A message with descriptors ends what one call can return.
-    if (have >= target || skb.fds.length > 0) return true;
-  }
-  return false;
+/** What a read of a stream has come to before it waits. */
+interface Progress {
+  done: number;
+  /** Of the first message: bytes of different writers are not put together for a reader with SO_PASSCRED. */
+  cred: Ucred | null;
 }
 
+/**
+ * Reads a stream (unix_stream_read_generic): message after message, until the call has all it asked for, or what comes
+ * next is a mark, another writer's, or nothing and it is content.
+ */
 export function recvStream(
   sock: UnixSock,
   current: Current,
   to: IovIter,
   flags: number,
 ): Received | number {
-  if (!enough(sock, to.count, flags) && !(sock.shutdownMask & RCV_SHUTDOWN) && sock.err === 0) {
-    const partial = sock.queue.length > 0 && (flags & MSG_DONTWAIT || current.signal_pending());
-    if (!partial) {
-      try {
-        return sock.waitFor(
-          current,
-          sock.wq,
-          (flags & MSG_DONTWAIT) !== 0,
-          sock.rcvtimeo,
-          0,
-          'nothing has come',
-        );
-      } catch (error) {
-        // The time is over: what came is better than nothing.
-        if (!(error instanceof Errno) || error.code !== EAGAIN || sock.queue.length === 0)
-          throw error;
-      }
-    }
+  const before = current.callState as Progress | null;
+  const progress: Progress = { done: before?.done ?? 0, cred: before?.cred ?? null };
+  if (progress.done > 0) to.skip(progress.done);
+  const target = flags & MSG_WAITALL ? to.count + progress.done : Math.min(sock.rcvlowat, to.count);
+  const fds = flags & MSG_PEEK ? peek(sock, to, progress) : take(sock, to, progress);
+  const { done, cred } = progress;
+  const result = { n: done, name: null, ancillary: { fds: fds ?? [], cred }, flags: 0 };
+  if (fds !== null || done >= Math.max(1, target)) return result;
+  if (sock.err !== 0) {
+    const code = sock.takeError();
+    if (done > 0) return result;
+    throw errno(code, 'the other end of {} was closed with messages it had not read', sock);
   }
-  if (sock.queue.length === 0) return nothing(sock, current, flags, 0);
-  const peek = (flags & MSG_PEEK) !== 0;
-  const first = sock.queue[0]!;
-  let fds: readonly File[] = [];
-  let done = 0;
+  if (sock.shutdownMask & RCV_SHUTDOWN) return result;
+  const nonblock = (flags & MSG_DONTWAIT) !== 0;
+  const waits = sock.waitFor(current, sock.wq, nonblock, sock.rcvtimeo, done, 'nothing has come');
+  if (waits !== BLOCKED) return result;
+  (current.callState as Progress).cred = cred;
+  return waits;
+}
+
+/** @returns descriptors, or none, where the call ends; null where it goes on if it wants more */
+function take(sock: UnixSock, to: IovIter, progress: Progress): readonly File[] | null {
+  do {
+    const head = sock.queue[0];
+    const skb = manage_oob(sock, head, false, progress.done > 0);
+    if (skb === undefined) return head !== undefined && progress.done > 0 ? [] : null;
+    if (otherWriter(sock, skb, progress)) return [];
+    const n = copy(skb, skb.offset, to, progress);
+    if (n < 0) return [];
+    skb.offset += n;
+    sock.peek_offset(-n);
+    const fds = sock.landed(skb);
+    if (skb.offset < skb.data.length) return fds;
+    sock.unlink(skb);
+    if (fds.length > 0) return fds;
+  } while (to.count > 0);
+  return [];
+}
+
+/** The same without taking anything away. */
+function peek(sock: UnixSock, to: IovIter, progress: Progress): readonly File[] | null {
+  let skip = Math.max(0, sock.peek_off);
   let at = 0;
-  while (to.count > 0) {
-    const skb = sock.queue[at];
-    if (skb === undefined) break;
-    if (at > 0 || done > 0) {
-      if (sock.passcred && !sameCred(skb.cred, first.cred)) break;
-      if (skb.fds.length > 0) break;
-    }
-    const n = to.copyTo(skb.data, skb.offset, skb.data.length - skb.offset);
-    done += n;
-    if (peek) {
-      if (skb.fds.length > 0) fds = skb.fds.map((file) => file.get());
-      at++;
-      if (fds.length > 0) break;
+  do {
+    const skb = manage_oob(sock, sock.queue[at], true, progress.done > 0);
+    if (skb === undefined) return progress.done > 0 ? [] : null;
+    at = sock.queue.indexOf(skb) + 1;
+    const length = skb.data.length - skb.offset;
+    if (skip >= length) {
+      skip -= length;
       continue;
     }
-    skb.offset += n;
-    const taken = sock.landed(skb);
-    if (taken.length > 0) fds = taken;
-    if (skb.offset < skb.data.length) break;
-    sock.queue.shift();
-    sock.consume(skb);
-    if (fds.length > 0) break;
+    if (otherWriter(sock, skb, progress)) return [];
+    const n = copy(skb, skb.offset + skip, to, progress);
+    if (n < 0) return [];
+    sock.peek_offset(n);
+    skip = 0;
+    if (skb.fds.length > 0) return skb.fds.map((file) => file.get());
+  } while (to.count > 0);
+  return [];
+}
+
+function otherWriter(sock: UnixSock, skb: Skb, progress: Progress): boolean {
+  if (progress.cred !== null && sock.passcred && !sameCred(skb.cred, progress.cred)) return true;
+  progress.cred ??= skb.cred;
+  return false;
+}
+
+/** @returns −1 when the caller's memory ended after some bytes */
+function copy(skb: Skb, at: number, to: IovIter, progress: Progress): number {
+  try {
+    const n = to.copyTo(skb.data, at, skb.data.length - at);
+    progress.done += n;
+    return n;
+  } catch (error) {
+    if (progress.done > 0 && error instanceof Errno) return -1;
+    throw error;
   }
-  return { n: done, name: null, ancillary: { fds, cred: first.cred }, flags: 0 };
 }
 
 export function recvDatagram(
@@ -109,7 +137,14 @@ export function recvDatagram(
   to: IovIter,
   flags: number,
 ): Received | number {
-  const skb = sock.queue[0];
+  const peeking = (flags & MSG_PEEK) !== 0;
+  let skip = peeking ? Math.max(0, sock.peek_off) : 0;
+  const skb = sock.queue.find((one) => {
+    if (!peeking || sock.peek_off < 0) return true;
+    if (skip < one.data.length || (skip === 0 && !one.peeked)) return true;
+    skip -= one.data.length;
+    return false;
+  });
   if (skb === undefined) {
     const end = sock.type === SOCK_SEQPACKET;
     if (end || sock.shutdownMask & RCV_SHUTDOWN || sock.err !== 0)
@@ -123,11 +158,14 @@ export function recvDatagram(
       'no message has come',
     );
   }
-  const n = to.copyTo(skb.data, 0, skb.data.length);
-  const truncated = n < skb.data.length ? MSG_TRUNC : 0;
-  const length = flags & MSG_TRUNC ? skb.data.length : n;
+  const size = skb.data.length - skip;
+  const n = to.copyTo(skb.data, skip, size);
+  const truncated = n < size ? MSG_TRUNC : 0;
+  const length = flags & MSG_TRUNC ? size : n;
   const name = skb.from === null ? null : sockaddr_un(skb.from);
-  if (flags & MSG_PEEK) {
+  if (peeking) {
+    skb.peeked = true;
+    sock.peek_offset(n);
     return {
       n: length,
       name,
@@ -135,6 +173,7 @@ export function recvDatagram(
       flags: truncated,
     };
   }
+  sock.peek_offset(-skb.data.length);
   sock.queue.shift();
   const fds = sock.landed(skb);
   sock.consume(skb);

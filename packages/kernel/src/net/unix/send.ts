@@ -7,7 +7,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from '@vitrine/uapi/errno.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_DGRAM } from '@vitrine/uapi/net.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, SOCK_DGRAM } from '@vitrine/uapi/net.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
@@ -16,6 +16,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { find_other, parse_sockaddr_un } from './address.ts';
 import type { UnixSock } from './af_unix.ts';
+import { queue_oob } from './oob.ts';
 
 /** Bytes of a stream that one message in the queue holds. */
 const CHUNK = 32768;
@@ -46,7 +47,9 @@ export function sendStream(
   if (peer === null) throw errno(ENOTCONN, '{} is not connected', sock);
   let done = sock.progress(current);
   if (done > 0) from.skip(done);
-  do {
+  if (sock.shutdownMask & SEND_SHUTDOWN) return brokenPipe(sock, current, flags, done);
+  const urgent = flags & MSG_OOB ? 1 : 0;
+  while (from.count > urgent) {
     if (sock.shutdownMask & SEND_SHUTDOWN || peer.dead || peer.shutdownMask & RCV_SHUTDOWN) {
       return brokenPipe(sock, current, flags, done);
     }
@@ -60,7 +63,9 @@ export function sendStream(
         `${sock.wmem} of ${sock.sndbuf} bytes wait for the receiver`,
       );
     }
-    const data = new Uint8Array(Math.min(from.count, CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)));
+    const data = new Uint8Array(
+      Math.min(from.count - urgent, CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)),
+    );
     const n = copyIn(from, data, done);
     if (n < 0) return done;
     const fds = done === 0 ? ancillary.fds : [];
@@ -73,9 +78,16 @@ export function sendStream(
     }
     done += n;
     peer.wq.wake(EPOLLIN | EPOLLRDNORM);
-    if (n < data.length) break;
-  } while (from.count > 0);
-  return done;
+    if (n < data.length) return done;
+  }
+  if (!urgent) return done;
+  try {
+    queue_oob(sock, peer, current, from, ancillary, done === 0 ? ancillary.fds : []);
+  } catch (error) {
+    if (done > 0 && error instanceof Errno) return done;
+    throw error;
+  }
+  return done + 1;
 }
 
 /** @returns −1 when the caller's memory ended after some bytes had been sent */
