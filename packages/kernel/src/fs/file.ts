@@ -231,6 +231,10 @@ export class File {
     return vmFlags;
   }
 
+  vm_open(_kernel: Kernel): void {}
+
+  vm_close(_kernel: Kernel): void {}
+
   /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
   mmap_mapping(_current: Current): AddressSpace | null {
     throw errno(ENODEV, '{} cannot be mapped into memory', this.path);

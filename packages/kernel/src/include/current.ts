@@ -48,4 +48,5 @@ export interface Current {
 
   /** Soft limit of a RLIMIT_ resource; Infinity when unlimited. */
   rlimit(resource: number): number;
+  rlimit_max(resource: number): number;
 }

@@ -22,6 +22,9 @@ export interface MmapFile {
    * cannot be mapped.
    */
   mmap_mapping(current: Current): AddressSpace | null;
+  /** A mapping of it was copied or cut in two; a mapping of it ended. */
+  vm_open(kernel: Kernel): void;
+  vm_close(kernel: Kernel): void;
   /** For /proc/PID/maps: device (makedev), inode number. */
   readonly devt: number;
   readonly ino: number;

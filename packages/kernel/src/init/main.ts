@@ -76,6 +76,7 @@ export class Vmlinux implements Kernel {
   readonly modules: Map<string, Module> = new Map();
   readonly missing_calls: Set<string> = new Set();
   nr_threads = 0;
+  vm_committed_as = 0;
   max_threads: number;
   total_forks = 0;
   process_limit: number = Infinity;

@@ -1,6 +1,6 @@
 import { E2BIG, EAGAIN, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
-import { MSGMNB, MSG_COPY, MSG_EXCEPT, MSG_NOERROR } from '@vitrine/uapi/ipc.ts';
+import { MSG_COPY, MSG_EXCEPT, MSG_NOERROR } from '@vitrine/uapi/ipc.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { ERESTARTNOHAND, errno } from '../include/errno.ts';
@@ -27,7 +27,7 @@ export class MsgQueue extends IpcPerm {
   readonly kind = 'message queue';
   messages: Message[] = [];
   cbytes = 0;
-  qbytes: number = MSGMNB;
+  qbytes: number;
   stime = 0;
   rtime = 0;
   ctime = 0;
@@ -35,17 +35,20 @@ export class MsgQueue extends IpcPerm {
   lrpid = 0;
   readonly senders: WaitQueue = new WaitQueue();
   readonly receivers: WaitQueue = new WaitQueue();
+
+  constructor(current: Current, key: number, mode: number) {
+    super(current, key, mode);
+    this.qbytes = ipc_ns(current.kernel).msg_ctlmnb;
+    this.ctime = seconds(current);
+  }
+
   static {
     serializable('MsgQueue', this);
   }
 }
 
 export function ksys_msgget(current: Current, key: number, flags: number): number {
-  return ipc_ns(current.kernel).msg.get(current, key, flags, 'message queue', () => {
-    const queue = new MsgQueue(current, key, flags);
-    queue.ctime = seconds(current);
-    return queue;
-  }, () => {}); // prettier-ignore
+  return ipc_ns(current.kernel).msg.get(current, key, flags, 'message queue', () => new MsgQueue(current, key, flags), () => {}); // prettier-ignore
 }
 
 /** A queue that may have been removed while the caller waited for it. */
@@ -155,12 +158,13 @@ export function msg_remove(current: Current, queue: MsgQueue): void {
 export function msg_set(current: Current, queue: MsgQueue, at: number): void {
   ipc_owner(current, queue);
   const qbytes = current.mem.getU64(at + 88);
-  if (qbytes > MSGMNB && !capable(current.cred, CAP_SYS_RESOURCE)) {
+  const { msg_ctlmnb } = ipc_ns(current.kernel);
+  if (qbytes > msg_ctlmnb && !capable(current.cred, CAP_SYS_RESOURCE)) {
     throw errno(
       EPERM,
       'msg_qbytes {} is above kernel.msgmnb ({}) and needs CAP_SYS_RESOURCE',
       qbytes,
-      MSGMNB,
+      msg_ctlmnb,
     );
   }
   ipc_update_perm(current, queue, at);

@@ -1,13 +1,15 @@
+import { EINVAL, ERANGE } from '@vitrine/uapi/errno.ts';
+import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { proc_create } from '../fs/proc/registry.ts';
-import { sysctl_create } from '../fs/proc/sysctl.ts';
+import { checkNumbers, mayWrite, sysctl_create } from '../fs/proc/sysctl.ts';
 import { type MqueueSuperBlock, mqueue_mount } from './mqueue.ts';
-import { ipc_ns } from './ipc_ns.ts';
+import { type IpcNamespace, ipc_ns } from './ipc_ns.ts';
 import type { MsgQueue } from './msg.ts';
 import type { SemArray } from './sem.ts';
-import type { ShmSegment } from './shm.ts';
-import type { IpcIds, IpcPerm } from './util.ts';
+import { type ShmSegment, reapSegments } from './shm.ts';
+import { type IpcIds, IPCMNI, type IpcPerm } from './util.ts';
 
 /** /proc/sysvipc: what ipcs(1) prints (ipc/util.c, sysvipc_proc_show). */
 
@@ -35,7 +37,14 @@ const shm = (kernel: Kernel): string =>
 
 proc_create('sysvipc/msg', { mode: 0o444, splice: false, show: (current) => msg(current.kernel) });
 proc_create('sysvipc/sem', { mode: 0o444, splice: false, show: (current) => sem(current.kernel) });
-proc_create('sysvipc/shm', { mode: 0o444, splice: false, show: (current) => shm(current.kernel) });
+proc_create('sysvipc/shm', {
+  mode: 0o444,
+  splice: false,
+  show: (current) => {
+    reapSegments(current);
+    return shm(current.kernel);
+  },
+});
 
 /** A limit of the message queues (fs.mqueue). */
 function mqueueLimit(
@@ -58,9 +67,74 @@ mqueueLimit('msgsize_max', 128, 16777216);
 mqueueLimit('msg_default', 1, 65536);
 mqueueLimit('msgsize_default', 128, 16777216);
 
+type Limit = 'msg_ctlmax' | 'msg_ctlmnb' | 'shm_rmid_forced';
+
+function limit(path: string, key: Limit, max: number): void {
+  sysctl_create(path, 0, max, {
+    get: (kernel) => ipc_ns(kernel)[key],
+    set: (kernel, value) => {
+      ipc_ns(kernel)[key] = value;
+    },
+  });
+}
+
+limit('kernel/msgmax', 'msg_ctlmax', 2147483647);
+limit('kernel/msgmnb', 'msg_ctlmnb', 2147483647);
+limit('kernel/shm_rmid_forced', 'shm_rmid_forced', 1);
+// Once it followed the size of memory; it is kept for programs that switch that off.
+sysctl_create('kernel/auto_msgmni', 0, 1, { get: () => 0, set: () => {} });
+
+for (const kind of ['msg', 'shm'] as const)
+  sysctl_create(`kernel/${kind}mni`, 0, IPCMNI, {
+    get: (kernel) => ipc_ns(kernel)[kind].max,
+    set: (kernel, value) => {
+      ipc_ns(kernel)[kind].max = value;
+    },
+  });
+
+/** A limit of 64 bits without sign. */
+function wideLimit(path: string, key: 'shm_ctlmax' | 'shm_ctlall'): void {
+  proc_create(`sys/${path}`, {
+    mode: 0o644,
+    show: (current) => `${ipc_ns(current.kernel)[key]}\n`,
+    write: (current, text) => {
+      mayWrite(current, path);
+      const number = text.trim();
+      if (!/^\d{1,20}$/.test(number) || BigInt(number) >= 1n << 64n)
+        throw errno(EINVAL, '/proc/sys/{}: {} is no number of 64 bits', path, number);
+      ipc_ns(current.kernel)[key] = BigInt(number);
+    },
+  });
+}
+
+wideLimit('kernel/shmmax', 'shm_ctlmax');
+wideLimit('kernel/shmall', 'shm_ctlall');
+
+/** kernel.sem: semaphores in a set, in all, operations in a call, sets. Fewer numbers leave the last as they are. */
+proc_create('sys/kernel/sem', {
+  mode: 0o644,
+  show: (current) => semLimits(ipc_ns(current.kernel)).join('\t') + '\n',
+  write: (current, text) => {
+    mayWrite(current, 'kernel/sem');
+    const ns = ipc_ns(current.kernel);
+    const values = checkNumbers('kernel/sem', text, 4, -2147483648, 2147483647).split('\t');
+    const [msl, mns, opm, mni] = semLimits(ns).map((old, i) => Number(values[i] ?? old));
+    if (mni! < 0 || mni! > IPCMNI)
+      throw errno(ERANGE, '/proc/sys/kernel/sem: {} sets are not between 0 and {}', mni, IPCMNI);
+    [ns.sem_ctlmsl, ns.sem_ctlmns, ns.sem_ctlopm, ns.sem.max] = [msl!, mns!, opm!, mni!];
+  },
+});
+
+const semLimits = (ns: IpcNamespace): number[] => [
+  ns.sem_ctlmsl,
+  ns.sem_ctlmns,
+  ns.sem_ctlopm,
+  ns.sem.max,
+];
+
 // What restores a checkpoint asks for: the id that the next object gets.
 for (const kind of ['msg', 'sem', 'shm'] as const)
-  sysctl_create(`kernel/${kind}_next_id`, -1, 2147483647, {
+  sysctl_create(`kernel/${kind}_next_id`, 0, 2147483647, {
     get: (kernel) => ipc_ns(kernel)[kind].next_id,
     set: (kernel, value) => {
       ipc_ns(kernel)[kind].next_id = value;

@@ -1,11 +1,11 @@
-import { EAGAIN, EFBIG, EIDRM, EINVAL, ERANGE } from '@vitrine/uapi/errno.ts';
-import { SEMMSL, SEMVMX, SEM_UNDO } from '@vitrine/uapi/ipc.ts';
+import { EAGAIN, EFBIG, EIDRM, EINVAL, ENOSPC, ERANGE } from '@vitrine/uapi/errno.ts';
+import { SEMAEM, SEMVMX, SEM_UNDO } from '@vitrine/uapi/ipc.ts';
 import type { Current } from '../include/current.ts';
 import { ERESTARTNOHAND, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { Task } from '../kernel/task.ts';
-import { ipc_ns } from './ipc_ns.ts';
+import { type IpcNamespace, ipc_ns } from './ipc_ns.ts';
 import { IPC_NOWAIT, IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
 
 interface Sem {
@@ -69,16 +69,26 @@ export class SemUndo implements Waiter {
   }
 }
 
+/** Semaphores in all sets. */
+export function used_sems(ns: IpcNamespace): number {
+  let used = 0;
+  for (const array of ns.sem.byIndex.values()) used += (array as SemArray).sems.length;
+  return used;
+}
+
 export function ksys_semget(current: Current, key: number, n: number, flags: number): number {
-  if (n < 0 || n > SEMMSL)
-    throw errno(EINVAL, 'a semaphore set has at most {} semaphores, not {}', SEMMSL, n);
-  return ipc_ns(current.kernel).sem.get(
+  const ns = ipc_ns(current.kernel);
+  if (n < 0 || n > ns.sem_ctlmsl)
+    throw errno(EINVAL, 'a semaphore set has at most {} semaphores, not {}', ns.sem_ctlmsl, n);
+  return ns.sem.get(
     current,
     key,
     flags,
     'semaphore set',
     () => {
       if (n === 0) throw errno(EINVAL, 'a new semaphore set has at least one semaphore');
+      const used = used_sems(ns);
+      if (used + n > ns.sem_ctlmns) throw errno(ENOSPC, 'there would be {} semaphores, kernel.sem allows {}', used + n, ns.sem_ctlmns); // prettier-ignore
       return new SemArray(current, key, flags, n);
     },
     (found) => {
@@ -178,6 +188,7 @@ function perform(current: Current, array: SemArray, ops: readonly SemOp[]): SemO
         value + op.op,
         SEMVMX,
       );
+    checkUndo(current, array, op);
     values[op.num] = value + op.op;
   }
   for (const { num, op, flags } of ops) {
@@ -194,6 +205,14 @@ function perform(current: Current, array: SemArray, ops: readonly SemOp[]): SemO
   return null;
 }
 
+/** What a process's end takes back fits into 16 bits. */
+function checkUndo(current: Current, array: SemArray, { num, op, flags }: SemOp): void {
+  if (!(flags & SEM_UNDO)) return;
+  const adjust = (array.undo.get((current as Task).group_leader)?.adjust[num] ?? 0) - op;
+  if (adjust < -SEMAEM - 1 || adjust > SEMAEM)
+    throw errno(ERANGE, 'semaphore {} of {}: the adjustment {} leaves 16 bits', num, array, adjust);
+}
+
 export function sem_remove(current: Current, array: SemArray): void {
   ipc_owner(current, array);
   ipc_ns(current.kernel).sem.remove(array);
@@ -202,10 +221,13 @@ export function sem_remove(current: Current, array: SemArray): void {
   array.wait.wake();
 }
 
-/** SETVAL and SETALL: adjustments to what is set are forgotten. */
-export function sem_set(current: Current, array: SemArray, num: number, value: number): void {
+export function check_sem_value(value: number): void {
   if (value < 0 || value > SEMVMX)
     throw errno(ERANGE, 'semaphore value {} is not between 0 and {}', value, SEMVMX);
+}
+
+/** SETVAL and SETALL: adjustments to what is set are forgotten. */
+export function sem_set(current: Current, array: SemArray, num: number, value: number): void {
   for (const undo of array.undo.values()) undo.adjust[num] = 0;
   array.sems[num]!.value = value;
   array.sems[num]!.pid = current.tgid;

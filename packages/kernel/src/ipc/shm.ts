@@ -1,6 +1,13 @@
 import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
-import { EEXIST, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
-import { SHM_EXEC, SHM_HUGETLB, SHM_RDONLY, SHM_REMAP, SHM_RND } from '@vitrine/uapi/ipc.ts';
+import { EEXIST, EINVAL, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
+import {
+  SHM_EXEC,
+  SHM_HUGETLB,
+  SHM_NORESERVE,
+  SHM_RDONLY,
+  SHM_REMAP,
+  SHM_RND,
+} from '@vitrine/uapi/ipc.ts';
 import {
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
@@ -15,10 +22,12 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
-import type { File } from '../fs/file.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { TmpfsFile } from '../fs/tmpfs/file.ts';
 import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_mmap, do_munmap } from '../mm/mmap.ts';
+import { vm_enough_memory } from '../mm/overcommit.ts';
 import { ipc_ns } from './ipc_ns.ts';
 import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
 
@@ -26,11 +35,36 @@ const SHM_DEST = 0o1000;
 const SHM_LOCKED = 0o2000;
 const IPC_PRIVATE = 0;
 
+/** The nameless tmpfs file of a segment: who maps it is attached. */
+export class ShmFile extends TmpfsFile {
+  declare segment: ShmSegment;
+  static {
+    serializable('ShmFile', this);
+  }
+
+  /** A mapping more, by fork or by cutting one in two (shm_open). */
+  override vm_open(kernel: Kernel): void {
+    this.segment.touched(kernel);
+    this.segment.atime = kernel.clock.realtime().sec;
+  }
+
+  /** A mapping less: munmap, exec or exit (shm_close). */
+  override vm_close(kernel: Kernel): void {
+    const { segment } = this;
+    segment.touched(kernel);
+    segment.dtime = kernel.clock.realtime().sec;
+    const forced = ipc_ns(kernel).shm_rmid_forced !== 0;
+    if (segment.nattch === 0 && (forced || segment.mode & SHM_DEST)) destroy(kernel, segment);
+  }
+}
+
 /** A shared memory segment (analogous to `struct shmid_kernel`): its pages are those of a nameless tmpfs file. */
 export class ShmSegment extends IpcPerm {
   readonly kind = 'shared memory segment';
   readonly size: number;
-  readonly file: File;
+  readonly file: ShmFile;
+  /** Who made it; null once that process is gone. */
+  creator: Task | null;
   atime = 0;
   dtime = 0;
   ctime = 0;
@@ -46,7 +80,10 @@ export class ShmSegment extends IpcPerm {
       `SYSV${(key >>> 0).toString(16).padStart(8, '0')}`,
       pages,
       mode & 0o777,
-    );
+      (path, flags) => new ShmFile(current, path, flags),
+    ) as ShmFile;
+    this.file.segment = this;
+    this.creator = (current as Task).group_leader;
     this.ctime = seconds(current);
     this.cpid = current.tgid;
   }
@@ -57,6 +94,16 @@ export class ShmSegment extends IpcPerm {
 
   get nattch(): number {
     return this.file.mapping!.mappings.size;
+  }
+
+  get pages(): number {
+    return Math.ceil(this.size / PAGE_SIZE);
+  }
+
+  /** The process that runs attached or detached it. */
+  touched(kernel: Kernel): void {
+    const { current } = kernel.sched;
+    if (current !== null) this.lpid = current.tgid;
   }
 }
 
@@ -69,9 +116,9 @@ export function ksys_shmget(current: Current, key: number, size: number, flags: 
     'shared memory segment',
     () => {
       if (size < 1) throw errno(EINVAL, 'a shared memory segment has at least 1 byte');
+      checkRoom(current, size);
       if (flags & SHM_HUGETLB) throw errno(EINVAL, 'shmget: there are no huge pages (SHM_HUGETLB)');
-      if (size > 2 ** 47)
-        throw errno(EINVAL, 'a segment of {} bytes is larger than the address space', size);
+      if (!(flags & SHM_NORESERVE)) vm_enough_memory(current, Math.ceil(size / PAGE_SIZE));
       return new ShmSegment(current, key, flags, size);
     },
     (found) => {
@@ -79,6 +126,16 @@ export function ksys_shmget(current: Current, key: number, size: number, flags: 
         throw errno(EINVAL, '{} has {} bytes, not {}', found, (found as ShmSegment).size, size);
     },
   );
+}
+
+/** kernel.shmmax and kernel.shmall. */
+function checkRoom(current: Current, size: number): void {
+  const { shm_ctlmax, shm_ctlall } = ipc_ns(current.kernel);
+  if (BigInt(size) > shm_ctlmax || size >= 2 ** 63)
+    throw errno(EINVAL, 'a segment of {} bytes is longer than kernel.shmmax {}', size, shm_ctlmax);
+  const pages = segments(current).reduce((n, s) => n + s.pages, Math.ceil(size / PAGE_SIZE));
+  if (BigInt(pages) > shm_ctlall)
+    throw errno(ENOSPC, 'all segments would have {} pages, kernel.shmall allows {}', pages, shm_ctlall); // prettier-ignore
 }
 
 /** shmat(2). @returns the address */
@@ -100,6 +157,8 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
   const write = !(flags & SHM_RDONLY);
   ipcperms(task, segment, write ? 0o666 : 0o444);
   const prot = PROT_READ | (write ? PROT_WRITE : 0) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+  if (at !== 0 && !(flags & SHM_REMAP) && at + segment.size > 2 ** 64)
+    throw errno(EINVAL, 'shmat: {} and {} bytes pass the end of memory', at, segment.size);
   const fixed = at === 0 ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
   let result: number;
   try {
@@ -109,40 +168,26 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
       throw errno(EINVAL, 'shmat: something is mapped at {} and SHM_REMAP is not set', at);
     throw error;
   }
-  segment.atime = seconds(task);
-  segment.lpid = task.tgid;
+  segment.file.vm_open(task.kernel);
   return result;
 }
 
 /** shmdt(2): the mapping that begins at the address, whatever parts it was cut into. */
 export function do_shmdt(task: Task, address: number): number {
   const mm = task.mm!;
-  const first = mm.vmas.at(address);
-  const segment = first === null ? undefined : segments(task).find((s) => s.file === first.file);
-  if (
-    first === null ||
-    segment === undefined ||
-    first.start - first.pgoff * PAGE_SIZE !== address
-  ) {
+  const parts = mm.vmas.list.filter(
+    (vma) => vma.file instanceof ShmFile && vma.start - vma.pgoff * PAGE_SIZE === address,
+  );
+  const { file } = parts[0] ?? {};
+  if (!(file instanceof ShmFile) || address % PAGE_SIZE !== 0)
     throw errno(
       EINVAL,
       'shmdt: no shared memory segment begins at {}',
       '0x' + address.toString(16),
     );
-  }
-  const size = segment.file.inode.size;
-  for (const vma of [...mm.vmas.list]) {
-    if (
-      vma.file === segment.file &&
-      vma.start - vma.pgoff * PAGE_SIZE === address &&
-      vma.start < address + size
-    ) {
-      do_munmap(mm, vma.start, vma.end - vma.start);
-    }
-  }
-  segment.dtime = seconds(task);
-  segment.lpid = task.tgid;
-  reapSegments(task);
+  const end = address + file.inode.size;
+  for (const vma of parts)
+    if (vma.file === file && vma.start < end) do_munmap(mm, vma.start, vma.end - vma.start);
   return 0;
 }
 
@@ -150,21 +195,26 @@ function segments(current: Current): ShmSegment[] {
   return [...ipc_ns(current.kernel).shm.byIndex.values()] as ShmSegment[];
 }
 
-/** Segments that were removed go with their last mapping; an exiting process drops its mappings without telling. */
+/** With kernel.shm_rmid_forced segments go that nobody is attached to and whose maker is gone (exit_shm). */
 export function reapSegments(current: Current): void {
-  for (const segment of segments(current))
-    if (segment.mode & SHM_DEST && segment.nattch === 0) destroy(current, segment);
+  const { kernel } = current;
+  const forced = ipc_ns(kernel).shm_rmid_forced !== 0;
+  for (const segment of segments(current)) {
+    if (segment.creator?.dead) segment.creator = null;
+    if (forced && segment.creator === null && segment.nattch === 0) destroy(kernel, segment);
+  }
 }
 
-function destroy(current: Current, segment: ShmSegment): void {
-  ipc_ns(current.kernel).shm.remove(segment);
-  segment.file.put(current.kernel);
+function destroy(kernel: Kernel, segment: ShmSegment): void {
+  if (segment.removed) return;
+  ipc_ns(kernel).shm.remove(segment);
+  segment.file.put(kernel);
 }
 
 /** IPC_RMID: at once when nobody is attached, otherwise with the last who detaches. */
 export function shm_remove(current: Current, segment: ShmSegment): void {
   ipc_owner(current, segment);
-  if (segment.nattch === 0) destroy(current, segment);
+  if (segment.nattch === 0) destroy(current.kernel, segment);
   else {
     // Nobody finds it by its key any more.
     segment.key = IPC_PRIVATE;

@@ -8,7 +8,8 @@ import { serializable } from '../include/serial.ts';
 export const IPC_CREAT = 0o1000;
 export const IPC_EXCL = 0o2000;
 export const IPC_NOWAIT = 0o4000;
-const IPCMNI = 32768;
+export const IPCMNI = 32768;
+const IPC_MIN_CYCLE = 64;
 
 /** Analogous to `struct kern_ipc_perm`: what queues, semaphores and segments have in common. */
 export abstract class IpcPerm {
@@ -42,10 +43,11 @@ export class IpcIds {
   readonly byIndex: Map<number, IpcPerm> = new Map();
   private seq = 0;
   private lastIndex = -1;
+  private nextIndex = 0;
   /** The id that the next object gets (sysctl kernel.msg_next_id and its kin); -1 for any. */
   next_id = -1;
   /** Most objects of the kind. */
-  readonly max: number;
+  max: number;
   constructor(max: number) {
     this.max = max;
   }
@@ -69,16 +71,30 @@ export class IpcIds {
       );
     const wanted = this.next_id;
     this.next_id = -1;
-    let index = wanted >= 0 ? wanted % IPCMNI : 0;
-    while (this.byIndex.has(index)) index++;
-    if (wanted >= 0) this.seq = Math.floor(wanted / IPCMNI);
-    // Ids are not given again soon: the sequence number moves on when an index comes back.
-    else if (index <= this.lastIndex) this.seq = (this.seq + 1) % 65536;
-    this.lastIndex = index;
-    object.seq = this.seq;
-    object.id = this.seq * IPCMNI + index;
+    let index = wanted % IPCMNI;
+    if (wanted >= 0) {
+      while (this.byIndex.has(index)) index++;
+      object.seq = Math.floor(wanted / IPCMNI);
+    } else {
+      index = this.cyclicIndex();
+      // Ids are not given again soon: the sequence number moves on when the indices begin anew.
+      if (index <= this.lastIndex) this.seq = (this.seq + 1) % 65535;
+      this.lastIndex = index;
+      object.seq = this.seq;
+    }
+    object.id = object.seq * IPCMNI + index;
     this.byIndex.set(index, object);
     return object.id;
+  }
+
+  /** The next free index after the last one given; few indices are in use at a time (ipc_idr_alloc). */
+  private cyclicIndex(): number {
+    const end = Math.min(Math.max(Math.floor((this.byIndex.size * 3) / 2), IPC_MIN_CYCLE), IPCMNI);
+    let index = this.nextIndex;
+    while (index < end && this.byIndex.has(index)) index++;
+    if (index >= end) for (index = 0; this.byIndex.has(index);) index++;
+    this.nextIndex = index + 1;
+    return index;
   }
 
   /** Throws EINVAL for an id that never was, EIDRM for one that is no longer. */
@@ -158,8 +174,12 @@ export function put_ipc_perm(view: DataView, object: IpcPerm): void {
 
 /** IPC_SET: owner, group and permission bits from the caller's structure. */
 export function ipc_update_perm(current: Current, object: IpcPerm, at: number): void {
-  object.uid = current.mem.getU32(at + 4);
-  object.gid = current.mem.getU32(at + 8);
+  const uid = current.mem.getU32(at + 4);
+  const gid = current.mem.getU32(at + 8);
+  if (uid === 0xffff_ffff || gid === 0xffff_ffff)
+    throw errno(EINVAL, 'IPC_SET: -1 is no user or group');
+  object.uid = uid;
+  object.gid = gid;
   object.mode = (object.mode & ~0o777) | (current.mem.getU32(at + 20) & 0o777);
 }
 

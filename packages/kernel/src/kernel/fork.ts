@@ -13,6 +13,9 @@ import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { dup_mm } from '../mm/dup.ts';
+import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
+import { VM_ACCOUNT } from '../mm/vma.ts';
+import type { Mm } from '../mm/mm.ts';
 import { rseq_fork } from './rseq.ts';
 import { get_user } from './user.ts';
 import { Sighand, SignalStruct } from './signal_struct.ts';
@@ -101,6 +104,14 @@ function wantedPid(current: Task, set_tid: readonly number[]): number {
   return wanted;
 }
 
+/** Pages that a copy of the address space promises once more; they only matter when all promises must be kept. */
+function vm_accounted(mm: Mm): number {
+  if (mm.kernel.sysctl.overcommit_memory !== OVERCOMMIT_NEVER) return 0;
+  let pages = 0;
+  for (const vma of mm.vmas.list) if ((vma.flags & VM_ACCOUNT) !== 0) pages += vma.pages;
+  return pages;
+}
+
 /**
  * Makes a new task (analogous to copy_process). It is not yet on the run queue. Each step before the last may throw;
  * what was made so far is given back.
@@ -126,7 +137,10 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   try {
     if (mm !== null) {
       if ((flags & C.CLONE_VM) !== 0) mm.users++;
-      else mm = dup_mm(mm);
+      else {
+        vm_enough_memory(current, vm_accounted(mm), mm);
+        mm = dup_mm(mm);
+      }
     }
   } catch (error) {
     kernel.pids.pids.delete(pid.nr);

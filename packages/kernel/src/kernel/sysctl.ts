@@ -16,6 +16,16 @@ export class SysctlTable {
   core_uses_pid = 0;
   /** How much of a process whose ids changed others may see: 0 nothing, 1 all, 2 root a core file (core(5)). */
   suid_dumpable = 0;
+  /** 0 refuses obvious overcommits, 1 none, 2 what passes the limit that ratio or kbytes give (proc_sys_vm(5)). */
+  overcommit_memory = 0;
+  overcommit_ratio = 50;
+  overcommit_kbytes = 0;
+  /** KiB that mode 2 keeps for root and for the user's own recovery. */
+  admin_reserve_kbytes = 8192;
+  user_reserve_kbytes = 131072;
+  max_map_count = 65530;
+  /** Lowest address that a process without CAP_SYS_RAWIO may map. */
+  mmap_min_addr = 65536;
   /** 1: no module is loaded any more, until the machine ends. */
   modules_disabled = 0;
   /** Number of the last audit session. */

@@ -221,6 +221,10 @@ export class Task implements Current, Waiter, TimerOwner {
     return this.signal.rlim[resource]!.cur;
   }
 
+  rlimit_max(resource: number): number {
+    return this.signal.rlim[resource]!.max;
+  }
+
   signal_pending(): boolean {
     return this.sigpending;
   }

@@ -59,6 +59,7 @@ function dupVma(mm: Mm, from: Mm, vma: Vma): void {
   copy.name = vma.name;
   copy.policy = vma.policy;
   copy.file?.get();
+  copy.file?.vm_open(mm.kernel);
   copy.mapping?.mappings.add(copy);
   mm.vmas.list.push(copy);
   mm.account_vm(copy, 1);

@@ -13,7 +13,6 @@ import {
   VM_LOCKED,
   VM_READ,
   VM_SEALED,
-  VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
   type Vma,
@@ -155,7 +154,7 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
     case M.MADV_REMOVE:
       if ((vma.flags & VM_LOCKED) !== 0 || vma.mapping === null)
         throw errno(E.EINVAL, 'madvise: MADV_REMOVE needs a shared mapping');
-      if ((vma.flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE))
+      if (!vma.maywrite)
         throw errno(E.EACCES, 'madvise: MADV_REMOVE needs a shared writable mapping');
       filemap_punch(
         mm.kernel,

@@ -7,6 +7,7 @@ import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import {
   type MmCurrent,
+  can_do_mlock,
   checkLocked,
   hex,
   isolate,
@@ -14,6 +15,7 @@ import {
   pageAlign,
   populate,
 } from './mmap.ts';
+import type { Mm } from './mm.ts';
 import { VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
 
 /** mlock, mlock2 (flags VM_LOCKED and perhaps VM_LOCKONFAULT) and munlock (flags 0). */
@@ -22,9 +24,9 @@ export function do_mlock(current: MmCurrent, address: number, length: number, fl
   const start = address - (address & 0xfff);
   const end = start + pageAlign(length + (address & 0xfff));
   if (flags !== 0) {
-    if (current.rlimit(RLIMIT_MEMLOCK) === 0 && !capable(current.cred, CAP_IPC_LOCK)) throw errno(E.EPERM, 'mlock: RLIMIT_MEMLOCK is 0 and the process lacks CAP_IPC_LOCK'); // prettier-ignore
+    can_do_mlock(current, 'mlock');
     try {
-      checkLocked(current, mm, end - start);
+      checkLocked(current, mm, end - start - lockedWithin(mm, start, end));
     } catch {
       throw errno(
         E.ENOMEM,
@@ -45,6 +47,15 @@ export function do_mlock(current: MmCurrent, address: number, length: number, fl
   if (flags !== 0) populate(mm, start, end);
 }
 
+/** Bytes of the range that are locked already (count_mm_mlocked_page_nr). */
+function lockedWithin(mm: Mm, start: number, end: number): number {
+  let bytes = 0;
+  for (const vma of mm.vmas.list)
+    if ((vma.flags & VM_LOCKED) !== 0 && vma.start < end && vma.end > start)
+      bytes += Math.min(vma.end, end) - Math.max(vma.start, start);
+  return bytes;
+}
+
 function setLocked(current: MmCurrent, from: number, to: number, flags: number): void {
   const mm = current.mm!;
   for (const part of isolate(mm, from, to)) {
@@ -60,8 +71,7 @@ export function do_mlockall(current: MmCurrent, flags: number): void {
   if (flags === 0 || (flags & ~(M.MCL_CURRENT | M.MCL_FUTURE | M.MCL_ONFAULT)) !== 0 || flags === M.MCL_ONFAULT) throw errno(E.EINVAL, 'mlockall: flags {} are not possible', hex(flags)); // prettier-ignore
   const limit = current.rlimit(RLIMIT_MEMLOCK);
   const may = capable(current.cred, CAP_IPC_LOCK);
-  if (limit === 0 && !may)
-    throw errno(E.EPERM, 'mlockall: RLIMIT_MEMLOCK is 0 and the process lacks CAP_IPC_LOCK');
+  can_do_mlock(current, 'mlockall');
   if ((flags & M.MCL_CURRENT) !== 0 && mm.total_vm * PAGE_SIZE > limit && !may) throw errno(E.ENOMEM, 'mlockall: {} bytes pass RLIMIT_MEMLOCK {}', mm.total_vm * PAGE_SIZE, limit); // prettier-ignore
   const bits = VM_LOCKED | ((flags & M.MCL_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0);
   mm.def_flags = (flags & M.MCL_FUTURE) !== 0 ? bits : 0;

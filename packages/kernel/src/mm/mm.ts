@@ -7,7 +7,7 @@ import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { PageTables, _PAGE_ANON, pte_mapped, pte_pfn } from './pgtable.ts';
 import { MmMemory } from './uaccess.ts';
-import { VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma, VmaList } from './vma.ts';
+import { VM_ACCOUNT, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma, VmaList } from './vma.ts';
 
 /** What address spaces need of the processor's translation cache. */
 export interface Tlb {
@@ -163,6 +163,7 @@ export class Mm {
   account_vm(vma: Vma, sign: 1 | -1): void {
     const pages = vma.pages * sign;
     this.total_vm += pages;
+    if ((vma.flags & VM_ACCOUNT) !== 0) this.kernel.vm_committed_as += pages;
     if ((vma.flags & VM_LOCKED) !== 0) this.locked_vm += pages;
     if ((vma.flags & 0x104) === 4 && (vma.flags & 2) === 0) this.exec_vm += pages;
     else if ((vma.flags & 0x100) !== 0) this.stack_vm += pages;

@@ -1,7 +1,7 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from '@vitrine/uapi/resource.ts';
-import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
+import { CAP_IPC_LOCK, CAP_SYS_RAWIO } from '@vitrine/uapi/capability.ts';
 import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -11,6 +11,7 @@ import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { handle_mm_fault } from './fault.ts';
 import type { Mm } from './mm.ts';
+import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
 import { TASK_SIZE } from './pgtable.ts';
 import { ShmemObject } from './shmem.ts';
 import {
@@ -34,7 +35,6 @@ import {
   can_merge,
 } from './vma.ts';
 
-export const MAP_COUNT_MAX = 65530;
 /** Lowest address a process without CAP_SYS_RAWIO may map (sysctl vm.mmap_min_addr). */
 export const MMAP_MIN_ADDR = 65536;
 
@@ -119,9 +119,10 @@ export function do_mmap(
   const len = pageAlign(length);
   if (len === 0 || len > TASK_SIZE)
     throw errno(E.ENOMEM, 'mmap: {} bytes exceed the address space of {} bytes', length, TASK_SIZE);
-  if (offset + len >= 2 ** 63)
+  if (file !== null && (offset < 0 || offset + len >= 2 ** 63))
     throw errno(E.EOVERFLOW, 'mmap: offset {} plus {} bytes overflows', offset, len);
-  if (mm.vmas.list.length >= MAP_COUNT_MAX) throw errno(E.ENOMEM, 'the process has {} mappings, vm.max_map_count allows {}', mm.vmas.list.length, MAP_COUNT_MAX); // prettier-ignore
+  const { max_map_count, overcommit_memory } = current.kernel.sysctl;
+  if (mm.vmas.list.length > max_map_count) throw errno(E.ENOMEM, 'the process has {} mappings, vm.max_map_count allows {}', mm.vmas.list.length, max_map_count); // prettier-ignore
   let rights = calcProt(prot);
   if (
     (prot & M.PROT_READ) !== 0 &&
@@ -133,8 +134,12 @@ export function do_mmap(
   const type = flags & M.MAP_TYPE;
   let vmFlags = rights | mm.def_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
   if ((flags & M.MAP_GROWSDOWN) !== 0) vmFlags |= VM_GROWSDOWN;
-  if ((flags & M.MAP_LOCKED) !== 0) vmFlags |= VM_LOCKED;
-  if ((flags & M.MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE;
+  if ((flags & M.MAP_LOCKED) !== 0) {
+    can_do_mlock(current, 'mmap');
+    vmFlags |= VM_LOCKED;
+  }
+  if ((flags & M.MAP_NORESERVE) !== 0 && overcommit_memory !== OVERCOMMIT_NEVER)
+    vmFlags |= VM_NORESERVE;
   if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_SHARED_VALIDATE) throw errno(E.EINVAL, 'mmap: flags {} name neither MAP_SHARED nor MAP_PRIVATE', hex(flags)); // prettier-ignore
 
   let address: number;
@@ -148,7 +153,8 @@ export function do_mmap(
         PAGE_SIZE,
       );
     if (address + len > TASK_SIZE) throw errno(E.ENOMEM, 'mmap: {} plus {} bytes passes the end of user space', hex(address), len); // prettier-ignore
-    if (address < MMAP_MIN_ADDR && current.cred.euid !== 0) throw errno(E.EPERM, 'mmap: address {} is below vm.mmap_min_addr {} and needs CAP_SYS_RAWIO', hex(address), MMAP_MIN_ADDR); // prettier-ignore
+    const { mmap_min_addr } = current.kernel.sysctl;
+    if (address < mmap_min_addr && !capable(current.cred, CAP_SYS_RAWIO)) throw errno(E.EPERM, 'mmap: address {} is below vm.mmap_min_addr {} and needs CAP_SYS_RAWIO', hex(address), mmap_min_addr); // prettier-ignore
     const there = mm.vmas.from(address);
     if ((flags & M.MAP_FIXED_NOREPLACE) !== 0 && there !== null && there.start < address + len) throw errno(E.EEXIST, 'mmap: MAP_FIXED_NOREPLACE at {}: a mapping is at {}', hex(address), hex(there.start)); // prettier-ignore
   } else {
@@ -180,11 +186,11 @@ export function do_mmap(
     vmFlags = file.mmap_flags(vmFlags);
     mapping = file.mmap_mapping(current);
     if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
-      mapping = new ShmemObject(len).mapping;
+      mapping = shmem_zero_setup(current, len, vmFlags);
     }
   } else if (type !== M.MAP_PRIVATE) {
     vmFlags |= VM_SHARED | VM_MAYSHARE;
-    mapping = new ShmemObject(len).mapping;
+    mapping = shmem_zero_setup(current, len, vmFlags);
     backing = null;
   }
   if (mm.mdwe !== 0 && (vmFlags & (VM_WRITE | VM_EXEC)) === (VM_WRITE | VM_EXEC))
@@ -211,17 +217,32 @@ export function do_mmap(
 const accountable_mapping = (vmFlags: number): boolean =>
   (vmFlags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE;
 
-/** RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK and the overcommit heuristic. */
+/** Shared anonymous memory: what it may come to need is promised as a whole. */
+function shmem_zero_setup(current: MmCurrent, len: number, vmFlags: number): AddressSpace {
+  const charged = (vmFlags & VM_NORESERVE) === 0 ? len / PAGE_SIZE : 0;
+  vm_enough_memory(current, charged, current.mm);
+  current.kernel.vm_committed_as += charged;
+  return new ShmemObject(len, charged).mapping;
+}
+
+/** RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK and overcommit. */
 export function checkLimits(current: Current, mm: Mm, len: number, vmFlags: number): void {
   const as = current.rlimit(RLIMIT_AS);
   if (mm.total_vm * PAGE_SIZE + len > as) throw errno(E.ENOMEM, 'the address space would grow to {} bytes, RLIMIT_AS allows {}', mm.total_vm * PAGE_SIZE + len, as); // prettier-ignore
   if ((vmFlags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE) {
     const data = current.rlimit(RLIMIT_DATA);
-    if (mm.data_vm * PAGE_SIZE + len > data) throw errno(E.ENOMEM, 'private writable memory would grow to {} bytes, RLIMIT_DATA allows {}', mm.data_vm * PAGE_SIZE + len, data); // prettier-ignore
+    // A limit of 0 that may be raised again does not count: programs set it to keep brk away (may_expand_vm).
+    const spared = data === 0 && mm.data_vm * PAGE_SIZE + len <= current.rlimit_max(RLIMIT_DATA);
+    if (mm.data_vm * PAGE_SIZE + len > data && !spared) throw errno(E.ENOMEM, 'private writable memory would grow to {} bytes, RLIMIT_DATA allows {}', mm.data_vm * PAGE_SIZE + len, data); // prettier-ignore
   }
   if ((vmFlags & VM_LOCKED) !== 0) checkLocked(current, mm, len);
-  const { frames } = current.kernel;
-  if ((vmFlags & (VM_NORESERVE | VM_WRITE)) === VM_WRITE && len > frames.total * PAGE_SIZE) throw errno(E.ENOMEM, 'vm.overcommit_memory=0 refuses an obvious overcommit: {} bytes asked, {} bytes of RAM', len, frames.total * PAGE_SIZE); // prettier-ignore
+  if (accountable_mapping(vmFlags)) vm_enough_memory(current, len / PAGE_SIZE, mm);
+}
+
+/** May the caller lock memory at all? */
+export function can_do_mlock(current: Current, call: string): void {
+  if (current.rlimit(RLIMIT_MEMLOCK) !== 0 || capable(current.cred, CAP_IPC_LOCK)) return;
+  throw errno(E.EPERM, '{}: RLIMIT_MEMLOCK is 0 and the process lacks CAP_IPC_LOCK', call);
 }
 
 export function checkLocked(current: Current, mm: Mm, len: number): void {
@@ -261,7 +282,8 @@ function join(mm: Mm, prev: Vma, next: Vma): void {
 
 /** Cuts a range in two at an address inside it. @returns the upper part */
 export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
-  if (mm.vmas.list.length >= MAP_COUNT_MAX) throw errno(E.ENOMEM, 'splitting a mapping needs one more than vm.max_map_count {}', MAP_COUNT_MAX); // prettier-ignore
+  const { max_map_count } = mm.kernel.sysctl;
+  if (mm.vmas.list.length >= max_map_count) throw errno(E.ENOMEM, 'splitting a mapping needs one more than vm.max_map_count {}', max_map_count); // prettier-ignore
   const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
   upper.name = vma.name;
   upper.anon = vma.anon;
@@ -321,6 +343,7 @@ export function removeVma(mm: Mm, vma: Vma): void {
   vma.mapping?.mappings.delete(vma);
   if (vma.file === null && vma.mapping !== null && vma.mapping.mappings.size === 0)
     dropShmem(mm, vma.mapping);
+  vma.file?.vm_close(mm.kernel);
   vma.file?.put(mm.kernel);
 }
 
@@ -329,6 +352,8 @@ function dropShmem(mm: Mm, mapping: AddressSpace): void {
   if (!(mapping.owner instanceof ShmemObject) || mapping.owner.keep) return;
   for (const pfn of mapping.pages.values()) mm.kernel.frames.put(pfn);
   mapping.pages.clear();
+  mm.kernel.vm_committed_as -= mapping.owner.charged;
+  mapping.owner.charged = 0;
 }
 
 /** Faults the pages of [start, end) in (mm_populate); what cannot be had is left for later. */
@@ -345,7 +370,7 @@ export function populate(mm: Mm, start: number, end: number): void {
 /** brk(2): moves the end of the heap when it can. @returns the break in force */
 export function do_brk(current: MmCurrent, to: number): number {
   const mm = current.mm!;
-  if (to < mm.start_brk) return mm.brk;
+  if (to < mm.start_brk || to > TASK_SIZE) return mm.brk;
   const oldEnd = pageAlign(mm.brk);
   const newEnd = pageAlign(to);
   const data = current.rlimit(RLIMIT_DATA);
@@ -357,7 +382,6 @@ export function do_brk(current: MmCurrent, to: number): number {
   }
   const next = mm.vmas.from(oldEnd);
   if (next !== null && gapStart(next) < newEnd + PAGE_SIZE) return mm.brk;
-  if (newEnd > TASK_SIZE) return mm.brk;
   try {
     const flags =
       VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT | mm.def_flags;

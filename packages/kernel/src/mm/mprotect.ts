@@ -4,6 +4,7 @@ import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import type { Mm } from './mm.ts';
+import { vm_enough_memory } from './overcommit.ts';
 import {
   type MmCurrent,
   aligned,
@@ -61,6 +62,8 @@ export function do_mprotect(
     from = first.start;
   } else if (first.start > start)
     throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(start));
+  if ((grows & M.PROT_GROWSUP) !== 0)
+    throw errno(E.EINVAL, 'mprotect: PROT_GROWSUP, but no mapping here grows up');
 
   can_modify_mm(mm, from, end, 'mprotect');
   for (let at = from; at < end;) {
@@ -98,7 +101,10 @@ function change(
   let flags = (vma.flags & ~VM_ACCESS) | rights;
   // What was written may not be given up, so a range that was once writable stays accounted: RELRO does not join its neighbours.
   if ((rights & VM_WRITE) !== 0) {
-    if ((vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) flags |= VM_ACCOUNT;
+    if ((vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
+      vm_enough_memory(current, (end - start) / PAGE_SIZE, mm);
+      flags |= VM_ACCOUNT;
+    }
   } else if (vma.mapping === null && !vma.anon) flags &= ~VM_ACCOUNT;
   if ((flags & (VM_WRITE | VM_SHARED)) === VM_WRITE && (vma.flags & VM_WRITE) === 0)
     checkLimits(current, mm, 0, flags);

@@ -7,8 +7,11 @@ export class ShmemObject implements PageOwner {
   readonly mapping: AddressSpace;
   /** Held by more than its mappings (System V shared memory). */
   keep = false;
-  constructor(size: number) {
+  /** Pages that it counts for in vm_committed_as. */
+  charged: number;
+  constructor(size: number, charged = 0) {
     this.size = size;
+    this.charged = charged;
     this.mapping = new AddressSpace(this, false);
   }
   static {

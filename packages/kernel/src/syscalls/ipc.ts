@@ -16,11 +16,13 @@ import { ipc_ns } from '../ipc/ipc_ns.ts';
 import {
   SemArray,
   type SemOp,
+  check_sem_value,
   do_semtimedop,
   ksys_semget,
   sem_remove,
   sem_set,
   semid_ds,
+  used_sems,
 } from '../ipc/sem.ts';
 import {
   ShmSegment,
@@ -76,9 +78,14 @@ export function sys_msgsnd(
   length: number,
   flags: number,
 ): number {
-  if (length > I.MSGMAX) {
-    throw errno(EINVAL, 'a message has at most kernel.msgmax ({}) bytes, not {}', I.MSGMAX, length);
-  }
+  const { msg_ctlmax } = ipc_ns(current.kernel);
+  if (length > msg_ctlmax)
+    throw errno(
+      EINVAL,
+      'a message has at most kernel.msgmax ({}) bytes, not {}',
+      msg_ctlmax,
+      length,
+    );
   access_ok(msg, length + 8);
   return do_msgsnd(current, id, current.mem.getI64(msg), current.mem.read(msg + 8, length), flags);
 }
@@ -101,7 +108,8 @@ export function sys_msgrcv(
 }
 
 export function sys_msgctl(current: Current, id: number, command: number, buf: number): number {
-  const ids = ipc_ns(current.kernel).msg;
+  const ns = ipc_ns(current.kernel);
+  const ids = ns.msg;
   const cmd = command & ~I.IPC_64;
   if (cmd === I.IPC_INFO || cmd === I.MSG_INFO) {
     const queues = [...ids.byIndex.values()] as MsgQueue[];
@@ -111,9 +119,9 @@ export function sys_msgctl(current: Current, id: number, command: number, buf: n
     putInts(current, buf, [
       info ? queues.length : I.MSGPOOL,
       info ? messages : I.MSGMAP,
-      I.MSGMAX,
-      I.MSGMNB,
-      I.MSGMNI,
+      ns.msg_ctlmax,
+      ns.msg_ctlmnb,
+      ids.max,
       I.MSGSSZ,
       info ? bytes : I.MSGTQL,
     ]);
@@ -142,7 +150,8 @@ export function sys_msgctl(current: Current, id: number, command: number, buf: n
 
 /** struct sembuf: number, operation, flags, 16 bits each. */
 function readOps(current: Current, at: number, n: number): SemOp[] {
-  if (n > I.SEMOPM) throw errno(E2BIG, 'semop: {} operations are more than {}', n, I.SEMOPM);
+  const { sem_ctlopm } = ipc_ns(current.kernel);
+  if (n > sem_ctlopm) throw errno(E2BIG, 'semop: {} operations are more than {}', n, sem_ctlopm);
   const ops: SemOp[] = [];
   for (let i = 0; i < n; i++) {
     const raw = current.mem.getU16(at + i * 6 + 2);
@@ -179,26 +188,28 @@ export function sys_semctl(
   arg: number,
 ): number {
   const { mem } = current;
-  const ids = ipc_ns(current.kernel).sem;
+  const ns = ipc_ns(current.kernel);
+  const ids = ns.sem;
   const cmd = command & ~I.IPC_64;
   if (cmd === I.IPC_INFO || cmd === I.SEM_INFO) {
     const arrays = [...ids.byIndex.values()] as SemArray[];
     const info = cmd === I.SEM_INFO;
-    const total = arrays.reduce((n, a) => n + a.sems.length, 0);
+    // No map, no undo structures: the first, fourth and seventh are other limits (seminfo in semctl_info).
     putInts(current, arg, [
       I.SEMMAP,
-      I.SEMMNI,
-      I.SEMMNS,
+      ids.max,
+      ns.sem_ctlmns,
       I.SEMMNU,
-      I.SEMMSL,
-      I.SEMOPM,
+      ns.sem_ctlmsl,
+      ns.sem_ctlopm,
       I.SEMUME,
       info ? arrays.length : I.SEMUSZ,
       I.SEMVMX,
-      info ? total : I.SEMAEM,
+      info ? used_sems(ns) : I.SEMAEM,
     ]);
     return Math.max(0, ids.maxIndex);
   }
+  if (id >= 0 && cmd === I.SETVAL) check_sem_value(arg | 0);
   const stat = cmd === I.SEM_STAT || cmd === I.SEM_STAT_ANY;
   const array = lookup(ids, id, stat, 'semaphore set') as SemArray;
   const one = (): SemArray['sems'][number] => {
@@ -228,6 +239,7 @@ export function sys_semctl(
     case I.SETALL: {
       ipcperms(current, array, 0o222);
       const values = array.sems.map((_, i) => mem.getU16(arg + i * 2));
+      values.forEach(check_sem_value);
       values.forEach((value, i) => sem_set(current, array, i, value));
       return 0;
     }
@@ -261,9 +273,8 @@ export function sys_shmctl(current: Current, id: number, command: number, buf: n
   const ids = ipc_ns(kernel).shm;
   const cmd = command & ~I.IPC_64;
   if (cmd === I.IPC_INFO) {
-    // No limit: ULONG_MAX, less what overflows nobody's sums (ipc/shm.c, SHMMAX and SHMALL).
-    const most = 0xffff_ffff_feff_ffffn;
-    const limits = [most, 1n, BigInt(I.SHMMNI), BigInt(I.SHMSEG), most];
+    const ns = ipc_ns(kernel);
+    const limits = [ns.shm_ctlmax, 1n, BigInt(ids.max), BigInt(ids.max), ns.shm_ctlall];
     limits.forEach((value, i) => mem.putBig(buf + i * 8, value));
     return Math.max(0, ids.maxIndex);
   }

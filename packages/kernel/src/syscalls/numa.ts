@@ -52,8 +52,6 @@ function readNodes(task: Task, address: number, maxnode: number, call: string): 
 }
 
 function writeNodes(task: Task, address: number, maxnode: number, mask: bigint): void {
-  if (maxnode - 1 < 1)
-    throw errno(E.EINVAL, 'get_mempolicy: a mask of {} nodes has no room', maxnode);
   const bytes = Math.ceil((maxnode - 1) / 64) * 8;
   if (bytes > PAGE_SIZE)
     throw errno(E.EINVAL, 'get_mempolicy: a mask of {} nodes is too long', maxnode);

@@ -1,5 +1,5 @@
 import { CAP_SYS_NICE, CAP_SYS_PTRACE } from '@vitrine/uapi/capability.ts';
-import { EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
@@ -37,7 +37,7 @@ function remotePieces(task: Task, address: number, count: number): Piece[] {
 }
 
 /** The process, if the caller might debug it (mm_access with PTRACE_MODE_ATTACH_REALCREDS). */
-function accessible(task: Task, nr: number): Task {
+function accessible(task: Task, nr: number, refused = EPERM): Task {
   const target = task.kernel.pids.find(nr)?.task;
   if (!target) throw errno(ESRCH, 'no process has the id {}', nr);
   if (target.mm === null) throw errno(ESRCH, 'process {} has no memory of its own', nr);
@@ -48,7 +48,7 @@ function accessible(task: Task, nr: number): Task {
     uid === t.uid && uid === t.euid && uid === t.suid &&
     gid === t.gid && gid === t.egid && gid === t.sgid; // prettier-ignore
   if (!same || target.mm.dumpable !== 1)
-    throw errno(EPERM, 'the memory of process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', nr, t.uid, uid); // prettier-ignore
+    throw errno(refused, 'the memory of process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', nr, t.uid, uid); // prettier-ignore
   return target;
 }
 
@@ -132,7 +132,7 @@ function sys_process_madvise(
   const pieces = remotePieces(task, iov, count);
   const target = pidfdTask(task, descriptor);
   if (target.mm !== task.mm && !REMOTE_ADVICE.includes(advice)) throw errno(EINVAL, 'process_madvise: advice {} is not for other processes', advice); // prettier-ignore
-  const { mm } = accessible(task, target.pid);
+  const { mm } = accessible(task, target.pid, EACCES);
   if (mm !== task.mm && !capable(task.cred, CAP_SYS_NICE)) throw errno(EPERM, 'process_madvise: advice for another process needs CAP_SYS_NICE'); // prettier-ignore
   let done = 0;
   for (const { base, length } of pieces) {

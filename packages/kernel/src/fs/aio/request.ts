@@ -97,6 +97,10 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   rlimit(resource: number): number {
     return this.task.rlimit(resource);
   }
+
+  rlimit_max(resource: number): number {
+    return this.task.rlimit_max(resource);
+  }
   signal_pending(): boolean {
     return false;
   }

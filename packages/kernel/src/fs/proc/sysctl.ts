@@ -24,13 +24,19 @@ export function sysctl_text(kernel: Kernel, path: string, initial: string): stri
 export const dmesg_restrict = (kernel: Kernel): boolean =>
   sysctl_text(kernel, 'kernel/dmesg_restrict', '0') !== '0';
 
-function mayWrite(current: Current, path: string): void {
+export function mayWrite(current: Current, path: string): void {
   if (current.cred.euid === 0 || capable(current.cred, CAP_SYS_ADMIN)) return;
   throw errno(EPERM, '/proc/sys/{} is written by root, not uid {}', path, current.cred.euid);
 }
 
 /** Whole numbers between bounds, as many as the file has. */
-function checkNumbers(path: string, text: string, count: number, min: number, max: number): string {
+export function checkNumbers(
+  path: string,
+  text: string,
+  count: number,
+  min: number,
+  max: number,
+): string {
   const numbers = text.trim().split(/\s+/);
   for (const n of numbers) {
     if (!/^-?\d+$/.test(n) || Number(n) < min || Number(n) > max) {
@@ -209,13 +215,6 @@ proc_create('sys/kernel/modules_disabled', {
 setting('kernel/unprivileged_bpf_disabled', '2');
 setting('kernel/sched_child_runs_first', '0');
 setting('kernel/sched_autogroup_enabled', '0');
-setting('kernel/shmmax', '18446744073692774399', 0, 1.9e19);
-setting('kernel/shmall', '18446744073692774399', 0, 1.9e19);
-setting('kernel/shmmni', '4096');
-setting('kernel/msgmax', '8192');
-setting('kernel/msgmnb', '16384');
-setting('kernel/msgmni', '32000');
-setting('kernel/sem', '32000\t1024000000\t500\t32000');
 setting('kernel/pty/max', '4096');
 setting('kernel/pty/reserve', '1024');
 setting('kernel/yama/ptrace_scope', '0');
@@ -250,10 +249,6 @@ setting('kernel/panic_on_warn', '0', 0, 1);
 setting('kernel/sysctl_writes_strict', '1', -1, 1);
 setting('kernel/poweroff_cmd', '/sbin/poweroff', null);
 setting('kernel/modprobe', '/sbin/modprobe', null);
-setting('kernel/msg_next_id', '-1', -1);
-setting('kernel/sem_next_id', '-1', -1);
-setting('kernel/shm_next_id', '-1', -1);
-setting('kernel/shm_rmid_forced', '0', 0, 1);
 setting('kernel/io_uring_disabled', '0', 0, 2);
 
 vfsNumber('fs/file-max', 'file_max', 0, Number.MAX_SAFE_INTEGER);
@@ -289,12 +284,25 @@ proc_mkdir('sys/fs/binfmt_misc');
 proc_mkdir('fs');
 proc_mkdir('tty');
 
-setting('vm/overcommit_memory', '0', 0, 2);
-setting('vm/overcommit_ratio', '50');
-setting('vm/overcommit_kbytes', '0');
+kernelNumber('vm/overcommit_memory', 'overcommit_memory', 0, 2);
+// Setting the one takes the other back.
+sysctl_create('vm/overcommit_ratio', 0, 2147483647, {
+  get: (kernel) => kernel.sysctl.overcommit_ratio,
+  set: ({ sysctl }, value) => {
+    sysctl.overcommit_ratio = value;
+    sysctl.overcommit_kbytes = 0;
+  },
+});
+sysctl_create('vm/overcommit_kbytes', 0, Number.MAX_SAFE_INTEGER, {
+  get: (kernel) => kernel.sysctl.overcommit_kbytes,
+  set: ({ sysctl }, value) => {
+    sysctl.overcommit_kbytes = value;
+    sysctl.overcommit_ratio = 0;
+  },
+});
 setting('vm/swappiness', '60', 0, 200);
-setting('vm/max_map_count', '65530');
-setting('vm/mmap_min_addr', '65536');
+kernelNumber('vm/max_map_count', 'max_map_count', 0, 2147483647);
+kernelNumber('vm/mmap_min_addr', 'mmap_min_addr', 0, Number.MAX_SAFE_INTEGER);
 setting('vm/dirty_ratio', '20');
 setting('vm/dirty_background_ratio', '10');
 setting('vm/dirty_expire_centisecs', '3000');
@@ -309,8 +317,8 @@ setting('vm/nr_hugepages', '0');
 setting('vm/memfd_noexec', '0', 0, 2);
 setting('net/core/somaxconn', '4096');
 setting('net/unix/max_dgram_qlen', '10');
-setting('vm/admin_reserve_kbytes', '8192');
-setting('vm/user_reserve_kbytes', '131072');
+kernelNumber('vm/admin_reserve_kbytes', 'admin_reserve_kbytes', 0, Number.MAX_SAFE_INTEGER);
+kernelNumber('vm/user_reserve_kbytes', 'user_reserve_kbytes', 0, Number.MAX_SAFE_INTEGER);
 setting('vm/page-cluster', '3');
 setting('vm/laptop_mode', '0');
 setting('vm/stat_interval', '1');

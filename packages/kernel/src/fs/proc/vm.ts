@@ -1,3 +1,4 @@
+import { vm_commit_limit } from '../../mm/overcommit.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Dentry } from '../dcache.ts';
 import { proc_create } from './registry.ts';
@@ -66,8 +67,8 @@ function meminfo(kernel: Kernel): string {
     line('Writeback', 0) + line('AnonPages', m.anon) + line('Mapped', m.mapped) + line('Shmem', m.cached) +
     line('KReclaimable', 0) + line('Slab', 0) + line('SReclaimable', 0) + line('SUnreclaim', 0) +
     line('KernelStack', m.stacks) + line('PageTables', m.tables) + line('SecPageTables', 0) + line('NFS_Unstable', 0) +
-    line('Bounce', 0) + line('WritebackTmp', 0) + line('CommitLimit', Math.floor(m.total / 2)) +
-    line('Committed_AS', m.anon + m.cached) + 'VmallocTotal:   34359738367 kB\n' + line('VmallocUsed', 0) +
+    line('Bounce', 0) + line('WritebackTmp', 0) + line('CommitLimit', vm_commit_limit(kernel)) +
+    line('Committed_AS', kernel.vm_committed_as) + 'VmallocTotal:   34359738367 kB\n' + line('VmallocUsed', 0) +
     line('VmallocChunk', 0) + line('Percpu', 0) + line('AnonHugePages', 0) + line('ShmemHugePages', 0) +
     line('ShmemPmdMapped', 0) + line('FileHugePages', 0) + line('FilePmdMapped', 0) + count('HugePages_Total') +
     count('HugePages_Free') + count('HugePages_Rsvd') + count('HugePages_Surp') + line('Hugepagesize', 512) +

@@ -35,7 +35,13 @@ function shm_mnt(current: Current): Mount {
 }
 
 /** An unlinked file on the kernel's own tmpfs (shmem_file_setup). */
-export function shmem_file_setup(current: Current, name: string, size: number, mode: number): File {
+export function shmem_file_setup(
+  current: Current,
+  name: string,
+  size: number,
+  mode: number,
+  make: (path: Path, flags: number) => File = (path, flags) => new TmpfsFile(current, path, flags),
+): File {
   const mnt = shm_mnt(current);
   const inode = new TmpfsInode(mnt.sb as TmpfsSuperBlock, 0o100000 | mode);
   inode.uid = current.cred.fsuid;
@@ -44,7 +50,7 @@ export function shmem_file_setup(current: Current, name: string, size: number, m
   inode.size = size;
   const dentry = new Dentry(name, mnt.root, inode, mnt.sb);
   dentry.unhashed = true;
-  return new TmpfsFile(current, new Path(mnt, dentry), O_RDWR);
+  return make(new Path(mnt, dentry), O_RDWR);
 }
 
 export function memfd_create(
