@@ -17,11 +17,11 @@ import {
   is_orphaned_pgrp,
   kernelInfo,
   kill_pgrp,
-  send_sig,
   send_signal,
   sig_action,
   signal_name,
   stop_thread,
+  userInfo,
   valid_signal,
 } from './signal.ts';
 import { task_cputime } from './sched/fair.ts';
@@ -166,8 +166,10 @@ function forget_original_parent(task: Task): void {
   for (const child of [...leader.children]) {
     leader.children.delete(child);
     child.parent = child.real_parent = reaper;
-    if (child.pdeath_signal !== 0)
-      send_sig(child.pdeath_signal, child, 'its parent died (PR_SET_PDEATHSIG)');
+    if (child.pdeath_signal !== 0) {
+      const reason = `its parent ${leader.tgid} died (PR_SET_PDEATHSIG)`;
+      send_signal(child, { ...userInfo(leader, child.pdeath_signal), reason }, true);
+    }
     if (reaper === null) {
       if (child.state === EXIT_ZOMBIE) release_task(child);
       continue;

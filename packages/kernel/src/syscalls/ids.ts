@@ -221,6 +221,7 @@ function sys_setgroups(task: Task, count: number, list: number): number {
     throw errno(E.EINVAL, 'setgroups: {} groups exceed NGROUPS_MAX {}', count, NGROUPS_MAX);
   const groups: number[] = [];
   for (let i = 0; i < count; i++) groups.push(task.mem.getU32(list + i * 4));
+  if (groups.includes(0xffff_ffff)) throw errno(E.EINVAL, 'setgroups: -1 is no group');
   task.cred = task.cred.with({ groups: groups.sort((a, b) => a - b) });
   return 0;
 }

@@ -104,6 +104,7 @@ export function sys_unshare(task: Task, flags: number): number {
   if (flags & ~(known | CLONE_NAMESPACES))
     throw errno(EINVAL, 'unshare: flags {} are unknown', flags);
   if (flags & CLONE_NAMESPACES) {
+    if (!(flags & C.CLONE_NEWUSER)) admin(task, 'unshare');
     throw errno(
       EINVAL,
       'unshare: this kernel has mount namespaces only (flags 0x{})',

@@ -65,8 +65,8 @@ function ambient(task: Task, op: number, cap: number): number {
 }
 
 function dropBounding(task: Task, cap: number): number {
-  checkCap(cap);
   if (!capable(task.cred, P.CAP_SETPCAP)) throw errno(E.EPERM, 'prctl: PR_CAPBSET_DROP needs CAP_SETPCAP; the process has {}', describe_cred(task.cred)); // prettier-ignore
+  checkCap(cap);
   task.cred = task.cred.with({ bset: cap_drop(task.cred.bset, cap_of(cap)) });
   return 0;
 }
@@ -153,6 +153,8 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       return (task.cred.securebits >> P.SECURE_KEEP_CAPS) & 1;
     case PR.PR_SET_KEEPCAPS: {
       if (a > 1) throw errno(E.EINVAL, 'prctl: PR_SET_KEEPCAPS takes 0 or 1, not {}', a);
+      if ((task.cred.securebits & (1 << P.SECURE_KEEP_CAPS_LOCKED)) !== 0)
+        throw errno(E.EPERM, 'prctl: SECBIT_KEEP_CAPS is locked');
       const bit = 1 << P.SECURE_KEEP_CAPS;
       task.cred = task.cred.with({ securebits: (task.cred.securebits & ~bit) | (a ? bit : 0) });
       return 0;

@@ -241,8 +241,8 @@ function priorityRange(policy: number, call: string): [number, number] {
 
 function sys_sched_rr_get_interval(task: Task, who: number, address: number): number {
   const { policy } = find(task, who, 'sched_rr_get_interval');
-  const none = policy === C.SCHED_FIFO || policy === C.SCHED_DEADLINE;
-  putTimespec(task, address, none ? 0 : policy === C.SCHED_RR ? 100e6 : SLICE);
+  // A fair task's slice is shorter than a jiffy, the unit of the answer.
+  putTimespec(task, address, policy === C.SCHED_RR ? 100e6 : 0);
   return 0;
 }
 
@@ -361,8 +361,16 @@ function sys_ioprio_set(task: Task, which: number, who: number, ioprio: number):
 }
 
 function sys_ioprio_get(task: Task, which: number, who: number): number {
-  const all = ioprioTargets(task, which, who, 'ioprio_get').map((t) => t.ioprio);
-  return all.reduce((best, prio) => (best === 0 ? prio : prio === 0 ? best : Math.min(best, prio)));
+  const all = ioprioTargets(task, which, who, 'ioprio_get');
+  if (which === IOPRIO_WHO_PROCESS) return all[0]!.ioprio;
+  return Math.min(...all.map(effectiveIoprio));
+}
+
+/** What counts for a task that set no class of its own: scheduling policy and nice value tell (__get_task_ioprio). */
+function effectiveIoprio({ ioprio, policy, se }: Task): number {
+  if (ioprio >> IOPRIO_CLASS_SHIFT !== 0) return ioprio;
+  const kind = policy === C.SCHED_IDLE ? 3 : rt_policy(policy) ? 1 : 2;
+  return (kind << IOPRIO_CLASS_SHIFT) | Math.floor((se.nice + 20) / 5);
 }
 
 function sys_getcpu(task: Task, cpu: number, node: number, _cache: number): number {
