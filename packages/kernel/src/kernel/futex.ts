@@ -92,7 +92,8 @@ export function get_futex_key(task: Task, address: number, shared: boolean): Fut
       };
     }
   }
-  return { home: mm, table: (mm.futexes ??= new Map()), offset: address };
+  // FUT_OFF_MMSHARED: a word of private memory has one key for each way of asking.
+  return { home: mm, table: (mm.futexes ??= new Map()), offset: address + (shared ? 2 : 0) };
 }
 
 export function enqueue(waiter: FutexWaiter): void {
@@ -226,10 +227,9 @@ function wakeKey(key: FutexKey, count: number, bitset: number): number {
   return woken;
 }
 
-/** For CLONE_CHILD_CLEARTID and robust lists: wakes private and shared waiters of an address. */
+/** For CLONE_CHILD_CLEARTID and robust lists: wakes who waits for the address as shared memory. */
 export function futex_wake_address(task: Task, address: number, count: number): void {
   wakeKey(get_futex_key(task, address, true), count, FUTEX_BITSET_MATCH_ANY);
-  wakeKey(get_futex_key(task, address, false), count, FUTEX_BITSET_MATCH_ANY);
 }
 
 /** FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes some, moves the rest to another word. */

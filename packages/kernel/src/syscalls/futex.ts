@@ -123,7 +123,7 @@ const FUTEX2_SIZE_U32 = 2;
 const FUTEX2_PRIVATE = F.FUTEX_PRIVATE_FLAG;
 
 /** Flags of one word: its size, 32 bits, and whether it is private. @returns is it shared? */
-function futex2Shared(flags: number, call: string): boolean {
+export function futex2Shared(flags: number, call: string): boolean {
   if ((flags & ~(FUTEX2_SIZE_U32 | FUTEX2_PRIVATE)) !== 0 || (flags & 3) !== FUTEX2_SIZE_U32)
     throw errno(
       E.EINVAL,
@@ -135,7 +135,7 @@ function futex2Shared(flags: number, call: string): boolean {
 }
 
 /** struct futex_waitv: value, address, flags. */
-function readWaits(task: Task, at: number, count: number, call: string): FutexWait[] {
+export function readWaits(task: Task, at: number, count: number, call: string): FutexWait[] {
   return Array.from({ length: count }, (_, i) => {
     const entry = at + i * 24;
     const shared = futex2Shared(task.mem.getU32(entry + 16), call);

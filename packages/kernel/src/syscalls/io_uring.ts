@@ -11,6 +11,8 @@ import { type SyscallRow, partial, row } from './row.ts';
 import { user_sigmask } from './select.ts';
 import { io_uring_register } from './io_uring_register.ts';
 import './io_uring_ops.ts';
+import './io_uring_multishot.ts';
+import './io_uring_wait.ts';
 
 /** io_uring_setup(2), io_uring_enter(2), io_uring_register(2). */
 
@@ -18,7 +20,8 @@ const IORING_MAX_ENTRIES = 32768;
 const SETUP_FLAGS =
   U.IORING_SETUP_CQSIZE | U.IORING_SETUP_CLAMP | U.IORING_SETUP_ATTACH_WQ | U.IORING_SETUP_R_DISABLED | U.IORING_SETUP_SUBMIT_ALL |
   U.IORING_SETUP_COOP_TASKRUN | U.IORING_SETUP_TASKRUN_FLAG | U.IORING_SETUP_SQE128 | U.IORING_SETUP_CQE32 |
-  U.IORING_SETUP_SINGLE_ISSUER | U.IORING_SETUP_DEFER_TASKRUN | U.IORING_SETUP_SQPOLL | U.IORING_SETUP_SQ_AFF | U.IORING_SETUP_IOPOLL; // prettier-ignore
+  U.IORING_SETUP_SINGLE_ISSUER | U.IORING_SETUP_DEFER_TASKRUN | U.IORING_SETUP_SQPOLL | U.IORING_SETUP_SQ_AFF | U.IORING_SETUP_IOPOLL |
+  U.IORING_SETUP_NO_SQARRAY; // prettier-ignore
 const FEATURES =
   U.IORING_FEAT_SINGLE_MMAP | U.IORING_FEAT_NODROP | U.IORING_FEAT_SUBMIT_STABLE | U.IORING_FEAT_RW_CUR_POS |
   U.IORING_FEAT_CUR_PERSONALITY | U.IORING_FEAT_FAST_POLL | U.IORING_FEAT_POLL_32BITS | U.IORING_FEAT_EXT_ARG |
@@ -197,6 +200,6 @@ function sys_io_uring_register(
 
 export const IO_URING: readonly SyscallRow[] = [
   row(NR.__NR_io_uring_setup, 'io_uring_setup', [uint, ptr], partial('no files that IOPOLL could poll, no rings in memory of the program'), sys_io_uring_setup), // prettier-ignore
-  row(NR.__NR_io_uring_enter, 'io_uring_enter', [fd, uint, uint, uint, ptr, size], partial('no futexes, waitid, multishot reads and commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
-  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('operations of Linux 6.1'), sys_io_uring_register), // prettier-ignore
+  row(NR.__NR_io_uring_enter, 'io_uring_enter', [fd, uint, uint, uint, ptr, size], partial('no commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
+  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('operations of Linux 6.1, and cancelling by what is done'), sys_io_uring_register), // prettier-ignore
 ];

@@ -5,7 +5,7 @@ import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
 import type { Path } from '../fs/dcache.ts';
-import { fget, fget_raw } from '../fs/fdtable.ts';
+import { fd_install, fget, fget_raw } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { type UringOp, type UringRequest, uringOps } from '../fs/io_uring/request.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
@@ -24,7 +24,7 @@ import { import_iovec, userBuffer } from './iov.ts';
 import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } from './namei.ts';
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';
-import { sys_accept4, sys_connect, sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
+import { sys_accept4, sys_bind, sys_connect, sys_listen, sys_recvfrom, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
 import { ioprio_check_cap } from './sched.ts';
 import { type Place, do_splice, do_tee } from './splice.ts';
 import { sys_statx } from './stat.ts';
@@ -41,6 +41,7 @@ const OP_FLAGS = 28;
 const BUF_INDEX = 40;
 const IOPRIO = 2;
 const FILE_INDEX = 44;
+const ADDR3 = 48;
 
 const op = (code: number, run: UringOp['run'], more: Partial<UringOp> = {}): void => {
   uringOps.set(code, { run, ...more });
@@ -71,7 +72,7 @@ function readvSelected(r: UringRequest): number {
 }
 
 /** Position of a read or write: -1 is the file's own. */
-function position(request: UringRequest, file: File): number | null {
+export function position(request: UringRequest, file: File): number | null {
   const off = request.u64(OFF);
   return off === -1 || !file.seekable ? null : off;
 }
@@ -86,7 +87,9 @@ function buffer(request: UringRequest): { address: number; length: number } {
 function selectBuffer(request: UringRequest): { address: number; length: number } {
   const { ring } = request;
   const group = request.u16(BUF_INDEX);
-  const wanted = request.opcode === U.IORING_OP_READV ? 0 : request.u32(LEN);
+  // Where LEN counts pieces, those tell the length.
+  const pieces = request.opcode === U.IORING_OP_READV || request.opcode === U.IORING_OP_RECVMSG;
+  const wanted = pieces ? 0 : request.u32(LEN);
   const shared = ring.bufferRings.get(group);
   let found: { address: number; length: number; id: number } | undefined;
   if (shared !== undefined) {
@@ -105,7 +108,7 @@ function selectBuffer(request: UringRequest): { address: number; length: number 
 }
 
 /** A buffer is given back when the operation did not use it and waits. */
-function returnBuffer(request: UringRequest): void {
+export function returnBuffer(request: UringRequest): void {
   const { buffer: taken, ring } = request;
   if (taken === null) return;
   const group = request.u16(BUF_INDEX);
@@ -118,7 +121,7 @@ function returnBuffer(request: UringRequest): void {
 }
 
 /** Runs an operation that may take a buffer; one that has to wait leaves it for others. */
-function withBuffer(
+export function withBuffer(
   request: UringRequest,
   run: (address: number, length: number) => number,
 ): number {
@@ -182,7 +185,15 @@ op(U.IORING_OP_POLL_ADD, (r) => {
   r.told = 0;
   r.callState = events;
   return r.waitAny(queues, Infinity);
-}, FILE); // prettier-ignore
+}, {
+  ...FILE,
+  prep(r) {
+    const flags = r.u32(LEN);
+    const skips = (r.flags & U.IOSQE_CQE_SKIP_SUCCESS) !== 0;
+    if (r.u64(ADDR) !== 0 || r.u64(OFF) !== 0 || r.u16(BUF_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (flags & ~U.IORING_POLL_ADD_MULTI || (flags !== 0 && skips)) throw errno(E.EINVAL, 'io_uring: poll flags {} are not possible', flags); // prettier-ignore
+  },
+}); // prettier-ignore
 
 /** The request of an operation by the data it was submitted with. */
 function byData(
@@ -306,10 +317,13 @@ op(U.IORING_OP_LINK_TIMEOUT, (r) => {
   return -E.ETIME;
 });
 
-const CANCEL_FLAGS = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED; // prettier-ignore
+export const CANCEL_FLAGS: number = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED | U.IORING_ASYNC_CANCEL_USERDATA | U.IORING_ASYNC_CANCEL_OP; // prettier-ignore
 const CANCEL_MANY = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY;
 
-/** Cancels what has that data, or works on that file. @returns how many */
+/**
+ * Cancels what has that data, works on that file, or is that operation. Throws ENOENT where one is meant and there is none.
+ * @returns how many; 0 where one was meant, but 1 for futexes and waitid (io_cancel_remove)
+ */
 export function cancel_matching(
   task: Task,
   ring: UringFile,
@@ -317,41 +331,47 @@ export function cancel_matching(
   data: bigint,
   fd: number,
   flags: number,
+  opcode: number,
 ): number {
   const by_file = (flags & U.IORING_ASYNC_CANCEL_FD) !== 0;
   const fixed = (flags & U.IORING_ASYNC_CANCEL_FD_FIXED) !== 0;
   const file = !by_file ? null : fixed ? ring.fixedFile(fd).file : fget(task, fd);
+  const by_data = !(flags & (U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_OP)) || (flags & U.IORING_ASYNC_CANCEL_USERDATA) !== 0; // prettier-ignore
   let stopped = 0;
+  let counted = false;
   for (const other of [...ring.requests]) {
     if (other === self || other.done) continue;
-    const matches = (flags & U.IORING_ASYNC_CANCEL_ANY) !== 0 || (by_file ? other.file === file : other.data === data); // prettier-ignore
-    if (!matches) continue;
+    if (!(flags & U.IORING_ASYNC_CANCEL_ANY)) {
+      if (by_file && other.file !== file) continue;
+      if (flags & U.IORING_ASYNC_CANCEL_OP && other.opcode !== opcode) continue;
+      if (by_data && other.data !== data) continue;
+    }
     other.stop();
     stopped++;
+    counted = uringOps.get(other.opcode)?.counted === true;
     if ((flags & CANCEL_MANY) === 0) break;
   }
-  return stopped;
+  if (stopped === 0 && !(flags & CANCEL_MANY)) throw errno(E.ENOENT, 'io_uring: no request is to be cancelled'); // prettier-ignore
+  return flags & CANCEL_MANY || counted ? stopped : 0;
 }
 
 op(U.IORING_OP_ASYNC_CANCEL, (r) => {
   const fixed = r.flags & U.IOSQE_FIXED_FILE ? U.IORING_ASYNC_CANCEL_FD_FIXED : 0;
   const flags = r.u32(OP_FLAGS) | fixed;
-  const n = cancel_matching(r.task, r.ring, r, r.view.getBigUint64(ADDR, true), r.i32(FD), flags);
-  if (flags & CANCEL_MANY) return n;
-  if (n === 0) throw errno(E.ENOENT, 'io_uring: no request has that data');
-  return 0;
+  const n = cancel_matching(r.task, r.ring, r, r.view.getBigUint64(ADDR, true), r.i32(FD), flags, r.u32(LEN)); // prettier-ignore
+  return n;
 }, {
   prep(r) {
-    if (r.u64(OFF) !== 0 || r.u32(LEN) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (r.u64(OFF) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
     const flags = r.u32(OP_FLAGS);
-    if (flags & ~CANCEL_FLAGS || (flags & U.IORING_ASYNC_CANCEL_FD && flags & U.IORING_ASYNC_CANCEL_ANY)) throw errno(E.EINVAL, 'io_uring: flags {} to cancel by are not possible', flags); // prettier-ignore
+    const some = flags & (U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_OP);
+    if (flags & ~CANCEL_FLAGS || (some && flags & U.IORING_ASYNC_CANCEL_ANY)) throw errno(E.EINVAL, 'io_uring: flags {} to cancel by are not possible', flags); // prettier-ignore
   },
 }); // prettier-ignore
 
 // --- sockets --------------------------------------------------------------------------------------------------------
 
 op(U.IORING_OP_SENDMSG, (r) => r.withFile((fd) => sys_sendmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), SOCKET); // prettier-ignore
-op(U.IORING_OP_RECVMSG, (r) => r.withFile((fd) => sys_recvmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), SOCKET); // prettier-ignore
 op(U.IORING_OP_SEND, (r) => r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), r.u32(OP_FLAGS), 0, 0)), { ...SOCKET, exact: true }); // prettier-ignore
 op(U.IORING_OP_RECV, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT) !== 0;
@@ -411,6 +431,18 @@ op(
   (r) => r.withFile((fd) => sys_connect(r, fd, r.u64(ADDR), r.u64(OFF))),
   FILE,
 );
+op(U.IORING_OP_BIND, (r) => r.withFile((fd) => sys_bind(r, fd, r.u64(ADDR), r.u64(OFF))), {
+  ...FILE,
+  prep(r) {
+    if (r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u32(OP_FLAGS) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+  },
+});
+op(U.IORING_OP_LISTEN, (r) => r.withFile((fd) => sys_listen(r, fd, r.i32(LEN))), {
+  ...FILE,
+  prep(r) {
+    if (r.u64(ADDR) !== 0 || r.u64(OFF) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u32(OP_FLAGS) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+  },
+});
 op(U.IORING_OP_SHUTDOWN, (r) => r.withFile((fd) => sys_shutdown(r, fd, r.u32(LEN))), FILE);
 op(U.IORING_OP_SOCKET, (r) => intoSlot(r, sys_socket(r, r.i32(FD), r.u64(OFF), r.u32(LEN))), {
   prep(r) {
@@ -536,10 +568,25 @@ op(U.IORING_OP_FILES_UPDATE, (r) => {
   },
 }); // prettier-ignore
 
+const FIXED_FD_NO_CLOEXEC = 1;
+
+/** A registered file gets a descriptor, too. */
+op(U.IORING_OP_FIXED_FD_INSTALL, (r) => {
+  const cloexec = !(r.u32(OP_FLAGS) & FIXED_FD_NO_CLOEXEC);
+  return fd_install(r.task, r.file!.get(), cloexec);
+}, {
+  file: true,
+  prep(r) {
+    if (r.u64(OFF) !== 0 || r.u64(ADDR) !== 0 || r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u32(FILE_INDEX) !== 0 || r.u64(ADDR3) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (!(r.flags & U.IOSQE_FIXED_FILE)) throw errno(E.EBADF, 'io_uring: {} is no registered file', r.i32(FD)); // prettier-ignore
+    if (r.u32(OP_FLAGS) & ~FIXED_FD_NO_CLOEXEC) throw errno(E.EINVAL, 'io_uring: flags {} are not known', r.u32(OP_FLAGS)); // prettier-ignore
+    if (r.u16(42) !== 0) throw errno(E.EPERM, 'io_uring: nobody gets a descriptor as somebody else');
+  },
+}); // prettier-ignore
+
 const MSG_DATA = 0;
 const MSG_SEND_FD = 1;
 const MSG_RING_CQE_SKIP = 1;
-const ADDR3 = 48;
 
 /** A completion, or a registered file, for another ring. */
 op(U.IORING_OP_MSG_RING, (r) => {

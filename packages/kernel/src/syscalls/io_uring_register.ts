@@ -16,7 +16,7 @@ import {
 import * as U from '../fs/io_uring/uapi.ts';
 import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { cancel_matching } from './io_uring_ops.ts';
+import { CANCEL_FLAGS, cancel_matching } from './io_uring_ops.ts';
 
 /** io_uring_register(2): what a program tells a ring once. */
 
@@ -240,21 +240,19 @@ function sync_cancel(task: Task, ring: UringFile, arg: number, count: number): n
   needs(arg !== 0 && count === 1, 'one cancellation at a time');
   const flags = task.mem.getU32(arg + 12);
   needs(
-    task.mem.read(arg + 32, 32).every((b) => b === 0),
+    task.mem.read(arg + 33, 31).every((b) => b === 0),
     'a reserved member is not 0',
   );
-  const known = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED; // prettier-ignore
-  needs((flags & ~known) === 0, 'flags to cancel by are unknown');
-  const n = cancel_matching(
+  needs((flags & ~CANCEL_FLAGS) === 0, 'flags to cancel by are unknown');
+  return cancel_matching(
     task,
     ring,
     null,
     task.mem.getBig(arg),
     task.mem.getI32(arg + 8),
     flags,
+    task.mem.getU8(arg + 32),
   );
-  if (n === 0) throw errno(E.ENOENT, 'io_uring_register: no request is to be cancelled');
-  return 0;
 }
 
 /** struct io_uring_file_index_range: offset, length, reserved. */

@@ -249,7 +249,7 @@ function sys_wait4(
   return result.pid;
 }
 
-function sys_waitid(
+export function sys_waitid(
   task: Task,
   type: number,
   id: number,

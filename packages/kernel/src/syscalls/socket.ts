@@ -204,7 +204,7 @@ export function sys_recvfrom(
 }
 
 /** struct user_msghdr, 56 bytes. */
-interface Msghdr {
+export interface Msghdr {
   readonly at: number;
   readonly name: number;
   readonly nameLength: number;
@@ -214,7 +214,7 @@ interface Msghdr {
   readonly controlLength: number;
 }
 
-function readMsghdr(current: Current, at: number): Msghdr {
+export function readMsghdr(current: Current, at: number): Msghdr {
   const { mem } = current;
   const nameLength = mem.getI32(at + 8);
   if (nameLength < 0) throw errno(EINVAL, 'msg_namelen {} is negative', nameLength);
@@ -262,7 +262,7 @@ export function sys_sendmsg(current: Current, fd: number, msg: number, flags: nu
 }
 
 /** Writes back what came with a message: address, control messages, flags. */
-function finishRecv(
+export function finishRecv(
   current: Current,
   sk: Sock,
   header: Msghdr,

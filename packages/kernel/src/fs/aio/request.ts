@@ -68,6 +68,9 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   get signal(): Task['signal'] {
     return this.task.signal;
   }
+  get group_leader(): Task {
+    return this.task.group_leader;
+  }
   get sighand(): Task['sighand'] {
     return this.task.sighand;
   }
@@ -172,7 +175,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
     this.release();
   }
 
-  private release(): void {
+  protected release(): void {
     this.unpark();
     this.kernel.work.cancel(this);
     if (this.asked !== null) fsnotify_settle(this);

@@ -24,6 +24,10 @@ export interface UringOp {
   readonly iopoll?: boolean;
   /** Looks at the submission before anything is done. Throws. */
   prep?(request: UringRequest): void;
+  /** Who cancels it is told 1, not 0. */
+  readonly counted?: boolean;
+  /** It has ended, whatever way: takes back what it waits with. */
+  leave?(request: UringRequest): void;
 }
 
 /** What each operation is; syscalls/io_uring_ops.ts fills it. */
@@ -183,6 +187,11 @@ export class UringRequest extends AsyncRequest {
     this.cqe_flags = 0;
     this.buffer = null;
     this.callState = null;
+  }
+
+  protected override release(): void {
+    if (this.started) uringOps.get(this.opcode)?.leave?.(this);
+    super.release();
   }
 
   protected override complete(result: number): void {

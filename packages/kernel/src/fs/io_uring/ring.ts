@@ -164,7 +164,16 @@ export class UringFile extends StreamFile {
   /** Offsets for struct io_uring_params. */
   offsets(): { sq: number[]; cq: number[] } {
     return {
-      sq: [SQ_HEAD, SQ_TAIL, SQ_MASK, SQ_ENTRIES, SQ_FLAGS, SQ_DROPPED, this.arrayOffset, 0],
+      sq: [
+        SQ_HEAD,
+        SQ_TAIL,
+        SQ_MASK,
+        SQ_ENTRIES,
+        SQ_FLAGS,
+        SQ_DROPPED,
+        this.setup & U.IORING_SETUP_NO_SQARRAY ? 0 : this.arrayOffset,
+        0,
+      ],
       cq: [CQ_HEAD, CQ_TAIL, CQ_MASK, CQ_ENTRIES, CQ_OVERFLOW, CQES, CQ_FLAGS, 0],
     };
   }
@@ -205,7 +214,8 @@ export class UringFile extends StreamFile {
   /** Takes the next submission; null when its index is out of bounds, which counts as dropped. */
   private take(): Uint8Array | null {
     const head = this.get32(SQ_HEAD);
-    const index = this.get32(this.arrayOffset + (head & (this.sqEntries - 1)) * 4);
+    const slot = head & (this.sqEntries - 1);
+    const index = this.setup & U.IORING_SETUP_NO_SQARRAY ? slot : this.get32(this.arrayOffset + slot * 4); // prettier-ignore
     this.put32(SQ_HEAD, (head + 1) >>> 0);
     if (index >= this.sqEntries) {
       this.put32(SQ_DROPPED, this.get32(SQ_DROPPED) + 1);
