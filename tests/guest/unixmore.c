@@ -143,12 +143,13 @@ int main(void) {
   rx(0, 10);
   signal(SIGALRM, on_alarm);
   siginterrupt(SIGALRM, 1);
-  struct itimerval it = {{0, 0}, {0, 20000}};
+  struct itimerval it = {{0, 50000}, {0, 50000}}, stop = {0};
   tv.tv_sec = 5;
   setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
   send(s[0], "abc", 3, 0);
   setitimer(ITIMER_REAL, &it, 0);
   rx(0, 10);
+  setitimer(ITIMER_REAL, &stop, 0);
   rx(MSG_DONTWAIT, 10);
   done();
 
@@ -231,9 +232,9 @@ int main(void) {
   }
   send(s[0], "1", 1, 0);
   send(s[0], "22", 2, 0);
-  struct timespec ts = {0, 50000000};
+  struct timespec ts = {0, 500000000};
   R(recvmmsg(s[1], mm, 4, MSG_WAITFORONE, &ts));
-  P("%d %d left %d\n", mm[0].msg_len, mm[1].msg_len, ts.tv_sec == 0 && ts.tv_nsec > 0 && ts.tv_nsec < 50000000);
+  P("%d %d left %d\n", mm[0].msg_len, mm[1].msg_len, ts.tv_sec == 0 && ts.tv_nsec > 0 && ts.tv_nsec < 500000000);
   if (fork() == 0) {
     for (int i = 0; i < 4; i++) {
       msleep(20);
@@ -246,12 +247,12 @@ int main(void) {
   wait(0);
   if (fork() == 0) {
     for (int i = 0; i < 4; i++) {
-      msleep(20);
+      msleep(200);
       send(s[0], "333", i + 1, 0);
     }
     _exit(0);
   }
-  ts = (struct timespec){0, 30000000};
+  ts = (struct timespec){0, 300000000};
   R(recvmmsg(s[1], mm, 4, 0, &ts)); // the time is over after the second
   P("left %ld %ld\n", (long)ts.tv_sec, ts.tv_nsec);
   wait(0);
@@ -262,6 +263,7 @@ int main(void) {
   send(s[0], "1", 1, 0);
   setitimer(ITIMER_REAL, &it, 0);
   R(recvmmsg(s[1], mm, 4, 0, 0)); // a signal after the first
+  setitimer(ITIMER_REAL, &stop, 0);
   for (int i = 0; i < 4; i++) iov[i].iov_len = 3;
   R(sendmmsg(s[0], mm, 4, MSG_DONTWAIT));
   P("%d\n", mm[3].msg_len);

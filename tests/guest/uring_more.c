@@ -1,4 +1,5 @@
 // io_uring's operations since Linux 6.1: futexes, waitid, reads that go on, cancelling by operation, descriptors of files.
+// libc: glibc
 #include "guest.h"
 #include "uring.h"
 #include <linux/futex.h>
