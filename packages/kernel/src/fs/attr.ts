@@ -35,8 +35,10 @@ export interface Iattr {
   touch?: boolean;
   /** The size changes through an open file: no permission check (ftruncate, O_TRUNC). */
   fromFile?: boolean;
-  /** Set-id bits go, whoever asks (write, truncate, chown). */
+  /** Set-id bits go (write, truncate, chown). */
   kill?: boolean;
+  /** That they go needs no rights (ATTR_FORCE). */
+  force?: boolean;
 }
 
 export function inode_owner_or_capable(current: Current, inode: Inode): boolean {
@@ -61,7 +63,7 @@ function setattr_prepare(current: Current, inode: Inode, attr: Iattr, what: unkn
   ) {
     throw errno(EPERM, 'changing the group of {} to {} needs to own it and be in the group, or CAP_CHOWN (uid {})', what, attr.gid, cred.fsuid); // prettier-ignore
   }
-  if (attr.mode !== undefined && !attr.kill) {
+  if (attr.mode !== undefined && !attr.force) {
     if (!inode_owner_or_capable(current, inode)) {
       throw errno(EPERM, 'changing the mode of {} needs its owner (uid {}) or CAP_FOWNER, not uid {}', what, inode.uid, cred.fsuid); // prettier-ignore
     }
@@ -113,30 +115,31 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
   attr.ctime = now;
   if (attr.touch) attr.atime = attr.mtime = now;
   if (attr.size !== undefined && attr.mtime === undefined) attr.mtime = now;
-  if (attr.kill) killSetId(inode, attr);
+  if (attr.kill) killSetId(current, inode, attr);
   setattr_prepare(current, inode, attr, path);
   inode.setattr(current, attr);
   fsnotify_change(path.dentry, attr);
 }
 
 /** Set-user-id goes, and set-group-id where it means a program (setattr_should_drop_suidgid). */
-function killSetId(inode: Inode, attr: Iattr): void {
-  const mode = droppedMode(inode.mode);
+function killSetId(current: Current, inode: Inode, attr: Iattr): void {
+  const mode = droppedMode(current, inode);
   if (mode !== inode.mode) attr.mode = mode;
   else delete attr.mode;
 }
 
-function droppedMode(mode: number): number {
-  if (mode & S_ISUID) mode &= ~S_ISUID;
-  if ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) mode &= ~S_ISGID;
-  return mode;
+/** Set-group-id stays where it does not mean a program and the caller might set it. */
+function droppedMode(current: Current, inode: Inode): number {
+  const mode = inode.mode & ~S_ISUID;
+  const keeps = in_group_p(current.cred, inode.gid) || capable(current.cred, CAP_FSETID);
+  return mode & S_IXGRP || !keeps ? mode & ~S_ISGID : mode;
 }
 
 /** A write by somebody without CAP_FSETID takes the set-id bits away (file_remove_privs). */
 export function file_remove_privs(current: Current, inode: Inode): void {
   if (!(inode.mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode.mode)) return;
   if (capable(current.cred, CAP_FSETID)) return;
-  inode.mode = droppedMode(inode.mode);
+  inode.mode = droppedMode(current, inode);
 }
 
 export function chmod_common(current: Current, path: Path, mode: number): void {
@@ -169,6 +172,6 @@ export function vfs_truncate(current: Current, path: Path, size: number): void {
 export function do_truncate(current: Current, path: Path, size: number): void {
   if (size < 0) throw errno(EINVAL, 'size {} is negative', size);
   const attr: Iattr = { size, fromFile: true };
-  if (!capable(current.cred, CAP_FSETID)) attr.kill = true;
+  if (!capable(current.cred, CAP_FSETID)) attr.kill = attr.force = true;
   notify_change(current, path, attr);
 }

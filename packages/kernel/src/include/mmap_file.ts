@@ -25,6 +25,8 @@ export interface MmapFile {
   /** A mapping of it was copied or cut in two; a mapping of it ended. */
   vm_open(kernel: Kernel): void;
   vm_close(kernel: Kernel): void;
+  /** A page is written through a shared mapping: modification and change time. */
+  update_time(): void;
   /** For /proc/PID/maps: device (makedev), inode number. */
   readonly devt: number;
   readonly ino: number;

@@ -138,6 +138,7 @@ function filePage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
     if (!(error instanceof Errno)) throw error;
     return error.code === 12 ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
   }
+  if (access === 'write' && vma.shared) vma.file?.update_time();
   if (access === 'write' && !vma.shared) return copyPage(mm, vma, page, at, pfn);
   kernel.frames.get(pfn);
   setPte(mm, vma, page, at, pfn, vma.shared ? _PAGE_RW : 0);
@@ -190,6 +191,7 @@ function writeProtected(mm: Mm, vma: Vma, page: number, at: number): number {
   const lo = tables.lo(at);
   const pfn = pte_pfn(lo);
   if ((vma.flags & VM_SHARED) !== 0) {
+    vma.file?.update_time();
     setPte(mm, vma, page, at, pfn, _PAGE_RW | (lo & _PAGE_ANON));
     return VM_FAULT_NONE;
   }
