@@ -1,5 +1,6 @@
 import {
   EACCES,
+  EAGAIN,
   EBADF,
   EFAULT,
   ELOOP,
@@ -11,6 +12,7 @@ import {
 import {
   AT_FDCWD,
   RESOLVE_BENEATH,
+  RESOLVE_CACHED,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
@@ -19,7 +21,7 @@ import {
 import { MS_NOSYMFOLLOW } from '@vitrine/uapi/mount.ts';
 import { S_ISVTX, S_IWOTH } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { Errno, errno } from '../include/errno.ts';
 import { Dentry, Path, d_add, is_subdir } from './dcache.ts';
 import { fget_raw } from './fdtable.ts';
 import { type Inode, MAY_EXEC, S_ISDIR, S_ISLNK, touch_atime } from './inode.ts';
@@ -44,6 +46,18 @@ export function getname(current: Current, address: number): string {
     '0x' + address.toString(16), PATH_MAX); // prettier-ignore
 }
 
+/** A path argument, or why it could not be read: which counts when its turn comes (Linux passes an ERR_PTR on). */
+export type Filename = string | Errno;
+
+export function try_getname(current: Current, address: number): Filename {
+  try {
+    return getname(current, address);
+  } catch (error) {
+    if (error instanceof Errno) return error;
+    throw error;
+  }
+}
+
 /** What the last component of a path names. */
 export const LAST_NORM = 0;
 export const LAST_ROOT = 1;
@@ -66,6 +80,8 @@ export class Nameidata {
   /** The path ended in a slash: the last component must be a directory. */
   slash = false;
   links = 0;
+  /** The walk has met its root: before that, RESOLVE_NO_XDEV takes any other place for another mount, as Linux does. */
+  private rooted = false;
   /** What a trailing symbolic link adds to walk. */
   private rest = '';
   private at = 0;
@@ -83,6 +99,7 @@ export class Nameidata {
         throw errno(EXDEV, 'RESOLVE_BENEATH forbids the absolute path {}', name);
       }
       start = this.root;
+      this.rooted = true;
     } else if (dfd === AT_FDCWD) start = current.fs.pwd;
     else {
       const file = fget_raw(current, dfd);
@@ -91,7 +108,10 @@ export class Nameidata {
         throw errno(ENOTDIR, 'fd {} ({}) is not a directory to start {} from', dfd, start, name);
       }
     }
-    if (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) this.root = start;
+    if (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) {
+      this.root = start;
+      this.rooted = true;
+    }
     this.mnt = start.mnt;
     this.dentry = start.dentry;
     this.rest = name;
@@ -159,6 +179,8 @@ export class Nameidata {
       throw errno(ENAMETOOLONG, 'name {}… has {} bytes; a name may have NAME_MAX ({})',
         name.slice(0, 20), name.length, NAME_MAX); // prettier-ignore
     }
+    if (this.resolve & RESOLVE_CACHED && !this.dentry.children?.has(name))
+      throw errno(EAGAIN, 'RESOLVE_CACHED: {} in {} is not in the dentry cache', name, this.dentry);
     return lookup_one(this.current, this.dentry, name);
   }
 
@@ -184,6 +206,7 @@ export class Nameidata {
   }
 
   dotdot(): void {
+    this.rooted = true;
     for (;;) {
       if (this.dentry === this.root.dentry && this.mnt === this.root.mnt) {
         if (this.resolve & RESOLVE_BENEATH) {
@@ -242,7 +265,8 @@ export class Nameidata {
       if (this.resolve & RESOLVE_BENEATH) {
         throw errno(EXDEV, 'RESOLVE_BENEATH forbids the absolute symbolic link {}', link);
       }
-      if (this.mnt !== this.root.mnt) this.crossed(this.root.mnt);
+      if (this.mnt !== this.root.mnt || !this.rooted) this.crossed(this.root.mnt);
+      this.rooted = true;
       this.mnt = this.root.mnt;
       this.dentry = this.root.dentry;
     } else this.dentry = dir;
@@ -348,7 +372,8 @@ export function user_path_at(current: Current, dfd: number, address: number, fla
 }
 
 /** Resolves all but the last component (filename_parentat). */
-export function filename_parentat(current: Current, dfd: number, name: string): Nameidata {
+export function filename_parentat(current: Current, dfd: number, name: Filename): Nameidata {
+  if (name instanceof Errno) throw name;
   const nd = new Nameidata(current, dfd, name, 0, false);
   nd.walkToParent();
   return nd;

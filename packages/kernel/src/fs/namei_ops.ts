@@ -15,7 +15,7 @@ import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '@vitrine/uap
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { Errno, errno } from '../include/errno.ts';
 import { inode_owner_or_capable } from './attr.ts';
 import { Dentry, Path, d_add, d_drop, d_exchange, d_move, is_subdir } from './dcache.ts';
 import {
@@ -37,6 +37,7 @@ import {
   LAST_NORM,
   LOOKUP_EMPTY,
   LOOKUP_FOLLOW,
+  type Filename,
   type Nameidata,
   filename_parentat,
   path_lookupat,
@@ -55,7 +56,7 @@ import { inode_permission, may_create, may_delete, mnt_want_write } from './perm
 export function filename_create(
   current: Current,
   dfd: number,
-  name: string,
+  name: Filename,
   isdir: boolean,
 ): Nameidata {
   const nd = filename_parentat(current, dfd, name);
@@ -119,7 +120,7 @@ export function vfs_mknod(
 export function do_mknodat(
   current: Current,
   dfd: number,
-  name: string,
+  name: Filename,
   mode: number,
   dev: number,
 ): void {
@@ -141,7 +142,13 @@ export function vfs_symlink(current: Current, dir: Path, name: string, target: s
   return dentry;
 }
 
-export function do_symlinkat(current: Current, target: string, dfd: number, name: string): void {
+export function do_symlinkat(
+  current: Current,
+  target: Filename,
+  dfd: number,
+  name: Filename,
+): void {
+  if (target instanceof Errno) throw target;
   if (target === '') throw errno(ENOENT, 'the target of symbolic link {} is empty', name);
   const nd = filename_create(current, dfd, name, false);
   vfs_symlink(current, nd.path, nd.last, target);
@@ -189,7 +196,7 @@ export function do_linkat(
   olddfd: number,
   oldname: string,
   newdfd: number,
-  newname: string,
+  newname: Filename,
   follow: boolean,
   empty: boolean,
 ): void {
@@ -257,9 +264,9 @@ export function do_rmdir(current: Current, dfd: number, name: string): void {
 export function do_renameat2(
   current: Current,
   olddfd: number,
-  oldname: string,
+  oldname: Filename,
   newdfd: number,
-  newname: string,
+  newname: Filename,
   flags: number,
 ): void {
   if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) {

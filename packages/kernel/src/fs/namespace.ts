@@ -282,17 +282,21 @@ export function path_umount(current: Current, path: Path, flags: number): void {
   if (path.dentry !== mnt.root || mnt.ns === null)
     throw errno(EINVAL, '{} is not a mount point', path);
   if (flags & MNT_EXPIRE) {
-    if (flags & (MNT_FORCE | MNT_DETACH))
-      throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE and MNT_DETACH');
+    if (flags & (MNT_FORCE | MNT_DETACH) || mnt === current.fs.root.mnt)
+      throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE, MNT_DETACH and the root directory');
+    if (mnt.count > 0 || mnt.children.size > 0)
+      throw errno(EBUSY, 'MNT_EXPIRE: {} is in use', path);
     if (!mnt.expire) {
       mnt.expire = true;
       throw errno(EAGAIN, '{} is marked: it goes the next time if it was not used', path);
     }
   }
-  if (mnt.parent === null) {
-    if (flags & MNT_DETACH) throw errno(EINVAL, '{} is the root of its namespace', path);
-    throw errno(EBUSY, '{} is the root file system', path);
+  // The caller's root stays, and becomes read-only: what init does last (do_umount_root).
+  if (mnt === current.fs.root.mnt && !(flags & MNT_DETACH)) {
+    if (!(mnt.sb.flags & MS_RDONLY)) reconfigure_super(current, mnt.sb, MS_RDONLY, '');
+    return;
   }
+  if (mnt.parent === null) throw errno(EINVAL, '{} is the root of its namespace', path);
   if (!(flags & MNT_DETACH)) {
     if (mnt.children.size > 0)
       throw errno(EBUSY, '{} has {} mounts below it', path, mnt.children.size);

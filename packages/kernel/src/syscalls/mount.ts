@@ -1,14 +1,14 @@
 import { EINVAL, ENOSYS, ENODEV, ENOTBLK, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
-import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { AT_FDCWD, O_LARGEFILE, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { MS_MGC_MSK, MS_MGC_VAL } from '@vitrine/uapi/mount.ts';
 import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, errno } from '../include/errno.ts';
 import { S_ISBLK } from '../fs/inode.ts';
-import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import {
   UMOUNT_NOFOLLOW,
   copy_mnt_ns,
@@ -17,7 +17,10 @@ import {
   path_umount,
 } from '../fs/namespace.ts';
 import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
-import { fget, unshare_files } from '../fs/fdtable.ts';
+import { fget, fput, unshare_files } from '../fs/fdtable.ts';
+import { LeaseWait } from '../fs/lease.ts';
+import { PermissionWait } from '../fs/fsnotify_backend.ts';
+import { do_filp_open } from '../fs/open.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
 import { fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
@@ -47,15 +50,11 @@ export function sys_mount(
   data: number,
 ): number {
   if ((flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL) flags &= ~MS_MGC_MSK;
+  const fstype = optionalString(current, type);
+  const name = optionalString(current, source);
+  const options = optionData(current, data);
   const at = user_path_at(current, AT_FDCWD, target, LOOKUP_FOLLOW);
-  path_mount(
-    current,
-    optionalString(current, source),
-    at,
-    optionalString(current, type),
-    flags,
-    optionData(current, data),
-  );
+  path_mount(current, name, at, fstype, flags, options);
   return 0;
 }
 
@@ -129,16 +128,27 @@ function admin(current: Current, what: string): void {
 /** Priority, prefer, discard. */
 const SWAP_FLAGS_VALID = 0x7_ffff;
 
+/** Both open the place: a directory, a socket and the like end there. */
+function swap_file(current: Current, name: number): number {
+  try {
+    fput(current, do_filp_open(current, AT_FDCWD, getname(current, name), O_RDWR | O_LARGEFILE, 0));
+  } catch (wait) {
+    if (wait instanceof LeaseWait || wait instanceof PermissionWait) return wait.park(current);
+    throw wait;
+  }
+  return 0;
+}
+
 export function sys_swapon(current: Current, name: number, flags: number): number {
   if (flags & ~SWAP_FLAGS_VALID) throw errno(EINVAL, 'swapon: flags {} are unknown', flags);
   admin(current, 'swapon');
-  user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
+  if (swap_file(current, name) === BLOCKED) return BLOCKED;
   throw errno(EINVAL, 'swapon: there are no block devices to swap to');
 }
 
 export function sys_swapoff(current: Current, name: number): number {
   admin(current, 'swapoff');
-  user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
+  if (swap_file(current, name) === BLOCKED) return BLOCKED;
   throw errno(EINVAL, 'swapoff: nothing is used for swap');
 }
 

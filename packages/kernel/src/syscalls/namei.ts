@@ -12,9 +12,9 @@ import { errno } from '../include/errno.ts';
 import { chmod_common, chown_common, notify_change } from '../fs/attr.ts';
 import type { Iattr } from '../fs/attr.ts';
 import type { Path } from '../fs/dcache.ts';
-import { fget, fget_raw } from '../fs/fdtable.ts';
+import { fget } from '../fs/fdtable.ts';
 import { S_ISLNK, type Timespec, touch_atime } from '../fs/inode.ts';
-import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, try_getname, user_path_at } from '../fs/namei.ts';
 import {
   do_linkat,
   do_mkdirat,
@@ -55,7 +55,7 @@ export function sys_mknodat(
   mode: number,
   dev: number,
 ): number {
-  do_mknodat(current, dfd, getname(current, name), mode, dev);
+  do_mknodat(current, dfd, try_getname(current, name), mode, dev);
   return 0;
 }
 
@@ -64,7 +64,7 @@ export function sys_mknod(current: Current, name: number, mode: number, dev: num
 }
 
 export function sys_symlinkat(current: Current, target: number, dfd: number, name: number): number {
-  do_symlinkat(current, getname(current, target), dfd, getname(current, name));
+  do_symlinkat(current, try_getname(current, target), dfd, try_getname(current, name));
   return 0;
 }
 
@@ -88,7 +88,7 @@ export function sys_linkat(
     olddfd,
     getname(current, old),
     newdfd,
-    getname(current, name),
+    try_getname(current, name),
     follow,
     (flags & AT_EMPTY_PATH) !== 0,
   );
@@ -122,7 +122,14 @@ export function sys_renameat2(
   name: number,
   flags: number,
 ): number {
-  do_renameat2(current, olddfd, getname(current, old), newdfd, getname(current, name), flags);
+  do_renameat2(
+    current,
+    olddfd,
+    try_getname(current, old),
+    newdfd,
+    try_getname(current, name),
+    flags,
+  );
   return 0;
 }
 
@@ -276,7 +283,7 @@ export function sys_utimensat(
     throw errno(EINVAL, 'utimensat: flags {} are unknown', flags);
   if (name === 0 && dfd !== AT_FDCWD) {
     if (flags !== 0) throw errno(EINVAL, 'utimensat: flags {} without a path', flags);
-    return vfs_utimes(current, fget_raw(current, dfd).path, values);
+    return vfs_utimes(current, fget(current, dfd).path, values);
   }
   return vfs_utimes(current, user_path_at(current, dfd, name, atLookup(flags)), values);
 }
@@ -297,8 +304,7 @@ function timevals(current: Current, at: number): [Timespec, Timespec] | null {
 
 export function sys_futimesat(current: Current, dfd: number, name: number, times: number): number {
   const values = timevals(current, times);
-  if (name === 0 && dfd !== AT_FDCWD)
-    return vfs_utimes(current, fget_raw(current, dfd).path, values);
+  if (name === 0 && dfd !== AT_FDCWD) return vfs_utimes(current, fget(current, dfd).path, values);
   return vfs_utimes(current, user_path_at(current, dfd, name, LOOKUP_FOLLOW), values);
 }
 
