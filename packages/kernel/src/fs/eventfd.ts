@@ -43,7 +43,7 @@ export class EventfdFile extends NoopSeekFile {
   }
 
   override write_iter(current: Current, from: IovIter): number {
-    if (from.count < 8) throw errno(EINVAL, 'an eventfd write gives 8 bytes, not {}', from.count);
+    if (from.count !== 8) throw errno(EINVAL, 'an eventfd write gives 8 bytes, not {}', from.count);
     const bytes = new Uint8Array(8);
     if (from.copyFrom(bytes, 0, 8) < 8) throw errno(EFAULT, 'the 8 bytes end in unmapped memory');
     const value = new DataView(bytes.buffer).getBigUint64(0, true);

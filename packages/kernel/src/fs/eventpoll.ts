@@ -1,4 +1,4 @@
-import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EPERM } from '@vitrine/uapi/errno.ts';
+import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import {
   EPOLLERR,
   EPOLLET,
@@ -66,6 +66,9 @@ export interface EpollEvent {
   readonly dataHi: number;
 }
 
+const EPIOCSPARAMS = 0x4008_8a01;
+const EPIOCGPARAMS = 0x8008_8a02;
+
 /** An epoll instance (analogous to `struct eventpoll`). */
 export class EventpollFile extends NoopSeekFile {
   /** By file, then by descriptor number: one file may be added under several. */
@@ -99,6 +102,13 @@ export class EventpollFile extends NoopSeekFile {
     if (byFd?.size === 0) this.items.delete(item.file);
     item.file.epitems?.delete(item);
     if (item.file.epitems?.size === 0) item.file.epitems = null;
+  }
+
+  /** It polls no network devices while it waits; another request it does not know (ep_eventpoll_ioctl). */
+  override ioctl(_current: Current, cmd: number): number {
+    if (cmd === EPIOCSPARAMS || cmd === EPIOCGPARAMS)
+      throw errno(EOPNOTSUPP, 'epoll: the kernel is made without busy polling');
+    throw errno(EINVAL, 'epoll: there is no ioctl {}', `0x${cmd.toString(16)}`);
   }
 
   override poll(current: Current, collect: WaitQueue[] | null): number {

@@ -32,7 +32,7 @@ import type { Path } from './dcache.ts';
 import type { FilesStruct } from './fdtable.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
-import { type Inode, ihold, iput, touch_atime } from './inode.ts';
+import { type Inode, file_update_time, ihold, iput, touch_atime } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput } from './mount.ts';
 import { fsnotify_close } from './fsnotify.ts';
@@ -46,6 +46,8 @@ export const FMODE_EXEC = 0x20;
 export const FMODE_WRITER = 0x10000;
 /** O_PATH: names a file, gives no access to it. */
 export const FMODE_PATH = 0x4000;
+/** The open made the file. */
+export const FMODE_CREATED = 0x10_0000;
 /** fanotify opened it for its reader: what is done with it is nobody's news. */
 export const FMODE_NONOTIFY = 0x400_0000;
 
@@ -117,6 +119,16 @@ export class File {
     return 0;
   }
 
+  /** Can it say whether a transfer would wait (FMODE_NOWAIT)? */
+  get nowait(): boolean {
+    return this.pollable;
+  }
+
+  /** May it be open with O_DIRECT (FMODE_CAN_ODIRECT)? */
+  get can_odirect(): boolean {
+    return false;
+  }
+
   /** Can its bytes go to another file inside the kernel, or come from one (splice, sendfile)? */
   get splice_read(): boolean {
     return true;
@@ -171,7 +183,7 @@ export class File {
 
   /** The mount forbids execution. */
   get noexec(): boolean {
-    return (this.path.mnt.flags & MS_NOEXEC) !== 0;
+    return (this.path.mnt.flags & MS_NOEXEC) !== 0 || this.inode.sb.pseudo;
   }
 
   /** For /proc/PID/maps. */
@@ -238,6 +250,10 @@ export class File {
   /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
   mmap_mapping(_current: Current): AddressSpace | null {
     throw errno(ENODEV, '{} cannot be mapped into memory', this.path);
+  }
+
+  update_time(): void {
+    file_update_time(this.inode);
   }
 
   /** A descriptor is closed (not necessarily the last). */

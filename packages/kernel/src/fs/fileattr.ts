@@ -5,7 +5,6 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { inode_owner_or_capable } from './attr.ts';
 import type { File } from './file.ts';
-import { notIoctl } from './file.ts';
 import { mnt_want_write } from './permission.ts';
 
 /** Attributes of files beyond their mode: chattr(1), ioctl_iflags(2), ioctl_fsgetxattr (fs/ioctl.c). */
@@ -29,16 +28,10 @@ const XFLAGS: readonly (readonly [flag: number, xflag: number])[] = [
 ];
 const FSXATTR_SIZE = 28;
 
-function get(current: Current, file: File, cmd: number): number {
-  const flags = file.inode.fileattr_get(current);
-  return flags ?? notIoctl(file, cmd);
-}
-
 /** vfs_fileattr_set */
-function set(current: Current, file: File, cmd: number, flags: number): number {
+function set(current: Current, file: File, old: number, flags: number): number {
   mnt_want_write(file.path);
   const { inode } = file;
-  const old = get(current, file, cmd);
   if (!inode_owner_or_capable(current, inode))
     throw errno(EPERM, 'attributes of {} are set by its owner (uid {})', file.path, inode.uid);
   if (
@@ -69,24 +62,27 @@ function get_fsxattr(current: Current, arg: number): number {
   return XFLAGS.reduce((bits, [flag, x]) => bits | (xflags & x ? flag : 0), 0);
 }
 
-/** The ioctls for attributes; null for any other. */
+const FILEATTR = [FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR];
+
+/** The ioctls for attributes; null for any other, and where a file has none. */
 export function ioctl_fileattr(
   current: Current,
   file: File,
   cmd: number,
   arg: number,
 ): number | null {
+  if (!FILEATTR.includes(cmd)) return null;
+  const old = file.inode.fileattr_get(current);
+  if (old === null) return null;
   switch (cmd) {
     case FS_IOC_GETFLAGS:
-      current.mem.putU32(arg, get(current, file, cmd));
+      current.mem.putU32(arg, old);
       return 0;
     case FS_IOC_SETFLAGS:
-      return set(current, file, cmd, current.mem.getI32(arg));
+      return set(current, file, old, current.mem.getI32(arg));
     case FS_IOC_FSGETXATTR:
-      return put_fsxattr(current, arg, get(current, file, cmd));
-    case FS_IOC_FSSETXATTR:
-      return set(current, file, cmd, get_fsxattr(current, arg));
+      return put_fsxattr(current, arg, old);
     default:
-      return null;
+      return set(current, file, old, get_fsxattr(current, arg));
   }
 }

@@ -14,6 +14,7 @@ import {
   O_ACCMODE,
   O_APPEND,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_LARGEFILE,
@@ -34,7 +35,7 @@ import { break_lease } from './lease.ts';
 import { do_truncate, inode_owner_or_capable } from './attr.ts';
 import { Dentry, Path, d_add } from './dcache.ts';
 import { fput } from './fdtable.ts';
-import { FMODE_EXEC, FMODE_WRITER, type File, PathFile } from './file.ts';
+import { FMODE_CREATED, FMODE_EXEC, FMODE_WRITER, type File, PathFile } from './file.ts';
 import {
   type Inode,
   MAY_EXEC,
@@ -82,7 +83,7 @@ export function do_filp_open(
       return do_open(current, nd.path, flags, false, null);
     }
     if (nd.lastType !== LAST_NORM) {
-      throw errno(EISDIR, 'O_CREAT: {} names a directory', name);
+      throw errno(flags & O_EXCL ? EEXIST : EISDIR, 'O_CREAT: {} names a directory', name);
     }
     if (nd.slash) throw errno(EISDIR, 'O_CREAT: {} ends in a slash', name);
     const child = nd.child(nd.last);
@@ -173,7 +174,7 @@ function do_open(
     throw errno(ENOTDIR, 'O_DIRECTORY: {} is not a directory', path);
   }
   if (created) {
-    return vfs_open(current, path, flags & ~O_TRUNC);
+    return vfs_open(current, path, flags & ~O_TRUNC, FMODE_CREATED);
   }
   may_open(current, path, accModes(flags), flags);
   break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
@@ -254,7 +255,7 @@ function may_create_in_sticky(current: Current, dir: Inode, inode: Inode, path: 
 
 /**
  * Makes the open file: permissions are checked already.
- * @param mode FMODE_EXEC, FMODE_NONOTIFY
+ * @param mode FMODE_CREATED, FMODE_EXEC, FMODE_NONOTIFY
  */
 export function vfs_open(current: Current, path: Path, flags: number, mode = 0): File {
   const inode = path.dentry.inode;
@@ -266,6 +267,10 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
   const file = S_ISFIFO(inode.mode)
     ? fifo_open(current, path, status)
     : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status | (flags & O_TRUNC));
+  if (status & O_DIRECT && !file.can_odirect) {
+    fput(current, file);
+    throw errno(EINVAL, '{} cannot be open with O_DIRECT', path);
+  }
   file.flags = status;
   file.mode |= mode;
   if (writes && S_ISREG(inode.mode)) {

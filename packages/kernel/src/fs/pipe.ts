@@ -300,6 +300,8 @@ interface FifoState {
 /** Opens a FIFO: waits for a reader or writer as fifo(7) says. @returns the file, or BLOCKED through `blocked` */
 export function fifo_open(current: Current, path: Path, flags: number): File {
   const state = current.callState as FifoState | null;
+  if ((flags & O_ACCMODE) === O_ACCMODE)
+    throw errno(EINVAL, 'FIFO {} is opened neither for reading nor for writing', path);
   const file = state?.fifo ?? openEnd(current, path, flags);
   const { pipe } = file;
   const acc = flags & O_ACCMODE;

@@ -33,18 +33,18 @@ export function vfs_read(current: Current, file: File, to: IovIter, pos: number 
   return n;
 }
 
-/** Writes at `pos`, or at the file's position (its end, with O_APPEND). @returns bytes, or BLOCKED */
+/** Writes at `pos`, or at the file's position (the file's end, when it appends). @returns bytes, or BLOCKED */
 export function vfs_write(
   current: Current,
   file: File,
   from: IovIter,
   pos: number | null,
-  append = false,
+  append: boolean = (file.flags & O_APPEND) !== 0,
 ): number {
   wantMode(file, FMODE_WRITE);
   from.truncate(MAX_RW_COUNT);
   let at = place(file, pos);
-  if (file.seekable && (file.flags & O_APPEND || append)) at = file.inode.size;
+  if (file.seekable && append) at = file.inode.size;
   const n = file.write_iter(current, from, at);
   if (n >= 0) {
     current.ioac.wchar += n;

@@ -3,7 +3,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Dentry } from './dcache.ts';
-import { File, file_accessed } from './file.ts';
+import { File, file_accessed, seq_lseek } from './file.ts';
 import { MAY_READ, S_ISDIR } from './inode.ts';
 import { inode_permission } from './permission.ts';
 import { fsnotify_access } from './fsnotify.ts';
@@ -85,6 +85,11 @@ export class DcacheDirFile extends File {
       this.cursor = next;
     }
     ctx.pos = END;
+  }
+
+  /** A position is no number of bytes: there is no end to seek from (offset_dir_llseek). */
+  override llseek(_current: Current, offset: number, whence: number): number {
+    return seq_lseek(this, offset, whence);
   }
 
   override fsync(): number {

@@ -105,7 +105,8 @@ export function splice_file_to_pipe(
   check_splice(from, null);
   let done = 0;
   while (done < count && !pipe.full) {
-    const want = Math.min(4096, count - done);
+    // A slot shows one page of the file, and a write(2) after it begins another slot.
+    const want = Math.min(4096 - (from.seekable ? (pos + done) % 4096 : 0), count - done);
     const got = try_read(current, from, bounce.subarray(0, want), from.seekable ? pos + done : 0);
     if (got <= 0) {
       if (done === 0 && got === WOULD_BLOCK) return WOULD_BLOCK;
@@ -113,7 +114,7 @@ export function splice_file_to_pipe(
     }
     const pfn = pipe.takeFrame(current.kernel);
     current.kernel.ram.u8.set(bounce.subarray(0, got), pfn * 4096);
-    pipe.bufs.push({ pfn, offset: 0, len: got, packet: false, merge: true });
+    pipe.bufs.push({ pfn, offset: 0, len: got, packet: false, merge: false });
     done += got;
     if (got < want) break;
   }

@@ -1,17 +1,6 @@
-import {
-  EBADF,
-  EINVAL,
-  EISDIR,
-  ENOTTY,
-  EOPNOTSUPP,
-  EPERM,
-  ESRCH,
-  EXDEV,
-} from '@vitrine/uapi/errno.ts';
+import { EBADF, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
-import { SIOCGPGRP, SIOCSPGRP } from '@vitrine/uapi/socket.ts';
-import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -19,9 +8,8 @@ import type { FilesStruct } from '../fs/fdtable.ts';
 import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
 import { Fasync, fasync_helper } from '../fs/fasync/fasync.ts';
 import { FownStruct } from '../fs/fcntl.ts';
-import { ioctl_fileattr } from '../fs/fileattr.ts';
-import { FMODE_PATH, type File } from '../fs/file.ts';
-import { S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { FMODE_CREATED, FMODE_PATH, type File } from '../fs/file.ts';
+import { S_APPEND, S_ISFIFO } from '../fs/inode.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import {
   check_fmode_for_setlk,
@@ -36,16 +24,12 @@ import { getlease, setlease } from '../fs/lease.ts';
 import { fcntl_dirnotify } from '../fs/notify/dnotify.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
-import { SocketFile } from '../net/socket.ts';
-import { choice, fd, flags, ptr, ulong } from './kinds.ts';
+import { choice, fd, flags, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 const F_GET_RW_HINT = 1035;
 const F_SET_RW_HINT = 1036;
 const RWH_WRITE_LIFE_EXTREME = 5;
-
-const FICLONE = 0x4004_9409;
-const FICLONERANGE = 0x4020_940d;
 
 /** O_ASYNC. */
 const FASYNC = 0x2000;
@@ -61,6 +45,9 @@ function setfl(current: Current, file: File, fd: number, arg: number): number {
   ) {
     throw errno(EPERM, 'O_NOATIME needs the owner of {} or CAP_FOWNER', file.path);
   }
+  // Of a pipe it asks for packets.
+  if (arg & F.O_DIRECT && !S_ISFIFO(file.inode.mode) && !file.can_odirect)
+    throw errno(EINVAL, '{} cannot be open with O_DIRECT', file.path);
   file.check_flags(arg);
   fasync_helper(current, file, fd, (arg & FASYNC) !== 0);
   const set = file.fasync === null ? arg & ~FASYNC : arg;
@@ -77,13 +64,13 @@ function f_setown(task: Task, file: File, type: number, pid: number): void {
   owner.euid = task.cred.euid;
 }
 
-function getown(file: File): number {
+export function getown(file: File): number {
   const { owner } = file;
   if (owner === null) return 0;
   return owner.type === F.F_OWNER_PGRP ? -owner.pid : owner.pid;
 }
 
-function setown(task: Task, file: File, arg: number): number {
+export function setown(task: Task, file: File, arg: number): number {
   const who = arg | 0;
   if (who === -(2 ** 31)) throw errno(EINVAL, 'F_SETOWN: {} is out of range', who);
   const pid = Math.abs(who);
@@ -151,12 +138,12 @@ function dupfd(task: Task, file: File, from: number, cloexec: boolean): number {
   return fd_install(task, file.get(), cloexec, from);
 }
 
+/** Commands that descriptors opened with O_PATH take (check_fcntl_cmd). */
+const ON_PATHS: readonly number[] = [F.F_CREATED_QUERY, F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_DUPFD_QUERY, F.F_GETFD, F.F_SETFD, F.F_GETFL]; // prettier-ignore
+
 export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): number {
   const file = fget_raw(task, fd);
-  if (
-    file.mode & FMODE_PATH &&
-    ![F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_GETFD, F.F_SETFD, F.F_GETFL].includes(cmd)
-  ) {
+  if (file.mode & FMODE_PATH && !ON_PATHS.includes(cmd)) {
     throw errno(EBADF, 'fd {} was opened with O_PATH: it only names {}', fd, file.path);
   }
   const num = arg > 2 ** 31 ? -1 : arg;
@@ -165,6 +152,10 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
       return dupfd(task, file, num, false);
     case F.F_DUPFD_CLOEXEC:
       return dupfd(task, file, num, true);
+    case F.F_DUPFD_QUERY:
+      return fget_raw(task, arg | 0) === file ? 1 : 0;
+    case F.F_CREATED_QUERY:
+      return file.mode & FMODE_CREATED ? 1 : 0;
     case F.F_GETFD:
       return task.files.cloexec.has(fd) ? F.FD_CLOEXEC : 0;
     case F.F_SETFD:
@@ -285,80 +276,15 @@ function do_dup2(current: Current, oldfd: number, newfd: number, cloexec: boolea
 }
 
 export function sys_flock(current: Current, fd: number, op: number): number {
-  const file = fget(current, fd);
+  if (op & F.LOCK_MAND) return 0;
   const type = { [F.LOCK_SH]: F.F_RDLCK, [F.LOCK_EX]: F.F_WRLCK, [F.LOCK_UN]: F.F_UNLCK }[
     op & ~F.LOCK_NB
   ];
-  if (op & F.LOCK_MAND) return 0;
   if (type === undefined) throw errno(EINVAL, 'flock: operation {} is none of LOCK_SH, EX, UN', op);
+  const file = fget(current, fd);
   if (type !== F.F_UNLCK && !file.readable && !file.writable)
     throw errno(EBADF, '{} is open for nothing', file.path);
   return flock_lock_file(current, file, type, !(op & F.LOCK_NB));
-}
-
-// asm-generic/sockios.h
-const FIOSETOWN = 0x8901;
-const FIOGETOWN = 0x8903;
-
-/** Requests that mean the same for every file come first (do_vfs_ioctl); the rest is the file's. */
-export function sys_ioctl(current: Current, fd: number, request: number, arg: number): number {
-  const cmd = request >>> 0;
-  const file = fget(current, fd);
-  switch (cmd) {
-    case FIOCLEX:
-      current.files.cloexec.add(fd);
-      return 0;
-    case FIONCLEX:
-      current.files.cloexec.delete(fd);
-      return 0;
-    case FIONBIO:
-      file.flags = current.mem.getI32(arg) ? file.flags | F.O_NONBLOCK : file.flags & ~F.O_NONBLOCK;
-      return 0;
-    case FIOASYNC: {
-      const on = current.mem.getI32(arg) !== 0;
-      fasync_helper(current, file, fd, on);
-      if (on && file.fasync === null) throw errno(ENOTTY, '{} cannot send signals', file.path);
-      file.flags = on ? file.flags | FASYNC : file.flags & ~FASYNC;
-      return 0;
-    }
-    case FIOSETOWN:
-    case SIOCSPGRP:
-      if (!(file instanceof SocketFile)) break;
-      return setown(current as Task, file, current.mem.getI32(arg));
-    case FIOGETOWN:
-    case SIOCGPGRP:
-      if (!(file instanceof SocketFile)) break;
-      current.mem.putU32(arg, getown(file));
-      return 0;
-    case FIOQSIZE:
-      if (!S_ISDIR(file.inode.mode) && !S_ISREG(file.inode.mode)) break;
-      current.mem.putU64(arg, file.inode.size);
-      return 0;
-    case FIONREAD:
-      if (!S_ISREG(file.inode.mode)) break;
-      current.mem.putU32(arg, Math.max(0, file.inode.size - file.pos));
-      return 0;
-    case FICLONE:
-      return clone(current, file, arg | 0);
-    case FICLONERANGE:
-      return clone(current, file, current.mem.getI32(arg));
-    default:
-  }
-  return ioctl_fileattr(current, file, cmd, arg) ?? file.ioctl(current, cmd, arg);
-}
-
-/** FICLONE: no file system here shares parts of files (vfs_clone_file_range). */
-function clone(current: Current, to: File, fd: number): number {
-  const from = fget(current, fd);
-  if (from.inode.sb !== to.inode.sb)
-    throw errno(EXDEV, 'FICLONE: {} and {} are on different file systems', from.path, to.path);
-  if (S_ISDIR(from.inode.mode) || S_ISDIR(to.inode.mode))
-    throw errno(EISDIR, 'FICLONE: {} or {} is a directory', from.path, to.path);
-  if (!S_ISREG(from.inode.mode) || !S_ISREG(to.inode.mode))
-    throw errno(EINVAL, 'FICLONE: {} or {} is not a regular file', from.path, to.path);
-  if (!from.readable || !to.writable || to.flags & F.O_APPEND)
-    throw errno(EBADF, 'FICLONE: {} is not open for reading, or {} not for writing', from.path, to.path); // prettier-ignore
-  throw errno(EOPNOTSUPP, 'the file system {} shares no parts of files', to.inode.sb);
 }
 
 export const FCNTL: readonly SyscallRow[] = [
@@ -367,5 +293,4 @@ export const FCNTL: readonly SyscallRow[] = [
   row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
   row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),
   row(NR.__NR_flock, 'flock', [fd, flags('flock')], FULL, sys_flock),
-  row(NR.__NR_ioctl, 'ioctl', [fd, choice('ioctl'), ptr], FULL, sys_ioctl),
 ];

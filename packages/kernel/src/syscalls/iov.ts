@@ -20,9 +20,8 @@ export function access_ok(address: number, length: number): void {
 }
 
 export function userBuffer(current: Current, address: number, length: number): IovIter {
-  if (length > 2 ** 63 - 1) throw errno(EINVAL, 'buffer length {} is negative', length);
+  access_ok(address, length);
   const n = Math.min(length, MAX_RW_COUNT);
-  access_ok(address, n);
   return IovIter.user(current.mem, address, n);
 }
 

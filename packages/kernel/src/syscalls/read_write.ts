@@ -1,12 +1,20 @@
-import { EBADF, EINVAL, EOPNOTSUPP, ESPIPE } from '@vitrine/uapi/errno.ts';
-import { RWF_APPEND, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
+import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, EPERM, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { RWF_APPEND, RWF_HIPRI, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { fget } from '../fs/fdtable.ts';
-import type { File } from '../fs/file.ts';
-import { S_ISFIFO } from '../fs/inode.ts';
+import { FMODE_READ, FMODE_WRITE, File, wantMode } from '../fs/file.ts';
+import {
+  S_APPEND,
+  S_IMMUTABLE,
+  S_ISBLK,
+  S_ISDIR,
+  S_ISFIFO,
+  S_ISLNK,
+  S_ISREG,
+} from '../fs/inode.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { import_iovec, userBuffer } from './iov.ts';
 import { choice, fd, flags, inArray, inBuf, int, off, outArray, outBuf, size } from './kinds.ts';
@@ -47,8 +55,23 @@ function transfer(
   return BLOCKED;
 }
 
+/** Vectors of no bytes are not even tried. */
+function readVec(current: Current, file: File, to: IovIter, pos: number | null): number {
+  return to.count === 0 ? 0 : readIter(current, file, to, pos);
+}
+
 function readIter(current: Current, file: File, to: IovIter, pos: number | null): number {
   return transfer(current, file, to, (done) => vfs_read(current, file, to, pos === null ? null : pos + done)); // prettier-ignore
+}
+
+function writeVec(
+  current: Current,
+  file: File,
+  from: IovIter,
+  pos: number | null,
+  append?: boolean,
+): number {
+  return from.count === 0 ? 0 : writeIter(current, file, from, pos, append);
 }
 
 function writeIter(
@@ -56,17 +79,30 @@ function writeIter(
   file: File,
   from: IovIter,
   pos: number | null,
-  append = false,
+  append?: boolean,
 ): number {
   return transfer(current, file, from, (done) => vfs_write(current, file, from, pos === null ? null : pos + done, append)); // prettier-ignore
 }
 
+/** The file, open for what is wanted: that is asked before anybody looks at the buffer. */
+function transferFile(current: Current, fd: number, mode: number, pos: number | null): File {
+  const file = fget(current, fd);
+  if (pos !== null && !file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
+  wantMode(file, mode);
+  const op = mode === FMODE_READ ? 'read_iter' : 'write_iter';
+  if (file[op] === File.prototype[op] && !S_ISDIR(file.inode.mode))
+    throw errno(EINVAL, '{} cannot be read or written: it has no {}', file.path, op);
+  return file;
+}
+
 export function sys_read(current: Current, fd: number, buf: number, count: number): number {
-  return readIter(current, fget(current, fd), userBuffer(current, buf, count), null);
+  const file = transferFile(current, fd, FMODE_READ, null);
+  return readIter(current, file, userBuffer(current, buf, count), null);
 }
 
 export function sys_write(current: Current, fd: number, buf: number, count: number): number {
-  return writeIter(current, fget(current, fd), userBuffer(current, buf, count), null);
+  const file = transferFile(current, fd, FMODE_WRITE, null);
+  return writeIter(current, file, userBuffer(current, buf, count), null);
 }
 
 function checkPos(pos: number): number {
@@ -82,7 +118,8 @@ export function sys_pread64(
   pos: number,
 ): number {
   checkPos(pos);
-  return readIter(current, fget(current, fd), userBuffer(current, buf, count), pos);
+  const file = transferFile(current, fd, FMODE_READ, pos);
+  return readIter(current, file, userBuffer(current, buf, count), pos);
 }
 
 export function sys_pwrite64(
@@ -93,17 +130,18 @@ export function sys_pwrite64(
   pos: number,
 ): number {
   checkPos(pos);
-  return writeIter(current, fget(current, fd), userBuffer(current, buf, count), pos);
+  const file = transferFile(current, fd, FMODE_WRITE, pos);
+  return writeIter(current, file, userBuffer(current, buf, count), pos);
 }
 
 export function sys_readv(current: Current, fd: number, vec: number, count: number): number {
-  const file = fget(current, fd);
-  return readIter(current, file, import_iovec(current, vec, count), null);
+  const file = transferFile(current, fd, FMODE_READ, null);
+  return readVec(current, file, import_iovec(current, vec, count), null);
 }
 
 export function sys_writev(current: Current, fd: number, vec: number, count: number): number {
-  const file = fget(current, fd);
-  return writeIter(current, file, import_iovec(current, vec, count), null);
+  const file = transferFile(current, fd, FMODE_WRITE, null);
+  return writeVec(current, file, import_iovec(current, vec, count), null);
 }
 
 /** On x86-64 the low half is the whole position. */
@@ -114,8 +152,8 @@ export function sys_preadv(
   count: number,
   low: number,
 ): number {
-  const file = fget(current, fd);
-  return readIter(current, file, import_iovec(current, vec, count), checkPos(low));
+  const file = transferFile(current, fd, FMODE_READ, checkPos(low));
+  return readVec(current, file, import_iovec(current, vec, count), low);
 }
 
 export function sys_pwritev(
@@ -125,15 +163,24 @@ export function sys_pwritev(
   count: number,
   low: number,
 ): number {
-  const file = fget(current, fd);
-  return writeIter(current, file, import_iovec(current, vec, count), checkPos(low));
+  const file = transferFile(current, fd, FMODE_WRITE, checkPos(low));
+  return writeVec(current, file, import_iovec(current, vec, count), low);
 }
 
+/** RWF_NOAPPEND: to the position in spite of O_APPEND. */
+const RWF_NOAPPEND = 0x20;
+
+/** Flags of a transfer that moves anything at all (kiocb_set_rw_flags). */
 function checkRwf(file: File, rwf: number): void {
-  if (rwf & ~RWF_SUPPORTED) throw errno(EOPNOTSUPP, 'preadv2/pwritev2 flags {} are unknown', rwf);
-  if (rwf & RWF_NOWAIT && !file.pollable) {
+  if (S_ISDIR(file.inode.mode) && rwf & ~RWF_HIPRI)
+    throw errno(EOPNOTSUPP, 'preadv2: {} is a directory', file.path);
+  if (rwf & ~(RWF_SUPPORTED | RWF_NOAPPEND))
+    throw errno(EOPNOTSUPP, 'preadv2/pwritev2 flags {} are unknown', rwf);
+  if (rwf & RWF_NOWAIT && !file.nowait) {
     throw errno(EOPNOTSUPP, 'RWF_NOWAIT: {} cannot say whether it would wait', file.path);
   }
+  if (rwf & RWF_APPEND && rwf & RWF_NOAPPEND)
+    throw errno(EINVAL, 'pwritev2: RWF_APPEND excludes RWF_NOAPPEND');
 }
 
 export function sys_preadv2(
@@ -145,14 +192,11 @@ export function sys_preadv2(
   _high: number,
   rwf: number,
 ): number {
-  const file = fget(current, fd);
-  checkRwf(file, rwf);
-  return readIter(
-    current,
-    file,
-    import_iovec(current, vec, count),
-    low === -1 ? null : checkPos(low),
-  );
+  const pos = low === -1 ? null : checkPos(low);
+  const file = transferFile(current, fd, FMODE_READ, pos);
+  const to = import_iovec(current, vec, count);
+  if (to.count > 0) checkRwf(file, rwf);
+  return readVec(current, file, to, pos);
 }
 
 export function sys_pwritev2(
@@ -164,10 +208,12 @@ export function sys_pwritev2(
   _high: number,
   rwf: number,
 ): number {
-  const file = fget(current, fd);
-  checkRwf(file, rwf);
   const pos = low === -1 ? null : checkPos(low);
-  return writeIter(current, file, import_iovec(current, vec, count), pos, (rwf & RWF_APPEND) !== 0);
+  const file = transferFile(current, fd, FMODE_WRITE, pos);
+  const from = import_iovec(current, vec, count);
+  if (from.count > 0) checkRwf(file, rwf);
+  const append = rwf & RWF_APPEND ? true : rwf & RWF_NOAPPEND ? false : undefined;
+  return writeVec(current, file, from, pos, append);
 }
 
 export function sys_lseek(current: Current, fd: number, offset: number, whence: number): number {
@@ -195,6 +241,9 @@ export function sys_syncfs(current: Current, fd: number): number {
   return 0;
 }
 
+const hasPages = (mode: number): boolean =>
+  S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+
 export function sys_sync_file_range(
   current: Current,
   fd: number,
@@ -211,7 +260,7 @@ export function sys_sync_file_range(
       offset,
       length,
     );
-  if (!file.seekable || S_ISFIFO(file.inode.mode))
+  if (!hasPages(file.inode.mode))
     throw errno(ESPIPE, 'sync_file_range: {} has no positions', file.path);
   return 0;
 }
@@ -224,7 +273,7 @@ export function sys_fadvise64(
   advice: number,
 ): number {
   const file = fget(current, fd);
-  if (!file.seekable) throw errno(ESPIPE, 'fadvise64: {} is a pipe', file.path);
+  if (S_ISFIFO(file.inode.mode)) throw errno(ESPIPE, 'fadvise64: {} is a pipe', file.path);
   if (advice < 0 || advice > 5 || length < 0)
     throw errno(EINVAL, 'fadvise64: advice {} or length {} is unknown', advice, length);
   return 0;
@@ -233,9 +282,39 @@ export function sys_fadvise64(
 export function sys_readahead(current: Current, fd: number): number {
   const file = fget(current, fd);
   if (!file.readable) throw errno(EBADF, '{} is not open for reading', file.path);
-  if (file.mapping === null)
+  if (!S_ISREG(file.inode.mode) && !S_ISBLK(file.inode.mode))
     throw errno(EINVAL, 'readahead: {} is not a file with pages', file.path);
   return 0;
+}
+
+/** Modes that change ranges exclude each other, and each goes with FALLOC_FL_KEEP_SIZE always, perhaps or never. */
+const FALLOC_MODES: ReadonlyMap<number, readonly number[]> = new Map([
+  [0, [0, 1]],
+  [0x02, [1]], // PUNCH_HOLE
+  [0x08, [0]], // COLLAPSE_RANGE
+  [0x10, [0, 1]], // ZERO_RANGE
+  [0x20, [0]], // INSERT_RANGE
+  [0x40, [0, 1]], // UNSHARE_RANGE
+]);
+
+export function vfs_fallocate(
+  current: Current,
+  file: File,
+  mode: number,
+  offset: number,
+  length: number,
+): number {
+  const { inode } = file;
+  if (offset < 0 || length <= 0)
+    throw errno(EINVAL, 'fallocate: offset {} or length {} is out of range', offset, length);
+  if (!FALLOC_MODES.get(mode & ~1)?.includes(mode & 1))
+    throw errno(EOPNOTSUPP, 'fallocate: mode {} is unknown', mode);
+  if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
+  if (mode & ~1 && inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', file.path);
+  if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'fallocate: {} is immutable', file.path);
+  if (S_ISREG(inode.mode) && offset + length > inode.sb.maxbytes)
+    throw errno(EFBIG, 'fallocate: {} bytes from {} are above the largest file of {}', length, offset, inode.sb); // prettier-ignore
+  return file.fallocate(current, mode, offset, length);
 }
 
 export function sys_fallocate(
@@ -245,12 +324,7 @@ export function sys_fallocate(
   offset: number,
   length: number,
 ): number {
-  const file = fget(current, fd);
-  if (offset < 0 || length <= 0)
-    throw errno(EINVAL, 'fallocate: offset {} or length {} is out of range', offset, length);
-  if (mode & ~0x7f) throw errno(EOPNOTSUPP, 'fallocate: mode {} is unknown', mode);
-  if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
-  return file.fallocate(current, mode, offset, length);
+  return vfs_fallocate(current, fget(current, fd), mode, offset, length);
 }
 
 export const READ_WRITE: readonly SyscallRow[] = [

@@ -50,7 +50,7 @@ export type Place = number | { readonly pos: number };
 
 function position(current: Current, file: File, at: Place): number {
   if (at === 0) return file.pos;
-  if (!file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
+  if (!file.seekable) throw errno(EINVAL, '{} has no position', file.path);
   const pos = typeof at === 'number' ? current.mem.getI64(at) : at.pos;
   if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
   return pos;
@@ -109,6 +109,7 @@ export function sys_sendfile(
 ): number {
   const from = fget(current, inFd);
   wantRead(from);
+  if (offset !== 0 && !from.seekable) throw errno(ESPIPE, '{} has no position', from.path);
   if (S_ISDIR(from.inode.mode))
     throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
   if (count >= 2 ** 63) throw errno(EINVAL, 'sendfile: {} bytes are too many', count);
@@ -291,9 +292,9 @@ export function sys_copy_file_range(
   len: number,
   flags: number,
 ): number {
-  if (flags !== 0) throw errno(EINVAL, 'copy_file_range: flags {} are unknown', flags);
   const from = fget(current, inFd);
   const to = fget(current, outFd);
+  if (flags !== 0) throw errno(EINVAL, 'copy_file_range: flags {} are unknown', flags);
   for (const file of [from, to]) {
     if (S_ISDIR(file.inode.mode))
       throw errno(EISDIR, 'copy_file_range: {} is a directory', file.path);

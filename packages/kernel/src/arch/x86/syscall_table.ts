@@ -7,6 +7,7 @@ import { MOUNT } from '../../syscalls/mount.ts';
 import { NAMEI } from '../../syscalls/namei.ts';
 import { FSMOUNT } from '../../syscalls/fsmount.ts';
 import { IO_URING } from '../../syscalls/io_uring.ts';
+import { IOCTL } from '../../syscalls/ioctl.ts';
 import { KCMP } from '../../syscalls/kcmp.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
 import { MODULE } from '../../syscalls/module.ts';
@@ -46,6 +47,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   NAMEI,
   READDIR,
   FCNTL,
+  IOCTL,
   PIPE,
   SELECT,
   EPOLL,

@@ -31,6 +31,9 @@ export class NullFile extends MemDevice {
   override get splice_read(): boolean {
     return false;
   }
+  override get nowait(): boolean {
+    return true;
+  }
   override read_iter(_current: Current, _to: IovIter): number {
     return 0;
   }

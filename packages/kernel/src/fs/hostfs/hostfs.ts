@@ -296,6 +296,10 @@ class HostFile extends File {
     serializable('HostFile', this);
   }
 
+  override get can_odirect(): boolean {
+    return true;
+  }
+
   override get transferChunk(): number {
     return CHUNK;
   }

@@ -14,6 +14,10 @@ export class RegularFile extends File {
     serializable('RegularFile', this);
   }
 
+  override get can_odirect(): boolean {
+    return true;
+  }
+
   override read_iter(current: Current, to: IovIter, pos: number): number {
     const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
     file_accessed(this);

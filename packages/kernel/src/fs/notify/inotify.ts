@@ -83,6 +83,10 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     serializable('InotifyFile', this);
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+
   /** @returns the watch descriptor */
   addWatch(inode: Inode, arg: number): number {
     if (arg & IN_ONLYDIR && !S_ISDIR(inode.mode))

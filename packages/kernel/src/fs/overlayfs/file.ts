@@ -23,6 +23,10 @@ export class OvlFile extends File {
     serializable('OvlFile', this);
   }
 
+  override get can_odirect(): boolean {
+    return true;
+  }
+
   static open(current: Current, path: Path, flags: number): OvlFile {
     const inode = path.dentry.inode as OvlInode;
     return new OvlFile(

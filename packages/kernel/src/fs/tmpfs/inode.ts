@@ -164,8 +164,8 @@ export class TmpfsInode extends Inode {
     super.evict();
   }
 
-  override fileattr_get(): number {
-    return this.fsflags;
+  override fileattr_get(): number | null {
+    return S_ISREG(this.mode) || S_ISDIR(this.mode) ? this.fsflags : null;
   }
 
   override fileattr_set(_current: Current, flags: number): void {

@@ -5,6 +5,7 @@ import {
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
+  O_LARGEFILE,
   O_RDWR,
 } from '@vitrine/uapi/fcntl.ts';
 import { TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
@@ -50,7 +51,7 @@ export function shmem_file_setup(
   inode.size = size;
   const dentry = new Dentry(name, mnt.root, inode, mnt.sb);
   dentry.unhashed = true;
-  return make(new Path(mnt, dentry), O_RDWR);
+  return make(new Path(mnt, dentry), O_RDWR | O_LARGEFILE);
 }
 
 export function memfd_create(

@@ -86,6 +86,10 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
     serializable('FanotifyFile', this);
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+
   constructor(current: Current, user: UserStruct, flags: number, event_flags: number) {
     super(
       current,
