@@ -39,7 +39,7 @@ import { isX87 } from './opcodes.ts';
 import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
 import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
-import { MICRO_GOTO_VA, MICRO_LINK, REC_COUNT, REC_PLACE } from './tier0/record.ts';
+import { isStub, MICRO_GOTO_VA, REC_COUNT, REC_PLACE, STUB_TIMES } from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
 import type { Found } from './tier1/region.ts';
@@ -427,7 +427,7 @@ export class Machine implements Cpu {
     const rec = u32[L.EXIT_REC >> 2]!;
     if (rec === 0) return false;
     const handler = u16[rec >> 1]!;
-    return handler !== MICRO_LINK && handler !== MICRO_GOTO_VA && u8[rec + REC_COUNT]! > 1;
+    return !isStub(handler) && u8[rec + REC_COUNT]! > 1;
   }
 
   /** What tier 1 has done, for measurements; undefined without it. */
@@ -531,7 +531,7 @@ export class Machine implements Cpu {
         // Tier 1 leaves with RIP and the fuel exact.
         if (rec === 0) break;
         const handler = u16[rec >> 1]!;
-        if (handler === MICRO_LINK || handler === MICRO_GOTO_VA) {
+        if (isStub(handler)) {
           this.rip = this.#translator.targetOf(rec);
           break;
         }
@@ -682,17 +682,19 @@ export class Machine implements Cpu {
 
   /** A branch within a page was taken for the first time: links it to its target. */
   #link(): number {
-    const { u32 } = this.ram;
+    const { u16, u32 } = this.ram;
     const stub = u32[L.EXIT_REC >> 2]!;
     const target = this.#translator.targetOf(stub);
-    const slot = u32[(stub + 16) >> 2]!;
     this.rip = target;
     const owner = this.#pages.ownerOf(stub);
     const rec = this.#block(target);
     if (rec === 0) return this.#fetchFault();
     const linkable = owner !== undefined && owner === this.#pages.ownerOf(rec);
-    if (linkable && !owner.tails.has(target % 4096)) u32[slot >> 2] = rec;
-    else if (linkable) this.ram.u16[stub >> 1] = MICRO_GOTO_VA;
+    if (linkable && !owner.tails.has(target % 4096)) this.#translator.linkTo(stub, rec);
+    else if (linkable) {
+      u16[stub >> 1] = MICRO_GOTO_VA;
+      u32[(stub + STUB_TIMES) >> 2] = 0;
+    }
     this.#contexts.enterJump(target, rec);
     if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;

@@ -1,6 +1,6 @@
 import type { Ram } from '../cpu.ts';
 import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
-import { MICRO_GOTO, MICRO_GOTO_VA, MICRO_LINK, MICRO_RESYNC, recordSize } from './record.ts';
+import { isStub, MICRO_GOTO, MICRO_GOTO_VA, MICRO_RESYNC, recordSize } from './record.ts';
 
 export const CHUNK = 4096;
 
@@ -39,8 +39,8 @@ export class CodePage {
  * finds its target anew.
  */
 function successorOf(handler: number): number {
-  if (handler === MICRO_GOTO || handler === MICRO_GOTO_VA) return handler;
-  return handler === MICRO_LINK ? MICRO_GOTO_VA : MICRO_RESYNC;
+  if (isStub(handler)) return MICRO_GOTO_VA;
+  return handler === MICRO_GOTO ? MICRO_GOTO : MICRO_RESYNC;
 }
 
 /**

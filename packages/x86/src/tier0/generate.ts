@@ -169,7 +169,11 @@ function micros(generator: Generator): number[] {
   return [
     make((b, t) => t.exit(b, EXIT_RESYNC)),
     make((b, t) => t.exit(b, EXIT_LINK)),
-    make((b, t) => t.lookup(b, field(b, t, 'i64.load', 8), t.fuel(b))),
+    make((b, t) => {
+      const times = b.add(b.load('i32.load', t.rec(b), record.STUB_TIMES), b.i32(1));
+      b.store('i32.store', t.rec(b), times, record.STUB_TIMES);
+      t.lookup(b, field(b, t, 'i64.load', record.STUB_VA), t.fuel(b));
+    }),
     make((b, t) => t.gotoLink(b)),
     make((b, t) => {
       b.store('i64.store', b.i32(SLOT_EA * 8), b.add(address(b, t), segment(b, t)));
@@ -184,6 +188,15 @@ function micros(generator: Generator): number[] {
       b.store('i32.store', b.i32(FAULT_VECTOR), field(b, t, 'i32.load', 8));
       b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
       t.exit(b, EXIT_FAULT);
+    }),
+    make((b, t) => {
+      const count = b.add(b.load('i32.load16_u', t.rec(b), record.STUB_COUNT), b.i32(1));
+      const target = field(b, t, 'i32.load', record.STUB_TARGET);
+      b.store('i32.store16', t.rec(b), count, record.STUB_COUNT);
+      b.if(b.eq(count, b.i32(record.WARM)), () =>
+        b.store('i32.store', field(b, t, 'i32.load', record.STUB_LINK), target),
+      );
+      t.dispatch(b, target, t.fuel(b));
     }),
   ];
 }

@@ -25,7 +25,7 @@ export const SCALE_SHIFT = 12;
 export const MICRO_RESYNC = 0;
 /** Unresolved branch: i64 target, u32 address of the link to patch. */
 export const MICRO_LINK = 1;
-/** Branch out of the page: i64 target. */
+/** Branch out of the page: i64 target, u32 how often it was taken. */
 export const MICRO_GOTO_VA = 2;
 /** End of a block without a branch: u32 link. */
 export const MICRO_GOTO = 3;
@@ -35,9 +35,30 @@ export const MICRO_EA = 4;
 export const MICRO_EA32 = 5;
 /** Fault: i64 vector. */
 export const MICRO_RAISE = 6;
+/**
+ * Branch that has not been taken often yet, what becomes of a MICRO_LINK: counts, and goes on with the record of its target;
+ * when it is warm, its link leads there directly.
+ */
+export const MICRO_COUNT = 7;
+
+/** Fields of MICRO_LINK, MICRO_COUNT and MICRO_GOTO_VA: their target's address, and where the link to patch is. */
+export const STUB_VA = 8;
+export const STUB_LINK = 16;
+/** Of MICRO_COUNT: u16 how often it was taken, u32 record of the target. */
+export const STUB_COUNT = 2;
+export const STUB_TARGET = 20;
+/** Of MICRO_GOTO_VA: u32. */
+export const STUB_TIMES = 16;
+
+/** A branch that was taken so often is warm. */
+export const WARM = 256;
+
+/** Whether a handler is a branch's on its way to somewhere else: what is executed next is at its STUB_VA. */
+export const isStub = (handler: number): boolean =>
+  handler === MICRO_LINK || handler === MICRO_COUNT || handler === MICRO_GOTO_VA;
 
 /** Sizes of the micro-operations' records; a link may turn into a MICRO_GOTO_VA in place, so they are of a size. */
-export const MICRO_SIZE: readonly number[] = [8, 24, 24, 16, 16, 16, 16];
+export const MICRO_SIZE: readonly number[] = [8, 24, 24, 16, 16, 16, 16, 24];
 
 /** Semantics whose records carry the next instruction's address in the immediate's place. */
 const NEXT_IP = new Set(['call', 'call_indirect', 'syscall', 'int3', 'int1']);

@@ -276,22 +276,19 @@ export class Translator {
     if (insn.row.sem !== 'call' && insn.row.sem !== 'jmp') this.#link(page, at + 4, nextIp);
   }
 
-  /** Makes the link word at `slot` lead to `target`, directly or through a stub. */
+  /** Makes the link word at `slot` lead to `target`, through a stub. */
   #link(page: CodePage, slot: number, target: number): void {
     const { u32 } = this.#ram;
     const offset = target - page.va;
     const inPage = offset >= 0 && offset < 4096;
-    const known = inPage && !page.tails.has(offset) ? page.blocks.get(offset) : undefined;
-    if (known !== undefined) {
-      u32[slot >> 2] = known;
-      return;
-    }
     const i = Math.max(0, this.#count - 1);
     const handler = inPage ? record.MICRO_LINK : record.MICRO_GOTO_VA;
     const stub = this.#header(handler, 0, 0, 0, i, 0);
-    this.#address(stub + 8, target);
-    if (inPage) u32[(stub + 16) >> 2] = slot;
+    this.#address(stub + record.STUB_VA, target);
+    u32[(stub + record.STUB_LINK) >> 2] = inPage ? slot : 0;
     u32[slot >> 2] = stub;
+    const known = inPage && !page.tails.has(offset) ? page.blocks.get(offset) : undefined;
+    if (known !== undefined) this.linkTo(stub, known);
     this.#at = stub + record.MICRO_SIZE[handler]!;
   }
 
@@ -310,6 +307,14 @@ export class Translator {
     const at = this.#header(record.MICRO_GOTO, 0, 0, 0, count - 1, 0);
     this.#at = at + 16;
     this.#link(page, at + 8, page.va + this.#offsets[count]!);
+  }
+
+  /** Makes a MICRO_LINK lead to the record of its target, and count how often. */
+  linkTo(stub: number, target: number): void {
+    const { u16, u32 } = this.#ram;
+    u16[stub >> 1] = record.MICRO_COUNT;
+    u16[(stub + record.STUB_COUNT) >> 1] = 0;
+    u32[(stub + record.STUB_TARGET) >> 2] = target;
   }
 
   /** Reads a stub's target. */

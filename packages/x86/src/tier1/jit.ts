@@ -1,4 +1,5 @@
 import type { CodePage } from '../tier0/code-pages.ts';
+import { WARM } from '../tier0/record.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
 import { functionAround } from './function.ts';
@@ -53,10 +54,10 @@ const MOST_TARGETS = 64;
 
 /**
  * Microseconds that a sample stands for, and what compiling an instruction costs, with V8's part and the time that it runs in
- * the baseline compiler's code: no more goes into compiling than tier 0 has spent. Counted, not measured, so that runs
+ * the baseline compiler's code: half as much goes into compiling as tier 0 has spent. Counted, not measured, so that runs
  * repeat.
  */
-const SAMPLE_TIME = 40;
+const SAMPLE_TIME = 30;
 const INSTRUCTION_TIME = 70;
 const REGION_TIME = 400;
 /**
@@ -65,7 +66,7 @@ const REGION_TIME = 400;
  */
 const RECALL_TIME = 700;
 const RECALLED_INSTRUCTION_TIME = 12;
-const RECALL_SHARE = 2;
+const RECALL_SHARE = 3;
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
 /** The same for entering a region, which a larger one around it would save. */
@@ -375,10 +376,12 @@ export class Jit {
     return {
       u8: this.#host.ram.u8,
       u16: this.#host.ram.u16,
+      u32: this.#host.ram.u32,
       find: (at) => this.#host.find(at, this.eager),
       targets: (page, site) => this.#targets.get(page)?.get(site & 0xffff) ?? [],
       pointerAt: (at) => this.#host.pointerAt(at),
       effort,
+      warm: this.eager ? 0 : WARM >> (4 * effort),
       excluded: this.#excluded,
     };
   }

@@ -4,7 +4,7 @@ import { SLOT_ZERO } from '../layout.ts';
 import { rows } from '../opcodes.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
-import { MICRO_EA, MICRO_EA32, recordSize } from '../tier0/record.ts';
+import { layoutOfHandler, MICRO_COUNT, MICRO_EA, MICRO_EA32, MICRO_GOTO_VA, MICRO_LINK, recordSize, STUB_COUNT, STUB_TIMES, WARM } from '../tier0/record.ts'; // prettier-ignore
 import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
 import { loopAround } from './structure.ts';
 
@@ -56,6 +56,9 @@ export interface BlockCode {
   readonly addresses: readonly number[];
   /** Which instructions' flags are read. */
   readonly live: Uint8Array;
+  /** How often its jump was taken, and the next block executed after it; {@link WARM} or more is all the same. */
+  readonly taken: number;
+  readonly fell: number;
 }
 
 /** A block in a region; a function taken in at several calls has blocks for each. */
@@ -81,6 +84,9 @@ export interface Region {
   readonly size: number;
 }
 
+/** Of a branch that a block does not have. */
+const NEVER = -1;
+
 /** A block that tier 0 knows. */
 export interface Found {
   readonly page: CodePage;
@@ -92,6 +98,7 @@ export interface Found {
 export interface Surroundings {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
   /** The block at an address of the current space, if it has been executed. */
   find(va: number): Found | undefined;
   /** Where the indirect jump or call at an address has gone before. */
@@ -100,6 +107,8 @@ export interface Surroundings {
   pointerAt(va: number): number | undefined;
   /** How often the region has been made before. */
   readonly effort: number;
+  /** How often the jumps were taken that the region follows. */
+  readonly warm: number;
   /** Semantics that are left to tier 0. */
   readonly excluded: ReadonlySet<string>;
 }
@@ -198,16 +207,17 @@ class Finder {
   }
 
   #follow(block: Block): void {
-    const { insns, addresses } = block.code;
+    const { insns, addresses, taken, fell } = block.code;
+    const { warm } = this.#around;
     const { row, imm } = insns.at(-1)!;
     const after = addresses.at(-1)!;
-    if (!row.end) block.next = this.#at(after, block.inline);
-    else if (row.sem === 'call') this.#call(block, after + imm, after);
-    else if (row.sem === 'call_indirect') this.#callAny(block, after);
-    else if (row.operands.some((o) => o.code === 'J')) {
-      block.taken = this.#at(after + imm, block.inline);
-      if (row.sem !== 'jmp') block.next = this.#at(after, block.inline);
-      else if (!block.taken) block.behind = this.#back(block);
+    if (row.sem === 'call') {
+      if (taken >= warm) this.#call(block, after + imm, after);
+    } else if (row.sem === 'call_indirect') this.#callAny(block, after);
+    else if (!row.end || row.operands.some((o) => o.code === 'J')) {
+      if (taken >= warm) block.taken = this.#at(after + imm, block.inline);
+      if (fell >= warm) block.next = this.#at(after, block.inline);
+      if (row.sem === 'jmp' && !block.taken) block.behind = this.#back(block);
     } else if (row.sem === 'ret') this.#return(block);
     else if (row.sem === 'jmp_indirect') this.#indirect(block, block.inline);
   }
@@ -326,12 +336,18 @@ class Finder {
       if (!code) continue;
       const { row, imm } = code.insns.at(-1)!;
       const after = code.addresses.at(-1)!;
+      const taken = code.taken >= this.#around.warm;
       size += code.insns.length;
-      if (row.sem === 'call') size += this.#code(after + imm) ? this.#sizeOf(after + imm) : 0;
-      else if (row.sem === 'call_indirect') size = Infinity;
+      if (row.sem === 'call_indirect') size = Infinity;
       else if (row.sem === 'jmp_indirect') waiting.push(...this.#targetsOf(code));
-      else if (row.operands.some((o) => o.code === 'J')) waiting.push(after + imm);
-      if (row.sem !== 'jmp' && row.sem !== 'ret' && row.sem !== 'jmp_indirect') waiting.push(after);
+      else if (row.sem === 'call') {
+        if (!taken) continue;
+        size += this.#code(after + imm) ? this.#sizeOf(after + imm) : 0;
+        waiting.push(after);
+      } else {
+        if (taken) waiting.push(after + imm);
+        if (code.fell >= this.#around.warm) waiting.push(after);
+      }
     }
     this.#sizes.set(entry, size);
     return size;
@@ -361,7 +377,7 @@ export function regionAt(
 
 /** As Translator decodes it; undefined for what stays with tier 0. */
 function decodeBlock(around: Surroundings, place: Found, va: number): BlockCode | undefined {
-  const { u16, excluded } = around;
+  const { u16, u32, excluded } = around;
   const { page, rec, tail } = place;
   const insns = tail ? decodeStraddling(around, place, va) : decodeWithin(around, page, va);
   if (insns.length === 0 || !insns.every((insn) => compiles(insn, excluded))) return undefined;
@@ -369,8 +385,17 @@ function decodeBlock(around: Surroundings, place: Found, va: number): BlockCode 
   for (const { length } of insns) addresses.push(addresses.at(-1)! + length);
   const live = new Uint8Array(insns.length);
   findLive(insns, insns.length, live);
-  const records = recordsOf(u16, page, rec, insns.length);
-  return { page, tail, va, insns, addresses, live, records };
+  const { records, end } = recordsOf(u16, page, rec, insns.length);
+  const times = (link: number): number => timesTaken(around, u32[link >> 2]!);
+  const block = { page, tail, va, insns, addresses, live, records };
+  const last = records.at(-1)!;
+  const { row } = insns.at(-1)!;
+  // A block that no branch ends has a MICRO_GOTO.
+  if (!row.end) return { ...block, taken: NEVER, fell: times(end + 8) };
+  const { links, hasLinks } = layoutOfHandler(page.replaced.get(last) ?? u16[last >> 1]!);
+  if (!hasLinks) return { ...block, taken: NEVER, fell: NEVER };
+  const falls = row.sem !== 'jmp' && row.sem !== 'call';
+  return { ...block, taken: times(last + links), fell: falls ? times(last + links + 4) : NEVER };
 }
 
 /** The instructions of a block within its page. */
@@ -397,10 +422,27 @@ function decodeStraddling({ u8 }: Surroundings, { page, tail }: Found, va: numbe
   return decode(insn, window, 0, 15) === DECODED ? [insn] : [];
 }
 
-/** Walks tier 0's records of a block. A Jcc that is executed with the comparison before it has that one's record. */
-function recordsOf(u16: Uint16Array, page: CodePage, first: number, count: number): number[] {
+/** How often a branch was taken, by the record that its link leads to. */
+function timesTaken({ u16, u32 }: Surroundings, rec: number): number {
+  const handler = u16[rec >> 1]!;
+  if (handler === MICRO_LINK) return 0;
+  if (handler === MICRO_COUNT) return u16[(rec + STUB_COUNT) >> 1]!;
+  return handler === MICRO_GOTO_VA ? u32[(rec + STUB_TIMES) >> 2]! : WARM;
+}
+
+/**
+ * Walks tier 0's records of a block; also finds where they end. A Jcc that is executed with the comparison before it has
+ * that one's record.
+ */
+function recordsOf(
+  u16: Uint16Array,
+  page: CodePage,
+  first: number,
+  count: number,
+): { records: readonly number[]; end: number } {
   const records: number[] = [];
-  for (let at = first; records.length < count;) {
+  let at = first;
+  while (records.length < count) {
     records.push(at);
     let handler = page.replaced.get(at) ?? u16[at >> 1]!;
     if (handler === MICRO_EA || handler === MICRO_EA32) {
@@ -411,7 +453,7 @@ function recordsOf(u16: Uint16Array, page: CodePage, first: number, count: numbe
     if (shapeOf(handler).fused) records.push(at);
     at += recordSize(handler);
   }
-  return records;
+  return { records, end: at };
 }
 
 /** What has stored something when a later access misses the TLB: the instruction could not be begun again in tier 0. */
