@@ -1,5 +1,5 @@
 import * as E from '@vitrine/uapi/errno.ts';
-import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { CAP_SETUID, CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import * as K from '@vitrine/uapi/keyctl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, in_group_p } from '../include/cred.ts';
@@ -29,6 +29,7 @@ import {
   keyring_search,
   search_error,
 } from '../security/keys/keyring.ts';
+import { key_get_persistent } from '../security/keys/persistent.ts';
 import { install_session_keyring, join_session_keyring, lookup_user_key, search_process_keyrings } from '../security/keys/process_keys.ts'; // prettier-ignore
 import type { Task } from '../kernel/task.ts';
 import { inBuf, int, long, size, str } from './kinds.ts';
@@ -141,7 +142,7 @@ function sys_request_key(
 }
 
 function describe(task: Task, id: number, buffer: number, length: number): number {
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_VIEW, true);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_VIEW);
   const text = `${key.type.name};${key.uid};${key.gid === -1 ? OVERFLOWGID : key.gid};${key.perm.toString(16).padStart(8, '0')};${key.description}\0`;
   if (buffer !== 0 && length >= text.length)
     task.mem.write(
@@ -162,7 +163,8 @@ function read(task: Task, id: number, buffer: number, length: number): number {
 }
 
 function chown(task: Task, id: number, uid: number, gid: number): number {
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  if (uid === -1 && gid === -1) return 0;
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
   const { cred, kernel } = task;
   if (!capable(cred, CAP_SYS_ADMIN)) {
     if (uid !== -1 && key.uid !== uid)
@@ -171,8 +173,10 @@ function chown(task: Task, id: number, uid: number, gid: number): number {
   }
   if (uid !== -1 && uid !== key.uid) {
     const table = key_table(kernel);
-    charge_quota(table, uid, 1, key.quota);
-    charge_quota(table, key.uid, -1, -key.quota);
+    if (key.charged) {
+      charge_quota(table, uid, 1, key.quota);
+      charge_quota(table, key.uid, -1, -key.quota);
+    }
     key.uid = uid;
   }
   if (gid !== -1) key.gid = gid;
@@ -182,7 +186,7 @@ function chown(task: Task, id: number, uid: number, gid: number): number {
 function setperm(task: Task, id: number, perm: number): number {
   if ((perm & ~KEY_PERM_MASK) !== 0)
     throw errno(E.EINVAL, 'rights {} are not known', perm.toString(16));
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
   if (key.uid !== task.cred.fsuid && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EACCES, '{} belongs to user {}', key, key.uid); // prettier-ignore
   key.perm = perm;
   return 0;
@@ -263,7 +267,7 @@ function move(task: Task, id: number, fromId: number, toId: number, flags: numbe
 }
 
 function setTimeout_(task: Task, id: number, seconds: number): number {
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, true);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
   key.expiry = seconds === 0 ? Infinity : task.kernel.clock.realtime().sec + seconds;
   return 0;
 }
@@ -293,7 +297,7 @@ function restrict(task: Task, id: number, typeAt: number): number {
 
 /** Bits of what is there, byte by byte. */
 const CAPABILITIES = Uint8Array.of(
-  K.KEYCTL_CAPS0_CAPABILITIES | K.KEYCTL_CAPS0_INVALIDATE | K.KEYCTL_CAPS0_RESTRICT_KEYRING | K.KEYCTL_CAPS0_MOVE, // prettier-ignore
+  K.KEYCTL_CAPS0_CAPABILITIES | K.KEYCTL_CAPS0_PERSISTENT_KEYRINGS | K.KEYCTL_CAPS0_INVALIDATE | K.KEYCTL_CAPS0_RESTRICT_KEYRING | K.KEYCTL_CAPS0_MOVE, // prettier-ignore
   0,
 );
 
@@ -312,6 +316,17 @@ function setReqkey(task: Task, value: number): number {
     lookup_user_key(task, -value, true, 0);
   task.jit_keyring = value;
   return old;
+}
+
+/** The persistent keyring of a user, -1 for the caller's own, into a keyring. */
+function getPersistent(task: Task, who: number, destination: number): number {
+  const { cred } = task;
+  const uid = who === -1 ? cred.uid : who >>> 0;
+  if (uid !== cred.uid && uid !== cred.euid && !capable(cred, CAP_SETUID))
+    throw errno(E.EPERM, 'the persistent keyring of user {} is for that user and CAP_SETUID', uid);
+  const ring = lookup_user_key(task, destination, true, KEY_NEED_WRITE).key;
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  return key_get_persistent(task, uid, ring).serial;
 }
 
 function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: number): number {
@@ -358,7 +373,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
       if (id === 0) return 0;
       throw errno(E.ENOKEY, 'nobody asked for key {} to be made', id);
     case K.KEYCTL_GET_SECURITY:
-      lookup_user_key(task, id, false, KEY_NEED_VIEW, true);
+      lookup_user_key(task, id, false, KEY_NEED_VIEW);
       if (b !== 0 && c > 0) task.mem.putU8(b, 0);
       return 1;
     case K.KEYCTL_SESSION_TO_PARENT:
@@ -370,6 +385,8 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
       throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
     case K.KEYCTL_INVALIDATE:
       return invalidate(task, id);
+    case K.KEYCTL_GET_PERSISTENT:
+      return getPersistent(task, id, b | 0);
     case K.KEYCTL_RESTRICT_KEYRING:
       return restrict(task, id, b);
     case K.KEYCTL_MOVE:
@@ -384,5 +401,5 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
 export const KEYCTL: readonly SyscallRow[] = [
   row(NR.__NR_add_key, 'add_key', [str, str, inBuf(3), size, int], FULL, sys_add_key),
   row(NR.__NR_request_key, 'request_key', [str, str, str, int], partial('no helper makes keys on demand'), sys_request_key), // prettier-ignore
-  row(NR.__NR_keyctl, 'keyctl', [int, long, long, long, long], partial('no persistent keyrings, no key-agreement and public-key operations'), sys_keyctl), // prettier-ignore
+  row(NR.__NR_keyctl, 'keyctl', [int, long, long, long, long], partial('no key-agreement and public-key operations'), sys_keyctl), // prettier-ignore
 ];

@@ -67,6 +67,8 @@ export class Key {
   usage = 0;
   /** Bytes that count for its owner's quota. */
   quota = 0;
+  /** It is one of its owner's keys, for the quota. */
+  readonly charged: boolean;
 
   static {
     serializable('Key', this);
@@ -79,8 +81,9 @@ export class Key {
     uid: number,
     gid: number,
     perm: number,
+    charged: boolean,
   ) {
-    // prettier-ignore
+    this.charged = charged;
     this.serial = serial;
     this.type = type;
     this.description = description;
@@ -104,6 +107,10 @@ export class KeyTable {
   readonly quotas: Map<number, { keys: number; bytes: number }> = new Map();
   /** `_uid.N` and `_uid_ses.N`. */
   readonly userKeyrings: Map<number, { uid: Key; session: Key }> = new Map();
+  /** Holds the persistent keyrings of users. */
+  persistent: Key | null = null;
+  /** kernel.keys.persistent_keyring_expiry, in seconds. */
+  persistent_expiry: number = 3 * 24 * 3600;
 
   static {
     serializable('KeyTable', this);
@@ -144,17 +151,18 @@ export function key_alloc(
   uid: number,
   gid: number,
   perm: number,
+  charged = true,
 ): Key {
   const table = key_table(kernel);
-  const bytes = description.length + 1;
-  charge_quota(table, uid, 1, bytes);
+  const bytes = charged ? description.length + 1 : 0;
+  if (charged) charge_quota(table, uid, 1, bytes);
   const random = new Uint8Array(4);
   let serial = 0;
   do {
     kernel.get_random_bytes(random);
     serial = new DataView(random.buffer).getUint32(0) & 0x7fff_ffff;
   } while (serial < 3 || table.bySerial.has(serial));
-  const key = new Key(serial, type, description, uid, gid, perm);
+  const key = new Key(serial, type, description, uid, gid, perm, charged);
   key.quota = bytes;
   table.bySerial.set(serial, key);
   return key;
@@ -179,7 +187,7 @@ export function key_put(kernel: Kernel, key: Key): void {
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
     if (--at.usage > 0) continue;
     table.bySerial.delete(at.serial);
-    charge_quota(table, at.uid, -1, -at.quota);
+    if (at.charged) charge_quota(table, at.uid, -1, -at.quota);
     todo.push(...at.links.splice(0));
   }
 }

@@ -24,7 +24,7 @@ function left(current: Current, key: Key): string {
 
 function line(current: Current, key: Key): string {
   const hex = (n: number): string => n.toString(16).padStart(8, '0');
-  const flags = `I${key.revoked ? 'R' : '-'}-Q---`;
+  const flags = `I${key.revoked ? 'R' : '-'}-${key.charged ? 'Q' : '-'}---`;
   const tail = key.isKeyring ? (key.links.length === 0 ? 'empty' : String(key.links.length)) : String(key.payload.length); // prettier-ignore
   return `${hex(key.serial)} ${flags} ${String(key.usage).padStart(5)} ${left(current, key).padStart(4)} ${hex(key.perm)} ${String(key.uid).padStart(5)} ${String(key.gid === -1 ? 65534 : key.gid).padStart(5)} ${key.type.name.padEnd(9)} ${key.description}: ${tail}\n`;
 }
@@ -63,3 +63,9 @@ for (const [name, value] of Object.entries({
 }))
   // prettier-ignore
   sysctl_create(`kernel/keys/${name}`, value, value, { get: () => value, set: () => {} });
+sysctl_create('kernel/keys/persistent_keyring_expiry', 0, 2147483647, {
+  get: (kernel) => key_table(kernel).persistent_expiry,
+  set: (kernel, value) => {
+    key_table(kernel).persistent_expiry = value;
+  },
+});

@@ -151,7 +151,7 @@ export interface KeyRef {
 
 /**
  * The key that a program names by number, or one of its own keyrings by a negative one (lookup_user_key).
- * @param need the right it takes, 0 for none; @param partial also a key that is revoked or expired
+ * @param need the right it takes, 0 for none; @param partial also a key that is revoked or expired: only to take it out of a keyring
  */
 export function lookup_user_key(
   task: Task,
