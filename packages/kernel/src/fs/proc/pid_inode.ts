@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENOENT, EPERM } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
@@ -20,6 +20,7 @@ import {
   gone,
 } from './inode.ts';
 import { MapFilesDirInode } from './map_files.ts';
+import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, has_pid_permissions, proc_info } from './options.ts';
 import { PROC_NET, type ProcSeek, pid_file, pid_files } from './registry.ts';
 
 /** Numbers of a task's inodes: stable while it lives. */
@@ -54,6 +55,22 @@ export class PidDirInode extends ProcDirInode {
   static {
     serializable('PidDirInode', this);
   }
+
+  /** hidepid (proc_pid_permission, pid_getattr). */
+  override permission(current: Current, mask: number, what: unknown): void {
+    const { sb, task } = this;
+    if (!this.thread && !has_pid_permissions(current, sb, task, HIDEPID_NO_ACCESS)) {
+      const invisible = proc_info(sb).hide_pid === HIDEPID_INVISIBLE;
+      throw errno(invisible ? ENOENT : EPERM, 'process {} is hidden from uid {} (hidepid)', task.tgid, current.cred.fsuid); // prettier-ignore
+    }
+    super.permission(current, mask, what);
+  }
+  override getattr(current: Current): void {
+    if (!has_pid_permissions(current, this.sb, this.task, HIDEPID_INVISIBLE))
+      throw errno(ENOENT, 'process {} is hidden from uid {} (hidepid)', this.task.tgid, current.cred.fsuid); // prettier-ignore
+    super.getattr(current);
+  }
+
   override get dynamic(): boolean {
     return true;
   }

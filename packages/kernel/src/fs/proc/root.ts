@@ -6,6 +6,7 @@ import { Dentry } from '../dcache.ts';
 import type { Inode } from '../inode.ts';
 import { FileSystemType, MAX_NON_LFS, SuperBlock } from '../super.ts';
 import { DT_DIR, type ListEntry, ProcStaticDir } from './inode.ts';
+import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, HIDEPID_NOT_PTRACEABLE, HIDEPID_OFF, PROC_OPTIONS, type ProcFsInfo, has_pid_permissions, parse_proc_options, proc_info, show_proc_options } from './options.ts'; // prettier-ignore
 import { PidDirInode } from './pid_inode.ts';
 import { proc_create } from './registry.ts';
 import './array.ts';
@@ -21,6 +22,10 @@ import './task_pages.ts';
 import './task_state.ts';
 import './vm.ts';
 
+const DEFAULTS: ProcFsInfo = { hide_pid: HIDEPID_OFF, pid_gid: 0, pidonly: false };
+/** Names that every proc has. */
+const ALWAYS: readonly string[] = ['self', 'thread-self'];
+
 /** /proc: the static names, then a directory for each process. */
 export class ProcRootInode extends ProcStaticDir {
   constructor(sb: SuperBlock) {
@@ -32,18 +37,25 @@ export class ProcRootInode extends ProcStaticDir {
   }
 
   protected override find(current: Current, name: string): Inode | null {
-    const found = super.find(current, name);
+    const only = proc_info(this.sb).pidonly && !ALWAYS.includes(name);
+    const found = only ? null : super.find(current, name);
     if (found !== null || !/^[1-9]\d{0,9}$/.test(name)) return found;
     const task = current.kernel.pids.find(Number(name))?.task ?? null;
-    return task === null ? null : new PidDirInode(this.sb, task.group_leader, false);
+    if (task === null) return null;
+    // With hidepid=ptraceable there is no process that the caller could not look into.
+    const hidden = proc_info(this.sb).hide_pid === HIDEPID_NOT_PTRACEABLE;
+    if (hidden && !has_pid_permissions(current, this.sb, task, HIDEPID_NO_ACCESS)) return null;
+    return new PidDirInode(this.sb, task.group_leader, false);
   }
 
   override list(current: Current): ListEntry[] {
-    const entries = super.list(current);
+    const { pidonly } = proc_info(this.sb);
+    const entries = super.list(current).filter(({ name }) => !pidonly || ALWAYS.includes(name));
     const pids: ListEntry[] = [];
     for (const pid of current.kernel.pids.pids.values()) {
       const { task } = pid;
       if (task === null || task.group_leader !== task) continue;
+      if (!has_pid_permissions(current, this.sb, task, HIDEPID_INVISIBLE)) continue;
       pids.push({
         name: String(pid.nr),
         ino: pid.nr * 2 * 4096 + 1000,
@@ -63,14 +75,26 @@ export class ProcRootInode extends ProcStaticDir {
 }
 
 export class ProcSuperBlock extends SuperBlock {
-  constructor(kernel: Kernel, type: FileSystemType) {
+  info: ProcFsInfo;
+
+  constructor(kernel: Kernel, type: FileSystemType, info: ProcFsInfo) {
     super(kernel, type, PROC_SUPER_MAGIC);
+    this.info = info;
     this.blocksize = 1024;
     this.maxbytes = MAX_NON_LFS;
     this.root = new Dentry('/', null, new ProcRootInode(this), this);
   }
   static {
     serializable('ProcSuperBlock', this);
+  }
+
+  override show_options(): string {
+    return show_proc_options(this.info);
+  }
+
+  override remount(current: Current, flags: number, data: string): void {
+    this.info = parse_proc_options(data, this.info);
+    super.remount(current, flags, data);
   }
 }
 
@@ -80,8 +104,14 @@ export class ProcType extends FileSystemType {
   static {
     serializable('ProcType', this);
   }
-  mount(current: Current, flags: number): SuperBlock {
-    const sb = new ProcSuperBlock(current.kernel, this);
+  override readonly options: readonly string[] = PROC_OPTIONS;
+
+  override check_option(_kernel: Kernel, option: string): void {
+    parse_proc_options(option, DEFAULTS);
+  }
+
+  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
+    const sb = new ProcSuperBlock(current.kernel, this, parse_proc_options(data, DEFAULTS));
     sb.flags = flags;
     return sb;
   }
