@@ -5,7 +5,7 @@ import { canRunNatively } from '../support/native.ts';
 import { normalised, programs } from './cases.ts';
 import { imageOf, runInVitrine } from './guest.ts';
 import { runNatively } from './native.ts';
-import { debianRoot } from './root.ts';
+import { debianRoot, missingPackages } from './root.ts';
 
 const root = canRunNatively ? debianRoot() : null;
 if (!canRunNatively) console.warn('programs of Debian need x86-64 Linux and root: skipped');
@@ -18,6 +18,7 @@ describe.skipIf(root === null)('programs of Debian', () => {
   for (const program of programs)
     // A script with pauses may go another way once on a busy host.
     it(program.name, { retry: 1 }, async () => {
+      expect(missingPackages(root!, program), 'packages that the root has not').toEqual([]);
       const native = await runNatively(root!, program);
       const guest = await runInVitrine(image, program);
       expect(normalised(program, guest)).toEqual(normalised(program, native));

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { programs } from './cases.ts';
+import { type Program, programs } from './cases.ts';
 
 /** A folder with a root file system that has the packages already: nothing is made then. */
 const GIVEN = 'VITRINE_PROGRAMS_ROOT';
@@ -41,6 +41,20 @@ function build(root: string): void {
   mkdirSync(root, { recursive: true });
   for (const id of image!.RootFS.diff_ids)
     applyLayer(root, join(cacheHome, 'vitrine/layers', `${id.replace(':', '-')}.tar`));
+}
+
+/** The program's packages whose files the root does not have: a script without its program would prove nothing. */
+export function missingPackages(root: string, program: Program): string[] {
+  const status = join(root, 'var/lib/dpkg/status');
+  const text = existsSync(status) ? readFileSync(status, 'utf8') : '';
+  const there = new Set<string>();
+  for (const entry of text.split('\n\n')) {
+    const name = /^Package: (.*)$/m.exec(entry)?.[1];
+    const state = /^Status: \S+ \S+ (.*)$/m.exec(entry)?.[1] ?? 'not-installed';
+    if (name !== undefined && !/^(not-installed|config-files|half-installed)$/.test(state))
+      there.add(name);
+  }
+  return program.packages.filter((name) => !there.has(name));
 }
 
 /** The root's folder, made when it is not there yet; null, with a message, where it cannot be made. */

@@ -8,7 +8,7 @@ import type { Outcome } from '../support/native.ts';
 import { normalised, type Program, programs } from './cases.ts';
 import { imageOf, runInVitrine } from './guest.ts';
 import { runNatively } from './native.ts';
-import { debianRoot } from './root.ts';
+import { debianRoot, missingPackages } from './root.ts';
 
 const args = process.argv.slice(2);
 const has = (flag: string): boolean => args.includes(flag);
@@ -29,6 +29,12 @@ function keep(program: Program, side: string, { status, stdout, stderr }: Outcom
 const failed: string[] = [];
 for (const program of programs) {
   if (wanted.length > 0 && !wanted.includes(program.name)) continue;
+  const missing = missingPackages(root, program);
+  if (missing.length > 0) {
+    failed.push(program.name);
+    console.log(`FAIL ${program.name}: the root has no ${missing.join(', ')}`);
+    continue;
+  }
   const start = performance.now();
   const native = has('--vitrine') ? undefined : await runNatively(root, program);
   const middle = performance.now();

@@ -29,6 +29,7 @@ import {
 } from '@vitrine/uapi/fcntl.ts';
 import { MS_NODEV, MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { S_IFREG, S_ISVTX, S_IWGRP, S_IWOTH } from '@vitrine/uapi/stat.ts';
+import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { break_lease } from './lease.ts';
@@ -52,7 +53,7 @@ import {
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
 import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
-import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM } from './fsnotify_backend.ts';
+import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM, PermissionWait } from './fsnotify_backend.ts';
 import { fifo_open } from './pipe.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 
@@ -68,6 +69,8 @@ export function do_filp_open(
   mode: number,
   resolve = 0,
 ): File {
+  const { callState } = current;
+  if (callState instanceof CreatedFile) return openCreated(current, callState.path, flags);
   if (flags & O_PATH) return openPath(current, dfd, name, flags, resolve);
   if ((flags & O_TMPFILE) === O_TMPFILE)
     return openTmpfile(current, dfd, name, flags, mode, resolve);
@@ -80,7 +83,7 @@ export function do_filp_open(
       if (nd.slash && !S_ISDIR(nd.dentry.inode.mode)) {
         throw errno(ENOTDIR, '{} is not a directory, but {} ends in a slash', nd.path, name);
       }
-      return do_open(current, nd.path, flags, false, null);
+      return do_open(current, nd.path, flags, null);
     }
     if (nd.lastType !== LAST_NORM) {
       throw errno(flags & O_EXCL ? EEXIST : EISDIR, 'O_CREAT: {} names a directory', name);
@@ -90,7 +93,7 @@ export function do_filp_open(
     if (child === null) return createAndOpen(current, nd, flags, mode);
     if (flags & O_EXCL) throw errno(EEXIST, 'O_CREAT with O_EXCL: {} exists', child);
     const dir = nd.dentry;
-    if (nd.stepInto(child, follow)) return do_open(current, nd.path, flags, false, dir.inode);
+    if (nd.stepInto(child, follow)) return do_open(current, nd.path, flags, dir.inode);
   }
 }
 
@@ -104,7 +107,34 @@ function createAndOpen(current: Current, nd: Nameidata, flags: number, mode: num
     mode_strip_umask(current, dir.dentry.inode, mode & 0o7777),
   );
   const dentry = dir.dentry.children?.get(nd.last) ?? new Dentry(nd.last, dir.dentry, inode, dir.dentry.sb); // prettier-ignore
-  return do_open(current, new Path(nd.mnt, dentry), flags, true, dir.dentry.inode);
+  return openCreated(current, new Path(nd.mnt, dentry), flags);
+}
+
+/** A file that the call has made and that waits for permission to be opened. */
+class CreatedFile {
+  readonly path: Path;
+  constructor(path: Path) {
+    this.path = path;
+  }
+  static {
+    serializable('CreatedFile', this);
+  }
+}
+
+/** Opens what the call has made: nothing but fanotify can refuse it. The file stays where it is refused. */
+function openCreated(current: Current, path: Path, flags: number): File {
+  const nameless = (flags & O_TMPFILE) === O_TMPFILE;
+  if (flags & O_DIRECTORY && !nameless)
+    throw errno(ENOTDIR, 'O_DIRECTORY: {} is not a directory', path);
+  try {
+    fsnotify_open_perm(current, path, FS_OPEN_PERM);
+  } catch (error) {
+    if (error instanceof PermissionWait) current.callState = new CreatedFile(path);
+    throw error;
+  }
+  const file = vfs_open(current, path, flags & ~(O_CREAT | O_TRUNC), nameless ? 0 : FMODE_CREATED);
+  if (nameless && flags & O_EXCL) path.dentry.inode.flags |= I_NOLINK;
+  return file;
 }
 
 /** Makes a regular file (vfs_create). @param mode permission bits, umask applied */
@@ -149,32 +179,21 @@ function openTmpfile(
   );
   const dentry = new Dentry(`#${inode.ino}`, dir.dentry, inode, dir.dentry.sb);
   dentry.unhashed = true;
-  const file = vfs_open(current, new Path(dir.mnt, dentry), flags & ~(O_CREAT | O_TRUNC));
-  if (flags & O_EXCL) inode.flags |= I_NOLINK;
-  return file;
+  return openCreated(current, new Path(dir.mnt, dentry), flags);
 }
 
 /** inode.flags: an O_TMPFILE | O_EXCL file, which linkat must not give a name. */
 export const I_NOLINK = 0x10000;
 
 /** The checks between finding a file and opening it (do_open). */
-function do_open(
-  current: Current,
-  path: Path,
-  flags: number,
-  created: boolean,
-  dir: Inode | null,
-): File {
+function do_open(current: Current, path: Path, flags: number, dir: Inode | null): File {
   const inode = path.dentry.inode;
-  if (flags & O_CREAT && !created) {
+  if (flags & O_CREAT) {
     if (S_ISDIR(inode.mode)) throw errno(EISDIR, 'O_CREAT: {} is a directory', path);
     may_create_in_sticky(current, dir!, inode, path);
   }
   if (flags & O_DIRECTORY && !S_ISDIR(inode.mode)) {
     throw errno(ENOTDIR, 'O_DIRECTORY: {} is not a directory', path);
-  }
-  if (created) {
-    return vfs_open(current, path, flags & ~O_TRUNC, FMODE_CREATED);
   }
   may_open(current, path, accModes(flags), flags);
   break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
@@ -197,7 +216,7 @@ function do_open(
 export function file_open_path(current: Current, path: Path, flags: number): File {
   if (flags & O_PATH)
     return new PathFile(current, path, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  return do_open(current, path, flags & ~(O_CREAT | O_EXCL), false, null);
+  return do_open(current, path, flags & ~(O_CREAT | O_EXCL), null);
 }
 
 /** MAY_… bits that the open flags ask for. */

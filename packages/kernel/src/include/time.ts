@@ -34,6 +34,12 @@ export class Timer {
 export interface Timers {
   start(timer: Timer, expires: number): void;
   cancel(timer: Timer): void;
+  /** What runs, next first. */
+  list(): Timer[];
+  /** When the next one fires, Infinity for never. */
+  readonly next: number;
+  /** Timers that have fired. */
+  readonly events: number;
 }
 
 /** Implemented by kernel/time/timekeeping.ts. */

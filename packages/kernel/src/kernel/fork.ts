@@ -150,6 +150,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   const signal = thread
     ? current.signal
     : new SignalStruct(current.signal.pgrp, current.signal.session, [...current.signal.rlim]);
+  if (!thread) signal.autogroup = current.signal.autogroup ?? null;
   const sighand = copySighand(current, flags, args.clear_sighand === true);
   const child = new Task(
     kernel,

@@ -19,7 +19,7 @@ import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
 import { get_user } from '../kernel/user.ts';
 import { dirfd, fd, flags, flags64, path } from './kinds.ts';
-import { FULL, partial, type SyscallRow, row } from './row.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 
 const CLASS_BITS = I.FAN_CLASS_CONTENT | I.FAN_CLASS_PRE_CONTENT;
 const FID_BITS = I.FAN_REPORT_DFID_NAME_TARGET;
@@ -247,5 +247,5 @@ function remove_mark(
 
 export const FANOTIFY: readonly SyscallRow[] = [
   row(NR.__NR_fanotify_init, 'fanotify_init', [flags('fanotify_init'), flags('open')], FULL, sys_fanotify_init), // prettier-ignore
-  row(NR.__NR_fanotify_mark, 'fanotify_mark', [fd, flags('fanotify_mark'), flags64('fanotify_event'), dirfd, path], partial('nobody is asked about a file that the open makes'), sys_fanotify_mark), // prettier-ignore
+  row(NR.__NR_fanotify_mark, 'fanotify_mark', [fd, flags('fanotify_mark'), flags64('fanotify_event'), dirfd, path], FULL, sys_fanotify_mark), // prettier-ignore
 ];

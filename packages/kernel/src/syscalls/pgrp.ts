@@ -2,6 +2,7 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { errno } from '../include/errno.ts';
 import type { Pid } from '../kernel/pid.ts';
+import { sched_autogroup_create_attach } from '../kernel/sched/autogroup.ts';
 import type { Task } from '../kernel/task.ts';
 import { pid } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
@@ -73,6 +74,7 @@ function sys_setsid(task: Task): number {
   pids.attach(thread_pid, 'sid', leader);
   pids.detach(old, 'sid', leader);
   signal.tty = null;
+  sched_autogroup_create_attach(leader);
   return thread_pid.nr;
 }
 

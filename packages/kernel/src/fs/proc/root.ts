@@ -10,6 +10,7 @@ import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, HIDEPID_NOT_PTRACEABLE, HIDEPID_O
 import { PidDirInode } from './pid_inode.ts';
 import { proc_create } from './registry.ts';
 import './array.ts';
+import './autogroup.ts';
 import './base.ts';
 import './kmsg.ts';
 import './mounts.ts';
@@ -20,6 +21,7 @@ import './system.ts';
 import './task_mmu.ts';
 import './task_pages.ts';
 import './task_state.ts';
+import './timer_list.ts';
 import './vm.ts';
 
 const DEFAULTS: ProcFsInfo = { hide_pid: HIDEPID_OFF, pid_gid: 0, pidonly: false };

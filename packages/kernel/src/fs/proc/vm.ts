@@ -291,3 +291,5 @@ file('zoneinfo', zoneinfo);
 file('buddyinfo', buddyinfo);
 file('pagetypeinfo', pagetypeinfo, 0o400);
 file('slabinfo', slabinfo, 0o400);
+// No part of the kernel is mapped anywhere: it lives outside of the machine's memory.
+file('vmallocinfo', () => '', 0o400);

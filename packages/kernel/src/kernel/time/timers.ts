@@ -5,6 +5,8 @@ import type { Timer, Timers } from '../../include/time.ts';
 export class TimerQueue implements Timers {
   private readonly heap: Timer[] = [];
   private seq = 0;
+  /** Timers that have fired. */
+  events = 0;
 
   static {
     serializable('TimerQueue', this);
@@ -12,6 +14,11 @@ export class TimerQueue implements Timers {
 
   get next(): number {
     return this.heap[0]?.expires ?? Infinity;
+  }
+
+  /** What runs, next first. */
+  list(): Timer[] {
+    return [...this.heap].sort((a, b) => (this.less(a, b) ? -1 : 1));
   }
 
   start(timer: Timer, expires: number): void {
@@ -43,6 +50,7 @@ export class TimerQueue implements Timers {
       this.cancel(timer);
       timer.owner.timerFired(timer);
       fired++;
+      this.events++;
     }
     return fired;
   }
