@@ -18,7 +18,7 @@ import {
   type Timespec,
 } from './inode.ts';
 import { fsnotify_change } from './fsnotify.ts';
-import { mnt_want_write } from './permission.ts';
+import { inode_permission, mnt_want_write } from './permission.ts';
 
 /** Changes to an inode's attributes (analogous to `struct iattr`): what is there is changed. */
 export interface Iattr {
@@ -161,8 +161,8 @@ export function chown_common(current: Current, path: Path, uid: number, gid: num
 /** Truncates through a path: the file must be regular and writable (vfs_truncate). */
 export function vfs_truncate(current: Current, path: Path, size: number): void {
   const inode = path.dentry.inode;
+  inode_permission(current, inode, MAY_WRITE, path);
   mnt_want_write(path);
-  inode.permission(current, MAY_WRITE, path);
   if (inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', path);
   if (inode.writecount < 0) throw errno(ETXTBSY, '{} is being executed', path);
   break_lease(current, path, inode, true, false);

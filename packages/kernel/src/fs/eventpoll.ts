@@ -1,4 +1,13 @@
-import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import {
+  EEXIST,
+  EINTR,
+  EINVAL,
+  ELOOP,
+  ENOENT,
+  ENOSPC,
+  EOPNOTSUPP,
+  EPERM,
+} from '@vitrine/uapi/errno.ts';
 import {
   EPOLLERR,
   EPOLLET,
@@ -12,9 +21,11 @@ import {
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
 } from '@vitrine/uapi/poll.ts';
+import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
+import { type UserStruct, get_user } from '../include/user.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import { anon_inode_path } from './anon_inodes.ts';
 import { type File, NoopSeekFile } from './file.ts';
@@ -79,6 +90,12 @@ export class EventpollFile extends NoopSeekFile {
   readonly wq: WaitQueue = new WaitQueue();
   /** Who polls the instance itself. */
   readonly poll_wait: WaitQueue = new WaitQueue();
+  readonly user: UserStruct;
+
+  constructor(current: Current) {
+    super(current, anon_inode_path(current.kernel, '[eventpoll]'), O_RDWR);
+    this.user = get_user(current.kernel, current.cred.uid);
+  }
 
   static {
     serializable('EventpollFile', this);
@@ -96,6 +113,7 @@ export class EventpollFile extends NoopSeekFile {
 
   remove(item: EpItem): void {
     item.unqueue();
+    this.user.epoll_watches--;
     this.ready.delete(item);
     const byFd = this.items.get(item.file);
     byFd?.delete(item.fd);
@@ -159,7 +177,7 @@ export class EventpollFile extends NoopSeekFile {
 }
 
 export function eventpoll_new(current: Current): EventpollFile {
-  return new EventpollFile(current, anon_inode_path(current.kernel, '[eventpoll]'), 2);
+  return new EventpollFile(current);
 }
 
 export function do_epoll_ctl(
@@ -217,6 +235,10 @@ function insert(
   fd: number,
   event: EpollEvent,
 ): void {
+  const { epoll_max_user_watches } = current.kernel.vfs;
+  if (ep.user.epoll_watches >= epoll_max_user_watches)
+    throw errno(ENOSPC, 'user {} watches {} files, fs.epoll.max_user_watches', ep.user.uid, epoll_max_user_watches); // prettier-ignore
+  ep.user.epoll_watches++;
   const events = (event.events | EPOLLERR | EPOLLHUP) >>> 0;
   const item = new EpItem(ep, file, fd, events, event.dataLo, event.dataHi);
   let byFd = ep.items.get(file);

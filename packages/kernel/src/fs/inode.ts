@@ -18,6 +18,8 @@ import {
   S_IFSOCK,
   S_ISGID,
   S_IXGRP,
+  STATX_ATTR_APPEND,
+  STATX_ATTR_IMMUTABLE,
 } from '@vitrine/uapi/stat.ts';
 import { capable, in_group_p } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -139,6 +141,22 @@ export class Inode implements PageOwner {
   /** st_ino. */
   get stat_ino(): number {
     return this.ino;
+  }
+
+  /** It knows when it was made (STATX_BTIME). */
+  get has_btime(): boolean {
+    return false;
+  }
+
+  /** STATX_ATTR_… flags that its file system keeps, and those that are set. */
+  get statx_attributes_mask(): number {
+    return 0;
+  }
+  get statx_attributes(): number {
+    return (
+      (this.flags & S_IMMUTABLE ? STATX_ATTR_IMMUTABLE : 0) |
+      (this.flags & S_APPEND ? STATX_ATTR_APPEND : 0)
+    );
   }
 
   update_atime(now: Timespec): void {

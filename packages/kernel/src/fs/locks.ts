@@ -62,15 +62,23 @@ function context(inode: Inode): FileLockContext {
   return (inode.locks ??= new FileLockContext());
 }
 
-function conflicts(a: FileLock, b: FileLock): boolean {
-  if (a.owner === b.owner) return false;
-  if (a.type !== F_WRLCK && b.type !== F_WRLCK) return false;
+function overlaps(a: FileLock, b: FileLock): boolean {
   return a.start <= b.end && b.start <= a.end;
 }
 
-/** The first lock in the way of `lock`, or null (posix_test_lock). */
+function conflicts(a: FileLock, b: FileLock): boolean {
+  if (a.owner === b.owner) return false;
+  if (a.type !== F_WRLCK && b.type !== F_WRLCK) return false;
+  return overlaps(a, b);
+}
+
+/** The first lock in the way of `lock`, or with F_UNLCK its owner's own, or null (posix_test_lock). */
 export function posix_test_lock(inode: Inode, lock: FileLock): FileLock | null {
-  return inode.locks?.posix.find((other) => conflicts(other, lock)) ?? null;
+  const stands =
+    lock.type === F_UNLCK
+      ? (other: FileLock) => other.owner === lock.owner && overlaps(other, lock)
+      : (other: FileLock) => conflicts(other, lock);
+  return inode.locks?.posix.find(stands) ?? null;
 }
 
 /** Throws EBADF unless the file is open for what is locked (check_fmode_for_setlk). */

@@ -34,8 +34,9 @@ export class Mount {
   master = 0;
   unbindable = false;
   marks: Set<FsnotifyMark> | null = null;
-  /** Marked by MNT_EXPIRE. */
-  expire = false;
+  /** How often a path led into it; what that was when MNT_EXPIRE marked it. */
+  uses = 0;
+  expiry_mark = -1;
 
   constructor(kernel: Kernel, root: Dentry, devname: string, flags: number) {
     this.id = kernel.vfs.nextMountId++;

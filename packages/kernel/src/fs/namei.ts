@@ -192,6 +192,7 @@ export class Nameidata {
       const top = lookup_mnt(mnt, dentry);
       if (top === null) break;
       mnt = top;
+      mnt.uses++;
       dentry = top.root;
     }
     if (mnt !== this.mnt) this.crossed(mnt);

@@ -63,13 +63,11 @@ export function filename_create(
   if (nd.lastType !== LAST_NORM)
     throw errno(EEXIST, 'the new name {} exists: it is . or .. or the root', name);
   const child = nd.child(nd.last);
-  if (child !== null) {
-    mnt_want_write(nd.path);
-    throw errno(EEXIST, 'the new name {} exists already', child);
-  }
+  if (child !== null) throw errno(EEXIST, 'the new name {} exists already', child);
   if (nd.slash && !isdir) {
     throw errno(ENOENT, '{} ends in a slash, but no directory is made', name);
   }
+  mnt_want_write(nd.path);
   return nd;
 }
 
@@ -228,9 +226,9 @@ export function do_unlinkat(current: Current, dfd: number, name: string): void {
   const nd = filename_parentat(current, dfd, name);
   if (nd.lastType !== LAST_NORM)
     throw errno(EISDIR, 'unlink removes no directories: {} is . or .. or the root', name);
+  mnt_want_write(nd.path);
   const victim = nd.child(nd.last);
   if (victim === null) throw errno(ENOENT, '{} does not exist in {}', nd.last, nd.path);
-  mnt_want_write(nd.path);
   if (nd.slash) {
     throw errno(S_ISDIR(victim.inode.mode) ? EISDIR : ENOTDIR, '{} ends in a slash', name);
   }
@@ -255,9 +253,9 @@ export function do_rmdir(current: Current, dfd: number, name: string): void {
   if (nd.lastType === LAST_DOTDOT) throw errno(ENOTEMPTY, 'rmdir: {} ends in ..', name);
   if (nd.lastType === LAST_DOT) throw errno(EINVAL, 'rmdir: {} ends in .', name);
   if (nd.lastType !== LAST_NORM) throw errno(EBUSY, 'rmdir: {} is the root', name);
+  mnt_want_write(nd.path);
   const victim = nd.child(nd.last);
   if (victim === null) throw errno(ENOENT, '{} does not exist in {}', nd.last, nd.path);
-  mnt_want_write(nd.path);
   vfs_rmdir(current, nd.path, victim);
 }
 

@@ -21,6 +21,7 @@ import {
   MS_NOEXEC,
   MS_NOSUID,
   MS_NOSYMFOLLOW,
+  MS_NOUSER,
   MS_PRIVATE,
   MS_RDONLY,
   MS_REC,
@@ -79,7 +80,7 @@ function setNs(mnt: Mount, ns: MntNamespace | null): void {
 function mountFlags(flags: number): number {
   let mnt = flags & MNT_MASK;
   if (!(flags & MS_NOATIME)) mnt |= MS_RELATIME;
-  if (flags & (MS_STRICTATIME | MS_NOATIME)) mnt &= ~MS_RELATIME;
+  if (flags & MS_STRICTATIME) mnt &= ~(MS_RELATIME | MS_NOATIME);
   return mnt;
 }
 
@@ -98,41 +99,37 @@ export function mount_rootfs(current: Current, type: string, flags: number, data
 /** mount(2). */
 export function path_mount(
   current: Current,
-  source: string,
+  source: string | null,
   at: Path,
-  type: string,
+  type: string | null,
   flags: number,
   data: string,
 ): void {
+  if (flags & MS_NOUSER) throw errno(EINVAL, 'mount: MS_NOUSER is the kernel alone to use');
   may_mount(current, 'mount');
   if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(at, flags);
   if (flags & MS_REMOUNT) return do_remount(current, at, flags, data);
-  if (flags & MS_BIND) return do_loopback(current, at, source, (flags & MS_REC) !== 0);
+  if (flags & MS_BIND) return do_loopback(current, at, source ?? '', (flags & MS_REC) !== 0);
   if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) return do_change_type(at, flags);
-  if (flags & MS_MOVE) return do_move_mount(current, at, source);
+  if (flags & MS_MOVE) return do_move_mount(current, at, source ?? '');
   do_new_mount(current, at, type, flags, source, data);
 }
 
 function do_new_mount(
   current: Current,
   at: Path,
-  type: string,
+  type: string | null,
   flags: number,
-  source: string,
+  source: string | null,
   data: string,
 ): void {
-  if (type === '') throw errno(EINVAL, 'mount: no file system type is given');
-  checkMountpoint(current, at);
+  if (type === null) throw errno(EINVAL, 'mount: no file system type is given');
   if (!current.kernel.vfs.fileSystems.has(type)) current.kernel.request_module(`fs-${type}`);
-  const sb = current.kernel.vfs
-    .get_fs_type(type)
-    .mount(current, flags & SB_MASK & ~MS_SILENT, source, data);
-  const mnt = new Mount(
-    current.kernel,
-    sb.root,
-    source === '' ? 'none' : source,
-    mountFlags(flags),
-  );
+  const fs = current.kernel.vfs.get_fs_type(type);
+  if (fs.nouser) throw errno(EINVAL, 'mount: {} is for the kernel alone to mount', type);
+  checkMountpoint(current, at);
+  const sb = fs.mount(current, flags & SB_MASK & ~MS_SILENT, source ?? '', data);
+  const mnt = new Mount(current.kernel, sb.root, source ?? 'none', mountFlags(flags));
   graft(at, mnt);
 }
 
@@ -286,8 +283,9 @@ export function path_umount(current: Current, path: Path, flags: number): void {
       throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE, MNT_DETACH and the root directory');
     if (mnt.count > 0 || mnt.children.size > 0)
       throw errno(EBUSY, 'MNT_EXPIRE: {} is in use', path);
-    if (!mnt.expire) {
-      mnt.expire = true;
+    // The walk that led here was a use, too.
+    if (mnt.uses !== mnt.expiry_mark + 1) {
+      mnt.expiry_mark = mnt.uses;
       throw errno(EAGAIN, '{} is marked: it goes the next time if it was not used', path);
     }
   }

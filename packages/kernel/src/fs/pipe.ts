@@ -1,5 +1,5 @@
-import { EAGAIN, EBUSY, EINVAL, ENOMEM, ENXIO, EPERM, EPIPE } from '@vitrine/uapi/errno.ts';
-import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import { EAGAIN, EBUSY, EINVAL, ENFILE, ENOMEM, ENXIO, EPERM, EPIPE } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from '@vitrine/uapi/fcntl.ts';
 import {
   EPOLLERR,
@@ -19,6 +19,7 @@ import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
+import { type UserStruct, get_user } from '../include/user.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { alloc_pseudo } from './anon_inodes.ts';
 import type { Path } from './dcache.ts';
@@ -29,6 +30,10 @@ import { file_update_time } from './inode.ts';
 /** Slots of a new pipe: 64 KiB. */
 export const PIPE_DEF_BUFFERS = 16;
 export const PIPE_BUF = 4096;
+/** Slots of a pipe whose user has as many as fs.pipe-user-pages-soft. */
+const PIPE_MIN_DEF_BUFFERS = 2;
+/** Most slots that one allocation of the kernel can hold. */
+const PIPE_MAX_SLOTS = 65536;
 
 /** Analogous to `struct pipe_buffer`: bytes in one page frame. */
 export interface PipeBuffer {
@@ -44,7 +49,9 @@ export interface PipeBuffer {
 /** Analogous to `struct pipe_inode_info`: slots in a ring, each holding up to a page. */
 export class Pipe {
   bufs: PipeBuffer[] = [];
-  max_usage: number = PIPE_DEF_BUFFERS;
+  max_usage: number;
+  /** Whose pipe it is: the slots count for him. */
+  readonly user: UserStruct;
   readers = 0;
   writers = 0;
   /** How often it was opened for reading and writing: what opening a FIFO waits for. */
@@ -56,6 +63,12 @@ export class Pipe {
   readonly wr_wait: WaitQueue = new WaitQueue();
   /** A free frame kept for the next write. */
   private spare = 0;
+
+  constructor(user: UserStruct, slots: number) {
+    this.user = user;
+    this.max_usage = slots;
+    user.pipe_pages += slots;
+  }
 
   static {
     serializable('Pipe', this);
@@ -106,7 +119,14 @@ export class Pipe {
     if (this.wr_wait.active) this.wr_wait.wake(EPOLLOUT | EPOLLWRNORM);
   }
 
+  /** A new number of slots. */
+  resize(slots: number): void {
+    this.user.pipe_pages += slots - this.max_usage;
+    this.max_usage = slots;
+  }
+
   free(kernel: Kernel): void {
+    this.user.pipe_pages -= this.max_usage;
     for (const buf of this.bufs) kernel.frames.put(buf.pfn);
     if (this.spare !== 0) kernel.frames.put(this.spare);
     this.bufs = [];
@@ -279,10 +299,29 @@ export class PipeFile extends StreamFile {
   }
 }
 
+/** Limits of one user's slots hold for who has neither CAP_SYS_RESOURCE nor CAP_SYS_ADMIN (pipe_is_unprivileged_user). */
+function pipe_user_limit(current: Current, limit: number, pages: number): boolean {
+  if (limit === 0 || pages <= limit) return false;
+  return !capable(current.cred, CAP_SYS_RESOURCE) && !capable(current.cred, CAP_SYS_ADMIN);
+}
+
+function alloc_pipe_info(current: Current): Pipe {
+  const { pipe_max_size, pipe_user_pages_soft, pipe_user_pages_hard } = current.kernel.vfs;
+  const user = get_user(current.kernel, current.cred.uid);
+  let slots = PIPE_DEF_BUFFERS;
+  if (slots * PAGE_SIZE > pipe_max_size && !capable(current.cred, CAP_SYS_RESOURCE))
+    slots = Math.floor(pipe_max_size / PAGE_SIZE);
+  if (pipe_user_limit(current, pipe_user_pages_soft, user.pipe_pages + slots))
+    slots = PIPE_MIN_DEF_BUFFERS;
+  if (pipe_user_limit(current, pipe_user_pages_hard, user.pipe_pages + slots))
+    throw errno(ENFILE, 'the pipes of user {} have {} pages, fs.pipe-user-pages-hard', user.uid, user.pipe_pages); // prettier-ignore
+  return new Pipe(user, slots);
+}
+
 /** pipe(2): the read end and the write end, without descriptors. */
 export function create_pipe_files(current: Current, flags: number): [PipeFile, PipeFile] {
   const path = alloc_pseudo(current, 'pipefs', 'pipe', 0o10600);
-  const pipe = new Pipe();
+  const pipe = alloc_pipe_info(current);
   path.dentry.inode.pipe = pipe;
   pipe.readers = pipe.writers = pipe.r_counter = pipe.w_counter = 1;
   const status = flags & (O_NONBLOCK | O_DIRECT);
@@ -329,7 +368,7 @@ function waitsFor(state: FifoState | null, others: number, counter: number): boo
 
 function openEnd(current: Current, path: Path, flags: number): PipeFile {
   const { inode } = path.dentry;
-  const pipe = (inode.pipe ??= new Pipe());
+  const pipe = (inode.pipe ??= alloc_pipe_info(current));
   const file = new PipeFile(current, path, flags, pipe);
   if (file.mode & FMODE_READ) {
     pipe.r_counter++;
@@ -367,9 +406,9 @@ export class FifoWait {
 
 /** fcntl(F_SETPIPE_SZ): the size is rounded up to a power of two of pages. */
 export function pipe_set_size(current: Current, pipe: Pipe, size: number): number {
+  if (size > 2 ** 31) throw errno(EINVAL, 'pipe size {} is above 2 GiB', size);
   let pages = 1;
   while (pages * PAGE_SIZE < size) pages *= 2;
-  if (size > 2 ** 31) throw errno(EINVAL, 'pipe size {} is above 2 GiB', size);
   const max = current.kernel.vfs.pipe_max_size;
   if (
     pages > pipe.max_usage &&
@@ -383,11 +422,20 @@ export function pipe_set_size(current: Current, pipe: Pipe, size: number): numbe
       max,
     );
   }
+  const { pipe_user_pages_soft, pipe_user_pages_hard } = current.kernel.vfs;
+  const user = pipe.user.pipe_pages + pages - pipe.max_usage;
+  if (
+    pages > pipe.max_usage &&
+    (pipe_user_limit(current, pipe_user_pages_soft, user) ||
+      pipe_user_limit(current, pipe_user_pages_hard, user))
+  )
+    throw errno(EPERM, 'the pipes of user {} would have {} pages: fs.pipe-user-pages-soft or hard', pipe.user.uid, user); // prettier-ignore
+  if (pages > PIPE_MAX_SLOTS) throw errno(ENOMEM, 'a pipe of {} pages is too large', pages);
   if (pages < pipe.bufs.length) {
     throw errno(EBUSY, 'the pipe holds {} pages: it cannot shrink to {}', pipe.bufs.length, pages);
   }
   const grown = pages > pipe.max_usage;
-  pipe.max_usage = pages;
+  pipe.resize(pages);
   if (grown) pipe.wakeWriters();
   return pages * PAGE_SIZE;
 }

@@ -4,6 +4,7 @@ import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
 import type { Dentry } from './dcache.ts';
 import type { FsnotifySbInfo } from './fsnotify_backend.ts';
 import { MKDEV } from './kdev_t.ts';
@@ -101,7 +102,7 @@ export class SuperBlock {
   }
 
   statfs(): Statfs {
-    return { type: this.magic, bsize: this.blocksize, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, namelen: 255 }; // prettier-ignore
+    return { type: this.magic, bsize: PAGE_SIZE, blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, namelen: 255 }; // prettier-ignore
   }
 
   /** mount -o remount. Throws EINVAL for an option that cannot change. */

@@ -37,7 +37,6 @@ export class Vfs {
   nextIno = 1;
   /** Joins the two halves of a rename in inotify events. */
   nextCookie = 1;
-  inotifyInstances = 0;
   rootNs!: MntNamespace;
 
   /** Open files in the machine (/proc/sys/fs/file-nr). */
@@ -45,6 +44,16 @@ export class Vfs {
   file_max: number = Number.MAX_SAFE_INTEGER;
   nr_open = 1048576;
   pipe_max_size = 1048576;
+  /** Slots of one user's pipes: above soft, the next ones are small; at hard there are no more (0: no limit). */
+  pipe_user_pages_soft = 16384;
+  pipe_user_pages_hard = 0;
+  inotify_max_queued_events = 16384;
+  inotify_max_user_instances = 128;
+  inotify_max_user_watches = 65536;
+  fanotify_max_queued_events = 16384;
+  fanotify_max_user_groups = 128;
+  fanotify_max_user_marks = 8192;
+  epoll_max_user_watches = 1048576;
   mount_max = 100000;
   /** Off, as the kernel itself has them: distributions turn them on through sysctl. */
   protected_symlinks = 0;
@@ -72,7 +81,7 @@ export class Vfs {
 
   get_fs_type(name: string): FileSystemType {
     const type = this.fileSystems.get(name);
-    if (type === undefined || type.nouser) {
+    if (type === undefined) {
       throw errno(ENODEV, 'no file system type {} is registered; there are {}',
         name, [...this.fileSystems.keys()].join(', ')); // prettier-ignore
     }

@@ -23,7 +23,7 @@ import type { Task } from '../kernel/task.ts';
 import { run_cpu_timers } from '../kernel/time/itimer.ts';
 import { TimerQueue } from '../kernel/time/timers.ts';
 import { Timekeeper } from '../kernel/time/timekeeping.ts';
-import type { UserStruct } from '../kernel/user.ts';
+import type { UserStruct } from '../include/user.ts';
 import { Uts } from '../kernel/uts.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';

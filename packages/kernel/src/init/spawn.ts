@@ -8,7 +8,7 @@ import { path_lookupat } from '../fs/namei.ts';
 import { do_execveat } from '../kernel/exec.ts';
 import { do_exit } from '../kernel/exit.ts';
 import { copy_process } from '../kernel/fork.ts';
-import { get_user } from '../kernel/user.ts';
+import { get_user } from '../include/user.ts';
 import type { ControllingTty } from '../kernel/signal_struct.ts';
 import type { Task } from '../kernel/task.ts';
 import { CAP_EMPTY } from '../include/cred.ts';

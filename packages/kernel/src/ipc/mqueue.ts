@@ -20,7 +20,7 @@ import { DcacheDirFile } from '../fs/readdir.ts';
 import { FileSystemType, SuperBlock } from '../fs/super.ts';
 import { send_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { type UserStruct, get_user } from '../kernel/user.ts';
+import { type UserStruct, get_user } from '../include/user.ts';
 
 /** POSIX message queues: a file system of queues, and what they do (analogous to ipc/mqueue.c; mq_overview(7)). */
 

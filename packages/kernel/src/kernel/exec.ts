@@ -22,7 +22,7 @@ import { do_exit, mm_release, release_task } from './exit.ts';
 import { rseq_execve } from './rseq.ts';
 import { flush_signal_handlers, recalc_sigpending } from './signal.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
-import { get_user } from './user.ts';
+import { get_user } from '../include/user.ts';
 import { EXIT_ZOMBIE, type Task } from './task.ts';
 import { Sighand } from './signal_struct.ts';
 

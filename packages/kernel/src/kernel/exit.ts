@@ -7,7 +7,7 @@ import { acct_process } from './acct.ts';
 import { exit_robust_list, futex_wake_address } from './futex.ts';
 import { exit_itimers } from './time/itimer.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
-import { get_user } from './user.ts';
+import { get_user } from '../include/user.ts';
 import {
   flush_sigqueue,
   S_CLD_DUMPED,

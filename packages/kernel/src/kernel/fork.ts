@@ -17,7 +17,7 @@ import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
 import { VM_ACCOUNT } from '../mm/vma.ts';
 import type { Mm } from '../mm/mm.ts';
 import { rseq_fork } from './rseq.ts';
-import { get_user } from './user.ts';
+import { get_user } from '../include/user.ts';
 import { Sighand, SignalStruct } from './signal_struct.ts';
 import { SchedEntity } from './sched/entity.ts';
 import { Task } from './task.ts';

@@ -5,7 +5,7 @@ import { EAGAIN, EPERM } from '@vitrine/uapi/errno.ts';
 import { ns_capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
-import { get_user } from './user.ts';
+import { get_user } from '../include/user.ts';
 import type { Pid } from './pid.ts';
 import { DEFAULT_ACTION, type SigAction, type SigInfo, type SigPending } from './signal_struct.ts';
 import { TASK_INTERRUPTIBLE, TASK_STOPPED, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';

@@ -17,7 +17,7 @@ import type { SuperBlock } from '../fs/super.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
-import { get_user } from '../kernel/user.ts';
+import { get_user } from '../include/user.ts';
 import { dirfd, fd, flags, flags64, path } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
@@ -26,9 +26,6 @@ const FID_BITS = I.FAN_REPORT_DFID_NAME_TARGET;
 const ADMIN_FLAGS = CLASS_BITS | I.FAN_REPORT_TID | I.FAN_REPORT_PIDFD | I.FAN_UNLIMITED_QUEUE | I.FAN_UNLIMITED_MARKS; // prettier-ignore
 const INIT_FLAGS = ADMIN_FLAGS | FID_BITS | I.FAN_CLOEXEC | I.FAN_NONBLOCK | I.FAN_ENABLE_AUDIT;
 const EVENT_F_FLAGS = O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_CLOEXEC | O_LARGEFILE | O_NOATIME; // prettier-ignore
-
-const MAX_GROUPS = 128;
-const MAX_MARKS = 8192;
 
 function sys_fanotify_init(task: Task, iflags: number, event_f_flags: number): number {
   const { cred } = task;
@@ -50,8 +47,9 @@ function sys_fanotify_init(task: Task, iflags: number, event_f_flags: number): n
   if (fid & I.FAN_REPORT_TARGET_FID && (fid & both) !== both)
     throw errno(E.EINVAL, 'fanotify_init: FAN_REPORT_TARGET_FID needs FAN_REPORT_FID and FAN_REPORT_NAME'); // prettier-ignore
   const user = get_user(task.kernel, cred.euid);
-  if (user.fanotify_groups >= MAX_GROUPS)
-    throw errno(E.EMFILE, 'user {} has {} fanotify groups, fs.fanotify.max_user_groups', cred.euid, MAX_GROUPS); // prettier-ignore
+  const { fanotify_max_user_groups } = task.kernel.vfs;
+  if (user.fanotify_groups >= fanotify_max_user_groups)
+    throw errno(E.EMFILE, 'user {} has {} fanotify groups, fs.fanotify.max_user_groups', cred.euid, fanotify_max_user_groups); // prettier-ignore
   if ((iflags & CLASS_BITS) === CLASS_BITS)
     throw errno(E.EINVAL, 'fanotify_init: FAN_CLASS_CONTENT and PRE_CONTENT exclude each other');
   if (iflags & I.FAN_ENABLE_AUDIT && !capable(cred, CAP_AUDIT_WRITE))
@@ -202,12 +200,9 @@ function add_mark(
 ): number {
   let mark = find_mark(object, group) as FanotifyMark | null;
   if (mark === null) {
-    if (group.mark_count >= MAX_MARKS)
-      throw errno(
-        E.ENOSPC,
-        'the user has {} fanotify marks, fs.fanotify.max_user_marks',
-        MAX_MARKS,
-      );
+    const max = group.inode.sb.kernel.vfs.fanotify_max_user_marks;
+    if (group.mark_count >= max)
+      throw errno(E.ENOSPC, 'the user has {} fanotify marks, fs.fanotify.max_user_marks', max);
     mark = new FanotifyMark(group, object, 0);
     mark.evictable = (mflags & I.FAN_MARK_EVICTABLE) !== 0;
     attach_mark(mark);

@@ -58,6 +58,7 @@ function sys_fsopen(task: Task, name: number, fl: number): number {
   const text = task.mem.readString(name, 4095) ?? '';
   if (!task.kernel.vfs.fileSystems.has(text)) task.kernel.request_module(`fs-${text}`);
   const type = task.kernel.vfs.get_fs_type(text);
+  if (type.nouser) throw errno(E.ENODEV, 'fsopen: {} is for the kernel alone to mount', text);
   return fd_install(task, new FsContextFile(task, type, null), (fl & M.FSOPEN_CLOEXEC) !== 0);
 }
 

@@ -5,7 +5,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { NGROUPS_MAX } from '@vitrine/uapi/xattr.ts';
 import { CAP_EMPTY, type CapSet, type Cred, cap_combine, cap_drop, cap_intersect, cap_subset, capable, describe_cred } from '../include/cred.ts'; // prettier-ignore
 import { errno } from '../include/errno.ts';
-import { get_user } from '../kernel/user.ts';
+import { get_user } from '../include/user.ts';
 import type { Task } from '../kernel/task.ts';
 import { inArray, inOutStruct, int, outArray, outStruct, uid } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';

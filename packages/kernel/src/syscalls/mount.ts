@@ -28,8 +28,8 @@ import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 const NO_SWAP = partial('there are no block devices');
 
-function optionalString(current: Current, at: number): string {
-  if (at === 0) return '';
+function optionalString(current: Current, at: number): string | null {
+  if (at === 0) return null;
   const text = current.mem.readString(at, 4095);
   if (text === null) throw errno(EINVAL, 'mount: a string argument has no NUL within a page');
   return text;
@@ -183,7 +183,7 @@ export function sys_sysfs(current: Current, option: number, arg1: number, arg2: 
   const names = [...current.kernel.vfs.fileSystems.keys()];
   switch (option) {
     case 1: {
-      const index = names.indexOf(optionalString(current, arg1));
+      const index = names.indexOf(optionalString(current, arg1) ?? '');
       if (index < 0) throw errno(EINVAL, 'sysfs: no such file system type');
       return index;
     }

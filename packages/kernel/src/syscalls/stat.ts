@@ -7,8 +7,8 @@ import {
   AT_SYMLINK_NOFOLLOW,
 } from '@vitrine/uapi/fcntl.ts';
 import {
-  STATX_ATTR_APPEND,
-  STATX_ATTR_IMMUTABLE,
+  STATX_ATTR_AUTOMOUNT,
+  STATX_ATTR_DAX,
   STATX_ATTR_MOUNT_ROOT,
   STATX_BASIC_STATS,
   STATX_BTIME,
@@ -21,7 +21,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fget_raw } from '../fs/fdtable.ts';
-import { type Inode, S_APPEND, S_IMMUTABLE, type Timespec } from '../fs/inode.ts';
+import { type Inode, type Timespec } from '../fs/inode.ts';
 import { MAJOR, MINOR } from '../fs/kdev_t.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import type { Statfs } from '../fs/super.ts';
@@ -134,14 +134,13 @@ export function sys_statx(
   const path = statPath(current, dfd, name, flags);
   const { inode } = path.dentry;
   inode.getattr(current);
-  let attributes = 0;
-  if (inode.flags & S_IMMUTABLE) attributes |= STATX_ATTR_IMMUTABLE;
-  if (inode.flags & S_APPEND) attributes |= STATX_ATTR_APPEND;
+  let attributes = inode.statx_attributes;
   if (path.dentry === path.mnt.root) attributes |= STATX_ATTR_MOUNT_ROOT;
+  const btime = (mask & STATX_BTIME) !== 0 && inode.has_btime;
   scratch.fill(0);
   view.setUint32(
     0,
-    STATX_BASIC_STATS | STATX_BTIME | (mask & STATX_MNT_ID_UNIQUE || STATX_MNT_ID),
+    STATX_BASIC_STATS | (btime ? STATX_BTIME : 0) | (mask & STATX_MNT_ID_UNIQUE || STATX_MNT_ID),
     true,
   );
   view.setUint32(4, inode.sb.blocksize, true);
@@ -153,9 +152,9 @@ export function sys_statx(
   u64(32, inode.stat_ino);
   u64(40, inode.size);
   u64(48, inode.blocks);
-  u64(56, STATX_ATTR_MOUNT_ROOT | STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND);
+  u64(56, inode.statx_attributes_mask | STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX); // prettier-ignore
   statxTime(64, inode.atime);
-  statxTime(80, inode.btime);
+  if (btime) statxTime(80, inode.btime);
   statxTime(96, inode.ctime);
   statxTime(112, inode.mtime);
   view.setUint32(128, MAJOR(inode.rdev), true);

@@ -17,7 +17,7 @@ import {
   cpu_clock_sample,
 } from '../kernel/time/posix_cpu_timers.ts';
 import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
-import { get_user } from '../kernel/user.ts';
+import { get_user } from '../include/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';

@@ -56,6 +56,10 @@ export class LayerInode extends Inode {
     serializable('LayerInode', this);
   }
 
+  override get has_btime(): boolean {
+    return true;
+  }
+
   override get mapping(): AddressSpace | null {
     if (this.i_data === null && S_ISREG(this.mode)) this.i_data = new AddressSpace(this, true);
     return this.i_data;

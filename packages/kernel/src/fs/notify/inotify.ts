@@ -20,6 +20,7 @@ import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
+import { type UserStruct, get_user } from '../../include/user.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import { NoopSeekFile } from '../file.ts';
@@ -44,16 +45,14 @@ function paddedName(name: string): number {
   return name === '' ? 0 : Math.ceil((name.length + 1) / EVENT_SIZE) * EVENT_SIZE;
 }
 
-export const MAX_QUEUED_EVENTS = 16384;
-export const MAX_USER_WATCHES = 65536;
-export const MAX_USER_INSTANCES = 128;
-
 interface InotifyEvent {
   readonly wd: number;
   readonly mask: number;
   readonly cookie: number;
   readonly name: string;
 }
+
+const overflowed = (event: InotifyEvent): boolean => event.mask === IN_Q_OVERFLOW;
 
 /** One watch per inode and instance. */
 class InotifyWatch extends FsnotifyMark {
@@ -75,9 +74,19 @@ const ALWAYS = IN_IGNORED | IN_UNMOUNT | FS_EVENT_ON_CHILD | FS_ISDIR;
 export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
   readonly priority = 0;
   readonly watches: Map<number, InotifyWatch> = new Map();
+  readonly user: UserStruct;
+  /** fs.inotify.max_queued_events when it was made. */
+  private readonly max_events: number;
   private queue: InotifyEvent[] = [];
   private readonly waitq: WaitQueue = new WaitQueue();
   private lastWd = 0;
+
+  constructor(current: Current, user: UserStruct, flags: number) {
+    super(current, anon_inode_path(current.kernel, 'inotify'), flags);
+    this.user = user;
+    this.max_events = current.kernel.vfs.inotify_max_queued_events;
+    user.inotify_instances++;
+  }
 
   static {
     serializable('InotifyFile', this);
@@ -99,13 +108,15 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
       watch.mask = arg & IN_MASK_ADD ? watch.mask | mask : mask;
       return watch.wd;
     }
-    if (this.watches.size >= MAX_USER_WATCHES) {
+    const max = this.sb.kernel.vfs.inotify_max_user_watches;
+    if (this.user.inotify_watches >= max)
       throw errno(
         ENOSPC,
-        'the instance has {} watches, fs.inotify.max_user_watches',
-        MAX_USER_WATCHES,
+        'user {} has {} watches, fs.inotify.max_user_watches',
+        this.user.uid,
+        max,
       );
-    }
+    this.user.inotify_watches++;
     const added = new InotifyWatch(this, ++this.lastWd, inode, mask);
     this.watches.set(added.wd, added);
     attach_mark(added);
@@ -142,19 +153,19 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
   private forget(watch: InotifyWatch): void {
     detach_mark(watch);
     this.watches.delete(watch.wd);
+    this.user.inotify_watches--;
     this.push({ wd: watch.wd, mask: IN_IGNORED, cookie: 0, name: '' });
   }
 
   private push(event: InotifyEvent): void {
+    if (this.queue.length >= this.max_events) {
+      if (this.queue.some(overflowed)) return;
+      event = { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' };
+    }
     const last = this.queue[this.queue.length - 1];
-    // Equal to the newest one: told once (inotify_merge).
-    if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.cookie === event.cookie && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
-    if (this.queue.length > MAX_QUEUED_EVENTS) return;
-    this.queue.push(
-      this.queue.length === MAX_QUEUED_EVENTS
-        ? { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' }
-        : event,
-    );
+    // Equal to the newest one, whatever the cookie: told once (inotify_merge).
+    if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
+    this.queue.push(event);
     this.waitq.wake(EPOLLIN | EPOLLRDNORM);
   }
 
@@ -203,8 +214,9 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
 
   override release(): void {
     for (const watch of this.watches.values()) detach_mark(watch);
+    this.user.inotify_watches -= this.watches.size;
     this.watches.clear();
-    this.sb.kernel.vfs.inotifyInstances--;
+    this.user.inotify_instances--;
   }
 
   private get sb(): Inode['sb'] {
@@ -221,14 +233,9 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
 }
 
 export function inotify_new(current: Current, flags: number): InotifyFile {
-  const { vfs } = current.kernel;
-  if (vfs.inotifyInstances >= MAX_USER_INSTANCES) {
-    throw errno(
-      EMFILE,
-      'there are {} inotify instances, fs.inotify.max_user_instances',
-      MAX_USER_INSTANCES,
-    );
-  }
-  vfs.inotifyInstances++;
-  return new InotifyFile(current, anon_inode_path(current.kernel, 'inotify'), flags & O_NONBLOCK);
+  const max = current.kernel.vfs.inotify_max_user_instances;
+  const user = get_user(current.kernel, current.cred.euid);
+  if (user.inotify_instances >= max)
+    throw errno(EMFILE, 'user {} has {} inotify instances, fs.inotify.max_user_instances', user.uid, max); // prettier-ignore
+  return new InotifyFile(current, user, flags & O_NONBLOCK);
 }

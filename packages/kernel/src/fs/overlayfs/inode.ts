@@ -1,6 +1,7 @@
 import { EPERM, EROFS } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_ACCMODE, O_TRUNC } from '@vitrine/uapi/fcntl.ts';
+import { STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE } from '@vitrine/uapi/stat.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -190,6 +191,17 @@ export class OvlInode extends Inode {
     if (this.upper === null && mask & MAY_WRITE && !isSpecial(this.mode))
       real = (mask & ~MAY_WRITE) | MAY_READ;
     as_mounter(current, this.sb, () => inode_permission(current, inode, real, what));
+  }
+
+  override get has_btime(): boolean {
+    return this.real.inode.has_btime;
+  }
+
+  override get statx_attributes_mask(): number {
+    return STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE | this.real.inode.statx_attributes_mask;
+  }
+  override get statx_attributes(): number {
+    return super.statx_attributes | this.real.inode.statx_attributes;
   }
 
   override fileattr_get(current: Current): number | null {

@@ -3,7 +3,7 @@ import type { Task } from '../../kernel/task.ts';
 import { task_cputime } from '../../kernel/sched/fair.ts';
 import { thread_group_cputime } from '../../kernel/time/itimer.ts';
 import { cpu_list, cpu_mask_hex } from '../../kernel/sched/cpumask.ts';
-import { get_user } from '../../kernel/user.ts';
+import { get_user } from '../../include/user.ts';
 import { pid_create } from './registry.ts';
 
 /** The texts of stat, status and statm (analogous to fs/proc/array.c). */

@@ -12,6 +12,7 @@ import { RENAME_EXCHANGE } from '@vitrine/uapi/fcntl.ts';
 import { S_IFLNK } from '@vitrine/uapi/stat.ts';
 import { XATTR_CREATE, XATTR_REPLACE } from '@vitrine/uapi/xattr.ts';
 import { capable } from '../../include/cred.ts';
+import { STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE, STATX_ATTR_NODUMP } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { AddressSpace } from '../../include/pagecache.ts';
@@ -162,6 +163,17 @@ export class TmpfsInode extends Inode {
     this.sb.chargeKernel(this, -kept);
     this.sb.usedInodes--;
     super.evict();
+  }
+
+  override get has_btime(): boolean {
+    return true;
+  }
+
+  override get statx_attributes_mask(): number {
+    return STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE | STATX_ATTR_NODUMP;
+  }
+  override get statx_attributes(): number {
+    return super.statx_attributes | (this.fsflags & FS_NODUMP_FL ? STATX_ATTR_NODUMP : 0);
   }
 
   override fileattr_get(): number | null {

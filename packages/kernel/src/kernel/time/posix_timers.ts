@@ -4,7 +4,7 @@ import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
 import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
-import { get_user } from '../user.ts';
+import { get_user } from '../../include/user.ts';
 import { type WallTimer, wall_deadline } from './clock_was_set.ts';
 import {
   type CpuClock,

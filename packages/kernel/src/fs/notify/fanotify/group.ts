@@ -9,7 +9,7 @@ import type { IovIter } from '../../../include/iov.ts';
 import { serializable } from '../../../include/serial.ts';
 import { WaitQueue } from '../../../include/wait.ts';
 import type { Task } from '../../../kernel/task.ts';
-import type { UserStruct } from '../../../kernel/user.ts';
+import type { UserStruct } from '../../../include/user.ts';
 import { anon_inode_path } from '../../anon_inodes.ts';
 import type { Path } from '../../dcache.ts';
 import { close_fd, fd_install } from '../../fdtable.ts';
@@ -44,8 +44,6 @@ import {
   should_merge,
 } from './event.ts';
 
-/** fs.fanotify.max_queued_events */
-const MAX_QUEUED_EVENTS = 16384;
 /** Events looked at for one that the new one can join. */
 const MAX_MERGE_EVENTS = 128;
 const METADATA_LEN = 24;
@@ -79,6 +77,8 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
   /** Permission events that were read and not answered, or answered and not yet acted on. */
   private access: FanotifyEvent[] = [];
   private overflowed = false;
+  /** fs.fanotify.max_queued_events when it was made. */
+  private readonly max_events: number;
   private readonly waitq: WaitQueue = new WaitQueue();
   private readonly access_waitq: WaitQueue = new WaitQueue();
 
@@ -99,6 +99,7 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
     this.fan_flags = flags;
     this.event_flags = event_flags;
     this.user = user;
+    this.max_events = current.kernel.vfs.fanotify_max_queued_events;
     this.priority = (flags >> 2) & 3;
     this.mode |= FMODE_NONOTIFY;
     user.fanotify_groups++;
@@ -164,7 +165,7 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
 
   private insert(event: FanotifyEvent): void {
     const { queue } = this;
-    if (queue.length >= MAX_QUEUED_EVENTS && !(this.fan_flags & I.FAN_UNLIMITED_QUEUE)) {
+    if (queue.length >= this.max_events && !(this.fan_flags & I.FAN_UNLIMITED_QUEUE)) {
       if (this.overflowed) return;
       this.overflowed = true;
       event = new FanotifyEvent(I.FAN_Q_OVERFLOW, 0, null, null);

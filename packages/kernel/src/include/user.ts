@@ -1,7 +1,7 @@
-import type { Kernel } from '../include/kernel.ts';
-import { serializable } from '../include/serial.ts';
+import type { Kernel } from './kernel.ts';
+import { serializable } from './serial.ts';
 
-declare module '../include/kernel.ts' {
+declare module './kernel.ts' {
   interface Kernel {
     readonly users: Map<number, UserStruct>;
   }
