@@ -26,5 +26,7 @@ export interface PageFrames {
   /** To be called after the kernel wrote into a frame that may hold code the processor translated. */
   written(pfn: number): void;
   readonly total: number;
+  /** Frames kept free while there is something to give back. */
+  min_free: number;
   readonly free: number;
 }

@@ -12,6 +12,12 @@ export interface Reclaimer {
   reclaim(): boolean;
 }
 
+/** The square root of 16 times the memory in KiB, between 128 KiB and 256 MiB (calculate_min_free_kbytes). */
+function defaultMinFree(frames: number): number {
+  const kib = Math.floor(Math.sqrt(frames * 4 * 16));
+  return Math.floor(Math.min(262144, Math.max(128, kib)) / 4);
+}
+
 /**
  * The buddy allocator (analogous to mm/page_alloc.c): free blocks of 2^order frames, doubly linked through arrays that
  * are indexed by frame number, as Linux's are through `struct page`. Frame 0 is never handed out, so 0 means none.
@@ -25,6 +31,8 @@ export class BuddyAllocator implements PageFrames {
   /** Frames handed out since boot (pgalloc). */
   allocated = 0;
   reclaimer: Reclaimer | null = null;
+  /** Frames that stay free as long as there is something to give back (vm.min_free_kbytes). */
+  min_free: number;
   /** Told of frames that were written or freed, so that translations of their code are dropped. */
   code: { hasCode(pfn: number): boolean; dropCode(pfn: number): void } | null = null;
 
@@ -63,6 +71,7 @@ export class BuddyAllocator implements PageFrames {
     this.used = new Uint8Array(this.end);
     this.cached = new Uint8Array(this.end);
     this.free = 0;
+    this.min_free = defaultMinFree(this.total);
     // From the top down, so that the lists hand out low frames first.
     const blocks: [number, number][] = [];
     for (let pfn = this.first; pfn < this.end;) {
@@ -85,6 +94,7 @@ export class BuddyAllocator implements PageFrames {
 
   /** A block of 2^order frames, each with reference count 1, or 0. */
   alloc_pages(order: number): number {
+    while (this.free - (1 << order) < this.min_free && this.reclaimer?.reclaim());
     for (;;) {
       for (let from = order; from <= MAX_PAGE_ORDER; from++) {
         const pfn = this.heads[from]!;

@@ -19,7 +19,7 @@ import {
   futex_wait_requeue_pi,
 } from '../kernel/futex_pi.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, hex, inStruct, int, outStruct, ptr, size, u64, uint } from './kinds.ts';
+import { choice, hex32, inStruct, int, outStruct, ptr, size, u64, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { timespecNs } from './timespec.ts';
 
@@ -211,7 +211,7 @@ function sys_futex_requeue2(
 }
 
 export const FUTEX: readonly SyscallRow[] = [
-  row(NR.__NR_futex, 'futex', [ptr, hex, uint, ptr, ptr, uint], FULL, sys_futex),
+  row(NR.__NR_futex, 'futex', [ptr, hex32, uint, ptr, ptr, uint], FULL, sys_futex),
   row(NR.__NR_futex_waitv, 'futex_waitv', [ptr, uint, uint, inStruct('timespec'), choice('clockid')], FULL, sys_futex_waitv), // prettier-ignore
   row(NR.__NR_futex_wake, 'futex_wake', [ptr, u64, int, uint], FULL, sys_futex_wake),
   row(NR.__NR_futex_wait, 'futex_wait', [ptr, u64, u64, uint, inStruct('timespec'), choice('clockid')], FULL, sys_futex_wait2), // prettier-ignore

@@ -35,6 +35,7 @@ export const size: Num = kind('u64', 'ulong');
 export const off: Num = kind('i64', 'long');
 export const u64: Kind<bigint> = kind('big', 'ulong');
 export const hex: Num = kind('u64', 'hex');
+export const hex32: Num = kind('u32', 'hex');
 export const ptr: Num = kind('u64', 'ptr');
 export const pid: Num = kind('i32', 'int');
 export const uid: Num = kind('i32', 'int');

@@ -16,7 +16,7 @@ import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
-import { choice, hex } from './kinds.ts';
+import { choice, hex, hex32 } from './kinds.ts';
 import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
 import { type SyscallRow, partial, row, FULL } from './row.ts';
 
@@ -318,6 +318,6 @@ export const PRCTL: readonly SyscallRow[] = [
     sys_prctl,
   ),
   row(NR.__NR_arch_prctl, 'arch_prctl', [choice('arch_prctl'), hex], FULL, sys_arch_prctl),
-  row(NR.__NR_personality, 'personality', [{ ...hex, decode: 'u32' }], FULL, sys_personality),
+  row(NR.__NR_personality, 'personality', [hex32], FULL, sys_personality),
   row(NR.__NR_set_tid_address, 'set_tid_address', [hex], FULL, sys_set_tid_address),
 ];

@@ -17,7 +17,7 @@ import { SLICE } from '../kernel/sched/fair.ts';
 import { sys_rseq } from '../kernel/rseq.ts';
 import { for_each_process } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, hex, inBuf, inStruct, int, outBuf, outStruct, pid, ptr, uint } from './kinds.ts';
+import { choice, hex32, inBuf, inStruct, int, outBuf, outStruct, pid, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { putTimespec } from './timespec.ts';
 
@@ -242,7 +242,7 @@ function priorityRange(policy: number, call: string): [number, number] {
 function sys_sched_rr_get_interval(task: Task, who: number, address: number): number {
   const { policy } = find(task, who, 'sched_rr_get_interval');
   // A fair task's slice is shorter than a jiffy, the unit of the answer.
-  putTimespec(task, address, policy === C.SCHED_RR ? 100e6 : 0);
+  putTimespec(task, address, policy === C.SCHED_RR ? task.kernel.sched.rr_timeslice : 0);
   return 0;
 }
 
@@ -412,8 +412,8 @@ export const SCHED: readonly SyscallRow[] = [
   ),
   row(NR.__NR_sched_getattr, 'sched_getattr', [pid, ptr, uint, uint], FULL, sys_sched_getattr),
   row(NR.__NR_sched_setattr, 'sched_setattr', [pid, ptr, uint], FULL, sys_sched_setattr),
-  row(NR.__NR_ioprio_set, 'ioprio_set', [int, int, hex], partial('kept, without effect: there is no disk queue'), sys_ioprio_set), // prettier-ignore
+  row(NR.__NR_ioprio_set, 'ioprio_set', [int, int, { ...hex32, decode: 'i32' }], partial('kept, without effect: there is no disk queue'), sys_ioprio_set), // prettier-ignore
   row(NR.__NR_ioprio_get, 'ioprio_get', [int, int], FULL, sys_ioprio_get),
-  row(NR.__NR_rseq, 'rseq', [ptr, uint, hex, uint], FULL, sys_rseq),
+  row(NR.__NR_rseq, 'rseq', [ptr, uint, hex32, uint], FULL, sys_rseq),
   row(NR.__NR_getcpu, 'getcpu', [outStruct('int'), outStruct('int'), ptr], FULL, sys_getcpu),
 ];

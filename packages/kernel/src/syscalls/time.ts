@@ -1,6 +1,12 @@
 import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
-import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
+import {
+  SIGALRM,
+  SIGEV_NONE,
+  SIGEV_SIGNAL,
+  SIGEV_THREAD,
+  SIGEV_THREAD_ID,
+} from '@vitrine/uapi/signal.ts';
 import { RLIMIT_SIGPENDING } from '@vitrine/uapi/resource.ts';
 import * as T from '@vitrine/uapi/time.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
@@ -32,6 +38,7 @@ const ALARM_CLOCKS: readonly number[] = [T.CLOCK_REALTIME_ALARM, T.CLOCK_BOOTTIM
 /** Clocks that are read only: no timers, no sleep. */
 const SLEEPLESS: readonly number[] = [T.CLOCK_MONOTONIC_RAW, T.CLOCK_REALTIME_COARSE, T.CLOCK_MONOTONIC_COARSE, ...ALARM_CLOCKS]; // prettier-ignore
 const TFD_TIMER_ABSTIME = 1;
+const CPUCLOCK_SCHED = 2;
 
 /** Nanoseconds of a clock as bigint: wall clocks pass 2^53. */
 function clockNs(task: Task, clock: number, call: string): bigint {
@@ -73,6 +80,7 @@ function sys_clock_gettime(task: Task, clock: number, address: number): number {
 function sys_clock_settime(task: Task, clock: number, address: number): number {
   if (clock !== T.CLOCK_REALTIME) {
     clockNs(task, clock, 'clock_settime');
+    if (clock < 0) throw errno(E.EPERM, 'clock_settime: nobody sets the time that a process used');
     throw errno(E.EINVAL, 'clock_settime: clock {} cannot be set', clock);
   }
   timespecNs(task, address, 'clock_settime');
@@ -82,14 +90,19 @@ function sys_clock_settime(task: Task, clock: number, address: number): number {
   return 0;
 }
 
+function checkSetTime(task: Task, call: string): void {
+  if (capable(task.cred, CAP_SYS_TIME)) return;
+  throw errno(E.EPERM, '{} needs CAP_SYS_TIME; the process has {}', call, describe_cred(task.cred));
+}
+
+/** Seconds that leave the machine 30 years to run before nanoseconds pass 63 bits (TIME_SETTOD_SEC_MAX). */
+const SETTOD_MAX = 9_223_372_036_000_000_000n - 30n * 365n * 86_400_000_000_000n;
+
 function setTime(task: Task, ns: bigint, call: string): void {
-  if (!capable(task.cred, CAP_SYS_TIME))
-    throw errno(
-      E.EPERM,
-      '{} needs CAP_SYS_TIME; the process has {}',
-      call,
-      describe_cred(task.cred),
-    );
+  checkSetTime(task, call);
+  // The wall clock is never behind the monotonic one.
+  if (ns < BigInt(task.kernel.clock.now()) || ns >= SETTOD_MAX)
+    throw errno(E.EINVAL, '{}: {} ns is before the machine started or too late', call, ns);
   task.kernel.time.set_realtime(ns);
   clock_was_set(task.kernel);
 }
@@ -97,7 +110,9 @@ function setTime(task: Task, ns: bigint, call: string): void {
 function sys_clock_getres(task: Task, clock: number, address: number): number {
   clockNs(task, clock, 'clock_getres');
   const coarse = clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE;
-  if (address !== 0) putTimespec(task, address, coarse ? 1e9 / JIFFIES_PER_SEC : 1);
+  // Clocks of processes other than the scheduler's own (CPUCLOCK_PROF, CPUCLOCK_VIRT) tick, too.
+  const ticks = coarse || (clock < 0 && (clock & 3) !== CPUCLOCK_SCHED);
+  if (address !== 0) putTimespec(task, address, ticks ? 1e9 / JIFFIES_PER_SEC : 1);
   return 0;
 }
 
@@ -126,7 +141,7 @@ function sys_clock_nanosleep(
   remain: number,
 ): number {
   if (clock === T.CLOCK_THREAD_CPUTIME_ID)
-    throw errno(E.EINVAL, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+    throw errno(E.EOPNOTSUPP, 'clock_nanosleep: a thread cannot sleep on its own processor time');
   if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'clock_nanosleep: nobody can sleep on clock {}', clock); // prettier-ignore
   const now = clockNs(task, clock, 'clock_nanosleep');
   const absolute = (cflags & T.TIMER_ABSTIME) !== 0;
@@ -207,20 +222,36 @@ function sys_gettimeofday(task: Task, tv: number, tz: number): number {
     task.mem.putU64(tv, sec);
     task.mem.putU64(tv + 8, Math.floor(nsec / 1e3));
   }
-  if (tz !== 0) task.mem.putU64(tz, 0);
+  if (tz !== 0) {
+    task.mem.putU32(tz, task.kernel.time.tz_minuteswest);
+    task.mem.putU32(tz + 4, task.kernel.time.tz_dsttime);
+  }
   return 0;
 }
 
-function sys_settimeofday(task: Task, tv: number, _tz: number): number {
-  if (tv !== 0) {
-    timevalNs(task, tv, 'settimeofday');
-    setTime(
-      task,
-      task.mem.getBig(tv) * 1_000_000_000n + task.mem.getBig(tv + 8) * 1000n,
-      'settimeofday',
-    );
-  }
+function sys_settimeofday(task: Task, tv: number, tz: number): number {
+  const { mem } = task;
+  if (tv !== 0) timevalNs(task, tv, 'settimeofday');
+  const minuteswest = tz === 0 ? 0 : mem.getI32(tz);
+  const dsttime = tz === 0 ? 0 : mem.getI32(tz + 4);
+  checkSetTime(task, 'settimeofday');
+  if (tz !== 0) setTimezone(task, minuteswest, dsttime, tv === 0);
+  if (tv !== 0)
+    setTime(task, mem.getBig(tv) * 1_000_000_000n + mem.getBig(tv + 8) * 1000n, 'settimeofday');
   return 0;
+}
+
+/** The first time zone, told alone, says that the clock showed local time until now (timekeeping_warp_clock). */
+function setTimezone(task: Task, minuteswest: number, dsttime: number, alone: boolean): void {
+  if (Math.abs(minuteswest) > 15 * 60)
+    throw errno(E.EINVAL, 'settimeofday: {} minutes west of Greenwich', minuteswest);
+  const { time, clock } = task.kernel;
+  const first = !time.tz_set;
+  time.tz_set = true;
+  time.tz_minuteswest = minuteswest;
+  time.tz_dsttime = dsttime;
+  if (first && alone && minuteswest !== 0)
+    setTime(task, clock.realtimeNs() + BigInt(minuteswest) * 60_000_000_000n, 'settimeofday');
 }
 
 function sys_time(task: Task, address: number): number {
@@ -337,7 +368,8 @@ function readSigEvent(task: Task, address: number, id: number): SigEvent {
       throw errno(E.EINVAL, 'timer_create: SIGEV_THREAD_ID names no thread of the process');
     return { notify, signo, value, thread };
   }
-  if (notify !== SIGEV_SIGNAL) throw errno(E.EINVAL, 'timer_create: notification {} is none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID', notify); // prettier-ignore
+  // SIGEV_THREAD is the C library's: to the kernel it is a signal.
+  if (notify !== SIGEV_SIGNAL && notify !== SIGEV_THREAD) throw errno(E.EINVAL, 'timer_create: notification {} is none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID', notify); // prettier-ignore
   return { notify, signo, value, thread: null };
 }
 
@@ -476,7 +508,7 @@ function sys_adjtimex(task: Task, address: number): number {
 
 function sys_clock_adjtime(task: Task, clock: number, address: number): number {
   if (clock !== T.CLOCK_REALTIME) {
-    clockNs(task, clock, 'clock_adjtime');
+    if (clock >= 0) clockNs(task, clock, 'clock_adjtime');
     throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);
   }
   return sys_adjtimex(task, address);

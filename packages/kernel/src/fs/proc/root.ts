@@ -12,6 +12,7 @@ import { proc_create } from './registry.ts';
 import './array.ts';
 import './autogroup.ts';
 import './base.ts';
+import './configs.ts';
 import './kmsg.ts';
 import './mounts.ts';
 import './locks.ts';

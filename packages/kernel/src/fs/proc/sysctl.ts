@@ -4,6 +4,8 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { defaultMaxThreads } from '../../kernel/fork.ts';
+import { RR_TIMESLICE } from '../../kernel/sched/fair.ts';
 import type { SysctlTable } from '../../kernel/sysctl.ts';
 import type { Vfs } from '../vfs.ts';
 import { proc_create, proc_mkdir } from './registry.ts';
@@ -141,7 +143,13 @@ ro(
   'kernel/seccomp/actions_avail',
   () => 'kill_process kill_thread trap errno user_notif trace log allow',
 );
-ro('kernel/threads-max', (k) => String(k.max_threads));
+sysctl_create('kernel/threads-max', 1, 1 << 29, {
+  get: (kernel) => kernel.max_threads,
+  set: (kernel, value) => {
+    // What memory has room for, at least 20 (set_max_threads).
+    kernel.max_threads = Math.max(20, Math.min(value, defaultMaxThreads(kernel)));
+  },
+});
 
 for (const [name, key] of [
   ['hostname', 'nodename'],
@@ -238,7 +246,13 @@ function schedTime(path: string, key: 'rt_runtime' | 'rt_period', min: number): 
 
 schedTime('kernel/sched_rt_runtime_us', 'rt_runtime', -1);
 schedTime('kernel/sched_rt_period_us', 'rt_period', 1);
-ro('kernel/sched_rr_timeslice_ms', () => '100');
+// In milliseconds; nothing or less brings the default back.
+sysctl_create('kernel/sched_rr_timeslice_ms', -2147483648, 2147483647, {
+  get: ({ sched }) => Math.floor(sched.rr_timeslice / 1e6),
+  set: ({ sched }, value) => {
+    sched.rr_timeslice = value <= 0 ? RR_TIMESLICE : Math.max(10, value) * 1e6;
+  },
+});
 ro('kernel/ns_last_pid', (k) => String(k.pids.last));
 ro('kernel/arch', (k) => k.uts.machine);
 setting('kernel/printk_delay', '0', 0, 10000);
@@ -246,6 +260,13 @@ setting('kernel/printk_ratelimit', '5');
 setting('kernel/printk_ratelimit_burst', '10');
 setting('kernel/print-fatal-signals', '0');
 setting('kernel/panic_on_warn', '0', 0, 1);
+setting('kernel/oops_limit', '10000');
+setting('kernel/warn_limit', '0');
+setting('kernel/printk_devkmsg', 'on', null);
+setting('kernel/hung_task_timeout_secs', '0');
+setting('kernel/hung_task_warnings', '10', -1);
+setting('kernel/timer_migration', '1', 0, 1);
+setting('kernel/acct', '4\t2\t30');
 setting('kernel/sysctl_writes_strict', '1', -1, 1);
 setting('kernel/poweroff_cmd', '/sbin/poweroff', null);
 setting('kernel/modprobe', '/sbin/modprobe', null);
@@ -307,7 +328,23 @@ setting('vm/dirty_ratio', '20');
 setting('vm/dirty_background_ratio', '10');
 setting('vm/dirty_expire_centisecs', '3000');
 setting('vm/dirty_writeback_centisecs', '500');
-setting('vm/min_free_kbytes', '0');
+sysctl_create('vm/min_free_kbytes', 0, 2147483647, {
+  get: ({ frames }) => frames.min_free * 4,
+  set: ({ frames }, value) => {
+    frames.min_free = Math.min(Math.floor(value / 4), Math.floor(frames.total / 2));
+  },
+});
+proc_create('sys/vm/compact_memory', {
+  mode: 0o200,
+  write: (current, text) => {
+    mayWrite(current, 'vm/compact_memory');
+    // Free blocks always join here; there is nothing to move together.
+    checkNumbers('vm/compact_memory', text, 1, 1, 1);
+  },
+});
+setting('vm/compaction_proactiveness', '20', 0, 100);
+setting('vm/nr_overcommit_hugepages', '0');
+setting('vm/hugetlb_shm_group', '0');
 setting('vm/oom_kill_allocating_task', '0');
 setting('vm/oom_dump_tasks', '1');
 setting('vm/panic_on_oom', '0', 0, 2);

@@ -26,8 +26,8 @@ const WAKEUP_CREDIT = 3e6;
 const NS_PER_INSTRUCTION = 5;
 const NS_PER_CALL = 500;
 
-/** A round-robin task's turn (RR_TIMESLICE). */
-const RR_TIMESLICE = 100e6;
+/** A round-robin task's turn, until kernel.sched_rr_timeslice_ms says otherwise (RR_TIMESLICE). */
+export const RR_TIMESLICE = 100e6;
 
 /** Between two samples of the load. */
 const LOAD_FREQ = 5e9;
@@ -54,6 +54,8 @@ export class Scheduler {
   private at = 0;
   /** sysctl kernel.sched_rt_runtime_us and _period_us, in nanoseconds; the runtime may be Infinity. */
   rt_runtime = 950e6;
+  /** sysctl kernel.sched_rr_timeslice_ms, in nanoseconds. */
+  rr_timeslice: number = RR_TIMESLICE;
   rt_period = 1000e6;
   /** Tasks under SCHED_DEADLINE, whose shares of the processors are promised. */
   readonly dl_tasks: Set<Task> = new Set();
@@ -287,9 +289,10 @@ export class Scheduler {
         return;
       }
       this.enqueue(task);
-      // A real-time task keeps its place unless its time slice is over.
+      // A real-time task keeps its place unless its time slice is over or it yielded.
       const { rt } = this.rq(task);
-      if (task.rt_effective > 0 && rq.turn < RR_TIMESLICE) rt.unshift(rt.pop()!);
+      const slice = task.policy === SCHED_RR ? this.rr_timeslice : Infinity;
+      if (task.rt_effective > 0 && rq.turn < slice) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
     } else {
@@ -324,7 +327,7 @@ export class Scheduler {
     if (task.dl !== null) {
       if (rq.turn >= task.dl.runtime) this.need_resched = true;
     } else if (task.rt_effective > 0) {
-      const rivals = rq.turn >= RR_TIMESLICE && task.policy === SCHED_RR;
+      const rivals = rq.turn >= this.rr_timeslice && task.policy === SCHED_RR;
       if (rivals && rq.rt.some((other) => other.rt_effective === task.rt_effective))
         this.need_resched = true;
     } else if (rq.rt.length > 0 || (rq.turn >= SLICE && rq.tree.size > 0)) this.need_resched = true;
@@ -340,7 +343,7 @@ export class Scheduler {
       return;
     }
     if (task.rt_effective > 0) {
-      rq.turn = RR_TIMESLICE;
+      rq.turn = Infinity;
       this.need_resched = true;
       return;
     }

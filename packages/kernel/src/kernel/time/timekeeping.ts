@@ -14,6 +14,10 @@ export class Timekeeper implements Clock {
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds. */
   offset_real: bigint;
   readonly ntp: Ntp = new Ntp();
+  /** What settimeofday was told of the time zone; nothing here uses it. */
+  tz_minuteswest = 0;
+  tz_dsttime = 0;
+  tz_set = false;
   /** offset_real in seconds and nanoseconds. */
   private split = 0n;
   private splitSec = 0;
