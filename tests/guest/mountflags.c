@@ -2,6 +2,7 @@
 #include "guest.h"
 #include <dirent.h>
 #include <grp.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
@@ -229,11 +230,29 @@ static void refused(void) {
   umount("m");
 }
 
+/** Who polls the list of mounts is told once of each change. */
+static void polled(void) {
+  struct pollfd p[] = {{open("/proc/self/mounts", O_RDONLY), POLLIN | POLLPRI}, {open("/proc/self/mountinfo", O_RDONLY), POLLPRI}};
+#define POLL(call) ((call), poll(p, 2, 0), P("%s: %x %x\n", #call, p[0].revents, p[1].revents))
+  POLL(0);
+  POLL(mount("n", "m", "tmpfs", 0, NULL));
+  POLL(0);
+  POLL(mount(NULL, "m", NULL, MS_REMOUNT | MS_BIND | MS_NOEXEC, NULL));
+  POLL(umount("m"));
+  if (!fork()) {
+    msleep(20), mount("n", "m", "tmpfs", 0, NULL);
+    _exit(0);
+  }
+  R(poll(p + 1, 1, 5000));
+  wait(NULL), umount("m");
+}
+
 int main(void) {
   umask(0), mkdir("m", 0755);
   read_only();
   flagged();
   ends();
   refused();
+  polled();
   return 0;
 }

@@ -1,5 +1,42 @@
 #include "guest.h"
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
+/** Attributes of what is immutable or may only grow; file capabilities; more names than a list may have. */
+static void limits(void) {
+  static char list[200000];
+  char name[300];
+  int fd = open("lim", O_CREAT | O_RDWR, 0666), fl[] = {0x10, 0x20, 0};
+  fchmod(fd, 0666);
+  for (int i = 0; i < 3; i++) {
+    ioctl(fd, 0x40086602, &fl[i]);
+    R(setxattr("lim", "user.q", "1", 1, 0));
+    R(setxattr("lim", "trusted.q", "1", 1, 0));
+    R(removexattr("lim", "user.none"));
+    int append = open("lim", O_RDWR | O_APPEND);
+    R(append < 0 ? 0 : ftruncate(append, 0));
+    OK(append < 0 ? NULL : mmap(0, 4096, PROT_READ, MAP_SHARED, append, 0));
+  }
+  for (int i = 0; i < 400; i++) {
+    sprintf(name, "user.%0240d", i);
+    if (setxattr("lim", name, "1", 1, 0)) P("%d: errno %d\n", i, errno);
+  }
+  R(listxattr("lim", NULL, 0));
+  R(listxattr("lim", list, 65535));
+  R(listxattr("lim", list, 65536));
+  R(listxattr("lim", list, 200000));
+  R(setxattr("lim", "security.capability", "1", 1, 0));
+  if (fork()) {
+    wait(NULL);
+    return;
+  }
+  setgid(1000), setuid(1000);
+  R(setxattr("lim", "security.capability", "1", 1, 0));
+  R(setxattr("lim", "security.capability", "\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0));
+  R(removexattr("lim", "security.capability"));
+  R(setxattr("lim", "security.other", "1", 1, 0));
+  _exit(0);
+}
+
 int main(void) {
   char b[100];
   int fd = open("f", O_CREAT | O_RDWR, 0644);
@@ -49,5 +86,6 @@ int main(void) {
     _exit(0);
   }
   wait(0);
+  limits();
   return 0;
 }

@@ -32,7 +32,7 @@ import type { Path } from './dcache.ts';
 import type { FilesStruct } from './fdtable.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
-import { type Inode, file_update_time, ihold, iput, touch_atime } from './inode.ts';
+import { type Inode, S_APPEND, file_update_time, ihold, iput, touch_atime } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput } from './mount.ts';
 import { fsnotify_close } from './fsnotify.ts';
@@ -179,6 +179,10 @@ export class File {
     kernel.vfs.files--;
     iput(this.inode);
     mntput(this.path.mnt);
+  }
+
+  get append_only(): boolean {
+    return (this.inode.flags & S_APPEND) !== 0;
   }
 
   /** The mount forbids execution. */

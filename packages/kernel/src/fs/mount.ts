@@ -1,4 +1,5 @@
 import { serializable } from '../include/serial.ts';
+import { WaitQueue } from '../include/wait.ts';
 import type { Dentry } from './dcache.ts';
 import { Path } from './dcache.ts';
 import { type FsnotifyMark, fsnotify_clear_marks, fsnotify_sb_delete } from './fsnotify_backend.ts';
@@ -61,6 +62,9 @@ export class MntNamespace {
   users = 0;
   /** In the order of /proc/mounts. */
   readonly mounts: Set<Mount> = new Set();
+  /** Counts changes: who polls /proc/PID/mounts is told of them. */
+  event = 0;
+  readonly poll: WaitQueue = new WaitQueue();
   constructor(inum: number) {
     this.inum = inum;
   }
@@ -69,12 +73,20 @@ export class MntNamespace {
   }
 }
 
+/** Something about the namespace's mounts is new (touch_mnt_namespace). */
+export function touch_mnt_namespace(ns: MntNamespace | null): void {
+  if (ns === null) return;
+  ns.event++;
+  ns.poll.wake();
+}
+
 /** Takes a mount and all below it out of its namespace; what is still used lives on unseen. */
 export function umount_tree(mnt: Mount): void {
   for (const child of [...mnt.children.values()]) umount_tree(child);
   if (mnt.parent !== null) detach_mnt(mnt);
   leave_propagation(mnt);
   mnt.ns?.mounts.delete(mnt);
+  touch_mnt_namespace(mnt.ns);
   mnt.ns = null;
   if (mnt.count === 0) cleanup_mnt(mnt);
 }

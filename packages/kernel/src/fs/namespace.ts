@@ -43,7 +43,14 @@ import { S_ISDIR } from './inode.ts';
 import { reconfigure_super } from './super.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
 import { change_mnt_propagation, copy_propagation, make_tree_shared, propagate_mnt, propagated_copies, tree_mounts } from './pnode.ts'; // prettier-ignore
-import { MntNamespace, Mount, cleanup_mnt, detach_mnt, umount_tree } from './mount.ts';
+import {
+  MntNamespace,
+  Mount,
+  cleanup_mnt,
+  detach_mnt,
+  touch_mnt_namespace,
+  umount_tree,
+} from './mount.ts';
 
 /** umount2(2) flags. */
 export const MNT_FORCE = 1;
@@ -71,8 +78,10 @@ function attach(mnt: Mount, at: Path): void {
 
 function setNs(mnt: Mount, ns: MntNamespace | null): void {
   mnt.ns?.mounts.delete(mnt);
+  touch_mnt_namespace(mnt.ns);
   mnt.ns = ns;
   ns?.mounts.add(mnt);
+  touch_mnt_namespace(ns);
   for (const child of mnt.children.values()) setNs(child, ns);
 }
 
@@ -172,6 +181,7 @@ function setMountFlags(at: Path, flags: number): void {
     next = (next & ~atime) | (at.mnt.flags & atime);
   }
   at.mnt.flags = next;
+  touch_mnt_namespace(at.mnt.ns);
 }
 
 function do_remount(current: Current, at: Path, flags: number, data: string): void {

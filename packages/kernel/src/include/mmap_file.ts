@@ -6,6 +6,8 @@ import type { AddressSpace } from './pagecache.ts';
 export interface MmapFile {
   readonly readable: boolean;
   readonly writable: boolean;
+  /** Nothing of it may change, it may only grow (chattr +a). */
+  readonly append_only: boolean;
   /** The mount forbids execution. */
   readonly noexec: boolean;
   /** The file is being executed: nobody may open it for writing until it is allowed again (deny_write_access). */

@@ -174,6 +174,11 @@ export function do_mmap(
       throw errno(E.EOPNOTSUPP, 'mmap: flags {} are not possible with this file', hex((flags & ~LEGACY_MAP_MASK) >>> 0)); // prettier-ignore
     if (type !== M.MAP_PRIVATE) {
       if ((prot & M.PROT_WRITE) !== 0 && !file.writable) throw errno(E.EACCES, 'mmap: a shared writable mapping needs a descriptor open for reading and writing'); // prettier-ignore
+      if (file.append_only && file.writable)
+        throw errno(
+          E.EACCES,
+          'mmap: a shared mapping of an append-only file that is open for writing',
+        );
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if (!file.writable) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
     }

@@ -23,6 +23,7 @@ import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { InotifyFile, inotify_new } from '../fs/notify/inotify.ts';
 import { path_permission } from '../fs/permission.ts';
 import type { Task } from '../kernel/task.ts';
+import { access_ok } from './iov.ts';
 import { choice, fd, flags, inStruct, int, outArray, path, size, str, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { read_timespec, user_sigmask } from './select.ts';
@@ -77,6 +78,7 @@ function do_epoll_wait(
 ): number {
   if (max <= 0 || max > EP_MAX_EVENTS)
     throw errno(EINVAL, 'epoll_wait: room for {} events is not between 1 and the maximum', max);
+  access_ok(events, max * 12);
   const ep = epollOf(task, epfd);
   const state = (task.callState ??= {
     deadline:

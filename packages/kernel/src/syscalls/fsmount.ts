@@ -10,7 +10,7 @@ import { Path, d_path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { PathFile } from '../fs/file.ts';
 import { FsContextFile } from '../fs/fs_context.ts';
-import { MNT_UNIQUE_ID_OFFSET, Mount } from '../fs/mount.ts';
+import { MNT_UNIQUE_ID_OFFSET, Mount, touch_mnt_namespace } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { detached_tree, dissolve, do_move_mount_path, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
 import { change_mnt_propagation, dominating_id, set_master, set_peer_group, tree_mounts } from '../fs/pnode.ts'; // prettier-ignore
@@ -272,6 +272,7 @@ function sys_mount_setattr(
   }
   for (const mnt of mounts) {
     mnt.flags = changedFlags(mnt.flags, set, clear);
+    touch_mnt_namespace(mnt.ns);
     if (propagation !== 0) change_mnt_propagation(mnt, propagation);
   }
   return 0;

@@ -42,7 +42,7 @@ import {
   unshare_files,
 } from '../fs/fdtable.ts';
 import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
-import { MAY_EXEC, S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { MAY_EXEC, S_APPEND, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import {
   LOOKUP_DIRECTORY,
   LOOKUP_EMPTY,
@@ -238,6 +238,7 @@ export function sys_ftruncate(current: Current, fd: number, length: number): num
   const file = fget(current, fd);
   if (!S_ISREG(file.inode.mode)) throw errno(EINVAL, '{} is not a regular file', file.path);
   if (!file.writable) throw errno(EINVAL, '{} is not open for writing', file.path);
+  if (file.inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', file.path);
   mnt_want_write(file.path);
   do_truncate(current, file.path, length);
   return 0;

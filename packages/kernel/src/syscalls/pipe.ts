@@ -1,5 +1,5 @@
-import { EINVAL } from '@vitrine/uapi/errno.ts';
-import { O_CLOEXEC, O_DIRECT, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
+import { EINVAL, ENOPKG } from '@vitrine/uapi/errno.ts';
+import { O_CLOEXEC, O_DIRECT, O_EXCL, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -37,6 +37,9 @@ export function installPair(
 }
 
 export function sys_pipe2(current: Current, fds: number, flags: number): number {
+  // O_NOTIFICATION_PIPE
+  if (flags & O_EXCL && !(flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL)))
+    throw errno(ENOPKG, 'pipe2: the kernel is made without watch queues');
   if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
     throw errno(EINVAL, 'pipe2: flags {} are unknown', flags);
   return installPair(current, create_pipe_files(current, flags), (flags & O_CLOEXEC) !== 0, fds);

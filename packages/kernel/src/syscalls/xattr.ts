@@ -1,8 +1,8 @@
 import { E2BIG, EINVAL, ENODATA, EPERM, ERANGE } from '@vitrine/uapi/errno.ts';
-import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { CAP_SETFCAP, CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { S_ISVTX } from '@vitrine/uapi/stat.ts';
-import { XATTR_SIZE_MAX } from '@vitrine/uapi/xattr.ts';
+import { XATTR_LIST_MAX, XATTR_SIZE_MAX } from '@vitrine/uapi/xattr.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -11,7 +11,7 @@ import { valid_vfs_caps } from '../security/commoncap.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fget } from '../fs/fdtable.ts';
-import { MAY_READ, MAY_WRITE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { MAY_READ, MAY_WRITE, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { fsnotify_xattr } from '../fs/fsnotify.ts';
 import { inode_permission, mnt_want_write } from '../fs/permission.ts';
@@ -28,7 +28,11 @@ function nameOf(current: Current, at: number): string {
 function xattr_permission(current: Current, path: Path, name: string, mask: number): void {
   const { inode } = path.dentry;
   const write = mask === MAY_WRITE;
+  if (write && inode.flags & (S_IMMUTABLE | S_APPEND))
+    throw errno(EPERM, '{} is immutable or append-only', path);
   if (name.startsWith('security.')) {
+    // File capabilities are for CAP_SETFCAP; that and their form is asked first (cap_convert_nscap).
+    if (name === 'security.capability' && mask === MAY_WRITE) return;
     if (write && !capable(current.cred, CAP_SYS_ADMIN))
       throw errno(EPERM, 'attribute {} of {} needs CAP_SYS_ADMIN', name, path);
     return;
@@ -58,6 +62,11 @@ function xattr_permission(current: Current, path: Path, name: string, mask: numb
   inode_permission(current, inode, mask, path);
 }
 
+function needs_setfcap(current: Current, path: Path): void {
+  if (!capable(current.cred, CAP_SETFCAP))
+    throw errno(EPERM, 'the capabilities of {} need CAP_SETFCAP; uid {} has not', path, current.cred.euid); // prettier-ignore
+}
+
 export function setxattr(
   current: Current,
   path: Path,
@@ -70,11 +79,14 @@ export function setxattr(
   const name = nameOf(current, nameAt);
   if (length > XATTR_SIZE_MAX)
     throw errno(E2BIG, 'an attribute value has at most {} bytes, not {}', XATTR_SIZE_MAX, length);
-  mnt_want_write(path);
-  xattr_permission(current, path, name, MAY_WRITE);
   const bytes = current.mem.read(value, length);
-  if (name === 'security.capability' && !valid_vfs_caps(bytes))
-    throw errno(EINVAL, 'setxattr: {} bytes are no file capabilities', length);
+  mnt_want_write(path);
+  if (name === 'security.capability' && length > 0) {
+    if (!valid_vfs_caps(bytes))
+      throw errno(EINVAL, 'setxattr: {} bytes are no file capabilities', length);
+    needs_setfcap(current, path);
+  }
+  xattr_permission(current, path, name, MAY_WRITE);
   path.dentry.inode.setxattr(current, name, bytes, flags);
   fsnotify_xattr(path.dentry);
   return 0;
@@ -103,9 +115,9 @@ function listxattr(current: Current, path: Path, list: number, length: number): 
     .map((n) => n + '\0')
     .join('');
   if (length === 0) return text.length;
-  if (text.length > length)
+  if (text.length > Math.min(length, XATTR_LIST_MAX))
     throw errno(
-      ERANGE,
+      length >= XATTR_LIST_MAX ? E2BIG : ERANGE,
       'the attribute names of {} take {} bytes, the buffer has {}',
       path,
       text.length,
@@ -122,6 +134,7 @@ function removexattr(current: Current, path: Path, nameAt: number): number {
   const name = nameOf(current, nameAt);
   mnt_want_write(path);
   xattr_permission(current, path, name, MAY_WRITE);
+  if (name === 'security.capability') needs_setfcap(current, path);
   path.dentry.inode.setxattr(current, name, null, 0);
   fsnotify_xattr(path.dentry);
   return 0;

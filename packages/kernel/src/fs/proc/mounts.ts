@@ -1,8 +1,14 @@
 import * as M from '@vitrine/uapi/mount.ts';
+import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
+import type { Current } from '../../include/current.ts';
+import { serializable } from '../../include/serial.ts';
+import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { d_path, Path } from '../dcache.ts';
-import type { Mount } from '../mount.ts';
+import type { File } from '../file.ts';
+import type { MntNamespace, Mount } from '../mount.ts';
 import { dominating_id } from '../pnode.ts';
+import { PidTextFile } from './pid_inode.ts';
 import { pid_create, proc_create } from './registry.ts';
 
 /** Blanks and backslashes of a path as octal escapes. */
@@ -76,7 +82,35 @@ function mountstats(task: Task): string {
   return text;
 }
 
-pid_create('mounts', { mode: 0o444, splice: true, show: mounts });
-pid_create('mountinfo', { mode: 0o444, splice: true, show: mountinfo });
-pid_create('mountstats', { mode: 0o400, splice: true, processOnly: true, show: mountstats });
+/** Polling tells of changes to the namespace since the last poll (mounts_poll). */
+class MountsFile extends PidTextFile {
+  private readonly ns: MntNamespace | null;
+  private event: number;
+  constructor(current: Current, path: Path, flags: number, ns: MntNamespace | null) {
+    super(current, path, flags);
+    this.ns = ns;
+    this.event = ns?.event ?? 0;
+  }
+  static {
+    serializable('MountsFile', this);
+  }
+  override get pollable(): boolean {
+    return true;
+  }
+  override poll(_current: Current, collect: WaitQueue[] | null): number {
+    const ready = EPOLLIN | EPOLLRDNORM;
+    if (this.ns === null) return ready;
+    collect?.push(this.ns.poll);
+    if (this.ns.event === this.event) return ready;
+    this.event = this.ns.event;
+    return ready | EPOLLERR | EPOLLPRI;
+  }
+}
+
+const open = (task: Task, current: Current, path: Path, flags: number): File =>
+  new MountsFile(current, path, flags, task.fs.root.mnt.ns);
+
+pid_create('mounts', { mode: 0o444, splice: true, show: mounts, open });
+pid_create('mountinfo', { mode: 0o444, splice: true, show: mountinfo, open });
+pid_create('mountstats', { mode: 0o400, splice: true, processOnly: true, show: mountstats, open });
 proc_create('mounts', { target: () => 'self/mounts' });

@@ -1,12 +1,4 @@
-import {
-  EEXIST,
-  EINVAL,
-  ENODATA,
-  ENOSPC,
-  ENOTEMPTY,
-  EOPNOTSUPP,
-  EPERM,
-} from '@vitrine/uapi/errno.ts';
+import { EEXIST, EINVAL, ENODATA, ENOTEMPTY, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { RENAME_EXCHANGE } from '@vitrine/uapi/fcntl.ts';
 import { S_IFLNK } from '@vitrine/uapi/stat.ts';
@@ -54,6 +46,11 @@ import type { TmpfsSuperBlock } from './super.ts';
 export const F_SEAL_EXEC = 0x20;
 
 const FS_MODIFIABLE = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL;
+
+/** Bytes that keeping an attribute takes (simple_xattr_space). */
+function xattr_space(name: string, value: Uint8Array | null | undefined): number {
+  return value ? 96 + name.length + value.length : 0;
+}
 
 /** S_… for the FS_…_FL that the rest of the kernel looks at. */
 function inode_flags(flags: number): number {
@@ -159,7 +156,7 @@ export class TmpfsInode extends Inode {
     if (this.i_data !== null) this.truncate(0);
     this.backing = null;
     let kept = this.target.length;
-    for (const value of this.xattrs?.values() ?? []) kept += value.length;
+    for (const [name, value] of this.xattrs ?? []) kept += xattr_space(name, value);
     this.sb.chargeKernel(this, -kept);
     this.sb.usedInodes--;
     super.evict();
@@ -360,14 +357,10 @@ export class TmpfsInode extends Inode {
     if ((flags & XATTR_REPLACE || value === null) && !there) {
       throw errno(ENODATA, '{} has no attribute {}', this, name);
     }
-    const old = this.xattrs?.get(name)?.length ?? 0;
-    this.sb.chargeKernel(this, (value?.length ?? 0) - old);
+    const old = xattr_space(name, this.xattrs?.get(name));
+    this.sb.chargeKernel(this, xattr_space(name, value) - old);
     if (value === null) this.xattrs!.delete(name);
-    else {
-      if (!there && (this.xattrs?.size ?? 0) >= 1024)
-        throw errno(ENOSPC, '{} has 1024 attributes already, the most a file may have', this);
-      (this.xattrs ??= new Map()).set(name, value);
-    }
+    else (this.xattrs ??= new Map()).set(name, value);
     inode_set_ctime_current(this);
   }
 
