@@ -66,24 +66,25 @@ export class FsContextFile extends StreamFile {
   set(kernel: Kernel, key: string, value: string | null): void {
     this.open();
     const flag = SB_FLAGS[key];
-    if (flag !== undefined && value === null) {
+    if (flag !== undefined) {
       this.sb_flags = (this.sb_flags | flag[0]) & ~flag[1];
       return;
     }
     if (key === 'source') {
       if (value === null) throw this.failed(errno(EINVAL, 'fsconfig: source needs a value'));
-      if (this.source !== null)
-        throw this.failed(errno(EINVAL, 'fsconfig: several sources are given'));
+      if (this.source !== null) {
+        this.log.push('e Multiple sources');
+        throw errno(EINVAL, 'fsconfig: several sources are given');
+      }
       this.source = value;
       return;
     }
-    const known = this.type.options;
-    if (known !== null && !known.includes(key)) throw this.failed(errno(EINVAL, `${this.type.name}: Unknown parameter '{}'`, key)); // prettier-ignore
+    this.checkKnown(key);
     const option = value === null ? key : `${key}=${value}`;
     try {
       this.type.check_option(kernel, option);
     } catch (error) {
-      if (error instanceof Errno) throw this.failed(error);
+      if (error instanceof Errno) this.badValue(key);
       throw error;
     }
     this.options.push(option);
@@ -92,7 +93,18 @@ export class FsContextFile extends StreamFile {
   /** FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH and FSCONFIG_SET_FD: no parameter here is of such a type. */
   set_other(key: string, what: string): never {
     this.open();
-    throw this.failed(errno(EINVAL, "fsconfig: parameter '{}' does not take {}", key, what));
+    this.checkKnown(key);
+    this.badValue(key);
+    throw errno(EINVAL, "fsconfig: parameter '{}' does not take {}", key, what);
+  }
+
+  private checkKnown(key: string): void {
+    const known = this.type.options;
+    if (known !== null && !known.includes(key)) throw this.failed(errno(EINVAL, `${this.type.name}: Unknown parameter '{}'`, key)); // prettier-ignore
+  }
+
+  private badValue(key: string): void {
+    this.log.push(`e ${this.type.name}: Bad value for '${key}'`);
   }
 
   /** Throws unless options may be set now. */

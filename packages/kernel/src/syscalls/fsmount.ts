@@ -260,6 +260,8 @@ function sys_mount_setattr(
   const mask = MOUNT_ATTR_MASK | M.MOUNT_ATTR_IDMAP;
   if (set > mask || clear > mask || ((set | clear) & ~mask) !== 0)
     throw errno(E.EINVAL, 'mount_setattr: attributes are not known');
+  const userns = task.mem.getU64(attr + 24);
+  if ((set & M.MOUNT_ATTR_IDMAP) !== 0 && userns < 2 ** 31) fget(task, userns);
   if (((set | clear) & M.MOUNT_ATTR_IDMAP) !== 0) throw errno(E.EINVAL, 'mount_setattr: there are no mounts with other ids (MOUNT_ATTR_IDMAP)'); // prettier-ignore
   checkAtime(set, clear);
   const at = user_path_at(task, dir, name, lookupFlags((fl & AT_SYMLINK_NOFOLLOW) === 0, (fl & AT_EMPTY_PATH) !== 0)); // prettier-ignore
