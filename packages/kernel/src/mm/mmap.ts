@@ -66,18 +66,26 @@ export function calcProt(prot: number): number {
   );
 }
 
-/** The lowest gap of at least `length` bytes from the top down, as the default layout places mappings. */
-export function get_unmapped_area(mm: Mm, length: number, hint: number): number {
+/** Where MAP_32BIT mappings go: [begin, end) (find_start_end). */
+const LOW_BEGIN = 0x4000_0000;
+const LOW_END = 0x8000_0000;
+
+/**
+ * The lowest gap of at least `length` bytes from the top down, as the default layout places mappings; with `low`, the first
+ * one below 2 GiB (MAP_32BIT).
+ */
+export function get_unmapped_area(mm: Mm, length: number, hint: number, low = false): number {
   if (hint !== 0) {
     const at = pageAlign(hint);
     const vma = mm.vmas.from(at);
     if (
       at >= MMAP_MIN_ADDR &&
-      at + length <= TASK_SIZE &&
+      at + length <= (low ? LOW_END : TASK_SIZE) &&
       (vma === null || at + length <= gapStart(vma))
     )
       return at;
   }
+  if (low) return bottomUp(mm, LOW_BEGIN, LOW_END, length);
   const list = mm.vmas.list;
   let top = mm.mmap_base;
   for (let i = mm.vmas.indexFrom(top - 1); i >= 0; i--) {
@@ -88,15 +96,20 @@ export function get_unmapped_area(mm: Mm, length: number, hint: number): number 
   }
   if (list.length === 0 && top - length >= MMAP_MIN_ADDR) return top - length;
   // Bottom up, above the base, when the area below is full.
-  let low = mm.mmap_base;
-  for (let i = mm.vmas.indexFrom(low); ; i++) {
-    const vma = list[i];
-    if (vma === undefined) break;
-    if (gapStart(vma) - low >= length) return low;
-    low = Math.max(low, vma.end);
+  return bottomUp(mm, mm.mmap_base, TASK_SIZE, length);
+}
+
+/** The lowest gap of at least `length` bytes in [begin, end). */
+function bottomUp(mm: Mm, begin: number, end: number, length: number): number {
+  let at = begin;
+  for (let i = mm.vmas.indexFrom(begin); ; i++) {
+    const vma = mm.vmas.list[i];
+    if (vma === undefined || vma.start >= end) break;
+    if (gapStart(vma) - at >= length) return at;
+    at = Math.max(at, vma.end);
   }
-  if (TASK_SIZE - low >= length) return low;
-  throw errno(E.ENOMEM, 'no gap of {} bytes is left in the address space', length);
+  if (end - at >= length) return at;
+  throw errno(E.ENOMEM, 'no gap of {} bytes is left between {} and {}', length, hex(begin), hex(end)); // prettier-ignore
 }
 
 /** Nothing is placed into the guard gap below a stack. */
@@ -158,7 +171,7 @@ export function do_mmap(
     const there = mm.vmas.from(address);
     if ((flags & M.MAP_FIXED_NOREPLACE) !== 0 && there !== null && there.start < address + len) throw errno(E.EEXIST, 'mmap: MAP_FIXED_NOREPLACE at {}: a mapping is at {}', hex(address), hex(there.start)); // prettier-ignore
   } else {
-    address = get_unmapped_area(mm, len, hint);
+    address = get_unmapped_area(mm, len, hint, (flags & M.MAP_32BIT) !== 0);
   }
 
   let mapping: AddressSpace | null = null;
