@@ -125,7 +125,7 @@ export function futex_exit(task: Task): void {
 /**
  * FUTEX_WAIT and FUTEX_WAIT_BITSET: sleeps while the word is `value`.
  * @param deadline monotonic nanoseconds, or Infinity
- * @param relative the caller gave a time span: an interrupted wait goes on through restart_syscall
+ * @param restartblock an interrupted wait with a deadline goes on through restart_syscall, and never after a handler
  */
 export function futex_wait(
   task: Task,
@@ -134,7 +134,7 @@ export function futex_wait(
   value: number,
   deadline: number,
   bitset: number,
-  relative: boolean,
+  restartblock: boolean,
 ): number {
   if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
   let waiter = task.callState instanceof FutexWaiter ? task.callState : null;
@@ -155,7 +155,7 @@ export function futex_wait(
     dequeue(waiter);
     task.restart_deadline = waiter.deadline;
     throw errno(
-      relative && waiter.deadline !== Infinity ? ERESTART_RESTARTBLOCK : ERESTARTSYS,
+      restartblock && waiter.deadline !== Infinity ? ERESTART_RESTARTBLOCK : ERESTARTSYS,
       'futex: a signal interrupted the wait',
     );
   }

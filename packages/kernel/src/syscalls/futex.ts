@@ -66,7 +66,7 @@ function sys_futex(
         value,
         task.callState === null ? deadlineOf(task, timeout, true, realtime) : 0,
         value3,
-        false,
+        true,
       );
     case F.FUTEX_WAKE:
       return futex_wake(task, address, shared, value | 0, FUTEX_BITSET_MATCH_ANY);

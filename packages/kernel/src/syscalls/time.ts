@@ -1,3 +1,4 @@
+import { FUTEX_WAIT_BITSET } from '@vitrine/uapi/futex.ts';
 import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import {
@@ -205,7 +206,7 @@ function sys_restart_syscall(task: Task): number {
         Number(gpr[6]! & 0x80n) === 0,
         Number(gpr[2]! & 0xffff_ffffn),
         deadline,
-        0xffff_ffff,
+        (Number(gpr[6]! & 0x7fn) === FUTEX_WAIT_BITSET ? Number(gpr[9]! & 0xffff_ffffn) : 0xffff_ffff), // prettier-ignore
         true,
       );
     case NR.__NR_poll:

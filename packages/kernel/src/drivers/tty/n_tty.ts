@@ -79,7 +79,7 @@ export class NTty {
 
   /** For FIONREAD: an end-of-file mark is not counted. */
   get readable(): number {
-    if (!this.icanon) return this.head - this.tail;
+    if (!this.icanon || this.l(T.EXTPROC)) return this.head - this.tail;
     let n = this.canonHead - this.tail;
     for (let at = this.tail; at < this.canonHead; at++) {
       if (this.lineEnd[at & MASK] && this.buf[at & MASK] === DISABLED) n--;

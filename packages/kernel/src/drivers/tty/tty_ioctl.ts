@@ -4,6 +4,7 @@ import { SIGWINCH } from '@vitrine/uapi/signal.ts';
 import * as T from '@vitrine/uapi/termios.ts';
 import { capable } from '../../include/cred.ts';
 import { errno } from '../../include/errno.ts';
+import { sysctl_text } from '../../fs/proc/sysctl.ts';
 import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 import {
@@ -151,6 +152,9 @@ function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
 }
 
 function tiocsti(task: Task, tty: Tty, arg: number): number {
+  const legacy = sysctl_text(task.kernel, 'dev/tty/legacy_tiocsti', '0') !== '0';
+  if (!legacy && !capable(task.cred, CAP_SYS_ADMIN))
+    throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
   if (task.signal.tty !== tty && !capable(task.cred, CAP_SYS_ADMIN)) {
     throw errno(
       EPERM,
@@ -159,8 +163,6 @@ function tiocsti(task: Task, tty: Tty, arg: number): number {
       task.tgid,
     );
   }
-  if (!capable(task.cred, CAP_SYS_ADMIN))
-    throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
   tty.input(Uint8Array.of(task.mem.getU8(arg)));
   return 0;
 }
@@ -183,6 +185,14 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
     case 0x402c542c:
     case TCSETSF2:
       return termiosIoctl(task, tty, cmd, arg);
+    case T.TIOCGSOFTCAR:
+      task.mem.putU32(arg, (tty.termios.cflag & T.CLOCAL) !== 0 ? 1 : 0);
+      return 0;
+    case T.TIOCSSOFTCAR:
+      set_termios(tty, { ...tty.termios, cflag: (tty.termios.cflag & ~T.CLOCAL) | (task.mem.getU32(arg) !== 0 ? T.CLOCAL : 0) }); // prettier-ignore
+      return 0;
+    case T.TIOCGPTPEER:
+      throw errno(EIO, 'TIOCGPTPEER: {} is not the master of a pty', tty);
     case T.TIOCGWINSZ:
     case T.TIOCSWINSZ:
       return winsize(task, tty, cmd, arg);

@@ -260,6 +260,8 @@ setting('kernel/printk_ratelimit', '5');
 setting('kernel/printk_ratelimit_burst', '10');
 setting('kernel/print-fatal-signals', '0');
 setting('kernel/panic_on_warn', '0', 0, 1);
+setting('dev/tty/legacy_tiocsti', '0', 0, 1);
+setting('dev/tty/ldisc_autoload', '1', 0, 1);
 setting('kernel/oops_limit', '10000');
 setting('kernel/warn_limit', '0');
 setting('kernel/printk_devkmsg', 'on', null);
