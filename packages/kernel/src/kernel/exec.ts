@@ -237,7 +237,7 @@ function de_thread(current: Task): void {
     current.parent = current.real_parent = parent;
     for (const child of children) {
       leader.children.delete(child);
-      child.parent = child.real_parent = current;
+      child.parent = child.real_parent = child.parent_thread = current;
       current.children.add(child);
     }
     pids.attach(current.thread_pid, 'pid', current);

@@ -66,6 +66,7 @@ export function do_exit(task: Task, code: number): void {
   account(task);
   if (last) acct_process(task, memory);
   if (last) forget_original_parent(task);
+  else leave_children(task);
   task.state = EXIT_ZOMBIE;
   task.signal.threads.delete(task);
   if (!last) task.thread_pid.wait_pidfd?.wake();
@@ -159,17 +160,34 @@ function find_new_reaper(task: Task): Task | null {
   return init !== null && init !== task && !init.exiting ? init : null;
 }
 
+/** The children that a thread made go to another of its process (find_new_reaper's alive thread). */
+function leave_children(task: Task): void {
+  const heir = [...task.signal.threads].find((thread) => thread !== task && !thread.exiting);
+  if (heir === undefined) return;
+  for (const child of task.group_leader.children) {
+    if (child.parent_thread !== task) continue;
+    child.parent_thread = heir;
+    tell_parent_died(child, task);
+  }
+}
+
+/** PR_SET_PDEATHSIG: whichever thread of the child asked for it. */
+function tell_parent_died(child: Task, parent: Task): void {
+  for (const thread of child.signal.threads) {
+    if (thread.pdeath_signal === 0) continue;
+    const reason = `its parent ${parent.pid} died (PR_SET_PDEATHSIG)`;
+    send_signal(thread, { ...userInfo(parent, thread.pdeath_signal), reason }, true);
+  }
+}
+
 /** Children get a new parent; groups that lose their last outside parent are orphaned. */
 function forget_original_parent(task: Task): void {
   const leader = task.group_leader;
   const reaper = find_new_reaper(leader);
   for (const child of [...leader.children]) {
     leader.children.delete(child);
-    child.parent = child.real_parent = reaper;
-    if (child.pdeath_signal !== 0) {
-      const reason = `its parent ${leader.tgid} died (PR_SET_PDEATHSIG)`;
-      send_signal(child, { ...userInfo(leader, child.pdeath_signal), reason }, true);
-    }
+    child.parent = child.real_parent = child.parent_thread = reaper;
+    tell_parent_died(child, leader);
     if (reaper === null) {
       if (child.state === EXIT_ZOMBIE) release_task(child);
       continue;

@@ -237,6 +237,8 @@ function attach(current: Task, child: Task, flags: number): void {
     const parent =
       (flags & C.CLONE_PARENT) !== 0 ? current.group_leader.real_parent : current.group_leader;
     child.parent = child.real_parent = parent;
+    child.parent_thread =
+      (flags & C.CLONE_PARENT) !== 0 ? current.group_leader.parent_thread : current;
     parent?.children.add(child);
     signal.tty = current.signal.tty;
     signal.oom_score_adj = current.signal.oom_score_adj;

@@ -61,6 +61,8 @@ export class Task implements Current, Waiter, TimerOwner {
   /** Who gets SIGCHLD and may wait; `real_parent` differs from it only under ptrace. */
   parent: Task | null = null;
   real_parent: Task | null = null;
+  /** The thread of it that made this task, for __WNOTHREAD and PR_SET_PDEATHSIG. */
+  parent_thread: Task | null = null;
   readonly children: Set<Task> = new Set();
 
   cred: Cred;

@@ -40,6 +40,7 @@ export function do_wait(task: Task, wait: WaitOptions): WaitResult | null | type
   let candidates = false;
   for (const child of task.group_leader.children) {
     if (!eligible(child, wait)) continue;
+    if ((wait.options & W.__WNOTHREAD) !== 0 && child.parent_thread !== task) continue;
     candidates = true;
     const news = consider(task, child, wait.options);
     if (news !== null) return news;

@@ -55,9 +55,9 @@ function typeName(task: Task, address: number): string {
   return name;
 }
 
-function keyType(name: string): KeyType {
+function keyType(name: string, unknown: number = E.ENOKEY): KeyType {
   const type = KEY_TYPES.find((known) => known.name === name);
-  if (type === undefined) throw errno(E.ENODEV, 'there is no key type {}; there are {}', name, KEY_TYPES.map((t) => t.name).join(', ')); // prettier-ignore
+  if (type === undefined) throw errno(unknown, 'there is no key type {}; there are {}', name, KEY_TYPES.map((t) => t.name).join(', ')); // prettier-ignore
   return type;
 }
 
@@ -92,7 +92,7 @@ function sys_add_key(
   if (text.startsWith('.') && name === 'keyring') throw errno(E.EPERM, 'keyrings that begin with a dot are the kernel\'s own: {}', text); // prettier-ignore
   const payload = length === 0 ? new Uint8Array(0) : task.mem.read(data, length);
   const { key: keyring } = lookup_user_key(task, ring, true, KEY_NEED_WRITE);
-  const type = keyType(name);
+  const type = keyType(name, E.ENODEV);
   if (!keyring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', keyring);
   if (text === '') throw errno(E.EINVAL, 'a key needs a description');
   checkPayload(type, text, payload);
@@ -135,7 +135,7 @@ function sys_request_key(
   if (callout !== 0) description(task, callout);
   const into = dest === 0 ? null : lookup_user_key(task, dest, true, KEY_NEED_WRITE).key;
   const type = keyType(name);
-  const found = search_process_keyrings(task, { type: type.name, description: text });
+  const found = search_process_keyrings(task, { type: type.name, description: text, skipExpired: true }); // prettier-ignore
   if (found === null) throw errno(E.ENOKEY, 'no keyring of process {} holds a {} key {}', task.pid, type.name, text); // prettier-ignore
   if (into !== null) key_link(task.kernel, into, found);
   return found.serial;
@@ -286,8 +286,10 @@ function sessionToParent(task: Task): number {
   return 0;
 }
 
-function restrict(task: Task, id: number, typeAt: number): number {
+function restrict(task: Task, id: number, typeAt: number, restrictionAt: number): number {
   const { key } = lookup_user_key(task, id, false, KEY_NEED_SETATTR);
+  if ((typeAt === 0) !== (restrictionAt === 0))
+    throw errno(E.EINVAL, 'KEYCTL_RESTRICT_KEYRING: a type and a restriction go together');
   if (typeAt !== 0) throw errno(E.ENOENT, 'keys of type {} restrict no keyring', keyType(typeName(task, typeAt)).name); // prettier-ignore
   if (!key.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', key);
   if (key.restricted) throw errno(E.EEXIST, '{} is restricted already', key);
@@ -380,15 +382,18 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
       return sessionToParent(task);
     case K.KEYCTL_INSTANTIATE:
     case K.KEYCTL_NEGATE:
-    case K.KEYCTL_REJECT:
     case K.KEYCTL_INSTANTIATE_IOV:
       throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
+    case K.KEYCTL_REJECT:
+      if (c <= 0 || c >= 4095 || (c >= 512 && c <= 516))
+        throw errno(E.EINVAL, 'KEYCTL_REJECT: {} is no error that a program is told', c);
+      throw errno(E.EPERM, 'process {} has no authority to reject key {}', task.pid, id);
     case K.KEYCTL_INVALIDATE:
       return invalidate(task, id);
     case K.KEYCTL_GET_PERSISTENT:
       return getPersistent(task, id, b | 0);
     case K.KEYCTL_RESTRICT_KEYRING:
-      return restrict(task, id, b);
+      return restrict(task, id, b, c);
     case K.KEYCTL_MOVE:
       return move(task, id, b | 0, c | 0, d | 0);
     case K.KEYCTL_CAPABILITIES:

@@ -206,7 +206,9 @@ function sys_restart_syscall(task: Task): number {
         Number(gpr[6]! & 0x80n) === 0,
         Number(gpr[2]! & 0xffff_ffffn),
         deadline,
-        (Number(gpr[6]! & 0x7fn) === FUTEX_WAIT_BITSET ? Number(gpr[9]! & 0xffff_ffffn) : 0xffff_ffff), // prettier-ignore
+        Number(gpr[6]! & 0x7fn) === FUTEX_WAIT_BITSET
+          ? Number(gpr[9]! & 0xffff_ffffn)
+          : 0xffff_ffff, // prettier-ignore
         true,
       );
     case NR.__NR_poll:

@@ -11,6 +11,8 @@ const KEYRING_SEARCH_MAX_DEPTH = 6;
 export interface Search {
   readonly type: string;
   readonly description: string;
+  /** As if keys that expired were not there: request_key(2) would make them anew. */
+  readonly skipExpired?: boolean;
 }
 
 const usable = (kernel: Kernel, key: Key): boolean =>
@@ -24,19 +26,21 @@ export interface Found {
 
 /** Looks a key up below a keyring, breadth first, in keyrings that may be searched (keyring_search_rcu). */
 export function keyring_search(current: Current, ring: Key, search: Search): Found {
+  const { kernel } = current;
   const seen = new Set<Key>();
   let refused: Key | null = null;
   let level = [ring];
   for (let depth = 0; depth <= KEYRING_SEARCH_MAX_DEPTH && level.length > 0; depth++) {
     const next: Key[] = [];
     for (const at of level) {
-      if (seen.has(at) || !usable(current.kernel, at)) continue;
+      if (seen.has(at) || !usable(kernel, at)) continue;
       seen.add(at);
       for (const key of at.links) {
         const permitted = key_permits(current, key, true, KEY_NEED_SEARCH);
         if (key.type.name === search.type && key.description === search.description) {
-          if (permitted && usable(current.kernel, key)) return { key, refused: null };
-          refused ??= key;
+          if (permitted && usable(kernel, key)) return { key, refused: null };
+          if (!search.skipExpired || key.revoked || kernel.clock.realtime().sec < key.expiry)
+            refused ??= key;
         }
         if (key.isKeyring && permitted) next.push(key);
       }

@@ -31,6 +31,8 @@ const KEY_SPEC_SESSION_KEYRING = -3;
 const KEY_SPEC_USER_KEYRING = -4;
 const KEY_SPEC_USER_SESSION_KEYRING = -5;
 const KEY_SPEC_GROUP_KEYRING = -6;
+const KEY_SPEC_REQKEY_AUTH_KEY = -7;
+const KEY_SPEC_REQUESTOR_KEYRING = -8;
 
 declare module '../../kernel/task.ts' {
   interface Task {
@@ -81,6 +83,7 @@ export function install_session_keyring(task: Task, ring: Key): void {
 export function join_session_keyring(task: Task, name: string | null): Key {
   const { kernel } = task;
   let ring: Key | undefined;
+  if (name === '') throw errno(E.EINVAL, 'a session keyring that is joined by name has one');
   if (name === null) ring = makeRing(task, '_ses', KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ);
   else {
     ring = [...key_table(kernel).bySerial.values()].find(
@@ -103,15 +106,17 @@ export function process_keyrings(task: Task): Key[] {
   ) as Key[];
 }
 
-/** Finds a key in the process's keyrings (search_process_keyrings). */
+/** Finds a key in the process's keyrings (search_process_keyrings): that one has it not counts more than that it is of no use. */
 export function search_process_keyrings(task: Task, search: Search): Key | null {
   let refused: Key | null = null;
+  let missing = false;
   for (const ring of process_keyrings(task)) {
     const found = keyring_search(task, ring, search);
     if (found.key !== null) return found.key;
-    refused ??= found.refused;
+    if (found.refused === null) missing = true;
+    else refused = found.refused;
   }
-  return refused === null ? null : search_error(task, refused);
+  return refused === null || missing ? null : search_error(task, refused);
 }
 
 function special(task: Task, id: number, create: boolean): Key {
@@ -135,6 +140,9 @@ function special(task: Task, id: number, create: boolean): Key {
       return user_keyrings(task).uid;
     case KEY_SPEC_USER_SESSION_KEYRING:
       return user_keyrings(task).session;
+    case KEY_SPEC_REQKEY_AUTH_KEY:
+    case KEY_SPEC_REQUESTOR_KEYRING:
+      throw errno(E.ENOKEY, 'process {} makes no key for another', task.pid);
     case KEY_SPEC_GROUP_KEYRING:
       throw errno(E.EINVAL, 'there are no group keyrings');
     default:
