@@ -55,6 +55,7 @@ export class Vfs {
   fanotify_max_user_marks = 8192;
   epoll_max_user_watches = 1048576;
   mount_max = 100000;
+  memfd_noexec = 0;
   /** Off, as the kernel itself has them: distributions turn them on through sysctl. */
   protected_symlinks = 0;
   protected_hardlinks = 0;

@@ -1,7 +1,7 @@
-import { EINVAL } from '@vitrine/uapi/errno.ts';
+import { EACCES, EINVAL } from '@vitrine/uapi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from '@vitrine/uapi/eventfd.ts';
 import { EPOLL_CLOEXEC, EPOLL_CTL_DEL } from '@vitrine/uapi/poll.ts';
-import { IN_CLOEXEC, IN_DONT_FOLLOW, IN_NONBLOCK } from '@vitrine/uapi/inotify.ts';
+import { IN_CLOEXEC, IN_DONT_FOLLOW, IN_NONBLOCK, IN_ONLYDIR } from '@vitrine/uapi/inotify.ts';
 import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
@@ -19,7 +19,7 @@ import { fd_install, fget } from '../fs/fdtable.ts';
 import { MAY_READ } from '../fs/inode.ts';
 import { memfd_create } from '../fs/tmpfs/memfd.ts';
 import { secretmem_file_create } from '../fs/tmpfs/secretmem.ts';
-import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { InotifyFile, inotify_new } from '../fs/notify/inotify.ts';
 import { path_permission } from '../fs/permission.ts';
 import type { Task } from '../kernel/task.ts';
@@ -160,18 +160,22 @@ function inotifyOf(current: Current, fd: number): InotifyFile {
   return file;
 }
 
+/** Events and flags: one of them must be asked for. */
+const ALL_INOTIFY_BITS = 0xf700_efff;
+
 export function sys_inotify_add_watch(
   current: Current,
   fd: number,
   name: number,
   mask: number,
 ): number {
-  if (mask === 0 || !(mask & 0xfff))
-    throw errno(EINVAL, 'inotify_add_watch: mask {} names no event', mask);
+  if (!(mask & ALL_INOTIFY_BITS))
+    throw errno(EINVAL, 'inotify_add_watch: mask {} has no bit that is known', mask);
   if ((mask & 0x30000000) === 0x30000000)
     throw errno(EINVAL, 'inotify_add_watch: IN_MASK_ADD excludes IN_MASK_CREATE');
   const file = inotifyOf(current, fd);
-  const path = user_path_at(current, AT_FDCWD, name, mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW);
+  const lookup = (mask & IN_DONT_FOLLOW ? 0 : LOOKUP_FOLLOW) | (mask & IN_ONLYDIR ? LOOKUP_DIRECTORY : 0); // prettier-ignore
+  const path = user_path_at(current, AT_FDCWD, name, lookup);
   path_permission(current, path, MAY_READ);
   return file.addWatch(path.dentry.inode, mask);
 }
@@ -195,7 +199,12 @@ export function sys_memfd_create(current: Current, name: number, flags: number):
   if ((flags & 24) === 24) throw errno(EINVAL, 'memfd_create: MFD_EXEC excludes MFD_NOEXEC_SEAL');
   const text = current.mem.readString(name, 249);
   if (text === null) throw errno(EINVAL, 'memfd_create: the name has more than 249 bytes');
-  const noexec = (flags & MFD_NOEXEC_SEAL) !== 0;
+  // vm.memfd_noexec: what who asks for neither gets, and whether he may ask for it.
+  const scope = current.kernel.vfs.memfd_noexec;
+  const chosen = (flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) !== 0;
+  const noexec = chosen ? (flags & MFD_NOEXEC_SEAL) !== 0 : scope > 0;
+  if (scope === 2 && !noexec)
+    throw errno(EACCES, 'memfd_create: vm.memfd_noexec allows no files that can be executed');
   const file = memfd_create(current, text, noexec || (flags & MFD_ALLOW_SEALING) !== 0, noexec);
   return fd_install(current, file, (flags & MFD_CLOEXEC) !== 0);
 }

@@ -15,6 +15,7 @@ import {
   S_ISLNK,
   S_ISREG,
 } from '../fs/inode.ts';
+import { fsnotify_modify } from '../fs/fsnotify.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { import_iovec, userBuffer } from './iov.ts';
 import { choice, fd, flags, inArray, inBuf, int, off, outArray, outBuf, size } from './kinds.ts';
@@ -314,7 +315,9 @@ export function vfs_fallocate(
   if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'fallocate: {} is immutable', file.path);
   if (S_ISREG(inode.mode) && offset + length > inode.sb.maxbytes)
     throw errno(EFBIG, 'fallocate: {} bytes from {} are above the largest file of {}', length, offset, inode.sb); // prettier-ignore
-  return file.fallocate(current, mode, offset, length);
+  const result = file.fallocate(current, mode, offset, length);
+  fsnotify_modify(file);
+  return result;
 }
 
 export function sys_fallocate(

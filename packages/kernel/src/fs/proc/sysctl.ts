@@ -353,7 +353,7 @@ setting('vm/panic_on_oom', '0', 0, 2);
 setting('vm/vfs_cache_pressure', '100');
 setting('vm/drop_caches', '0', 0, 4);
 setting('vm/nr_hugepages', '0');
-setting('vm/memfd_noexec', '0', 0, 2);
+vfsNumber('vm/memfd_noexec', 'memfd_noexec', 0, 2);
 setting('net/core/somaxconn', '4096');
 setting('net/unix/max_dgram_qlen', '10');
 kernelNumber('vm/admin_reserve_kbytes', 'admin_reserve_kbytes', 0, Number.MAX_SAFE_INTEGER);

@@ -35,8 +35,10 @@ export class TmpfsFile extends RegularFile {
       throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be written', this.path);
     }
     if (inode.seals & F_SEAL_GROW && pos + from.count > inode.size) {
-      if (pos >= inode.size) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
-      from.truncate(inode.size - pos);
+      // Writing goes page by page; the page that would make the file larger is refused (shmem_write_begin).
+      const allowed = inode.size - (inode.size % PAGE_SIZE) - pos;
+      if (allowed <= 0) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
+      from.truncate(allowed);
     }
     return super.write_iter(current, from, pos);
   }
@@ -98,7 +100,6 @@ export class TmpfsFile extends RegularFile {
   /** All pages or none. */
   private reserve(current: Current, first: number, last: number): void {
     const { inode } = this;
-    inode.sb.checkRoom(inode, last - first - inode.mapping!.pages.size);
     if (last - first > current.kernel.frames.free + inode.mapping!.pages.size) {
       throw errno(
         ENOSPC,
@@ -108,6 +109,9 @@ export class TmpfsFile extends RegularFile {
       );
     }
     const mapping = inode.mapping!;
+    let missing = 0;
+    for (let i = first; i < last; i++) if (!mapping.pages.has(i)) missing++;
+    inode.sb.checkRoom(inode, missing);
     for (let i = first; i < last; i++) {
       if (mapping.pages.has(i)) continue;
       const hole = inode.hole(i);

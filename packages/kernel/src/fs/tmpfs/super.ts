@@ -56,6 +56,9 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
         into[name] = Number(value);
         break;
       case 'huge':
+        if (value !== 'never')
+          throw errno(EINVAL, 'tmpfs: there are no huge pages (huge={})', value);
+        break;
       case 'mpol':
       case 'inode32':
       case 'inode64':
