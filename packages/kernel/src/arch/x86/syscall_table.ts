@@ -28,6 +28,7 @@ import { XATTR } from '../../syscalls/xattr.ts';
 import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
 import { IPC } from '../../syscalls/ipc.ts';
+import { LSM } from '../../syscalls/lsm.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
 import { PRCTL } from '../../syscalls/prctl.ts';
@@ -68,6 +69,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   SPLICE,
   TIMERFD,
   PIDFD,
+  LSM,
   PROCESS,
   PROCESS_VM,
   IDS,
