@@ -86,6 +86,8 @@ export const REGION_NOTES = 0x354;
 export const RETURN_TOP = 0x358;
 export const RETURN_FUEL = 0x35c;
 export const RETURN_TO = 0x360;
+/** The record that tier 0 executed last when its fuel ran out. */
+export const EXIT_LAST = 0x368;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */

@@ -412,7 +412,7 @@ export class Machine implements Cpu {
       // One that ends with the fuel is no sample: calls begin and end where regions do.
       if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1 + ((this.retired * 7919) % SLICE);
       if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
-        this.#sample(jit);
+        this.#sampleLast(jit);
         continue;
       }
       const trap = this.#answer(exit);
@@ -435,12 +435,24 @@ export class Machine implements Cpu {
     return this.#jit;
   }
 
+  /** Tier 1 sees the block at RIP. */
   #sample(jit: Jit): void {
-    const { rip } = this;
-    const rec = this.#block(rip);
+    const rec = this.#block(this.rip);
     const page = rec === 0 ? undefined : this.#pages.ownerOf(rec);
+    if (page) this.#show(jit, page, this.rip - page.va);
+  }
+
+  /** Tier 1 sees the block that was executed last: what comes next may be a region's already. */
+  #sampleLast(jit: Jit): void {
+    const rec = this.ram.u32[L.EXIT_LAST >> 2]!;
+    const page = this.#pages.ownerOf(rec);
+    const offset = page?.blockAt(rec);
+    if (offset !== undefined) this.#show(jit, page!, offset);
+  }
+
+  #show(jit: Jit, page: CodePage, offset: number): void {
     const start = this.clock?.() ?? 0;
-    if (page) jit.sample(page, rip - page.va, rec);
+    jit.sample(page, offset, page.blocks.get(offset)!);
     if (this.clock) this.#tier1Ns += this.clock() - start;
   }
 

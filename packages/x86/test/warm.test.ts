@@ -41,3 +41,10 @@ test('a branch changes nothing when it becomes warm', () => {
   expect(endOf(1)).toEqual(endOf(100_000));
   expect(endOf(7)).toEqual(endOf(100_000));
 });
+
+test('what was executed is seen, not where it returns to', () => {
+  const source = `lea rax, [rip+2f]; mov ecx, 400000; 1: call rax; dec ecx; jnz 1b; syscall; .p2align 8; 2: .rept 20; inc rbx; .endr; ret`;
+  const { cpu } = run(source, { threshold: 16, advance: 0 });
+  expect(cpu.jit!.entered().map(({ va }) => va % 4096)).toContain(0x100);
+  expect(cpu.gpr[3]).toBe(8_000_000n);
+});

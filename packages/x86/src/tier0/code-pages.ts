@@ -7,6 +7,8 @@ export const CHUNK = 4096;
 /** Chunks that are left to records. */
 const RESERVE = 256;
 
+const chunkOf = (rec: number): number => Math.floor((rec - ARENA) / CHUNK);
+
 /** Records decoded from one page frame as seen at one virtual page. */
 export class CodePage {
   readonly pfn: number;
@@ -26,6 +28,18 @@ export class CodePage {
 
   /** Instruction set of the processor: Insn.isa. */
   readonly isa: number;
+
+  /** The offset of the block that a record belongs to. */
+  blockAt(rec: number): number | undefined {
+    let first = 0;
+    let found: number | undefined;
+    for (const [offset, start] of this.blocks)
+      if (start <= rec && start > first && chunkOf(start) === chunkOf(rec)) {
+        first = start;
+        found = offset;
+      }
+    return found;
+  }
 
   constructor(pfn: number, va: number, isa: number) {
     this.pfn = pfn;
@@ -110,7 +124,7 @@ export class CodePages {
   }
 
   ownerOf(rec: number): CodePage | undefined {
-    return this.#owners[Math.floor((rec - ARENA) / CHUNK)];
+    return this.#owners[chunkOf(rec)];
   }
 
   /** True when a page needs a chunk and there is none: the caller drops everything first. */

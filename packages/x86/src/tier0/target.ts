@@ -10,6 +10,7 @@ import {
   EXIT_FUEL,
   EXIT_FUEL_LEFT,
   EXIT_FUEL_RIP,
+  EXIT_LAST,
   EXIT_LOOKUP,
   EXIT_PAGE_FAULT,
   EXIT_REC,
@@ -405,12 +406,18 @@ export class Tier0Target implements Target {
     return this.#shape?.fused ? b.sub(spent, b.i32(1)) : spent;
   }
 
+  /** Leaves when there is no fuel left, and notes what was executed last. */
+  #unlessSpent(b: Builder, fuel: Node, then: () => void): void {
+    b.if(b.op('i32.le_s', fuel, b.i32(0)), () => {
+      b.store('i32.store', b.i32(EXIT_LAST), this.rec(b));
+      then();
+    });
+  }
+
   /** Ends the block at a record. */
   #goto(b: Builder, rec: Node): void {
     const fuel = this.spent(b);
-    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
-      this.#tailHelper(b, leave, rec, fuel, b.i32(EXIT_FUEL)),
-    );
+    this.#unlessSpent(b, fuel, () => this.#tailHelper(b, leave, rec, fuel, b.i32(EXIT_FUEL)));
     this.dispatch(b, rec, fuel);
     this.ended = true;
   }
@@ -433,9 +440,7 @@ export class Tier0Target implements Target {
 
   jumpTo(b: Builder, va: Node): void {
     const fuel = this.spent(b);
-    b.if(b.op('i32.le_s', fuel, b.i32(0)), () =>
-      this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_FUEL_RIP)),
-    );
+    this.#unlessSpent(b, fuel, () => this.#tailHelper(b, leaveAt, va, fuel, b.i32(EXIT_FUEL_RIP)));
     if (this.#shape?.row.sem === 'ret')
       ifExpected(b, va, () => {
         b.store('i32.store', b.i32(FUEL_SHARE), fuel);
@@ -454,7 +459,7 @@ export class Tier0Target implements Target {
   again(b: Builder, condition: Node): void {
     b.if(condition, () => {
       const fuel = b.sub(this.fuel(b), b.i32(1));
-      b.if(b.op('i32.le_s', fuel, b.i32(0)), () => this.exit(b, EXIT_FUEL, fuel));
+      this.#unlessSpent(b, fuel, () => this.exit(b, EXIT_FUEL, fuel));
       this.dispatch(b, this.rec(b), fuel);
     });
   }
