@@ -1,9 +1,10 @@
-import { EINVAL, ERANGE } from '@vitrine/uapi/errno.ts';
+import { ERANGE } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { proc_create } from '../fs/proc/registry.ts';
-import { checkNumbers, mayWrite, sysctl_create } from '../fs/proc/sysctl.ts';
+import { mayWrite, sysctl_create } from '../fs/proc/sysctl.ts';
+import { sysctl_numbers } from '../fs/proc/sysctl_numbers.ts';
 import { type MqueueSuperBlock, mqueue_mount } from './mqueue.ts';
 import { type IpcNamespace, ipc_ns } from './ipc_ns.ts';
 import type { MsgQueue } from './msg.ts';
@@ -96,13 +97,13 @@ for (const kind of ['msg', 'shm'] as const)
 function wideLimit(path: string, key: 'shm_ctlmax' | 'shm_ctlall'): void {
   proc_create(`sys/${path}`, {
     mode: 0o644,
+    whole: true,
     show: (current) => `${ipc_ns(current.kernel)[key]}\n`,
     write: (current, text) => {
       mayWrite(current, path);
-      const number = text.trim();
-      if (!/^\d{1,20}$/.test(number) || BigInt(number) >= 1n << 64n)
-        throw errno(EINVAL, '/proc/sys/{}: {} is no number of 64 bits', path, number);
-      ipc_ns(current.kernel)[key] = BigInt(number);
+      const { numbers, used } = sysctl_numbers(path, text, 1, 0n, (1n << 64n) - 1n);
+      ipc_ns(current.kernel)[key] = numbers[0]!;
+      return used;
     },
   });
 }
@@ -113,15 +114,17 @@ wideLimit('kernel/shmall', 'shm_ctlall');
 /** kernel.sem: semaphores in a set, in all, operations in a call, sets. Fewer numbers leave the last as they are. */
 proc_create('sys/kernel/sem', {
   mode: 0o644,
+  whole: true,
   show: (current) => semLimits(ipc_ns(current.kernel)).join('\t') + '\n',
   write: (current, text) => {
     mayWrite(current, 'kernel/sem');
     const ns = ipc_ns(current.kernel);
-    const values = checkNumbers('kernel/sem', text, 4, -2147483648, 2147483647).split('\t');
-    const [msl, mns, opm, mni] = semLimits(ns).map((old, i) => Number(values[i] ?? old));
+    const { numbers, used } = sysctl_numbers('kernel/sem', text, 4, -(1n << 31n), (1n << 31n) - 1n);
+    const [msl, mns, opm, mni] = semLimits(ns).map((old, i) => Number(numbers[i] ?? old));
     if (mni! < 0 || mni! > IPCMNI)
       throw errno(ERANGE, '/proc/sys/kernel/sem: {} sets are not between 0 and {}', mni, IPCMNI);
     [ns.sem_ctlmsl, ns.sem_ctlmns, ns.sem_ctlopm, ns.sem.max] = [msl!, mns!, opm!, mni!];
+    return used;
   },
 });
 

@@ -1,4 +1,5 @@
-import { EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { in_egroup_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -91,20 +92,27 @@ export abstract class ProcTextFile extends File {
   }
 
   protected abstract show(current: Current): string;
-  protected abstract store(current: Current, text: string): void;
+  protected abstract store(current: Current, text: string): number | void;
+
+  /** A read that does not begin at the start gives nothing. */
+  protected get whole(): boolean {
+    return false;
+  }
 
   override read_iter(current: Current, to: IovIter, pos: number): number {
+    if (this.whole && pos > 0) return 0;
     if (pos === 0 || this.text === null) this.text = bytesOf(this.show(current));
     if (pos >= this.text.length) return 0;
     return to.copyTo(this.text, pos, Math.min(to.count, this.text.length - pos));
   }
 
   override write_iter(current: Current, from: IovIter): number {
+    if (from.count === 0) return 0;
     const bytes = new Uint8Array(Math.min(from.count, 65536));
     const n = from.copyFrom(bytes, 0, bytes.length);
     this.text = null;
-    this.store(current, String.fromCharCode(...bytes.subarray(0, Math.min(n, 4096))));
-    return n;
+    const text = String.fromCharCode(...bytes.subarray(0, Math.min(n, 4096)));
+    return this.store(current, text) ?? n;
   }
 
   protected get seek(): ProcSeek {
@@ -117,6 +125,14 @@ export abstract class ProcTextFile extends File {
     if (seek === 'default') return default_llseek(this, offset, whence);
     return super.llseek(current, offset, whence);
   }
+}
+
+/** What may be done with a setting: its mode holds for root, too, whatever the capabilities (proc_sys_permission). */
+function sysctl_perm(current: Current, mode: number, mask: number, what: unknown): void {
+  const { cred } = current;
+  const shift = cred.euid === 0 ? 6 : in_egroup_p(cred, 0) ? 3 : 0;
+  if ((mask & ~(mode >> shift) & 7) !== 0)
+    throw errno(EACCES, '{} has mode 0{}, which binds root, too', what, (mode & 0o777).toString(8));
 }
 
 /** Inode numbers of the static part follow the path. */
@@ -137,6 +153,11 @@ export class ProcStaticDir extends ProcDirInode {
 
   static {
     serializable('ProcStaticDir', this);
+  }
+
+  override permission(current: Current, mask: number, what: unknown): void {
+    if (/^sys(\/|$)/.test(this.path)) sysctl_perm(current, 0o555, mask, what);
+    else super.permission(current, mask, what);
   }
 
   protected below(name: string): string {
@@ -179,6 +200,10 @@ export class ProcStaticFile extends ProcInode {
   static {
     serializable('ProcStaticFile', this);
   }
+  override permission(current: Current, mask: number, what: unknown): void {
+    if (this.path.startsWith('sys/')) sysctl_perm(current, this.mode, mask, what);
+    else super.permission(current, mask, what);
+  }
   override open(current: Current, path: Path, flags: number): File {
     const entry = proc_entry(this.path) as ProcFile;
     return entry.open?.(current, path, flags) ?? new ProcStaticTextFile(current, path, flags);
@@ -196,9 +221,12 @@ export class ProcStaticTextFile extends ProcTextFile {
     if (this.entry.show === undefined) throw errno(EPERM, '{} is only written', this.path);
     return this.entry.show(current);
   }
-  protected store(current: Current, text: string): void {
+  protected override get whole(): boolean {
+    return this.entry.whole === true;
+  }
+  protected store(current: Current, text: string): number | void {
     if (this.entry.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
-    this.entry.write(current, text);
+    return this.entry.write(current, text);
   }
   override get splice_read(): boolean {
     return this.entry.splice ?? true;

@@ -19,8 +19,10 @@ export interface ProcFile {
   /** False: splice and sendfile refuse it. */
   readonly splice?: boolean;
   show?(current: Current): string;
-  /** Throws an Errno for a value it does not take. */
-  write?(current: Current, text: string): void;
+  /** Throws an Errno for a value it does not take. @returns how much of the text was taken, all where it does not say */
+  write?(current: Current, text: string): number | void;
+  /** True: a read that does not begin at the start gives nothing. */
+  readonly whole?: boolean;
   /** EPOLL bits; pushes what tells of changes. */
   poll?(current: Current, collect: WaitQueue[] | null): number;
   /** Files that are not text: makes the open file. */

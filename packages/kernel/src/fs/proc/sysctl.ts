@@ -9,6 +9,7 @@ import { RR_TIMESLICE } from '../../kernel/sched/fair.ts';
 import type { SysctlTable } from '../../kernel/sysctl.ts';
 import type { Vfs } from '../vfs.ts';
 import { proc_create, proc_mkdir } from './registry.ts';
+import { sysctl_numbers } from './sysctl_numbers.ts';
 
 declare module '../vfs.ts' {
   interface Vfs {
@@ -31,24 +32,21 @@ export function mayWrite(current: Current, path: string): void {
   throw errno(EPERM, '/proc/sys/{} is written by root, not uid {}', path, current.cred.euid);
 }
 
-/** Whole numbers between bounds, as many as the file has. */
-export function checkNumbers(
+/** A setting of one whole number. @returns how much of the text was taken */
+function store_number(
   path: string,
   text: string,
-  count: number,
   min: number,
   max: number,
-): string {
-  const numbers = text.trim().split(/\s+/);
-  for (const n of numbers) {
-    if (!/^-?\d+$/.test(n) || Number(n) < min || Number(n) > max) {
-      throw errno(EINVAL, '/proc/sys/{}: {} is not a number between {} and {}', path, n, min, max);
-    }
-  }
-  if (numbers.length > count)
-    throw errno(EINVAL, '/proc/sys/{} holds {} numbers, not {}', path, count, numbers.length);
-  return numbers.join('\t');
+  set: (value: number) => void,
+): number {
+  const { numbers, used } = sysctl_numbers(path, text, 1, BigInt(min), BigInt(max));
+  set(Number(numbers[0]));
+  return used;
 }
+
+/** Its text, of which a read that does not begin at the start gives nothing (proc_dointvec). */
+const NUMBER = { mode: 0o644, whole: true } as const;
 
 /** A file that only tells. */
 function ro(path: string, show: (kernel: Kernel, current: Current) => string): void {
@@ -60,15 +58,22 @@ function ro(path: string, show: (kernel: Kernel, current: Current) => string): v
 
 /** A setting that is kept and told, and that nothing in the kernel depends on (yet). */
 function setting(path: string, initial: string, min: number | null = 0, max = 2147483647): void {
+  const count = initial.split(/\s+/).length;
   proc_create(`sys/${path}`, {
     mode: 0o644,
+    whole: min !== null,
     show: (current) => sysctl_text(current.kernel, path, initial) + '\n',
     write: (current, text) => {
       mayWrite(current, path);
-      const count = initial.split(/\s+/).length;
-      const value =
-        min === null ? text.replace(/\n$/, '') : checkNumbers(path, text, count, min, max);
-      (current.kernel.vfs.sysctls ??= new Map()).set(path, value);
+      const kept = (current.kernel.vfs.sysctls ??= new Map());
+      if (min === null) {
+        kept.set(path, text.replace(/[\n\0][^]*$/, ''));
+        return text.length;
+      }
+      const { numbers, used } = sysctl_numbers(path, text, count, BigInt(min), BigInt(max));
+      const old = sysctl_text(current.kernel, path, initial).split('\t');
+      kept.set(path, old.map((value, i) => numbers[i] ?? value).join('\t'));
+      return used;
     },
   });
 }
@@ -83,11 +88,11 @@ export function sysctl_create(
   value: { get(kernel: Kernel): number; set(kernel: Kernel, value: number): void },
 ): void {
   proc_create(`sys/${path}`, {
-    mode: 0o644,
+    ...NUMBER,
     show: (current) => `${value.get(current.kernel)}\n`,
     write: (current, text) => {
       mayWrite(current, path);
-      value.set(current.kernel, Number(checkNumbers(path, text, 1, min, max)));
+      return store_number(path, text, min, max, (number) => value.set(current.kernel, number));
     },
   });
 }
@@ -95,16 +100,16 @@ export function sysctl_create(
 /** A number of the file layer. */
 function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max: number): void {
   proc_create(`sys/${path}`, {
-    mode: 0o644,
+    ...NUMBER,
     show: (current) => {
       const value = current.kernel.vfs[key] as number;
       return `${value === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : value}\n`;
     },
     write: (current, text) => {
       mayWrite(current, path);
-      (current.kernel.vfs as unknown as Record<string, number>)[key] = Number(
-        checkNumbers(path, text, 1, min, max),
-      );
+      return store_number(path, text, min, max, (number) => {
+        (current.kernel.vfs as unknown as Record<string, number>)[key] = number;
+      });
     },
   });
 }
@@ -116,12 +121,10 @@ function kernelNumber(
   min: number,
   max: number,
 ): void {
-  proc_create(`sys/${path}`, {
-    mode: 0o644,
-    show: (current) => `${current.kernel.sysctl[key]}\n`,
-    write: (current, text) => {
-      mayWrite(current, path);
-      current.kernel.sysctl[key] = Number(checkNumbers(path, text, 1, min, max));
+  sysctl_create(path, min, max, {
+    get: ({ sysctl }) => sysctl[key],
+    set: ({ sysctl }, value) => {
+      sysctl[key] = value;
     },
   });
 }
@@ -165,12 +168,10 @@ for (const [name, key] of [
   });
 }
 
-proc_create('sys/kernel/pid_max', {
-  mode: 0o644,
-  show: (current) => `${current.kernel.pids.pid_max}\n`,
-  write: (current, text) => {
-    mayWrite(current, 'kernel/pid_max');
-    current.kernel.pids.pid_max = Number(checkNumbers('kernel/pid_max', text, 1, 301, 4194304));
+sysctl_create('kernel/pid_max', 301, 4194304, {
+  get: ({ pids }) => pids.pid_max,
+  set: ({ pids }, value) => {
+    pids.pid_max = value;
   },
 });
 
@@ -212,12 +213,14 @@ setting('kernel/dmesg_restrict', '0');
 setting('kernel/kptr_restrict', '0');
 setting('kernel/perf_event_paranoid', '2', -1);
 proc_create('sys/kernel/modules_disabled', {
-  mode: 0o644,
+  ...NUMBER,
   show: (current) => `${current.kernel.sysctl.modules_disabled}\n`,
   write: (current, text) => {
     mayWrite(current, 'kernel/modules_disabled');
     const lowest = current.kernel.sysctl.modules_disabled;
-    current.kernel.sysctl.modules_disabled = Number(checkNumbers('kernel/modules_disabled', text, 1, lowest, 1)); // prettier-ignore
+    return store_number('kernel/modules_disabled', text, lowest, 1, (value) => {
+      current.kernel.sysctl.modules_disabled = value;
+    });
   },
 });
 setting('kernel/unprivileged_bpf_disabled', '2');
@@ -229,13 +232,9 @@ setting('kernel/yama/ptrace_scope', '0');
 
 /** A number of the scheduler's in microseconds. */
 function schedTime(path: string, key: 'rt_runtime' | 'rt_period', min: number): void {
-  proc_create(`sys/${path}`, {
-    mode: 0o644,
-    show: ({ kernel: { sched } }) => `${sched[key] === Infinity ? -1 : sched[key] / 1000}\n`,
-    write: (current, text) => {
-      mayWrite(current, path);
-      const value = Number(checkNumbers(path, text, 1, min, 2147483647));
-      const { sched } = current.kernel;
+  sysctl_create(path, min, 2147483647, {
+    get: ({ sched }) => (sched[key] === Infinity ? -1 : sched[key] / 1000),
+    set: ({ sched }, value) => {
       const ns = value === -1 ? Infinity : value * 1000;
       if (key === 'rt_runtime' && ns !== Infinity && ns > sched.rt_period)
         throw errno(EINVAL, '/proc/sys/{}: {} us is longer than the period', path, value);
@@ -341,7 +340,7 @@ proc_create('sys/vm/compact_memory', {
   write: (current, text) => {
     mayWrite(current, 'vm/compact_memory');
     // Free blocks always join here; there is nothing to move together.
-    checkNumbers('vm/compact_memory', text, 1, 1, 1);
+    return store_number('vm/compact_memory', text, 1, 1, () => {});
   },
 });
 setting('vm/compaction_proactiveness', '20', 0, 100);

@@ -101,12 +101,15 @@ export class Scheduler {
   /** Takes a task to another class or priority (sched_setscheduler). */
   set_policy(task: Task, policy: number, priority: number, dl: DlParams | null = null): void {
     const rq = this.rq(task);
+    if (policy === task.policy && priority === task.rt_priority && dl === null) return;
     const queued = task.se.on_rq || task.dl?.throttled === true;
+    const before = task.rt_effective;
     if (task.se.on_rq) rq.dequeue(task);
     task.policy = policy;
     task.rt_priority = priority;
     this.set_deadline(task, dl);
-    if (queued) rq.enqueue(task);
+    // Whoever becomes less urgent comes first among its new equals.
+    if (queued) rq.enqueue(task, task.rt_effective < before);
     this.need_resched = true;
   }
 
@@ -123,9 +126,10 @@ export class Scheduler {
   set_boost(task: Task, boost: number): void {
     const rq = this.rq(task);
     const queued = task.se.on_rq;
+    const before = task.rt_effective;
     if (queued) rq.dequeue(task);
     task.rt_boost = boost;
-    if (queued) rq.enqueue(task);
+    if (queued) rq.enqueue(task, task.rt_effective < before);
     this.need_resched = true;
   }
 

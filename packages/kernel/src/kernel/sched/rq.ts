@@ -57,12 +57,14 @@ export class RunQueue {
     return this.tree.size + this.rt.length;
   }
 
-  enqueue(task: Task): void {
+  /** @param head a real-time task comes before its equals (ENQUEUE_HEAD) */
+  enqueue(task: Task, head = false): void {
     const { se } = task;
     if (task.dl?.throttled) return;
     se.on_rq = true;
     if (task.rt_effective > 0) {
-      this.rt.push(task);
+      if (head) this.rt.unshift(task);
+      else this.rt.push(task);
       return;
     }
     se.seq = ++this.seq;
