@@ -319,7 +319,7 @@ int main() {
   sigaction(SIGALRM, &sa, 0);
   struct itimerval iv = {{0}, {0, 20000}};
   setitimer(0, &iv, 0);
-  t = (struct timespec){0, 60000000};
+  t = (struct timespec){9, 0};
   S(&w, FUTEX_WAIT, 0, &t, 0, 0);
   sa.sa_flags = 0;
   sigaction(SIGALRM, &sa, 0);
