@@ -3,7 +3,7 @@ import { WaitQueue } from '../include/wait.ts';
 import type { Dentry } from './dcache.ts';
 import { Path } from './dcache.ts';
 import { type FsnotifyMark, fsnotify_clear_marks, fsnotify_sb_delete } from './fsnotify_backend.ts';
-import { leave_propagation } from './pnode.ts';
+import { leave_propagation, tree_mounts } from './pnode.ts';
 import type { SuperBlock } from './super.ts';
 import type { Kernel } from '../include/kernel.ts';
 
@@ -47,6 +47,7 @@ export class Mount {
     this.flags = flags;
     this.sb.active++;
     this.sb.type.mounts++;
+    kernel.vfs.nr_mounts++;
   }
 
   static {
@@ -81,14 +82,15 @@ export function touch_mnt_namespace(ns: MntNamespace | null): void {
 }
 
 /** Takes a mount and all below it out of its namespace; what is still used lives on unseen. */
-export function umount_tree(mnt: Mount): void {
-  for (const child of [...mnt.children.values()]) umount_tree(child);
-  if (mnt.parent !== null) detach_mnt(mnt);
-  leave_propagation(mnt);
-  mnt.ns?.mounts.delete(mnt);
-  touch_mnt_namespace(mnt.ns);
-  mnt.ns = null;
-  if (mnt.count === 0) cleanup_mnt(mnt);
+export function umount_tree(root: Mount): void {
+  for (const mnt of [...tree_mounts(root)].toReversed()) {
+    if (mnt.parent !== null) detach_mnt(mnt);
+    leave_propagation(mnt);
+    mnt.ns?.mounts.delete(mnt);
+    touch_mnt_namespace(mnt.ns);
+    mnt.ns = null;
+    if (mnt.count === 0) cleanup_mnt(mnt);
+  }
 }
 
 /** Takes a mount off its mount point. */
@@ -136,6 +138,7 @@ export function mntput(mnt: Mount): void {
 export function cleanup_mnt(mnt: Mount): void {
   leave_propagation(mnt);
   fsnotify_clear_marks(mnt);
+  mnt.sb.kernel.vfs.nr_mounts--;
   mnt.sb.type.mounts--;
   if (--mnt.sb.active > 0) return;
   fsnotify_sb_delete(mnt.sb);

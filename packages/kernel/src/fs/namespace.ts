@@ -3,6 +3,7 @@ import {
   EINVAL,
   ELOOP,
   ENOENT,
+  ENOMEM,
   ENOSPC,
   ENOTDIR,
   EPERM,
@@ -37,17 +38,20 @@ import {
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
 import { type Dentry, Path, is_subdir } from './dcache.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { reconfigure_super } from './super.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
-import { change_mnt_propagation, copy_propagation, make_tree_shared, propagate_mnt, propagated_copies, tree_mounts } from './pnode.ts'; // prettier-ignore
+import { change_mnt_propagation, copy_propagation, propagate_mnt, propagate_mount_busy, propagate_umount, propagation_targets, shows, tree_mounts } from './pnode.ts'; // prettier-ignore
 import {
   MntNamespace,
   Mount,
   cleanup_mnt,
   detach_mnt,
+  follow_down,
   touch_mnt_namespace,
   umount_tree,
 } from './mount.ts';
@@ -76,13 +80,14 @@ function attach(mnt: Mount, at: Path): void {
   setNs(mnt, at.mnt.ns);
 }
 
-function setNs(mnt: Mount, ns: MntNamespace | null): void {
-  mnt.ns?.mounts.delete(mnt);
-  touch_mnt_namespace(mnt.ns);
-  mnt.ns = ns;
-  ns?.mounts.add(mnt);
+function setNs(root: Mount, ns: MntNamespace | null): void {
+  touch_mnt_namespace(root.ns);
+  for (const mnt of tree_mounts(root)) {
+    mnt.ns?.mounts.delete(mnt);
+    mnt.ns = ns;
+    ns?.mounts.add(mnt);
+  }
   touch_mnt_namespace(ns);
-  for (const child of mnt.children.values()) setNs(child, ns);
 }
 
 /** Mounts made with the same flags word as mount(2); atime rules as there. */
@@ -139,29 +144,64 @@ function do_new_mount(
   checkMountpoint(current, at);
   const sb = fs.mount(current, flags & SB_MASK & ~MS_SILENT, source ?? '', data);
   const mnt = new Mount(current.kernel, sb.root, source ?? 'none', mountFlags(flags));
+  if (sb === at.mnt.sb && at.mnt.root === at.dentry) {
+    cleanup_mnt(mnt);
+    throw errno(EBUSY, '{} is mounted there already', sb);
+  }
   graft(at, mnt);
 }
 
 function checkMountpoint(current: Current, at: Path): void {
   if (at.dentry.unhashed) throw errno(ENOENT, 'the mount point {} was removed', at);
   if (at.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', at);
-  if (at.mnt.ns.mounts.size >= current.kernel.vfs.mount_max) {
-    throw errno(ENOSPC, 'the namespace has {} mounts, fs.mount-max', at.mnt.ns.mounts.size);
+  may_alloc_mounts(current.kernel, 1);
+}
+
+/** Bytes of the machine's memory for each mount: what it and its place take, at most. */
+const MOUNT_SIZE = 2048;
+
+function may_alloc_mounts(kernel: Kernel, n: number): void {
+  const { nr_mounts } = kernel.vfs;
+  if (nr_mounts + n > (kernel.frames.total * PAGE_SIZE) / MOUNT_SIZE)
+    throw errno(ENOMEM, 'there are {} mounts: memory has no room for {} more', nr_mounts, n);
+}
+
+/** No namespace may have more than fs.mount-max, with what is passed on to it (count_mounts). */
+function check_mount_max(mnt: Mount, at: Path): void {
+  const { kernel } = mnt.sb;
+  const size = [...tree_mounts(mnt)].length;
+  const more = new Map<MntNamespace, number>();
+  const add = (ns: MntNamespace | null): void => {
+    if (ns !== null) more.set(ns, (more.get(ns) ?? 0) + size);
+  };
+  if (mnt.ns !== at.mnt.ns) add(at.mnt.ns);
+  let copies = 0;
+  for (const target of propagation_targets(at.mnt)) {
+    if (!shows(target, at.dentry)) continue;
+    copies += size;
+    add(target.ns);
   }
+  for (const [ns, n] of more) {
+    if (ns.mounts.size + n > kernel.vfs.mount_max)
+      throw errno(ENOSPC, 'the namespace has {} mounts, {} more are above fs.mount-max', ns.mounts.size, n); // prettier-ignore
+  }
+  may_alloc_mounts(kernel, copies);
 }
 
 function graft(at: Path, mnt: Mount): void {
   if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
-    cleanup_mnt(mnt);
+    umount_tree(mnt);
     throw errno(
       ENOTDIR,
       'a directory and a file that is none cannot be mounted on each other ({})',
       at,
     );
   }
-  if (mnt.sb === at.mnt.sb && mnt.root === at.dentry && at.mnt.root === at.dentry) {
-    cleanup_mnt(mnt);
-    throw errno(EBUSY, '{} is mounted there already', mnt.sb);
+  try {
+    check_mount_max(mnt, at);
+  } catch (error) {
+    umount_tree(mnt);
+    throw error;
   }
   attach_recursive_mnt(mnt, at);
 }
@@ -197,7 +237,6 @@ function requireMountRoot(at: Path): void {
 /** Mounts a tree; a shared place makes it shared, and passes copies on (attach_recursive_mnt). */
 function attach_recursive_mnt(mnt: Mount, at: Path): void {
   if (at.mnt.group !== 0) {
-    make_tree_shared(mnt);
     propagate_mnt(
       at.mnt,
       at.dentry,
@@ -217,21 +256,39 @@ function attachCopy(copy: Mount, to: Mount, at: Dentry): void {
   if (top !== undefined) attach(top, new Path(copy, copy.root));
 }
 
-/** A copy of a mount, and with `recurse` of all below it (copy_tree). */
-function copy_tree(mnt: Mount, root: Dentry, recurse: boolean, all = false): Mount {
+/** A copy of a mount, and with `recurse` of all below it (copy_tree). @param copies gets which is whose copy */
+function copy_tree(
+  mnt: Mount,
+  root: Dentry,
+  recurse: boolean,
+  all = false,
+  copies?: Map<Mount, Mount>,
+): Mount {
+  const top = clone_mnt(mnt, root, all);
+  copies?.set(mnt, top);
+  const todo: [from: Mount, parent: Mount][] = [];
+  const below = (from: Mount, shown: Dentry, to: Mount): void => {
+    for (const child of [...from.children.values()].toReversed())
+      if ((!child.unbindable || all) && is_subdir(child.mountpoint!, shown)) todo.push([child, to]);
+  };
+  if (recurse) below(mnt, root, top);
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const [from, parent] = next;
+    const copy = clone_mnt(from, from.root, all);
+    copy.parent = parent;
+    copy.mountpoint = from.mountpoint;
+    parent.children.set(from.mountpoint!, copy);
+    from.mountpoint!.mounted++;
+    copies?.set(from, copy);
+    below(from, from.root, copy);
+  }
+  return top;
+}
+
+function clone_mnt(mnt: Mount, root: Dentry, all: boolean): Mount {
   const copy = new Mount(mnt.sb.kernel, root, mnt.devname, mnt.flags);
   copy_propagation(copy, mnt);
   if (all) copy.unbindable = mnt.unbindable;
-  if (recurse) {
-    for (const child of mnt.children.values()) {
-      if ((child.unbindable && !all) || !is_subdir(child.mountpoint!, root)) continue;
-      const sub = copy_tree(child, child.root, true, all);
-      sub.parent = copy;
-      sub.mountpoint = child.mountpoint;
-      copy.children.set(child.mountpoint!, sub);
-      child.mountpoint!.mounted++;
-    }
-  }
   return copy;
 }
 
@@ -240,6 +297,7 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
   checkMountpoint(current, at);
+  if (recurse) may_alloc_mounts(current.kernel, [...tree_mounts(old.mnt)].length);
   graft(at, copy_tree(old.mnt, old.dentry, recurse));
 }
 
@@ -263,6 +321,7 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   }
   if (at.mnt.group !== 0 && [...tree_mounts(mnt)].some((each) => each.unbindable))
     throw errno(EINVAL, 'an unbindable mount cannot be moved below the shared mount {}', at);
+  check_mount_max(mnt, at);
   detach_mnt(mnt);
   attach_recursive_mnt(mnt, at);
 }
@@ -278,8 +337,7 @@ function do_change_type(at: Path, flags: number): void {
 }
 
 function changeType(mnt: Mount, kind: number, recurse: boolean): void {
-  change_mnt_propagation(mnt, kind);
-  if (recurse) for (const child of mnt.children.values()) changeType(child, kind, true);
+  for (const each of recurse ? tree_mounts(mnt) : [mnt]) change_mnt_propagation(each, kind);
 }
 
 /** umount2(2). */
@@ -306,17 +364,33 @@ export function path_umount(current: Current, path: Path, flags: number): void {
   }
   if (mnt.parent === null) throw errno(EINVAL, '{} is the root of its namespace', path);
   if (!(flags & MNT_DETACH)) {
-    if (mnt.children.size > 0)
-      throw errno(EBUSY, '{} has {} mounts below it', path, mnt.children.size);
-    if (mnt.count > 0)
-      throw errno(EBUSY, '{} has {} open files or current directories in it', path, mnt.count);
+    const busy = propagate_mount_busy(mnt);
+    if (busy !== null)
+      throw errno(EBUSY, '{}: mount {} has {} open files or current directories in it, and {} mounts below', path, busy.id, busy.count, busy.children.size); // prettier-ignore
   }
-  const copies = [...tree_mounts(mnt)].toReversed().flatMap((each) => propagated_copies(each));
-  const lazy = (flags & MNT_DETACH) !== 0;
-  const busy = copies.find((copy) => !lazy && copy.children.size === 0 && copy.count > 0);
-  if (busy !== undefined) throw errno(EBUSY, 'a copy of {} has {} open files or current directories in it', path, busy.count); // prettier-ignore
+  const tree = [...tree_mounts(mnt)];
+  const also = propagate_umount(tree);
+  const toppers = uncover(also, new Set([...tree, ...also]));
   umount_tree(mnt);
-  for (const copy of copies) if (copy.ns !== null && copy.children.size === 0) umount_tree(copy);
+  for (const copy of also) if (copy.ns !== null) umount_tree(copy);
+  for (const [topper, place] of toppers) attach(topper, follow_down(place));
+}
+
+/** Takes off what covers mounts that go: it stays, on what is left below them. */
+function uncover(
+  mounts: readonly Mount[],
+  going: ReadonlySet<Mount>,
+): [topper: Mount, place: Path][] {
+  const toppers: [Mount, Path][] = [];
+  for (const mnt of mounts) {
+    const topper = mnt.children.get(mnt.root);
+    if (topper === undefined || going.has(topper)) continue;
+    let low = mnt;
+    while (low.parent !== null && going.has(low.parent)) low = low.parent;
+    toppers.push([topper, new Path(low.parent!, low.mountpoint!)]);
+    detach_mnt(topper);
+  }
+  return toppers;
 }
 
 /** A copy of the whole tree for a new namespace (copy_mnt_ns); the caller's root and directory move into it. */
@@ -324,25 +398,22 @@ export function copy_mnt_ns(current: Current): MntNamespace {
   const { vfs } = current.kernel;
   const old = current.fs.root.mnt.ns!;
   const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
-  ns.root = copy_tree(old.root, old.root.root, true, true);
+  may_alloc_mounts(current.kernel, old.mounts.size);
+  const copies = new Map<Mount, Mount>();
+  ns.root = copy_tree(old.root, old.root.root, true, true, copies);
   setNs(ns.root, ns);
   const { fs } = current;
-  const root = counterpart(fs.root, old.root, ns.root);
-  const pwd = counterpart(fs.pwd, old.root, ns.root);
+  const root = counterpart(fs.root, copies);
+  const pwd = counterpart(fs.pwd, copies);
   if (root !== null) set_fs_root(fs, root);
   if (pwd !== null) set_fs_pwd(fs, pwd);
   return ns;
 }
 
 /** The place in the copied tree that corresponds to one in the original. */
-function counterpart(path: Path, old: Mount, copy: Mount): Path | null {
-  if (path.mnt === old) return new Path(copy, path.dentry);
-  for (const [at, child] of old.children) {
-    const sub = copy.children.get(at);
-    const found = sub === undefined ? null : counterpart(path, child, sub);
-    if (found !== null) return found;
-  }
-  return null;
+function counterpart(path: Path, copies: ReadonlyMap<Mount, Mount>): Path | null {
+  const copy = copies.get(path.mnt);
+  return copy === undefined ? null : new Path(copy, path.dentry);
 }
 
 /** pivot_root(2): `to` becomes the root of the namespace, the old root goes below it. */
@@ -384,6 +455,7 @@ export function detached_tree(root: Mount): Path {
 /** open_tree(OPEN_TREE_CLONE): a copy of what is mounted at a place. */
 export function open_detached_copy(path: Path, recurse: boolean): Path {
   if (path.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', path);
+  may_alloc_mounts(path.mnt.sb.kernel, recurse ? [...tree_mounts(path.mnt)].length : 1);
   return detached_tree(copy_tree(path.mnt, path.dentry, recurse));
 }
 
@@ -408,6 +480,7 @@ export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void
   for (let m: Mount | null = to.mnt; m !== null; m = m.parent)
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', from, to);
   const at = beneath ? below(to) : to;
+  check_mount_max(mnt, at);
   const covered = beneath ? to.mnt : null;
   if (mnt.parent !== null) detach_mnt(mnt);
   if (covered !== null) detach_mnt(covered);

@@ -78,8 +78,10 @@ export function change_mnt_propagation(mnt: Mount, type: number): void {
   set_peer_group(mnt, 0);
   if (type === MS_SLAVE) {
     if (had || master !== 0) set_master(mnt, master);
-  } else set_master(mnt, 0);
-  mnt.unbindable = type === MS_UNBINDABLE;
+  } else {
+    set_master(mnt, 0);
+    mnt.unbindable = type === MS_UNBINDABLE;
+  }
 }
 
 /** A mount is gone from its namespace: it takes part no more. */
@@ -93,10 +95,13 @@ export function copy_propagation(copy: Mount, from: Mount): void {
   set_master(copy, from.master);
 }
 
-/** Every mount of a tree, the root first. */
+/** Every mount of a tree, the root first, each before what is mounted on it (next_mnt). Trees may be very deep. */
 export function* tree_mounts(root: Mount): Generator<Mount> {
-  yield root;
-  for (const child of root.children.values()) yield* tree_mounts(child);
+  const todo = [root];
+  for (let mnt = todo.pop(); mnt !== undefined; mnt = todo.pop()) {
+    yield mnt;
+    for (const child of [...mnt.children.values()].toReversed()) todo.push(child);
+  }
 }
 
 /** What is mounted below a shared mount is shared itself (invent_group_ids, set_mnt_shared). */
@@ -110,10 +115,11 @@ export type CopyTree = (source: Mount) => Mount;
 export type AttachCopy = (copy: Mount, to: Mount, at: Dentry) => void;
 
 /** Does the mount show that dentry, and is it in a namespace? */
-const shows = (mnt: Mount, at: Dentry): boolean => mnt.ns !== null && is_subdir(at, mnt.root);
+export const shows = (mnt: Mount, at: Dentry): boolean =>
+  mnt.ns !== null && is_subdir(at, mnt.root);
 
 /**
- * Copies a tree that is about to be mounted at `at` of `dest` to every mount that receives from `dest` (propagate_mnt).
+ * Makes a tree that is about to be mounted at `at` of `dest` shared, and copies it to every mount that receives from `dest` (propagate_mnt).
  * Peers get copies that are peers of the source, slaves get slaves of it.
  */
 export function propagate_mnt(
@@ -123,17 +129,23 @@ export function propagate_mnt(
   copy: CopyTree,
   attach: AttachCopy,
 ): void {
+  // Attached when all are made: what is mounted on a peer that is copied itself must not be copied with it.
+  const made: [copy: Mount, to: Mount][] = [];
+  const add = (copy: Mount, to: Mount): number => made.push([copy, to]);
+  // Until it is mounted, what was private in the tree does not pass on what it gets itself.
+  const fresh = new Set([...tree_mounts(source)].filter((mnt) => mnt.group === 0));
+  make_tree_shared(source);
   const group = peerGroup(dest, dest.group);
   const todo: [PeerGroup, Mount][] = [[group, source]];
   for (const peer of [...group.members]) {
-    if (peer !== dest && shows(peer, at)) attach(copy(source), peer, at);
+    if (peer !== dest && shows(peer, at)) add(copy(source), peer);
   }
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const [from, original] = next;
     const done = new Set<number>();
     for (const slave of [...from.slaves]) {
-      if (slave.group === 0) {
-        if (shows(slave, at)) attach(enslave(copy(original)), slave, at);
+      if (slave.group === 0 || fresh.has(slave)) {
+        if (shows(slave, at)) add(enslave(copy(original)), slave);
         continue;
       }
       if (done.has(slave.group)) continue;
@@ -146,12 +158,13 @@ export function propagate_mnt(
         if (first === null) {
           first = enslave(copy(original));
           make_tree_shared(first);
-          attach(first, member, at);
-        } else attach(copy(first), member, at);
+          add(first, member);
+        } else add(copy(first), member);
       }
       todo.push([members, first ?? original]);
     }
   }
+  for (const [tree, to] of made) attach(tree, to, at);
 }
 
 /** Turns the copies of a shared tree into its slaves. */
@@ -182,16 +195,49 @@ export function* propagation_targets(mnt: Mount): Generator<Mount> {
   }
 }
 
-/** The copies of a mount elsewhere that an umount takes along: those on which nothing else is mounted (propagate_umount). */
-export function propagated_copies(mnt: Mount): Mount[] {
-  const { parent, mountpoint } = mnt;
-  if (parent === null || mountpoint === null) return [];
-  const copies: Mount[] = [];
-  for (const target of propagation_targets(parent)) {
-    const copy = target.children.get(mountpoint);
-    if (copy !== undefined && copy.root === mnt.root) copies.push(copy);
+/** The mount that alone is on another, and covers it (find_topper). */
+function find_topper(mnt: Mount): Mount | null {
+  return mnt.children.size === 1 ? (mnt.children.get(mnt.root) ?? null) : null;
+}
+
+/** What keeps a mount from going, or null: open files in it or in one that would go along (propagate_mount_busy). */
+export function propagate_mount_busy(mnt: Mount): Mount | null {
+  if (mnt.children.size > 0 || mnt.count > 0) return mnt;
+  for (const target of propagation_targets(mnt.parent!)) {
+    const child = target.children.get(mnt.mountpoint!);
+    if (child === undefined) continue;
+    const stays = child.children.size > 0 && find_topper(child) === null;
+    if (!stays && child.count > 0) return child;
   }
-  return copies;
+  return null;
+}
+
+/**
+ * The mounts elsewhere that an umount of these takes along: what is mounted at the same place of every mount that
+ * receives from theirs, unless something else is mounted in it (propagate_umount).
+ */
+export function propagate_umount(tree: readonly Mount[]): Mount[] {
+  const going = new Set(tree);
+  const more: Mount[] = [];
+  const kept = new Set<Mount>();
+  for (const mnt of tree.toReversed()) {
+    if (mnt.parent === null) continue;
+    for (const target of propagation_targets(mnt.parent)) {
+      let child = target.children.get(mnt.mountpoint!) ?? null;
+      // What had to stay because of this one may go with it.
+      while (child !== null && !going.has(child)) {
+        const { root } = child;
+        if ([...child.children].some(([at, each]) => at !== root && !going.has(each))) {
+          kept.add(child);
+          break;
+        }
+        going.add(child);
+        more.push(child);
+        child = child.parent !== null && kept.has(child.parent) ? child.parent : null;
+      }
+    }
+  }
+  return more;
 }
 
 /** The nearest group above a slave's that has a member in the caller's tree (get_dominating_id). */

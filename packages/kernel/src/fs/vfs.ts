@@ -54,6 +54,8 @@ export class Vfs {
   fanotify_max_user_groups = 128;
   fanotify_max_user_marks = 8192;
   epoll_max_user_watches = 1048576;
+  /** Mounts there are, in whatever namespace. */
+  nr_mounts = 0;
   mount_max = 100000;
   memfd_noexec = 0;
   /** Off, as the kernel itself has them: distributions turn them on through sysctl. */
