@@ -6,6 +6,12 @@ import {
   CAP_SYS_RESOURCE,
 } from '@vitrine/uapi/capability.ts';
 import { SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET } from '@vitrine/uapi/net.ts';
+import {
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SO_TIMESTAMPNS_NEW,
+  SO_TIMESTAMP_NEW,
+} from '@vitrine/uapi/socket.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -119,12 +125,49 @@ export function check_inflight(current: Current, inflight: number, more: number)
     current.cred.uid, inflight, limit); // prettier-ignore
 }
 
-function header(bytes: Uint8Array, length: number, type: number): DataView {
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(length), true);
-  view.setInt32(8, SOL_SOCKET, true);
-  view.setInt32(12, type, true);
-  return view;
+/** Control messages as they go to the caller, into the room that is left (put_cmsg). */
+class Cmsgs {
+  left: number;
+  truncated = false;
+  private readonly parts: Uint8Array[] = [];
+
+  constructor(room: number) {
+    this.left = room;
+  }
+
+  put(type: number, data: Uint8Array): void {
+    if (this.left < CMSG_HDR) {
+      this.truncated = true;
+      return;
+    }
+    const length = Math.min(CMSG_HDR + data.length, this.left);
+    if (length < CMSG_HDR + data.length) this.truncated = true;
+    const bytes = new Uint8Array(align(CMSG_HDR + data.length));
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, BigInt(length), true);
+    view.setInt32(8, SOL_SOCKET, true);
+    view.setInt32(12, type, true);
+    bytes.set(data, CMSG_HDR);
+    const part = bytes.subarray(0, Math.min(align(length), this.left));
+    this.parts.push(part);
+    this.left -= part.length;
+  }
+
+  get bytes(): Uint8Array {
+    return concat(this.parts);
+  }
+}
+
+const ints = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
+
+/** The time of a message, in the form that the receiver chose (__sock_recv_timestamp). */
+function put_timestamp(out: Cmsgs, sk: Sock, ns: bigint): void {
+  if (sk.tstamp === null) return;
+  const part = sk.tstamp.ns ? ns % 1_000_000_000n : (ns % 1_000_000_000n) / 1000n;
+  const old = sk.tstamp.ns ? SO_TIMESTAMPNS : SO_TIMESTAMP;
+  const wide = sk.tstamp.ns ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMP_NEW;
+  const data = new Uint8Array(BigInt64Array.of(ns / 1_000_000_000n, part).buffer);
+  out.put(sk.tstamp.wide ? wide : old, data);
 }
 
 /**
@@ -138,53 +181,24 @@ export function scm_recv(
   cloexec: boolean,
   room: number,
 ): { control: Uint8Array; truncated: boolean } {
-  const parts: Uint8Array[] = [];
-  let left = room;
-  let truncated = false;
-  if (sk.passcred && ancillary.cred !== null) {
-    if (left < CMSG_HDR) truncated = true;
-    else {
-      const bytes = new Uint8Array(CMSG_HDR + 16);
-      const view = header(bytes, CMSG_HDR + 12, SCM_CREDENTIALS);
-      view.setInt32(16, ancillary.cred.pid, true);
-      view.setUint32(20, ancillary.cred.uid, true);
-      view.setUint32(24, ancillary.cred.gid, true);
-      if (left < CMSG_HDR + 12) truncated = true;
-      parts.push(bytes.subarray(0, Math.min(left, bytes.length)));
-      left -= parts[0]!.length;
-    }
+  const out = new Cmsgs(room);
+  const { cred, fds, tstamp } = ancillary;
+  if (tstamp) put_timestamp(out, sk, tstamp);
+  if (sk.passcred && cred !== null) out.put(SCM_CREDENTIALS, ints(cred.pid, cred.uid, cred.gid));
+  if (fds.length > 0) {
+    const fits = Math.max(0, Math.floor((out.left - CMSG_HDR) / 4));
+    const numbers = installFds(current, fds, fits, cloexec);
+    if (numbers.length < fds.length) out.truncated = true;
+    if (numbers.length > 0) out.put(SCM_RIGHTS, ints(...numbers));
   }
-  if (ancillary.fds.length > 0) {
-    const fits = Math.max(0, Math.floor((left - CMSG_HDR) / 4));
-    const numbers = installFds(current, ancillary.fds, fits, cloexec);
-    if (numbers.length < ancillary.fds.length) truncated = true;
-    if (numbers.length > 0) {
-      const length = CMSG_HDR + numbers.length * 4;
-      const bytes = new Uint8Array(align(length));
-      const view = header(bytes, length, SCM_RIGHTS);
-      numbers.forEach((fd, i) => view.setInt32(CMSG_HDR + i * 4, fd, true));
-      parts.push(bytes.subarray(0, Math.min(left, bytes.length)));
-    }
+  if (sk.passpidfd && cred !== null) {
+    if (out.left < CMSG_HDR + 4) out.truncated = true;
+    else out.put(SCM_PIDFD, ints(pidfdOf(current, cred.process)));
   }
-  if (sk.passpidfd && ancillary.cred !== null) {
-    const had = parts.reduce((n, part) => n + part.length, 0);
-    const bytes = scm_pidfd_recv(current, ancillary.cred, room - had);
-    if (bytes === null) truncated = true;
-    else parts.push(bytes);
-  }
-  return { control: concat(parts), truncated };
+  return { control: out.bytes, truncated: out.truncated };
 }
 
-/** A descriptor of the sender (SO_PASSPIDFD); null when there is no room to tell its number. */
-function scm_pidfd_recv(current: Current, cred: Ucred, room: number): Uint8Array | null {
-  if (room < CMSG_HDR + 4) return null;
-  const bytes = new Uint8Array(CMSG_HDR + 8);
-  const view = header(bytes, CMSG_HDR + 4, SCM_PIDFD);
-  view.setInt32(CMSG_HDR, pidfdOf(current, cred.process), true);
-  return bytes.subarray(0, Math.min(room, bytes.length));
-}
-
-/** @returns the negative error where there can be no descriptor */
+/** A descriptor of the sender (SO_PASSPIDFD). @returns the negative error where there can be no descriptor */
 function pidfdOf(current: Current, process: Pid | null): number {
   try {
     if (process === null) throw errno(ESRCH, 'the sender of the message is gone');

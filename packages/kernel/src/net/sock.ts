@@ -1,36 +1,30 @@
-import {
-  EAGAIN,
-  EDOM,
-  EINTR,
-  EINVAL,
-  ENODATA,
-  ENOPROTOOPT,
-  ENOTTY,
-  EOPNOTSUPP,
-  EPERM,
-} from '@vitrine/uapi/errno.ts';
-import { CAP_NET_ADMIN } from '@vitrine/uapi/capability.ts';
-import * as SO from '@vitrine/uapi/socket.ts';
-import { capable } from '../include/cred.ts';
+import { EAGAIN, EINTR, ENOTTY, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../include/current.ts';
 import { ERESTARTSYS, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { WaitQueue } from '../include/wait.ts';
-import { fd_install } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
-import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
 import type { Pid } from '../kernel/pid.ts';
 
 export const RCV_SHUTDOWN = 1;
 export const SEND_SHUTDOWN = 2;
 export const SHUTDOWN_MASK = 3;
 
+declare module '../fs/vfs.ts' {
+  interface Vfs {
+    /** The last SO_COOKIE given. */
+    sockCookie?: number;
+  }
+}
+
 /** What comes with the bytes of a message. */
 export interface Ancillary {
   /** Open files (SCM_RIGHTS); the receiver takes over the references. */
   readonly fds: readonly File[];
   readonly cred: Ucred | null;
+  /** When the message was sent, in nanoseconds of the epoch, for a receiver that wants to know. */
+  readonly tstamp?: bigint | null;
   /** The references went into a message. */
   taken?: boolean;
 }
@@ -88,6 +82,14 @@ export abstract class Sock {
   peek_off = -1;
   /** Its open file: whom to tell of urgent data. */
   file: File | null = null;
+  /** SO_BUF_LOCK: sizes of buffers that were set, and do not adapt. */
+  bufLock = 0;
+  /** SO_MAX_PACING_RATE. */
+  pacing: bigint = ~0n;
+  /** SO_COOKIE; 0 before it is asked for. */
+  cookie = 0;
+  /** How the time of a message is told (SO_TIMESTAMP and its kin). */
+  tstamp: { readonly ns: boolean; readonly wide: boolean } | null = null;
   /** Settings that are kept and told, by option number. */
   readonly options: Map<number, number> = new Map();
   lingerOn = false;
@@ -146,6 +148,10 @@ export abstract class Sock {
   /** SO_PEERCRED and other facts that the protocol knows; null for an option it does not. */
   getSpecialOption(_name: number): Uint8Array | null {
     return null;
+  }
+  /** Bytes sent and not received yet. */
+  get wmem_alloc(): number {
+    return 0;
   }
   /** Who is at the other end (SO_PEERPIDFD). */
   get peer_process(): Pid | null {
@@ -207,163 +213,4 @@ export abstract class Sock {
 
 function unsupported(what: string, sock: Sock): never {
   throw errno(EOPNOTSUPP, '{}: {} is not for this kind of socket', sock, what);
-}
-
-const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
-
-/** Options that are only kept and told: name, least and greatest value. */
-const KEPT: ReadonlySet<number> = new Set([
-  SO.SO_DEBUG, SO.SO_REUSEADDR, SO.SO_REUSEPORT, SO.SO_KEEPALIVE, SO.SO_OOBINLINE, SO.SO_BROADCAST, SO.SO_DONTROUTE,
-  SO.SO_PRIORITY, SO.SO_TIMESTAMP, SO.SO_TIMESTAMPNS, SO.SO_MARK, SO.SO_BUSY_POLL, SO.SO_PASSSEC, SO.SO_NO_CHECK,
-  SO.SO_ZEROCOPY, SO.SO_RXQ_OVFL, SO.SO_INCOMING_CPU, SO.SO_LOCK_FILTER, SO.SO_SELECT_ERR_QUEUE, SO.SO_TIMESTAMP_NEW,
-  SO.SO_TIMESTAMPNS_NEW, SO.SO_TIMESTAMPING_NEW, SO.SO_TIMESTAMPING,
-]); // prettier-ignore
-const BOOLEAN: ReadonlySet<number> = new Set([
-  SO.SO_DEBUG, SO.SO_REUSEADDR, SO.SO_REUSEPORT, SO.SO_KEEPALIVE, SO.SO_OOBINLINE, SO.SO_BROADCAST, SO.SO_DONTROUTE,
-  SO.SO_PASSSEC, SO.SO_TIMESTAMP, SO.SO_TIMESTAMPNS,
-]); // prettier-ignore
-
-// Newer than the headers that packages/uapi is made from.
-const SO_PASSPIDFD = 76;
-const SO_PEERPIDFD = 77;
-
-const MIN_BUF = 2304;
-
-/** struct timeval to nanoseconds; 0 means for ever. */
-function timeout(value: Uint8Array): number {
-  const view = new DataView(value.buffer, value.byteOffset);
-  if (value.length < 16) throw errno(EINVAL, 'a socket timeout has 16 bytes, not {}', value.length);
-  const sec = Number(view.getBigInt64(0, true));
-  const usec = Number(view.getBigInt64(8, true));
-  if (usec < 0 || usec >= 1e6)
-    throw errno(EDOM, 'a socket timeout of {} microseconds is out of range', usec);
-  const ns = sec * 1e9 + usec * 1e3;
-  return ns <= 0 || !Number.isSafeInteger(ns) ? Infinity : ns;
-}
-
-function timeval(ns: number): Uint8Array {
-  const n = ns === Infinity ? 0 : ns;
-  return new Uint8Array(
-    BigInt64Array.of(BigInt(Math.floor(n / 1e9)), BigInt(Math.floor((n % 1e9) / 1e3))).buffer,
-  );
-}
-
-/** setsockopt(2) at level SOL_SOCKET. */
-export function sock_setsockopt(
-  current: Current,
-  sock: Sock,
-  name: number,
-  value: Uint8Array,
-): void {
-  if (name === SO.SO_RCVTIMEO || name === SO.SO_RCVTIMEO_NEW) {
-    sock.rcvtimeo = timeout(value);
-    return;
-  }
-  if (name === SO.SO_SNDTIMEO || name === SO.SO_SNDTIMEO_NEW) {
-    sock.sndtimeo = timeout(value);
-    return;
-  }
-  if (value.length < 4)
-    throw errno(EINVAL, 'socket option {} takes 4 bytes, not {}', name, value.length);
-  const n = new DataView(value.buffer, value.byteOffset).getInt32(0, true);
-  switch (name) {
-    case SO.SO_SNDBUF:
-    case SO.SO_RCVBUF:
-    case SO.SO_SNDBUFFORCE:
-    case SO.SO_RCVBUFFORCE:
-      return setBuffer(current, sock, name, n);
-    case SO.SO_RCVLOWAT:
-      sock.rcvlowat = n < 0 ? 2147483647 : Math.max(1, n);
-      return;
-    case SO.SO_PASSCRED:
-      sock.passcred = n !== 0;
-      return;
-    case SO_PASSPIDFD:
-      sock.passpidfd = n !== 0;
-      return;
-    case SO.SO_PEEK_OFF:
-      if (!sock.can_peek_off) throw errno(EOPNOTSUPP, '{} has no SO_PEEK_OFF', sock);
-      sock.peek_off = n;
-      return;
-    case SO.SO_LINGER:
-      if (value.length < 8) throw errno(EINVAL, 'SO_LINGER takes 8 bytes, not {}', value.length);
-      sock.lingerOn = n !== 0;
-      sock.lingerTime = new DataView(value.buffer, value.byteOffset).getInt32(4, true);
-      return;
-    case SO.SO_TYPE:
-    case SO.SO_PROTOCOL:
-    case SO.SO_DOMAIN:
-    case SO.SO_ERROR:
-    case SO.SO_ACCEPTCONN:
-    case SO.SO_PEERCRED:
-    case SO.SO_SNDLOWAT:
-      throw errno(ENOPROTOOPT, 'socket option {} cannot be set', name);
-    default:
-      if (!KEPT.has(name)) throw errno(ENOPROTOOPT, '{} has no option {}', sock, name);
-      sock.options.set(name, BOOLEAN.has(name) ? Number(n !== 0) : n);
-  }
-}
-
-/** The kernel doubles what is asked for, to make room for its own bookkeeping (socket(7)). */
-function setBuffer(current: Current, sock: Sock, name: number, n: number): void {
-  const force = name === SO.SO_SNDBUFFORCE || name === SO.SO_RCVBUFFORCE;
-  if (force && !capable(current.cred, CAP_NET_ADMIN))
-    throw errno(EPERM, 'SO_SNDBUFFORCE and SO_RCVBUFFORCE need CAP_NET_ADMIN');
-  const size = Math.max(
-    MIN_BUF * 2,
-    (force ? Math.min(n, 1 << 29) : Math.min(n >>> 0, 212992)) * 2,
-  );
-  if (name === SO.SO_SNDBUF || name === SO.SO_SNDBUFFORCE) sock.sndbuf = size;
-  else sock.rcvbuf = size;
-  sock.wq.wake();
-}
-
-/** getsockopt(2) at level SOL_SOCKET. */
-export function sock_getsockopt(current: Current, sock: Sock, name: number): Uint8Array {
-  switch (name) {
-    case SO.SO_TYPE:
-      return int(sock.type);
-    case SO.SO_PROTOCOL:
-      return int(sock.protocol);
-    case SO.SO_DOMAIN:
-      return int(sock.family);
-    case SO.SO_ERROR:
-      return int(sock.takeError());
-    case SO.SO_ACCEPTCONN:
-      return int(sock.listening ? 1 : 0);
-    case SO.SO_SNDBUF:
-      return int(sock.sndbuf);
-    case SO.SO_RCVBUF:
-      return int(sock.rcvbuf);
-    case SO.SO_RCVLOWAT:
-      return int(sock.rcvlowat);
-    case SO.SO_SNDLOWAT:
-      return int(1);
-    case SO.SO_PASSCRED:
-      return int(sock.passcred ? 1 : 0);
-    case SO_PASSPIDFD:
-      return int(sock.passpidfd ? 1 : 0);
-    case SO_PEERPIDFD: {
-      const pid = sock.peer_process;
-      if (pid === null) throw errno(ENODATA, 'nobody is at the other end of {}', sock);
-      return int(fd_install(current, pidfd_prepare(current, pid, 0), true));
-    }
-    case SO.SO_PEEK_OFF:
-      if (!sock.can_peek_off) throw errno(EOPNOTSUPP, '{} has no SO_PEEK_OFF', sock);
-      return int(sock.peek_off);
-    case SO.SO_RCVTIMEO:
-    case SO.SO_RCVTIMEO_NEW:
-      return timeval(sock.rcvtimeo);
-    case SO.SO_SNDTIMEO:
-    case SO.SO_SNDTIMEO_NEW:
-      return timeval(sock.sndtimeo);
-    case SO.SO_LINGER:
-      return new Uint8Array(Int32Array.of(sock.lingerOn ? 1 : 0, sock.lingerTime).buffer);
-    default: {
-      const special = sock.getSpecialOption(name);
-      if (special !== null) return special;
-      if (KEPT.has(name)) return int(sock.options.get(name) ?? 0);
-      throw errno(ENOPROTOOPT, '{} has no option {}', sock, name);
-    }
-  }
 }

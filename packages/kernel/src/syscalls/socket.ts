@@ -16,7 +16,8 @@ import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { fd_install, fput, get_unused_fd } from '../fs/fdtable.ts';
 import { free_fds, scm_recv, scm_send } from '../net/scm.ts';
-import { type Received, type Sock, sock_getsockopt, sock_setsockopt } from '../net/sock.ts';
+import type { Received, Sock } from '../net/sock.ts';
+import { sock_getsockopt, sock_setsockopt } from '../net/sock_options.ts';
 import { NO_ANCILLARY, SocketFile, sock_create, sockfd_lookup } from '../net/socket.ts';
 import { import_iovec, userBuffer } from './iov.ts';
 import {
@@ -235,7 +236,13 @@ export function readMsghdr(current: Current, at: number): Msghdr {
   };
 }
 
+/** MSG_CMSG_COMPAT is the kernel's own mark of calls by 32-bit programs. */
+function forbidCompat(flags: number): void {
+  if (flags & 0x8000_0000) throw errno(EINVAL, 'MSG_CMSG_COMPAT is not for programs to set');
+}
+
 function sendOne(current: Current, file: SocketFile, at: number, flags: number): number {
+  forbidCompat(flags);
   const header = readMsghdr(current, at);
   const address = header.nameLength === 0 ? null : current.mem.read(header.name, header.nameLength);
   const iter = import_iovec(current, header.iov, header.iovCount);
@@ -295,6 +302,7 @@ export function finishRecv(
 }
 
 function recvOne(current: Current, file: SocketFile, at: number, flags: number): number {
+  forbidCompat(flags);
   const header = readMsghdr(current, at);
   const iter: IovIter = import_iovec(current, header.iov, header.iovCount);
   const got = file.sk.recvmsg(current, iter, flags | dontwait(file));
@@ -430,7 +438,7 @@ export function sys_getsockopt(
   if (room < 0) throw errno(EINVAL, 'getsockopt: length {} is negative', room);
   const bytes =
     level === SOL_SOCKET
-      ? sock_getsockopt(current, sk, name)
+      ? sock_getsockopt(current, sk, name, room)
       : sk.getProtocolOption(current, level, name);
   const n = Math.min(room, bytes.length);
   current.mem.write(value, bytes.subarray(0, n));

@@ -56,10 +56,11 @@ export function sockaddr_un(name: UnixName | null): Uint8Array {
   return bytes;
 }
 
-/** Checks an address (unix_validate_addr). @returns the name; '' asks for an automatic one */
-export function parse_sockaddr_un(bytes: Uint8Array): UnixName {
-  if (bytes.length < 2 || bytes.length > 110)
-    throw errno(EINVAL, 'struct sockaddr_un has 2 to 110 bytes, not {}', bytes.length);
+/** Checks an address (unix_validate_addr). @returns the name; '' asks bind for an automatic one */
+export function parse_sockaddr_un(bytes: Uint8Array, automatic = false): UnixName {
+  const least = automatic ? 2 : 3;
+  if (bytes.length < least || bytes.length > 110)
+    throw errno(EINVAL, 'struct sockaddr_un has {} to 110 bytes, not {}', least, bytes.length);
   const family = bytes[0]! | (bytes[1]! << 8);
   if (family !== AF_UNIX) throw errno(EINVAL, 'the address is of family {}, not AF_UNIX', family);
   const path = byteString(bytes.subarray(2));

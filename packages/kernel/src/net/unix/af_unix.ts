@@ -82,9 +82,14 @@ export interface Skb {
   /** What it counts for against the sender's buffer. */
   readonly truesize: number;
   readonly embryo: UnixSock | null;
+  /** When it was sent, where the receiver wanted to know. */
+  tstamp?: bigint;
   /** MSG_PEEK showed it (datagrams, SO_PEEK_OFF). */
   peeked?: boolean;
 }
+
+/** Nobody asked who sends a message. */
+const NOBODY: Ucred = { pid: 0, uid: 65534, gid: 65534, process: null };
 
 const SKB_OVERHEAD = 512;
 /** net.unix.max_dgram_qlen. */
@@ -124,6 +129,10 @@ export class UnixSock extends Sock {
     return this.type !== SOCK_DGRAM;
   }
 
+  override get wmem_alloc(): number {
+    return this.wmem;
+  }
+
   override get peer_process(): Pid | null {
     return this.peercred?.process ?? null;
   }
@@ -151,7 +160,7 @@ export class UnixSock extends Sock {
   }
 
   override bind(current: Current, bytes: Uint8Array): void {
-    const name = parse_sockaddr_un(bytes);
+    const name = parse_sockaddr_un(bytes, true);
     if (name === '') return this.autobind();
     const table = this.kernel.vfs.unix;
     if (name.startsWith('\0')) {
@@ -165,7 +174,7 @@ export class UnixSock extends Sock {
   }
 
   /** Its messages tell who sends them, which needs a name to tell. */
-  private get passes(): boolean {
+  get passes(): boolean {
     return this.passcred || this.passpidfd;
   }
 
@@ -218,7 +227,7 @@ export class UnixSock extends Sock {
     end.init_peercred(current);
     this.peer = end;
     this.copy_peercred(listener);
-    listener.queue.push(this.skb(new Uint8Array(0), current, [], end));
+    listener.queue.push(this.skb(new Uint8Array(0), current, [], end, NOBODY));
     listener.wq.wake(EPOLLIN | EPOLLRDNORM);
   }
 
@@ -272,12 +281,18 @@ export class UnixSock extends Sock {
 
   // Sending.
 
+  /** Who a message says that it is from: who it claims, or the sender where one of both ends asks for it (maybe_add_creds). */
+  creds(current: Current, other: UnixSock, { cred }: Ancillary): Ucred {
+    if (cred !== null) return cred;
+    return this.passes || other.passes || other.file === null ? task_ucred(current) : NOBODY;
+  }
+
   skb(
     data: Uint8Array,
     current: Current,
     fds: readonly File[],
     embryo: UnixSock | null,
-    cred?: Ucred | null,
+    cred: Ucred,
   ): Skb {
     const truesize = data.length + SKB_OVERHEAD;
     this.wmem += truesize;
@@ -288,7 +303,7 @@ export class UnixSock extends Sock {
     return {
       data,
       offset: 0,
-      cred: cred ?? task_ucred(current),
+      cred,
       fds,
       uid,
       sender: this,

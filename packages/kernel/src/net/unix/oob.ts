@@ -30,7 +30,7 @@ export function queue_oob(
   if (from.copyFrom(byte, 0, 1) < 1) throw errno(EFAULT, 'the urgent byte is in unmapped memory');
   if (peer.dead || peer.shutdownMask & RCV_SHUTDOWN)
     throw errno(EPIPE, 'the other end of {} is closed', sock);
-  const skb = sock.skb(byte, current, fds, null, ancillary.cred);
+  const skb = sock.skb(byte, current, fds, null, sock.creds(current, peer, ancillary));
   peer.queue.push(skb);
   peer.oob_skb = skb;
   if (fds.length > 0) {

@@ -146,8 +146,9 @@ export function recvDatagram(
     return false;
   });
   if (skb === undefined) {
-    const end = sock.type === SOCK_SEQPACKET;
-    if (end || sock.shutdownMask & RCV_SHUTDOWN || sock.err !== 0)
+    const closed = (sock.shutdownMask & RCV_SHUTDOWN) !== 0;
+    // The end of datagrams is told to those who would wait only.
+    if (sock.type === SOCK_SEQPACKET || sock.err !== 0 || (closed && !(flags & MSG_DONTWAIT)))
       return nothing(sock, current, flags, 0);
     return sock.waitFor(
       current,
@@ -169,7 +170,11 @@ export function recvDatagram(
     return {
       n: length,
       name,
-      ancillary: { fds: skb.fds.map((file) => file.get()), cred: skb.cred },
+      ancillary: {
+        fds: skb.fds.map((file) => file.get()),
+        cred: skb.cred,
+        tstamp: timeOf(sock, skb),
+      },
       flags: truncated,
     };
   }
@@ -178,8 +183,13 @@ export function recvDatagram(
   const fds = sock.landed(skb);
   sock.consume(skb);
   sock.peer_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
-  return { n: length, name, ancillary: { fds, cred: skb.cred }, flags: truncated };
+  const ancillary = { fds, cred: skb.cred, tstamp: timeOf(sock, skb) };
+  return { n: length, name, ancillary, flags: truncated };
 }
+
+/** When it was sent; what came before the receiver wanted to know is from now. */
+const timeOf = (sock: UnixSock, skb: Skb): bigint | null =>
+  sock.tstamp === null ? null : (skb.tstamp ?? sock.kernel.clock.realtimeNs());
 
 function sameCred(a: Ucred, b: Ucred): boolean {
   return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;

@@ -70,7 +70,13 @@ export function sendStream(
     if (n < 0) return done;
     const fds = done === 0 ? ancillary.fds : [];
     peer.queue.push(
-      sock.skb(n === data.length ? data : data.subarray(0, n), current, fds, null, ancillary.cred),
+      sock.skb(
+        n === data.length ? data : data.subarray(0, n),
+        current,
+        fds,
+        null,
+        sock.creds(current, peer, ancillary),
+      ),
     );
     if (fds.length > 0) {
       ancillary.taken = true;
@@ -155,7 +161,9 @@ export function sendDatagram(
   const data = new Uint8Array(n);
   if (from.copyFrom(data, 0, n) < n)
     throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
-  other.queue.push(sock.skb(data, current, ancillary.fds, null, ancillary.cred));
+  const skb = sock.skb(data, current, ancillary.fds, null, sock.creds(current, other, ancillary));
+  if (other.tstamp !== null) skb.tstamp = sock.kernel.clock.realtimeNs();
+  other.queue.push(skb);
   if (ancillary.fds.length > 0) {
     ancillary.taken = true;
     sock.kernel.vfs.unix.carriers.add(other);
