@@ -116,6 +116,7 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
   if (attr.touch) attr.atime = attr.mtime = now;
   if (attr.size !== undefined && attr.mtime === undefined) attr.mtime = now;
   if (attr.kill) killSetId(current, inode, attr);
+  if (attr.kill || attr.size !== undefined) cap_inode_killpriv(current, inode);
   setattr_prepare(current, inode, attr, path);
   inode.setattr(current, attr);
   fsnotify_change(path.dentry, attr);
@@ -135,8 +136,15 @@ function droppedMode(current: Current, inode: Inode): number {
   return mode & S_IXGRP || !keeps ? mode & ~S_ISGID : mode;
 }
 
-/** A write by somebody without CAP_FSETID takes the set-id bits away (file_remove_privs). */
+/** Who changes a file or its owner takes its capabilities away, whoever it is. */
+function cap_inode_killpriv(current: Current, inode: Inode): void {
+  if (!inode.maybe_xattrs || !inode.listxattr(current).includes('security.capability')) return;
+  inode.setxattr(current, 'security.capability', null, 0);
+}
+
+/** A write takes capabilities away, and by somebody without CAP_FSETID the set-id bits (file_remove_privs). */
 export function file_remove_privs(current: Current, inode: Inode): void {
+  cap_inode_killpriv(current, inode);
   if (!(inode.mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode.mode)) return;
   if (capable(current.cred, CAP_FSETID)) return;
   inode.mode = droppedMode(current, inode);

@@ -10,7 +10,7 @@ import { MAY_READ } from '../fs/inode.ts';
 import { open_exec } from '../fs/open.ts';
 import { inode_permission } from '../fs/permission.ts';
 import { kernel_read } from '../fs/read_write.ts';
-import { type Cred, capable } from '../include/cred.ts';
+import { type Cred, cap_subset, capable } from '../include/cred.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { inherit_flags, mm_alloc, mmput } from '../mm/dup.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -146,15 +146,24 @@ function would_dump(current: Task, bprm: Binprm): void {
   }
 }
 
+/** Another process shares its directories and could change them under the new program (LSM_UNSAFE_SHARE). */
+function sharesDirectories(current: Task): boolean {
+  let own = 0;
+  for (const thread of current.signal.threads) if (thread.fs === current.fs) own++;
+  return current.fs.users > own;
+}
+
 /** Set-id bits count unless the mount or no_new_privs forbids it (bprm_fill_uid). */
 function bprm_creds_from_file(current: Task, bprm: Binprm): void {
   const { inode } = bprm.file;
   let cred = current.cred.with({});
-  const nosuid = (bprm.file.path.mnt.flags & MS_NOSUID) !== 0 || current.no_new_privs;
-  if (!nosuid && (inode.mode & S_ISUID) !== 0) cred = cred.with({ euid: inode.uid });
-  if (!nosuid && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP))
+  const may_suid = (bprm.file.path.mnt.flags & MS_NOSUID) === 0;
+  const setid = may_suid && !current.no_new_privs;
+  if (setid && (inode.mode & S_ISUID) !== 0) cred = cred.with({ euid: inode.uid });
+  if (setid && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP))
     cred = cred.with({ egid: inode.gid });
-  const result = bprm_caps(current, cred, bprm.file, nosuid);
+  const unsafe = current.no_new_privs || sharesDirectories(current);
+  const result = bprm_caps(current, cred, bprm.file, may_suid, unsafe);
   bprm.cred = result.cred;
   bprm.secureexec = result.secureexec;
 }
@@ -202,8 +211,15 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   do_close_on_exec(current);
   exit_posix_timers(current);
   exec_keys(current);
-  const changed = bprm.cred.euid !== current.cred.uid || bprm.cred.egid !== current.cred.gid;
+  const old_cred = current.cred;
+  const changed =
+    bprm.cred.euid !== old_cred.uid ||
+    bprm.cred.egid !== old_cred.gid ||
+    bprm.cred.euid !== old_cred.euid ||
+    bprm.cred.egid !== old_cred.egid ||
+    !cap_subset(bprm.cred.permitted, old_cred.permitted);
   mm.dumpable = changed || bprm.enforce_nondump ? current.kernel.sysctl.suid_dumpable : 1;
+  if (changed) current.pdeath_signal = 0;
   current.cred = bprm.cred.with({
     suid: bprm.cred.euid,
     fsuid: bprm.cred.euid,

@@ -1,8 +1,8 @@
 import * as P from '@vitrine/uapi/capability.ts';
+import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import type { File } from '../fs/file.ts';
 import {
   CAP_EMPTY,
-  CAP_FULL,
   type CapSet,
   type Cred,
   cap_combine,
@@ -10,8 +10,10 @@ import {
   cap_equal,
   cap_intersect,
   cap_subset,
+  capable,
 } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
+import { Errno, errno } from '../include/errno.ts';
 
 /** File capabilities, from the extended attribute security.capability (capabilities(7), "File capabilities"). */
 interface FileCaps {
@@ -44,53 +46,77 @@ export function valid_vfs_caps(bytes: Uint8Array): boolean {
   return bytes.length >= 20 && parse_vfs_caps(bytes) !== null;
 }
 
-/** The capabilities a file carries, or null. */
+/** The capabilities a file carries, or null. Throws EINVAL for an attribute that nobody understands. */
 function file_caps(current: Current, file: File): FileCaps | null {
+  let bytes: Uint8Array;
   try {
-    return parse_vfs_caps(file.inode.getxattr(current, 'security.capability'));
-  } catch {
+    bytes = file.inode.getxattr(current, 'security.capability');
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
     return null; // it has none, or its file system has no attributes
   }
+  const caps = parse_vfs_caps(bytes);
+  if (caps === null) throw errno(EINVAL, 'the capabilities of {} are malformed', file.path);
+  return caps;
+}
+
+interface FileGrant {
+  readonly permitted: CapSet;
+  readonly effective: boolean;
+  readonly has_fcap: boolean;
+}
+
+/** What the file gives the program (get_file_caps). */
+function get_file_caps(current: Current, file: File, may_suid: boolean): FileGrant {
+  const caps = may_suid ? file_caps(current, file) : null;
+  if (caps === null) return { permitted: CAP_EMPTY, effective: false, has_fcap: false };
+  const { bset, inheritable } = current.cred;
+  const permitted = cap_combine(
+    cap_intersect(bset, caps.permitted),
+    cap_intersect(inheritable, caps.inheritable),
+  );
+  if (caps.effective && !cap_subset(caps.permitted, permitted))
+    throw errno(EPERM, 'execve: {} needs capabilities that are not in the bounding set', file.path);
+  return { permitted, effective: caps.effective, has_fcap: true };
+}
+
+/** Root's programs get all, unless SECBIT_NOROOT is set (handle_privileged_root). */
+function handle_privileged_root(old: Cred, cred: Cred, grant: FileGrant): FileGrant {
+  const noroot = (cred.securebits & (1 << P.SECURE_NOROOT)) !== 0;
+  // A set-user-id root file with capabilities gives a user just those.
+  const mixed = grant.has_fcap && cred.uid !== 0 && cred.euid === 0;
+  if (noroot || mixed || (cred.uid !== 0 && cred.euid !== 0)) return grant;
+  const permitted = cap_combine(old.bset, old.inheritable);
+  return { ...grant, permitted, effective: grant.effective || cred.euid === 0 };
 }
 
 /**
  * Capabilities over execve (analogous to cap_bprm_creds_from_file; the rule is in capabilities(7), "Transformation of
  * capabilities during execve").
  * @param cred the new credentials, with the set-id bits already in euid and egid
+ * @param may_suid the mount lets files raise privileges
+ * @param unsafe no_new_privs, or another process shares what the program could be led by
  */
 export function bprm_caps(
   current: Current & { readonly no_new_privs: boolean },
   cred: Cred,
   file: File,
-  ignoreFileCaps: boolean,
+  may_suid: boolean,
+  unsafe: boolean,
 ): { cred: Cred; secureexec: boolean } {
   const old = current.cred;
-  const caps = ignoreFileCaps ? null : file_caps(current, file);
-  const noroot = (cred.securebits & 1) !== 0;
-  let fP: CapSet = caps?.permitted ?? CAP_EMPTY;
-  let fI: CapSet = caps?.inheritable ?? CAP_EMPTY;
-  let effective = caps?.effective ?? false;
-  if (
-    !noroot &&
-    (cred.uid === 0 || cred.euid === 0) &&
-    !(caps !== null && cred.uid !== 0 && cred.euid === 0)
-  ) {
-    fP = CAP_FULL;
-    fI = CAP_FULL;
-    if (cred.euid === 0) effective = true;
-  }
-  let permitted = cap_combine(cap_intersect(old.inheritable, fI), cap_intersect(fP, old.bset));
-  let euid = cred.euid;
-  let egid = cred.egid;
-  const setid = euid !== old.uid || egid !== old.gid;
-  if (current.no_new_privs && !cap_subset(permitted, old.permitted))
+  const { permitted: granted, effective, has_fcap } = handle_privileged_root(old, cred, get_file_caps(current, file, may_suid)); // prettier-ignore
+  let permitted = granted;
+  let { euid, egid } = cred;
+  const is_setid = euid !== old.uid || egid !== old.gid;
+  if (unsafe && (is_setid || !cap_subset(permitted, old.permitted))) {
+    if (current.no_new_privs || !capable(cred, P.CAP_SETUID)) {
+      euid = cred.uid;
+      egid = cred.gid;
+    }
     permitted = cap_intersect(permitted, old.permitted);
-  if (current.no_new_privs) {
-    euid = old.euid;
-    egid = old.egid;
   }
-  const ambient =
-    caps !== null || (setid && (euid !== old.euid || egid !== old.egid)) ? CAP_EMPTY : old.ambient;
+  const ambient = has_fcap || is_setid ? CAP_EMPTY : old.ambient;
   permitted = cap_combine(permitted, ambient);
   const next = cred.with({
     euid,
@@ -100,6 +126,6 @@ export function bprm_caps(
     effective: effective ? permitted : ambient,
     securebits: cred.securebits & ~(1 << P.SECURE_KEEP_CAPS),
   });
-  const secureexec = euid !== old.uid || egid !== old.gid || (old.uid !== 0 && (effective || !cap_equal(cap_drop(permitted, ambient), CAP_EMPTY))); // prettier-ignore
-  return { cred: next, secureexec };
+  const grew = !cap_equal(cap_drop(permitted, ambient), CAP_EMPTY);
+  return { cred: next, secureexec: is_setid || (cred.uid !== 0 && (effective || grew)) };
 }
