@@ -8,7 +8,6 @@ const { Script } = require('node:vm');
 
 const dist = join(__dirname, '../dist');
 const filename = join(dist, 'cli.cjs');
-const cacheFile = join(dist, `cli-${process.version}-${process.arch}.cache`);
 
 function read(path, encoding) {
   try {
@@ -27,6 +26,9 @@ if (source === undefined) {
   );
   process.exit(125);
 }
+// A cache belongs to one build: V8 itself would take one of another source of the same length.
+const build = source.slice(source.lastIndexOf('//') + 2);
+const cacheFile = join(dist, `cli-${build}-${process.version}-${process.arch}.cache`);
 const cachedData = read(cacheFile);
 const script = new Script(`(function (require, __filename) {${source}\n})`, {
   filename,

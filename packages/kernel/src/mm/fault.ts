@@ -113,7 +113,6 @@ function setPte(mm: Mm, vma: Vma, page: number, at: number, pfn: number, bits: n
 /** First touch of private anonymous memory: a read sees the shared zero page, a write gets a frame of its own. */
 function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): number {
   const { kernel } = mm;
-  vma.anon = true;
   if (access !== 'write') {
     kernel.frames.get(kernel.zero_pfn);
     setPte(mm, vma, page, at, kernel.zero_pfn, 0); // not counted as resident
@@ -121,6 +120,7 @@ function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
   }
   const pfn = kernel.frames.alloc(true);
   if (pfn === 0) return VM_FAULT_OOM;
+  vma.anon = true;
   setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
   return VM_FAULT_NONE;

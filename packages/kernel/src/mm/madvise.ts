@@ -11,8 +11,10 @@ import {
   VM_DONTCOPY,
   VM_DONTDUMP,
   VM_LOCKED,
+  VM_RAND_READ,
   VM_READ,
   VM_SEALED,
+  VM_SEQ_READ,
   VM_WIPEONFORK,
   VM_WRITE,
   type Vma,
@@ -20,9 +22,6 @@ import {
 
 /** Advice that only guides read-ahead, merging or huge pages, which leaves what the program sees as it is. */
 const HINTS = new Set<number>([
-  M.MADV_NORMAL,
-  M.MADV_RANDOM,
-  M.MADV_SEQUENTIAL,
   M.MADV_WILLNEED,
   M.MADV_HUGEPAGE,
   M.MADV_NOHUGEPAGE,
@@ -34,6 +33,9 @@ const HINTS = new Set<number>([
 
 /** Advice that sets or clears a flag of the range. */
 const FLAGS = new Map<number, [set: number, clear: number]>([
+  [M.MADV_NORMAL, [0, VM_RAND_READ | VM_SEQ_READ]],
+  [M.MADV_RANDOM, [VM_RAND_READ, VM_SEQ_READ]],
+  [M.MADV_SEQUENTIAL, [VM_SEQ_READ, VM_RAND_READ]],
   [M.MADV_DONTFORK, [VM_DONTCOPY, 0]],
   [M.MADV_DOFORK, [0, VM_DONTCOPY]],
   [M.MADV_WIPEONFORK, [VM_WIPEONFORK, 0]],
@@ -120,6 +122,7 @@ function setFlags(
 ): void {
   const mm = current.mm!;
   if ((flag[0] & VM_WIPEONFORK) !== 0 && (vma.mapping !== null || vma.shared)) throw errno(E.EINVAL, 'madvise: MADV_WIPEONFORK needs private anonymous memory'); // prettier-ignore
+  if (((vma.flags | flag[0]) & ~flag[1]) === vma.flags) return;
   for (const part of isolate(mm, from, to)) {
     part.flags = (part.flags | flag[0]) & ~flag[1];
     mergeAround(mm, part);

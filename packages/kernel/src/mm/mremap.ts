@@ -47,10 +47,14 @@ export function do_mremap(
   can_modify_mm(mm, address, address + Math.max(oldLen, 1), 'mremap');
   if (oldLen === 0 && (vma.flags & 0x80) === 0)
     throw errno(E.EINVAL, 'mremap: a private mapping cannot be duplicated (old length 0)');
-  if (oldLen > vma.end - address)
-    throw errno(E.EFAULT, 'mremap: the old range {}+{} crosses mappings', hex(address), oldLen);
+  const inPlace = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) === 0;
+  // What only shrinks may go over several mappings: its end is unmapped.
+  if (inPlace && newLen <= oldLen) {
+    if (newLen < oldLen) do_munmap(mm, address + newLen, oldLen - newLen);
+    return address;
+  }
 
-  if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) {
+  if (!inPlace) {
     let to = fixed;
     if ((flags & MREMAP_FIXED) !== 0) {
       if (!aligned(to) || to + newLen > TASK_SIZE)
@@ -59,6 +63,7 @@ export function do_mremap(
         throw errno(E.EINVAL, 'mremap: the old and the new range overlap');
       do_munmap(mm, to, newLen);
       if (oldLen > newLen) do_munmap(mm, address + newLen, oldLen - newLen);
+      checkSpan(mm, address, Math.min(oldLen, newLen));
     } else to = get_unmapped_area(mm, newLen, 0);
     return move(
       current,
@@ -70,16 +75,20 @@ export function do_mremap(
       (flags & MREMAP_DONTUNMAP) !== 0,
     );
   }
-  if (newLen <= oldLen) {
-    do_munmap(mm, address + newLen, oldLen - newLen);
-    return address;
-  }
+  checkSpan(mm, address, oldLen);
   if (!expandable(vma))
     throw errno(E.EFAULT, 'mremap: the mapping at {} may not grow', hex(address));
   if (oldLen === vma.end - address && growInPlace(current, mm, vma, newLen - oldLen))
     return address;
   if ((flags & MREMAP_MAYMOVE) === 0) throw errno(E.ENOMEM, 'mremap: no room to grow in place at {} and MREMAP_MAYMOVE is not given', hex(vma.end)); // prettier-ignore
   return move(current, mm, address, oldLen, get_unmapped_area(mm, newLen, 0), newLen, false);
+}
+
+/** What is moved or grows lies in one mapping. */
+function checkSpan(mm: Mm, address: number, length: number): void {
+  const vma = mm.vmas.at(address);
+  if (vma === null || length > vma.end - address)
+    throw errno(E.EFAULT, 'mremap: the old range {}+{} crosses mappings', hex(address), length);
 }
 
 function growInPlace(current: MmCurrent, mm: Mm, vma: Vma, by: number): boolean {
