@@ -11,12 +11,18 @@ import {
   EXDEV,
 } from '@vitrine/uapi/errno.ts';
 import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from '@vitrine/uapi/capability.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '@vitrine/uapi/fcntl.ts';
+import {
+  AT_FDCWD,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+} from '@vitrine/uapi/fcntl.ts';
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { inode_owner_or_capable } from './attr.ts';
+import { fget_raw } from './fdtable.ts';
 import { Dentry, Path, d_add, d_drop, d_exchange, d_move, is_subdir } from './dcache.ts';
 import {
   type Inode,
@@ -198,8 +204,11 @@ export function do_linkat(
   follow: boolean,
   empty: boolean,
 ): void {
-  if (empty && oldname === '' && !capable(current.cred, CAP_DAC_READ_SEARCH)) {
-    throw errno(ENOENT, 'linkat with AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH');
+  // Who opened the file with the rights he still has may give it a name (LOOKUP_LINKAT_EMPTY).
+  if (empty && oldname === '' && olddfd !== AT_FDCWD) {
+    const { cred } = fget_raw(current, olddfd);
+    if (cred !== current.cred && !capable(current.cred, CAP_DAC_READ_SEARCH))
+      throw errno(ENOENT, 'linkat with AT_EMPTY_PATH: fd {} was opened with other rights, and CAP_DAC_READ_SEARCH is missing', olddfd); // prettier-ignore
   }
   const old = path_lookupat(current, olddfd, oldname, (follow ? LOOKUP_FOLLOW : 0) | (empty ? LOOKUP_EMPTY : 0)); // prettier-ignore
   const nd = filename_create(current, newdfd, newname, false);
@@ -291,7 +300,7 @@ export function do_renameat2(
   if (old === null) throw errno(ENOENT, '{} does not exist in {}', from.last, from.path);
   const target = to.child(to.last);
   if (flags & RENAME_NOREPLACE && target !== null)
-    throw errno(EEXIST, 'RENAME_NOREPLACE: {} exists', target);
+    throw errno(EEXIST, 'RENAME_NOREPLACE: the new name {} exists already', target);
   if (flags & RENAME_EXCHANGE) {
     if (target === null) throw errno(ENOENT, 'RENAME_EXCHANGE: {} does not exist', newname);
     if (!S_ISDIR(target.inode.mode) && to.slash)

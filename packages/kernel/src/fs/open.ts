@@ -168,7 +168,7 @@ function openTmpfile(
   mode: number,
   resolve: number,
 ): File {
-  const dir = path_lookupat(current, dfd, name, LOOKUP_FOLLOW, resolve);
+  const dir = path_lookupat(current, dfd, name, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW, resolve);
   if (!S_ISDIR(dir.dentry.inode.mode))
     throw errno(ENOTDIR, 'O_TMPFILE: {} is not a directory', dir);
   mnt_want_write(dir);
@@ -254,21 +254,18 @@ function may_open(current: Current, path: Path, mask: number, flags: number): vo
 }
 
 /**
- * O_CREAT of a FIFO or regular file that is somebody else's, in a sticky directory writable by group or world
- * (protected_fifos, protected_regular).
+ * O_CREAT of a file that is somebody else's, in a sticky directory writable by group or world: for FIFOs and regular
+ * files protected_fifos and protected_regular say whether.
  */
 function may_create_in_sticky(current: Current, dir: Inode, inode: Inode, path: Path): void {
   const { protected_fifos, protected_regular } = current.kernel.vfs;
-  const level = S_ISFIFO(inode.mode)
-    ? protected_fifos
-    : S_ISREG(inode.mode)
-      ? protected_regular
-      : 0;
-  if (level === 0 || !(dir.mode & S_ISVTX)) return;
-  if (inode.uid === dir.uid || current.cred.fsuid === inode.uid) return;
+  if (!(dir.mode & S_ISVTX)) return;
+  const fifo = S_ISFIFO(inode.mode);
+  const level = fifo ? protected_fifos : S_ISREG(inode.mode) ? protected_regular : 1;
+  if (level === 0 || inode.uid === dir.uid || current.cred.fsuid === inode.uid) return;
   if (dir.mode & S_IWOTH || (dir.mode & S_IWGRP && level >= 2)) {
-    throw errno(EACCES, 'fs.protected_{}: {} in a sticky writable directory belongs to uid {}, neither the opener (uid {}) nor the directory owner (uid {})',
-      S_ISFIFO(inode.mode) ? 'fifos' : 'regular', path, inode.uid, current.cred.fsuid, dir.uid); // prettier-ignore
+    throw errno(EACCES, '{} in a sticky writable directory belongs to uid {}, neither the opener (uid {}) nor the directory owner (uid {}): O_CREAT does not open it (fs.protected_{})',
+      path, inode.uid, current.cred.fsuid, dir.uid, fifo ? 'fifos' : 'regular'); // prettier-ignore
   }
 }
 

@@ -103,7 +103,8 @@ export function filemap_write(
 export function truncate_setsize(kernel: Kernel, mapping: AddressSpace, size: number): void {
   const old = mapping.owner.size;
   mapping.owner.size = size;
-  if (size >= old) return;
+  // At the same size what was reserved beyond it goes, too.
+  if (size > old) return;
   filemap_punch(kernel, mapping, size, Infinity);
 }
 

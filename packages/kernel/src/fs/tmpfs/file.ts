@@ -15,7 +15,7 @@ import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
 import { filemap_get_page } from '../../mm/filemap.ts';
 import { VM_MAYWRITE, VM_SHARED, VM_WRITE } from '../../mm/vma.ts';
-import { inode_newsize_ok } from '../attr.ts';
+import { file_remove_privs, inode_newsize_ok } from '../attr.ts';
 import { vfs_setpos } from '../file.ts';
 import { file_update_time } from '../inode.ts';
 import { RegularFile } from '../libfs/regular_file.ts';
@@ -83,6 +83,7 @@ export class TmpfsFile extends RegularFile {
         throw errno(EOPNOTSUPP, 'FALLOC_FL_PUNCH_HOLE needs FALLOC_FL_KEEP_SIZE');
       if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
+      file_remove_privs(current, inode);
       inode.punch(offset, offset + length);
       file_update_time(inode);
       return 0;
@@ -92,6 +93,7 @@ export class TmpfsFile extends RegularFile {
     if (inode.seals & F_SEAL_GROW && end > inode.size)
       throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
     this.reserve(current, Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
+    file_remove_privs(current, inode);
     if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode.size) inode.size = end;
     file_update_time(inode);
     return 0;

@@ -49,7 +49,7 @@ const FS_MODIFIABLE = FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME
 
 /** Bytes that keeping an attribute takes (simple_xattr_space). */
 function xattr_space(name: string, value: Uint8Array | null | undefined): number {
-  return value ? 96 + name.length + value.length : 0;
+  return value ? 40 + name.length + value.length : 0;
 }
 
 /** S_… for the FS_…_FL that the rest of the kernel looks at. */
@@ -74,6 +74,7 @@ export class TmpfsInode extends Inode {
   backing: Backing | null = null;
   target = '';
   xattrs: Map<string, Uint8Array> | null = null;
+  private xattrBytes = 0;
   /** FS_…_FL. */
   private fsflags = 0;
   /** F_SEAL_…; F_SEAL_SEAL on every file that memfd_create did not make sealable. */
@@ -158,6 +159,7 @@ export class TmpfsInode extends Inode {
     let kept = this.target.length;
     for (const [name, value] of this.xattrs ?? []) kept += xattr_space(name, value);
     this.sb.chargeKernel(this, -kept);
+    this.sb.xattrBytes -= this.xattrBytes;
     this.sb.usedInodes--;
     super.evict();
   }
@@ -197,7 +199,7 @@ export class TmpfsInode extends Inode {
         throw errno(EPERM, 'F_SEAL_SHRINK: {} cannot become smaller', this);
       if (attr.size > this.size && this.seals & 4)
         throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this);
-      if (attr.size !== this.size) this.truncate(attr.size);
+      this.truncate(attr.size);
     }
     if (attr.mode !== undefined && this.seals & F_SEAL_EXEC && (attr.mode ^ this.mode) & 0o111)
       throw errno(EPERM, 'F_SEAL_EXEC: whether {} can be executed is fixed', this);
@@ -358,7 +360,12 @@ export class TmpfsInode extends Inode {
       throw errno(ENODATA, '{} has no attribute {}', this, name);
     }
     const old = xattr_space(name, this.xattrs?.get(name));
-    this.sb.chargeKernel(this, xattr_space(name, value) - old);
+    const now = xattr_space(name, value);
+    // The new value is paid for before the old one is given back.
+    this.sb.chargeXattr(this, now);
+    this.sb.xattrBytes -= old;
+    this.xattrBytes += now - old;
+    this.sb.chargeKernel(this, now - old);
     if (value === null) this.xattrs!.delete(name);
     else (this.xattrs ??= new Map()).set(name, value);
     inode_set_ctime_current(this);

@@ -28,6 +28,8 @@ function parseSize(option: string, value: string, kernel: Kernel): number {
   return n * 1024 ** ('kmgtpe'.indexOf(unit || '-') + 1);
 }
 
+const BOGO_INODE_SIZE = 1024;
+
 /** The options of tmpfs(5). Throws EINVAL for an unknown one. */
 function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOptions {
   for (const option of data.split(',')) {
@@ -77,6 +79,8 @@ export class TmpfsSuperBlock extends SuperBlock {
   options: TmpfsOptions;
   usedBlocks = 0;
   usedInodes = 1;
+  /** Bytes of attributes: they count against nr_inodes, a KiB for an inode (BOGO_INODE_SIZE). */
+  xattrBytes = 0;
   /** Bytes of symbolic links and attributes: they take no page frames, so they have a bound of their own. */
   private kernelBytes = 0;
 
@@ -141,9 +145,22 @@ export class TmpfsSuperBlock extends SuperBlock {
     this.kernelBytes += bytes;
   }
 
+  /** Inodes that may still be made. */
+  private get freeInodes(): number {
+    return Math.floor(this.options.inodes - this.usedInodes - this.xattrBytes / BOGO_INODE_SIZE);
+  }
+
+  /** Takes (or gives back) the space of an attribute. Throws ENOSPC. */
+  chargeXattr(inode: Inode, bytes: number): void {
+    const room = (this.options.inodes - this.usedInodes) * BOGO_INODE_SIZE - this.xattrBytes;
+    if (this.options.inodes !== 0 && bytes > room)
+      throw errno(ENOSPC, '{}: {} bytes for attributes are left (nr_inodes)', inode, room);
+    this.xattrBytes += bytes;
+  }
+
   reserveInode(dir: Inode): void {
     const max = this.options.inodes;
-    if (max !== 0 && this.usedInodes >= max) {
+    if (max !== 0 && this.freeInodes < 1) {
       throw errno(ENOSPC, '{}: {} of {} inodes are used (nr_inodes)', dir, this.usedInodes, max);
     }
     this.usedInodes++;
@@ -159,7 +176,7 @@ export class TmpfsSuperBlock extends SuperBlock {
       bfree,
       bavail: bfree,
       files: inodes,
-      ffree: inodes === 0 ? 0 : inodes - this.usedInodes,
+      ffree: inodes === 0 ? 0 : this.freeInodes,
       namelen: 255,
     };
   }
