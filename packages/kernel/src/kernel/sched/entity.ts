@@ -18,6 +18,8 @@ export class SchedEntity implements RbNode<SchedEntity> {
   /** Nanoseconds run in all, and when it was last put on the CPU. */
   sum_exec_runtime = 0;
   exec_start = 0;
+  /** sum_exec_runtime when it last slept or became a real-time task: RLIMIT_RTTIME counts from there. */
+  rt_since = 0;
   /** When it was last queued; time spent queued and turns had in all (sched_info). */
   queued_at = 0;
   run_delay = 0;

@@ -104,6 +104,7 @@ export class Scheduler {
     if (policy === task.policy && priority === task.rt_priority && dl === null) return;
     const queued = task.se.on_rq || task.dl?.throttled === true;
     const before = task.rt_effective;
+    if (task.rt_priority === 0) task.se.rt_since = task.se.sum_exec_runtime;
     if (task.se.on_rq) rq.dequeue(task);
     task.policy = policy;
     task.rt_priority = priority;
@@ -195,6 +196,7 @@ export class Scheduler {
       const cpu = this.select_task_rq(task);
       if (cpu !== task.cpu) this.move(task, cpu);
     }
+    se.rt_since = se.sum_exec_runtime;
     se.vruntime = Math.max(se.vruntime, this.rq(task).min_vruntime - WAKEUP_CREDIT);
     if (task.dl !== null && !task.dl.throttled) task.dl.wake(this.kernel.clock.now());
     this.enqueue(task);

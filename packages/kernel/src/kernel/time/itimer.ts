@@ -1,4 +1,4 @@
-import { RLIMIT_CPU } from '@vitrine/uapi/resource.ts';
+import { RLIMIT_CPU, RLIMIT_RTTIME } from '@vitrine/uapi/resource.ts';
 import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from '@vitrine/uapi/signal.ts';
 import { serializable } from '../../include/serial.ts';
 import { Timer, type TimerOwner } from '../../include/time.ts';
@@ -62,6 +62,7 @@ export function run_cpu_timers(task: Task): void {
   const { signal } = task;
   const limit = signal.rlim[RLIMIT_CPU]!;
   run_posix_cpu_timers(task);
+  if (task.rt_priority > 0) check_rttime(task);
   if (signal.virt === undefined && signal.prof === undefined && limit.cur === Infinity) return;
   const { utime, stime } = thread_group_cputime(task);
   expire(task, signal.virt, utime, SIGVTALRM, 'ITIMER_VIRTUAL');
@@ -81,6 +82,21 @@ export function run_cpu_timers(task: Task): void {
       `it used ${Math.floor(seconds)} s of processor time, RLIMIT_CPU is ${limit.cur} s`,
     );
     signal.rlim[RLIMIT_CPU] = { cur: limit.cur + 1, max: limit.max };
+  }
+}
+
+/** RLIMIT_RTTIME: microseconds that a real-time task runs without sleeping (check_thread_timers). */
+function check_rttime(task: Task): void {
+  const { signal, se } = task;
+  const limit = signal.rlim[RLIMIT_RTTIME]!;
+  if (limit.cur === Infinity) return;
+  const us = (se.sum_exec_runtime - se.rt_since) / 1e3;
+  const reason = (which: string, bound: number): string =>
+    `it ran ${Math.floor(us)} us of real time without sleeping, the ${which} RLIMIT_RTTIME is ${bound} us`;
+  if (us >= limit.max) send_sig(SIGKILL, task, reason('hard', limit.max));
+  else if (us >= limit.cur) {
+    signal.rlim[RLIMIT_RTTIME] = { cur: limit.cur + 1e6, max: limit.max };
+    send_sig(SIGXCPU, task, reason('soft', limit.cur));
   }
 }
 
