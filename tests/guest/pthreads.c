@@ -457,7 +457,7 @@ sig:
   sa.sa_flags = SA_SIGINFO | SA_RESTART;
   sigaction(SIGALRM, &sa, 0);
   ualarm(10000, 0);
-  ts = in(CLOCK_REALTIME, 30);
+  ts = in(CLOCK_REALTIME, 5000);
   C(sem_timedwait(&s, &ts));
   C(errno);
   P("-- shm\n");

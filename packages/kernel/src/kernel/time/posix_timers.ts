@@ -13,6 +13,10 @@ import {
   cpu_clock_sample,
 } from './posix_cpu_timers.ts';
 
+/** A timer whose signals are ignored goes on at the pace of the kernel's tick, however short its interval is. */
+const TICK_NSEC = 1e7;
+const DELAYTIMER_MAX = 0x7fff_ffff;
+
 /** What timer_create(2) is told to do on expiry (struct sigevent). */
 export interface SigEvent {
   readonly notify: number;
@@ -38,6 +42,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
   /** Expirations since the signal that is still pending was sent. */
   overrun = 0;
   last_overrun = 0;
+  /** The expiry whose signal nobody has taken yet: until then a repeating timer stands still. */
+  private waiting: number | null = null;
   constructor(id: number, clock: number, event: SigEvent, leader: Task, cpu: CpuClock | null) {
     this.id = id;
     this.clock = clock;
@@ -59,11 +65,12 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     if (this.cpu !== null) return this.cpu.start(cpu_clock_sample(this.cpu.clock) + span);
     this.wall = wall;
     if (wall !== null) (kernel.vfs.wallTimers ??= new Set()).add(this);
-    kernel.timers.start(this.timer, kernel.clock.now() + Math.max(0, span));
+    kernel.timers.start(this.timer, kernel.clock.now() + span);
   }
 
   cancel(): void {
     const { kernel } = this.leader;
+    this.waiting = null;
     this.cpu?.cancel();
     if (this.timer.queued) kernel.timers.cancel(this.timer);
     kernel.vfs.wallTimers?.delete(this);
@@ -77,6 +84,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
 
   /** Nanoseconds until it fires, 0 when it is not armed. */
   remaining(): number {
+    if (this.waiting !== null)
+      return this.interval - (Math.max(0, this.now() - this.waiting) % this.interval);
     if (this.cpu !== null)
       return this.cpu.armed ? Math.max(1, this.cpu.expires - cpu_clock_sample(this.cpu.clock)) : 0;
     return this.timer.queued ? Math.max(1, this.timer.expires - this.leader.kernel.clock.now()) : 0;
@@ -89,7 +98,7 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
   }
 
   cpuTimerFired(timer: CpuTimer): void {
-    this.expired(cpu_clock_sample(timer.clock), timer.expires, (next) => timer.start(next));
+    this.expired(cpu_clock_sample(timer.clock), timer.expires);
   }
 
   timerFired(): void {
@@ -99,39 +108,57 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
       kernel.vfs.wallTimers?.delete(this);
       this.wall = null;
     }
-    this.expired(kernel.clock.now(), timer.expires, (next) => kernel.timers.start(timer, next));
+    this.expired(kernel.clock.now(), timer.expires);
   }
 
-  private expired(now: number, expires: number, again: (next: number) => void): void {
+  /** The time of its clock. */
+  private now(): number {
+    return this.cpu === null ? this.leader.kernel.clock.now() : cpu_clock_sample(this.cpu.clock);
+  }
+
+  private start(expires: number): void {
+    if (this.cpu !== null) this.cpu.start(expires);
+    else this.leader.kernel.timers.start(this.timer, expires);
+  }
+
+  /** Sends the signal; a repeating timer goes on when that is taken (posix_timer_fn). */
+  private expired(now: number, expires: number): void {
     const { leader, event } = this;
-    let missed = 0;
-    if (this.interval > 0) {
-      missed = Math.max(0, Math.floor((now - expires) / this.interval));
-      again(expires + (missed + 1) * this.interval);
-    }
-    if (event.notify === SIGEV_NONE) return;
     const target = event.thread ?? leader;
-    const pending =
-      event.notify === SIGEV_THREAD_ID ? target.pending : target.signal.shared_pending;
-    if (pending.queue.some((info) => info.code === SI_TIMER && info.timerid === this.id)) {
-      this.overrun += 1 + missed;
-      return;
+    const directed = event.notify === SIGEV_THREAD_ID;
+    const pending = directed ? target.pending : target.signal.shared_pending;
+    const queued = (): boolean =>
+      pending.queue.some((info) => info.code === SI_TIMER && info.timerid === this.id);
+    if (event.notify !== SIGEV_NONE && !queued()) {
+      const info = {
+        signo: event.signo,
+        code: SI_TIMER,
+        errno: 0,
+        timerid: this.id,
+        value: event.value,
+        reason: `its POSIX timer ${this.id} expired`,
+      };
+      send_signal(target, info, !directed, true);
     }
-    this.overrun = missed;
-    const info = {
-      signo: event.signo,
-      code: SI_TIMER,
-      errno: 0,
-      timerid: this.id,
-      value: event.value,
-      reason: `its POSIX timer ${this.id} expired`,
-    };
-    send_signal(target, info, event.notify !== SIGEV_THREAD_ID, true);
+    if (this.interval === 0) return;
+    // Nobody is told of this one: timer_gettime reckons where it stands.
+    if (event.notify === SIGEV_NONE || queued()) this.waiting = expires;
+    else this.forward(expires, this.interval < TICK_NSEC ? now + TICK_NSEC : now);
   }
 
-  /** The signal is being taken: how often the timer expired meanwhile goes with it (posixtimer_rearm). */
+  /** Its next expiry after `now`; what lies between was missed. */
+  private forward(expires: number, now: number): void {
+    const missed = Math.max(0, Math.floor((now - expires) / this.interval));
+    this.overrun += missed;
+    this.start(expires + (missed + 1) * this.interval);
+  }
+
+  /** The signal is being taken: how often the timer expired meanwhile goes with it, and it goes on (posixtimer_rearm). */
   deliver(info: SigInfo): SigInfo {
-    this.last_overrun = this.overrun;
+    const { waiting } = this;
+    this.waiting = null;
+    if (waiting !== null) this.forward(waiting, this.now());
+    this.last_overrun = Math.min(this.overrun, DELAYTIMER_MAX);
     this.overrun = 0;
     return { ...info, overrun: this.last_overrun };
   }

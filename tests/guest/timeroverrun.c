@@ -1,0 +1,76 @@
+/* How often a timer expired while its signal waited, and how it goes on. */
+#include "guest.h"
+static volatile int n, ov;
+static void h(int s, siginfo_t *i, void *u) {
+  n++;
+  ov = i->si_overrun;
+}
+int main() {
+  timer_t t;
+  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  sigset_t s, o;
+  siginfo_t si;
+  struct sigaction sa = {.sa_sigaction = h, .sa_flags = SA_SIGINFO};
+  sigaction(SIGUSR1, &sa, 0);
+  sigemptyset(&s);
+  sigaddset(&s, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &s, &o);
+  timer_create(CLOCK_REALTIME, &e, &t);
+  struct itimerspec it = {{0, 1}, {0}}, g;
+  clock_gettime(CLOCK_REALTIME, &it.it_value);
+  it.it_value.tv_sec -= 4;
+  R(timer_settime(t, TIMER_ABSTIME, &it, 0));
+  sigwaitinfo(&s, &si);
+  P("overrun max %d\n", si.si_overrun == INT_MAX);
+  R(timer_getoverrun(t) == INT_MAX);
+  it = (struct itimerspec){{0}, {0}};
+  timer_settime(t, 0, &it, 0);
+  struct timespec z = {0};
+  sigtimedwait(&s, &si, &z);
+  it = (struct itimerspec){{0, 3000000}, {0, 3000000}};
+  R(timer_settime(t, 0, &it, 0));
+  msleep(60);
+  timer_gettime(t, &g);
+  P("%d %ld\n", g.it_value.tv_nsec > 0 && g.it_value.tv_nsec <= 3000000, g.it_interval.tv_nsec);
+  sigwaitinfo(&s, &si);
+  P("%d\n", si.si_overrun >= 18 && si.si_overrun < 2000);
+  R(timer_getoverrun(t) == si.si_overrun);
+  sigwaitinfo(&s, &si);
+  P("small %d\n", si.si_overrun < 200);
+  sigprocmask(SIG_SETMASK, &o, 0);
+  n = 0;
+  msleep(60);
+  P("fired %d\n", n > 3);
+  timer_delete(t);
+  signal(SIGUSR1, SIG_IGN);
+  timer_create(CLOCK_MONOTONIC, &e, &t);
+  it = (struct itimerspec){{0, 3000000}, {0, 3000000}};
+  timer_settime(t, 0, &it, 0);
+  msleep(30);
+  sigaction(SIGUSR1, &sa, 0);
+  n = 0;
+  msleep(50);
+  P("after ignore %d\n", n > 0);
+  timer_delete(t);
+  e.sigev_notify = SIGEV_NONE;
+  timer_create(CLOCK_MONOTONIC, &e, &t);
+  it = (struct itimerspec){{0, 3000000}, {0, 3000000}};
+  timer_settime(t, 0, &it, 0);
+  msleep(20);
+  timer_gettime(t, &g);
+  P("none %d\n", g.it_value.tv_nsec > 0 && g.it_value.tv_nsec <= 3000000);
+  it = (struct itimerspec){{0}, {0, 3000000}};
+  timer_settime(t, 0, &it, 0);
+  msleep(20);
+  timer_gettime(t, &g);
+  P("none over %ld\n", g.it_value.tv_nsec);
+  timer_delete(t);
+  e.sigev_notify = SIGEV_SIGNAL;
+  timer_create(CLOCK_PROCESS_CPUTIME_ID, &e, &t);
+  it = (struct itimerspec){{0, 10000000}, {0, 10000000}};
+  timer_settime(t, 0, &it, 0);
+  n = 0;
+  while (n < 3);
+  P("cpu %d\n", n >= 3);
+  timer_delete(t);
+}
