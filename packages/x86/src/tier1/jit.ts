@@ -82,6 +82,13 @@ interface Samples {
   recalled: boolean;
 }
 
+/** A block, and how often slices ended behind it. */
+interface Seen {
+  readonly page: CodePage;
+  readonly offset: number;
+  readonly times: number;
+}
+
 /** A block that a region was made for. */
 interface Root {
   readonly page: CodePage;
@@ -112,6 +119,8 @@ export class Jit {
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
+  /** What has been seen most often while there was no credit. */
+  #hottest: Seen | undefined;
   #credit: number;
   #recallCredit: number;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
@@ -169,15 +178,32 @@ export class Jit {
       if (this.#recall(page, page.va + offset)) return;
     }
     const { byOffset } = samples;
-    byOffset.set(offset, (byOffset.get(offset) ?? 0) + 1);
-    if (++samples.all < this.#options.threshold || this.#credit < 0) return;
-    const hottest = hottestOf(byOffset);
+    const times = (byOffset.get(offset) ?? 0) + 1;
+    byOffset.set(offset, times);
+    if (++samples.all < this.#options.threshold) return;
+    if (this.#credit < 0) {
+      if (times > (this.#hottest?.times ?? 0)) this.#hottest = { page, offset, times };
+      return;
+    }
+    const waiting = this.#hottest;
+    this.#hottest = undefined;
+    const first = hottestOf(byOffset);
+    if (waiting && waiting.times > byOffset.get(first)!) this.#compileAround(waiting);
+    if (this.#credit >= 0)
+      this.#compileAround({ page, offset: first, times: byOffset.get(first)! });
+  }
+
+  /** Compiles what is around a block that was seen so many times, if that is worth it and the block still there. */
+  #compileAround({ page, offset, times }: Seen): void {
+    const samples = this.#samples.get(page);
+    const va = page.va + offset;
+    if (!samples?.byOffset.has(offset) || this.#host.find(va, false)?.page !== page) return;
     // Where a region has the block, it is entered there by few, or just left.
-    const covered = this.#installer.covers(page, page.va + hottest);
-    if (covered && byOffset.get(hottest)! < this.#options.threshold) return;
-    byOffset.delete(hottest);
+    if (this.#installer.covers(page, va) && times < this.#options.threshold) return;
+    const { byOffset } = samples;
+    byOffset.delete(offset);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
-    const { root, region } = this.#rootAround(page, hottest);
+    const { root, region } = this.#rootAround(page, offset);
     this.#compile(root, 0, region);
   }
 
