@@ -50,6 +50,8 @@ const UNLOCKED = new Set<number>([M.MADV_COLD, M.MADV_PAGEOUT, M.MADV_FREE]);
 /** Advice that throws contents away. */
 const DISCARDS = new Set<number>([M.MADV_DONTNEED, M.MADV_FREE, M.MADV_REMOVE, M.MADV_DONTNEED_LOCKED, M.MADV_DONTFORK, M.MADV_WIPEONFORK]); // prettier-ignore
 
+const POPULATES = new Set<number>([M.MADV_POPULATE_READ, M.MADV_POPULATE_WRITE]);
+
 /** Contents of sealed memory that could not be written may not be thrown away either (can_modify_mm_madv). */
 function checkSealed(mm: Mm, start: number, end: number): void {
   for (const vma of mm.vmas.list) {
@@ -102,6 +104,8 @@ export function do_madvise(
       break;
     }
     if (vma.start > at) hole = true;
+    // Populating goes page by page, and ends at the first hole.
+    if (hole && POPULATES.has(advice)) break;
     const from = Math.max(at, vma.start);
     const to = Math.min(end, vma.end);
     if (flag !== undefined) setFlags(current, vma, from, to, flag);

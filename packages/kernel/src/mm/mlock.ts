@@ -15,6 +15,7 @@ import {
   pageAlign,
   populate,
 } from './mmap.ts';
+import { VM_FAULT_OOM } from './fault.ts';
 import type { Mm } from './mm.ts';
 import { VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
 
@@ -44,7 +45,10 @@ export function do_mlock(current: MmCurrent, address: number, length: number, fl
     setLocked(current, at, stop, flags);
     at = stop;
   }
-  if (flags !== 0) populate(mm, start, end);
+  const fault = flags === 0 ? 0 : populate(mm, start, end);
+  if (fault === 0) return;
+  // What is locked stays so (__mlock_posix_error_return).
+  throw errno(fault === VM_FAULT_OOM ? E.EAGAIN : E.ENOMEM, 'mlock: a page of {}–{} cannot be had', hex(start), hex(end)); // prettier-ignore
 }
 
 /** Bytes of the range that are locked already (count_mm_mlocked_page_nr). */

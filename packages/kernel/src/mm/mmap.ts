@@ -9,7 +9,7 @@ import { errno } from '../include/errno.ts';
 import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { handle_mm_fault } from './fault.ts';
+import { VM_FAULT_ACCERR, handle_mm_fault } from './fault.ts';
 import type { Mm } from './mm.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
 import { TASK_SIZE } from './pgtable.ts';
@@ -33,6 +33,8 @@ import {
   VM_WRITE,
   Vma,
   can_merge,
+  VM_PFNMAP,
+  VM_IO,
 } from './vma.ts';
 
 /** Lowest address a process without CAP_SYS_RAWIO may map (sysctl vm.mmap_min_addr). */
@@ -374,15 +376,25 @@ function dropShmem(mm: Mm, mapping: AddressSpace): void {
   mapping.owner.charged = 0;
 }
 
-/** Faults the pages of [start, end) in (mm_populate); what cannot be had is left for later. */
-export function populate(mm: Mm, start: number, end: number): void {
-  for (let at = start; at < end; at += PAGE_SIZE) {
-    const vma = mm.vmas.at(at);
-    if (vma === null || (vma.flags & VM_ACCESS) === 0) continue;
-    if ((vma.flags & VM_LOCKONFAULT) !== 0) continue;
+/**
+ * Faults the pages of [start, end) in (__mm_populate); a mapping whose pages cannot be had is left for later.
+ * @returns the first VM_FAULT_… of a page that could not be had, or 0
+ */
+export function populate(mm: Mm, start: number, end: number): number {
+  let failed = 0;
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.from(at);
+    if (vma === null || vma.start >= end) break;
+    const stop = Math.min(end, vma.end);
+    const lazy = (vma.flags & (VM_LOCKONFAULT | VM_PFNMAP | VM_IO)) !== 0;
     const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
-    if (handle_mm_fault(mm, at, write ? 'write' : 'read') !== 0) return;
+    let fault = !lazy && (vma.flags & VM_ACCESS) === 0 ? VM_FAULT_ACCERR : 0;
+    for (at = Math.max(at, vma.start); !lazy && fault === 0 && at < stop; at += PAGE_SIZE)
+      fault = handle_mm_fault(mm, at, write ? 'write' : 'read');
+    failed ||= fault;
+    at = stop;
   }
+  return failed;
 }
 
 /** brk(2): moves the end of the heap when it can. @returns the break in force */
