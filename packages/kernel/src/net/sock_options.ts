@@ -75,7 +75,7 @@ number(SO.SO_PRIORITY, 0, (current, _sock, n) => needs(current, n >= 0 && n <= 6
 number(SO.SO_MARK, 0, (current) => needs(current, false, RAW, 'SO_MARK'));
 number(SO.SO_INCOMING_CPU, -1);
 number(SO.SO_BUSY_POLL, 0, (_current, _sock, n) => {
-  if (n < 0) throw errno(EINVAL, 'SO_BUSY_POLL of {} µs', n);
+  if (n < 0) throw errno(EINVAL, 'SO_BUSY_POLL takes no time below zero: {} µs', n);
 });
 number(SO.SO_BINDTOIFINDEX, 0, (current, sock, n) => {
   needs(current, kept(sock, SO.SO_BINDTOIFINDEX) === 0, [CAP_NET_RAW], 'another SO_BINDTOIFINDEX');
@@ -86,7 +86,7 @@ number(SO.SO_BINDTOIFINDEX, 0, (current, sock, n) => {
 for (const name of [SO.SO_ZEROCOPY, SO.SO_RESERVE_MEM])
   OPTIONS.set(name, {
     set(_current, sock, n) {
-      if (n < 0 && name === SO.SO_RESERVE_MEM) throw errno(EINVAL, 'SO_RESERVE_MEM of {} bytes', n); // prettier-ignore
+      if (n < 0 && name === SO.SO_RESERVE_MEM) throw errno(EINVAL, 'SO_RESERVE_MEM takes no length below zero: {} bytes', n); // prettier-ignore
       throw errno(EOPNOTSUPP, '{} has no memory to lend or reserve (option {})', sock, name);
     },
     get: () => 0,
@@ -101,7 +101,8 @@ OPTIONS.set(SO.SO_INCOMING_NAPI_ID, { get: () => 0 });
 OPTIONS.set(SO.SO_BUSY_POLL_BUDGET, {
   set(current, _sock, n) {
     needs(current, n <= 8, [CAP_NET_ADMIN], 'a budget above 8 packets');
-    if (n < 0 || n > 65535) throw errno(EINVAL, 'a budget of {} packets', n);
+    if (n < 0 || n > 65535)
+      throw errno(EINVAL, 'SO_BUSY_POLL_BUDGET takes 0 to 65535 packets, not {}', n);
   },
 });
 
