@@ -4,6 +4,8 @@ import { serializable } from './serial.ts';
 declare module './kernel.ts' {
   interface Kernel {
     readonly users: Map<number, UserStruct>;
+    /** Signals queued and places for them reserved, of all users. */
+    nr_sigqueued: number;
   }
 }
 
@@ -31,4 +33,14 @@ export function get_user(kernel: Kernel, uid: number): UserStruct {
   let user = kernel.users.get(uid);
   if (user === undefined) kernel.users.set(uid, (user = new UserStruct(uid)));
   return user;
+}
+
+/** May one more signal be queued for the user? The machine holds no more than it has page frames, whatever the limit. */
+export function sigqueue_room(kernel: Kernel, uid: number, limit: number): boolean {
+  return get_user(kernel, uid).sigpending < limit && kernel.nr_sigqueued < kernel.frames.total;
+}
+
+export function sigqueue_charge(kernel: Kernel, uid: number, count: 1 | -1): void {
+  get_user(kernel, uid).sigpending += count;
+  kernel.nr_sigqueued += count;
 }

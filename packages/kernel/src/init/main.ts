@@ -77,6 +77,7 @@ export class Vmlinux implements Kernel {
   readonly missing_calls: Set<string> = new Set();
   nr_threads = 0;
   vm_committed_as = 0;
+  nr_sigqueued = 0;
   max_threads: number;
   total_forks = 0;
   process_limit: number = Infinity;

@@ -17,6 +17,9 @@ import {
   seconds,
 } from './util.ts';
 
+/** What a message takes besides its bytes (struct msg_msg). */
+const MSG_OVERHEAD = 48;
+
 interface Message {
   readonly type: number;
   readonly data: Uint8Array;
@@ -82,10 +85,11 @@ export function do_msgsnd(
     return current.wait(queue.senders, ERESTARTNOHAND);
   }
   const ns = ipc_ns(current.kernel);
-  if (ns.msgBytes + data.length > current.kernel.frames.total * 1024) {
+  const size = data.length + MSG_OVERHEAD;
+  if (ns.msgBytes + size > current.kernel.frames.total * 1024) {
     throw errno(ENOMEM, 'message queues hold {} bytes, a quarter of memory', ns.msgBytes);
   }
-  ns.msgBytes += data.length;
+  ns.msgBytes += size;
   queue.messages.push({ type, data });
   queue.cbytes += data.length;
   queue.lspid = current.tgid;
@@ -140,7 +144,7 @@ export function do_msgrcv(
   if (flags & MSG_COPY) return shown;
   queue.messages.splice(at, 1);
   queue.cbytes -= message.data.length;
-  ipc_ns(current.kernel).msgBytes -= message.data.length;
+  ipc_ns(current.kernel).msgBytes -= message.data.length + MSG_OVERHEAD;
   queue.lrpid = current.tgid;
   queue.rtime = seconds(current);
   queue.senders.wake();
@@ -150,7 +154,7 @@ export function do_msgrcv(
 export function msg_remove(current: Current, queue: MsgQueue): void {
   ipc_owner(current, queue);
   ipc_ns(current.kernel).msg.remove(queue);
-  ipc_ns(current.kernel).msgBytes -= queue.cbytes;
+  ipc_ns(current.kernel).msgBytes -= queue.cbytes + queue.messages.length * MSG_OVERHEAD;
   queue.senders.wake();
   queue.receivers.wake();
 }

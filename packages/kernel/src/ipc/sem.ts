@@ -1,4 +1,4 @@
-import { EAGAIN, EFBIG, EIDRM, EINVAL, ENOSPC, ERANGE } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EFBIG, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from '@vitrine/uapi/errno.ts';
 import { SEMAEM, SEMVMX, SEM_UNDO } from '@vitrine/uapi/ipc.ts';
 import type { Current } from '../include/current.ts';
 import { ERESTARTNOHAND, errno } from '../include/errno.ts';
@@ -7,6 +7,9 @@ import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { Task } from '../kernel/task.ts';
 import { type IpcNamespace, ipc_ns } from './ipc_ns.ts';
 import { IPC_NOWAIT, IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
+
+/** Bytes of a struct sem, as the kernel aligns it. */
+const SEM_SIZE = 64;
 
 interface Sem {
   value: number;
@@ -89,6 +92,8 @@ export function ksys_semget(current: Current, key: number, n: number, flags: num
       if (n === 0) throw errno(EINVAL, 'a new semaphore set has at least one semaphore');
       const used = used_sems(ns);
       if (used + n > ns.sem_ctlmns) throw errno(ENOSPC, 'there would be {} semaphores, kernel.sem allows {}', used + n, ns.sem_ctlmns); // prettier-ignore
+      // Semaphores take memory of the kernel's: at most a quarter of what there is.
+      if ((used + n) * SEM_SIZE > current.kernel.frames.total * 1024) throw errno(ENOMEM, '{} semaphores would take more than a quarter of memory', used + n); // prettier-ignore
       return new SemArray(current, key, flags, n);
     },
     (found) => {

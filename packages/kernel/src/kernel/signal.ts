@@ -5,7 +5,7 @@ import { EAGAIN, EPERM } from '@vitrine/uapi/errno.ts';
 import { ns_capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
-import { get_user } from '../include/user.ts';
+import { get_user, sigqueue_charge, sigqueue_room } from '../include/user.ts';
 import type { Pid } from './pid.ts';
 import { DEFAULT_ACTION, type SigAction, type SigInfo, type SigPending } from './signal_struct.ts';
 import { TASK_INTERRUPTIBLE, TASK_STOPPED, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';
@@ -92,7 +92,7 @@ function sig_task_ignored(task: Task, sig: number, force: boolean): boolean {
 
 /** The entry no longer counts towards its user's RLIMIT_SIGPENDING. */
 function uncharge(kernel: Kernel, info: SigInfo): void {
-  if (info.charged !== undefined) get_user(kernel, info.charged).sigpending--;
+  if (info.charged !== undefined) sigqueue_charge(kernel, info.charged, -1);
 }
 
 /** A task that is gone leaves nothing queued. */
@@ -210,16 +210,16 @@ function enqueue(task: Task, pending: SigPending, info: SigInfo): void {
     pending.queue.push(info);
     return;
   }
+  const { kernel } = task;
   const { uid } = task.cred;
-  const user = get_user(task.kernel, uid);
   const limit = task.rlimit(RLIMIT_SIGPENDING);
   // Where there is no room, classic signals of kill(2) and the kernel queue all the same, others arrive without their details.
   const override = info.code === S.SI_KERNEL || (info.signo < 32 && info.code >= 0);
-  if (override || user.sigpending < limit) {
-    user.sigpending++;
+  if (override || sigqueue_room(kernel, uid, limit)) {
+    sigqueue_charge(kernel, uid, 1);
     pending.queue.push({ ...info, charged: uid });
   } else if (info.signo >= 32 && info.code !== S.SI_USER)
-    throw errno(EAGAIN, 'user {} has {} signals queued, RLIMIT_SIGPENDING allows {}', uid, user.sigpending, limit); // prettier-ignore
+    throw errno(EAGAIN, 'user {} has {} signals queued, RLIMIT_SIGPENDING allows {}', uid, get_user(kernel, uid).sigpending, limit); // prettier-ignore
 }
 
 /**

@@ -24,7 +24,7 @@ import {
   cpu_clock_sample,
 } from '../kernel/time/posix_cpu_timers.ts';
 import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
-import { get_user } from '../include/user.ts';
+import { get_user, sigqueue_room } from '../include/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -381,8 +381,9 @@ function sys_timer_create(task: Task, clock: number, event: number, address: num
   clockNs(task, clock, 'timer_create');
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
-  const { sigpending } = get_user(task.kernel, task.cred.uid);
-  if (sigpending >= task.rlimit(RLIMIT_SIGPENDING)) throw errno(E.EAGAIN, 'timer_create: user {} has {} signals queued or reserved, RLIMIT_SIGPENDING allows {}', task.cred.uid, sigpending, task.rlimit(RLIMIT_SIGPENDING)); // prettier-ignore
+  const { uid } = task.cred;
+  const limit = task.rlimit(RLIMIT_SIGPENDING);
+  if (!sigqueue_room(task.kernel, uid, limit)) throw errno(E.EAGAIN, 'timer_create: user {} has {} signals queued or reserved, RLIMIT_SIGPENDING allows {}', uid, get_user(task.kernel, uid).sigpending, limit); // prettier-ignore
   const id = signal.next_timer_id ?? 0;
   const sigevent = readSigEvent(task, event, id);
   task.mem.putU32(address, id);

@@ -4,7 +4,7 @@ import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
 import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
-import { get_user } from '../../include/user.ts';
+import { sigqueue_charge } from '../../include/user.ts';
 import { type WallTimer, wall_deadline } from './clock_was_set.ts';
 import {
   type CpuClock,
@@ -50,7 +50,7 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     this.event = event;
     this.leader = leader;
     this.charged = leader.cred.uid;
-    get_user(leader.kernel, this.charged).sigpending++;
+    sigqueue_charge(leader.kernel, this.charged, 1);
     this.timer = new Timer(this);
     this.cpu = cpu === null ? null : new CpuTimer(cpu, this);
   }
@@ -79,7 +79,7 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
   /** Its place in the signal queue is free again. */
   delete(): void {
     this.cancel();
-    get_user(this.leader.kernel, this.charged).sigpending--;
+    sigqueue_charge(this.leader.kernel, this.charged, -1);
   }
 
   /** Nanoseconds until it fires, 0 when it is not armed. */
