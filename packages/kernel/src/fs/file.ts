@@ -214,6 +214,13 @@ export class File {
     return DEFAULT_POLLMASK;
   }
 
+  /** The queues whose waking is news for who has O_ASYNC. */
+  fasync_queues(current: Current): WaitQueue[] {
+    const queues: WaitQueue[] = [];
+    this.poll(current, queues);
+    return queues;
+  }
+
   /** Can it be watched with epoll? */
   get pollable(): boolean {
     return false;

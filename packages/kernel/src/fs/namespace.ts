@@ -141,6 +141,7 @@ function do_new_mount(
   if (!current.kernel.vfs.fileSystems.has(type)) current.kernel.request_module(`fs-${type}`);
   const fs = current.kernel.vfs.get_fs_type(type);
   if (fs.nouser) throw errno(EINVAL, 'mount: {} is for the kernel alone to mount', type);
+  at = follow_down(at);
   checkMountpoint(current, at);
   const sb = fs.mount(current, flags & SB_MASK & ~MS_SILENT, source ?? '', data);
   const mnt = new Mount(current.kernel, sb.root, source ?? 'none', mountFlags(flags));
@@ -296,6 +297,7 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
   if (source === '') throw errno(EINVAL, 'mount --bind: no source is given');
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
+  at = follow_down(at);
   checkMountpoint(current, at);
   if (recurse) may_alloc_mounts(current.kernel, [...tree_mounts(old.mnt)].length);
   graft(at, copy_tree(old.mnt, old.dentry, recurse));
@@ -304,6 +306,7 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
 function do_move_mount(current: Current, at: Path, source: string): void {
   if (source === '') throw errno(EINVAL, 'mount --move: no source is given');
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
+  at = follow_down(at);
   const { mnt } = old;
   if (old.dentry !== mnt.root || mnt.parent === null)
     throw errno(EINVAL, '{} is not a mount point', old);
@@ -416,22 +419,40 @@ function counterpart(path: Path, copies: ReadonlyMap<Mount, Mount>): Path | null
   return copy === undefined ? null : new Path(copy, path.dentry);
 }
 
+/** Is a place the other or below it, through whatever mounts? */
+function is_path_reachable(path: Path, root: Path): boolean {
+  let { mnt, dentry } = path;
+  while (mnt !== root.mnt && mnt.parent !== null) {
+    dentry = mnt.mountpoint!;
+    mnt = mnt.parent;
+  }
+  return mnt === root.mnt && is_subdir(dentry, root.dentry);
+}
+
 /** pivot_root(2): `to` becomes the root of the namespace, the old root goes below it. */
-export function do_pivot_root(current: Current, to: Path, putOld: Path): void {
-  may_mount(current, 'pivot_root');
-  const root = current.fs.root;
+export function do_pivot_root(current: Current, to: Path, place: Path): void {
+  const { root } = current.fs;
   const { mnt } = to;
+  const putOld = follow_down(place);
+  const shared = [putOld.mnt, mnt.parent, root.mnt.parent].find((each) => each && each.group !== 0);
+  if (shared)
+    throw errno(EINVAL, 'pivot_root: mount {} is shared: others would see the change', shared.id);
+  if (root.mnt.ns === null || mnt.ns !== root.mnt.ns)
+    throw errno(EINVAL, 'pivot_root: {} is not in the mount namespace of the root', to);
+  if (to.dentry.unhashed) throw errno(ENOENT, 'pivot_root: {} was removed', to);
   if (mnt === root.mnt || putOld.mnt === root.mnt)
     throw errno(EBUSY, 'pivot_root: {} or {} is on the current root', to, putOld);
-  if (to.dentry !== mnt.root) throw errno(EINVAL, 'pivot_root: {} is not a mount point', to);
   if (root.dentry !== root.mnt.root)
     throw errno(EINVAL, 'pivot_root: the current root {} is not a mount point', root);
   if (root.mnt.parent === null && root.mnt.sb.type.name === 'rootfs') {
     throw errno(EINVAL, 'pivot_root: the current root is the initial rootfs');
   }
-  if (putOld.mnt !== mnt || !is_subdir(putOld.dentry, mnt.root)) {
+  if (to.dentry !== mnt.root || mnt.parent === null)
+    throw errno(EINVAL, 'pivot_root: {} is not a mount point', to);
+  if (!is_path_reachable(putOld, to))
     throw errno(EINVAL, 'pivot_root: {} is not below {}', putOld, to);
-  }
+  if (!is_path_reachable(to, root))
+    throw errno(EINVAL, 'pivot_root: {} is not below the current root {}', to, root);
   const oldRoot = root.mnt;
   const above = oldRoot.parent === null ? null : new Path(oldRoot.parent, oldRoot.mountpoint!);
   detach_mnt(mnt);

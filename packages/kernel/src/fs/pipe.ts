@@ -61,6 +61,9 @@ export class Pipe {
   files = 0;
   readonly rd_wait: WaitQueue = new WaitQueue();
   readonly wr_wait: WaitQueue = new WaitQueue();
+  /** Readers and writers with O_ASYNC: they learn of every write and read, wanted or not. */
+  readonly fasync_readers: WaitQueue = new WaitQueue();
+  readonly fasync_writers: WaitQueue = new WaitQueue();
   /** A free frame kept for the next write. */
   private spare = 0;
 
@@ -227,6 +230,7 @@ export class PipeFile extends StreamFile {
     if (wasFull && !pipe.full) pipe.wakeWriters();
     // Another reader may have been woken for the same bytes; what is left is for it.
     if (!pipe.empty) pipe.wakeReaders();
+    pipe.fasync_writers.wake(EPOLLOUT);
     file_accessed(this);
     return n;
   }
@@ -247,6 +251,7 @@ export class PipeFile extends StreamFile {
       done += n;
       file_update_time(this.inode);
       pipe.wakeReaders();
+      pipe.fasync_readers.wake(EPOLLIN);
     }
     if (from.count === 0 || !pipe.full) {
       if (!pipe.full) pipe.wakeWriters();
@@ -278,6 +283,14 @@ export class PipeFile extends StreamFile {
     return mask;
   }
 
+  override fasync_queues(): WaitQueue[] {
+    const { pipe, mode } = this;
+    return [
+      ...(mode & FMODE_READ ? [pipe.fasync_readers] : []),
+      ...(mode & FMODE_WRITE ? [pipe.fasync_writers] : []),
+    ];
+  }
+
   override ioctl(current: Current, cmd: number, arg: number): number {
     if (cmd !== FIONREAD) return super.ioctl(current, cmd, arg);
     current.mem.putU32(arg, this.pipe.bytes);
@@ -291,6 +304,8 @@ export class PipeFile extends StreamFile {
     if ((pipe.readers === 0) !== (pipe.writers === 0)) {
       pipe.rd_wait.wake(EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP);
       pipe.wr_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP);
+      pipe.fasync_readers.wake(EPOLLIN);
+      pipe.fasync_writers.wake(EPOLLOUT);
     }
     if (--pipe.files === 0) {
       pipe.free(kernel);

@@ -1,5 +1,6 @@
 import { EAGAIN, EINVAL } from '@vitrine/uapi/errno.ts';
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
+import { EPOLLIN, EPOLLOUT } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
@@ -118,7 +119,10 @@ export function splice_file_to_pipe(
     done += got;
     if (got < want) break;
   }
-  if (done > 0) pipe.wakeReaders();
+  if (done > 0) {
+    pipe.wakeReaders();
+    pipe.fasync_readers.wake(EPOLLIN);
+  }
   return done === 0 && pipe.full ? WOULD_BLOCK : done;
 }
 
@@ -154,6 +158,7 @@ export function splice_pipe_to_file(
     }
     if (put < n) break;
   }
+  if (done > 0) pipe.fasync_writers.wake(EPOLLOUT);
   return done === 0 && pipe.empty ? WOULD_BLOCK : done;
 }
 
@@ -185,7 +190,11 @@ export function splice_pipe_to_pipe(
   }
   if (done > 0) {
     to.wakeReaders();
-    if (!keep) from.wakeWriters();
+    to.fasync_readers.wake(EPOLLIN);
+    if (!keep) {
+      from.wakeWriters();
+      from.fasync_writers.wake(EPOLLOUT);
+    }
   }
   return done === 0 ? WOULD_BLOCK : done;
 }

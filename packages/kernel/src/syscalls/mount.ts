@@ -13,9 +13,11 @@ import {
   UMOUNT_NOFOLLOW,
   copy_mnt_ns,
   do_pivot_root,
+  may_mount,
   path_mount,
   path_umount,
 } from '../fs/namespace.ts';
+import { follow_down } from '../fs/mount.ts';
 import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
 import { fget, fput, unshare_files } from '../fs/fdtable.ts';
 import { LeaseWait } from '../fs/lease.ts';
@@ -61,11 +63,13 @@ export function sys_mount(
 export function sys_umount2(current: Current, target: number, flags: number): number {
   if (flags & ~15) throw errno(EINVAL, 'umount2: flags {} are unknown', flags);
   const path = user_path_at(current, AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW);
-  path_umount(current, path, flags);
+  // The top of what is stacked there (LOOKUP_MOUNTPOINT).
+  path_umount(current, follow_down(path), flags);
   return 0;
 }
 
 export function sys_pivot_root(task: Task, newRoot: number, putOld: number): number {
+  may_mount(task, 'pivot_root');
   const to = user_path_at(task, AT_FDCWD, newRoot, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   const old = user_path_at(task, AT_FDCWD, putOld, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   const before = task.fs.root;

@@ -1,4 +1,4 @@
-import { EPOLLIN, EPOLLOUT, EPOLLPRI } from '@vitrine/uapi/poll.ts';
+import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from '@vitrine/uapi/poll.ts';
 import { F_OWNER_PGRP, F_OWNER_TID } from '@vitrine/uapi/fcntl.ts';
 import { SIGIO, SIGURG } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
@@ -10,8 +10,9 @@ import type { Task } from '../../kernel/task.ts';
 import type { FownStruct } from '../fcntl.ts';
 import type { FasyncHook, File } from '../file.ts';
 
-/** POLL_IN, POLL_OUT, POLL_PRI, POLL_MSG of siginfo.h, and the poll bits that go with them. */
+/** POLL_HUP, POLL_IN, POLL_OUT, POLL_PRI, POLL_MSG of siginfo.h, and the poll bits that go with them. */
 const REASONS: readonly (readonly [bit: number, code: number, band: number])[] = [
+  [EPOLLHUP, 6, 0x18],
   [EPOLLIN, 1, 0x41],
   [EPOLLOUT, 2, 0x304],
   [EPOLLPRI, 5, 0x82],
@@ -48,7 +49,7 @@ export class Fasync implements FasyncHook, Waiter {
 export function send_sigio(file: File, fd: number, events: number, what: string): void {
   const { owner } = file;
   if (owner === null || owner.pid === 0) return;
-  const [, code, band] = REASONS.find(([bit]) => events & bit) ?? REASONS[0]!;
+  const [, code, band] = REASONS.find(([bit]) => events & bit) ?? REASONS[1]!;
   const reason = `${what} on ${String(file.path)}`;
   // Only a signal chosen with F_SETSIG tells what happened to which descriptor.
   const info: SigInfo =
@@ -89,7 +90,5 @@ export function fasync_helper(current: Current, file: File, fd: number, on: bool
   file.fasync?.detach();
   file.fasync = null;
   if (!on || !file.pollable) return;
-  const queues: WaitQueue[] = [];
-  file.poll(current, queues);
-  file.fasync = new Fasync(file, fd, queues);
+  file.fasync = new Fasync(file, fd, file.fasync_queues(current));
 }

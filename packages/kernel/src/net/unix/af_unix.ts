@@ -489,7 +489,8 @@ export class UnixSock extends Sock {
     if (peer !== null && this.connected) {
       if (unread(this)) peer.err = ECONNRESET;
       peer.shutdownMask = SHUTDOWN_MASK;
-      peer.wq.wake();
+      // To who has O_ASYNC it says POLL_HUP.
+      peer.wq.wake(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP | EPOLLHUP); // prettier-ignore
     }
     for (const skb of this.queue) {
       // A connection nobody accepted is reset.
