@@ -148,13 +148,18 @@ function checkDeadlock(
   }
 }
 
-/** Replaces the owner's locks in the range, splitting and joining its others (posix_lock_inode). */
+/**
+ * Replaces the owner's locks in the range, splitting and joining its others (posix_lock_inode). In the list an owner's locks
+ * are together, by their start; owners are in the order in which they came.
+ */
 function insert(ctx: FileLockContext, lock: FileLock): void {
+  const own = ctx.posix.filter((old) => old.owner === lock.owner);
+  const place = own.length === 0 ? ctx.posix.length : ctx.posix.indexOf(own[0]!);
   const kept: FileLock[] = [];
   let { start, end } = lock;
   let freed = false;
-  for (const old of ctx.posix) {
-    if (old.owner !== lock.owner || old.end < start - 1 || old.start > end + 1) kept.push(old);
+  for (const old of own) {
+    if (old.end < start - 1 || old.start > end + 1) kept.push(old);
     else if (old.type === lock.type) {
       start = Math.min(start, old.start);
       end = Math.max(end, old.end);
@@ -171,7 +176,8 @@ function insert(ctx: FileLockContext, lock: FileLock): void {
   }
   if (lock.type === F_UNLCK) freed = true;
   else kept.push(new FileLock(lock.type, start, end, lock.owner, lock.pid));
-  ctx.posix = kept.sort((a, b) => a.start - b.start);
+  kept.sort((a, b) => a.start - b.start);
+  ctx.posix = ctx.posix.toSpliced(place, own.length, ...kept);
   if (freed) ctx.wait.wake();
 }
 
