@@ -64,7 +64,7 @@ function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
     if (from.nlink === 1) sb.inodes.set(from, inode);
     else sb.inodes.set(copy.inode, inode);
   }
-  markImpure(current, sb, parent.inode);
+  ovl_set_impure(current, sb, parent.inode);
   parent.inode.setattr(current, { atime, mtime });
   inode.set_upper(copy, S_ISDIR(from.mode) ? null : lower);
   (inode.dir!.inode as OvlInode).copyattr();
@@ -78,7 +78,7 @@ function make(current: Current, { dentry }: OvlLower, at: Path, name: string): D
 }
 
 /** The directory has files whose numbers are not those of the upper layer (ovl_set_impure). */
-function markImpure(current: Current, sb: OvlSuperBlock, dir: Inode): void {
+export function ovl_set_impure(current: Current, sb: OvlSuperBlock, dir: Inode): void {
   if (!ovl_has_flag_xattr(current, dir, sb.xattr('impure')))
     dir.setxattr(current, sb.xattr('impure'), Uint8Array.of(0x79), 0);
 }

@@ -7,7 +7,7 @@ import { Dentry, Path } from '../dcache.ts';
 import { Inode, S_ISCHR, S_ISDIR, drop_nlink, inode_init_owner, inode_set_ctime_current } from '../inode.ts'; // prettier-ignore
 import { lookup_one } from '../namei.ts';
 import { vfs_link, vfs_mkdir, vfs_mknod, vfs_symlink, vfs_unlink } from '../namei_ops.ts';
-import { ovl_copy_up } from './copy_up.ts';
+import { ovl_copy_up, ovl_set_impure } from './copy_up.ts';
 import { OvlInode, refuseWhiteout } from './inode.ts';
 import { ovl_get_inode, ovl_hidden, ovl_lower_positive } from './namei.ts';
 import { ovl_dir_read_merged } from './readdir.ts';
@@ -43,9 +43,11 @@ function create(
     throw error;
   }
   const isdir = S_ISDIR(mode);
-  if (isdir && hidden) ovl_set_flag(current, sb, made.inode, 'opaque', 'y');
+  // Nothing may come in from below later, where the layers must not change meanwhile (ovl_allow_offline_changes).
+  const opaque = isdir && (hidden || (dir.merged && sb.redirects));
+  if (opaque) ovl_set_flag(current, sb, made.inode, 'opaque', 'y');
   dir.copyattr();
-  return ovl_get_inode(sb, { upper: made, lowers: [], origin: null, dir: dirDentry, name, opaque: isdir && hidden }); // prettier-ignore
+  return ovl_get_inode(sb, { upper: made, lowers: [], origin: null, dir: dirDentry, name, opaque }); // prettier-ignore
 }
 
 /** Takes the whiteout away where a new file goes. @returns whether the name was hidden by one, in any layer */
@@ -85,6 +87,7 @@ export function ovl_link(current: Current, old: Dentry, dirDentry: Dentry, name:
   ovl_copy_up(current, dir);
   const at = sb.upperPath(dir.upper!);
   as_mounter(current, sb, () => {
+    if (inode.hasOrigin) ovl_set_impure(current, sb, at.dentry.inode);
     const hidden = uncover(current, dir, at, name);
     try {
       vfs_link(current, sb.upperPath(inode.upper!), at, name);

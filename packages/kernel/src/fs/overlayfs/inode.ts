@@ -102,6 +102,13 @@ export class OvlInode extends Inode {
     return this.lowers.length + (this.upper === null ? 0 : 1) > 1;
   }
 
+  /** Its number, or those of files in it, are a lower layer's (OVL_TYPE_ORIGIN). */
+  get hasOrigin(): boolean {
+    if (S_ISDIR(this.mode)) return this.upper !== null && this.lowers.length > 0;
+    // A lower file with several names broke into several.
+    return this.origin !== null && this.origin.dentry.inode.nlink <= 1;
+  }
+
   /** May this directory's real one have whiteouts in it (OVL_WHITEOUTS)? */
   has_whiteouts(current: Current): boolean {
     return this.merged || ovl_has_flag_xattr(current, this.real.inode, this.sb.xattr('origin'));

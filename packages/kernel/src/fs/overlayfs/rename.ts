@@ -7,7 +7,7 @@ import type { Dentry } from '../dcache.ts';
 import { S_ISDIR } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
 import { vfs_mknod, vfs_rename } from '../namei_ops.ts';
-import { ovl_copy_up } from './copy_up.ts';
+import { ovl_copy_up, ovl_set_impure } from './copy_up.ts';
 import { ovl_check_empty, ovl_dropped, upperName } from './dir.ts';
 import type { OvlInode } from './inode.ts';
 import { ovl_hidden, ovl_lower_positive } from './namei.ts';
@@ -71,6 +71,14 @@ export function ovl_rename(
   ovl_copy_up(current, from);
   if (exchange) ovl_copy_up(current, target!.inode as OvlInode);
   const samedir = old.parent === toDentry;
+  if (!samedir) {
+    const { sb } = inode;
+    as_mounter(current, sb, () => {
+      if (inode.hasOrigin) ovl_set_impure(current, sb, to.upper!.inode);
+      if (exchange && (target!.inode as OvlInode).hasOrigin)
+        ovl_set_impure(current, sb, from.upper!.inode);
+    });
+  }
   prepareDir(current, old, to, samedir);
   if (exchange) prepareDir(current, target!, from, samedir);
   as_mounter(current, inode.sb, () => move(current, old, to, name, target, exchange));
@@ -110,15 +118,25 @@ function move(
   const leaves = ovl_lower_positive(current, from, old.name);
   const hidden = target === null && ovl_hidden(current, to, name);
   const there = lookup_one(current, to.upper!, name);
+  if (leaves && target === null && there !== null) {
+    // A whiteout stands there: it goes where the file comes from.
+    vfs_rename(current, fromAt, real, toAt, name, there, RENAME_EXCHANGE);
+    hideBelow(current, inode, hidden);
+    return;
+  }
   // Nothing visible is in the way: a whiteout, an empty directory, or the file that is replaced.
   const replaces =
     there !== null && target !== null && !S_ISDIR(there.inode.mode) && !S_ISDIR(inode.mode);
   if (there !== null && !replaces) ovl_cleanup(current, toAt, there);
   vfs_rename(current, fromAt, real, toAt, name, replaces ? there : null, 0);
-  if (hidden && S_ISDIR(inode.mode) && inode.lowers.length === 0 && !inode.opaque) {
-    ovl_set_flag(current, sb, inode.upper!.inode, 'opaque', 'y');
-    inode.opaque = true;
-  }
+  hideBelow(current, inode, hidden);
   // RENAME_WHITEOUT of the upper file system makes one of its own.
   if (leaves) vfs_mknod(current, fromAt, oldName, S_IFCHR, 0);
+}
+
+/** A directory that came where a whiteout hid something must not show it. */
+function hideBelow(current: Current, inode: OvlInode, hidden: boolean): void {
+  if (!hidden || !S_ISDIR(inode.mode) || inode.lowers.length > 0 || inode.opaque) return;
+  ovl_set_flag(current, inode.sb, inode.upper!.inode, 'opaque', 'y');
+  inode.opaque = true;
 }

@@ -332,7 +332,9 @@ export class TmpfsInode extends Inode {
   }
 
   override listxattr(current: Current): readonly string[] {
-    const names = [...posix_acl_names(this), ...(this.xattrs?.keys() ?? [])];
+    // In the order of Linux's tree: from the last name to the first (simple_xattr_list).
+    const own = [...(this.xattrs?.keys() ?? [])].sort((a, b) => (a < b ? 1 : -1));
+    const names = [...posix_acl_names(this), ...own];
     return names.filter((n) => !n.startsWith('trusted.') || capable(current.cred, CAP_SYS_ADMIN));
   }
 

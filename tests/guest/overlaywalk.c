@@ -1,0 +1,153 @@
+// A random walk over an overlay of two lower layers: what each call says, what is seen after it, and what the upper layer has at the end.
+// libc: glibc
+#include "guest.h"
+#include "walk.h"
+#include <dirent.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+/** A random path of one to three names below a directory. */
+static char *path(const char *root) {
+  static char paths[4][80];
+  static int turn;
+  char *p = paths[turn++ & 3];
+  int length = sprintf(p, "%s", root);
+  for (int depth = 1 + rnd(3); depth--;) length += sprintf(p + length, "/%c", 'a' + rnd(5));
+  return p;
+}
+
+static int byName(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static void attributes(const char *p) {
+  char names[300], value[100];
+  int r = llistxattr(p, names, sizeof names);
+  for (char *name = names; r > 0 && name < names + r; name += strlen(name) + 1) {
+    int length = lgetxattr(p, name, value, sizeof value - 1);
+    if (strstr(name, "origin") || strstr(name, "uuid")) out("[%s]", name + 8); // the machine's own
+    else out("[%s=%.*s]", name + 8, length > 0 ? length : 0, value);
+  }
+}
+
+static void tree(const char *root, int upper);
+static void entry(const char *p, const struct dirent *e, int upper) {
+  char text[100];
+  struct stat st;
+  int r;
+  if (lstat(p, &st)) {
+    out(" %s!%d", e->d_name, errno);
+    return;
+  }
+  out(" %s:%o", e->d_name, st.st_mode);
+  if (e->d_type != st.st_mode >> 12) out("T%d", e->d_type);
+  if (!S_ISDIR(st.st_mode)) out("n%d", (int)st.st_nlink);
+  if (S_ISREG(st.st_mode)) {
+    int f = open(p, O_RDONLY);
+    r = f < 0 ? -errno : read(f, text, 19);
+    out("'%.*s'%d", r > 0 ? r : 0, text, (int)st.st_size);
+    if (f >= 0) close(f);
+  }
+  if (S_ISLNK(st.st_mode)) r = readlink(p, text, sizeof text), out(">%.*s", r > 0 ? r : 0, text);
+  if (upper) attributes(p);
+  if (S_ISDIR(st.st_mode)) tree(p, upper);
+}
+
+static void tree(const char *root, int upper) {
+  struct dirent **list;
+  int n = scandir(root, &list, 0, byName);
+  if (n < 0) {
+    out("?%d", errno);
+    return;
+  }
+  out("{");
+  for (int i = 0; i < n; i++) {
+    char p[300];
+    snprintf(p, sizeof p, "%s/%s", root, list[i]->d_name);
+    if (list[i]->d_name[0] != '.') entry(p, list[i], upper);
+    free(list[i]);
+  }
+  out("}");
+  free(list);
+}
+
+static void fill(const char *root) {
+  for (int i = 0; i < 14; i++) {
+    char *p = path(root);
+    int kind = rnd(6);
+    if (kind < 3) mkdir(p, 0755);
+    else if (kind < 5) {
+      int f = open(p, O_CREAT | O_WRONLY, 0640);
+      if (f >= 0) dprintf(f, "%s%d", strrchr(p, '/') + 1, i), close(f);
+    } else symlink("x", p);
+    if (rnd(5) == 0) link(p, path(root));
+  }
+}
+
+/** Opens, writes, and tells how that went. */
+static void put(const char *p, int flags, const char *format, int k) {
+  int f = open(p, flags, 0600);
+  out("open %s %x %d", p, flags, f < 0 ? -errno : 0);
+  if (f >= 0) dprintf(f, format, k), close(f);
+}
+
+/** Do the open file and the name tell of one file? */
+static void same(const char *p) {
+  struct stat a, b;
+  int f = open(p, O_RDONLY), r = f < 0 ? -errno : fstat(f, &a), s = lstat(p, &b);
+  out("stat %s %d %d same %d", p, r, er(s), f >= 0 && !s ? a.st_ino == b.st_ino && a.st_dev == b.st_dev : -1);
+  if (f >= 0) close(f);
+}
+
+static void step(int k) {
+  char *p = path("m"), *q = path("m");
+  int what = rnd(14), flags;
+  if (what == 0) out("mkdir %s %d", p, er(mkdir(p, 0755)));
+  else if (what == 1) out("rmdir %s %d", p, er(rmdir(p)));
+  else if (what == 2) out("unlink %s %d", p, er(unlink(p)));
+  else if (what < 5) out("rename %s %s %d", p, q, er(rename(p, q)));
+  else if (what == 5) {
+    flags = 1 << rnd(3);
+    out("renameat2 %s %s %d %d", p, q, flags, er(syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, q, flags)));
+  } else if (what == 6) out("link %s %s %d", p, q, er(link(p, q)));
+  else if (what == 7) out("symlink %s %d", p, er(symlink("y", p)));
+  else if (what == 8) put(p, O_CREAT | O_WRONLY | (rnd(2) ? O_EXCL : 0), "N%d", k);
+  else if (what == 9) put(p, O_WRONLY | O_APPEND, "+%d", k);
+  else if (what == 10) flags = 0700 + rnd(64), out("chmod %s %d", p, er(chmod(p, flags)));
+  else if (what == 11) flags = rnd(4), out("truncate %s %d", p, er(truncate(p, flags)));
+  else if (what == 12) flags = rnd(3), out("setxattr %s %d", p, er(lsetxattr(p, "trusted.own", "v", 1, flags)));
+  else same(p);
+  out("\n");
+  tree("m", 0);
+  out("\n");
+}
+
+static const char *const redirects[] = {"", "", ",redirect_dir=on", ",redirect_dir=nofollow"};
+static const char *const folders[] = {"l1", "l2", "u", "w", "m"};
+
+int main(int argc, char **argv) {
+  verbose = argc > 1;
+  mkdir("/tmp/ov", 0755);
+  mount("ov", "/tmp/ov", "tmpfs", 0, "");
+  for (int walk = 1; walk < 60; walk++) {
+    char options[300], base[30];
+    seed = walk;
+    snprintf(base, sizeof base, "/tmp/ov/%d", walk);
+    mkdir(base, 0755);
+    chdir(base);
+    for (int i = 0; i < 5; i++) mkdir(folders[i], 0755);
+    fill("l1");
+    fill("l2");
+    snprintf(options, sizeof options, "lowerdir=%s/l1:%s/l2,upperdir=%s/u,workdir=%s/w%s", base, base, base, base, redirects[rnd(4)]);
+    out("mount %d\n", er(mount("overlay", "m", "overlay", 0, options)));
+    for (int k = 0; k < 30; k++) {
+      step(k);
+      step_done(walk, k);
+    }
+    umount("m");
+    tree("u", 1);
+    out("\n");
+    step_done(walk, 39);
+  }
+  chdir("/");
+  umount("/tmp/ov");
+  return 0;
+}
