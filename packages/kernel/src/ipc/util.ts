@@ -1,4 +1,4 @@
-import { EACCES, EEXIST, EIDRM, EINVAL, ENOENT, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { capable, in_egroup_p } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -97,12 +97,11 @@ export class IpcIds {
     return index;
   }
 
-  /** Throws EINVAL for an id that never was, EIDRM for one that is no longer. */
+  /** Throws EINVAL for an id that never was or is no longer. */
   find(id: number, what: string): IpcPerm {
     const object = id < 0 ? undefined : this.byIndex.get(id % IPCMNI);
-    if (object === undefined) throw errno(EINVAL, 'there is no {} with id {}', what, id);
-    if (object.id !== id)
-      throw errno(EIDRM, 'the id of {} {} belongs to one that was removed', what, id);
+    if (object === undefined || object.id !== id)
+      throw errno(EINVAL, 'there is no {} with id {}', what, id);
     return object;
   }
 

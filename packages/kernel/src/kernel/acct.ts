@@ -1,3 +1,4 @@
+import { getname } from '../fs/namei.ts';
 import { EACCES, EPERM } from '@vitrine/uapi/errno.ts';
 import { AT_FDCWD, O_APPEND, O_WRONLY } from '@vitrine/uapi/fcntl.ts';
 import { CAP_SYS_PACCT } from '@vitrine/uapi/capability.ts';
@@ -30,9 +31,10 @@ declare module '../fs/vfs.ts' {
 }
 
 /** acct(2). @param name null switches it off */
-export function sys_acct(task: Task, name: string | null): number {
+export function sys_acct(task: Task, nameAt: number): number {
   if (!capable(task.cred, CAP_SYS_PACCT))
     throw errno(EPERM, 'acct needs CAP_SYS_PACCT; the process has {}', describe_cred(task.cred));
+  const name = nameAt === 0 ? null : getname(task, nameAt);
   const { vfs } = task.kernel;
   let file: File | null = null;
   if (name !== null) {

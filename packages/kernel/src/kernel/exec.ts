@@ -198,7 +198,6 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   current.syscall_dispatch = null;
   rseq_execve(current);
   current.sas_ss_sp = current.sas_ss_size = 0;
-  current.sas_ss_flags = 2;
   current.pdeath_signal = bprm.secureexec ? 0 : current.pdeath_signal;
   if (current.sighand.count > 1) {
     current.sighand.count--;

@@ -6,6 +6,7 @@ import {
 } from '@vitrine/uapi/capability.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
+import { SS_DISABLE } from '@vitrine/uapi/signal.ts';
 import { copy_files } from '../fs/fdtable.ts';
 import { copy_fs } from '../fs/fs_struct.ts';
 import { copy_keys } from '../security/keys/process_keys.ts';
@@ -188,7 +189,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
     child.sas_ss_sp = current.sas_ss_sp;
     child.sas_ss_size = current.sas_ss_size;
     child.sas_ss_flags = current.sas_ss_flags;
-  }
+  } else child.sas_ss_flags = SS_DISABLE;
   child.exit_signal = thread
     ? -1
     : (flags & C.CLONE_PARENT) !== 0

@@ -84,7 +84,7 @@ export class Task implements Current, Waiter, TimerOwner {
   sigpending = false;
   sas_ss_sp = 0;
   sas_ss_size = 0;
-  sas_ss_flags = 2; // SS_DISABLE
+  sas_ss_flags = 0;
 
   /** The register context while the task is not on the CPU; shaped by Cpu.save. */
   readonly context: Uint8Array;

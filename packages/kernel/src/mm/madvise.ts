@@ -6,7 +6,6 @@ import { VM_FAULT_OOM, handle_mm_fault } from './fault.ts';
 import { filemap_punch } from './filemap.ts';
 import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign } from './mmap.ts';
 import type { Mm } from './mm.ts';
-import { TASK_SIZE } from './pgtable.ts';
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
@@ -88,7 +87,7 @@ export function do_madvise(
   if (!aligned(start))
     throw errno(E.EINVAL, 'madvise: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
   const end = start + pageAlign(length);
-  if (length < 0 || end > TASK_SIZE || (length > 0 && end === start))
+  if (length < 0 || end >= 2 ** 64 || (length > 0 && end === start))
     throw errno(
       E.EINVAL,
       'madvise: {} plus {} bytes passes the end of user space',

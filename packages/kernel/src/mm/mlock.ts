@@ -23,7 +23,8 @@ import { VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
 export function do_mlock(current: MmCurrent, address: number, length: number, flags: number): void {
   const mm = current.mm!;
   const start = address - (address & 0xfff);
-  const end = start + pageAlign(length + (address & 0xfff));
+  const rest = (address & 0xfff) + (length >= 2 ** 64 ? -1 : length);
+  const end = start + pageAlign(Math.max(0, rest));
   if (flags !== 0) {
     can_do_mlock(current, 'mlock');
     try {
@@ -37,6 +38,8 @@ export function do_mlock(current: MmCurrent, address: number, length: number, fl
       );
     }
   }
+  if (end >= 2 ** 64)
+    throw errno(E.EINVAL, 'mlock: {} bytes at {} pass the end of memory', length, hex(address));
   if (start === end) return;
   for (let at = start; at < end;) {
     const vma = mm.vmas.at(at);

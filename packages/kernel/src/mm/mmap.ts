@@ -51,7 +51,8 @@ export function pageAlign(length: number): number {
 }
 
 export function aligned(address: number): boolean {
-  return (address & 0xfff) === 0;
+  // 2^64 is what the highest addresses, all odd, are rounded to.
+  return (address & 0xfff) === 0 && address < 2 ** 64;
 }
 
 /** The caller's address space; a kernel thread has none. */

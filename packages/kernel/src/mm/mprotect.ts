@@ -17,7 +17,6 @@ import {
   pageAlign,
 } from './mmap.ts';
 import {
-  TASK_SIZE,
   _PAGE_ANON,
   _PAGE_NX_HI,
   _PAGE_PRESENT,
@@ -37,14 +36,14 @@ export function do_mprotect(
 ): void {
   const mm = current.mm!;
   const grows = protection & (M.PROT_GROWSDOWN | M.PROT_GROWSUP);
-  if (grows === (M.PROT_GROWSDOWN | M.PROT_GROWSUP))
+  if (grows === (M.PROT_GROWSDOWN | M.PROT_GROWSUP) || protection >= 2 ** 63)
     throw errno(E.EINVAL, 'mprotect: PROT_GROWSDOWN and PROT_GROWSUP exclude each other');
   if (!aligned(start))
     throw errno(E.EINVAL, 'mprotect: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
   if (length === 0) return;
   let from = start;
   const end = start + pageAlign(length);
-  if (end <= start || end > TASK_SIZE)
+  if (end <= start || end >= 2 ** 64)
     throw errno(
       E.ENOMEM,
       'mprotect: {} plus {} bytes passes the end of user space',
@@ -52,7 +51,7 @@ export function do_mprotect(
       length,
     );
   const prot = protection & ~(M.PROT_GROWSDOWN | M.PROT_GROWSUP);
-  if ((prot & ~(M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC | M.PROT_SEM)) !== 0) throw errno(E.EINVAL, 'mprotect: protection {} has unknown bits', hex(prot)); // prettier-ignore
+  if (protection > 0xffff_ffff || (prot & ~(M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC | M.PROT_SEM)) !== 0) throw errno(E.EINVAL, 'mprotect: protection {} has unknown bits', hex(prot)); // prettier-ignore
   let rights = calcProt(prot);
   const first = mm.vmas.from(start);
   if (first === null || first.start >= end)

@@ -33,7 +33,7 @@ export function do_mremap(
   const mm = current.mm!;
   const oldLen = pageAlign(oldLength);
   const newLen = pageAlign(newLength);
-  if ((flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0)
+  if (flags > 0xffff_ffff || (flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0)
     throw errno(E.EINVAL, 'mremap: unknown flags {}', hex(flags));
   if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0)
     throw errno(E.EINVAL, 'mremap: MREMAP_FIXED needs MREMAP_MAYMOVE');

@@ -67,6 +67,11 @@ function lookup(ids: IpcIds, id: number, byIndex: boolean, what: string): IpcPer
   return found;
 }
 
+/** Whatever the command, an id is not negative. */
+function checkId(id: number, command: number): void {
+  if (id < 0 || command < 0) throw errno(EINVAL, 'there is no id {} or command {}', id, command);
+}
+
 function putInts(current: Current, at: number, values: readonly number[]): void {
   values.forEach((v, i) => current.mem.putU32(at + i * 4, v));
 }
@@ -78,7 +83,9 @@ export function sys_msgsnd(
   length: number,
   flags: number,
 ): number {
+  const type = current.mem.getI64(msg);
   const { msg_ctlmax } = ipc_ns(current.kernel);
+  if (type < 1) throw errno(EINVAL, 'message type {} is not positive', type);
   if (length > msg_ctlmax)
     throw errno(
       EINVAL,
@@ -87,7 +94,7 @@ export function sys_msgsnd(
       length,
     );
   access_ok(msg, length + 8);
-  return do_msgsnd(current, id, current.mem.getI64(msg), current.mem.read(msg + 8, length), flags);
+  return do_msgsnd(current, id, type, current.mem.read(msg + 8, length), flags);
 }
 
 export function sys_msgrcv(
@@ -108,6 +115,7 @@ export function sys_msgrcv(
 }
 
 export function sys_msgctl(current: Current, id: number, command: number, buf: number): number {
+  checkId(id, command);
   const ns = ipc_ns(current.kernel);
   const ids = ns.msg;
   const cmd = command & ~I.IPC_64;
@@ -129,6 +137,7 @@ export function sys_msgctl(current: Current, id: number, command: number, buf: n
     return Math.max(0, ids.maxIndex);
   }
   const stat = cmd === I.MSG_STAT || cmd === I.MSG_STAT_ANY;
+  if (cmd === I.IPC_SET) current.mem.read(buf, 120);
   const queue = lookup(ids, id, stat, 'message queue') as MsgQueue;
   switch (cmd) {
     case I.IPC_STAT:
@@ -175,9 +184,10 @@ export function sys_semtimedop(
   n: number,
   ts: number,
 ): number {
-  const timeout =
-    ts === 0 || current.callState !== null ? Infinity : timespecNs(current, ts, 'semtimedop');
-  return do_semtimedop(current, id, readOps(current, ops, n), timeout);
+  const wait = ts !== 0 && current.callState === null;
+  if (wait) current.mem.read(ts, 16);
+  const list = readOps(current, ops, n);
+  return do_semtimedop(current, id, list, wait ? timespecNs(current, ts, 'semtimedop') : Infinity);
 }
 
 export function sys_semctl(
@@ -187,6 +197,7 @@ export function sys_semctl(
   command: number,
   arg: number,
 ): number {
+  checkId(id, 0);
   const { mem } = current;
   const ns = ipc_ns(current.kernel);
   const ids = ns.sem;
@@ -209,8 +220,9 @@ export function sys_semctl(
     ]);
     return Math.max(0, ids.maxIndex);
   }
-  if (id >= 0 && cmd === I.SETVAL) check_sem_value(arg | 0);
+  if (cmd === I.SETVAL) check_sem_value(arg | 0);
   const stat = cmd === I.SEM_STAT || cmd === I.SEM_STAT_ANY;
+  if (cmd === I.IPC_SET) mem.read(arg, 104);
   const array = lookup(ids, id, stat, 'semaphore set') as SemArray;
   const one = (): SemArray['sems'][number] => {
     const sem = num < 0 ? undefined : array.sems[num];
@@ -268,6 +280,7 @@ export function sys_semctl(
 }
 
 export function sys_shmctl(current: Current, id: number, command: number, buf: number): number {
+  checkId(id, command);
   const { mem, kernel } = current;
   reapSegments(current);
   const ids = ipc_ns(kernel).shm;
@@ -293,6 +306,7 @@ export function sys_shmctl(current: Current, id: number, command: number, buf: n
     return Math.max(0, ids.maxIndex);
   }
   const stat = cmd === I.SHM_STAT || cmd === I.SHM_STAT_ANY;
+  if (cmd === I.IPC_SET) mem.read(buf, 112);
   const segment = lookup(ids, id, stat, 'shared memory segment') as ShmSegment;
   switch (cmd) {
     case I.IPC_STAT:

@@ -23,7 +23,8 @@ import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
 import { VM_EXEC, VM_LOCKED, VM_LOCKONFAULT, VM_READ, VM_SEALED, VM_WRITE, Vma } from '../mm/vma.ts'; // prettier-ignore
 import { PAGE_SIZE } from '../include/ram.ts';
-import { choice, fd, flags, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
+import { access_ok } from './iov.ts';
+import { choice, fd, flags, flags64, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 function sys_mmap(
@@ -157,19 +158,23 @@ function sys_mincore(task: Task, address: number, length: number, vec: number): 
   const pages = Math.ceil(length / PAGE_SIZE);
   if (address + length > TASK_SIZE)
     throw errno(E.ENOMEM, 'mincore: the range passes the end of user space');
+  access_ok(vec, pages);
   const mm = task.mm!;
   const bytes = new Uint8Array(Math.min(pages, 4096));
-  for (let first = 0; first < pages; first += bytes.length) {
-    const n = Math.min(bytes.length, pages - first);
+  // Range by range, so that what precedes a hole is told.
+  for (let first = 0; first < pages;) {
+    const from = address + first * PAGE_SIZE;
+    const vma = mm.vmas.at(from);
+    if (vma === null) throw errno(E.ENOMEM, 'mincore: nothing is mapped at {}', hex(from));
+    const n = Math.min(bytes.length, pages - first, (vma.end - from) / PAGE_SIZE);
     for (let i = 0; i < n; i++) {
-      const at = address + (first + i) * PAGE_SIZE;
-      const vma = mm.vmas.at(at);
-      if (vma === null) throw errno(E.ENOMEM, 'mincore: nothing is mapped at {}', hex(at));
+      const at = from + i * PAGE_SIZE;
       const pte = mm.tables.find(at);
       bytes[i] =
         (pte !== -1 && pte_mapped(mm.tables.lo(pte))) || cached(vma, vma.index(at)) ? 1 : 0;
     }
     task.mem.write(vec + first, bytes.subarray(0, n));
+    first += n;
   }
   return 0;
 }
@@ -261,7 +266,7 @@ export const MM: readonly SyscallRow[] = [
   row(NR.__NR_mseal, 'mseal', [ptr, ulong, ulong], FULL, sys_mseal),
   row(NR.__NR_cachestat, 'cachestat', [fd, ptr, ptr, int], FULL, sys_cachestat),
   row(NR.__NR_mmap, 'mmap', [ptr, size, flags('prot'), flags('mmap'), fd, off], FULL, sys_mmap),
-  row(NR.__NR_mprotect, 'mprotect', [ptr, size, flags('prot')], FULL, sys_mprotect),
+  row(NR.__NR_mprotect, 'mprotect', [ptr, size, flags64('prot')], FULL, sys_mprotect),
   row(
     NR.__NR_pkey_mprotect,
     'pkey_mprotect',
@@ -273,7 +278,7 @@ export const MM: readonly SyscallRow[] = [
   row(NR.__NR_pkey_free, 'pkey_free', [int], FULL, sys_pkey_free),
   row(NR.__NR_munmap, 'munmap', [ptr, size], FULL, sys_munmap),
   row(NR.__NR_brk, 'brk', [ptr], FULL, sys_brk),
-  row(NR.__NR_mremap, 'mremap', [ptr, size, size, flags('mremap'), ptr], FULL, sys_mremap),
+  row(NR.__NR_mremap, 'mremap', [ptr, size, size, flags64('mremap'), ptr], FULL, sys_mremap),
   row(NR.__NR_msync, 'msync', [ptr, size, flags('msync')], FULL, sys_msync),
   row(NR.__NR_mincore, 'mincore', [ptr, size, outBuf()], FULL, sys_mincore),
   row(NR.__NR_madvise, 'madvise', [ptr, size, choice('madvise')], partial('huge-page and merging advice is accepted and has no effect'), sys_madvise), // prettier-ignore

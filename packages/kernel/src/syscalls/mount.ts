@@ -25,7 +25,7 @@ import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import { do_filp_open } from '../fs/open.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
-import { fd, flags, int, path, ptr, str, ulong } from './kinds.ts';
+import { fd, flags, flags64, int, path, ptr, str, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
 const NO_SWAP = partial('there are no block devices');
@@ -104,7 +104,7 @@ export function sys_unshare(task: Task, flags: number): number {
     C.CLONE_THREAD |
     C.CLONE_SIGHAND |
     C.CLONE_VM;
-  if (flags & ~(known | CLONE_NAMESPACES))
+  if (flags > 0xffff_ffff || flags & ~(known | CLONE_NAMESPACES))
     throw errno(EINVAL, 'unshare: flags {} are unknown', flags);
   if (flags & CLONE_NAMESPACES) {
     if (!(flags & C.CLONE_NEWUSER)) admin(task, 'unshare');
@@ -215,7 +215,7 @@ export const MOUNT: readonly SyscallRow[] = [
   row(
     NR.__NR_unshare,
     'unshare',
-    [flags('clone')],
+    [flags64('clone')],
     partial('no namespaces but mounts'),
     sys_unshare,
   ),

@@ -101,8 +101,8 @@ function sys_mq_timedsend(
   priority: number,
   timeout: number,
 ): number {
-  if (priority >= MQ_PRIO_MAX) throw errno(E.EINVAL, 'mq_send: priority {} is not below {}', priority, MQ_PRIO_MAX); // prettier-ignore
   const deadline = deadlineOf(task, timeout, 'mq_timedsend');
+  if (priority >= MQ_PRIO_MAX) throw errno(E.EINVAL, 'mq_send: priority {} is not below {}', priority, MQ_PRIO_MAX); // prettier-ignore
   const file = queueOf(task, fd, FMODE_WRITE);
   const most = file.queue.attr.msgsize;
   if (length > most) throw errno(E.EMSGSIZE, 'mq_send: {} bytes are more than {} takes ({})', length, file.path, most); // prettier-ignore

@@ -37,8 +37,8 @@ const MAX_NUMNODES = 64;
 
 /** A mask of nodes: bits beyond those that a mask may name must be clear (get_nodes). */
 function readNodes(task: Task, address: number, maxnode: number, call: string): bigint {
-  const bits = maxnode - 1;
-  if (bits <= 0 || address === 0) return 0n;
+  const bits = maxnode === 0 ? 2 ** 64 : maxnode - 1;
+  if (bits === 0 || address === 0) return 0n;
   if (bits > PAGE_SIZE * 8) throw errno(E.EINVAL, '{}: a mask of {} nodes is too long', call, bits);
   let mask = 0n;
   for (let word = 0; word * 64 < bits; word++) {
@@ -58,14 +58,20 @@ function writeNodes(task: Task, address: number, maxnode: number, mask: bigint):
   for (let at = 0; at < bytes; at += 8) task.mem.putBig(address + at, at === 0 ? mask : 0n);
 }
 
-/** Checks a policy (mpol_new, mpol_set_nodemask). Null is the default policy. */
-function makePolicy(mode: number, nodes: bigint, call: string): MemPolicy | null {
+/** Is there such a policy at all (sanitize_mpol_flags)? */
+function checkMode(mode: number, call: string): void {
   const flags = mode & MODE_FLAGS;
   const base = mode & ~MODE_FLAGS;
   if (base < 0 || base >= MPOL_MAX)
     throw errno(E.EINVAL, '{}: there is no memory policy {}', call, base);
   if ((flags & MPOL_F_STATIC_NODES) !== 0 && (flags & MPOL_F_RELATIVE_NODES) !== 0) throw errno(E.EINVAL, '{}: nodes are either static or relative', call); // prettier-ignore
   if ((flags & MPOL_F_NUMA_BALANCING) !== 0 && base !== MPOL_BIND && base !== MPOL_PREFERRED_MANY) throw errno(E.EINVAL, '{}: MPOL_F_NUMA_BALANCING is for MPOL_BIND', call); // prettier-ignore
+}
+
+/** Checks a policy (mpol_new, mpol_set_nodemask). Null is the default policy. */
+function makePolicy(mode: number, nodes: bigint, call: string): MemPolicy | null {
+  const flags = mode & MODE_FLAGS;
+  const base = mode & ~MODE_FLAGS;
   if (base === MPOL_DEFAULT) {
     if (nodes !== 0n) throw errno(E.EINVAL, '{}: MPOL_DEFAULT takes no nodes', call);
     return null;
@@ -80,6 +86,7 @@ function makePolicy(mode: number, nodes: bigint, call: string): MemPolicy | null
 }
 
 function sys_set_mempolicy(task: Task, mode: number, mask: number, maxnode: number): number {
+  checkMode(mode, 'set_mempolicy');
   task.mempolicy = makePolicy(mode, readNodes(task, mask, maxnode, 'set_mempolicy'), 'set_mempolicy'); // prettier-ignore
   return 0;
 }
@@ -93,7 +100,7 @@ function sys_get_mempolicy(
   flags: number,
 ): number {
   if (mask !== 0 && maxnode < 1) throw errno(E.EINVAL, 'get_mempolicy: a mask of {} nodes cannot hold node 0', maxnode); // prettier-ignore
-  if ((flags & ~(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) !== 0) throw errno(E.EINVAL, 'get_mempolicy: flags {} are not known', flags); // prettier-ignore
+  if (flags > 0xffff_ffff || (flags & ~(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) !== 0) throw errno(E.EINVAL, 'get_mempolicy: flags {} are not known', flags); // prettier-ignore
   if ((flags & MPOL_F_MEMS_ALLOWED) !== 0) {
     if ((flags & (MPOL_F_NODE | MPOL_F_ADDR)) !== 0) throw errno(E.EINVAL, 'get_mempolicy: MPOL_F_MEMS_ALLOWED stands alone'); // prettier-ignore
     if (mode !== 0) task.mem.putU32(mode, 0);
@@ -130,11 +137,12 @@ function sys_mbind(
   maxnode: number,
   flags: number,
 ): number {
+  checkMode(mode, 'mbind');
+  const nodes = readNodes(task, mask, maxnode, 'mbind');
   if ((flags & ~(MPOL_MF_STRICT | MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) throw errno(E.EINVAL, 'mbind: flags {} are not known', flags); // prettier-ignore
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'mbind: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE'); // prettier-ignore
   if (!aligned(start))
     throw errno(E.EINVAL, 'mbind: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
-  const nodes = readNodes(task, mask, maxnode, 'mbind');
   const policy = makePolicy(mode, nodes, 'mbind');
   const end = start + pageAlign(length);
   if (end < start)

@@ -20,7 +20,7 @@ import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import { valid_signal } from '../kernel/signal.ts';
-import { type WaitOptions, do_wait } from '../kernel/wait.ts';
+import { type WaitOptions, type WaitResult, do_wait } from '../kernel/wait.ts';
 import {
   choice,
   dirfd,
@@ -249,7 +249,34 @@ function sys_wait4(
   return result.pid;
 }
 
-export function sys_waitid(
+export /** What has no news or fails tells so in the siginfo, too, where it can be written. */
+function sys_waitid(
+  task: Task,
+  type: number,
+  id: number,
+  info: number,
+  options: number,
+  usage: number,
+): number {
+  try {
+    return kernel_waitid(task, type, id, info, options, usage);
+  } catch (error) {
+    if (info !== 0 && error instanceof Errno && error.code < 512) put_waitid_info(task, info, null);
+    throw error;
+  }
+}
+
+function put_waitid_info(task: Task, info: number, result: WaitResult | null): void {
+  const { mem } = task;
+  mem.putU32(info, result === null ? 0 : SIGCHLD);
+  mem.putU32(info + 4, 0);
+  mem.putU32(info + 8, result?.code ?? 0);
+  mem.putU32(info + 16, result?.pid ?? 0);
+  mem.putU32(info + 20, result?.uid ?? 0);
+  mem.putU32(info + 24, result?.si_status ?? 0);
+}
+
+function kernel_waitid(
   task: Task,
   type: number,
   id: number,
@@ -286,14 +313,7 @@ export function sys_waitid(
   if (result === null && nonblock)
     throw errno(E.EAGAIN, 'waitid: the process of pidfd {} has not changed', id);
   if (result !== null && usage !== 0) task.mem.write(usage, rusage_bytes(result.usage));
-  if (info === 0) return 0;
-  const { mem } = task;
-  mem.putU32(info, result === null ? 0 : SIGCHLD);
-  mem.putU32(info + 4, 0);
-  mem.putU32(info + 8, result?.code ?? 0);
-  mem.putU32(info + 16, result?.pid ?? 0);
-  mem.putU32(info + 20, result?.uid ?? 0);
-  mem.putU32(info + 24, result?.si_status ?? 0);
+  if (info !== 0) put_waitid_info(task, info, result);
   return 0;
 }
 

@@ -88,8 +88,7 @@ function sys_prlimit64(
   next: number,
   old: number,
 ): number {
-  checkResource(resource);
-  const limit = next === 0 ? null : getLimit(task, next);
+  if (next !== 0) task.mem.read(next, 16);
   const target = who === 0 ? task : task.kernel.pids.find(who)?.task;
   if (!target) throw errno(E.ESRCH, 'prlimit64: there is no process {}', who);
   const a = task.cred;
@@ -98,6 +97,8 @@ function sys_prlimit64(
     [b.uid, b.euid, b.suid].every((id) => id === a.uid) &&
     [b.gid, b.egid, b.sgid].every((id) => id === a.gid);
   if (target.tgid !== task.tgid && !same && !capable(a, CAP_SYS_RESOURCE)) throw errno(E.EPERM, 'prlimit64: process {} has other ids and the caller lacks CAP_SYS_RESOURCE', who); // prettier-ignore
+  checkResource(resource);
+  const limit = next === 0 ? null : getLimit(task, next);
   const before = target.signal.rlim[resource]!;
   if (limit !== null) setLimit(task, target, resource, limit);
   if (old !== 0) putLimit(task, old, before);

@@ -87,7 +87,7 @@ function findProcess(task: Task, who: number, call: string): Task {
 const MASK_BYTES = 8;
 
 function sys_sched_getaffinity(task: Task, who: number, length: number, address: number): number {
-  if (length < MASK_BYTES || length % 8 !== 0)
+  if ((length * 8) >>> 0 < MASK_BYTES * 8 || length % 8 !== 0)
     throw errno(
       E.EINVAL,
       'sched_getaffinity: {} bytes are no multiple of 8 that holds the mask',

@@ -288,6 +288,7 @@ function sys_rt_tgsigqueueinfo(
   sig: number,
   address: number,
 ): number {
+  task.mem.read(address, SIGINFO_SIZE);
   if (tgid <= 0 || tid <= 0)
     throw errno(E.EINVAL, 'rt_tgsigqueueinfo: {} and {} must be positive', tgid, tid);
   const info = readInfo(task, address, sig, tgid, 'rt_tgsigqueueinfo');
@@ -317,7 +318,10 @@ function sys_sigaltstack(task: Task, set: number, old: number): number {
     if (mode !== 0 && mode !== S.SS_ONSTACK && mode !== S.SS_DISABLE) throw errno(E.EINVAL, 'sigaltstack: flags 0x{} are not known', (flags >>> 0).toString(16)); // prettier-ignore
     const stack = mem.getU64(set);
     const length = mem.getU64(set + 16);
-    if (mode === S.SS_DISABLE) {
+    const same = stack === task.sas_ss_sp && length === task.sas_ss_size && flags === task.sas_ss_flags; // prettier-ignore
+    if (same) {
+      // Nothing changes, not even what would be refused.
+    } else if (mode === S.SS_DISABLE) {
       task.sas_ss_sp = task.sas_ss_size = 0;
     } else {
       if (length < MINSIGSTKSZ)
@@ -330,7 +334,7 @@ function sys_sigaltstack(task: Task, set: number, old: number): number {
       task.sas_ss_sp = stack;
       task.sas_ss_size = length;
     }
-    task.sas_ss_flags = flags;
+    if (!same) task.sas_ss_flags = flags;
   }
   if (old !== 0) {
     mem.putU64(old, before.sp);

@@ -9,13 +9,13 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as RB from '@vitrine/uapi/reboot.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
-import { errno } from '../include/errno.ts';
-import { getname } from '../fs/namei.ts';
+import { Errno, errno } from '../include/errno.ts';
 import { dmesg_restrict } from '../fs/proc/sysctl.ts';
 import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
+import { access_ok } from './iov.ts';
 import { choice, flags, inBuf, int, outBuf, outStruct, path, ptr, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
@@ -83,15 +83,38 @@ function sys_sysinfo(task: Task, address: number): number {
   return 0;
 }
 
+/** Bytes of the part that could be written, page by page. */
+function writable(task: Task, at: number, part: Uint8Array): number {
+  let done = 0;
+  try {
+    while (done < part.length) {
+      const n = Math.min(part.length - done, PAGE_SIZE - ((at + done) % PAGE_SIZE));
+      task.mem.write(at + done, part.subarray(done, done + n));
+      done += n;
+    }
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+  }
+  return done;
+}
+
 function sys_getrandom(task: Task, buffer: number, length: number, fl: number): number {
   if ((fl & ~(RB.GRND_NONBLOCK | RB.GRND_RANDOM | RB.GRND_INSECURE)) !== 0 || (fl & (RB.GRND_RANDOM | RB.GRND_INSECURE)) === (RB.GRND_RANDOM | RB.GRND_INSECURE)) throw errno(E.EINVAL, 'getrandom: flags 0x{} are not possible', fl.toString(16)); // prettier-ignore
   const total = Math.min(length, 0x7fff_f000);
+  access_ok(buffer, total);
   const chunk = new Uint8Array(Math.min(total, 1 << 20));
   let done = 0;
   while (done < total) {
     const part = chunk.subarray(0, Math.min(chunk.length, total - done));
     task.kernel.get_random_bytes(part);
-    task.mem.write(buffer + done, part);
+    try {
+      task.mem.write(buffer + done, part);
+    } catch (error) {
+      // What was written before the end of the mapping counts.
+      if (!(error instanceof Errno) || done + writable(task, buffer + done, part) === 0)
+        throw error;
+      return done + writable(task, buffer + done, part);
+    }
     done += part.length;
   }
   return done;
@@ -198,6 +221,6 @@ export const SYS: readonly SyscallRow[] = [
   row(NR.__NR_syslog, 'syslog', [choice('syslog'), outBuf(), int], FULL, sys_syslog),
   row(NR.__NR_reboot, 'reboot', [int, int, choice('reboot'), ptr], partial('restart stops the machine; no kexec or suspend'), sys_reboot), // prettier-ignore
   row(NR.__NR_vhangup, 'vhangup', [], FULL, sys_vhangup),
-  row(NR.__NR_acct, 'acct', [path], partial('records do not tell whether privileges were used (ASU)'), (task, name) => sys_acct(task, name === 0 ? null : getname(task, name))), // prettier-ignore
+  row(NR.__NR_acct, 'acct', [path], partial('records do not tell whether privileges were used (ASU)'), (task, name) => sys_acct(task, name)), // prettier-ignore
   row(NR.__NR_membarrier, 'membarrier', [choice('membarrier'), uint], FULL, sys_membarrier),
 ];

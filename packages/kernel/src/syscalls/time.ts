@@ -40,6 +40,7 @@ const ALARM_CLOCKS: readonly number[] = [T.CLOCK_REALTIME_ALARM, T.CLOCK_BOOTTIM
 const SLEEPLESS: readonly number[] = [T.CLOCK_MONOTONIC_RAW, T.CLOCK_REALTIME_COARSE, T.CLOCK_MONOTONIC_COARSE, ...ALARM_CLOCKS]; // prettier-ignore
 const TFD_TIMER_ABSTIME = 1;
 const CPUCLOCK_SCHED = 2;
+const SIGEVENT_SIZE = 64;
 
 /** Nanoseconds of a clock as bigint: wall clocks pass 2^53. */
 function clockNs(task: Task, clock: number, call: string): bigint {
@@ -80,6 +81,7 @@ function sys_clock_gettime(task: Task, clock: number, address: number): number {
 
 function sys_clock_settime(task: Task, clock: number, address: number): number {
   if (clock !== T.CLOCK_REALTIME) {
+    if (clock < 0) timespecNs(task, address, 'clock_settime');
     clockNs(task, clock, 'clock_settime');
     if (clock < 0) throw errno(E.EPERM, 'clock_settime: nobody sets the time that a process used');
     throw errno(E.EINVAL, 'clock_settime: clock {} cannot be set', clock);
@@ -143,6 +145,8 @@ function sys_clock_nanosleep(
 ): number {
   if (clock === T.CLOCK_THREAD_CPUTIME_ID)
     throw errno(E.EOPNOTSUPP, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+  // Whoever has a way to sleep reads until when before it says that it cannot.
+  if (clock < 0 || ALARM_CLOCKS.includes(clock)) timespecNs(task, request, 'clock_nanosleep');
   if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'clock_nanosleep: nobody can sleep on clock {}', clock); // prettier-ignore
   const now = clockNs(task, clock, 'clock_nanosleep');
   const absolute = (cflags & T.TIMER_ABSTIME) !== 0;
@@ -333,6 +337,7 @@ function sys_getitimer(task: Task, which: number, address: number): number {
 }
 
 function sys_setitimer(task: Task, which: number, next: number, old: number): number {
+  if (next !== 0) task.mem.read(next, 32);
   checkItimer(which);
   const to =
     next === 0
@@ -377,6 +382,7 @@ function readSigEvent(task: Task, address: number, id: number): SigEvent {
 }
 
 function sys_timer_create(task: Task, clock: number, event: number, address: number): number {
+  if (event !== 0) task.mem.read(event, SIGEVENT_SIZE);
   if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
   clockNs(task, clock, 'timer_create');
   const { signal } = task;
@@ -511,6 +517,7 @@ function sys_adjtimex(task: Task, address: number): number {
 }
 
 function sys_clock_adjtime(task: Task, clock: number, address: number): number {
+  task.mem.read(address, TIMEX_SIZE);
   if (clock !== T.CLOCK_REALTIME) {
     if (clock >= 0) clockNs(task, clock, 'clock_adjtime');
     throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);

@@ -67,6 +67,7 @@ export function sys_timerfd_settime(
   next: number,
   old: number,
 ): number {
+  current.mem.read(next, 32);
   if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
     throw errno(EINVAL, 'timerfd_settime: flags {} are unknown', flags);
   const interval = timespecNs(current, next, 'timerfd_settime');
@@ -100,9 +101,9 @@ export function sys_signalfd4(
   flags: number,
 ): number {
   if (size !== 8) throw errno(EINVAL, 'a signal mask has 8 bytes, not {}', size);
+  const set = current.mem.getBig(mask) & ~(sigmask(9) | sigmask(19));
   if (flags & ~(SFD_CLOEXEC | SFD_NONBLOCK))
     throw errno(EINVAL, 'signalfd4: flags {} are unknown', flags);
-  const set = current.mem.getBig(mask) & ~(sigmask(9) | sigmask(19));
   if (fd === -1) {
     return fd_install(current, new SignalfdFile(current, set, flags), (flags & SFD_CLOEXEC) !== 0);
   }
