@@ -103,6 +103,8 @@ export function splice_file_to_pipe(
   count: number,
   pos: number,
 ): number {
+  // Room comes first (wait_for_space): what cannot be spliced is told when there is some.
+  if (pipe.full) return WOULD_BLOCK;
   check_splice(from, null);
   let done = 0;
   while (done < count && !pipe.full) {
@@ -118,6 +120,34 @@ export function splice_file_to_pipe(
     pipe.bufs.push({ pfn, offset: 0, len: got, packet: false, merge: false });
     done += got;
     if (got < want) break;
+  }
+  if (done > 0) {
+    pipe.wakeReaders();
+    pipe.fasync_readers.wake(EPOLLIN);
+  }
+  return done === 0 && pipe.full ? WOULD_BLOCK : done;
+}
+
+/**
+ * Bytes of the caller's memory into a pipe (iter_to_pipe): each page of it, or part of one, is a slot, which nothing is added
+ * to. They are copied: a page given away (SPLICE_F_GIFT) is only a permission to do better. @returns bytes, or WOULD_BLOCK
+ */
+export function splice_user_to_pipe(current: Current, from: IovIter, pipe: Pipe): number {
+  const { kernel } = current;
+  let done = 0;
+  for (; from.count > 0 && !pipe.full;) {
+    const pfn = pipe.takeFrame(kernel);
+    const page = kernel.ram.u8.subarray(pfn * 4096, pfn * 4096 + 4096);
+    let len: number;
+    try {
+      len = from.copyFrom(page, 0, from.pageLength);
+    } catch (error) {
+      kernel.frames.put(pfn);
+      if (done > 0 && error instanceof Errno) break;
+      throw error;
+    }
+    pipe.bufs.push({ pfn, offset: 0, len, packet: false, merge: false });
+    done += len;
   }
   if (done > 0) {
     pipe.wakeReaders();

@@ -95,6 +95,19 @@ export class IovIter {
   }
 
   /** Moves forward without copying. */
+  /** Bytes up to the end of the piece or of its page. */
+  get pageLength(): number {
+    if (this.#buffer !== null) return Math.min(this.count, PAGE_SIZE);
+    let vec = this.#vec;
+    let offset = this.#offset;
+    while (vec < this.#vecs.length && this.#vecs[vec]!.length === offset) {
+      vec++;
+      offset = 0;
+    }
+    const { base, length } = this.#vecs[vec]!;
+    return Math.min(this.count, length - offset, PAGE_SIZE - ((base + offset) % PAGE_SIZE));
+  }
+
   skip(length: number): number {
     return this.#each(length, false, () => {});
   }

@@ -25,6 +25,7 @@ import {
   WOULD_BLOCK,
   copy_file_bytes,
   splice_file_to_pipe,
+  splice_user_to_pipe,
   splice_pipe_to_file,
   splice_pipe_to_pipe,
   wait_on,
@@ -118,7 +119,7 @@ export function sys_sendfile(
   if (to.flags & O_APPEND && to.seekable)
     throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
   const pipe = get_pipe_info(to);
-  if (get_pipe_info(from) !== null || (!from.seekable && pipe === null)) {
+  if (pipe === null && !from.seekable) {
     throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
   }
   // A pipe is filled once, after waiting for room (splice_file_to_pipe).
@@ -144,8 +145,11 @@ function spliceToPipe(
   at: Place,
   nonblock: boolean,
 ): number {
-  noReader(current, pipe, to);
   const pos = position(current, from, at);
+  noReader(current, pipe, to);
+  if (len === 0 && !pipe.full) return 0;
+  if (!pipe.full && get_pipe_info(from) !== null)
+    throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
   const n = splice_file_to_pipe(current, from, pipe, len, pos);
   if (n !== WOULD_BLOCK) {
     if (from.seekable) setPosition(current, from, at, pos + n);
@@ -165,8 +169,8 @@ function spliceFromPipe(
   at: Place,
   nonblock: boolean,
 ): number {
-  if (pipe.empty && pipe.writers === 0) return 0;
   const pos = position(current, to, at);
+  if (pipe.empty && pipe.writers === 0) return 0;
   const n = splice_pipe_to_file(current, pipe, to, len, pos);
   if (n !== WOULD_BLOCK) {
     if (to.seekable) setPosition(current, to, at, pos + n);
@@ -187,13 +191,22 @@ function pipeToPipe(
 ): number {
   const source = get_pipe_info(from)!;
   const target = get_pipe_info(to)!;
+  if (source === target) throw errno(EINVAL, 'splice: {} is both ends of one pipe', from.path);
+  const waits = nonblock || ((from.flags | to.flags) & O_NONBLOCK) !== 0 ? null : from;
+  // What is to come is waited for before anybody looks at who reads (ipipe_prep).
+  if (source.empty && source.writers > 0) return wait_or_fail(current, waits, from, to);
   noReader(current, target, to);
-  if (source.empty && source.writers === 0) return 0;
+  if (target.full) return wait_or_fail(current, waits && to, from, to);
+  if (source.empty) return 0;
   const n = splice_pipe_to_pipe(current, source, target, len, keep);
   if (n !== WOULD_BLOCK) return n;
-  if (nonblock || (from.flags | to.flags) & O_NONBLOCK)
-    throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
-  return wait_on(current, source.empty ? from : to);
+  return wait_or_fail(current, waits && (source.empty ? from : to), from, to);
+}
+
+/** Waits for a file, or says that the call may not: null. */
+function wait_or_fail(current: Current, what: File | null, from: File, to: File): number {
+  if (what !== null) return wait_on(current, what);
+  throw errno(EAGAIN, 'splice from {} to {} would wait', from.path, to.path);
 }
 
 export function sys_splice(
@@ -258,7 +271,6 @@ export function do_tee(current: Current, from: File, to: File, len: number, flag
   return pipeToPipe(current, from, to, len, (flags & SPLICE_F_NONBLOCK) !== 0, true);
 }
 
-/** Bytes are copied: a page given away (SPLICE_F_GIFT) is only a permission to do better. */
 export function sys_vmsplice(
   current: Task,
   fd: number,
@@ -268,16 +280,26 @@ export function sys_vmsplice(
 ): number {
   if (flags & ~15) throw errno(EINVAL, 'vmsplice: flags {} are unknown', flags);
   const file = fget(current, fd);
-  if (get_pipe_info(file) === null) throw errno(EBADF, 'vmsplice: {} is not a pipe', file.path);
+  if (!file.readable && !file.writable) throw errno(EBADF, 'vmsplice: {} is open for nothing', file.path); // prettier-ignore
   const iter = import_iovec(current, vec, count);
   if (iter.count === 0) return 0;
+  const pipe = get_pipe_info(file);
+  if (pipe === null) throw errno(EBADF, 'vmsplice: {} is not a pipe', file.path);
   for (let i = 0; i < count; i++)
     if (current.mem.getU64(vec + i * 16 + 8) > 0)
       check_not_secret(current.mm!, current.mem.getU64(vec + i * 16));
+  const nonblock = ((flags & SPLICE_F_NONBLOCK) | (file.flags & O_NONBLOCK)) !== 0;
+  if (file.writable) {
+    noReader(current, pipe, file);
+    const n = splice_user_to_pipe(current, iter, pipe);
+    if (n !== WOULD_BLOCK) return n;
+    if (nonblock) throw errno(EAGAIN, 'vmsplice: {} is full', file.path);
+    return wait_on(current, file);
+  }
   const saved = file.flags;
-  if (flags & SPLICE_F_NONBLOCK) file.flags |= O_NONBLOCK;
+  if (nonblock) file.flags |= O_NONBLOCK;
   try {
-    return file.writable ? file.write_iter(current, iter, 0) : file.read_iter(current, iter, 0);
+    return file.read_iter(current, iter, 0);
   } finally {
     file.flags = saved;
   }
