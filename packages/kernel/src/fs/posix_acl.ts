@@ -1,5 +1,6 @@
 import { CAP_FSETID } from '@vitrine/uapi/capability.ts';
 import { EACCES, EINVAL, ENODATA, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { S_ISGID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { capable, in_group_p } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -119,7 +120,16 @@ export function posix_acl_create(dir: Acls, inode: Inode): void {
 
 /** The permission bits that a new file of this directory begins with: less the umask, unless a default list rules. */
 export function mode_strip_umask(current: Current, dir: Inode, mode: number): number {
-  return dir.acls?.default ? mode : mode & ~current.fs.umask;
+  const bits = mode_strip_sgid(current, dir, mode);
+  return dir.acls?.default ? bits : bits & ~current.fs.umask;
+}
+
+/** A program that runs with the group of a set-group-id directory is made only by its members (mode_strip_sgid). */
+function mode_strip_sgid(current: Current, dir: Inode, mode: number): number {
+  const program = S_ISGID | S_IXGRP;
+  if ((mode & program) !== program || !(dir.mode & S_ISGID)) return mode;
+  const may = in_group_p(current.cred, dir.gid) || capable(current.cred, CAP_FSETID);
+  return may ? mode : mode & ~S_ISGID;
 }
 
 /** As the attribute has it. */

@@ -317,9 +317,10 @@ export function sys_copy_file_range(
   const from = fget(current, inFd);
   const to = fget(current, outFd);
   if (flags !== 0) throw errno(EINVAL, 'copy_file_range: flags {} are unknown', flags);
-  for (const file of [from, to]) {
+  for (const file of [from, to])
     if (S_ISDIR(file.inode.mode))
       throw errno(EISDIR, 'copy_file_range: {} is a directory', file.path);
+  for (const file of [from, to]) {
     if (!S_ISREG(file.inode.mode))
       throw errno(EINVAL, 'copy_file_range: {} is not a regular file', file.path);
   }

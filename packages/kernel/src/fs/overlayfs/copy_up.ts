@@ -1,4 +1,4 @@
-import { EROFS } from '@vitrine/uapi/errno.ts';
+import { EEXIST, EROFS } from '@vitrine/uapi/errno.ts';
 import { O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE } from '@vitrine/uapi/fcntl.ts';
 import { S_IFMT } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../../include/current.ts';
@@ -26,11 +26,19 @@ export function ovl_copy_up(current: Current, inode: OvlInode, empty = false): v
   if (inode.upper !== null) return;
   const { sb } = inode;
   if (sb.upper === null) throw errno(EROFS, '{} is in a lower layer of an overlay without an upper one', inode); // prettier-ignore
+  // Its copy would need the name. Linux refuses for regular files; others it gives the name back.
+  if (is_unlinked(inode))
+    throw errno(EEXIST, '{} of a lower layer was removed: it cannot be copied up any more', inode.name); // prettier-ignore
   const chain: OvlInode[] = [];
   for (let i = inode; i.upper === null; i = i.dir!.inode as OvlInode) chain.push(i);
   as_mounter(current, sb, () => {
     for (const each of chain.toReversed()) copyOne(current, each, empty && each === inode);
   });
+}
+
+/** An open file whose name was removed (or given to another file). */
+function is_unlinked(inode: OvlInode): boolean {
+  return !S_ISDIR(inode.mode) && inode.dir?.children?.get(inode.name)?.inode !== inode;
 }
 
 function copyOne(current: Current, inode: OvlInode, empty: boolean): void {

@@ -5,6 +5,7 @@ import type { AddressSpace } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
+import { file_remove_privs } from '../attr.ts';
 import { File } from '../file.ts';
 import type { OvlInode } from './inode.ts';
 import { ovl_open_real } from './util.ts';
@@ -79,7 +80,11 @@ export class OvlFile extends File {
   }
 
   override fallocate(current: Current, mode: number, offset: number, length: number): number {
-    const result = this.real(current).fallocate(current, mode, offset, length);
+    const real = this.real(current);
+    // Set-id bits go whatever the layer says.
+    file_remove_privs(current, real.inode);
+    this.inode.copyattr();
+    const result = real.fallocate(current, mode, offset, length);
     this.inode.copyattr();
     return result;
   }

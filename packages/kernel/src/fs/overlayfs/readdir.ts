@@ -2,7 +2,7 @@ import type { Current } from '../../include/current.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { type Dentry, Path } from '../dcache.ts';
-import { File } from '../file.ts';
+import { File, seq_lseek } from '../file.ts';
 import { lookup_one } from '../namei.ts';
 import type { DirContext } from '../readdir.ts';
 import type { OvlInode } from './inode.ts';
@@ -69,6 +69,11 @@ export class OvlDirFile extends File {
 
   static {
     serializable('OvlDirFile', this);
+  }
+
+  /** As the directories of tmpfs: there is no end to seek from (ovl_dir_llseek). */
+  override llseek(_current: Current, offset: number, whence: number): number {
+    return seq_lseek(this, offset, whence);
   }
 
   override iterate(current: Current, ctx: DirContext): void {
