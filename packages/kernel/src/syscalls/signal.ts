@@ -56,6 +56,7 @@ function sys_rt_sigaction(
   length: number,
 ): number {
   checkSize('rt_sigaction', length);
+  if (act !== 0) task.mem.read(act, 32);
   if (!valid_signal(sig) || sig === 0)
     throw errno(E.EINVAL, 'rt_sigaction: there is no signal {}', sig);
   const { mem } = task;

@@ -383,8 +383,9 @@ function readSigEvent(task: Task, address: number, id: number): SigEvent {
 
 function sys_timer_create(task: Task, clock: number, event: number, address: number): number {
   if (event !== 0) task.mem.read(event, SIGEVENT_SIZE);
-  if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
-  clockNs(task, clock, 'timer_create');
+  const alarm = ALARM_CLOCKS.includes(clock);
+  if (SLEEPLESS.includes(clock) && !alarm) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
+  if (clock >= 0 && !alarm) clockNs(task, clock, 'timer_create');
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
   const { uid } = task.cred;
@@ -393,6 +394,8 @@ function sys_timer_create(task: Task, clock: number, event: number, address: num
   const id = signal.next_timer_id ?? 0;
   const sigevent = readSigEvent(task, event, id);
   task.mem.putU32(address, id);
+  if (alarm) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} needs a real-time clock that wakes the machine', clock); // prettier-ignore
+  if (clock < 0) clockNs(task, clock, 'timer_create');
   const timer = new PosixTimer(
     id,
     clock,
