@@ -130,6 +130,19 @@ static void watched(void) {
   R(inotify_add_watch(in, "w", IN_MODIFY));
   R(fallocate(fd, 0, 0, 10));
   R(read(in, buf, sizeof buf));
+  // A write that takes set-id bits away is a change of the mode, too; a directory that another replaces loses a link.
+  fchmod(fd, 04777), mkdir("e1", 0755), mkdir("e2", 0755);
+  R(inotify_add_watch(in, "w", IN_ATTRIB | IN_MODIFY));
+  R(inotify_add_watch(in, "e2", IN_ALL_EVENTS));
+  if (!fork()) {
+    setuid(1000), write(fd, "x", 1);
+    _exit(0);
+  }
+  wait(NULL);
+  R(rename("e1", "e2"));
+  long n = read(in, buf, sizeof buf);
+  for (long at = 0; at < n; at += sizeof(struct inotify_event) + ((struct inotify_event *)(buf + at))->len)
+    P("watch %d: %x\n", ((struct inotify_event *)(buf + at))->wd, ((struct inotify_event *)(buf + at))->mask);
 }
 
 int main(void) {

@@ -8,6 +8,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { break_lease } from './lease.ts';
 import type { Path } from './dcache.ts';
+import type { File } from './file.ts';
 import {
   type Inode,
   MAY_WRITE,
@@ -16,6 +17,7 @@ import {
   S_ISDIR,
   S_ISREG,
   type Timespec,
+  inode_set_ctime_current,
 } from './inode.ts';
 import { fsnotify_change } from './fsnotify.ts';
 import { inode_permission, mnt_want_write } from './permission.ts';
@@ -143,11 +145,16 @@ function cap_inode_killpriv(current: Current, inode: Inode): void {
 }
 
 /** A write takes capabilities away, and by somebody without CAP_FSETID the set-id bits (file_remove_privs). */
-export function file_remove_privs(current: Current, inode: Inode): void {
+export function file_remove_privs(current: Current, file: File): void {
+  const { inode } = file;
   cap_inode_killpriv(current, inode);
   if (!(inode.mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode.mode)) return;
   if (capable(current.cred, CAP_FSETID)) return;
-  inode.mode = droppedMode(current, inode);
+  const mode = droppedMode(current, inode);
+  if (mode === inode.mode) return;
+  inode.mode = mode;
+  inode_set_ctime_current(inode);
+  fsnotify_change(file.path.dentry, { mode });
 }
 
 export function chmod_common(current: Current, path: Path, mode: number): void {

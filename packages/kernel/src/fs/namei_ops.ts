@@ -347,6 +347,25 @@ export function vfs_rename(
   if (old.mounted > 0 || (target !== null && target.mounted > 0)) {
     throw errno(EBUSY, '{} or {} is a mount point', old, name);
   }
+  // What is replaced is held until everybody who watches it was told.
+  if (target !== null) ihold(target.inode);
+  try {
+    renamed(current, from, old, to, name, target, flags);
+  } finally {
+    if (target !== null) iput(target.inode);
+  }
+}
+
+function renamed(
+  current: Current,
+  from: Path,
+  old: Dentry,
+  to: Path,
+  name: string,
+  target: Dentry | null,
+  flags: number,
+): void {
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
   const oldname = old.name;
   from.dentry.inode.rename(current, old, to.dentry, name, target, flags);
   if (exchange) d_exchange(old, target!);

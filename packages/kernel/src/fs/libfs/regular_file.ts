@@ -26,7 +26,7 @@ export class RegularFile extends File {
 
   override write_iter(current: Current, from: IovIter, pos: number): number {
     if (!generic_write_checks(current, this, from, pos)) return 0;
-    file_remove_privs(current, this.inode);
+    file_remove_privs(current, this);
     const n = filemap_write(current.kernel, this.inode.mapping!, pos, from);
     file_update_time(this.inode);
     return n;

@@ -82,7 +82,7 @@ export class OvlFile extends File {
   override fallocate(current: Current, mode: number, offset: number, length: number): number {
     const real = this.real(current);
     // Set-id bits go whatever the layer says.
-    file_remove_privs(current, real.inode);
+    file_remove_privs(current, real);
     this.inode.copyattr();
     const result = real.fallocate(current, mode, offset, length);
     this.inode.copyattr();

@@ -83,7 +83,7 @@ export class TmpfsFile extends RegularFile {
         throw errno(EOPNOTSUPP, 'FALLOC_FL_PUNCH_HOLE needs FALLOC_FL_KEEP_SIZE');
       if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
-      file_remove_privs(current, inode);
+      file_remove_privs(current, this);
       inode.punch(offset, offset + length);
       file_update_time(inode);
       return 0;
@@ -93,7 +93,7 @@ export class TmpfsFile extends RegularFile {
     if (inode.seals & F_SEAL_GROW && end > inode.size)
       throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
     this.reserve(current, Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
-    file_remove_privs(current, inode);
+    file_remove_privs(current, this);
     if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode.size) inode.size = end;
     file_update_time(inode);
     return 0;
