@@ -46,7 +46,40 @@
 
 #define P(...) (printf(__VA_ARGS__), fflush(stdout))
 
+/** Runs statements in a child, as another user unless uid is 0, and tells of an unusual end. */
+#define INPROC(uid, ...)                                                                           \
+  do {                                                                                             \
+    fflush(0);                                                                                     \
+    pid_t c_ = fork();                                                                             \
+    if (!c_) {                                                                                     \
+      if (uid) {                                                                                   \
+        setgid(uid);                                                                               \
+        setuid(uid);                                                                               \
+      }                                                                                            \
+      __VA_ARGS__;                                                                                 \
+      _exit(0);                                                                                    \
+    }                                                                                              \
+    int s_;                                                                                        \
+    waitpid(c_, &s_, 0);                                                                           \
+    if (s_) P("st %x\n", s_);                                                                      \
+  } while (0)
+
 static inline void msleep(int ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
   while (nanosleep(&t, &t) < 0 && errno == EINTR) {}
+}
+
+/** Gives CAP_SYS_RESOURCE up, which not every container has. */
+static inline void drop_sys_resource(void) {
+  struct {
+    unsigned v;
+    int pid;
+  } h = {0x20080522, 0};
+  struct {
+    unsigned e, p, i;
+  } d[2];
+  syscall(SYS_capget, &h, d);
+  d[0].e &= ~(1u << 24);
+  d[0].p &= ~(1u << 24);
+  syscall(SYS_capset, &h, d);
 }

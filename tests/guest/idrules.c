@@ -7,22 +7,6 @@
 #include <sys/personality.h>
 #include <sys/utsname.h>
 #include <sys/sysinfo.h>
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    if (s_) P("st %x\n", s_);                                                                      \
-  } while (0)
 static void ids(void) {
   uid_t a, b, c;
   gid_t d, e, f;
@@ -46,22 +30,8 @@ static void caps(void) {
   P("  eff %x perm %x inh %x\n", d[0].effective & 0xff, d[0].permitted & 0xff,
     d[0].inheritable & 0xff);
 }
-/* Without CAP_SYS_RESOURCE, which not every container has. */
-static void drop(void) {
-  struct {
-    unsigned v;
-    int pid;
-  } h = {0x20080522, 0};
-  struct {
-    unsigned e, p, i;
-  } d[2];
-  syscall(SYS_capget, &h, d);
-  d[0].e &= ~(1u << 24);
-  d[0].p &= ~(1u << 24);
-  syscall(SYS_capset, &h, d);
-}
 int main() {
-  drop();
+  drop_sys_resource();
   setgroups(0, 0);
   P("-- setuid\n");
   INPROC(0, S(SYS_setuid, -1); S(SYS_setuid, 5); ids(); S(SYS_setuid, 0); S(SYS_setuid, 5));

@@ -19,22 +19,6 @@
 #define KC(...) V(SYS_keyctl, __VA_ARGS__)
 #define KQ(...) S(SYS_keyctl, __VA_ARGS__)
 #define RK(t, d, c, k) S(SYS_request_key, t, d, c, (long)(k))
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    if (s_) P("st %x\n", s_);                                                                      \
-  } while (0)
 static void *big;
 int main() {
   big = mmap(0, 2 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

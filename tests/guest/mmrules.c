@@ -12,22 +12,6 @@
 static void *anon(int n) {
   return mmap(0, n * PG, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    if (s_) P("st %x\n", s_);                                                                      \
-  } while (0)
 int main() {
   int fd = open("/tmp/mmf", O_CREAT | O_RDWR | O_TRUNC, 0644);
   ftruncate(fd, 3 * PG);

@@ -9,22 +9,6 @@
     P("%s(%s) = %ld %d\n", #n, #__VA_ARGS__, r_, r_ == -1 ? errno : 0);                            \
     r_;                                                                                            \
   })
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    if (s_) P("st %x\n", s_);                                                                      \
-  } while (0)
 static volatile int got;
 static siginfo_t si;
 static void h(int s, siginfo_t *i, void *u) {

@@ -3,22 +3,6 @@
 #include "guest.h"
 #include <sched.h>
 #include <sys/syscall.h>
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    if (s_) P("st %x\n", s_);                                                                      \
-  } while (0)
 #define SA(p, a, f) syscall(SYS_sched_setattr, p, a, f)
 #define GA(p, a, n, f) syscall(SYS_sched_getattr, p, a, n, f)
 struct sa48 {
@@ -37,22 +21,8 @@ static void show(void) {
     a.policy, a.flags, a.nice, a.prio, a.policy == 6 ? a.rt : 0, a.dl * (a.policy == 6),
     a.pe * (a.policy == 6));
 }
-/* Without CAP_SYS_RESOURCE, which not every container has. */
-static void drop(void) {
-  struct {
-    unsigned v;
-    int pid;
-  } h = {0x20080522, 0};
-  struct {
-    unsigned e, p, i;
-  } d[2];
-  syscall(SYS_capget, &h, d);
-  d[0].e &= ~(1u << 24);
-  d[0].p &= ~(1u << 24);
-  syscall(SYS_capset, &h, d);
-}
 int main() {
-  drop();
+  drop_sys_resource();
   struct sched_param sp = {0};
   P("-- sched_*\n");
   R(sched_get_priority_max(0));
