@@ -55,7 +55,7 @@ const inc: Semantics = (b, [dst]) => {
   const one = b.constant(x, 1);
   const result = b.add(x, one);
   b.set(dst!, result);
-  b.flags.keepCarry(x, one, result, widthOf(dst!), false);
+  b.flags.keepCarry(x, result, widthOf(dst!), false);
 };
 
 const dec: Semantics = (b, [dst]) => {
@@ -63,7 +63,7 @@ const dec: Semantics = (b, [dst]) => {
   const one = b.constant(x, 1);
   const result = b.sub(x, one);
   b.set(dst!, result);
-  b.flags.keepCarry(x, one, result, widthOf(dst!), true);
+  b.flags.keepCarry(x, result, widthOf(dst!), true);
 };
 
 const neg: Semantics = (b, [dst]) => {

@@ -34,9 +34,10 @@ export interface Comparison {
 
 /**
  * Operations whose flags a tier may keep as the operands: `x` and `y` of an addition or a subtraction, the result `x` of
- * a logical operation, the status flags `x` of a floating-point comparison in their RFLAGS places.
+ * a logical operation, the status flags `x` of a floating-point comparison in their RFLAGS places; `x` before INC or DEC,
+ * and CF, which they leave alone, as bit 31 of `y`.
  */
-export type Operation = 'add' | 'sub' | 'logic' | 'word';
+export type Operation = 'add' | 'sub' | 'logic' | 'word' | 'inc' | 'dec';
 
 /** The two words of an operation's flags (see {@link Flags}). */
 export function flagWords(
@@ -48,9 +49,32 @@ export function flagWords(
 ): { result: Node; aux: Node } {
   if (operation === 'word') return unpackStatus(b, b.wrap(x));
   if (operation === 'logic') return { result: extended(b, x, width), aux: b.i32(0) };
+  if (operation === 'inc') return stepWords(b, width, x, b.add(x, b.constant(x, 1)), false, y);
+  if (operation === 'dec') return stepWords(b, width, x, b.sub(x, b.constant(x, 1)), true, y);
   const result = operation === 'add' ? b.add(x, y) : b.sub(x, y);
   const carry = operation === 'add' ? addCarries(b, x, y, result) : subBorrows(b, x, y, result);
   return { result: extended(b, result, width), aux: carries(b, carry, width) };
+}
+
+/** The words of INC or DEC; CF is bit 31 of `kept`. */
+function stepWords(
+  b: Builder,
+  width: Width,
+  x: Node,
+  result: Node,
+  subtract: boolean,
+  kept: Node,
+): { result: Node; aux: Node } {
+  const one = b.constant(x, 1);
+  const carry = subtract ? subBorrows(b, x, one, result) : addCarries(b, x, one, result);
+  const fresh = carries(b, carry, width);
+  return { result: extended(b, result, width), aux: withCarry(b, fresh, b.wrap(kept)) };
+}
+
+/** An aux word with CF as in bit 31 of another: flipping bits 31 and 30 together changes CF and keeps OF. */
+export function withCarry(b: Builder, aux: Node, kept: Node): Node {
+  const differs = b.shrS(b.xor(aux, kept), b.i32(31));
+  return b.xor(aux, b.and(differs, b.i32(0xc000_0000)));
 }
 
 const extended = (b: Builder, value: Node, width: Width): Node =>
@@ -183,16 +207,15 @@ export class Flags {
   }
 
   /** INC and DEC: as ADD and SUB of 1, but CF stays. */
-  keepCarry(x: Node, y: Node, result: Node, width: Width, subtract: boolean): void {
+  keepCarry(x: Node, result: Node, width: Width, subtract: boolean): void {
     if (!this.live) return;
     const b = this.#b;
+    const { target } = b;
     this.#last = { kind: 'other', result, width };
-    const carry = subtract ? subBorrows(b, x, y, result) : addCarries(b, x, y, result);
-    const fresh = carries(b, carry, width);
-    // Flipping bits 31 and 30 together changes CF and keeps OF.
-    const differs = b.shrS(b.xor(fresh, this.aux), b.i32(31));
-    const aux = b.xor(fresh, b.and(differs, b.i32(0xc000_0000)));
-    this.#both(extended(b, result, width), aux);
+    const kept = target.keptCarry?.(b);
+    if (kept && target.keepOperands?.(b, subtract ? 'dec' : 'inc', width, x, kept)) return;
+    const words = stepWords(b, width, x, result, subtract, this.aux);
+    this.#both(words.result, words.aux);
   }
 
   /** Sets ZF, SF and PF from the result, CF and OF (0 or 1) as given; AF is cleared. */

@@ -49,6 +49,8 @@ export interface Target {
   writeFlags(b: Builder, result: Node, aux: Node): void;
   /** Keeps an operation's operands instead of its flags; false: the caller writes the flags. */
   keepOperands?(b: Builder, operation: Operation, width: Width, x: Node, y: Node): boolean;
+  /** CF as bit 31 of a word, where operands are kept; its other bits are anything. */
+  keptCarry?(b: Builder): Node;
   readonly usual?: Usual;
   /** The immediate, sign-extended to the type. */
   immediate(b: Builder, type: 'i32' | 'i64'): Node;

@@ -2,7 +2,7 @@ import type { Builder } from '../ir/builder.ts';
 import type { Operation } from '../ir/flags.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
-import { flagWords } from '../ir/flags.ts';
+import { flagWords, withCarry } from '../ir/flags.ts';
 import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
 import { type Leaving, Use } from './liveness.ts';
 import type { Edge } from './target.ts';
@@ -29,12 +29,41 @@ export const FLAGS: bigint = 1n << 32n;
 
 const local = (type: 'i32' | 'i64', at = -1): Var => ({ type, local: at, kept: true });
 
-const OPERATIONS: readonly Operation[] = ['add', 'sub', 'logic', 'word'];
+const OPERATIONS: readonly Operation[] = ['add', 'sub', 'logic', 'word', 'inc', 'dec'];
 const WIDTHS: readonly Width[] = [8, 16, 32, 64];
 
 /** The number that stands for an operation whose operands are kept; 0 stands for the two words themselves. */
 export const kindOf = (operation: Operation, width: Width): number =>
   1 + OPERATIONS.indexOf(operation) * 4 + WIDTHS.indexOf(width);
+
+/** Kinds of 'add' are below, those of 'sub' below twice of this plus 1. */
+const KINDS = WIDTHS.length;
+
+/**
+ * CF as bit 31 of a word, of whatever operation has been kept. All operations but ADD and SUB have it there in `y`, so that
+ * INC and DEC after a comparison, or after one another, need no call.
+ */
+export function carryOf(b: Builder, kind: Node, x: Node, y: Node): Node {
+  const carry: Var = { type: 'i32', local: -1 };
+  const number = b.var(b.sub(kind, b.i32(1)));
+  b.assign(carry, b.wrap(y));
+  b.if(b.ltU(b.value(number), b.i32(2 * KINDS)), () => {
+    const isAdd = b.ltU(b.value(number), b.i32(KINDS));
+    b.if(
+      isAdd,
+      () => b.assign(carry, b.call(keptAux, kind, x, y)),
+      () => {
+        const shift = shiftOf(b, b.value(number));
+        b.assign(carry, b.shl(b.ltU(b.shl(x, shift), b.shl(y, shift)), b.i32(31)));
+      },
+    );
+  });
+  return b.value(carry);
+}
+
+/** How far the operands of a kind (less 1) are from the top of 64 bits. */
+const shiftOf = (b: Builder, number: Node): Node =>
+  b.extendU(b.sub(b.i32(64), b.shl(b.i32(8), b.and(number, b.i32(3)))));
 
 /** An operand of an operation, from the local that keeps it. */
 export const narrowed = (b: Builder, value: Node, width: Width): Node =>
@@ -53,20 +82,22 @@ function wordHelper(name: 'result' | 'aux'): Helper {
       const number = b.sub(kind, b.i32(1));
       const operation = b.shrU(number, b.i32(2));
       b.if(b.eq(operation, b.i32(3)), () => b.return(flagWords(b, 'word', 32, b.wrap(x), x)[name]));
-      const width = b.shl(b.i32(8), b.and(number, b.i32(3)));
-      const shift = b.extendU(b.sub(b.i32(64), width));
+      const shift = shiftOf(b, number);
       const top = (value: Node): Node => b.shl(value, shift);
       b.if(b.eq(operation, b.i32(2)), () =>
         b.return(name === 'result' ? b.shrS(top(x), shift) : b.i32(0)),
       );
-      const subtracts = b.eq(operation, b.i32(1));
-      const result = b.select(subtracts, b.sub(x, y), b.add(x, y));
+      const subtracts = b.and(operation, b.i32(1));
+      const isStep = b.ltU(b.i32(3), operation);
+      const second = b.select(isStep, b.i64(1), y);
+      const result = b.select(subtracts, b.sub(x, second), b.add(x, second));
       if (name === 'result') return b.shrS(top(result), shift);
-      const whole = (how: Operation): Node => flagWords(b, how, 64, top(x), top(y)).aux;
+      const whole = (how: Operation): Node => flagWords(b, how, 64, top(x), top(second)).aux;
       const carries = b.and(b.select(subtracts, whole('sub'), whole('add')), b.i32(0xc000_0000));
       // The carry out of bit 3 is the one into bit 4.
-      const adjust = b.wrap(b.shrU(b.xor(b.xor(x, y), result), b.i64(1)));
-      return b.or(carries, b.and(adjust, b.i32(8)));
+      const adjust = b.wrap(b.shrU(b.xor(b.xor(x, second), result), b.i64(1)));
+      const aux = b.or(carries, b.and(adjust, b.i32(8)));
+      return b.select(isStep, withCarry(b, aux, b.wrap(y)), aux);
     },
   };
 }

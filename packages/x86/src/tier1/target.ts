@@ -24,7 +24,15 @@ import { commitStore } from '../mmu.ts';
 import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
-import { keptAux, ordinaryBits, keptResult, kindOf, narrowed, type Frame } from './frame.ts';
+import {
+  carryOf,
+  keptAux,
+  ordinaryBits,
+  keptResult,
+  kindOf,
+  narrowed,
+  type Frame,
+} from './frame.ts';
 import { callTo, exitToRecord, exitWith, linkTo, NOTES_ENTERED, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
 import type { Block } from './region.ts';
@@ -246,9 +254,24 @@ export class Tier1Target implements Target {
     this.state.flags = b.nested ? undefined : 'words';
   }
 
+  keptCarry(b: Builder): Node {
+    const frame = this.#frame;
+    frame.readFlags();
+    const { flags } = this.state;
+    const x = b.value(frame.x);
+    const y = b.value(frame.y);
+    if (flags === undefined) return carryOf(b, b.value(frame.kind), x, y);
+    if (flags === 'words') return b.wrap(y);
+    const { operation, width } = flags;
+    if (operation !== 'add' && operation !== 'sub') return b.wrap(y);
+    const shift = b.i64(64 - width);
+    if (operation === 'sub') return b.shl(b.ltU(b.shl(x, shift), b.shl(y, shift)), b.i32(31));
+    return flagWords(b, 'add', width, narrowed(b, x, width), narrowed(b, y, width)).aux;
+  }
+
   keepOperands(b: Builder, operation: Operation, width: Width, x: Node, y: Node): boolean {
     const wide = (node: Node): Node => b.extendU(node);
-    this.#frame.keepFlags(b, kindOf(operation, width), wide(x), wide(y));
+    this.#frame.keepFlags(b, kindOf(operation, width), wide(x), wide(secondOf(b, operation, x, y)));
     this.state.flags = b.nested ? undefined : { operation, width };
     return true;
   }
@@ -503,6 +526,12 @@ export class Tier1Target implements Target {
     this.#exitHere(b, EXIT_ASSIST);
     this.ended = true;
   }
+}
+
+/** What is kept beside `x`: of an operation that has no second operand CF, in bit 31 (carryOf). */
+function secondOf(b: Builder, operation: Operation, x: Node, y: Node): Node {
+  if (operation === 'logic') return b.i32(0);
+  return operation === 'word' ? b.shl(x, b.i32(31)) : y;
 }
 
 /** A sign-extended pair as a number of 64 bits. */

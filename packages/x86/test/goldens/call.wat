@@ -31,8 +31,14 @@
     local 1 i64
     local 1 i32
     local 1 i64
+    local 3 i32
+    local 1 i64
     local 1 i32
-    local 6 i64
+    local 1 i64
+    local 1 i32
+    local 3 i64
+    local 2 i32
+    local 1 i64
     i32.const 0
     i64.load align=1
     local.set 5
@@ -214,46 +220,63 @@
           local.get 18
           i64.extend_i32_u
           local.set 10
-          local.get 13
-          i32.const -1
-          i32.xor
-          local.set 13
-          local.get 13
-          i32.const 1
-          i32.and
-          local.get 13
-          i32.const 1
-          i32.or
-          local.get 18
-          i32.and
-          i32.or
-          i32.const -1073741816
-          i32.and
-          local.set 13
           local.get 7
           local.set 12
           local.get 9
           local.set 19
           local.get 8
           local.set 20
-          local.get 18
-          i64.extend_i32_s
-          local.set 7
-          local.get 13
-          local.get 13
           local.get 20
-          local.get 12
+          i32.const -1
+          i32.add
+          local.set 21
           local.get 19
-          call 2
-          i32.xor
-          i32.const 31
-          i32.shr_s
-          i32.const -1073741824
-          i32.and
-          i32.xor
+          i32.wrap_i64
+          local.set 22
+          local.get 21
+          i32.const 8
+          i32.lt_u
+          if
+            local.get 21
+            i32.const 4
+            i32.lt_u
+            if
+              local.get 20
+              local.get 12
+              local.get 19
+              call 2
+              local.set 22
+            else
+              i32.const 64
+              i32.const 8
+              local.get 21
+              i32.const 3
+              i32.and
+              i32.shl
+              i32.sub
+              i64.extend_i32_u
+              local.set 23
+              local.get 12
+              local.get 23
+              i64.shl
+              local.get 19
+              local.get 23
+              i64.shl
+              i64.lt_u
+              i32.const 31
+              i32.shl
+              local.set 22
+            end
+          end
+          local.get 22
+          local.set 20
+          local.get 13
+          i64.extend_i32_u
+          local.set 7
+          local.get 20
           i64.extend_i32_u
           local.set 9
-          i32.const 0
+          i32.const 23
           local.set 8
           local.get 1
           i32.const -2
@@ -264,20 +287,20 @@
           i32.eqz
           if
             local.get 6
-            local.set 19
-            local.get 19
+            local.set 23
+            local.get 23
             i64.const -8
             i64.add
-            local.set 12
+            local.set 19
             local.get 16
             local.set 18
-            local.get 12
+            local.get 19
             local.get 17
             i64.xor
             i64.const 4096
             i64.ge_u
             if
-              local.get 12
+              local.get 19
               i32.wrap_i64
               i32.const 7
               i32.shr_u
@@ -286,7 +309,7 @@
               local.get 2
               i32.add
               local.set 20
-              local.get 19
+              local.get 23
               i64.const -1
               i64.add
               i64.const -4096
@@ -322,7 +345,7 @@
                 i32.store offset=832 align=1
                 return_call 0
               end
-              local.get 12
+              local.get 19
               i32.wrap_i64
               local.get 20
               i32.load offset=16 align=1
@@ -332,7 +355,7 @@
             local.get 18
             i64.const 4194314
             i64.store align=1
-            local.get 12
+            local.get 19
             local.set 6
             local.get 1
             i32.const -1
@@ -374,33 +397,166 @@
           i32.load offset=188 align=1
           local.set 18
           local.get 9
-          local.set 12
-          local.get 7
           local.set 19
-          local.get 9
-          local.set 21
-          local.get 9
-          local.set 22
           local.get 7
-          local.set 23
-          local.get 7
-          local.set 24
-          local.get 9
-          local.set 25
-          local.get 9
           i32.wrap_i64
           local.set 20
+          local.get 20
+          i32.const -1
+          i32.xor
+          local.set 13
+          local.get 13
+          i32.const 1
+          i32.and
+          local.get 13
+          i32.const 1
+          i32.or
+          local.get 20
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 20
+          local.get 7
+          local.set 23
+          local.get 9
+          local.set 12
+          local.get 7
+          i32.wrap_i64
+          local.set 13
+          local.get 13
+          i32.const -1
+          i32.xor
+          local.set 24
+          local.get 24
+          i32.const 1
+          i32.and
+          local.get 24
+          i32.const 1
+          i32.or
+          local.get 13
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 13
+          local.get 9
+          local.set 25
+          local.get 7
+          i32.wrap_i64
+          local.set 24
+          local.get 24
+          i32.const -1
+          i32.xor
+          local.set 26
+          local.get 26
+          i32.const 1
+          i32.and
+          local.get 26
+          i32.const 1
+          i32.or
+          local.get 24
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 24
+          local.get 7
+          local.set 27
+          local.get 7
+          local.set 28
+          local.get 9
+          local.set 29
+          local.get 7
+          i32.wrap_i64
+          local.set 26
+          local.get 26
+          i32.const -1
+          i32.xor
+          local.set 30
+          local.get 30
+          i32.const 1
+          i32.and
+          local.get 30
+          i32.const 1
+          i32.or
+          local.get 26
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 26
+          local.get 7
+          i32.wrap_i64
+          local.set 30
+          local.get 30
+          i32.const -1
+          i32.xor
+          local.set 31
+          local.get 31
+          i32.const 1
+          i32.and
+          local.get 31
+          i32.const 1
+          i32.or
+          local.get 30
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 30
+          local.get 30
+          local.get 30
+          local.get 9
+          i32.wrap_i64
+          i32.xor
+          i32.const 31
+          i32.shr_s
+          i32.const -1073741824
+          i32.and
+          i32.xor
+          local.set 30
           i64.const 4194320
           local.set 10
           local.get 18
-          local.get 12
-          i32.wrap_i64
-          i32.const 31
-          i32.shr_u
+          local.get 20
+          local.get 20
           local.get 19
           i32.wrap_i64
-          local.get 21
+          i32.xor
+          i32.const 31
+          i32.shr_s
+          i32.const -1073741824
+          i32.and
+          i32.xor
+          i32.const 31
+          i32.shr_u
+          local.get 23
           i32.wrap_i64
+          i32.const -1
+          i32.add
+          i64.extend_i32_s
+          i32.wrap_i64
+          local.get 13
+          local.get 13
+          local.get 12
+          i32.wrap_i64
+          i32.xor
+          i32.const 31
+          i32.shr_s
+          i32.const -1073741824
+          i32.and
+          i32.xor
           i32.const 8
           i32.shr_u
           i32.xor
@@ -414,33 +570,57 @@
           i32.const 2
           i32.shl
           i32.or
-          local.get 22
+          local.get 24
+          local.get 24
+          local.get 25
           i32.wrap_i64
+          i32.xor
+          i32.const 31
+          i32.shr_s
+          i32.const -1073741824
+          i32.and
+          i32.xor
           i32.const 3
           i32.shr_u
           i32.const 1
           i32.and
           i32.const 4
           i32.shl
-          local.get 23
+          local.get 27
+          i32.wrap_i64
+          i32.const -1
+          i32.add
+          i64.extend_i32_s
           i64.eqz
           i32.const 6
           i32.shl
           i32.or
           i32.or
-          local.get 24
+          local.get 28
+          i32.wrap_i64
+          i32.const -1
+          i32.add
+          i64.extend_i32_s
           i64.const 63
           i64.shr_u
           i32.wrap_i64
-          local.get 25
+          local.get 26
+          local.get 26
+          local.get 29
           i32.wrap_i64
+          i32.xor
+          i32.const 31
+          i32.shr_s
+          i32.const -1073741824
+          i32.and
+          i32.xor
           i32.const 1
           i32.and
           i32.xor
           i32.const 7
           i32.shl
-          local.get 20
-          local.get 20
+          local.get 30
+          local.get 30
           i32.const 1
           i32.shl
           i32.xor
@@ -452,7 +632,7 @@
           i32.or
           i32.or
           i64.extend_i32_u
-          local.set 26
+          local.set 32
           local.get 1
           i32.const -1
           i32.add
@@ -463,7 +643,7 @@
           local.get 5
           local.get 10
           local.get 6
-          local.get 26
+          local.get 32
           local.get 7
           local.get 9
           local.get 8

@@ -490,6 +490,8 @@
       i64.extend_i32_u
       local.set 21
       local.get 19
+      i32.const 31
+      i32.shl
       i64.extend_i32_u
       local.set 22
       i32.const 15

@@ -22,7 +22,11 @@
     local 2 i32
     local 2 i64
     local 4 i32
-    local 6 i64
+    local 1 i64
+    local 1 i32
+    local 3 i64
+    local 2 i32
+    local 2 i64
     i32.const 0
     i64.load offset=24 align=1
     local.set 5
@@ -291,27 +295,11 @@
       local.get 18
       i32.load align=1
       local.set 19
+      local.get 18
       local.get 19
       i32.const 1
       i32.add
-      local.set 20
-      local.get 18
-      local.get 20
       i32.store align=1
-      local.get 19
-      i32.const 1
-      i32.and
-      local.get 19
-      i32.const 1
-      i32.or
-      local.get 20
-      i32.const -1
-      i32.xor
-      i32.and
-      i32.or
-      i32.const -1073741816
-      i32.and
-      local.set 19
       local.get 15
       local.set 12
       local.get 16
@@ -330,11 +318,9 @@
       i64.and
       i64.or
       local.set 11
-      local.get 20
-      i64.extend_i32_s
+      local.get 19
+      i64.extend_i32_u
       local.set 15
-      local.get 19
-      local.get 19
       local.get 11
       i64.const 32
       i64.shr_u
@@ -346,15 +332,9 @@
       i32.const 8
       i32.and
       i32.or
-      i32.xor
-      i32.const 31
-      i32.shr_s
-      i32.const -1073741824
-      i32.and
-      i32.xor
       i64.extend_i32_u
       local.set 16
-      i32.const 0
+      i32.const 19
       local.set 17
       i32.const 0
       i32.load offset=188 align=1
@@ -362,31 +342,154 @@
       local.get 16
       local.set 11
       local.get 15
+      i32.wrap_i64
+      local.set 18
+      local.get 18
+      i32.const 1
+      i32.and
+      local.get 18
+      i32.const 1
+      i32.or
+      local.get 18
+      i32.const 1
+      i32.add
+      i32.const -1
+      i32.xor
+      i32.and
+      i32.or
+      i32.const -1073741816
+      i32.and
+      local.set 18
+      local.get 15
       local.set 12
       local.get 16
       local.set 6
+      local.get 15
+      i32.wrap_i64
+      local.set 20
+      local.get 20
+      i32.const 1
+      i32.and
+      local.get 20
+      i32.const 1
+      i32.or
+      local.get 20
+      i32.const 1
+      i32.add
+      i32.const -1
+      i32.xor
+      i32.and
+      i32.or
+      i32.const -1073741816
+      i32.and
+      local.set 20
       local.get 16
       local.set 21
       local.get 15
+      i32.wrap_i64
+      local.set 22
+      local.get 22
+      i32.const 1
+      i32.and
+      local.get 22
+      i32.const 1
+      i32.or
+      local.get 22
+      i32.const 1
+      i32.add
+      i32.const -1
+      i32.xor
+      i32.and
+      i32.or
+      i32.const -1073741816
+      i32.and
       local.set 22
       local.get 15
       local.set 23
-      local.get 16
+      local.get 15
       local.set 24
       local.get 16
-      i32.wrap_i64
-      local.set 20
-      i64.const 4194320
       local.set 25
+      local.get 15
+      i32.wrap_i64
+      local.set 26
+      local.get 26
+      i32.const 1
+      i32.and
+      local.get 26
+      i32.const 1
+      i32.or
+      local.get 26
+      i32.const 1
+      i32.add
+      i32.const -1
+      i32.xor
+      i32.and
+      i32.or
+      i32.const -1073741816
+      i32.and
+      local.set 26
+      local.get 15
+      i32.wrap_i64
+      local.set 27
+      local.get 27
+      i32.const 1
+      i32.and
+      local.get 27
+      i32.const 1
+      i32.or
+      local.get 27
+      i32.const 1
+      i32.add
+      i32.const -1
+      i32.xor
+      i32.and
+      i32.or
+      i32.const -1073741816
+      i32.and
+      local.set 27
+      local.get 27
+      local.get 27
+      local.get 16
+      i32.wrap_i64
+      i32.xor
+      i32.const 31
+      i32.shr_s
+      i32.const -1073741824
+      i32.and
+      i32.xor
+      local.set 27
+      i64.const 4194320
+      local.set 28
       local.get 19
+      local.get 18
+      local.get 18
       local.get 11
       i32.wrap_i64
+      i32.xor
+      i32.const 31
+      i32.shr_s
+      i32.const -1073741824
+      i32.and
+      i32.xor
       i32.const 31
       i32.shr_u
       local.get 12
       i32.wrap_i64
+      i32.const 1
+      i32.add
+      i64.extend_i32_s
+      i32.wrap_i64
+      local.get 20
+      local.get 20
       local.get 6
       i32.wrap_i64
+      i32.xor
+      i32.const 31
+      i32.shr_s
+      i32.const -1073741824
+      i32.and
+      i32.xor
       i32.const 8
       i32.shr_u
       i32.xor
@@ -400,33 +503,57 @@
       i32.const 2
       i32.shl
       i32.or
+      local.get 22
+      local.get 22
       local.get 21
       i32.wrap_i64
+      i32.xor
+      i32.const 31
+      i32.shr_s
+      i32.const -1073741824
+      i32.and
+      i32.xor
       i32.const 3
       i32.shr_u
       i32.const 1
       i32.and
       i32.const 4
       i32.shl
-      local.get 22
+      local.get 23
+      i32.wrap_i64
+      i32.const 1
+      i32.add
+      i64.extend_i32_s
       i64.eqz
       i32.const 6
       i32.shl
       i32.or
       i32.or
-      local.get 23
+      local.get 24
+      i32.wrap_i64
+      i32.const 1
+      i32.add
+      i64.extend_i32_s
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 24
+      local.get 26
+      local.get 26
+      local.get 25
       i32.wrap_i64
+      i32.xor
+      i32.const 31
+      i32.shr_s
+      i32.const -1073741824
+      i32.and
+      i32.xor
       i32.const 1
       i32.and
       i32.xor
       i32.const 7
       i32.shl
-      local.get 20
-      local.get 20
+      local.get 27
+      local.get 27
       i32.const 1
       i32.shl
       i32.xor
@@ -438,7 +565,7 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 26
+      local.set 29
       local.get 1
       i32.const -5
       i32.add
@@ -450,10 +577,10 @@
       local.get 10
       i64.store align=1
       i32.const 0
-      local.get 25
+      local.get 28
       i64.store offset=8 align=1
       i32.const 0
-      local.get 26
+      local.get 29
       i64.store offset=88 align=1
       i32.const 0
       local.get 15
