@@ -27,7 +27,7 @@ for (const worker of [false, true])
 
     it('bound wall time, also of who sleeps', async () => {
       const { text, exit, reason } = await run(
-        { wallSeconds: 0.3 },
+        { wallSeconds: 1 },
         'echo first; sleep 1000',
         worker,
       );
