@@ -64,6 +64,20 @@
     if (s_) P("st %x\n", s_);                                                                      \
   } while (0)
 
+/** Runs statements in a child and tells how it ended. */
+#define INCHILD(...)                                                                               \
+  do {                                                                                             \
+    fflush(0);                                                                                     \
+    pid_t c_ = fork();                                                                             \
+    if (!c_) {                                                                                     \
+      __VA_ARGS__;                                                                                 \
+      _exit(0);                                                                                    \
+    }                                                                                              \
+    int s_;                                                                                        \
+    waitpid(c_, &s_, 0);                                                                           \
+    P("st %x\n", s_);                                                                              \
+  } while (0)
+
 static inline void msleep(int ms) {
   struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
   while (nanosleep(&t, &t) < 0 && errno == EINTR) {}

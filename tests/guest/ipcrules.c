@@ -38,20 +38,6 @@ static int put(const char *p, const char *v) {
   return n;
 }
 #define SYS_(x) "/proc/sys/kernel/" x
-#define INPROC(uid, ...)                                                                           \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      if (uid) {                                                                                   \
-        setgid(uid);                                                                               \
-        setuid(uid);                                                                               \
-      }                                                                                            \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    waitpid(c_, 0, 0);                                                                             \
-  } while (0)
 struct mb {
   long t;
   char d[9000];

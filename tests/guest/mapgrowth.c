@@ -2,18 +2,6 @@
  */
 #include "guest.h"
 #define PG 4096
-#define INPROC(...)                                                                                \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    P("st %x\n", s_);                                                                              \
-  } while (0)
 static char *area(long total, long size) {
   char *p = mmap(0, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(p, total);
@@ -22,24 +10,24 @@ static char *area(long total, long size) {
   return s;
 }
 int main() {
-  INPROC(char *s = area(1 << 22, PG); for (int i = 0; i < 256; i++) s[-i * PG] = 1; P("grew\n");
+  INCHILD(char *s = area(1 << 22, PG); for (int i = 0; i < 256; i++) s[-i * PG] = 1; P("grew\n");
          unsigned char v[1]; R(mincore(s - 200 * PG, PG, v)); R(mincore(s - 300 * PG, PG, v)));
-  INPROC(char *s = area(1 << 22, PG);
+  INCHILD(char *s = area(1 << 22, PG);
          mmap(s - 260 * PG, PG, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0); s[-1] = 1;
          P("one ok\n"); s[-3 * PG] = 1; P("three ok\n"); s[-5 * PG] = 1; P("not here\n"));
-  INPROC(char *s = area(1 << 22, PG);
+  INCHILD(char *s = area(1 << 22, PG);
          mmap(s - 260 * PG, PG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
          s[-200 * PG] = 1; P("none neighbour\n"));
-  INPROC(char *s = area(1 << 22, PG); struct rlimit r = {PG * 4, PG * 4};
+  INCHILD(char *s = area(1 << 22, PG); struct rlimit r = {PG * 4, PG * 4};
          setrlimit(RLIMIT_STACK, &r); s[-2 * PG] = 1; P("within\n"); s[-10 * PG] = 1;
          P("not here\n"));
-  INPROC(char *s = area(1 << 22, PG); s[-1] = 1; mprotect(s - PG, PG, 1); P("%d\n", s[-1]);
+  INCHILD(char *s = area(1 << 22, PG); s[-1] = 1; mprotect(s - PG, PG, 1); P("%d\n", s[-1]);
          R(mprotect(s, PG, PROT_READ | PROT_GROWSDOWN)); R(munmap(s - PG, 2 * PG)));
-  INPROC(char *s = area(1 << 22, PG); s[-300 * PG] = 1; P("far below\n"));
-  INPROC(struct rlimit r = {1 << 20, RLIM_INFINITY}; setrlimit(RLIMIT_STACK, &r);
+  INCHILD(char *s = area(1 << 22, PG); s[-300 * PG] = 1; P("far below\n"));
+  INCHILD(struct rlimit r = {1 << 20, RLIM_INFINITY}; setrlimit(RLIMIT_STACK, &r);
          volatile char *sp = (char *)__builtin_frame_address(0); sp -= 800 * 1024; *sp = 1;
          P("stack far\n"); sp -= 400 * 1024; *sp = 1; P("not here\n"));
-  INPROC(char *p = mmap(0, PG, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+  INCHILD(char *p = mmap(0, PG, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
          unsigned char v[1]; mincore(p, PG, v); P("%d\n", v[0] & 1));
   int f = open("/tmp/grf", O_CREAT | O_RDWR | O_TRUNC, 0600);
   ftruncate(f, PG * 2 + 100);
@@ -55,10 +43,10 @@ int main() {
   munmap(m, 4 * PG);
   m = mmap(0, 4 * PG, 3, MAP_SHARED, f, 0);
   P("tail %d\n", m[2 * PG + 200]);
-  INPROC(m[3 * PG] = 1);
+  INCHILD(m[3 * PG] = 1);
   ftruncate(f, 10);
   P("%d\n", m[50]);
-  INPROC(m[PG] = 1);
+  INCHILD(m[PG] = 1);
   ftruncate(f, 4 * PG);
   P("%d %d\n", m[3], m[3 * PG]);
   char *pv = mmap(0, PG, 3, MAP_PRIVATE, f, 0);
@@ -78,7 +66,7 @@ int main() {
   P("-- ranges\n");
   char *r = mmap(0, 10 * PG, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   R(munmap(r + 2 * PG, 2 * PG));
-  INPROC(r[3 * PG] = 1);
+  INCHILD(r[3 * PG] = 1);
   r[0] = r[9 * PG] = 1;
   R(mprotect(r, 10 * PG, 1));
   char *h = mmap(r + 2 * PG, PG, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

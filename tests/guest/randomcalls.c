@@ -164,19 +164,7 @@ int main(int ac, char **av) {
       pid_t c = fork();
       if (!c) {
         prctl(PR_SET_DUMPABLE, 0);
-        {
-          struct {
-            unsigned v;
-            int pid;
-          } h = {0x20080522, 0};
-          struct {
-            unsigned e, p, i;
-          } d[2];
-          syscall(SYS_capget, &h, d);
-          d[0].e &= ~(1u << 24);
-          d[0].p &= ~(1u << 24);
-          syscall(SYS_capset, &h, d);
-        }
+        drop_sys_resource();
         signal(SIGUSR1, SIG_IGN);
         alarm(1);
         struct sigaction sa = {0};

@@ -3,18 +3,6 @@
 #include "guest.h"
 #include <sys/times.h>
 #include <setjmp.h>
-#define INPROC(...)                                                                                \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    P("st %x\n", s_);                                                                              \
-  } while (0)
 static volatile int n;
 static void h(int s) {
   n++;
@@ -37,43 +25,43 @@ int main() {
   struct sigaction sa = {.sa_handler = h};
   sigaction(SIGXCPU, &sa, 0);
   sigaction(SIGXFSZ, &sa, 0);
-  INPROC(L(RLIMIT_FSIZE, 1000, 1000); int f = open("/tmp/rlf", O_CREAT | O_RDWR | O_TRUNC, 0600);
+  INCHILD(L(RLIMIT_FSIZE, 1000, 1000); int f = open("/tmp/rlf", O_CREAT | O_RDWR | O_TRUNC, 0600);
          char b[3000] = {0}; R(write(f, b, 600)); R(write(f, b, 600)); R(write(f, b, 600));
          P("xfsz %d\n", n); R(ftruncate(f, 1001)); R(pwrite(f, b, 10, 1000));
          R(posix_fallocate(f, 0, 2000)); R(ftruncate(f, 5)));
-  INPROC(signal(SIGXFSZ, SIG_DFL); L(RLIMIT_FSIZE, 10, 10); int f = open("/tmp/rlf", O_RDWR);
+  INCHILD(signal(SIGXFSZ, SIG_DFL); L(RLIMIT_FSIZE, 10, 10); int f = open("/tmp/rlf", O_RDWR);
          char b[300] = {0}; pwrite(f, b, 300, 0); write(f, b, 300));
-  INPROC(L(RLIMIT_NOFILE, 5, 5); R(dup(0) >= 0); R(dup(0) >= 0); R(dup(0)); R(dup2(0, 5));
+  INCHILD(L(RLIMIT_NOFILE, 5, 5); R(dup(0) >= 0); R(dup(0) >= 0); R(dup(0)); R(dup2(0, 5));
          R(dup2(0, 4)); int p[2]; R(pipe(p)); R(fcntl(0, F_DUPFD, 5)); R(fcntl(0, F_DUPFD, 4));
          R(open("/", O_RDONLY)));
-  INPROC(L(RLIMIT_NOFILE, 1 << 21, 1 << 21); L(RLIMIT_NOFILE, 0, 4096); R(open("/", O_RDONLY)));
-  INPROC(
+  INCHILD(L(RLIMIT_NOFILE, 1 << 21, 1 << 21); L(RLIMIT_NOFILE, 0, 4096); R(open("/", O_RDONLY)));
+  INCHILD(
       L(RLIMIT_STACK, 256 * 1024, -1); stack_t ss = {malloc(65536), 0, 65536}; sigaltstack(&ss, 0);
       struct sigaction s2 = {.sa_sigaction = sj, .sa_flags = SA_SIGINFO | SA_ONSTACK};
       sigaction(SIGSEGV, &s2, 0); if (!sigsetjmp(jb, 1)) deep(0); P("stack overflow code %d\n", n));
-  INPROC(L(RLIMIT_AS, 64 << 20, 64 << 20); P("malloc %d\n", malloc(128 << 20) == 0);
+  INCHILD(L(RLIMIT_AS, 64 << 20, 64 << 20); P("malloc %d\n", malloc(128 << 20) == 0);
          P("small %d\n", malloc(1 << 20) != 0); R(fork() == 0 ? (_exit(0), 0) : 1));
-  INPROC(L(RLIMIT_DATA, 1 << 20, 1 << 20); P("malloc %d\n", malloc(8 << 20) == 0);
+  INCHILD(L(RLIMIT_DATA, 1 << 20, 1 << 20); P("malloc %d\n", malloc(8 << 20) == 0);
          P("stack ok %d\n", deep(99990) == 0 || 1));
-  INPROC(setuid(1000); L(RLIMIT_NPROC, 0, 0); R(fork()));
-  INPROC(L(RLIMIT_NPROC, 0, 0); R(fork() == 0 ? (_exit(0), 0) : 1));
-  INPROC(L(RLIMIT_CORE, 0, 0); abort());
-  INPROC(L(RLIMIT_MEMLOCK, 4096, 4096); setuid(1000);
+  INCHILD(setuid(1000); L(RLIMIT_NPROC, 0, 0); R(fork()));
+  INCHILD(L(RLIMIT_NPROC, 0, 0); R(fork() == 0 ? (_exit(0), 0) : 1));
+  INCHILD(L(RLIMIT_CORE, 0, 0); abort());
+  INCHILD(L(RLIMIT_MEMLOCK, 4096, 4096); setuid(1000);
          char *p = mmap(0, 8192, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); R(mlock(p, 4096));
          R(mlock(p, 4096)); R(mlock(p + 4096, 4096)); R(munlock(p, 4096)); R(mlock(p + 4096, 4096));
          R(mlockall(MCL_CURRENT)); R(mlockall(MCL_FUTURE));
          R((long)mmap(0, 8192, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
-  INPROC(L(RLIMIT_RTTIME, 100000, 200000); struct sched_param { int p; } sp = {1};
+  INCHILD(L(RLIMIT_RTTIME, 100000, 200000); struct sched_param { int p; } sp = {1};
          if (syscall(SYS_sched_setscheduler, 0, 1, &sp)) P("%d\n", errno); while (!n);
          P("rttime xcpu\n"); for (;;));
-  INPROC(L(RLIMIT_LOCKS, 0, 0); L(RLIMIT_SIGPENDING, 0, 0);
+  INCHILD(L(RLIMIT_LOCKS, 0, 0); L(RLIMIT_SIGPENDING, 0, 0);
          R(sigqueue(getpid(), SIGXCPU, (union sigval){0})); P("%d\n", n));
-  INPROC(L(RLIMIT_MSGQUEUE, 0, 0));
-  INPROC(setuid(1000); L(RLIMIT_NICE, 20, 20); L(RLIMIT_CPU, -1, -1); L(RLIMIT_CPU, 100, 100);
+  INCHILD(L(RLIMIT_MSGQUEUE, 0, 0));
+  INCHILD(setuid(1000); L(RLIMIT_NICE, 20, 20); L(RLIMIT_CPU, -1, -1); L(RLIMIT_CPU, 100, 100);
          L(RLIMIT_CPU, 100, 200));
   struct tms t;
   struct rusage r;
-  INPROC(clock_t a = clock(); while (clock() - a < CLOCKS_PER_SEC / 5); times(&t);
+  INCHILD(clock_t a = clock(); while (clock() - a < CLOCKS_PER_SEC / 5); times(&t);
          P("u %d\n", t.tms_utime + t.tms_stime >= 15 && t.tms_utime + t.tms_stime < 60));
   times(&t);
   P("cu %d\n", t.tms_cutime + t.tms_cstime > 30);

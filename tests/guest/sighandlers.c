@@ -4,18 +4,6 @@
 #include <setjmp.h>
 #include <ucontext.h>
 #include <sys/signalfd.h>
-#define INPROC(...)                                                                                \
-  do {                                                                                             \
-    fflush(0);                                                                                     \
-    pid_t c_ = fork();                                                                             \
-    if (!c_) {                                                                                     \
-      __VA_ARGS__;                                                                                 \
-      _exit(0);                                                                                    \
-    }                                                                                              \
-    int s_;                                                                                        \
-    waitpid(c_, &s_, 0);                                                                           \
-    P("st %x\n", s_);                                                                              \
-  } while (0)
 static volatile int n, depth, maxd, last;
 static volatile siginfo_t sv;
 static void *sp;
@@ -287,9 +275,9 @@ int main() {
   sigprocmask(SIG_BLOCK, &s, 0);
   raise(SIGSEGV);
   P("blocked\n");
-  INPROC(S(SIGSEGV, nop, 0); sigset_t k; sigfillset(&k); sigprocmask(SIG_BLOCK, &k, 0);
+  INCHILD(S(SIGSEGV, nop, 0); sigset_t k; sigfillset(&k); sigprocmask(SIG_BLOCK, &k, 0);
          raise(SIGSEGV); P("still\n"); *(volatile int *)0 = 0);
-  INPROC(stack_t x = {aligned_alloc(4096, 12288), 0, 8192}; sigaltstack(&x, 0);
+  INCHILD(stack_t x = {aligned_alloc(4096, 12288), 0, 8192}; sigaltstack(&x, 0);
          S(SIGUSR1, nop, SA_ONSTACK); mprotect((void *)((long)x.ss_sp & ~4095), 12288, 0);
          raise(SIGUSR1));
   int sf = signalfd(-1, &s, SFD_NONBLOCK);
