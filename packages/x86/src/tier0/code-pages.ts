@@ -29,6 +29,12 @@ export class CodePage {
   /** Instruction set of the processor: Insn.isa. */
   readonly isa: number;
 
+  constructor(pfn: number, va: number, isa: number) {
+    this.pfn = pfn;
+    this.va = va;
+    this.isa = isa;
+  }
+
   /** The offset of the block that a record belongs to. */
   blockAt(rec: number): number | undefined {
     let first = 0;
@@ -39,12 +45,6 @@ export class CodePage {
         found = offset;
       }
     return found;
-  }
-
-  constructor(pfn: number, va: number, isa: number) {
-    this.pfn = pfn;
-    this.va = va;
-    this.isa = isa;
   }
 }
 

@@ -53,13 +53,16 @@ export function carryOf(b: Builder, kind: Node, x: Node, y: Node): Node {
       isAdd,
       () => b.assign(carry, b.call(keptAux, kind, x, y)),
       () => {
-        const shift = shiftOf(b, b.value(number));
-        b.assign(carry, b.shl(b.ltU(b.shl(x, shift), b.shl(y, shift)), b.i32(31)));
+        b.assign(carry, borrowOf(b, x, y, shiftOf(b, b.value(number))));
       },
     );
   });
   return b.value(carry);
 }
+
+/** CF as bit 31 of a word, of a subtraction whose operands are so far from the top of 64 bits. */
+export const borrowOf = (b: Builder, x: Node, y: Node, shift: Node): Node =>
+  b.shl(b.ltU(b.shl(x, shift), b.shl(y, shift)), b.i32(31));
 
 /** How far the operands of a kind (less 1) are from the top of 64 bits. */
 const shiftOf = (b: Builder, number: Node): Node =>

@@ -25,6 +25,7 @@ import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import {
+  borrowOf,
   carryOf,
   keptAux,
   ordinaryBits,
@@ -264,8 +265,7 @@ export class Tier1Target implements Target {
     if (flags === 'words') return b.wrap(y);
     const { operation, width } = flags;
     if (operation !== 'add' && operation !== 'sub') return b.wrap(y);
-    const shift = b.i64(64 - width);
-    if (operation === 'sub') return b.shl(b.ltU(b.shl(x, shift), b.shl(y, shift)), b.i32(31));
+    if (operation === 'sub') return borrowOf(b, x, y, b.i64(64 - width));
     return flagWords(b, 'add', width, narrowed(b, x, width), narrowed(b, y, width)).aux;
   }
 
