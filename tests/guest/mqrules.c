@@ -36,19 +36,7 @@ int main() {
   char ln[300];
   memset(ln, 'a', 299);
   ln[299] = 0;
-  {
-    struct {
-      unsigned v;
-      int pid;
-    } h_ = {0x20080522, 0};
-    struct {
-      unsigned e, p, i;
-    } d[2];
-    syscall(SYS_capget, &h_, d);
-    d[0].e &= ~(1u << 24);
-    d[0].p &= ~(1u << 24);
-    syscall(SYS_capset, &h_, d);
-  }
+  drop_sys_resource();
   P("-- open\n");
   S(SYS_mq_open, "q", O_RDWR, 0600, 0);
   S(SYS_mq_open, "", O_CREAT | O_RDWR, 0600, 0);
