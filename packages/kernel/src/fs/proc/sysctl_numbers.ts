@@ -19,7 +19,12 @@ const skipSpaces = (text: string, at: number): number => {
 function getNumber(path: string, text: string, at: number): { value: bigint; end: number } {
   const match = /^(-?)(0[xX][0-9a-fA-F]+|\d+)/.exec(text.slice(at, at + TMPBUFLEN - 1));
   const refuse = (): never => {
-    throw errno(EINVAL, '/proc/sys/{}: {} is no number', path, JSON.stringify(text.slice(at, 40)));
+    throw errno(
+      EINVAL,
+      '/proc/sys/{}: {} is no number',
+      path,
+      JSON.stringify(text.slice(at, at + 40)),
+    );
   };
   if (match === null) return refuse();
   let digits = match[2]!;
