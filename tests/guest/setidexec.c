@@ -104,20 +104,7 @@ int main(int ac, char **av) {
   me[readlink("/proc/self/exe", me, 255)] = 0;
   mkdir("/tmp/sx", 0755);
   chdir("/tmp/sx");
-  {
-    struct {
-      unsigned v;
-      int pid;
-    } h = {0x20080522, 0};
-    struct {
-      unsigned e, p, i;
-    } d[2];
-    syscall(SYS_capget, &h, d);
-    d[0].e &= ~(1u << 24);
-    d[0].p &= ~(1u << 24);
-    syscall(SYS_capset, &h, d);
-  }
-  prctl(PR_CAPBSET_DROP, 24);
+  drop_sys_resource();
   prctl(PR_CAPBSET_DROP, 24);
   mk("plain", 0755, 0, 0);
   mk("su", 04755, 2000, 2001);
