@@ -3,6 +3,8 @@ import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID } from '@vitrine/uapi/capability.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
 import { S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
+import { i_size_read } from '../include/pagecache.ts';
+import type { Loff } from '../include/loff.ts';
 import { capable, in_group_p } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -27,7 +29,7 @@ export interface Iattr {
   mode?: number;
   uid?: number;
   gid?: number;
-  size?: number;
+  size?: Loff;
   atime?: Timespec;
   mtime?: Timespec;
   ctime?: Timespec;
@@ -78,8 +80,8 @@ function setattr_prepare(current: Current, inode: Inode, attr: Iattr, what: unkn
 }
 
 /** Size limits, with SIGXFSZ where RLIMIT_FSIZE says so. */
-export function inode_newsize_ok(current: Current, inode: Inode, size: number): void {
-  if (size <= inode.size) return;
+export function inode_newsize_ok(current: Current, inode: Inode, size: Loff): void {
+  if (size <= i_size_read(inode)) return;
   const limit = current.rlimit(RLIMIT_FSIZE);
   if (size > limit) {
     current.force_or_send_sig(SIGXFSZ, `file size ${size} is above RLIMIT_FSIZE (${limit})`);
@@ -174,7 +176,7 @@ export function chown_common(current: Current, path: Path, uid: number, gid: num
 }
 
 /** Truncates through a path: the file must be regular and writable (vfs_truncate). */
-export function vfs_truncate(current: Current, path: Path, size: number): void {
+export function vfs_truncate(current: Current, path: Path, size: Loff): void {
   const inode = path.dentry.inode;
   inode_permission(current, inode, MAY_WRITE, path);
   mnt_want_write(path);
@@ -184,7 +186,7 @@ export function vfs_truncate(current: Current, path: Path, size: number): void {
   do_truncate(current, path, size);
 }
 
-export function do_truncate(current: Current, path: Path, size: number): void {
+export function do_truncate(current: Current, path: Path, size: Loff): void {
   if (size < 0) throw errno(EINVAL, 'size {} is negative', size);
   const attr: Iattr = { size, fromFile: true };
   if (!capable(current.cred, CAP_FSETID)) attr.kill = attr.force = true;

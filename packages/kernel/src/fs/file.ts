@@ -1,13 +1,4 @@
-import {
-  EBADF,
-  EINVAL,
-  ENODEV,
-  ENOTDIR,
-  ENOTTY,
-  EOVERFLOW,
-  ESPIPE,
-  ENXIO,
-} from '@vitrine/uapi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, ENXIO } from '@vitrine/uapi/errno.ts';
 import {
   O_ACCMODE,
   O_NOATIME,
@@ -25,7 +16,8 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
-import type { AddressSpace } from '../include/pagecache.ts';
+import { type Loff, loff_add } from '../include/loff.ts';
+import { type AddressSpace, i_size_read } from '../include/pagecache.ts';
 import { serializable } from '../include/serial.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import type { Path } from './dcache.ts';
@@ -73,7 +65,7 @@ export class File {
   readonly inode: Inode;
   flags: number;
   mode: number;
-  pos = 0;
+  pos: Loff = 0;
   /** Descriptors, mappings and system calls that hold it. */
   count = 1;
   readonly cred: Cred;
@@ -200,12 +192,12 @@ export class File {
   }
 
   /** @returns bytes read, 0 at the end, or BLOCKED */
-  read_iter(_current: Current, _to: IovIter, _pos: number): number {
+  read_iter(_current: Current, _to: IovIter, _pos: Loff): number {
     throw errno(EINVAL, '{} cannot be read', this.path);
   }
 
   /** @returns bytes written, or BLOCKED. `pos` is where, the file's end for O_APPEND. */
-  write_iter(_current: Current, _from: IovIter, _pos: number): number {
+  write_iter(_current: Current, _from: IovIter, _pos: Loff): number {
     throw errno(EINVAL, '{} cannot be written', this.path);
   }
 
@@ -230,8 +222,18 @@ export class File {
     return notIoctl(this, cmd);
   }
 
-  llseek(_current: Current, offset: number, whence: number): number {
-    return generic_file_llseek(this, offset, whence, this.inode.size);
+  /** May its positions have the highest bit (FMODE_UNSIGNED_OFFSET)? */
+  get unsigned_offsets(): boolean {
+    return false;
+  }
+
+  /** Do transfers move the position? Devices without an end have none. */
+  get moves(): boolean {
+    return this.seekable;
+  }
+
+  llseek(_current: Current, offset: Loff, whence: number): Loff {
+    return generic_file_llseek(this, offset, whence, i_size_read(this.inode));
   }
 
   /** Emits directory entries from ctx.pos on, until it is full. */
@@ -243,7 +245,7 @@ export class File {
     throw errno(EINVAL, '{} has nothing to synchronise', this.path);
   }
 
-  fallocate(_current: Current, _mode: number, _offset: number, _length: number): number {
+  fallocate(_current: Current, _mode: number, _offset: Loff, _length: Loff): number {
     if ((this.inode.mode & 0o170000) === 0o10000)
       throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
     throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
@@ -292,22 +294,17 @@ export function file_accessed(file: File): void {
   if (!(file.flags & O_NOATIME)) touch_atime(file.inode, file.path.mnt);
 }
 
-export function generic_file_llseek(
-  file: File,
-  offset: number,
-  whence: number,
-  eof: number,
-): number {
-  let to: number;
+export function generic_file_llseek(file: File, offset: Loff, whence: number, eof: Loff): Loff {
+  let to: Loff;
   switch (whence) {
     case SEEK_SET:
       to = offset;
       break;
     case SEEK_CUR:
-      to = file.pos + offset;
+      to = loff_add(file.pos, offset);
       break;
     case SEEK_END:
-      to = eof + offset;
+      to = loff_add(eof, offset);
       break;
     case SEEK_DATA:
     case SEEK_HOLE:
@@ -323,33 +320,28 @@ export function generic_file_llseek(
 }
 
 /** Of files that are made when they are read, and so have no end (fs/seq_file.c). */
-export function seq_lseek(file: File, offset: number, whence: number): number {
+export function seq_lseek(file: File, offset: Loff, whence: number): Loff {
   if (whence !== SEEK_SET && whence !== SEEK_CUR)
     throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', file.path);
-  return setpos_unbounded(file, whence === SEEK_CUR ? file.pos + offset : offset);
+  return setpos_unbounded(file, whence === SEEK_CUR ? loff_add(file.pos, offset) : offset);
 }
 
 /** As generic_file_llseek, but knows no largest position. */
-export function default_llseek(file: File, offset: number, whence: number): number {
+export function default_llseek(file: File, offset: Loff, whence: number): Loff {
   if (whence === SEEK_SET || whence === SEEK_CUR) return seq_lseek(file, offset, whence);
-  return generic_file_llseek(file, offset, whence, file.inode.size);
+  return generic_file_llseek(file, offset, whence, i_size_read(file.inode));
 }
 
-function setpos_unbounded(file: File, to: number): number {
+function setpos_unbounded(file: File, to: Loff): Loff {
   if (to < 0) throw errno(EINVAL, 'lseek: position {} in {} is negative', to, file.path);
-  if (to > Number.MAX_SAFE_INTEGER)
-    throw errno(EOVERFLOW, 'lseek: position {} in {} is beyond 2^53', to, file.path);
   return (file.pos = to);
 }
 
-export function vfs_setpos(file: File, to: number): number {
+export function vfs_setpos(file: File, to: Loff): Loff {
   if (to < 0) throw errno(EINVAL, 'lseek: position {} in {} is negative', to, file.path);
   const { maxbytes } = file.inode.sb;
-  if (to > maxbytes) {
-    // Beyond 2^53 Linux would still go where its own limit is higher.
-    throw errno(to > Number.MAX_SAFE_INTEGER && maxbytes === Number.MAX_SAFE_INTEGER ? EOVERFLOW : EINVAL,
-      'lseek: position {} is beyond the largest file of {}', to, file.inode.sb); // prettier-ignore
-  }
+  if (to > maxbytes)
+    throw errno(EINVAL, 'lseek: position {} is beyond the largest file of {}', to, file.inode.sb);
   file.pos = to;
   return to;
 }
@@ -365,7 +357,7 @@ export class StreamFile extends File {
   override get pollable(): boolean {
     return true;
   }
-  override llseek(): number {
+  override llseek(): Loff {
     throw errno(ESPIPE, '{} has no position', this.path);
   }
 }
@@ -375,7 +367,7 @@ export class NoopSeekFile extends StreamFile {
   static {
     serializable('NoopSeekFile', this);
   }
-  override llseek(): number {
+  override llseek(): Loff {
     return this.pos;
   }
 }

@@ -69,6 +69,7 @@ export class Inode implements PageOwner {
   gid = 0;
   nlink = 1;
   size = 0;
+  far_size: bigint | null = null;
   rdev = 0;
   atime: Timespec;
   mtime: Timespec;

@@ -236,7 +236,7 @@ export function flock_range(
 ): [number, number] {
   if (whence < 0 || whence > 2)
     throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
-  const base = whence === 0 ? 0 : whence === 1 ? file.pos : file.inode.size;
+  const base = whence === 0 ? 0 : whence === 1 ? Number(file.pos) : file.inode.size;
   let from = base + start;
   let to = len > 0 ? from + len - 1 : Infinity;
   if (len < 0) {

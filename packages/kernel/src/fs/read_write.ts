@@ -1,10 +1,12 @@
-import { EFBIG, EINVAL, EISDIR, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { EFBIG, EINVAL, EISDIR, EOVERFLOW, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { O_APPEND } from '@vitrine/uapi/fcntl.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
+import { LLONG_MAX, type Loff, loff_add, loff_sub } from '../include/loff.ts';
+import { i_size_read } from '../include/pagecache.ts';
 import { FMODE_READ, FMODE_WRITE, type File, wantMode } from './file.ts';
 import { S_ISDIR } from './inode.ts';
 import { fsnotify_access, fsnotify_access_perm, fsnotify_modify } from './fsnotify.ts';
@@ -13,7 +15,7 @@ import { fsnotify_access, fsnotify_access_perm, fsnotify_modify } from './fsnoti
 export const MAX_RW_COUNT = 0x7fff_f000;
 
 /** Reads at `pos`, or at the file's position when it is null. @returns bytes, or BLOCKED */
-export function vfs_read(current: Current, file: File, to: IovIter, pos: number | null): number {
+export function vfs_read(current: Current, file: File, to: IovIter, pos: Loff | null): number {
   wantMode(file, FMODE_READ);
   to.truncate(MAX_RW_COUNT);
   if (S_ISDIR(file.inode.mode))
@@ -27,7 +29,7 @@ export function vfs_read(current: Current, file: File, to: IovIter, pos: number 
     current.ioac.syscr++;
   }
   if (n > 0) {
-    if (pos === null && file.seekable) file.pos = at + n;
+    if (pos === null && file.moves) file.pos = loff_add(at, n);
     fsnotify_access(file);
   }
   return n;
@@ -38,30 +40,41 @@ export function vfs_write(
   current: Current,
   file: File,
   from: IovIter,
-  pos: number | null,
+  pos: Loff | null,
   append: boolean = (file.flags & O_APPEND) !== 0,
 ): number {
   wantMode(file, FMODE_WRITE);
   from.truncate(MAX_RW_COUNT);
   let at = place(file, pos);
-  if (file.seekable && append) at = file.inode.size;
+  if (file.seekable && append) at = i_size_read(file.inode);
   const n = file.write_iter(current, from, at);
   if (n >= 0) {
     current.ioac.wchar += n;
     current.ioac.syscw++;
   }
   if (n > 0) {
-    if (pos === null && file.seekable) file.pos = at + n;
+    if (pos === null && file.moves) file.pos = loff_add(at, n);
     fsnotify_modify(file);
   }
   return n;
 }
 
-function place(file: File, pos: number | null): number {
+function place(file: File, pos: Loff | null): Loff {
   if (pos === null) return file.pos;
-  if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
+  if (pos < 0 && !file.unsigned_offsets) throw errno(EINVAL, 'file position {} is negative', pos);
   if (!file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
   return pos;
+}
+
+/** The range of a transfer ends within 64 bits, where its file has positions (rw_verify_area). */
+export function rw_verify_area(file: File, pos: Loff | null, count: number): void {
+  if (!file.seekable) return;
+  const at = pos ?? file.pos;
+  if (at < 0) {
+    if (!file.unsigned_offsets) throw errno(EINVAL, 'file position {} is negative', at);
+    if (BigInt(count) >= -BigInt(at)) throw errno(EOVERFLOW, '{} bytes at {} wrap', count, at);
+  } else if (typeof at === 'bigint' && at + BigInt(count) > LLONG_MAX && !file.unsigned_offsets)
+    throw errno(EINVAL, '{} bytes at {} end beyond 2^63', count, at);
 }
 
 /** Reads for the kernel itself (execve, the SDK); ignores no limit but the caller's memory. */
@@ -85,7 +98,7 @@ export function generic_write_checks(
   current: Current,
   file: File,
   from: IovIter,
-  pos: number,
+  pos: Loff,
 ): boolean {
   if (from.count === 0) return false;
   const limit = current.rlimit(RLIMIT_FSIZE);
@@ -100,7 +113,7 @@ export function generic_write_checks(
         current.tgid,
       );
     }
-    from.truncate(limit - pos);
+    from.truncate(loff_sub(limit, pos));
   }
   const max = file.inode.sb.maxbytes;
   if (pos >= max)
@@ -111,6 +124,6 @@ export function generic_write_checks(
       file.inode.sb,
       max,
     );
-  from.truncate(max - pos);
+  from.truncate(loff_sub(max, pos));
   return true;
 }

@@ -1,4 +1,5 @@
 import { ENOENT, ENOTDIR } from '@vitrine/uapi/errno.ts';
+import type { Loff } from '../include/loff.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
@@ -27,7 +28,7 @@ export function iterate_dir(current: Current, file: File, ctx: DirContext): void
   if (file.path.dentry.unhashed || file.inode.nlink === 0) {
     throw errno(ENOENT, 'directory {} was removed', file.path);
   }
-  ctx.pos = file.pos;
+  ctx.pos = Number(file.pos);
   file.iterate(current, ctx);
   file.pos = ctx.pos;
   fsnotify_access(file);
@@ -88,7 +89,7 @@ export class DcacheDirFile extends File {
   }
 
   /** A position is no number of bytes: there is no end to seek from (offset_dir_llseek). */
-  override llseek(_current: Current, offset: number, whence: number): number {
+  override llseek(_current: Current, offset: Loff, whence: number): Loff {
     return seq_lseek(this, offset, whence);
   }
 

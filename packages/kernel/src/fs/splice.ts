@@ -4,6 +4,7 @@ import { EPOLLIN, EPOLLOUT } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
+import { type Loff, loff_add, page_offset } from '../include/loff.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import type { File } from './file.ts';
 import { fsnotify_access, fsnotify_modify } from './fsnotify.ts';
@@ -37,13 +38,13 @@ function withoutWaiting(current: Current, file: File, step: () => number): numbe
 }
 
 /** Reads without waiting; 0 is the end. */
-export function try_read(current: Current, file: File, into: Uint8Array, pos: number): number {
+export function try_read(current: Current, file: File, into: Uint8Array, pos: Loff): number {
   const n = withoutWaiting(current, file, () => file.read_iter(current, IovIter.kernel(into), pos));
   if (n > 0) fsnotify_access(file);
   return n;
 }
 
-export function try_write(current: Current, file: File, from: Uint8Array, pos: number): number {
+export function try_write(current: Current, file: File, from: Uint8Array, pos: Loff): number {
   const n = withoutWaiting(current, file, () =>
     file.write_iter(current, IovIter.kernel(from), pos),
   );
@@ -62,8 +63,8 @@ function check_splice(from: File | null, to: File | null): void {
 export interface Transfer {
   moved: number;
   /** Next positions; −1 for files without one. */
-  inPos: number;
-  outPos: number;
+  inPos: Loff;
+  outPos: Loff;
 }
 
 /**
@@ -86,8 +87,8 @@ export function copy_file_bytes(
     const put = try_write(current, to, bounce.subarray(0, got), state.outPos);
     if (put === WOULD_BLOCK) return false;
     state.moved += put;
-    state.inPos += put;
-    if (to.seekable) state.outPos += put;
+    if (from.moves) state.inPos = loff_add(state.inPos, put);
+    if (to.moves) state.outPos = loff_add(state.outPos, put);
     if (put < got && !to.seekable) return false;
     if (put < got) return true;
     if (current.signal_pending()) return true;
@@ -101,7 +102,7 @@ export function splice_file_to_pipe(
   from: File,
   pipe: Pipe,
   count: number,
-  pos: number,
+  pos: Loff,
 ): number {
   // Room comes first (wait_for_space): what cannot be spliced is told when there is some.
   if (pipe.full) return WOULD_BLOCK;
@@ -109,8 +110,13 @@ export function splice_file_to_pipe(
   let done = 0;
   while (done < count && !pipe.full) {
     // A slot shows one page of the file, and a write(2) after it begins another slot.
-    const want = Math.min(4096 - (from.seekable ? (pos + done) % 4096 : 0), count - done);
-    const got = try_read(current, from, bounce.subarray(0, want), from.seekable ? pos + done : 0);
+    const want = Math.min(4096 - (from.moves ? page_offset(loff_add(pos, done)) : 0), count - done);
+    const got = try_read(
+      current,
+      from,
+      bounce.subarray(0, want),
+      from.moves ? loff_add(pos, done) : 0,
+    );
     if (got <= 0) {
       if (done === 0 && got === WOULD_BLOCK) return WOULD_BLOCK;
       break;
@@ -162,7 +168,7 @@ export function splice_pipe_to_file(
   pipe: Pipe,
   to: File,
   count: number,
-  pos: number,
+  pos: Loff,
 ): number {
   check_splice(null, to);
   const { kernel } = current;
@@ -175,7 +181,7 @@ export function splice_pipe_to_file(
       current,
       to,
       kernel.ram.u8.subarray(at, at + n),
-      to.seekable ? pos + done : 0,
+      to.moves ? loff_add(pos, done) : 0,
     );
     if (put === WOULD_BLOCK) return done > 0 ? done : WOULD_BLOCK;
     buf.offset += put;

@@ -1,5 +1,6 @@
 import { EBUSY } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
+import { LLONG_MAX, type Loff } from '../include/loff.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
@@ -59,7 +60,7 @@ export class SuperBlock {
   flags = 0;
   blocksize = 4096;
   /** Largest file size and position. */
-  maxbytes: number = Number.MAX_SAFE_INTEGER;
+  maxbytes: Loff = LLONG_MAX;
   root!: Dentry;
   /** Mounts of it; the last one that goes shuts it down. */
   active = 0;

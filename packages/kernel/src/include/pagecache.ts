@@ -1,9 +1,12 @@
+import type { Loff } from './loff.ts';
 import { serializable } from './serial.ts';
 
 /** What the page cache needs of the inode whose pages it keeps. */
 export interface PageOwner {
   /** File size in bytes. */
   size: number;
+  /** The exact size where `size` is beyond 2^53 and so rounded. */
+  far_size?: bigint | null;
   /**
    * Fills the page at physical address `pa` with the file's bytes from `index` pages on; the frame is zeroed before.
    * A file system that lives in the page cache alone (tmpfs) does nothing. Throws EIO.
@@ -11,6 +14,16 @@ export interface PageOwner {
   readPage(index: number, pa: number): void;
   /** Is the page, not in the cache, all zeros? Then reading takes no frame. Absent: never. */
   hole?(index: number): boolean;
+}
+
+/** The size, exact. */
+export function i_size_read({ size, far_size }: PageOwner): Loff {
+  return far_size && Number(far_size) === size ? far_size : size;
+}
+
+export function i_size_write(owner: PageOwner, size: Loff): void {
+  owner.size = Number(size);
+  if (typeof size === 'bigint') owner.far_size = size;
 }
 
 /** A mapping of the file into an address space, as truncation needs it (mm/vma.ts implements it). */

@@ -2,7 +2,8 @@ import { errno } from '../include/errno.ts';
 import { ENOMEM } from '@vitrine/uapi/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
-import type { AddressSpace } from '../include/pagecache.ts';
+import { type AddressSpace, i_size_read, i_size_write } from '../include/pagecache.ts';
+import { type Loff, loff_add, loff_sub, page_index, page_offset } from '../include/loff.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 
 /**
@@ -48,16 +49,17 @@ function filemap_read_page(kernel: Kernel, mapping: AddressSpace, index: number)
 export function filemap_read(
   kernel: Kernel,
   mapping: AddressSpace,
-  pos: number,
+  pos: Loff,
   to: IovIter,
 ): number {
+  const { owner } = mapping;
+  const size = i_size_read(owner);
+  if (pos >= size) return 0;
+  const left = loff_sub(size, pos);
   let done = 0;
-  const size = mapping.owner.size;
-  while (to.count > 0 && pos + done < size) {
-    const at = pos + done;
-    const offset = at % PAGE_SIZE;
-    const n = Math.min(to.count, PAGE_SIZE - offset, size - at);
-    const index = Math.floor(at / PAGE_SIZE);
+  let offset = page_offset(pos);
+  for (let index = page_index(pos); to.count > 0 && done < left; index++, offset = 0) {
+    const n = Math.min(to.count, PAGE_SIZE - offset, left - done);
     const pfn = filemap_read_page(kernel, mapping, index);
     const copied = pfn === 0 ? to.zero(n) : to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
     done += copied;
@@ -73,25 +75,28 @@ export function filemap_read(
 export function filemap_write(
   kernel: Kernel,
   mapping: AddressSpace,
-  pos: number,
+  pos: Loff,
   from: IovIter,
 ): number {
+  const { owner } = mapping;
   let done = 0;
-  while (from.count > 0) {
-    const at = pos + done;
-    const offset = at % PAGE_SIZE;
+  let offset = page_offset(pos);
+  for (let index = page_index(pos); from.count > 0; index++, offset = 0) {
     const n = Math.min(from.count, PAGE_SIZE - offset);
+    let copied: number;
     let pfn: number;
     try {
-      pfn = filemap_get_page(kernel, mapping, Math.floor(at / PAGE_SIZE));
-      done += from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+      pfn = filemap_get_page(kernel, mapping, index);
+      copied = from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+      done += copied;
     } catch (error) {
       if (done === 0) throw error;
       break;
     }
     kernel.frames.written(pfn);
-    if (pos + done > mapping.owner.size) mapping.owner.size = pos + done;
-    if (pos + done < at + n) break;
+    const end = loff_add(pos, done);
+    if (end > i_size_read(owner)) i_size_write(owner, end);
+    if (copied < n) break;
   }
   return done;
 }
@@ -100,12 +105,12 @@ export function filemap_write(
  * The file's size becomes `size`: pages past it leave the cache and every address space, and the rest of the last page
  * reads as zeros (truncate_setsize).
  */
-export function truncate_setsize(kernel: Kernel, mapping: AddressSpace, size: number): void {
+export function truncate_setsize(kernel: Kernel, mapping: AddressSpace, size: Loff): void {
   const old = mapping.owner.size;
-  mapping.owner.size = size;
+  i_size_write(mapping.owner, size);
   // At the same size what was reserved beyond it goes, too.
   if (size > old) return;
-  filemap_punch(kernel, mapping, size, Infinity);
+  filemap_punch(kernel, mapping, Number(size), Infinity);
 }
 
 /** Makes the bytes [start, end) read as zeros, giving whole pages back (truncate_inode_pages_range). */

@@ -4,6 +4,8 @@ import { O_APPEND, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { SIOCGPGRP, SIOCSPGRP } from '@vitrine/uapi/socket.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitrine/uapi/termios.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
+import { i_size_read } from '../include/pagecache.ts';
+import { loff_sub } from '../include/loff.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -84,7 +86,7 @@ function ioctl_preallocate(current: Current, file: File, mode: number, arg: numb
   const view = new DataView(bytes.buffer, bytes.byteOffset, 48);
   const whence = view.getInt16(2, true);
   if (whence < 0 || whence > 2) throw errno(EINVAL, 'struct space_resv: whence {}', whence);
-  const base = whence === 1 ? file.pos : whence === 2 ? file.inode.size : 0;
+  const base = whence === 1 ? Number(file.pos) : whence === 2 ? file.inode.size : 0;
   const start = base + Number(view.getBigInt64(8, true));
   const length = Number(view.getBigInt64(16, true));
   return vfs_fallocate(current, file, mode | FALLOC_FL_KEEP_SIZE, start, length);
@@ -147,7 +149,7 @@ function sock_ioctl_owner(current: Current, file: File, cmd: number, arg: number
 /** What only regular files answer. */
 function file_ioctl(current: Current, file: File, cmd: number, arg: number): number {
   if (cmd === FIONREAD) {
-    current.mem.putU32(arg, (file.inode.size - file.pos) >>> 0);
+    current.mem.putU32(arg, loff_sub(i_size_read(file.inode), file.pos) >>> 0);
     return 0;
   }
   if (cmd === FIBMAP) return ioctl_fibmap(current, file, arg);

@@ -1,3 +1,5 @@
+import type { Loff } from '../include/loff.ts';
+
 /**
  * The kinds of system call arguments. A kind says how the register is read and what it means; the row's kinds give the
  * handler its parameter types and strace its way of printing.
@@ -9,9 +11,10 @@ export type Decode =
   | 'u32'
   | 'u64' // a number; exact below 2^53, beyond that rounded, never wrapped
   | 'i64' // a number, likewise
+  | 'loff' // a number where that is exact, a bigint beyond
   | 'big'; // u64 as bigint
 
-export interface Kind<T extends number | bigint> {
+export interface Kind<T extends Loff> {
   readonly decode: Decode;
   /** What strace prints: see strace/format.ts, which has a printer per name. */
   readonly print: string;
@@ -23,7 +26,7 @@ export interface Kind<T extends number | bigint> {
   readonly type?: T;
 }
 
-const kind = <T extends number | bigint>(decode: Decode, print: string, more: Partial<Kind<T>> = {}): Kind<T> => ({ decode, print, ...more }); // prettier-ignore
+const kind = <T extends Loff>(decode: Decode, print: string, more: Partial<Kind<T>> = {}): Kind<T> => ({ decode, print, ...more }); // prettier-ignore
 
 type Num = Kind<number>;
 
@@ -33,6 +36,7 @@ export const long: Num = kind('i64', 'long');
 export const ulong: Num = kind('u64', 'ulong');
 export const size: Num = kind('u64', 'ulong');
 export const off: Num = kind('i64', 'long');
+export const loff: Kind<Loff> = kind('loff', 'long');
 export const u64: Kind<bigint> = kind('big', 'ulong');
 export const hex: Num = kind('u64', 'hex');
 export const hex32: Num = kind('u32', 'hex');

@@ -28,6 +28,7 @@ import {
   RESOLVE_IN_ROOT,
 } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
+import type { Loff } from '../include/loff.ts';
 import { ns_capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -62,7 +63,7 @@ import {
   flags,
   inStruct,
   mode as modeKind,
-  off,
+  loff,
   outBuf,
   path,
   size,
@@ -218,7 +219,7 @@ export function sys_access(current: Current, name: number, mode: number): number
   return sys_faccessat2(current, AT_FDCWD, name, mode, 0);
 }
 
-export function sys_truncate(current: Current, name: number, length: number): number {
+export function sys_truncate(current: Current, name: number, length: Loff): number {
   if (length < 0) throw errno(EINVAL, 'truncate: length {} is negative', length);
   const path = user_path_at(current, AT_FDCWD, name, LOOKUP_FOLLOW);
   const { inode } = path.dentry;
@@ -233,7 +234,7 @@ export function sys_truncate(current: Current, name: number, length: number): nu
   return 0;
 }
 
-export function sys_ftruncate(current: Current, fd: number, length: number): number {
+export function sys_ftruncate(current: Current, fd: number, length: Loff): number {
   if (length < 0) throw errno(EINVAL, 'ftruncate: length {} is negative', length);
   const file = fget(current, fd);
   if (!S_ISREG(file.inode.mode)) throw errno(EINVAL, '{} is not a regular file', file.path);
@@ -320,8 +321,8 @@ export const OPEN: readonly SyscallRow[] = [
     FULL,
     sys_faccessat2,
   ),
-  row(NR.__NR_truncate, 'truncate', [path, off], FULL, sys_truncate),
-  row(NR.__NR_ftruncate, 'ftruncate', [fd, off], FULL, sys_ftruncate),
+  row(NR.__NR_truncate, 'truncate', [path, loff], FULL, sys_truncate),
+  row(NR.__NR_ftruncate, 'ftruncate', [fd, loff], FULL, sys_ftruncate),
   row(NR.__NR_umask, 'umask', [modeKind], FULL, sys_umask),
   row(NR.__NR_getcwd, 'getcwd', [outBuf(), size], FULL, sys_getcwd),
   row(NR.__NR_chdir, 'chdir', [path], FULL, sys_chdir),

@@ -3,6 +3,7 @@ import { RWF_APPEND, RWF_HIPRI, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
+import { type Loff, loff_add } from '../include/loff.ts';
 import type { IovIter } from '../include/iov.ts';
 import { fget } from '../fs/fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, File, wantMode } from '../fs/file.ts';
@@ -16,9 +17,21 @@ import {
   S_ISREG,
 } from '../fs/inode.ts';
 import { fsnotify_modify } from '../fs/fsnotify.ts';
-import { vfs_read, vfs_write } from '../fs/read_write.ts';
+import { rw_verify_area, vfs_read, vfs_write } from '../fs/read_write.ts';
 import { import_iovec, userBuffer } from './iov.ts';
-import { choice, fd, flags, inArray, inBuf, int, off, outArray, outBuf, size } from './kinds.ts';
+import {
+  choice,
+  fd,
+  flags,
+  inArray,
+  inBuf,
+  int,
+  loff,
+  off,
+  outArray,
+  outBuf,
+  size,
+} from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 /** How much of a long transfer is done. */
@@ -57,19 +70,20 @@ function transfer(
 }
 
 /** Vectors of no bytes are not even tried. */
-function readVec(current: Current, file: File, to: IovIter, pos: number | null): number {
+function readVec(current: Current, file: File, to: IovIter, pos: Loff | null): number {
   return to.count === 0 ? 0 : readIter(current, file, to, pos);
 }
 
-function readIter(current: Current, file: File, to: IovIter, pos: number | null): number {
-  return transfer(current, file, to, (done) => vfs_read(current, file, to, pos === null ? null : pos + done)); // prettier-ignore
+function readIter(current: Current, file: File, to: IovIter, pos: Loff | null): number {
+  if (current.callState === null) rw_verify_area(file, pos, to.count);
+  return transfer(current, file, to, (done) => vfs_read(current, file, to, pos === null ? null : loff_add(pos, done))); // prettier-ignore
 }
 
 function writeVec(
   current: Current,
   file: File,
   from: IovIter,
-  pos: number | null,
+  pos: Loff | null,
   append?: boolean,
 ): number {
   return from.count === 0 ? 0 : writeIter(current, file, from, pos, append);
@@ -79,14 +93,15 @@ function writeIter(
   current: Current,
   file: File,
   from: IovIter,
-  pos: number | null,
+  pos: Loff | null,
   append?: boolean,
 ): number {
-  return transfer(current, file, from, (done) => vfs_write(current, file, from, pos === null ? null : pos + done, append)); // prettier-ignore
+  if (current.callState === null) rw_verify_area(file, pos, from.count);
+  return transfer(current, file, from, (done) => vfs_write(current, file, from, pos === null ? null : loff_add(pos, done), append)); // prettier-ignore
 }
 
 /** The file, open for what is wanted: that is asked before anybody looks at the buffer. */
-function transferFile(current: Current, fd: number, mode: number, pos: number | null): File {
+function transferFile(current: Current, fd: number, mode: number, pos: Loff | null): File {
   const file = fget(current, fd);
   if (pos !== null && !file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
   wantMode(file, mode);
@@ -106,7 +121,7 @@ export function sys_write(current: Current, fd: number, buf: number, count: numb
   return writeIter(current, file, userBuffer(current, buf, count), null);
 }
 
-function checkPos(pos: number): number {
+function checkPos(pos: Loff): Loff {
   if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
   return pos;
 }
@@ -116,7 +131,7 @@ export function sys_pread64(
   fd: number,
   buf: number,
   count: number,
-  pos: number,
+  pos: Loff,
 ): number {
   checkPos(pos);
   const file = transferFile(current, fd, FMODE_READ, pos);
@@ -128,7 +143,7 @@ export function sys_pwrite64(
   fd: number,
   buf: number,
   count: number,
-  pos: number,
+  pos: Loff,
 ): number {
   checkPos(pos);
   const file = transferFile(current, fd, FMODE_WRITE, pos);
@@ -151,7 +166,7 @@ export function sys_preadv(
   fd: number,
   vec: number,
   count: number,
-  low: number,
+  low: Loff,
 ): number {
   const file = transferFile(current, fd, FMODE_READ, checkPos(low));
   return readVec(current, file, import_iovec(current, vec, count), low);
@@ -162,7 +177,7 @@ export function sys_pwritev(
   fd: number,
   vec: number,
   count: number,
-  low: number,
+  low: Loff,
 ): number {
   const file = transferFile(current, fd, FMODE_WRITE, checkPos(low));
   return writeVec(current, file, import_iovec(current, vec, count), low);
@@ -189,7 +204,7 @@ export function sys_preadv2(
   fd: number,
   vec: number,
   count: number,
-  low: number,
+  low: Loff,
   _high: number,
   rwf: number,
 ): number {
@@ -205,7 +220,7 @@ export function sys_pwritev2(
   fd: number,
   vec: number,
   count: number,
-  low: number,
+  low: Loff,
   _high: number,
   rwf: number,
 ): number {
@@ -217,7 +232,7 @@ export function sys_pwritev2(
   return writeVec(current, file, from, pos, append);
 }
 
-export function sys_lseek(current: Current, fd: number, offset: number, whence: number): number {
+export function sys_lseek(current: Current, fd: number, offset: Loff, whence: number): Loff {
   const file = fget(current, fd);
   if (whence < 0 || whence > 4)
     throw errno(EINVAL, 'lseek: whence {} is none of SEEK_SET, CUR, END, DATA, HOLE', whence);
@@ -302,8 +317,8 @@ export function vfs_fallocate(
   current: Current,
   file: File,
   mode: number,
-  offset: number,
-  length: number,
+  offset: Loff,
+  length: Loff,
 ): number {
   const { inode } = file;
   if (offset < 0 || length <= 0)
@@ -313,7 +328,9 @@ export function vfs_fallocate(
   if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
   if (mode & ~1 && inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', file.path);
   if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'fallocate: {} is immutable', file.path);
-  if (S_ISREG(inode.mode) && offset + length > inode.sb.maxbytes)
+  const end = loff_add(offset, length);
+  if (S_ISREG(inode.mode) && (end < 0 || end > inode.sb.maxbytes))
+
     throw errno(EFBIG, 'fallocate: {} bytes from {} are above the largest file of {}', length, offset, inode.sb); // prettier-ignore
   const result = file.fallocate(current, mode, offset, length);
   fsnotify_modify(file);
@@ -324,8 +341,8 @@ export function sys_fallocate(
   current: Current,
   fd: number,
   mode: number,
-  offset: number,
-  length: number,
+  offset: Loff,
+  length: Loff,
 ): number {
   return vfs_fallocate(current, fget(current, fd), mode, offset, length);
 }
@@ -333,27 +350,27 @@ export function sys_fallocate(
 export const READ_WRITE: readonly SyscallRow[] = [
   row(NR.__NR_read, 'read', [fd, outBuf(), size], FULL, sys_read),
   row(NR.__NR_write, 'write', [fd, inBuf(2), size], FULL, sys_write),
-  row(NR.__NR_pread64, 'pread64', [fd, outBuf(), size, off], FULL, sys_pread64),
-  row(NR.__NR_pwrite64, 'pwrite64', [fd, inBuf(2), size, off], FULL, sys_pwrite64),
+  row(NR.__NR_pread64, 'pread64', [fd, outBuf(), size, loff], FULL, sys_pread64),
+  row(NR.__NR_pwrite64, 'pwrite64', [fd, inBuf(2), size, loff], FULL, sys_pwrite64),
   row(NR.__NR_readv, 'readv', [fd, outArray('iovec', 2), int], FULL, sys_readv),
   row(NR.__NR_writev, 'writev', [fd, inArray('iovec', 2), int], FULL, sys_writev),
-  row(NR.__NR_preadv, 'preadv', [fd, outArray('iovec', 2), int, off], FULL, sys_preadv),
-  row(NR.__NR_pwritev, 'pwritev', [fd, inArray('iovec', 2), int, off], FULL, sys_pwritev),
+  row(NR.__NR_preadv, 'preadv', [fd, outArray('iovec', 2), int, loff], FULL, sys_preadv),
+  row(NR.__NR_pwritev, 'pwritev', [fd, inArray('iovec', 2), int, loff], FULL, sys_pwritev),
   row(
     NR.__NR_preadv2,
     'preadv2',
-    [fd, outArray('iovec', 2), int, off, off, flags('rwf')],
+    [fd, outArray('iovec', 2), int, loff, off, flags('rwf')],
     FULL,
     sys_preadv2,
   ),
   row(
     NR.__NR_pwritev2,
     'pwritev2',
-    [fd, inArray('iovec', 2), int, off, off, flags('rwf')],
+    [fd, inArray('iovec', 2), int, loff, off, flags('rwf')],
     FULL,
     sys_pwritev2,
   ),
-  row(NR.__NR_lseek, 'lseek', [fd, off, choice('whence')], FULL, sys_lseek),
+  row(NR.__NR_lseek, 'lseek', [fd, loff, choice('whence')], FULL, sys_lseek),
   row(NR.__NR_fsync, 'fsync', [fd], FULL, sys_fsync),
   row(NR.__NR_fdatasync, 'fdatasync', [fd], FULL, sys_fdatasync),
   row(NR.__NR_sync, 'sync', [], FULL, sys_sync),
@@ -367,5 +384,5 @@ export const READ_WRITE: readonly SyscallRow[] = [
   ),
   row(NR.__NR_fadvise64, 'fadvise64', [fd, off, off, choice('fadvise')], FULL, sys_fadvise64),
   row(NR.__NR_readahead, 'readahead', [fd, off, size], FULL, sys_readahead),
-  row(NR.__NR_fallocate, 'fallocate', [fd, flags('fallocate'), off, off], FULL, sys_fallocate),
+  row(NR.__NR_fallocate, 'fallocate', [fd, flags('fallocate'), loff, loff], FULL, sys_fallocate),
 ];

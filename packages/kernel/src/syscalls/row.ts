@@ -1,3 +1,4 @@
+import type { Loff } from '../include/loff.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Decode, Kind } from './kinds.ts';
 
@@ -17,7 +18,7 @@ export interface SyscallRow {
   readonly kinds: readonly Kind<number | bigint>[];
   readonly decode: readonly Decode[];
   readonly support: Support;
-  readonly call: (task: Task, ...args: never[]) => number;
+  readonly call: (task: Task, ...args: never[]) => Loff;
 }
 
 type Args<K extends readonly Kind<number | bigint>[]> = {
@@ -33,7 +34,7 @@ export function row<const K extends readonly Kind<number | bigint>[]>(
   name: string,
   kinds: K,
   support: Support,
-  call: (task: Task, ...args: Args<K>) => number,
+  call: (task: Task, ...args: Args<K>) => Loff,
 ): SyscallRow {
   return {
     nr,

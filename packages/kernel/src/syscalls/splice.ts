@@ -13,13 +13,15 @@ import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
+import { type Loff, loff_add, loff_sub, narrow } from '../include/loff.ts';
+import { i_size_read } from '../include/pagecache.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import type { Task } from '../kernel/task.ts';
 import { type Pipe, get_pipe_info } from '../fs/pipe.ts';
-import { MAX_RW_COUNT } from '../fs/read_write.ts';
+import { MAX_RW_COUNT, rw_verify_area } from '../fs/read_write.ts';
 import {
   type Transfer,
   WOULD_BLOCK,
@@ -46,20 +48,25 @@ function wantWrite(file: File): void {
   if (!file.writable) throw errno(EBADF, '{} is not open for writing', file.path);
 }
 
-/** A position argument: the address of the caller's variable, a value (io_uring), or 0 for the file's own. */
-export type Place = number | { readonly pos: number };
+/** A position in the caller's memory. */
+function get_loff(current: Current, at: number): Loff {
+  return narrow(BigInt.asIntN(64, current.mem.getBig(at)));
+}
 
-function position(current: Current, file: File, at: Place): number {
+/** A position argument: the address of the caller's variable, a value (io_uring), or 0 for the file's own. */
+export type Place = number | { readonly pos: Loff };
+
+function position(current: Current, file: File, at: Place): Loff {
   if (at === 0) return file.pos;
   if (!file.seekable) throw errno(EINVAL, '{} has no position', file.path);
-  const pos = typeof at === 'number' ? current.mem.getI64(at) : at.pos;
+  const pos = typeof at === 'number' ? get_loff(current, at) : at.pos;
   if (pos < 0) throw errno(EINVAL, 'file position {} is negative', pos);
   return pos;
 }
 
-function setPosition(current: Current, file: File, at: Place, pos: number): void {
+function setPosition(current: Current, file: File, at: Place, pos: Loff): void {
   if (typeof at !== 'number') return;
-  if (at !== 0) current.mem.putU64(at, pos);
+  if (at !== 0) current.mem.putBig(at, BigInt(pos));
   else if (file.seekable) file.pos = pos;
 }
 
@@ -75,7 +82,8 @@ function transfer(
   const state = (current.callState as Transfer | null) ?? {
     moved: 0,
     inPos: position(current, from, inAt),
-    outPos: to.flags & O_APPEND && to.seekable ? to.inode.size : position(current, to, outAt),
+    outPos:
+      to.flags & O_APPEND && to.seekable ? i_size_read(to.inode) : position(current, to, outAt),
   };
   const goal = Math.min(count, state.moved + PIECE);
   let done: boolean;
@@ -96,8 +104,8 @@ function transfer(
   }
   if (!done && state.moved === 0)
     throw errno(EAGAIN, '{} takes no more bytes now and O_NONBLOCK is set', to.path);
-  setPosition(current, from, inAt, state.inPos);
-  if (to.seekable) setPosition(current, to, outAt, state.outPos);
+  if (from.moves) setPosition(current, from, inAt, state.inPos);
+  if (to.moves) setPosition(current, to, outAt, state.outPos);
   return state.moved;
 }
 
@@ -118,6 +126,9 @@ export function sys_sendfile(
   wantWrite(to);
   if (to.flags & O_APPEND && to.seekable)
     throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
+  const pos = position(current, from, offset);
+  rw_verify_area(from, pos, count);
+  const left = checkLargest(from, to, pos, count);
   const pipe = get_pipe_info(to);
   if (pipe === null && !from.seekable) {
     throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
@@ -125,9 +136,21 @@ export function sys_sendfile(
   // A pipe is filled once, after waiting for room (splice_file_to_pipe).
   if (pipe !== null) {
     const nonblock = (to.flags & O_NONBLOCK) !== 0;
-    return spliceToPipe(current, from, to, pipe, Math.min(count, MAX_RW_COUNT), offset, nonblock);
+    return spliceToPipe(current, from, to, pipe, Math.min(left, MAX_RW_COUNT), offset, nonblock);
   }
-  return transfer(current, from, to, Math.min(count, MAX_RW_COUNT), offset, 0);
+  rw_verify_area(to, to.pos, count);
+  return transfer(current, from, to, Math.min(left, MAX_RW_COUNT), offset, 0);
+}
+
+/** @returns the bytes up to the largest position that both file systems have */
+function checkLargest(from: File, to: File, pos: Loff, count: number): number {
+  const a = from.inode.sb.maxbytes;
+  const b = to.inode.sb.maxbytes;
+  const max = a < b ? a : b;
+  if (!from.seekable || loff_add(pos, count) <= max) return count;
+  if (pos >= max)
+    throw errno(EOVERFLOW, 'sendfile: {} is beyond the largest position of {}', pos, from.path);
+  return loff_sub(max, pos);
 }
 
 function noReader(current: Current, pipe: Pipe, what: File): void {
@@ -146,13 +169,14 @@ function spliceToPipe(
   nonblock: boolean,
 ): number {
   const pos = position(current, from, at);
+  rw_verify_area(from, pos, len);
   noReader(current, pipe, to);
   if (len === 0 && !pipe.full) return 0;
   if (!pipe.full && get_pipe_info(from) !== null)
     throw errno(EINVAL, 'sendfile: {} cannot be read again at a position', from.path);
   const n = splice_file_to_pipe(current, from, pipe, len, pos);
   if (n !== WOULD_BLOCK) {
-    if (from.seekable) setPosition(current, from, at, pos + n);
+    if (from.moves) setPosition(current, from, at, loff_add(pos, n));
     return n;
   }
   if (nonblock || (pipe.full ? to : from).flags & O_NONBLOCK)
@@ -170,10 +194,11 @@ function spliceFromPipe(
   nonblock: boolean,
 ): number {
   const pos = position(current, to, at);
+  rw_verify_area(to, pos, len);
   if (pipe.empty && pipe.writers === 0) return 0;
   const n = splice_pipe_to_file(current, pipe, to, len, pos);
   if (n !== WOULD_BLOCK) {
-    if (to.seekable) setPosition(current, to, at, pos + n);
+    if (to.moves) setPosition(current, to, at, loff_add(pos, n));
     return n;
   }
   if (nonblock || (pipe.empty ? from : to).flags & O_NONBLOCK)
@@ -338,13 +363,17 @@ export function sys_copy_file_range(
     [from, inAt],
     [to, outAt],
   ] as const) {
-    const pos = at === 0 ? file.pos : current.mem.getI64(at);
-    if (pos < 0 ? pos + len >= 0 : pos > 0 && pos + len >= 2 ** 64) throw errno(EOVERFLOW, 'copy_file_range: {} bytes at {} wrap', len, pos); // prettier-ignore
+    const pos = BigInt(at === 0 ? file.pos : get_loff(current, at));
+    if (pos < 0 ? pos + BigInt(len) >= 0 : pos > 0 && pos + BigInt(len) >= 2n ** 64n) throw errno(EOVERFLOW, 'copy_file_range: {} bytes at {} wrap', len, pos); // prettier-ignore
   }
   const inPos = position(current, from, inAt);
   const outPos = position(current, to, outAt);
-  const count = Math.min(len, MAX_RW_COUNT, Math.max(0, from.inode.size - inPos));
-  if (from.inode === to.inode && outPos + count > inPos && outPos < inPos + count) {
+  const count = Math.min(len, MAX_RW_COUNT, Math.max(0, loff_sub(i_size_read(from.inode), inPos)));
+  if (
+    from.inode === to.inode &&
+    loff_add(outPos, count) > inPos &&
+    outPos < loff_add(inPos, count)
+  ) {
     throw errno(
       EINVAL,
       'copy_file_range: the ranges at {} and {} of {} overlap',

@@ -16,6 +16,7 @@ import {
   STATX__RESERVED,
 } from '@vitrine/uapi/stat.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
+import { i_size_read } from '../include/pagecache.ts';
 import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -34,6 +35,10 @@ const view = new DataView(scratch.buffer);
 function u64(at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);
   view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
+function size(at: number, inode: Inode): void {
+  view.setBigInt64(at, BigInt(i_size_read(inode)), true);
 }
 
 /** The last second of 64 bits (touch -d @9223372036854775807) is rounded up when it becomes a number. */
@@ -60,7 +65,7 @@ export function cp_new_stat(current: Current, inode: Inode, to: number): number 
   view.setUint32(28, inode.uid, true);
   view.setUint32(32, inode.gid, true);
   u64(40, inode.rdev);
-  u64(48, inode.size);
+  size(48, inode);
   u64(56, inode.sb.blocksize);
   u64(64, inode.blocks);
   time(72, inode.atime);
@@ -150,7 +155,7 @@ export function sys_statx(
   view.setUint32(24, inode.gid, true);
   view.setUint16(28, inode.mode, true);
   u64(32, inode.stat_ino);
-  u64(40, inode.size);
+  size(40, inode);
   u64(48, inode.blocks);
   u64(56, inode.statx_attributes_mask | STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX); // prettier-ignore
   statxTime(64, inode.atime);

@@ -4,6 +4,7 @@ import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_F
 import { fsnotify_settle } from '../../fs/fsnotify_backend.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { type Loff, narrow } from '../../include/loff.ts';
 import { send_sig } from '../../kernel/signal.ts';
 import { syscall_user_dispatch } from '../../kernel/user_dispatch.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
@@ -63,7 +64,7 @@ export function run_task(kernel: Kernel, task: Task): void {
   }
 }
 
-function decodeArg(cpu: Cpu, at: number, how: Decode): number | bigint {
+function decodeArg(cpu: Cpu, at: number, how: Decode): Loff {
   const { gpr32 } = cpu;
   switch (how) {
     case 'i32':
@@ -74,14 +75,21 @@ function decodeArg(cpu: Cpu, at: number, how: Decode): number | bigint {
       return gpr32[at]! + gpr32[at + 1]! * 2 ** 32;
     case 'i64':
       return gpr32[at]! + (gpr32[at + 1]! | 0) * 2 ** 32;
+    case 'loff': {
+      const high = gpr32[at + 1]! | 0;
+      // Within 2^52 either way it is a number.
+      return high >> 20 === high >> 31
+        ? gpr32[at]! + high * 2 ** 32
+        : narrow(BigInt.asIntN(64, cpu.gpr[at >> 1]!));
+    }
     default:
       return cpu.gpr[at >> 1]!;
   }
 }
 
-type Call = (task: Task, ...args: (number | bigint)[]) => number;
+type Call = (task: Task, ...args: Loff[]) => Loff;
 
-function invoke(task: Task, cpu: Cpu, row: SyscallRow): number {
+function invoke(task: Task, cpu: Cpu, row: SyscallRow): Loff {
   const d = row.decode;
   const call = row.call as Call;
   switch (d.length) {
@@ -127,7 +135,7 @@ function do_syscall(kernel: Kernel, task: Task): void {
     });
   }
   const row = syscallTable[task.syscall];
-  let ret: number;
+  let ret: Loff;
   let reason: string | null = null;
   try {
     if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
@@ -152,7 +160,7 @@ function do_syscall(kernel: Kernel, task: Task): void {
     trace.sys_exit.emit({
       pid: task.pid,
       nr: task.syscall,
-      ret: ret === RESTORED ? 0 : ret,
+      ret: ret === RESTORED ? 0 : Number(ret),
       reason,
     });
   if (ret !== RESTORED && kernel.arch.owner === task) setResult(cpu, ret);

@@ -2,6 +2,7 @@ import { EAGAIN, EINVAL, EPERM, EPIPE, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { CAP_SYSLOG } from '@vitrine/uapi/capability.ts';
 import { O_NONBLOCK, SEEK_DATA, SEEK_END, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
+import type { Loff } from '../../include/loff.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -98,7 +99,7 @@ export class KmsgFile extends File {
     return n;
   }
 
-  override llseek(current: Current, offset: number, whence: number): number {
+  override llseek(current: Current, offset: Loff, whence: number): Loff {
     const { log } = current.kernel;
     if (offset !== 0) throw errno(ESPIPE, '{} is sought by record, with offset 0', this.path);
     if (whence === SEEK_SET) this.seq = log.records[0]?.seq ?? log.next_seq;

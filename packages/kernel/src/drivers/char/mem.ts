@@ -18,6 +18,10 @@ import { RandomFile } from './random.ts';
 export const MEM_MAJOR = 1;
 
 class MemDevice extends File {
+  override get moves(): boolean {
+    return false;
+  }
+
   /** null_lseek. */
   override llseek(): number {
     return (this.pos = 0);

@@ -48,6 +48,10 @@ export class RandomFile extends File {
     return from.skip(from.count);
   }
 
+  override get moves(): boolean {
+    return false;
+  }
+
   override llseek(): number {
     return (this.pos = 0);
   }

@@ -1,5 +1,6 @@
 import * as E from '@vitrine/uapi/errno.ts';
 
+import type { Loff } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
 import type { HostDirectory, HostStat } from '../../include/host.ts';
@@ -47,6 +48,8 @@ const milliseconds = ({ sec, nsec }: Timespec): number => sec * 1000 + nsec / 1e
 export class HostSuperBlock extends SuperBlock {
   /** The name under which the host granted the folder. */
   readonly source: string;
+  /** Exact numbers are what the host takes. */
+  override maxbytes: Loff = Number.MAX_SAFE_INTEGER;
   /** By path, so that a file that is looked up again is the same inode. */
   readonly inodes: Map<string, HostInode> = new Map();
 
@@ -233,7 +236,7 @@ export class HostInode extends Inode {
     const { directory } = this.sb;
     const { path } = this;
     asking(path, () => {
-      if (attr.size !== undefined) directory.truncate(path, attr.size);
+      if (attr.size !== undefined) directory.truncate(path, Number(attr.size));
       if (attr.uid !== undefined || attr.gid !== undefined)
         directory.chown(path, attr.uid ?? this.uid, attr.gid ?? this.gid);
       if (attr.mode !== undefined) directory.chmod(path, attr.mode & 0o7777);
@@ -308,7 +311,8 @@ class HostFile extends File {
     return (this.inode as HostInode).sb.directory;
   }
 
-  override read_iter(_current: Current, to: IovIter, pos: number): number {
+  override read_iter(_current: Current, to: IovIter, pos: Loff): number {
+    if (typeof pos === 'bigint') return 0;
     const chunk = new Uint8Array(Math.min(to.count, CHUNK));
     let done = 0;
     while (to.count > 0) {
@@ -321,8 +325,9 @@ class HostFile extends File {
     return done;
   }
 
-  override write_iter(current: Current, from: IovIter, pos: number): number {
-    if (!generic_write_checks(current, this, from, pos)) return 0;
+  override write_iter(current: Current, from: IovIter, place: Loff): number {
+    if (!generic_write_checks(current, this, from, place)) return 0;
+    const pos = Number(place);
     const chunk = new Uint8Array(Math.min(from.count, CHUNK));
     let done = 0;
     while (from.count > 0) {

@@ -1,3 +1,4 @@
+import type { Loff } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { AddressSpace } from '../../include/pagecache.ts';
@@ -18,13 +19,13 @@ export class RegularFile extends File {
     return true;
   }
 
-  override read_iter(current: Current, to: IovIter, pos: number): number {
+  override read_iter(current: Current, to: IovIter, pos: Loff): number {
     const n = filemap_read(current.kernel, this.inode.mapping!, pos, to);
     file_accessed(this);
     return n;
   }
 
-  override write_iter(current: Current, from: IovIter, pos: number): number {
+  override write_iter(current: Current, from: IovIter, pos: Loff): number {
     if (!generic_write_checks(current, this, from, pos)) return 0;
     file_remove_privs(current, this);
     const n = filemap_write(current.kernel, this.inode.mapping!, pos, from);

@@ -139,7 +139,7 @@ function copyRanges(current: Current, from: File, to: File): void {
 
 function seek(current: Current, file: File, at: number, whence: number): number | null {
   try {
-    return file.llseek(current, at, whence);
+    return Number(file.llseek(current, at, whence));
   } catch (error) {
     if (error instanceof Errno) return null;
     throw error;

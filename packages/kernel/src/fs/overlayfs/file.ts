@@ -1,4 +1,5 @@
 import type { Current } from '../../include/current.ts';
+import type { Loff } from '../../include/loff.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { AddressSpace } from '../../include/pagecache.ts';
@@ -49,13 +50,13 @@ export class OvlFile extends File {
     return this.realfile;
   }
 
-  override read_iter(current: Current, to: IovIter, pos: number): number {
+  override read_iter(current: Current, to: IovIter, pos: Loff): number {
     const n = this.real(current).read_iter(current, to, pos);
     this.inode.atime = this.realfile.inode.atime;
     return n;
   }
 
-  override write_iter(current: Current, from: IovIter, pos: number): number {
+  override write_iter(current: Current, from: IovIter, pos: Loff): number {
     const n = this.real(current).write_iter(current, from, pos);
     this.inode.copyattr();
     return n;
@@ -65,7 +66,7 @@ export class OvlFile extends File {
     return 1 << 18;
   }
 
-  override llseek(current: Current, offset: number, whence: number): number {
+  override llseek(current: Current, offset: Loff, whence: number): Loff {
     const real = this.real(current);
     real.pos = this.pos;
     return (this.pos = real.llseek(current, offset, whence));
@@ -79,7 +80,7 @@ export class OvlFile extends File {
     return this.inode.upper === null ? 0 : this.real(current).fsync(current, datasync);
   }
 
-  override fallocate(current: Current, mode: number, offset: number, length: number): number {
+  override fallocate(current: Current, mode: number, offset: Loff, length: Loff): number {
     const real = this.real(current);
     // Set-id bits go whatever the layer says.
     file_remove_privs(current, real);

@@ -1,3 +1,4 @@
+import type { Loff } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
@@ -72,7 +73,7 @@ export class OvlDirFile extends File {
   }
 
   /** As the directories of tmpfs: there is no end to seek from (ovl_dir_llseek). */
-  override llseek(_current: Current, offset: number, whence: number): number {
+  override llseek(_current: Current, offset: Loff, whence: number): Loff {
     return seq_lseek(this, offset, whence);
   }
 

@@ -193,6 +193,7 @@ class Builder {
     this.trap(upper.dentry, 'upperdir');
     sb.upper = this.layer(upper, MS_RELATIME);
     sb.blocksize = upper.mnt.sb.blocksize;
+    sb.maxbytes = upper.mnt.sb.maxbytes;
     sb.work = as_mounter(current, sb, () => ovl_make_workdir(current, sb, work.dentry));
     this.traps.push(sb.work);
   }

@@ -1,4 +1,5 @@
 import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import type { Loff } from '../../include/loff.ts';
 import { in_egroup_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -77,7 +78,7 @@ export class ProcDirFile extends File {
   }
 
   /** The size that stat shows (of fd) is no end. */
-  override llseek(_current: Current, offset: number, whence: number): number {
+  override llseek(_current: Current, offset: Loff, whence: number): Loff {
     return generic_file_llseek(this, offset, whence, 0);
   }
 }
@@ -99,7 +100,8 @@ export abstract class ProcTextFile extends File {
     return false;
   }
 
-  override read_iter(current: Current, to: IovIter, pos: number): number {
+  override read_iter(current: Current, to: IovIter, place: Loff): number {
+    const pos = Number(place);
     if (this.whole && pos > 0) return 0;
     if (pos === 0 || this.text === null) this.text = bytesOf(this.show(current));
     if (pos >= this.text.length) return 0;
@@ -119,7 +121,7 @@ export abstract class ProcTextFile extends File {
     return 'seq';
   }
 
-  override llseek(current: Current, offset: number, whence: number): number {
+  override llseek(current: Current, offset: Loff, whence: number): Loff {
     const { seek } = this;
     if (seek === 'seq') return seq_lseek(this, offset, whence);
     if (seek === 'default') return default_llseek(this, offset, whence);

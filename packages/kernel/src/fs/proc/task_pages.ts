@@ -1,9 +1,11 @@
 import { EINVAL, EIO } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { type Loff, loff_add } from '../../include/loff.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
+import { SEEK_CUR, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -32,7 +34,7 @@ abstract class MmFile extends File {
     return false;
   }
 
-  override llseek(_current: Current, offset: number, whence: number): number {
+  override llseek(_current: Current, offset: Loff, whence: number): Loff {
     return seq_lseek(this, offset, whence);
   }
 
@@ -48,14 +50,25 @@ class MemFile extends MmFile {
     serializable('ProcMemFile', this);
   }
 
-  override read_iter(_current: Current, to: IovIter, pos: number): number {
+  override get unsigned_offsets(): boolean {
+    return true;
+  }
+
+  /** Any address is a position (mem_lseek). */
+  override llseek(_current: Current, offset: Loff, whence: number): Loff {
+    if (whence !== SEEK_SET && whence !== SEEK_CUR)
+      throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', this.path);
+    return (this.pos = whence === SEEK_SET ? offset : loff_add(this.pos, offset));
+  }
+
+  override read_iter(_current: Current, to: IovIter, pos: Loff): number {
     return this.move(to, pos, 'read', (mm, at, n) => {
       const bytes = mm.mem.read(at, n);
       return to.copyTo(bytes, 0, n);
     });
   }
 
-  override write_iter(_current: Current, from: IovIter, pos: number): number {
+  override write_iter(_current: Current, from: IovIter, pos: Loff): number {
     return this.move(from, pos, 'write', (mm, at, n) => {
       const bytes = new Uint8Array(n);
       const got = from.copyFrom(bytes, 0, n);
@@ -66,12 +79,13 @@ class MemFile extends MmFile {
 
   private move(
     iov: IovIter,
-    pos: number,
+    place: Loff,
     what: string,
     part: (mm: Mm, at: number, n: number) => number,
   ): number {
     const mm = this.live;
     if (mm === null) return 0;
+    const pos = Number(place);
     let done = 0;
     while (iov.count > 0) {
       const at = pos + done;

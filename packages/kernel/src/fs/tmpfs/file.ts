@@ -8,6 +8,8 @@ import {
   SEEK_DATA,
   SEEK_HOLE,
 } from '@vitrine/uapi/fcntl.ts';
+import { i_size_read, i_size_write } from '../../include/pagecache.ts';
+import { type Loff, loff_add, page_index, page_start } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -29,14 +31,14 @@ export class TmpfsFile extends RegularFile {
     serializable('TmpfsFile', this);
   }
 
-  override write_iter(current: Current, from: IovIter, pos: number): number {
+  override write_iter(current: Current, from: IovIter, pos: Loff): number {
     const { inode } = this;
     if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
       throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be written', this.path);
     }
-    if (inode.seals & F_SEAL_GROW && pos + from.count > inode.size) {
+    if (inode.seals & F_SEAL_GROW && loff_add(pos, from.count) > i_size_read(inode)) {
       // Writing goes page by page; the page that would make the file larger is refused (shmem_write_begin).
-      const allowed = inode.size - (inode.size % PAGE_SIZE) - pos;
+      const allowed = inode.size - (inode.size % PAGE_SIZE) - Number(pos);
       if (allowed <= 0) throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
       from.truncate(allowed);
     }
@@ -52,19 +54,33 @@ export class TmpfsFile extends RegularFile {
     return vmFlags & ~VM_MAYWRITE;
   }
 
-  override llseek(current: Current, offset: number, whence: number): number {
+  override llseek(current: Current, offset: Loff, whence: number): Loff {
     if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return super.llseek(current, offset, whence);
-    const { inode } = this;
-    if (offset < 0 || offset >= inode.size) {
-      throw errno(ENXIO, 'offset {} is outside {} (size {})', offset, this.path, inode.size);
-    }
-    const end = Math.ceil(inode.size / PAGE_SIZE);
-    let index = Math.floor(offset / PAGE_SIZE);
-    while (index < end && this.hasPage(index) !== (whence === SEEK_DATA)) index++;
-    if (index >= end && whence === SEEK_DATA) {
+    const size = i_size_read(this.inode);
+    if (offset < 0 || offset >= size)
+      throw errno(ENXIO, 'offset {} is outside {} (size {})', offset, this.path, size);
+    const first = page_index(offset);
+    const index = whence === SEEK_DATA ? this.nextData(first) : this.nextHole(first);
+    if (index === first) return vfs_setpos(this, offset);
+    const at = index === Infinity ? size : page_start(index);
+    if (at >= size && whence === SEEK_DATA)
       throw errno(ENXIO, 'there are no data in {} from offset {} on', this.path, offset);
-    }
-    return vfs_setpos(this, Math.min(inode.size, Math.max(offset, index * PAGE_SIZE)));
+    return vfs_setpos(this, at < size ? at : size);
+  }
+
+  /** The first page with data from `index` on; holes may be much longer than a walk over them. */
+  private nextData(index: number): number {
+    if (this.hasPage(index)) return index;
+    let next = Infinity;
+    const { pages, unwritten } = this.inode.mapping!;
+    for (const page of pages.keys())
+      if (page > index && page < next && !unwritten?.has(page)) next = page;
+    return next;
+  }
+
+  private nextHole(index: number): number {
+    while (this.hasPage(index)) index++;
+    return index;
   }
 
   private hasPage(index: number): boolean {
@@ -73,7 +89,7 @@ export class TmpfsFile extends RegularFile {
     return !this.inode.hole(index);
   }
 
-  override fallocate(current: Current, mode: number, offset: number, length: number): number {
+  override fallocate(current: Current, mode: number, offset: Loff, length: Loff): number {
     const { inode } = this;
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) {
       throw errno(EOPNOTSUPP, 'tmpfs knows FALLOC_FL_KEEP_SIZE and PUNCH_HOLE, not mode {}', mode);
@@ -84,17 +100,17 @@ export class TmpfsFile extends RegularFile {
       if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
       file_remove_privs(current, this);
-      inode.punch(offset, offset + length);
+      inode.punch(Number(offset), Number(loff_add(offset, length)));
       file_update_time(inode);
       return 0;
     }
-    const end = offset + length;
+    const end = loff_add(offset, length);
     inode_newsize_ok(current, inode, end);
-    if (inode.seals & F_SEAL_GROW && end > inode.size)
+    if (inode.seals & F_SEAL_GROW && end > i_size_read(inode))
       throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
-    this.reserve(current, Math.floor(offset / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
+    this.reserve(current, page_index(offset), page_index(loff_add(end, -1)) + 1);
     file_remove_privs(current, this);
-    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > inode.size) inode.size = end;
+    if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode)) i_size_write(inode, end);
     file_update_time(inode);
     return 0;
   }

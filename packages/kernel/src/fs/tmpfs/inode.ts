@@ -3,6 +3,7 @@ import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { RENAME_EXCHANGE } from '@vitrine/uapi/fcntl.ts';
 import { S_IFLNK } from '@vitrine/uapi/stat.ts';
 import { XATTR_CREATE, XATTR_REPLACE } from '@vitrine/uapi/xattr.ts';
+import type { Loff } from '../../include/loff.ts';
 import { capable } from '../../include/cred.ts';
 import { STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE, STATX_ATTR_NODUMP } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../../include/current.ts';
@@ -135,12 +136,12 @@ export class TmpfsInode extends Inode {
     return true;
   }
 
-  truncate(size: number): void {
+  truncate(size: Loff): void {
     const { backing } = this;
     this.freeing(() => truncate_setsize(this.sb.kernel, this.mapping!, size));
     if (backing === null || size >= backing.size) return;
     if (size === 0) this.backing = null;
-    else backing.size = size;
+    else backing.size = Number(size);
   }
 
   /** Makes the bytes [start, end) a hole. */
