@@ -6,7 +6,7 @@ import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
-import type { FasyncHook, File } from './file.ts';
+import { FMODE_WRITE, FMODE_WRITER, type FasyncHook, type File } from './file.ts';
 import { type Inode, S_ISREG } from './inode.ts';
 import { FileLockContext } from './locks.ts';
 import type { Path } from './dcache.ts';
@@ -129,7 +129,9 @@ export function setlease(current: Current, file: File, type: number): Lease | nu
   if (!current.kernel.vfs.leases_enable) throw errno(EINVAL, 'fs.leases-enable is 0');
   if (type === F_RDLCK && inode.writecount > 0)
     throw errno(EAGAIN, 'a read lease: {} is open for writing', file.path);
-  if (type === F_WRLCK && inode.count > 1)
+  // A file of memory that was made open for writing does not count among its writers, and so is written by one too few.
+  const uncounted = (file.mode & (FMODE_WRITE | FMODE_WRITER)) === FMODE_WRITE;
+  if (type === F_WRLCK && (inode.count > 1 || uncounted))
     throw errno(EAGAIN, 'a write lease: {} is open elsewhere', file.path);
   const others = leases.filter((lease) => lease.file !== file);
   if (others.length > 0 && (type === F_WRLCK || others.some((lease) => lease.target === F_UNLCK)))

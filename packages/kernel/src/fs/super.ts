@@ -67,6 +67,8 @@ export class SuperBlock {
   /** Regular files open for writing: the file system cannot become read-only meanwhile. */
   writers = 0;
   nextIno = 1;
+  /** What FS_IOC_GETFSUUID tells, once somebody has asked. */
+  uuid: Uint8Array | null = null;
   /** What of it is watched. */
   fsnotify: FsnotifySbInfo | null = null;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
@@ -90,6 +92,19 @@ export class SuperBlock {
 
   static {
     serializable('SuperBlock', this);
+  }
+
+  /** Has a UUID of its own. */
+  get has_uuid(): boolean {
+    return false;
+  }
+
+  /** Gives it a UUID that lasts as long as it does: random, version 4 (uuid_gen). */
+  uuid_gen(): void {
+    this.uuid = new Uint8Array(16);
+    this.kernel.get_random_bytes(this.uuid);
+    this.uuid[6] = (this.uuid[6]! & 0x0f) | 0x40;
+    this.uuid[8] = (this.uuid[8]! & 0x3f) | 0x80;
   }
 
   /** Options after rw/ro in /proc/mounts, each with a leading comma. */

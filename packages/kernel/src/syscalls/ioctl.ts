@@ -33,6 +33,7 @@ const FIGETBSZ = 2;
 const FIFREEZE = 0xc004_5877;
 const FITHAW = 0xc004_5878;
 const FS_IOC_FIEMAP = 0xc020_660b;
+const FS_IOC_GETFSUUID = 0x8011_1500;
 const FICLONE = 0x4004_9409;
 const FICLONERANGE = 0x4020_940d;
 const FIDEDUPERANGE = 0xc018_9436;
@@ -121,6 +122,8 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
     case FIGETBSZ:
       current.mem.putU32(arg, inode.sb.blocksize);
       return 0;
+    case FS_IOC_GETFSUUID:
+      return get_fsuuid(current, file, arg);
     case FICLONE:
       return clone(current, file, arg | 0);
     case FICLONERANGE:
@@ -156,6 +159,15 @@ function file_ioctl(current: Current, file: File, cmd: number, arg: number): num
   const mode = SPACE.get(cmd);
   if (mode !== undefined) return ioctl_preallocate(current, file, mode, arg);
   return ioctl_fileattr(current, file, cmd, arg) ?? file.ioctl(current, cmd, arg);
+}
+
+/** struct fsuuid2: the length and 16 bytes. */
+function get_fsuuid(current: Current, file: File, arg: number): number {
+  const { sb } = file.inode;
+  if (sb.uuid === null && sb.has_uuid) sb.uuid_gen();
+  if (sb.uuid === null) throw errno(ENOTTY, 'FS_IOC_GETFSUUID: the file system {} has no UUID', sb);
+  current.mem.write(arg, Uint8Array.of(sb.uuid.length, ...sb.uuid));
+  return 0;
 }
 
 /** FICLONE: no file system here shares parts of files (vfs_clone_file_range). */

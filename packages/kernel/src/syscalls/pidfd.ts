@@ -117,9 +117,9 @@ export function sys_pidfd_getfd(task: Task, fd: number, targetFd: number, flags:
   const target = pidfd_task(pidfdOf(task, fd));
   if (!may_access(task, target))
     throw errno(EPERM, 'pidfd_getfd: process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', target.tgid, target.cred.uid, task.cred.uid); // prettier-ignore
+  if (target.exiting) throw errno(ESRCH, 'pidfd_getfd: process {} has ended', target.tgid);
   const file = target.files?.fd[targetFd] ?? null;
   if (file !== null) return fd_install(task, file.get(), true);
-  if (target.exiting) throw errno(ESRCH, 'pidfd_getfd: process {} has ended', target.tgid);
   throw errno(EBADF, 'fd {} is not open in process {}', targetFd, target.tgid);
 }
 

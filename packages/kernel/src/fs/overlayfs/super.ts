@@ -105,7 +105,7 @@ export class OvlSuperBlock extends SuperBlock {
     if (this.upper === null) text += config.userxattr ? '' : ',redirect_dir=on';
     else if (this.shownMode !== this.redirectDefault) text += `,redirect_dir=${this.shownMode}`;
     if (this.uuidOn) text += ',uuid=on';
-    else if (config.uuid === 'off') text += ',uuid=off';
+    else if (config.uuid === 'off' || config.uuid === 'null') text += `,uuid=${config.uuid}`;
     if (config.volatile) text += ',volatile';
     if (config.userxattr) text += ',userxattr';
     return text;
@@ -231,12 +231,12 @@ class Builder {
     const name = sb.xattr('uuid');
     if (ovl_has_flag_xattr(current, inode, name)) {
       sb.uuidOn = sb.config.uuid === 'on';
+      sb.uuid = inode.getxattr(current, name);
       return;
     }
     if (sb.config.uuid === 'auto' && ovl_has_flag_xattr(current, inode, sb.xattr('impure'))) return;
-    const uuid = new Uint8Array(16);
-    sb.kernel.get_random_bytes(uuid);
-    as_mounter(current, sb, () => inode.setxattr(current, name, uuid, 0));
+    sb.uuid_gen();
+    as_mounter(current, sb, () => inode.setxattr(current, name, sb.uuid, 0));
     sb.uuidOn = true;
   }
 }

@@ -2,7 +2,7 @@ import { EINVAL, ENOENT, EPERM } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
-import type { Task } from '../../kernel/task.ts';
+import { EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
 import { Dentry, Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
 import { Inode } from '../inode.ts';
@@ -370,7 +370,7 @@ export class TaskDirInode extends ProcDirInode {
   constructor(sb: SuperBlock, task: Task) {
     super(sb, pidIno(task, false, 3020));
     this.task = task;
-    this.nlink = 2 + task.signal.threads.size;
+    this.nlink = 2 + this.members.length;
     owner(this, task, true);
   }
   static {
@@ -379,14 +379,20 @@ export class TaskDirInode extends ProcDirInode {
   override get dynamic(): boolean {
     return true;
   }
+  /** The threads; a leader that ended is one until its process is waited for. */
+  private get members(): Task[] {
+    const { task } = this;
+    const threads = [...task.signal.threads];
+    if (task.pid === task.tgid && task.state === EXIT_ZOMBIE && !threads.includes(task))
+      threads.push(task);
+    return threads;
+  }
   protected override find(_current: Current, name: string): Inode | null {
-    for (const thread of this.task.signal.threads) {
-      if (String(thread.pid) === name) return new PidDirInode(this.sb, thread, true);
-    }
-    return null;
+    const thread = this.members.find((t) => String(t.pid) === name);
+    return thread === undefined ? null : new PidDirInode(this.sb, thread, true);
   }
   list(): ListEntry[] {
-    return [...this.task.signal.threads]
+    return this.members
       .sort((a, b) => a.pid - b.pid)
       .map((t) => ({ name: String(t.pid), ino: pidIno(t, true, 0), type: DT_DIR, pos: t.pid + 2 }));
   }

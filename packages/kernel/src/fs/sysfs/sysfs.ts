@@ -118,6 +118,9 @@ export class SysfsSuperBlock extends SuperBlock {
   static {
     serializable('SysfsSuperBlock', this);
   }
+  override get has_uuid(): boolean {
+    return true;
+  }
 }
 
 export class SysfsType extends FileSystemType {

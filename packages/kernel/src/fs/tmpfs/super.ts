@@ -93,6 +93,10 @@ export class TmpfsSuperBlock extends SuperBlock {
     serializable('TmpfsSuperBlock', this);
   }
 
+  override get has_uuid(): boolean {
+    return true;
+  }
+
   override get upperLayer(): boolean {
     return true;
   }

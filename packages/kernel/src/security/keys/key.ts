@@ -36,12 +36,6 @@ export const KEY_TYPES: readonly KeyType[] = [
   { name: 'logon', read: false, update: true },
 ];
 
-/** What each user's keys take; root has more room (/proc/sys/kernel/keys). */
-const MAX_KEYS = 200;
-const MAX_BYTES = 20_000;
-const ROOT_MAX_KEYS = 1_000_000;
-const ROOT_MAX_BYTES = 25_000_000;
-
 declare module '../../fs/vfs.ts' {
   interface Vfs {
     keys?: KeyTable;
@@ -111,6 +105,13 @@ export class KeyTable {
   persistent: Key | null = null;
   /** kernel.keys.persistent_keyring_expiry, in seconds. */
   persistent_expiry: number = 3 * 24 * 3600;
+  /** What each user's keys may take; root has more room (/proc/sys/kernel/keys). */
+  maxkeys = 200;
+  maxbytes = 20_000;
+  root_maxkeys = 1_000_000;
+  root_maxbytes = 25_000_000;
+  /** Seconds that keys of no more use stay listed. */
+  gc_delay = 300;
 
   static {
     serializable('KeyTable', this);
@@ -121,10 +122,10 @@ export function key_table(kernel: Kernel): KeyTable {
   return (kernel.vfs.keys ??= new KeyTable());
 }
 
-export function quota_limits(uid: number): { keys: number; bytes: number } {
+export function quota_limits(table: KeyTable, uid: number): { keys: number; bytes: number } {
   return uid === 0
-    ? { keys: ROOT_MAX_KEYS, bytes: ROOT_MAX_BYTES }
-    : { keys: MAX_KEYS, bytes: MAX_BYTES };
+    ? { keys: table.root_maxkeys, bytes: table.root_maxbytes }
+    : { keys: table.maxkeys, bytes: table.maxbytes };
 }
 
 export function key_quota(table: KeyTable, uid: number): { keys: number; bytes: number } {
@@ -136,7 +137,7 @@ export function key_quota(table: KeyTable, uid: number): { keys: number; bytes: 
 /** Counts keys and bytes for a user. Throws EDQUOT. */
 export function charge_quota(table: KeyTable, uid: number, keys: number, bytes: number): void {
   const quota = key_quota(table, uid);
-  const limit = quota_limits(uid);
+  const limit = quota_limits(table, uid);
   if ((keys > 0 && quota.keys + keys > limit.keys) || (bytes > 0 && quota.bytes + bytes > limit.bytes))
     throw errno(E.EDQUOT, 'user {} has {} keys of {} bytes; {} keys and {} bytes are allowed', uid, quota.keys, quota.bytes, limit.keys, limit.bytes); // prettier-ignore
   quota.keys += keys;

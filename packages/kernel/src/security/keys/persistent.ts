@@ -8,8 +8,6 @@ import { key_link, key_unlink } from './keyring.ts';
  * it until nobody has asked for it for three days.
  */
 const PERM = (KEY_POS_ALL & ~KEY_POS_SETATTR) | KEY_USR_VIEW | KEY_USR_READ;
-/** How long after its time a key is still there (key_gc_delay). */
-const GC_DELAY = 300;
 const KEYRING = KEY_TYPES[0]!;
 
 function make(kernel: Kernel, name: string, uid: number, gid: number): Key {
@@ -24,7 +22,7 @@ function persistent_keyring(kernel: Kernel, uid: number): Key {
   const old = table.persistent.links.find((key) => key.description === description);
   if (old !== undefined) {
     const now = kernel.clock.realtime().sec;
-    if (!old.revoked && now < old.expiry + GC_DELAY) return old;
+    if (!old.revoked && now < old.expiry + key_table(kernel).gc_delay) return old;
     key_unlink(kernel, table.persistent, old);
   }
   const ring = key_alloc(kernel, KEYRING, description, uid, -1, PERM, false);

@@ -43,10 +43,11 @@ function keys(current: Current): string {
 }
 
 function keyUsers(current: Current): string {
-  const quotas = [...key_table(current.kernel).quotas].sort(([a], [b]) => a - b);
+  const table = key_table(current.kernel);
+  const quotas = [...table.quotas].sort(([a], [b]) => a - b);
   return quotas
     .map(([uid, { keys: n, bytes }]) => {
-      const most = quota_limits(uid);
+      const most = quota_limits(table, uid);
       return `${String(uid).padStart(5)}: ${String(n).padStart(5)} ${n}/${n} ${n}/${most.keys} ${bytes}/${most.bytes}\n`;
     })
     .join('');
@@ -54,18 +55,17 @@ function keyUsers(current: Current): string {
 
 proc_create('keys', { mode: 0o444, show: keys });
 proc_create('key-users', { mode: 0o444, show: keyUsers });
-for (const [name, value] of Object.entries({
-  maxkeys: 200,
-  maxbytes: 20000,
-  root_maxkeys: 1000000,
-  root_maxbytes: 25000000,
-  gc_delay: 300,
-}))
-  // prettier-ignore
-  sysctl_create(`kernel/keys/${name}`, value, value, { get: () => value, set: () => {} });
-sysctl_create('kernel/keys/persistent_keyring_expiry', 0, 2147483647, {
-  get: (kernel) => key_table(kernel).persistent_expiry,
-  set: (kernel, value) => {
-    key_table(kernel).persistent_expiry = value;
-  },
-});
+for (const [name, field, least] of [
+  ['maxkeys', 'maxkeys', 1],
+  ['maxbytes', 'maxbytes', 1],
+  ['root_maxkeys', 'root_maxkeys', 1],
+  ['root_maxbytes', 'root_maxbytes', 1],
+  ['gc_delay', 'gc_delay', 0],
+  ['persistent_keyring_expiry', 'persistent_expiry', 0],
+] as const)
+  sysctl_create(`kernel/keys/${name}`, least, 0x7fff_ffff, {
+    get: (kernel) => key_table(kernel)[field],
+    set: (kernel, value) => {
+      key_table(kernel)[field] = value;
+    },
+  });
