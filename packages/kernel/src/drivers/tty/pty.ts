@@ -19,17 +19,19 @@ import type { WaitQueue } from '../../include/wait.ts';
 import type { Path } from '../../fs/dcache.ts';
 import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
 import {
+  DevptsInode,
   type DevptsSuperBlock,
   devpts_kill_index,
   devpts_new_index,
   devpts_of,
   devpts_path,
+  devpts_pty_kill,
   devpts_pty_new,
 } from '../../fs/devpts/devpts.ts';
 import { fd_install } from '../../fs/fdtable.ts';
 import { type File, StreamFile } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
-import { MINOR, MKDEV } from '../../fs/kdev_t.ts';
+import { MKDEV } from '../../fs/kdev_t.ts';
 import type { CharDriver } from '../../fs/vfs.ts';
 import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -62,11 +64,7 @@ export class PtyMasterFile extends StreamFile {
 
   /** No slave is open, and one was. */
   private get slaveGone(): boolean {
-    return this.tty.count === 0 && this.tty.generation === 0 && this.opened;
-  }
-
-  private get opened(): boolean {
-    return this.pts.everOpened.has(this.tty.index);
+    return this.tty.count === 0 && this.tty.generation === 0 && this.tty.opened;
   }
 
   override read_iter(current: Current, to: IovIter): number {
@@ -160,10 +158,8 @@ export class PtyMasterFile extends StreamFile {
           false,
         );
         file.flags = arg & ~(O_NOCTTY | O_CLOEXEC);
-        this.pts.everOpened.add(tty.index);
         return fd_install(current, file, (arg & O_CLOEXEC) !== 0);
       }
-      case T.TIOCSCTTY:
       case T.TIOCNOTTY:
         throw errno(ENOTTY, 'the master of {} is no controlling terminal', tty);
       default:
@@ -181,18 +177,18 @@ export class PtyMasterFile extends StreamFile {
     return 0;
   }
 
-  override release(kernel: Kernel): void {
-    pty_close_master(kernel, this.tty, this.pts);
+  override release(): void {
+    pty_close_master(this.tty, this.pts);
   }
 }
 
 /** The master goes: the slave is hung up and its name disappears. */
-export function pty_close_master(kernel: Kernel, tty: Tty, pts: DevptsSuperBlock): void {
+export function pty_close_master(tty: Tty, pts: DevptsSuperBlock): void {
   tty.other_closed = true;
   tty.packet = false;
-  devpts_kill_index(pts, tty.index);
+  devpts_pty_kill(pts, tty.index);
   tty.hangup();
-  if (tty.count === 0) kernel.vfs.ttys.ptys.delete(tty.index);
+  if (tty.count === 0) devpts_kill_index(pts, tty.index);
 }
 
 /** A new pty: its slave has a name in devpts at once, and is locked until the master unlocks it. */
@@ -202,8 +198,8 @@ export function pty_alloc(current: Current, pts: DevptsSuperBlock): Tty {
   if (index < 0) throw errno(ENOSPC, 'devpts has no free pty (kernel.pty.max)');
   const tty = new Tty(kernel, `pts/${index}`, MKDEV(UNIX98_PTY_SLAVE_MAJOR, index), true, index);
   tty.locked = true;
-  kernel.vfs.ttys.ptys.set(index, tty);
-  devpts_pty_new(current, pts, index, tty.devt);
+  tty.pts = pts;
+  devpts_pty_new(current, pts, index, tty.devt, tty);
   return tty;
 }
 
@@ -223,12 +219,10 @@ export class PtsDriver implements CharDriver {
     serializable('PtsDriver', this);
   }
   open(current: Current, inode: Inode, path: Path, flags: number): File {
-    const index = MINOR(inode.rdev);
-    const tty = current.kernel.vfs.ttys.ptys.get(index);
-    if (tty === undefined) throw errno(EIO, 'the master of {} is closed', path);
-    const file = tty_open(current, path, flags, tty, false);
-    (path.mnt.sb as DevptsSuperBlock).everOpened?.add(index);
-    return file;
+    if (!(inode instanceof DevptsInode)) throw errno(EIO, '{} is not in a devpts', path);
+    const tty = inode.priv as Tty | null;
+    if (tty === null) throw errno(EIO, 'the master of {} is closed', path);
+    return tty_open(current, path, flags, tty, false);
   }
 }
 

@@ -3,6 +3,7 @@ import { SIGCONT, SIGHUP } from '@vitrine/uapi/signal.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
+import type { DevptsSuperBlock } from '../../fs/devpts/devpts.ts';
 import type { Pid } from '../../kernel/pid.ts';
 import { kernelInfo, kill_pgrp, send_sig } from '../../kernel/signal.ts';
 import type { ControllingTty } from '../../kernel/signal_struct.ts';
@@ -60,6 +61,10 @@ export class Tty implements ControllingTty {
   generation = 0;
   /** Pty: the master is closed; console: never. */
   other_closed = false;
+  /** Pty: the instance that its number belongs to. */
+  pts: DevptsSuperBlock | null = null;
+  /** Pty: the slave was open once; a master whose slave is closed again reads EIO. */
+  opened = false;
   /** Pty: unlockpt has not been called. */
   locked = false;
   /** TIOCPKT on the master, and what it has to tell. */

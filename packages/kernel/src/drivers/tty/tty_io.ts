@@ -19,6 +19,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Path } from '../../fs/dcache.ts';
+import { devpts_kill_index } from '../../fs/devpts/devpts.ts';
 import { devtmpfs_create_node } from '../../fs/devtmpfs/devtmpfs.ts';
 import { type File, StreamFile } from '../../fs/file.ts';
 import type { Inode } from '../../fs/inode.ts';
@@ -40,8 +41,9 @@ export const HVC_MAJOR = 229;
 
 /** The machine's terminals. */
 export class TtyTable {
-  /** Ptys, by index. */
-  readonly ptys: Map<number, Tty> = new Map();
+  /** Ptys of all devpts instances (kernel.pty.nr), and the number they stay below (kernel.pty.max). */
+  pty_count = 0;
+  pty_limit = 4096;
   /** Terminals that the host holds: /dev/hvc0 and so on. */
   readonly consoles: Tty[] = [];
   static {
@@ -186,14 +188,14 @@ export class TtyFile extends StreamFile {
     );
   }
 
-  override release(kernel: Kernel): void {
+  override release(): void {
     const { tty } = this;
     tty.count--;
     if (tty.count > 0) return;
     if (tty.pty) {
       // The master sees a hang-up when the last slave is closed.
       tty.far_wait.wake(EPOLLIN | EPOLLHUP);
-      if (tty.other_closed) kernel.vfs.ttys.ptys.delete(tty.index);
+      if (tty.other_closed) devpts_kill_index(tty.pts!, tty.index);
       return;
     }
     tty.exclusive = false;
@@ -214,6 +216,7 @@ export function tty_open(
     throw errno(EBUSY, '{} is open for exclusive use (TIOCEXCL)', tty);
   }
   const file = new TtyFile(current, path, flags, tty, console);
+  tty.opened = true;
   if (!(flags & O_NOCTTY) && !console && file.readable) tty_open_proc_set_tty(current as Task, tty);
   return file;
 }

@@ -12,8 +12,8 @@ import type { Mount } from '../mount.ts';
 import { DcacheDirFile } from '../readdir.ts';
 import { FileSystemType, SuperBlock } from '../super.ts';
 
-/** Ptys at most (kernel.pty.max). */
-const PTY_MAX = 4096;
+/** Numbers at most in one instance. */
+export const NR_UNIX98_PTY_MAX: number = 1 << 20;
 
 interface DevptsOptions {
   uid: number | null;
@@ -25,6 +25,8 @@ interface DevptsOptions {
 
 /** devpts inodes: a directory of terminals, and ptmx. Names appear and go with the ptys. */
 export class DevptsInode extends Inode {
+  /** The terminal; numbers do for one instance only (devpts_get_priv). */
+  priv: object | null = null;
   static {
     serializable('DevptsInode', this);
   }
@@ -36,8 +38,6 @@ export class DevptsInode extends Inode {
 
 export class DevptsSuperBlock extends SuperBlock {
   options: DevptsOptions;
-  /** Slaves that were open once: a master whose slave is closed again reads EIO. */
-  readonly everOpened: Set<number> = new Set();
   readonly used: Set<number> = new Set();
   /** The mount through which slaves are opened by TIOCGPTPEER. */
   mnt: Mount | null = null;
@@ -64,7 +64,7 @@ export class DevptsSuperBlock extends SuperBlock {
     if (o.uid !== null) text += `,uid=${o.uid}`;
     if (o.gid !== null) text += `,gid=${o.gid}`;
     text += `,mode=${o.mode.toString(8).padStart(3, '0')},ptmxmode=${o.ptmxmode.toString(8).padStart(3, '0')}`;
-    if (o.max < PTY_MAX) text += `,max=${o.max}`;
+    if (o.max < NR_UNIX98_PTY_MAX) text += `,max=${o.max}`;
     return text;
   }
 
@@ -76,7 +76,13 @@ export class DevptsSuperBlock extends SuperBlock {
 }
 
 function parse(data: string): DevptsOptions {
-  const options: DevptsOptions = { uid: null, gid: null, mode: 0o600, ptmxmode: 0, max: PTY_MAX };
+  const options: DevptsOptions = {
+    uid: null,
+    gid: null,
+    mode: 0o600,
+    ptmxmode: 0,
+    max: NR_UNIX98_PTY_MAX,
+  };
   for (const option of data.split(',')) {
     const [name = '', value = ''] = option.split('=');
     const octal = name === 'mode' || name === 'ptmxmode';
@@ -88,6 +94,8 @@ function parse(data: string): DevptsOptions {
       throw errno(EINVAL, 'devpts has no option {}', option);
     }
     const n = Number.parseInt(value, octal ? 8 : 10);
+    if (name === 'max' && n > NR_UNIX98_PTY_MAX)
+      throw errno(EINVAL, 'devpts: max={} is above {}', n, NR_UNIX98_PTY_MAX);
     options[name as keyof DevptsOptions] = octal ? n & 0o777 : n;
   }
   return options;
@@ -131,13 +139,21 @@ export function devpts_of(ptmx: Path): DevptsSuperBlock {
 
 /** The lowest free number, or -1. */
 export function devpts_new_index(pts: DevptsSuperBlock): number {
+  const { ttys } = pts.kernel.vfs;
+  if (ttys.pty_count + 1 >= ttys.pty_limit) return -1;
   for (let i = 0; i < pts.options.max; i++) {
-    // Numbers are device minors, and one table of ptys serves all instances.
-    if (pts.used.has(i) || pts.kernel.vfs.ttys.ptys.has(i)) continue;
+    if (pts.used.has(i)) continue;
     pts.used.add(i);
+    ttys.pty_count++;
     return i;
   }
   return -1;
+}
+
+/** Both sides are closed: the number is free. */
+export function devpts_kill_index(pts: DevptsSuperBlock, index: number): void {
+  pts.used.delete(index);
+  pts.kernel.vfs.ttys.pty_count--;
 }
 
 export function devpts_pty_new(
@@ -145,19 +161,21 @@ export function devpts_pty_new(
   pts: DevptsSuperBlock,
   index: number,
   rdev: number,
+  priv: object,
 ): void {
   const inode = new DevptsInode(pts, index + 3, 0o20000 | pts.options.mode);
   inode.uid = pts.options.uid ?? current.cred.fsuid;
   inode.gid = pts.options.gid ?? current.cred.fsgid;
   inode.rdev = rdev;
+  inode.priv = priv;
   d_add(pts.root, String(index), inode);
 }
 
-export function devpts_kill_index(pts: DevptsSuperBlock, index: number): void {
-  pts.used.delete(index);
-  pts.everOpened.delete(index);
+/** The master is closed: the slave's name goes. */
+export function devpts_pty_kill(pts: DevptsSuperBlock, index: number): void {
   const dentry = pts.root.children?.get(String(index));
   if (dentry === undefined) return;
+  (dentry.inode as DevptsInode).priv = null;
   d_drop(dentry);
   drop_nlink(dentry.inode);
 }

@@ -141,7 +141,13 @@ ro('kernel/random/entropy_avail', () => '256');
 ro('kernel/random/poolsize', () => '256');
 setting('kernel/random/urandom_min_reseed_secs', '60');
 setting('kernel/random/write_wakeup_threshold', '256');
-ro('kernel/pty/nr', (k) => String(k.vfs.ttys.ptys.size));
+ro('kernel/pty/nr', (k) => String(k.vfs.ttys.pty_count));
+sysctl_create('kernel/pty/max', 0, 2147483647, {
+  get: (kernel) => kernel.vfs.ttys.pty_limit,
+  set: (kernel, value) => {
+    kernel.vfs.ttys.pty_limit = value;
+  },
+});
 ro(
   'kernel/seccomp/actions_avail',
   () => 'kill_process kill_thread trap errno user_notif trace log allow',
@@ -226,7 +232,6 @@ proc_create('sys/kernel/modules_disabled', {
 setting('kernel/unprivileged_bpf_disabled', '2');
 setting('kernel/sched_child_runs_first', '0');
 setting('kernel/sched_autogroup_enabled', '0');
-setting('kernel/pty/max', '4096');
 setting('kernel/pty/reserve', '1024');
 setting('kernel/yama/ptrace_scope', '0');
 
