@@ -251,6 +251,23 @@ int main() {
     char *s2 = MR(sh, 0, PG, 1);
   }
   {
+    // With MREMAP_DONTUNMAP alone the new address is a wish, and checked as with MREMAP_FIXED.
+    char *w = anon(64), *at;
+    munmap(w + 8 * PG, 56 * PG);
+    at = MR(w, PG, PG, 5, w + 16 * PG);
+    P("%d\n", at == w + 16 * PG);
+    at = MR(w + PG, PG, PG, 5, w + 16 * PG);
+    P("%d\n", at == w + 16 * PG);
+    MR(w + PG, PG, PG, 5, w + 20 * PG + 1);
+    MR(w + PG, PG, PG, 5, w + PG);
+    MR(w + PG, 2 * PG, 2 * PG, 5, w);
+    MR(w + PG, PG, PG, 5, (void *)(1ul << 47));
+    MR(w + PG, PG, PG, 5, (void *)4096);
+    MR(w + 3 * PG, 20 * PG, 20 * PG, 5, w + 40 * PG);
+    at = MR(w + PG, PG, 2 * PG, 1, w + 20 * PG);
+    P("%d\n", at == w + 20 * PG);
+  }
+  {
     struct rlimit l = {0};
     INPROC(1000, struct rlimit k = {PG, PG}; char *z = anon(2); setrlimit(RLIMIT_MEMLOCK, &k);
            R(mlock(z, PG)); MR(z, PG, 4 * PG, 1); munmap(z + PG, PG); MR(z, PG, 2 * PG, 1));

@@ -33,6 +33,7 @@ import {
   VM_WRITE,
   Vma,
   can_merge,
+  gapStart,
   VM_PFNMAP,
   VM_IO,
 } from './vma.ts';
@@ -89,13 +90,20 @@ export function get_unmapped_area(mm: Mm, length: number, hint: number, low = fa
       return at;
   }
   if (low) return bottomUp(mm, LOW_BEGIN, LOW_END, length);
-  const list = mm.vmas.list;
+  const { vmas } = mm;
+  const { list } = vmas;
   let top = mm.mmap_base;
-  for (let i = mm.vmas.indexFrom(top - 1); i >= 0; i--) {
+  if (length > vmas.skipped) top = Math.min(top, vmas.searched);
+  else vmas.skipped = 0;
+  for (let i = vmas.indexFrom(top - 1); i >= 0; i--) {
     const vma = list[i];
     if (vma !== undefined && vma.start < top) top = Math.min(top, gapStart(vma));
-    const below = list[i - 1];
-    if (top - length >= Math.max(below ? below.end : 0, MMAP_MIN_ADDR)) return top - length;
+    const bottom = Math.max(list[i - 1]?.end ?? 0, MMAP_MIN_ADDR);
+    if (top - length >= bottom) {
+      vmas.searched = top;
+      return top - length;
+    }
+    vmas.skipped = Math.max(vmas.skipped, top - bottom);
   }
   if (list.length === 0 && top - length >= MMAP_MIN_ADDR) return top - length;
   // Bottom up, above the base, when the area below is full.
@@ -113,11 +121,6 @@ function bottomUp(mm: Mm, begin: number, end: number, length: number): number {
   }
   if (end - at >= length) return at;
   throw errno(E.ENOMEM, 'no gap of {} bytes is left between {} and {}', length, hex(begin), hex(end)); // prettier-ignore
-}
-
-/** Nothing is placed into the guard gap below a stack. */
-function gapStart(vma: Vma): number {
-  return (vma.flags & VM_GROWSDOWN) !== 0 ? Math.max(0, vma.start - 256 * PAGE_SIZE) : vma.start;
 }
 
 /** mmap(2) after its arguments were decoded. `offset` is in bytes. @returns the address */

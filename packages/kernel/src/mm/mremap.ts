@@ -56,15 +56,15 @@ export function do_mremap(
 
   if (!inPlace) {
     let to = fixed;
-    if ((flags & MREMAP_FIXED) !== 0) {
-      if (!aligned(to) || to + newLen > TASK_SIZE)
-        throw errno(E.EINVAL, 'mremap: the new address {} is not possible', hex(to));
-      if (to < address + oldLen && address < to + newLen)
-        throw errno(E.EINVAL, 'mremap: the old and the new range overlap');
-      do_munmap(mm, to, newLen);
-      if (oldLen > newLen) do_munmap(mm, address + newLen, oldLen - newLen);
-      checkSpan(mm, address, Math.min(oldLen, newLen));
-    } else to = get_unmapped_area(mm, newLen, 0);
+    if (!aligned(to) || to + newLen > TASK_SIZE)
+      throw errno(E.EINVAL, 'mremap: the new address {} is not possible', hex(to));
+    if (to < address + oldLen && address < to + newLen)
+      throw errno(E.EINVAL, 'mremap: the old and the new range overlap');
+    if ((flags & MREMAP_FIXED) !== 0) do_munmap(mm, to, newLen);
+    if (oldLen > newLen) do_munmap(mm, address + newLen, oldLen - newLen);
+    checkSpan(mm, address, Math.min(oldLen, newLen));
+    // With MREMAP_DONTUNMAP alone the new address is a wish.
+    if ((flags & MREMAP_FIXED) === 0) to = get_unmapped_area(mm, newLen, to);
     return move(
       current,
       mm,

@@ -111,10 +111,18 @@ export function can_merge(prev: Vma, vma: Vma): boolean {
   );
 }
 
+/** Nothing is placed into the guard gap below a stack. */
+export function gapStart(vma: Vma): number {
+  return (vma.flags & VM_GROWSDOWN) !== 0 ? Math.max(0, vma.start - 256 * PAGE_SIZE) : vma.start;
+}
+
 /** The VMAs of an address space in rising order: binary search, with the last hit tried first. */
 export class VmaList {
   readonly list: Vma[] = [];
   private hit = 0;
+  /** No gap above this address is larger than {@link skipped}: the search for room starts here. */
+  searched: number = Infinity;
+  skipped = 0;
 
   static {
     serializable('VmaList', this);
@@ -159,6 +167,9 @@ export class VmaList {
 
   remove(vma: Vma): void {
     const i = this.list.indexOf(vma, Math.max(0, this.indexFrom(vma.start)));
-    if (i >= 0) this.list.splice(i, 1);
+    if (i < 0) return;
+    this.list.splice(i, 1);
+    const next = this.list[i];
+    this.searched = Math.max(this.searched, next === undefined ? Infinity : gapStart(next));
   }
 }
