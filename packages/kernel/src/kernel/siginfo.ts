@@ -2,6 +2,8 @@ import * as S from '@vitrine/uapi/signal.ts';
 import type { SigInfo } from './signal_struct.ts';
 
 export const SIGINFO_SIZE = 128;
+/** Bytes of siginfo_t that some signal uses, and all that is kept (struct kernel_siginfo). */
+export const KERNEL_SIGINFO_SIZE = 48;
 
 /** siginfo_t as user space sees it: which members of the union are filled follows from the signal and the code. */
 export function siginfo_bytes(info: SigInfo): Uint8Array {
@@ -45,9 +47,26 @@ export function siginfo_bytes(info: SigInfo): Uint8Array {
   return bytes;
 }
 
+/** The members of the union that are filled (enum siginfo_layout). */
+export type SigInfoLayout = 'kill' | 'timer' | 'poll' | 'fault' | 'mceerr' | 'chld' | 'rt' | 'sys';
+
+export function siginfo_layout(signo: number, code: number): SigInfoLayout {
+  if (code === S.SI_TIMER) return 'timer';
+  if (code === S.SI_SIGIO) return 'poll';
+  if (code < 0) return 'rt';
+  if (code === S.SI_USER || code >= S.SI_KERNEL) return 'kill';
+  const limit = SICODES[signo];
+  if (limit === undefined || code > limit) return code <= NSIGPOLL ? 'poll' : 'kill';
+  if (signo === S.SIGCHLD) return 'chld';
+  if (signo === S.SIGIO) return 'poll';
+  if (signo === S.SIGSYS) return 'sys';
+  return signo === S.SIGBUS && code >= BUS_MCEERR_AR ? 'mceerr' : 'fault';
+}
+
 /** Highest si_code of the signals that have codes of their own (sig_sicodes). */
 const SICODES: Readonly<Record<number, number>> = { [S.SIGILL]: 11, [S.SIGFPE]: 15, [S.SIGSEGV]: 10, [S.SIGBUS]: 5, [S.SIGTRAP]: 6, [S.SIGCHLD]: 6, [S.SIGIO]: 6, [S.SIGSYS]: 2 }; // prettier-ignore
 const NSIGPOLL = 6;
+const BUS_MCEERR_AR = 4;
 const SI_DETHREAD = -7;
 const SI_ASYNCNL = -60;
 
@@ -68,7 +87,7 @@ export function siginfo_from_bytes(bytes: Uint8Array, signo: number): SigInfo {
     pid: view.getInt32(16, true),
     uid: view.getUint32(20, true),
     value: view.getBigUint64(24, true),
-    raw: bytes.slice(),
+    raw: bytes.slice(0, KERNEL_SIGINFO_SIZE),
     reason: 'sent with rt_sigqueueinfo',
   };
 }

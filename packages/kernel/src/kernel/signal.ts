@@ -214,7 +214,7 @@ function enqueue(task: Task, pending: SigPending, info: SigInfo): void {
   const { uid } = task.cred;
   const limit = task.rlimit(RLIMIT_SIGPENDING);
   // Where there is no room, classic signals of kill(2) and the kernel queue all the same, others arrive without their details.
-  const override = info.code === S.SI_KERNEL || (info.signo < 32 && info.code >= 0);
+  const override = info.signo < 32 && info.code >= 0;
   if (override || sigqueue_room(kernel, uid, limit)) {
     sigqueue_charge(kernel, uid, 1);
     pending.queue.push({ ...info, charged: uid });
@@ -247,8 +247,8 @@ export function send_signal(
   if (!prepare_signal(task, sig, force)) return;
   const pending = shared ? task.signal.shared_pending : task.pending;
   const bit = sigmask(sig);
-  // Classic signals are a flag; real-time ones queue.
-  if (sig < 32 && (pending.signal & bit) !== 0n) return;
+  // Classic signals are a flag; real-time ones queue, and so does each timer's (posixtimer_send_sigqueue).
+  if (sig < 32 && (pending.signal & bit) !== 0n && info.timerid === undefined) return;
   enqueue(task, pending, info);
   pending.signal |= bit;
   if (task.sighand.signalfd_wqh.active) task.sighand.signalfd_wqh.wake();
@@ -311,8 +311,7 @@ function take(task: Task, pending: SigPending, mask: bigint): SigInfo | null {
       ? { signo: sig, code: S.SI_USER, errno: 0, pid: 0, uid: 0 }
       : pending.queue.splice(i, 1)[0]!;
   uncharge(task.kernel, info);
-  if (sig < 32 || !pending.queue.some((other) => other.signo === sig))
-    pending.signal &= ~sigmask(sig);
+  if (!pending.queue.some((other) => other.signo === sig)) pending.signal &= ~sigmask(sig);
   if (info.code !== S.SI_TIMER || info.timerid === undefined) return info;
   return task.signal.posix_timers?.get(info.timerid)?.deliver(info) ?? info;
 }

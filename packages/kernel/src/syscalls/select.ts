@@ -75,6 +75,11 @@ function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | nul
   return ready;
 }
 
+/** A signal that the call's own mask lets in counts for more than the end of the time: also where there was none to wait. */
+function interrupted(task: Task, restart: number): void {
+  if (task.signal_pending()) throw errno(restart, 'a signal is pending');
+}
+
 function do_sys_poll(task: Task, fds: number, n: number, timeout: number, restart: number): number {
   if (n > task.rlimit(RLIMIT_NOFILE))
     throw errno(
@@ -87,8 +92,10 @@ function do_sys_poll(task: Task, fds: number, n: number, timeout: number, restar
   const waits = deadline !== 0 && task.kernel.clock.now() < deadline;
   const queues: WaitQueue[] | null = waits ? [] : null;
   const ready = pollOnce(task, fds, n, queues);
-  if (ready > 0 || queues === null) return ready;
-  return task.waitAny(queues, deadline, restart);
+  if (ready > 0) return ready;
+  if (queues !== null) return task.waitAny(queues, deadline, restart);
+  interrupted(task, restart);
+  return 0;
 }
 
 export function sys_poll(task: Task, fds: number, n: number, timeout: number): number {
@@ -187,6 +194,7 @@ function do_select(
     }
   }
   if (ready === 0 && queues !== null) return task.waitAny(queues, deadline, ERESTARTNOHAND);
+  if (ready === 0) interrupted(task, ERESTARTNOHAND);
   [inp, outp, exp].forEach((at, k) => {
     if (at !== 0) mem.write(at, results[k]!);
   });

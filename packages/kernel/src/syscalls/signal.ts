@@ -2,11 +2,12 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as S from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { RSP } from '@vitrine/x86/cpu.ts';
-import { on_sig_stack, restore_frame, sas_ss_flags } from '../arch/x86/signal.ts';
+import { restore_frame, sas_ss_flags, set_altstack } from '../arch/x86/signal.ts';
 import { RESTORED } from '../arch/x86/result.ts';
 import { ERESTARTNOHAND, Errno, errno } from '../include/errno.ts';
 import type { Pid } from '../kernel/pid.ts';
 import {
+  KERNEL_SIGINFO_SIZE,
   known_siginfo_layout,
   siginfo_bytes,
   siginfo_from_bytes,
@@ -262,9 +263,6 @@ function sendSpecific(task: Task, tgid: number, tid: number, sig: number, call: 
   return 0;
 }
 
-/** Bytes of siginfo_t that some signal uses (struct kernel_siginfo). */
-const KERNEL_SIGINFO_SIZE = 48;
-
 function readInfo(task: Task, address: number, sig: number, target: number, call: string): SigInfo {
   const bytes = task.mem.read(address, SIGINFO_SIZE);
   const info = siginfo_from_bytes(bytes, sig);
@@ -301,8 +299,6 @@ function sys_rt_tgsigqueueinfo(
   return 0;
 }
 
-const MINSIGSTKSZ = 2048;
-
 function sys_sigaltstack(task: Task, set: number, old: number): number {
   const sp = Number(task.kernel.cpu.gpr[RSP]);
   const { mem } = task;
@@ -313,29 +309,7 @@ function sys_sigaltstack(task: Task, set: number, old: number): number {
   };
   if (set !== 0) {
     const flags = mem.getI32(set + 8);
-    const mode = flags & ~S.SS_AUTODISARM;
-    if (on_sig_stack(task, sp))
-      throw errno(E.EPERM, 'sigaltstack: the task runs on the alternate stack now');
-    if (mode !== 0 && mode !== S.SS_ONSTACK && mode !== S.SS_DISABLE) throw errno(E.EINVAL, 'sigaltstack: flags 0x{} are not known', (flags >>> 0).toString(16)); // prettier-ignore
-    const stack = mem.getU64(set);
-    const length = mem.getU64(set + 16);
-    const same = stack === task.sas_ss_sp && length === task.sas_ss_size && flags === task.sas_ss_flags; // prettier-ignore
-    if (same) {
-      // Nothing changes, not even what would be refused.
-    } else if (mode === S.SS_DISABLE) {
-      task.sas_ss_sp = task.sas_ss_size = 0;
-    } else {
-      if (length < MINSIGSTKSZ)
-        throw errno(
-          E.ENOMEM,
-          'sigaltstack: {} bytes are less than MINSIGSTKSZ {}',
-          length,
-          MINSIGSTKSZ,
-        );
-      task.sas_ss_sp = stack;
-      task.sas_ss_size = length;
-    }
-    if (!same) task.sas_ss_flags = flags;
+    set_altstack(task, sp, mem.getU64(set), flags, mem.getU64(set + 16));
   }
   if (old !== 0) {
     mem.putU64(old, before.sp);

@@ -1,11 +1,11 @@
-import { ENOSYS } from '@vitrine/uapi/errno.ts';
+import { EINTR, ENOSYS } from '@vitrine/uapi/errno.ts';
 import { SIGKILL } from '@vitrine/uapi/signal.ts';
 import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL, type Cpu } from '@vitrine/x86/cpu.ts'; // prettier-ignore
 import { fsnotify_settle } from '../../fs/fsnotify_backend.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { type Loff, narrow } from '../../include/loff.ts';
-import { send_sig } from '../../kernel/signal.ts';
+import { restore_saved_sigmask, send_sig } from '../../kernel/signal.ts';
 import { syscall_user_dispatch } from '../../kernel/user_dispatch.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
 import type { Decode } from '../../syscalls/kinds.ts';
@@ -155,6 +155,9 @@ function do_syscall(kernel: Kernel, task: Task): void {
     return;
   }
   task.callState = null;
+  // A mask for the length of the call ends with it, unless a signal interrupted it (restore_saved_sigmask_unless).
+  if (task.saved_sigmask !== null && task.restart_code === 0 && ret !== -EINTR)
+    restore_saved_sigmask(task);
   if (task.asked !== null) fsnotify_settle(task);
   if (trace.sys_exit.enabled)
     trace.sys_exit.emit({

@@ -27,7 +27,7 @@ import {
   type Cpu,
 } from '@vitrine/x86/cpu.ts';
 import { Errno, errno } from '../../include/errno.ts';
-import { EFAULT } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, ENOMEM, EPERM } from '@vitrine/uapi/errno.ts';
 import { SIGINFO_SIZE, siginfo_bytes } from '../../kernel/siginfo.ts';
 import { force_sig, set_current_blocked, sigmask } from '../../kernel/signal.ts';
 import type { SigAction, SigInfo } from '../../kernel/signal_struct.ts';
@@ -45,6 +45,7 @@ const UC_SIGMASK = UC_REGS + 256;
 const INFO = UC_SIGMASK + 8;
 const FRAME_SIZE = INFO + SIGINFO_SIZE;
 const REDZONE = 128;
+const MINSIGSTKSZ = 2048;
 
 /** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 const UC_FLAGS_VALUE = 6;
@@ -115,11 +116,8 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
   put(0, action.restorer);
   put(UC_FLAGS, UC_FLAGS_VALUE | (cpu.xfeatures === 0 ? 0 : UC_FP_XSTATE));
   put(UC_STACK, task.sas_ss_sp);
-  view.setUint32(
-    UC_STACK + 8,
-    sas_ss_flags(task, Number(cpu.gpr[RSP])) | (task.sas_ss_flags & SS_AUTODISARM),
-    true,
-  );
+  // What sigaltstack was given, not what it would tell (save_altstack).
+  view.setUint32(UC_STACK + 8, task.sas_ss_flags, true);
   put(UC_STACK + 16, task.sas_ss_size);
   ORDER.forEach((reg, i) => view.setBigUint64(UC_REGS + i * 8, cpu.gpr[reg]!, true));
   put(UC_REGS + 128, cpu.rip);
@@ -158,6 +156,44 @@ function writeFrame(task: Task, cpu: Cpu, action: SigAction, info: SigInfo): voi
   );
 }
 
+/** Makes another stack the alternate one (do_sigaltstack). Throws EPERM, EINVAL, ENOMEM. */
+export function set_altstack(
+  task: Task,
+  sp: number,
+  stack: number,
+  flags: number,
+  size: number,
+): void {
+  if (on_sig_stack(task, sp))
+    throw errno(EPERM, 'sigaltstack: the task runs on the alternate stack now');
+  const mode = flags & ~SS_AUTODISARM;
+  if (mode !== 0 && mode !== SS_ONSTACK && mode !== SS_DISABLE)
+    throw errno(EINVAL, 'sigaltstack: flags 0x{} are not known', (flags >>> 0).toString(16));
+  // Nothing changes, not even what would be refused.
+  if (stack === task.sas_ss_sp && size === task.sas_ss_size && flags === task.sas_ss_flags) return;
+  if (mode === SS_DISABLE) stack = size = 0;
+  else if (size < MINSIGSTKSZ)
+    throw errno(ENOMEM, 'sigaltstack: {} bytes are less than MINSIGSTKSZ {}', size, MINSIGSTKSZ);
+  task.sas_ss_sp = stack;
+  task.sas_ss_size = size;
+  task.sas_ss_flags = flags;
+}
+
+/** The alternate stack as it was, or as the handler changed it in the frame, unless the handler runs on it. */
+function restore_altstack(task: Task, cpu: Cpu, view: DataView): void {
+  try {
+    set_altstack(
+      task,
+      Number(cpu.gpr[RSP]),
+      Number(view.getBigUint64(UC_STACK, true)),
+      view.getInt32(UC_STACK + 8, true),
+      Number(view.getBigUint64(UC_STACK + 16, true)),
+    );
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+  }
+}
+
 /** rt_sigreturn(2): takes every register back from the frame. A frame that cannot be read is a SIGSEGV. */
 export function restore_frame(task: Task, cpu: Cpu): void {
   const frame = Number(cpu.gpr[RSP]) - 8;
@@ -178,19 +214,12 @@ export function restore_frame(task: Task, cpu: Cpu): void {
     return;
   }
   set_current_blocked(task, view.getBigUint64(UC_SIGMASK, true));
+  restore_altstack(task, cpu, view);
   ORDER.forEach((reg, i) => (cpu.gpr[reg] = view.getBigUint64(UC_REGS + i * 8, true)));
   const rip = view.getBigUint64(UC_REGS + 128, true);
   cpu.rip = Number(rip);
   cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
   load_fpu(cpu, fpu);
-  const flags = view.getUint32(UC_STACK + 8, true);
-  // The alternate stack is taken back unless the handler runs on it (restore_altstack).
-  if (!on_sig_stack(task, Number(cpu.gpr[RSP]))) {
-    task.sas_ss_sp = Number(view.getBigUint64(UC_STACK, true));
-    task.sas_ss_size =
-      (flags & SS_DISABLE) !== 0 ? 0 : Number(view.getBigUint64(UC_STACK + 16, true));
-    task.sas_ss_flags = flags & ~SS_ONSTACK;
-  }
   // The return to user mode faults there (#GP): a handler sees the address that was asked for.
   if (BigInt.asIntN(48, rip) !== BigInt.asIntN(64, rip)) {
     task.trap_nr = 13;

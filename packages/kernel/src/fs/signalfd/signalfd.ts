@@ -7,6 +7,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import { dequeue_signal } from '../../kernel/signal.ts';
+import { type SigInfoLayout, siginfo_bytes, siginfo_layout } from '../../kernel/siginfo.ts';
 import type { SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
 import { AsyncRequest } from '../aio/request.ts';
@@ -15,26 +16,25 @@ import { NoopSeekFile } from '../file.ts';
 
 const RECORD = 128;
 
+/** The record's fields by layout: where in siginfo_t, where in struct signalfd_siginfo, how many bytes (signalfd_copyinfo). */
+const FIELDS: Readonly<Record<SigInfoLayout, readonly (readonly [number, number, number])[]>> = {
+  kill: [[16, 12, 4], [20, 16, 4]],
+  timer: [[16, 24, 4], [20, 32, 4], [24, 44, 4], [24, 48, 8]],
+  poll: [[16, 28, 4], [24, 20, 4]],
+  fault: [[16, 72, 8]],
+  mceerr: [[16, 72, 8], [24, 80, 2]],
+  chld: [[16, 12, 4], [20, 16, 4], [24, 40, 4], [32, 56, 8], [40, 64, 8]],
+  rt: [[16, 12, 4], [20, 16, 4], [24, 44, 4], [24, 48, 8]],
+  sys: [[16, 88, 8], [24, 84, 4], [28, 96, 4]],
+}; // prettier-ignore
+
 /** struct signalfd_siginfo, 128 bytes. */
 function encode(info: SigInfo): Uint8Array {
+  const from = siginfo_bytes(info);
   const bytes = new Uint8Array(RECORD);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, info.signo, true);
-  view.setInt32(4, info.errno, true);
-  view.setInt32(8, info.code, true);
-  view.setUint32(12, info.pid ?? 0, true);
-  view.setUint32(16, info.uid ?? 0, true);
-  view.setInt32(20, info.fd ?? 0, true);
-  view.setUint32(24, info.timerid ?? 0, true);
-  view.setUint32(28, info.band ?? 0, true);
-  view.setUint32(32, info.overrun ?? 0, true);
-  view.setInt32(40, info.status ?? 0, true);
-  const value = info.value ?? 0n;
-  view.setInt32(44, Number(BigInt.asIntN(32, value)), true);
-  view.setBigUint64(48, BigInt.asUintN(64, value), true);
-  view.setBigUint64(56, BigInt(info.utime ?? 0), true);
-  view.setBigUint64(64, BigInt(info.stime ?? 0), true);
-  view.setBigUint64(72, BigInt(info.addr ?? 0), true);
+  bytes.set(from.subarray(0, 12));
+  for (const [source, at, length] of FIELDS[siginfo_layout(info.signo, info.code)])
+    bytes.set(from.subarray(source, source + length), at);
   return bytes;
 }
 
