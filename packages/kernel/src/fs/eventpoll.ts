@@ -180,6 +180,12 @@ export function eventpoll_new(current: Current): EventpollFile {
   return new EventpollFile(current);
 }
 
+/** Throws EPERM for a file that cannot be watched. */
+export function check_pollable(file: File, fd: number): void {
+  if (!file.pollable)
+    throw errno(EPERM, 'fd {} ({}) cannot be watched: it is always ready', fd, file.path);
+}
+
 export function do_epoll_ctl(
   current: Current,
   ep: EventpollFile,
@@ -188,8 +194,7 @@ export function do_epoll_ctl(
   fd: number,
   event: EpollEvent | null,
 ): void {
-  if (!file.pollable)
-    throw errno(EPERM, 'fd {} ({}) cannot be watched: it is always ready', fd, file.path);
+  check_pollable(file, fd);
   if (file === ep) throw errno(EINVAL, 'epoll instance {} cannot watch itself', fd);
   const events = event === null ? 0 : event.events;
   if (events & EPOLLEXCLUSIVE) checkExclusive(op, file, events);

@@ -84,6 +84,14 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
     this.wqh.wake(EPOLLIN);
   }
 
+  /** What is due and has not been seen to: an interrupt would have come before. */
+  private catchUp(): void {
+    if (this.ticks > 0 || !this.timer.queued || this.timer.expires > this.kernel.clock.now())
+      return;
+    this.kernel.timers.cancel(this.timer);
+    this.timerFired();
+  }
+
   /** The wall clock was set: a point on it is another moment now. */
   clockWasSet(): void {
     if (this.wall === null) return;
@@ -106,6 +114,7 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
         'the wall clock was set while the timer ran (TFD_TIMER_CANCEL_ON_SET)',
       );
     }
+    this.catchUp();
     if (this.ticks === 0) {
       if (this.flags & O_NONBLOCK)
         throw errno(EAGAIN, 'the timer has not expired and O_NONBLOCK is set');
@@ -118,6 +127,7 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     collect?.push(this.wqh);
+    this.catchUp();
     return this.ticks > 0 || this.cancelled ? EPOLLIN : 0;
   }
 

@@ -11,6 +11,7 @@ import {
   EP_MAX_EVENTS,
   type EpollEvent,
   EventpollFile,
+  check_pollable,
   do_epoll_ctl,
   ep_poll,
   eventpoll_new,
@@ -58,6 +59,7 @@ export function sys_epoll_ctl(
     event = { events: mem.getU32(at), dataLo: mem.getU32(at + 4), dataHi: mem.getU32(at + 8) };
   const file = fget(current, epfd);
   const target = fget(current, fd);
+  check_pollable(target, fd);
   if (!(file instanceof EventpollFile))
     throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
   do_epoll_ctl(current, file, op, target, fd, event);

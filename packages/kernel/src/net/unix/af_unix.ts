@@ -52,6 +52,7 @@ import {
   Sock,
   type Ucred,
 } from '../sock.ts';
+import { skb_truesize } from '../skbuff.ts';
 import { type NetProtoFamily, sock_register } from '../socket.ts';
 import {
   type UnixName,
@@ -91,7 +92,6 @@ export interface Skb {
 /** Nobody asked who sends a message. */
 const NOBODY: Ucred = { pid: 0, uid: 65534, gid: 65534, process: null };
 
-const SKB_OVERHEAD = 512;
 /** net.unix.max_dgram_qlen. */
 const MAX_DGRAM_QLEN = 10;
 
@@ -294,7 +294,7 @@ export class UnixSock extends Sock {
     embryo: UnixSock | null,
     cred: Ucred,
   ): Skb {
-    const truesize = data.length + SKB_OVERHEAD;
+    const truesize = skb_truesize(data.length, this.type === SOCK_STREAM);
     this.wmem += truesize;
     const table = this.kernel.vfs.unix;
     table.bytes += truesize;

@@ -7,19 +7,23 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from '@vitrine/uapi/errno.ts';
-import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, SOCK_DGRAM } from '@vitrine/uapi/net.ts';
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_OOB,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+} from '@vitrine/uapi/net.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
+import { STREAM_CHUNK } from '../skbuff.ts';
 import { find_other, parse_sockaddr_un } from './address.ts';
 import type { UnixSock } from './af_unix.ts';
 import { queue_oob } from './oob.ts';
-
-/** Bytes of a stream that one message in the queue holds. */
-const CHUNK = 32768;
 
 /** Sending on Unix-domain sockets (unix_stream_sendmsg, unix_dgram_sendmsg). */
 function brokenPipe(sock: UnixSock, current: Current, flags: number, done: number): number {
@@ -64,7 +68,7 @@ export function sendStream(
       );
     }
     const data = new Uint8Array(
-      Math.min(from.count - urgent, CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)),
+      Math.min(from.count - urgent, STREAM_CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)),
     );
     const n = copyIn(from, data, done);
     if (n < 0) return done;
@@ -106,6 +110,13 @@ function copyIn(from: IovIter, data: Uint8Array, done: number): number {
   }
 }
 
+/** What happened to the socket before is told first (sock_error). */
+function sockError(sock: UnixSock): void {
+  const code = sock.takeError();
+  if (code !== 0)
+    throw errno(code, 'the other end of {} was closed with messages it had not read', sock);
+}
+
 function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null): UnixSock {
   if (bytes !== null && bytes.length > 0 && sock.type === SOCK_DGRAM) {
     return find_other(current, parse_sockaddr_un(bytes), sock.type);
@@ -130,6 +141,7 @@ export function sendDatagram(
   ancillary: Ancillary,
   flags: number,
 ): number {
+  if (sock.type === SOCK_SEQPACKET) sockError(sock);
   const other = destination(sock, current, bytes);
   const n = from.count;
   if (n > sock.sndbuf - 32)
