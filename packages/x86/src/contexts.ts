@@ -33,6 +33,8 @@ export interface Context {
 export class Contexts {
   readonly #ram: Ram;
   readonly #all: Context[] = [];
+  /** Where regions go on instead of each handler of tier 1. */
+  readonly #links = new Map<number, number>();
   #clock = 0;
   current: Context;
 
@@ -116,18 +118,22 @@ export class Contexts {
     u32[at + 1] = Math.floor(va / 2 ** 32);
     u32[at + 2] = rec;
     const handler = u16[rec >> 1]!;
-    u32[at + 3] = handler < handlerCount ? 0 : handler + 1;
+    u32[at + 3] = handler < handlerCount ? 0 : this.#links.get(handler)!;
     this.current.executed.add(Math.floor(va / 4096));
   }
 
-  /** Regions go on at a record by this handler, or by none (0). */
-  link(va: number, rec: number, handler: number): void {
+  /**
+   * Regions go on at a record, which tier 0 executes by a handler of tier 1, at an entry of a region: a word of the jump
+   * cache; 0: they do no longer.
+   */
+  link(va: number, rec: number, handler: number, linked: number): void {
     const { u32 } = this.#ram;
+    this.#links.set(handler, linked);
     const places = [jumpHash(va | 0), secondJumpHash(va | 0)];
     for (const { address } of this.#all)
       for (const place of places) {
         const at = (address + JUMP_CACHE + place * 16) >> 2;
-        if (u32[at + 2] === rec) u32[at + 3] = handler;
+        if (u32[at + 2] === rec) u32[at + 3] = linked;
       }
   }
 

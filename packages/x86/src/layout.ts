@@ -121,8 +121,8 @@ export const MOST_RETURNS = 48;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
- * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, the handler that other regions of tier 1
- * go on by or 0), and code guards.
+ * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, where other regions of tier 1 go on: a
+ * region's place in the table of handlers and its entry, or 0), and code guards.
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;
@@ -131,6 +131,8 @@ export const TLB_READ = 0;
 export const TLB_WRITE = 8;
 export const TLB_ADDEND = 16;
 export const JUMP_ENTRIES = 16384;
+export const LINK_PLACE = 0xffff;
+export const LINK_ENTRY_SHIFT = 16;
 /** Offset of the jump cache in a context. */
 export const JUMP_CACHE: number = TLB_ENTRIES * 32;
 /**

@@ -164,7 +164,7 @@ export class Machine implements Cpu {
           tier0: exports,
           find: (va, decoding) => this.#find(va, decoding),
           pointerAt: (va) => this.#pointerAt(va),
-          link: (va, rec, handler) => this.#contexts.link(va, rec, handler),
+          link: (...entry) => this.#contexts.link(...entry),
           allow: (guard, va) => this.#allowAccessed(guard, va),
           forbid: () => this.#contexts.flushJumps(),
         },

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { busyboxImage } from '@vitrine/image/busybox.ts';
 import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
@@ -30,6 +31,12 @@ function asset(name: string, source: string): Uint8Array {
 let module: WebAssembly.Module | undefined;
 let beyond: WebAssembly.Module | undefined;
 let embedded: Image | undefined;
+
+/**
+ * V8 puts branches that a module calls unlikely out of the way. Where that is an experiment still (Node 20 and 22), it has to
+ * be asked to; modules without such a section are compiled as ever.
+ */
+const heedBranchHints = (): void => setFlagsFromString('--experimental-wasm-branch-hinting');
 
 /** Of this thread's machines, by the folder that keeps them. */
 const translations = new Map<string, Translations>();
@@ -63,6 +70,7 @@ export const nodePlatform: Platform = {
     ));
   },
   async processor() {
+    heedBranchHints();
     return (module ??= new WebAssembly.Module(
       asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource,
     ));

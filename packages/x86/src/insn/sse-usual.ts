@@ -43,8 +43,8 @@ function isStrange(b: Builder): Node {
 
 /** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
 function needExact(b: Builder, fits: Node, exact: () => Node): void {
-  b.if(b.or(b.eqz(fits), isUnusual(b)), () => {
-    b.if(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
+  b.unlikely(b.or(b.eqz(fits), isUnusual(b)), () => {
+    b.unlikely(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
   });
 }
 
@@ -64,8 +64,8 @@ const isZero = (b: Builder, f: Float, x: Node): Node => b.op(`${f}.eq`, x, const
 function needPlain(b: Builder, f: Float, x: Node): void {
   const { usual } = b.target;
   if (usual!.isPlain(x, f)) return;
-  b.if(suspicious(b, f, x), () => {
-    b.if(b.or(b.eqz(isPlain(b, f, x)), isStrange(b)), () => usual!.defer(b));
+  b.unlikely(suspicious(b, f, x), () => {
+    b.unlikely(b.or(b.eqz(isPlain(b, f, x)), isStrange(b)), () => usual!.defer(b));
   });
   usual!.markPlain(x, f);
 }
@@ -83,14 +83,14 @@ function ordinaryOr(
 ): Node {
   const { usual } = b.target;
   const r = b.var(value);
-  b.if(suspicious(b, f, b.value(r)), () => {
+  b.unlikely(suspicious(b, f, b.value(r)), () => {
     const fine = b.and(b.and(isZero(b, f, b.value(r)), exactZero()), b.eqz(isUnusual(b)));
-    b.if(b.eqz(fine), () => {
-      b.if(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+    b.unlikely(b.eqz(fine), () => {
+      b.unlikely(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
       b.assign(r, full());
       usual!.refresh(b);
       // Doing it again changes nothing: flags stay once they are set.
-      b.if(b.eqz(isPlain(b, f, b.value(r))), () => usual!.defer(b));
+      b.unlikely(b.eqz(isPlain(b, f, b.value(r))), () => usual!.defer(b));
     });
   });
   const result = b.value(r);
@@ -164,9 +164,9 @@ function plainLanes(b: Builder, f: Float, v: Node): Node {
 function needPlainLanes(b: Builder, f: Float, v: Node): void {
   const { usual } = b.target;
   if (usual!.isPlain(v, f)) return;
-  b.if(suspiciousLanes(b, f, v), () => {
+  b.unlikely(suspiciousLanes(b, f, v), () => {
     const fine = b.op(`${INT_VECTOR[f]}.all_true`, plainLanes(b, f, v));
-    b.if(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
+    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
   });
   usual!.markPlain(v, f);
 }
@@ -182,7 +182,7 @@ function ordinaryLanesOr(
   const { usual } = b.target;
   const type = INT_VECTOR[f];
   const r = b.var(value);
-  b.if(suspiciousLanes(b, f, b.value(r)), () => {
+  b.unlikely(suspiciousLanes(b, f, b.value(r)), () => {
     // Lanes whose exponent is in the middle, and zeros that are exact.
     const limit = splat(b, f, 2n << BigInt(MANTISSA[f]));
     const top = splat(b, f, f === 'f64' ? 0x7fen << 52n : 0xfen << 23n);
@@ -190,13 +190,13 @@ function ordinaryLanesOr(
     const middle = b.op('v128.and', b.op(`${VECTOR[f]}.ge`, magnitude, limit), b.op(`${VECTOR[f]}.lt`, magnitude, top)); // prettier-ignore
     const zero = b.op('v128.and', zeros(b, f, b.value(r)), exactZero());
     const fine = b.op(`${type}.all_true`, b.op('v128.or', middle, zero));
-    b.if(b.or(b.eqz(fine), isUnusual(b)), () => {
-      b.if(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+    b.unlikely(b.or(b.eqz(fine), isUnusual(b)), () => {
+      b.unlikely(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
       if (!full) return usual!.defer(b);
       b.assign(r, full());
       usual!.refresh(b);
       const plain = b.op(`${type}.all_true`, plainLanes(b, f, b.value(r)));
-      b.if(b.eqz(plain), () => usual!.defer(b));
+      b.unlikely(b.eqz(plain), () => usual!.defer(b));
     });
   });
   const result = b.value(r);
@@ -240,10 +240,10 @@ const sqrtPacked =
 function needComparable(b: Builder, f: Float, x: Node): void {
   const { usual } = b.target;
   if (usual!.isPlain(x, f)) return;
-  b.if(suspicious(b, f, x), () => {
+  b.unlikely(suspicious(b, f, x), () => {
     const normal = b.op(`${f}.ge`, b.op(`${f}.abs`, x), constant(b, f, MIN[f]));
     const fine = b.or(normal, isZero(b, f, x));
-    b.if(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
+    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
   });
 }
 
@@ -360,9 +360,9 @@ const narrow: Semantics = (b, [dst, src]) => {
   needPlain(b, 'f64', x);
   const r = b.op('f32.demote_f64', x);
   // An exact result is as it was: the other one is deferred.
-  b.if(suspicious(b, 'f32', r), () => {
+  b.unlikely(suspicious(b, 'f32', r), () => {
     const exact = b.and(b.op('f64.eq', b.op('f64.promote_f32', r), x), isPlain(b, 'f32', r));
-    b.if(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
+    b.unlikely(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
   });
   b.target.usual!.markPlain(r, 'f32');
   b.setAs(dst!, 'f32.store', r);

@@ -19,8 +19,9 @@ export interface Linker {
   exit?(exit: object, depth: number): void;
   /** Writes what follows an edge between blocks, with `depth` labels open. */
   goto?(edge: object, depth: number): void;
-  /** Type index of the handlers in the table. */
+  /** Type index of the handlers in the table, and of the regions of tier 1 that it holds, too. */
   readonly handlerType: number;
+  readonly regionType: number;
 }
 
 /**
@@ -148,6 +149,8 @@ class Emitter {
         return void code.op('return');
       case 'tail':
         return void code.returnCallIndirect(this.#linker.handlerType);
+      case 'link':
+        return void code.returnCallIndirect(this.#linker.regionType);
       case 'enter':
         return void code.callIndirect(this.#linker.handlerType);
       case 'unreachable':

@@ -56,6 +56,7 @@ export const helperExport = (name: string): string => `h:${name}`;
 class Generator implements Linker {
   readonly module: ModuleWriter = new ModuleWriter();
   readonly handlerType: number;
+  readonly regionType: number;
   /** Functions get names for profilers. */
   readonly names: boolean;
   readonly semantics: Readonly<Record<string, Semantics>>;
@@ -71,6 +72,7 @@ class Generator implements Linker {
     this.module.importMemory('env', 'memory', { min: 1, max: 65536 });
     this.#imports.set('codeWritten', this.module.importFunc('env', 'codeWritten', ['i32'], []));
     this.handlerType = this.module.type(HANDLER, ['i32']);
+    this.regionType = this.module.type([...HANDLER, 'i32'], ['i32']);
   }
 
   imported(name: string): number {

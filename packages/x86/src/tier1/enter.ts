@@ -19,18 +19,9 @@ export function writeEntry(
   code.get(1).i32(0).mem('i32.load', FUEL_BEYOND).op('i32.add').tee(fuel);
   code.i32(most).op('i32.le_s').enterUnlikely();
   code.get(0).get(1).get(2).globalGet(handler).returnCall(interpreter).end();
-  countEntry(code, notes);
   code.i32(0).globalGet(notes).mem('i32.store', REGION_NOTES);
   code.i32(0).get(1).mem('i32.store', FUEL_SHARE);
   return code.get(0).get(fuel).get(2);
-}
-
-/** The same for other regions, which hand on all of the fuel. */
-export function writeLink(code: Code, { most, handler, notes }: EntryOf, exit: number): Code {
-  code.get(1).i32(most).op('i32.le_s').enterUnlikely();
-  code.get(0).get(1).get(2).globalGet(handler).returnCall(exit).end();
-  countEntry(code, notes);
-  return code.get(0).get(1).get(2);
 }
 
 /** Counts that the region is gone into once more: what a larger one would save. */

@@ -1,7 +1,7 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
 import {
   continueAt,
   hashOf,
@@ -61,7 +61,11 @@ export const linkTo: Helper = {
   pure: false,
   body(b, va, fuel, tlb) {
     ifEntered(b, hashOf(b, va), va, tlb, (rec, linked) =>
-      b.if(linked, () => b.node('tail', undefined, 'effect', [rec, fuel, tlb, linked])),
+      b.if(linked, () => {
+        const entry = b.shrU(linked, b.i32(LINK_ENTRY_SHIFT));
+        const region = b.and(linked, b.i32(LINK_PLACE));
+        b.node('link', undefined, 'effect', [rec, fuel, tlb, entry, region]);
+      }),
     );
     b.node('return_call', undefined, 'effect', [va, fuel, tlb], exitTo);
   },

@@ -17,7 +17,7 @@ import { interpret } from '../tier0/target.ts';
 import { exitTo, exitToRecord, unwound } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
-import { countEntry, type EntryOf, writeEntry, writeLink } from './enter.ts';
+import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { Imports } from './imports.ts';
 import { Exits } from './leave.ts';
 import type { Block, Region } from './region.ts';
@@ -34,8 +34,8 @@ const REGION = [...HANDLER, 'i32'] as const;
 /** Name of the export that enters region `region` of a module at its entry `entry`. */
 export const entryExport = (region: number, entry: number): string => `e${region}.${entry}`;
 
-/** The same, for other regions. */
-export const linkExport = (region: number, entry: number): string => `l${region}.${entry}`;
+/** Name of the export that is the region itself, with the number of an entry behind a handler's parameters. */
+export const regionExport = (region: number): string => `r${region}`;
 
 /** Names of imported globals: the handler of tier 0 that an entry's record had. */
 export const handlerGlobal = (region: number, entry: number): string => `h${region}.${entry}`;
@@ -186,6 +186,7 @@ class Writer {
     this.#code = code;
     this.#linker = {
       handlerType: 0,
+      regionType: 0,
       verified,
       helper: (helper) => imports.helper(helper),
       global: (name) => imports.global(built.globalName(name)),
@@ -254,6 +255,7 @@ class Writer {
     const { frame, liveness, region } = this.#built;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
+    this.#begin();
     const [first] = region.entries;
     const wanted = liveness.wantedBy([first!]);
     const all = liveness.wantedBy(region.entries);
@@ -264,6 +266,15 @@ class Writer {
     this.#code.op('else');
     this.#read(wanted);
     this.#code.end();
+  }
+
+  /** Counts the entry; with too little fuel, the record goes by the handler that tier 0 would take. */
+  #begin(): void {
+    const code = this.#code;
+    code.get(1).i32(this.#built.longest).op('i32.le_s').enterUnlikely();
+    code.get(0).get(1).get(2).get(0).mem('i32.load16_u');
+    code.returnCall(this.#imports.helper(exitToRecord)).end();
+    countEntry(code, this.#imports.global(this.#built.globalName(NOTES)));
   }
 
   /** Reads registers, and what else the region takes for granted. */
@@ -388,6 +399,7 @@ export function generateRegions(regions: readonly Region[], verified = false): G
   built.forEach((one, number) => {
     const { index, code } = module.func(REGION, ['i32']);
     new Writer(one, imports, code, new Exits(module, one.frame, imports), verified).write();
+    module.exportFunc(regionExport(number), index);
     one.region.entries.forEach((_, entry) => {
       const of: EntryOf = {
         most: one.longest,
@@ -397,9 +409,6 @@ export function generateRegions(regions: readonly Region[], verified = false): G
       const entered = module.func(HANDLER, ['i32']);
       writeEntry(entered.code, of, imports.helper(interpret)).i32(entry).returnCall(index);
       module.exportFunc(entryExport(number, entry), entered.index);
-      const linked = module.func(HANDLER, ['i32']);
-      writeLink(linked.code, of, imports.helper(exitToRecord)).i32(entry).returnCall(index);
-      module.exportFunc(linkExport(number, entry), linked.index);
     });
   });
   return { bytes: module.finish(), globals: [...imports.globals.keys()] };

@@ -1,10 +1,10 @@
 import type { Ram } from '../cpu.ts';
-import { GUARD_COUNT } from '../layout.ts';
+import { GUARD_COUNT, LINK_ENTRY_SHIFT } from '../layout.ts';
 import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
 import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
-import { entryExport, handlerGlobal, linkExport, notesGlobal } from './generate.ts';
+import { entryExport, handlerGlobal, notesGlobal, regionExport } from './generate.ts';
 import type { Found } from './region.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
 import { footprintOf, type Places, type Translation } from './translation.ts';
@@ -27,8 +27,8 @@ export interface JitHost {
   find(va: number, decode: boolean): Found | undefined;
   /** The eight bytes at an address of the current space, as one; undefined where none is mapped. */
   pointerAt(va: number): number | undefined;
-  /** Regions go on at a record by this handler, or by none (0). */
-  link(va: number, rec: number, handler: number): void;
+  /** Regions go on at a record, which tier 0 executes by a handler, at an entry of a region (Contexts), or no longer (0). */
+  link(va: number, rec: number, handler: number, linked: number): void;
   /** The page is mapped, executable, in the current space. */
   allow(guard: number, va: number): void;
   /** Takes every guard back. */
@@ -40,7 +40,7 @@ interface Entry {
   readonly page: CodePage;
   readonly va: number;
   readonly rec: number;
-  /** Number of the handler in the table, behind which is the one for other regions. */
+  /** Number of the handler in the table, behind which is the region itself. */
   readonly place: number;
 }
 
@@ -153,16 +153,16 @@ export class Installer {
   install(translation: Translation, places: Places, module: WasmModule): Installed {
     const { blocks } = translation;
     const notes = this.#takeNotes();
-    const handlers = this.#instantiate(translation, places, module, notes);
+    const { region, handlers } = this.#instantiate(translation, places, module, notes);
     const { u16 } = this.#host.ram;
     const entries = translation.entries.map((va, i): Entry => {
       const { page, rec } = places.get(va)!;
       const place = this.#takePlaces();
-      this.#table.set(place, handlers[i]!.entered);
-      this.#table.set(place + 1, handlers[i]!.linked);
+      this.#table.set(place, handlers[i]);
+      this.#table.set(place + 1, region);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
       u16[rec >> 1] = place;
-      this.#host.link(va, rec, place + 1);
+      this.#host.link(va, rec, place, (place + 1) | (i << LINK_ENTRY_SHIFT));
       return { page, va, rec, place };
     });
     const pages = new Set([...places.values()].flatMap(pagesOf));
@@ -186,26 +186,24 @@ export class Installer {
     return installed;
   }
 
-  /** The handlers of a module's entries, in their order. */
+  /** A module's region, and the handlers of its entries, in their order. */
   #instantiate(
     translation: Translation,
     places: Places,
     module: WasmModule,
     notes: number,
-  ): { entered: unknown; linked: unknown }[] {
+  ): { region: unknown; handlers: unknown[] } {
     try {
       const { exports } = new wasm.Instance(module, {
         env: { memory: this.#host.ram.memory },
         tier0: this.#host.tier0,
         globals: this.#globals(translation, places, notes || this.#spare),
       });
-      const handlers = translation.entries.map((_, i) => {
-        const [entered, linked] = [exports[entryExport(0, i)], exports[linkExport(0, i)]];
-        if (typeof entered === 'function' && typeof linked === 'function')
-          return { entered, linked };
-        throw new TypeError('a translation has not all of its entries');
-      });
-      return handlers;
+      const region = exports[regionExport(0)];
+      const handlers = translation.entries.map((_, i) => exports[entryExport(0, i)]);
+      if ([region, ...handlers].every((made) => typeof made === 'function'))
+        return { region, handlers };
+      throw new TypeError('a translation has not all of its entries');
     } catch (error) {
       if (notes) this.#freeNotes.push(notes);
       throw error;
@@ -278,7 +276,7 @@ export class Installer {
       const before = page.replaced.get(rec);
       if (before !== undefined && u16[rec >> 1] === place) {
         u16[rec >> 1] = before;
-        this.#host.link(va, rec, 0);
+        this.#host.link(va, rec, place, 0);
         page.replaced.delete(rec);
       }
       this.#table.set(place, null);

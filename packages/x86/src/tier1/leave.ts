@@ -2,11 +2,15 @@ import type { Code } from '@vitrine/wasm/code.ts';
 import type { ModuleWriter } from '@vitrine/wasm/module.ts';
 import type { Helper, Var } from '../ir/node.ts';
 import { FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y } from '../layout.ts';
+import { callTo, linkTo, returnTo } from './exits.ts';
 import { FLAGS, type Frame } from './frame.ts';
 import type { Imports } from './imports.ts';
 
 /** Registers that a way out writes back by itself; more of them are the arguments of a function that does it. */
 const FEW = 6;
+
+/** Ways out that are taken all the time. */
+const OFTEN: ReadonlySet<Helper> = new Set([linkTo, callTo, returnTo]);
 
 /** The local that keeps a register. */
 type LocalOf = (variable: Var) => number;
@@ -40,7 +44,7 @@ export class Exits {
   /** Writes the registers back, or puts them on the stack for the function that does. Returns what to call. */
   #prepare(code: Code, exit: Helper, dirty: bigint, local: LocalOf): number {
     const kept = this.#variablesOf(dirty);
-    if (kept.length <= FEW) {
+    if (kept.length <= FEW || OFTEN.has(exit)) {
       this.#store(code, dirty, local);
       return this.#imports.helper(exit);
     }

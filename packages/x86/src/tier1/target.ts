@@ -457,8 +457,17 @@ export class Tier1Target implements Target {
 
   branch(b: Builder, condition: Node): void {
     this.#spendBlock(b);
-    b.if(condition, () => this.#goto(b, this.#block.taken, this.#targetVa));
-    this.#goto(b, this.#block.next, this.#nextVa);
+    const { taken, next } = this.#block;
+    const toTaken = (): void => this.#goto(b, taken, this.#targetVa);
+    const toNext = (): void => this.#goto(b, next, this.#nextVa);
+    // What the region has nothing of is gone to seldom.
+    if (taken && !next) {
+      b.unlikely(b.eqz(condition), toNext);
+      return toTaken();
+    }
+    if (taken) b.if(condition, toTaken);
+    else b.unlikely(condition, toTaken);
+    toNext();
   }
 
   jumpTo(b: Builder, va: Node): void {

@@ -18,8 +18,8 @@
   (import "globals" "o4194309" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (export "r0" (func 6))
   (export "e0.0" (func 8))
-  (export "l0.0" (func 9))
   (func (type 0)
     local 1 i32
     local 5 i64
@@ -39,6 +39,23 @@
     local 2 i64
     local 2 i32
     local 1 i64
+    local.get 1
+    i32.const 10
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      local.get 0
+      i32.load16_u align=1
+      return_call 0
+    end
+    global.get 3
+    global.get 3
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
     i32.const 0
     i64.load offset=16 align=1
     local.set 5
@@ -474,12 +491,6 @@
       global.get 4
       return_call 4
     end
-    global.get 3
-    global.get 3
-    i32.load offset=512 align=1
-    i32.const 1
-    i32.add
-    i32.store offset=512 align=1
     i32.const 0
     global.get 3
     i32.store offset=852 align=1
@@ -488,29 +499,6 @@
     i32.store offset=828 align=1
     local.get 0
     local.get 3
-    local.get 2
-    i32.const 0
-    return_call 6
-  )
-  (func (type 5)
-    local.get 1
-    i32.const 10
-    i32.le_s
-    if
-      local.get 0
-      local.get 1
-      local.get 2
-      global.get 4
-      return_call 0
-    end
-    global.get 3
-    global.get 3
-    i32.load offset=512 align=1
-    i32.const 1
-    i32.add
-    i32.store offset=512 align=1
-    local.get 0
-    local.get 1
     local.get 2
     i32.const 0
     return_call 6

@@ -12,8 +12,8 @@
   (import "globals" "o4194304" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (export "r0" (func 4))
   (export "e0.0" (func 5))
-  (export "l0.0" (func 6))
   (func (type 0)
     local 1 i32
     local 3 i64
@@ -27,6 +27,23 @@
     local 3 i64
     local 2 i32
     local 2 i64
+    local.get 1
+    i32.const 5
+    i32.le_s
+    if
+      local.get 0
+      local.get 1
+      local.get 2
+      local.get 0
+      i32.load16_u align=1
+      return_call 0
+    end
+    global.get 2
+    global.get 2
+    i32.load offset=512 align=1
+    i32.const 1
+    i32.add
+    i32.store offset=512 align=1
     i32.const 0
     i64.load offset=24 align=1
     local.set 5
@@ -615,12 +632,6 @@
       global.get 3
       return_call 2
     end
-    global.get 2
-    global.get 2
-    i32.load offset=512 align=1
-    i32.const 1
-    i32.add
-    i32.store offset=512 align=1
     i32.const 0
     global.get 2
     i32.store offset=852 align=1
@@ -629,29 +640,6 @@
     i32.store offset=828 align=1
     local.get 0
     local.get 3
-    local.get 2
-    i32.const 0
-    return_call 4
-  )
-  (func (type 2)
-    local.get 1
-    i32.const 5
-    i32.le_s
-    if
-      local.get 0
-      local.get 1
-      local.get 2
-      global.get 3
-      return_call 0
-    end
-    global.get 2
-    global.get 2
-    i32.load offset=512 align=1
-    i32.const 1
-    i32.add
-    i32.store offset=512 align=1
-    local.get 0
-    local.get 1
     local.get 2
     i32.const 0
     return_call 4
