@@ -3,6 +3,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { chr_dev_init } from '../drivers/char/mem.ts';
 import { pty_init } from '../drivers/tty/pty.ts';
 import { tty_init } from '../drivers/tty/tty_io.ts';
+import { netlink_proto_init } from '../net/netlink/af_netlink.ts';
 import { af_unix_init } from '../net/unix/af_unix.ts';
 import { pseudo_init } from '../fs/anon_inodes.ts';
 import { Path } from '../fs/dcache.ts';
@@ -41,6 +42,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   tty_init(kernel);
   pty_init(kernel);
   af_unix_init(kernel);
+  netlink_proto_init(kernel);
 }
 
 /** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */

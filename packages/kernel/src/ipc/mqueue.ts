@@ -3,7 +3,7 @@ import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import { RLIMIT_MSGQUEUE } from '@vitrine/uapi/resource.ts';
-import { SIGEV_NONE, SI_MESGQ } from '@vitrine/uapi/signal.ts';
+import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SI_MESGQ } from '@vitrine/uapi/signal.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
@@ -20,6 +20,7 @@ import { DcacheDirFile } from '../fs/readdir.ts';
 import { FileSystemType, SuperBlock } from '../fs/super.ts';
 import { send_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
+import type { NetlinkSock } from '../net/netlink/af_netlink.ts';
 import { type UserStruct, get_user } from '../include/user.ts';
 
 /** POSIX message queues: a file system of queues, and what they do (analogous to ipc/mqueue.c; mq_overview(7)). */
@@ -52,6 +53,20 @@ interface Notify {
   readonly how: number;
   readonly signo: number;
   readonly value: bigint;
+  /** SIGEV_THREAD: where the C library's helper thread waits, and the bytes that tell it what to run. */
+  readonly thread?: { readonly sock: NetlinkSock; readonly cookie: Uint8Array };
+}
+
+/** Length of a cookie; its last byte tells what happened (include/linux/mqueue.h). */
+export const NOTIFY_COOKIE_LEN = 32;
+const NOTIFY_WOKENUP = 1;
+const NOTIFY_REMOVED = 2;
+
+function send_cookie({ thread }: Notify, what: number): void {
+  if (thread === undefined || thread.sock.dead) return;
+  const data = thread.cookie.slice();
+  data[NOTIFY_COOKIE_LEN - 1] = what;
+  thread.sock.netlink_sendskb(data);
 }
 
 declare module '../fs/vfs.ts' {
@@ -103,12 +118,21 @@ export class MqueueInode extends Inode {
     this.bytes += message.data.length;
   }
 
+  /** A process that is to be told does not want it any more, or is gone (remove_notification). */
+  forget(tgid: number): void {
+    const { notify } = this;
+    if (notify?.owner.tgid !== tgid) return;
+    this.notify = null;
+    send_cookie(notify, NOTIFY_REMOVED);
+  }
+
   /** A message came into the empty queue, and nobody waits for it: tells who asked to know, once (__do_notify). */
   tell(sender: Task): void {
     const { notify } = this;
     if (notify === null) return;
     this.notify = null;
     if (notify.how === SIGEV_NONE) return;
+    if (notify.how === SIGEV_THREAD) return send_cookie(notify, NOTIFY_WOKENUP);
     const info = {
       signo: notify.signo,
       code: SI_MESGQ,
@@ -240,7 +264,7 @@ export class MqueueFile extends File {
 
   override read_iter(_current: Current, to: IovIter, pos: number): number {
     const { bytes, notify } = this.queue;
-    const signal = notify !== null && notify.how !== SIGEV_NONE ? notify.signo : 0;
+    const signal = notify?.how === SIGEV_SIGNAL ? notify.signo : 0;
     const text = bytesOf(
       `QSIZE:${String(bytes).padEnd(10)} NOTIFY:${String(notify?.how ?? 0).padEnd(5)} SIGNO:${String(signal).padEnd(5)} NOTIFY_PID:${String(notify?.owner.tgid ?? 0).padEnd(6)}\n`,
     );
@@ -258,7 +282,7 @@ export class MqueueFile extends File {
 
   /** The process that wanted to be told closes the queue: it is told no more. */
   override flush(current: Current): void {
-    if (this.queue.notify?.owner.tgid === current.tgid) this.queue.notify = null;
+    this.queue.forget(current.tgid);
   }
 
   /** @returns 0, or BLOCKED while the queue is full. */

@@ -5,6 +5,7 @@ import {
   CAP_SYS_ADMIN,
   CAP_SYS_RESOURCE,
 } from '@vitrine/uapi/capability.ts';
+import { NETLINK_PKTINFO, SOL_NETLINK } from '@vitrine/uapi/netlink.ts';
 import { SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET } from '@vitrine/uapi/net.ts';
 import {
   SO_TIMESTAMP,
@@ -135,7 +136,7 @@ class Cmsgs {
     this.left = room;
   }
 
-  put(type: number, data: Uint8Array): void {
+  put(type: number, data: Uint8Array, level: number = SOL_SOCKET): void {
     if (this.left < CMSG_HDR) {
       this.truncated = true;
       return;
@@ -145,7 +146,7 @@ class Cmsgs {
     const bytes = new Uint8Array(align(CMSG_HDR + data.length));
     const view = new DataView(bytes.buffer);
     view.setBigUint64(0, BigInt(length), true);
-    view.setInt32(8, SOL_SOCKET, true);
+    view.setInt32(8, level, true);
     view.setInt32(12, type, true);
     bytes.set(data, CMSG_HDR);
     const part = bytes.subarray(0, Math.min(align(length), this.left));
@@ -182,7 +183,8 @@ export function scm_recv(
   room: number,
 ): { control: Uint8Array; truncated: boolean } {
   const out = new Cmsgs(room);
-  const { cred, fds, tstamp } = ancillary;
+  const { cred, fds, tstamp, nl_group } = ancillary;
+  if (nl_group !== undefined) out.put(NETLINK_PKTINFO, ints(nl_group), SOL_NETLINK);
   if (tstamp) put_timestamp(out, sk, tstamp);
   if (sk.passcred && cred !== null) out.put(SCM_CREDENTIALS, ints(cred.pid, cred.uid, cred.gid));
   if (fds.length > 0) {

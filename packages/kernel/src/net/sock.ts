@@ -5,6 +5,7 @@ import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { File } from '../fs/file.ts';
+import { dev_ioctl, is_dev_ioctl } from './core/dev_ioctl.ts';
 import type { Pid } from '../kernel/pid.ts';
 
 export const RCV_SHUTDOWN = 1;
@@ -25,6 +26,8 @@ export interface Ancillary {
   readonly cred: Ucred | null;
   /** When the message was sent, in nanoseconds of the epoch, for a receiver that wants to know. */
   readonly tstamp?: bigint | null;
+  /** The netlink group it went to, for a receiver that wants to know (NETLINK_PKTINFO). */
+  readonly nl_group?: number;
   /** The references went into a message. */
   taken?: boolean;
 }
@@ -134,7 +137,8 @@ export abstract class Sock {
   abstract poll(current: Current, collect: WaitQueue[] | null): number;
   abstract release(): void;
 
-  ioctl(_current: Current, cmd: number, _arg: number): number {
+  ioctl(current: Current, cmd: number, arg: number): number {
+    if (is_dev_ioctl(cmd)) return dev_ioctl(current, cmd, arg);
     throw errno(ENOTTY, '{} has no ioctl {}', this, '0x' + (cmd >>> 0).toString(16));
   }
 

@@ -11,11 +11,12 @@ import { getname } from '../fs/namei.ts';
 import { vfs_unlink } from '../fs/namei_ops.ts';
 import { vfs_create, vfs_open } from '../fs/open.ts';
 import { inode_permission } from '../fs/permission.ts';
-import { MQ_PRIO_MAX, type MqAttr, MqueueFile, type MqueueRootInode, mqueue_mount } from '../ipc/mqueue.ts'; // prettier-ignore
+import { MQ_PRIO_MAX, type MqAttr, NOTIFY_COOKIE_LEN, MqueueFile, type MqueueRootInode, mqueue_mount } from '../ipc/mqueue.ts'; // prettier-ignore
+import { type NetlinkSock, netlink_getsockbyfd } from '../net/netlink/af_netlink.ts';
 import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { flags, inBuf, inStruct, int, mode, outBuf, outStruct, size, str, uint } from './kinds.ts';
-import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 import { timespecNs } from './timespec.ts';
 
 /** POSIX message queues (mq_overview(7)). The C library takes the leading slash off a name. */
@@ -131,19 +132,23 @@ function sys_mq_timedreceive(
 function sys_mq_notify(task: Task, fd: number, event: number): number {
   const { mem } = task;
   if (event === 0) {
-    const { queue } = queueOf(task, fd, 0);
-    if (queue.notify?.owner.tgid === task.tgid) queue.notify = null;
+    queueOf(task, fd, 0).queue.forget(task.tgid);
     return 0;
   }
   const how = mem.getI32(event + 12);
   const signo = mem.getI32(event + 8);
   if (how !== SIGEV_NONE && how !== SIGEV_SIGNAL && how !== SIGEV_THREAD) throw errno(E.EINVAL, 'mq_notify: notification {} is none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD', how); // prettier-ignore
   if (how === SIGEV_SIGNAL && !valid_signal(signo)) throw errno(E.EINVAL, 'mq_notify: there is no signal {}', signo); // prettier-ignore
-  // A thread is started by a message on a netlink socket, of which this kernel has none.
-  if (how === SIGEV_THREAD) throw errno(E.EBADF, 'mq_notify: fd {} is no netlink socket', signo);
+  let thread: { sock: NetlinkSock; cookie: Uint8Array } | undefined;
+  if (how === SIGEV_THREAD) {
+    const cookie = mem.read(mem.getU64(event), NOTIFY_COOKIE_LEN);
+    const sock = netlink_getsockbyfd(task, signo);
+    if (sock.full) return task.wait(sock.peer_wait);
+    thread = { sock, cookie };
+  }
   const { queue } = queueOf(task, fd, 0);
   if (queue.notify !== null) throw errno(E.EBUSY, 'mq_notify: process {} is to be told already', queue.notify.owner.tgid); // prettier-ignore
-  queue.notify = { owner: task.group_leader, how, signo, value: mem.getBig(event) };
+  queue.notify = { owner: task.group_leader, how, signo, value: mem.getBig(event), ...(thread && { thread }) }; // prettier-ignore
   return 0;
 }
 
@@ -177,6 +182,6 @@ export const MQUEUE: readonly SyscallRow[] = [
   row(NR.__NR_mq_unlink, 'mq_unlink', [str], FULL, sys_mq_unlink),
   row(NR.__NR_mq_timedsend, 'mq_timedsend', [int, inBuf(2), size, uint, inStruct('timespec')], FULL, sys_mq_timedsend), // prettier-ignore
   row(NR.__NR_mq_timedreceive, 'mq_timedreceive', [int, outBuf(), size, outStruct('int'), inStruct('timespec')], FULL, sys_mq_timedreceive), // prettier-ignore
-  row(NR.__NR_mq_notify, 'mq_notify', [int, inStruct('sigevent')], partial('no SIGEV_THREAD, which needs netlink'), sys_mq_notify), // prettier-ignore
+  row(NR.__NR_mq_notify, 'mq_notify', [int, inStruct('sigevent')], FULL, sys_mq_notify), // prettier-ignore
   row(NR.__NR_mq_getsetattr, 'mq_getsetattr', [int, inStruct('mq_attr'), outStruct('mq_attr')], FULL, sys_mq_getsetattr), // prettier-ignore
 ];

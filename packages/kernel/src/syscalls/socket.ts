@@ -451,7 +451,7 @@ export const SOCKET: readonly SyscallRow[] = [
     NR.__NR_socket,
     'socket',
     [choice('family'), flags('socket_type'), int],
-    partial('AF_UNIX only'),
+    partial('AF_UNIX and AF_NETLINK only'),
     sys_socket,
   ),
   row(
