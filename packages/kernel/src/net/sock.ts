@@ -124,6 +124,9 @@ export abstract class Sock {
   /** Own address, or the peer's (throws ENOTCONN). */
   abstract getname(peer: boolean): Uint8Array;
   /** @returns bytes taken, or BLOCKED */
+  /** What stands against sending, before the message is read. */
+  check_send(): void {}
+
   abstract sendmsg(
     current: Current,
     name: Uint8Array | null,

@@ -246,6 +246,7 @@ function sendOne(current: Current, file: SocketFile, at: number, flags: number):
   const header = readMsghdr(current, at);
   const address = header.nameLength === 0 ? null : current.mem.read(header.name, header.nameLength);
   const iter = import_iovec(current, header.iov, header.iovCount);
+  file.sk.check_send();
   let ancillary = NO_ANCILLARY;
   if (header.control !== 0 && header.controlLength > 0) {
     if (header.controlLength > 81920)

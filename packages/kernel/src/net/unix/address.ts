@@ -90,7 +90,7 @@ export function bind_path(current: Current, sock: UnixSock, name: UnixName): voi
 export function find_other(current: Current, name: UnixName, type: number): UnixSock {
   const table = current.kernel.vfs.unix;
   let sock: UnixSock | undefined;
-  if (name.startsWith('\0')) sock = table.abstract.get(name);
+  if (name.startsWith('\0')) sock = table.abstract.get(abstract_key(type, name));
   else {
     const path = path_lookupat(current, AT_FDCWD, name, LOOKUP_FOLLOW);
     const { inode } = path.dentry;
@@ -104,16 +104,19 @@ export function find_other(current: Current, name: UnixName, type: number): Unix
   return sock;
 }
 
+/** Sockets of each type have abstract names of their own. */
+export const abstract_key = (type: number, name: UnixName): string => `${type}${name}`;
+
 export function printable(name: UnixName): string {
   return name.replaceAll('\0', '@');
 }
 
 /** An abstract name of five hexadecimal digits that nobody has (unix_autobind). */
-export function autobind_name(kernel: Kernel): UnixName {
+export function autobind_name(kernel: Kernel, type: number): UnixName {
   const table = kernel.vfs.unix;
   for (let tries = 0; tries < 0x100000; tries++) {
     const name = '\0' + (table.autobind++ & 0xfffff).toString(16).padStart(5, '0');
-    if (!table.abstract.has(name)) return name;
+    if (!table.abstract.has(abstract_key(type, name))) return name;
   }
   throw errno(ENOSPC, 'all 2^20 automatic socket names are taken');
 }

@@ -57,6 +57,7 @@ import { type NetProtoFamily, sock_register } from '../socket.ts';
 import {
   type UnixName,
   UnixTable,
+  abstract_key,
   autobind_name,
   bind_path,
   find_other,
@@ -79,7 +80,6 @@ export interface Skb {
   /** Who sent the descriptors: for the limit of those on the way. */
   readonly uid: number;
   readonly sender: UnixSock;
-  readonly from: UnixName | null;
   /** What it counts for against the sender's buffer. */
   readonly truesize: number;
   readonly embryo: UnixSock | null;
@@ -166,9 +166,10 @@ export class UnixSock extends Sock {
     if (name.startsWith('\0')) {
       if (this.name !== null)
         throw errno(EINVAL, 'the socket is bound to {} already', printable(this.name));
-      if (table.abstract.has(name))
+      const key = abstract_key(this.type, name);
+      if (table.abstract.has(key))
         throw errno(EADDRINUSE, 'abstract name {} is in use', printable(name));
-      table.abstract.set(name, this);
+      table.abstract.set(key, this);
     } else bind_path(current, this, name);
     this.name = name;
   }
@@ -180,8 +181,8 @@ export class UnixSock extends Sock {
 
   private autobind(): void {
     if (this.name !== null) return;
-    this.name = autobind_name(this.kernel);
-    this.kernel.vfs.unix.abstract.set(this.name, this);
+    this.name = autobind_name(this.kernel, this.type);
+    this.kernel.vfs.unix.abstract.set(abstract_key(this.type, this.name), this);
   }
 
   override listen(current: Current, backlog: number): void {
@@ -200,8 +201,7 @@ export class UnixSock extends Sock {
     if (!this.connected) return this.connectDatagram(current, bytes, family);
     const name = parse_sockaddr_un(bytes);
     if (this.passes) this.autobind();
-    if (this.isListening) throw errno(EINVAL, 'connect: {} is listening', this);
-    if (this.peer !== null) throw errno(EISCONN, '{} is connected already', this);
+    // Whoever cannot be connected to is told before the caller's own state (unix_stream_connect).
     const other = find_other(current, name, this.type);
     if (!other.isListening || other.shutdownMask & RCV_SHUTDOWN)
       throw errno(ECONNREFUSED, '{} is not listening', other);
@@ -215,6 +215,8 @@ export class UnixSock extends Sock {
         `the backlog of ${String(other)} (${other.backlog}) is full`,
       );
     }
+    if (this.isListening) throw errno(EINVAL, 'connect: {} is listening', this);
+    if (this.peer !== null) throw errno(EISCONN, '{} is connected already', this);
     this.establish(current, other);
     return 0;
   }
@@ -234,13 +236,36 @@ export class UnixSock extends Sock {
   private connectDatagram(current: Current, bytes: Uint8Array, family: number): number {
     let other: UnixSock | null = null;
     if (family !== AF_UNSPEC) {
-      other = find_other(current, parse_sockaddr_un(bytes), this.type);
+      const name = parse_sockaddr_un(bytes);
       if (this.passes) this.autobind();
+      other = find_other(current, name, this.type);
       this.checkMaySend(other);
     }
+    const old = this.peer;
     this.peer = other;
+    if (old !== null && old !== other) this.disconnected(old);
     if (other !== null) this.copy_peercred(other);
     return 0;
+  }
+
+  /** A datagram socket has left its peer: what waits is lost, and a peer that is connected to it hears of that. */
+  disconnected(old: UnixSock): void {
+    if (this.queue.length === 0) return;
+    this.purge();
+    this.peer_wait.wake();
+    if (old.dead || old.peer !== this) return;
+    old.err = ECONNRESET;
+    old.wq.wake(EPOLLERR);
+  }
+
+  private purge(): void {
+    for (const skb of this.queue) {
+      // A connection nobody accepted is reset.
+      if (skb.embryo !== null) skb.embryo.reset();
+      this.consume(skb);
+      free_fds(this.kernel, this.landed(skb));
+    }
+    this.queue = [];
   }
 
   /** A connected datagram socket takes messages from its peer only (unix_may_send). */
@@ -254,7 +279,9 @@ export class UnixSock extends Sock {
     if (!this.isListening) throw errno(EINVAL, 'accept: {} is not listening', this);
     const skb = this.queue.shift();
     if (skb === undefined) {
-      if (this.shutdownMask & RCV_SHUTDOWN) throw errno(EINVAL, 'accept: {} was shut down', this);
+      // Who would not wait does not hear of it.
+      if (this.shutdownMask & RCV_SHUTDOWN && !nonblock)
+        throw errno(EINVAL, 'accept: {} was shut down', this);
       return this.waitFor(current, this.wq, nonblock, this.rcvtimeo, 0, 'nobody has connected');
     }
     this.consume(skb);
@@ -307,7 +334,6 @@ export class UnixSock extends Sock {
       fds,
       uid,
       sender: this,
-      from: this.name,
       truesize,
       embryo,
     };
@@ -351,6 +377,20 @@ export class UnixSock extends Sock {
     return this.wmem * 4 <= this.sndbuf;
   }
 
+  /** A seqpacket socket tells its own state before anybody looks at a message (unix_seqpacket_sendmsg). */
+  override check_send(): void {
+    if (this.type !== SOCK_SEQPACKET) return;
+    this.throwError();
+    if (this.peer === null) throw errno(ENOTCONN, '{} is not connected', this);
+  }
+
+  /** What happened to the socket before is told first (sock_error). */
+  throwError(): void {
+    const code = this.takeError();
+    if (code !== 0)
+      throw errno(code, 'the other end of {} was closed with messages it had not read', this);
+  }
+
   override sendmsg(
     current: Current,
     bytes: Uint8Array | null,
@@ -358,6 +398,7 @@ export class UnixSock extends Sock {
     ancillary: Ancillary,
     flags: number,
   ): number {
+    this.check_send();
     if (flags & MSG_OOB && (this.type !== SOCK_STREAM || from.count === 0))
       throw errno(EOPNOTSUPP, '{}: only a byte of a stream can be urgent', this);
     if (ancillary.fds.length > 0)
@@ -366,7 +407,7 @@ export class UnixSock extends Sock {
         this.kernel.vfs.unix.inflight.get(current.cred.uid) ?? 0,
         ancillary.fds.length,
       );
-    if (this.passes && !this.connected) this.autobind();
+    if (this.passes && this.type !== SOCK_STREAM) this.autobind();
     // Sockets share a bound of memory, as network protocols do (tcp_mem): a quarter of RAM.
     if (this.kernel.vfs.unix.bytes > this.kernel.frames.total * 1024) {
       throw errno(
@@ -382,25 +423,10 @@ export class UnixSock extends Sock {
   // Receiving.
 
   override recvmsg(current: Current, to: IovIter, flags: number): Received | number {
+    if (this.isListening || (this.connected && this.peer === null))
+      throw errno(this.type === SOCK_STREAM ? EINVAL : ENOTCONN, '{} is not connected', this);
     if (flags & MSG_OOB && this.type !== SOCK_STREAM)
       throw errno(EOPNOTSUPP, '{} has no out-of-band data', this);
-    if (
-      this.isListening ||
-      (this.type === SOCK_STREAM &&
-        this.peer === null &&
-        this.queue.length === 0 &&
-        this.shutdownMask === 0)
-    ) {
-      throw errno(this.type === SOCK_STREAM ? EINVAL : ENOTCONN, '{} is not connected', this);
-    }
-    if (
-      this.type === SOCK_SEQPACKET &&
-      this.peer === null &&
-      this.queue.length === 0 &&
-      this.shutdownMask === 0
-    ) {
-      throw errno(ENOTCONN, '{} is not connected', this);
-    }
     if (flags & MSG_OOB) return recv_urg(this, to, flags);
     return this.type === SOCK_STREAM
       ? recvStream(this, current, to, flags)
@@ -481,8 +507,8 @@ export class UnixSock extends Sock {
     const table = this.kernel.vfs.unix;
     this.dead = true;
     this.shutdownMask = SHUTDOWN_MASK;
-    if (this.name !== null && table.abstract.get(this.name) === this)
-      table.abstract.delete(this.name);
+    const key = this.name === null ? '' : abstract_key(this.type, this.name);
+    if (table.abstract.get(key) === this) table.abstract.delete(key);
     if (this.inode !== null && table.byInode.get(this.inode) === this)
       table.byInode.delete(this.inode);
     const { peer } = this;
@@ -492,13 +518,7 @@ export class UnixSock extends Sock {
       // To who has O_ASYNC it says POLL_HUP.
       peer.wq.wake(EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP | EPOLLHUP); // prettier-ignore
     }
-    for (const skb of this.queue) {
-      // A connection nobody accepted is reset.
-      if (skb.embryo !== null) skb.embryo.reset();
-      this.consume(skb);
-      free_fds(this.kernel, this.landed(skb));
-    }
-    this.queue = [];
+    this.purge();
     this.oob_skb = null;
     this.changed();
     let onTheWay = 0;

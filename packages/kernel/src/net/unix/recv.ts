@@ -33,11 +33,16 @@ function nothing(sock: UnixSock, current: Current, flags: number, done: number):
   );
 }
 
+/** Of no message at all: the end of a stream. */
+const NO_CRED: Ucred = { pid: 0, uid: 0, gid: 0, process: null };
+
 /** What a read of a stream has come to before it waits. */
 interface Progress {
   done: number;
   /** Of the first message: bytes of different writers are not put together for a reader with SO_PASSCRED. */
   cred: Ucred | null;
+  /** What the sender of the first message is called. */
+  name: string | null;
 }
 
 /**
@@ -51,12 +56,17 @@ export function recvStream(
   flags: number,
 ): Received | number {
   const before = current.callState as Progress | null;
-  const progress: Progress = { done: before?.done ?? 0, cred: before?.cred ?? null };
+  const progress: Progress = {
+    done: before?.done ?? 0,
+    cred: before?.cred ?? null,
+    name: before?.name ?? null,
+  };
   if (progress.done > 0) to.skip(progress.done);
   const target = flags & MSG_WAITALL ? to.count + progress.done : Math.min(sock.rcvlowat, to.count);
   const fds = flags & MSG_PEEK ? peek(sock, to, progress) : take(sock, to, progress);
   const { done, cred } = progress;
-  const result = { n: done, name: null, ancillary: { fds: fds ?? [], cred }, flags: 0 };
+  const name = progress.name === null ? null : sockaddr_un(progress.name);
+  const result = { n: done, name, ancillary: { fds: fds ?? [], cred: cred ?? NO_CRED }, flags: 0 };
   if (fds !== null || done >= Math.max(1, target)) return result;
   if (sock.err !== 0) {
     const code = sock.takeError();
@@ -68,6 +78,7 @@ export function recvStream(
   const waits = sock.waitFor(current, sock.wq, nonblock, sock.rcvtimeo, done, 'nothing has come');
   if (waits !== BLOCKED) return result;
   (current.callState as Progress).cred = cred;
+  (current.callState as Progress).name = progress.name;
   return waits;
 }
 
@@ -115,6 +126,7 @@ function peek(sock: UnixSock, to: IovIter, progress: Progress): readonly File[] 
 
 function otherWriter(sock: UnixSock, skb: Skb, progress: Progress): boolean {
   if (progress.cred !== null && sock.passcred && !sameCred(skb.cred, progress.cred)) return true;
+  if (progress.cred === null) progress.name = skb.sender.name;
   progress.cred ??= skb.cred;
   return false;
 }
@@ -137,6 +149,7 @@ export function recvDatagram(
   to: IovIter,
   flags: number,
 ): Received | number {
+  sock.throwError();
   const peeking = (flags & MSG_PEEK) !== 0;
   let skip = peeking ? Math.max(0, sock.peek_off) : 0;
   const skb = sock.queue.find((one) => {
@@ -163,7 +176,7 @@ export function recvDatagram(
   const n = to.copyTo(skb.data, skip, size);
   const truncated = n < size ? MSG_TRUNC : 0;
   const length = flags & MSG_TRUNC ? size : n;
-  const name = skb.from === null ? null : sockaddr_un(skb.from);
+  const name = skb.sender.name === null ? null : sockaddr_un(skb.sender.name);
   if (peeking) {
     skb.peeked = true;
     sock.peek_offset(n);

@@ -7,13 +7,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
 } from '@vitrine/uapi/errno.ts';
-import {
-  MSG_DONTWAIT,
-  MSG_NOSIGNAL,
-  MSG_OOB,
-  SOCK_DGRAM,
-  SOCK_SEQPACKET,
-} from '@vitrine/uapi/net.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, SOCK_DGRAM } from '@vitrine/uapi/net.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
@@ -110,13 +104,6 @@ function copyIn(from: IovIter, data: Uint8Array, done: number): number {
   }
 }
 
-/** What happened to the socket before is told first (sock_error). */
-function sockError(sock: UnixSock): void {
-  const code = sock.takeError();
-  if (code !== 0)
-    throw errno(code, 'the other end of {} was closed with messages it had not read', sock);
-}
-
 function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null): UnixSock {
   if (bytes !== null && bytes.length > 0 && sock.type === SOCK_DGRAM) {
     return find_other(current, parse_sockaddr_un(bytes), sock.type);
@@ -127,6 +114,7 @@ function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null)
     const { peer } = sock;
     if (sock.type === SOCK_DGRAM) {
       sock.peer = null;
+      sock.disconnected(peer);
       throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
     }
   }
@@ -141,12 +129,12 @@ export function sendDatagram(
   ancillary: Ancillary,
   flags: number,
 ): number {
-  if (sock.type === SOCK_SEQPACKET) sockError(sock);
   const other = destination(sock, current, bytes);
   const n = from.count;
   if (n > sock.sndbuf - 32)
     throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, sock.sndbuf);
   if (sock.type === SOCK_DGRAM) sock.checkMaySend(other);
+  sock.throwError();
   if (sock.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
     return brokenPipe(sock, current, flags, 0);
   const nonblock = (flags & MSG_DONTWAIT) !== 0;
