@@ -116,7 +116,7 @@ static void names(void) {
   setsockopt(c, SOL_SOCKET, SO_PASSCRED, &one, sizeof one);
   char control[64];
   struct iovec v = {b, 9};
-  struct msghdr m = {0, 0, &v, 1, control, sizeof control};
+  struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   R(recvmsg(c, &m, 0));
   struct ucred *u = (void *)CMSG_DATA((struct cmsghdr *)control);
   P("%d bytes of control, %d %d %d\n", (int)m.msg_controllen, u->pid, u->uid, u->gid);
