@@ -133,6 +133,8 @@ export class MqueueInode extends Inode {
     this.notify = null;
     if (notify.how === SIGEV_NONE) return;
     if (notify.how === SIGEV_THREAD) return send_cookie(notify, NOTIFY_WOKENUP);
+    // mq_notify takes signal 0, which is none.
+    if (notify.signo === 0) return;
     const info = {
       signo: notify.signo,
       code: SI_MESGQ,

@@ -140,6 +140,14 @@ export function do_msgrcv(
       size,
     );
   }
+  // A copy is whole or none (copy_msg).
+  if (message.data.length > size && flags & MSG_COPY)
+    throw errno(
+      EINVAL,
+      'MSG_COPY: the message has {} bytes, the buffer {}',
+      message.data.length,
+      size,
+    );
   const shown = message.data.length > size ? { type: message.type, data: message.data.subarray(0, size) } : message; // prettier-ignore
   if (flags & MSG_COPY) return shown;
   queue.messages.splice(at, 1);

@@ -4,6 +4,8 @@ import { ERESTARTSYS, ERESTART_RESTARTBLOCK, Errno, errno } from '../include/err
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { type PiState, PiWaiter, exit_pi_state_list, remove_pi_waiter } from './futex_pi.ts';
+import { TASK_SIZE } from '../mm/pgtable.ts';
+import { VM_WRITE } from '../mm/vma.ts';
 import type { Task } from './task.ts';
 
 /** Where a futex is: private memory by address space and address, shared memory by its page cache and offset. */
@@ -81,9 +83,13 @@ export function get_futex_key(task: Task, address: number, shared: boolean): Fut
   if ((address & 3) !== 0)
     throw errno(E.EINVAL, 'futex: address 0x{} is not a multiple of 4', address.toString(16));
   const mm = task.mm!;
+  if (address > TASK_SIZE)
+    throw errno(E.EFAULT, 'futex: 0x{} is no address of the program', address.toString(16));
   if (shared) {
     task.mem.getU32(address);
     const vma = mm.vmas.at(address);
+    if (vma !== null && vma.mapping === null && !(vma.flags & VM_WRITE))
+      throw errno(E.EFAULT, 'futex: the page of 0x{} is nobody else\'s and never changes', address.toString(16)); // prettier-ignore
     if (vma !== null && vma.shared && vma.mapping !== null) {
       return {
         home: vma.mapping,
@@ -167,16 +173,21 @@ export function wake(waiter: FutexWaiter): void {
   waiter.queue.wake();
 }
 
-/** FUTEX_WAKE and FUTEX_WAKE_BITSET. @returns how many were woken */
+/**
+ * FUTEX_WAKE and FUTEX_WAKE_BITSET. @returns how many were woken
+ * @param strict a count of 0 wakes nobody, not one (FLAGS_STRICT)
+ */
 export function futex_wake(
   task: Task,
   address: number,
   shared: boolean,
   count: number,
   bitset: number,
+  strict = false,
 ): number {
   if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
-  return wakeKey(get_futex_key(task, address, shared), count, bitset);
+  const key = get_futex_key(task, address, shared);
+  return strict && count === 0 ? 0 : wakeKey(key, count, bitset);
 }
 
 /** One word of futex_waitv(2). */

@@ -232,8 +232,8 @@ export function futex_wait_requeue_pi(
   if (bitset === 0) throw errno(E.EINVAL, 'futex: the bitset is 0');
   let waiter = task.callState instanceof FutexWaiter ? task.callState : null;
   if (waiter === null) {
-    const key = get_futex_key(task, address, shared);
     const target = get_futex_key(task, lock, shared);
+    const key = get_futex_key(task, address, shared);
     const word = task.mem.getU32(address);
     if (word !== value >>> 0) throw errno(E.EAGAIN, 'futex: the word at {} is {}, the caller expected {}', hex(address), word, value >>> 0); // prettier-ignore
     waiter = new FutexWaiter(task, bitset, deadline, key);

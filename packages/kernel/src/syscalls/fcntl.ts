@@ -24,7 +24,7 @@ import { getlease, setlease } from '../fs/lease.ts';
 import { fcntl_dirnotify } from '../fs/notify/dnotify.ts';
 import { memfd_add_seals, memfd_get_seals } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, fd, flags, ulong } from './kinds.ts';
+import { arg, choice, fd, flags } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 const F_GET_RW_HINT = 1035;
@@ -146,26 +146,26 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
   if (file.mode & FMODE_PATH && !ON_PATHS.includes(cmd)) {
     throw errno(EBADF, 'fd {} was opened with O_PATH: it only names {}', fd, file.path);
   }
-  const num = arg > 2 ** 31 ? -1 : arg;
+  const num = arg | 0;
   switch (cmd) {
     case F.F_DUPFD:
       return dupfd(task, file, num, false);
     case F.F_DUPFD_CLOEXEC:
       return dupfd(task, file, num, true);
     case F.F_DUPFD_QUERY:
-      return fget_raw(task, arg | 0) === file ? 1 : 0;
+      return fget_raw(task, num) === file ? 1 : 0;
     case F.F_CREATED_QUERY:
       return file.mode & FMODE_CREATED ? 1 : 0;
     case F.F_GETFD:
       return task.files.cloexec.has(fd) ? F.FD_CLOEXEC : 0;
     case F.F_SETFD:
-      if (arg % 2 === 1) task.files.cloexec.add(fd);
+      if (num & F.FD_CLOEXEC) task.files.cloexec.add(fd);
       else task.files.cloexec.delete(fd);
       return 0;
     case F.F_GETFL:
       return file.flags;
     case F.F_SETFL:
-      return setfl(task, file, fd, arg % 2 ** 32);
+      return setfl(task, file, fd, num >>> 0);
     case F.F_GETLK:
     case F.F_OFD_GETLK:
       return getlk(task, file, cmd, arg);
@@ -175,7 +175,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_OFD_SETLKW:
       return setlk(task, file, cmd, arg);
     case F.F_SETOWN:
-      return setown(task, file, arg % 2 ** 32);
+      return setown(task, file, num >>> 0);
     case F.F_GETOWN:
       return getown(file);
     case F.F_SETOWN_EX:
@@ -189,16 +189,16 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
       task.mem.putU32(arg + 4, file.owner?.euid ?? 0);
       return 0;
     case F.F_SETSIG:
-      if (arg > 64) throw errno(EINVAL, 'F_SETSIG: {} is no signal', arg);
-      (file.owner ??= new FownStruct()).signum = arg;
+      if (num < 0 || num > 64) throw errno(EINVAL, 'F_SETSIG: {} is no signal', num);
+      (file.owner ??= new FownStruct()).signum = num;
       return 0;
     case F.F_GETSIG:
       return file.owner?.signum ?? 0;
     case F.F_SETPIPE_SZ:
     case F.F_GETPIPE_SZ:
-      return pipeSize(task, file, cmd, arg);
+      return pipeSize(task, file, cmd, num >>> 0);
     case F.F_ADD_SEALS:
-      return memfd_add_seals(file, arg % 2 ** 32);
+      return memfd_add_seals(file, num >>> 0);
     case F.F_GET_SEALS:
       return memfd_get_seals(file);
     case F_GET_RW_HINT:
@@ -211,7 +211,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_SETLEASE:
       return fcntl_setlease(task, file, fd, num);
     case F.F_NOTIFY:
-      if (fcntl_dirnotify(task.files, file, fd, arg % 2 ** 32) && !file.owner?.pid)
+      if (fcntl_dirnotify(task.files, file, fd, num >>> 0) && !file.owner?.pid)
         f_setown(task, file, F.F_OWNER_PID, task.tgid);
       return 0;
     default:
@@ -288,7 +288,7 @@ export function sys_flock(current: Current, fd: number, op: number): number {
 }
 
 export const FCNTL: readonly SyscallRow[] = [
-  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), ulong], FULL, sys_fcntl),
+  row(NR.__NR_fcntl, 'fcntl', [fd, choice('fcntl'), arg], FULL, sys_fcntl),
   row(NR.__NR_dup, 'dup', [fd], FULL, sys_dup),
   row(NR.__NR_dup2, 'dup2', [fd, fd], FULL, sys_dup2),
   row(NR.__NR_dup3, 'dup3', [fd, fd, flags('open')], FULL, sys_dup3),

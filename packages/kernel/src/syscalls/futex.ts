@@ -19,7 +19,18 @@ import {
   futex_wait_requeue_pi,
 } from '../kernel/futex_pi.ts';
 import type { Task } from '../kernel/task.ts';
-import { choice, hex32, inStruct, int, outStruct, ptr, size, u64, uint } from './kinds.ts';
+import {
+  choice,
+  hex32,
+  inStruct,
+  int,
+  outStruct,
+  ptr,
+  ptrOrInt,
+  size,
+  u64,
+  uint,
+} from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { timespecNs } from './timespec.ts';
 
@@ -34,6 +45,9 @@ function deadlineOf(task: Task, timeout: number, absolute: boolean, realtime: bo
   return clock.now() + Number(wall - clock.realtimeNs());
 }
 
+/** Commands whose fourth argument is a time (futex_cmd_has_timeout). */
+const TIMED: ReadonlySet<number> = new Set([F.FUTEX_WAIT, F.FUTEX_LOCK_PI, F.FUTEX_LOCK_PI2, F.FUTEX_WAIT_BITSET, F.FUTEX_WAIT_REQUEUE_PI]); // prettier-ignore
+
 function sys_futex(
   task: Task,
   address: number,
@@ -46,6 +60,8 @@ function sys_futex(
   const command = op & F.FUTEX_CMD_MASK;
   const shared = (op & F.FUTEX_PRIVATE_FLAG) === 0;
   const realtime = (op & F.FUTEX_CLOCK_REALTIME) !== 0;
+  // A time is looked at before anything else (sys_futex).
+  if (TIMED.has(command) && timeout !== 0) timespecNs(task, timeout, 'futex');
   if (realtime && command !== F.FUTEX_WAIT_BITSET && command !== F.FUTEX_WAIT_REQUEUE_PI && command !== F.FUTEX_LOCK_PI2) throw errno(E.ENOSYS, 'futex: operation {} takes no FUTEX_CLOCK_REALTIME', command); // prettier-ignore
   switch (command) {
     case F.FUTEX_WAIT:
@@ -179,7 +195,7 @@ function sys_futex_wake(
 ): number {
   const shared = futex2Shared(flags, 'futex_wake');
   if (mask > 0xffff_ffffn) throw errno(E.EINVAL, 'futex_wake: mask {} does not fit 32 bits', mask);
-  return count === 0 ? 0 : futex_wake(task, address, shared, count, low(mask));
+  return futex_wake(task, address, shared, count, low(mask), true);
 }
 
 function sys_futex_wait2(
@@ -207,11 +223,13 @@ function sys_futex_requeue2(
   if (flags !== 0 || waiters === 0)
     throw errno(E.EINVAL, 'futex_requeue: flags {} are not known', flags);
   const [from, to] = readWaits(task, waiters, 2, 'futex_requeue');
+  if (from!.shared !== to!.shared)
+    throw errno(E.EINVAL, 'futex_requeue: one word is private, the other is not');
   return futex_requeue(task, from!.address, to!.address, from!.shared, nrWake, nrRequeue, from!.value); // prettier-ignore
 }
 
 export const FUTEX: readonly SyscallRow[] = [
-  row(NR.__NR_futex, 'futex', [ptr, hex32, uint, ptr, ptr, uint], FULL, sys_futex),
+  row(NR.__NR_futex, 'futex', [ptr, hex32, uint, ptrOrInt, ptr, uint], FULL, sys_futex),
   row(NR.__NR_futex_waitv, 'futex_waitv', [ptr, uint, uint, inStruct('timespec'), choice('clockid')], FULL, sys_futex_waitv), // prettier-ignore
   row(NR.__NR_futex_wake, 'futex_wake', [ptr, u64, int, uint], FULL, sys_futex_wake),
   row(NR.__NR_futex_wait, 'futex_wait', [ptr, u64, u64, uint, inStruct('timespec'), choice('clockid')], FULL, sys_futex_wait2), // prettier-ignore

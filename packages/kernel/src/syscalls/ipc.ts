@@ -54,7 +54,7 @@ import {
   ptr,
   size,
   uint,
-  ulong,
+  u64,
 } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { timespecNs } from './timespec.ts';
@@ -195,8 +195,11 @@ export function sys_semctl(
   id: number,
   num: number,
   command: number,
-  arg: number,
+  union: bigint,
 ): number {
+  // A number in the low half, or an address.
+  const arg = Number(union);
+  const value = Number(BigInt.asIntN(32, union));
   checkId(id, 0);
   const { mem } = current;
   const ns = ipc_ns(current.kernel);
@@ -220,7 +223,7 @@ export function sys_semctl(
     ]);
     return Math.max(0, ids.maxIndex);
   }
-  if (cmd === I.SETVAL) check_sem_value(arg | 0);
+  if (cmd === I.SETVAL) check_sem_value(value);
   const stat = cmd === I.SEM_STAT || cmd === I.SEM_STAT_ANY;
   if (cmd === I.IPC_SET) mem.read(arg, 104);
   const array = lookup(ids, id, stat, 'semaphore set') as SemArray;
@@ -258,7 +261,7 @@ export function sys_semctl(
     case I.SETVAL:
       one();
       ipcperms(current, array, 0o222);
-      sem_set(current, array, num, arg | 0);
+      sem_set(current, array, num, value);
       return 0;
     case I.GETVAL:
     case I.GETPID:
@@ -351,7 +354,7 @@ export const IPC: readonly SyscallRow[] = [
     FULL,
     sys_semtimedop,
   ),
-  row(NR.__NR_semctl, 'semctl', [int, int, choice('ipc_cmd'), ulong], FULL, sys_semctl),
+  row(NR.__NR_semctl, 'semctl', [int, int, choice('ipc_cmd'), u64], FULL, sys_semctl),
   row(NR.__NR_shmget, 'shmget', [int, size, flags('ipc')], partial('no huge pages'), ksys_shmget),
   row(NR.__NR_shmat, 'shmat', [int, ptr, flags('shmat')], FULL, do_shmat),
   row(NR.__NR_shmdt, 'shmdt', [ptr], FULL, do_shmdt),

@@ -41,6 +41,9 @@ export const u64: Kind<bigint> = kind('big', 'ulong');
 export const hex: Num = kind('u64', 'hex');
 export const hex32: Num = kind('u32', 'hex');
 export const ptr: Num = kind('u64', 'ptr');
+/** A number of 32 bits or an address, as the command says: `arg | 0` is exact for small negative ones. */
+export const arg: Num = kind('i64', 'ulong');
+export const ptrOrInt: Num = kind('i64', 'ptr');
 export const pid: Num = kind('i32', 'int');
 export const uid: Num = kind('i32', 'int');
 export const sig: Num = kind('i32', 'signal');
