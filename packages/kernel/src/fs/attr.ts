@@ -143,6 +143,8 @@ function droppedMode(current: Current, inode: Inode): number {
 /** Who changes a file or its owner takes its capabilities away, whoever it is. */
 function cap_inode_killpriv(current: Current, inode: Inode): void {
   if (!inode.maybe_xattrs || !inode.listxattr(current).includes('security.capability')) return;
+  // An empty attribute takes nothing away (cap_inode_need_killpriv).
+  if (inode.getxattr(current, 'security.capability').length === 0) return;
   inode.setxattr(current, 'security.capability', null, 0);
 }
 

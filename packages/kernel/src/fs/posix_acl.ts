@@ -145,25 +145,6 @@ export function posix_acl_to_xattr(acl: PosixAcl): Uint8Array {
   return bytes;
 }
 
-/** @returns null for a list without entries, which is none */
-export function posix_acl_from_xattr(bytes: Uint8Array): PosixAcl | null {
-  if (bytes.length === 0) return null;
-  if (bytes.length < 4 || (bytes.length - 4) % 8 !== 0)
-    throw errno(EINVAL, 'an access control list has 4 + 8n bytes, not {}', bytes.length);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const version = view.getUint32(0, true);
-  if (version !== VERSION)
-    throw errno(EOPNOTSUPP, 'access control lists have version {}, not {}', VERSION, version);
-  const acl: AclEntry[] = [];
-  for (let at = 4; at < bytes.length; at += 8) {
-    const tag = view.getUint16(at, true);
-    const named = tag === ACL_USER || tag === ACL_GROUP;
-    const id = named ? view.getUint32(at + 4, true) : ACL_UNDEFINED_ID;
-    acl.push({ tag, perm: view.getUint16(at + 2, true), id });
-  }
-  return acl.length === 0 ? null : acl;
-}
-
 const NAMES: Readonly<Record<number, string>> = {
   [ACL_USER_OBJ]: 'u',
   [ACL_USER]: 'U',
@@ -172,6 +153,28 @@ const NAMES: Readonly<Record<number, string>> = {
   [ACL_MASK]: 'm',
   [ACL_OTHER]: 'o',
 };
+
+/** @returns null for a list without entries, which is none */
+export function posix_acl_from_xattr(bytes: Uint8Array): PosixAcl | null {
+  if (bytes.length === 0) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = bytes.length < 4 ? VERSION : view.getUint32(0, true);
+  if (version !== VERSION)
+    throw errno(EOPNOTSUPP, 'access control lists have version {}, not {}', VERSION, version);
+  if (bytes.length < 4 || (bytes.length - 4) % 8 !== 0)
+    throw errno(EINVAL, 'an access control list has 4 + 8n bytes, not {}', bytes.length);
+  const acl: AclEntry[] = [];
+  for (let at = 4; at < bytes.length; at += 8) {
+    const tag = view.getUint16(at, true);
+    const named = tag === ACL_USER || tag === ACL_GROUP;
+    const id = named ? view.getUint32(at + 4, true) : ACL_UNDEFINED_ID;
+    if (NAMES[tag] === undefined) throw errno(EINVAL, 'an access control entry has tag {}', tag);
+    if (named && id === ACL_UNDEFINED_ID)
+      throw errno(EINVAL, 'a named access control entry has no id');
+    acl.push({ tag, perm: view.getUint16(at + 2, true), id });
+  }
+  return acl.length === 0 ? null : acl;
+}
 
 function posix_acl_valid(acl: PosixAcl): void {
   const order = acl.map(({ tag }) => NAMES[tag] ?? '?').join('');
@@ -182,11 +185,8 @@ function posix_acl_valid(acl: PosixAcl): void {
       'the access control list {} lacks an entry, or has them in disorder',
       order,
     );
-  for (const { perm, id, tag } of acl) {
+  for (const { perm } of acl)
     if (perm & ~7) throw errno(EINVAL, 'an access control entry has bits {}', perm);
-    if ((tag === ACL_USER || tag === ACL_GROUP) && id === ACL_UNDEFINED_ID)
-      throw errno(EINVAL, 'a named access control entry has no id');
-  }
 }
 
 /** getxattr of system.posix_acl_… */

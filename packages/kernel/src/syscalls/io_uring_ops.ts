@@ -616,18 +616,18 @@ op(U.IORING_OP_MSG_RING, (r) => {
 // --- extended attributes: the name at ADDR, the value at OFF, the path at ADDR3 -----------------------------------------
 
 const pathOf = (r: UringRequest): Path => user_path_at(r, AT_FDCWD, r.u64(ADDR3), LOOKUP_FOLLOW);
-op(U.IORING_OP_SETXATTR, (r) => setxattr(r, pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), { prep: noFixed }); // prettier-ignore
-op(U.IORING_OP_FSETXATTR, (r) => setxattr(r, r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), FILE); // prettier-ignore
+op(U.IORING_OP_SETXATTR, (r) => setxattr(r, () => pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), { prep: noFixed }); // prettier-ignore
+op(U.IORING_OP_FSETXATTR, (r) => setxattr(r, () => r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS)), FILE); // prettier-ignore
 const noXattrFlags = (r: UringRequest): void => {
   if (r.u32(OP_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: getxattr has no flags');
 };
-op(U.IORING_OP_GETXATTR, (r) => getxattr(r, pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN)), {
+op(U.IORING_OP_GETXATTR, (r) => getxattr(r, () => pathOf(r), r.u64(ADDR), r.u64(OFF), r.u32(LEN)), {
   prep(r) {
     noFixed(r);
     noXattrFlags(r);
   },
 });
-op(U.IORING_OP_FGETXATTR, (r) => getxattr(r, r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN)), { ...FILE, prep: noXattrFlags }); // prettier-ignore
+op(U.IORING_OP_FGETXATTR, (r) => getxattr(r, () => r.file!.path, r.u64(ADDR), r.u64(OFF), r.u32(LEN)), { ...FILE, prep: noXattrFlags }); // prettier-ignore
 op(U.IORING_OP_URING_CMD, (r) => {
   throw errno(E.EOPNOTSUPP, 'io_uring: {} takes no commands', r.file!.path);
 }, { file: true, iopoll: true }); // prettier-ignore

@@ -341,6 +341,7 @@ export function sys_copy_file_range(
 ): number {
   const from = fget(current, inFd);
   const to = fget(current, outFd);
+  for (const at of [inAt, outAt]) if (at !== 0) current.mem.getBig(at);
   if (flags !== 0) throw errno(EINVAL, 'copy_file_range: flags {} are unknown', flags);
   for (const file of [from, to])
     if (S_ISDIR(file.inode.mode))

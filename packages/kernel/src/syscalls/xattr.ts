@@ -67,9 +67,10 @@ function needs_setfcap(current: Current, path: Path): void {
     throw errno(EPERM, 'the capabilities of {} need CAP_SETFCAP; uid {} has not', path, current.cred.euid); // prettier-ignore
 }
 
+/** The file comes last: name, value and flags are looked at before it (setxattr_copy). */
 export function setxattr(
   current: Current,
-  path: Path,
+  where: () => Path,
   nameAt: number,
   value: number,
   length: number,
@@ -80,6 +81,7 @@ export function setxattr(
   if (length > XATTR_SIZE_MAX)
     throw errno(E2BIG, 'an attribute value has at most {} bytes, not {}', XATTR_SIZE_MAX, length);
   const bytes = current.mem.read(value, length);
+  const path = where();
   mnt_want_write(path);
   if (name === 'security.capability' && length > 0) {
     if (!valid_vfs_caps(bytes))
@@ -94,14 +96,17 @@ export function setxattr(
 
 export function getxattr(
   current: Current,
-  path: Path,
+  where: () => Path,
   nameAt: number,
   value: number,
   length: number,
 ): number {
   const name = nameOf(current, nameAt);
+  const path = where();
   xattr_permission(current, path, name, MAY_READ);
   const bytes = path.dentry.inode.getxattr(current, name);
+  if (name === 'security.capability' && !valid_vfs_caps(bytes))
+    throw errno(EINVAL, '{} bytes are no file capabilities', bytes.length);
   if (length === 0) return bytes.length;
   if (bytes.length > length)
     throw errno(ERANGE, 'attribute {} has {} bytes, the buffer {}', name, bytes.length, length);
@@ -130,8 +135,9 @@ function listxattr(current: Current, path: Path, list: number, length: number): 
   return text.length;
 }
 
-function removexattr(current: Current, path: Path, nameAt: number): number {
+function removexattr(current: Current, where: () => Path, nameAt: number): number {
   const name = nameOf(current, nameAt);
+  const path = where();
   mnt_want_write(path);
   xattr_permission(current, path, name, MAY_WRITE);
   if (name === 'security.capability') needs_setfcap(current, path);
@@ -150,30 +156,30 @@ export const XATTR: readonly SyscallRow[] = [
     'setxattr',
     [path, str, inBuf(3), size, flags('xattr')],
     FULL,
-    (t, p, n, v, l, f) => setxattr(t, at(t, p, true), n, v, l, f),
+    (t, p, n, v, l, f) => setxattr(t, () => at(t, p, true), n, v, l, f),
   ),
   row(
     NR.__NR_lsetxattr,
     'lsetxattr',
     [path, str, inBuf(3), size, flags('xattr')],
     FULL,
-    (t, p, n, v, l, f) => setxattr(t, at(t, p, false), n, v, l, f),
+    (t, p, n, v, l, f) => setxattr(t, () => at(t, p, false), n, v, l, f),
   ),
   row(
     NR.__NR_fsetxattr,
     'fsetxattr',
     [fd, str, inBuf(3), size, flags('xattr')],
     FULL,
-    (t, d, n, v, l, f) => setxattr(t, of(t, d), n, v, l, f),
+    (t, d, n, v, l, f) => setxattr(t, () => of(t, d), n, v, l, f),
   ),
   row(NR.__NR_getxattr, 'getxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) =>
-    getxattr(t, at(t, p, true), n, v, l),
+    getxattr(t, () => at(t, p, true), n, v, l),
   ),
   row(NR.__NR_lgetxattr, 'lgetxattr', [path, str, outBuf(), size], FULL, (t, p, n, v, l) =>
-    getxattr(t, at(t, p, false), n, v, l),
+    getxattr(t, () => at(t, p, false), n, v, l),
   ),
   row(NR.__NR_fgetxattr, 'fgetxattr', [fd, str, outBuf(), size], FULL, (t, d, n, v, l) =>
-    getxattr(t, of(t, d), n, v, l),
+    getxattr(t, () => of(t, d), n, v, l),
   ),
   row(NR.__NR_listxattr, 'listxattr', [path, outBuf(), size], FULL, (t, p, l, n) =>
     listxattr(t, at(t, p, true), l, n),
@@ -185,12 +191,12 @@ export const XATTR: readonly SyscallRow[] = [
     listxattr(t, of(t, d), l, n),
   ),
   row(NR.__NR_removexattr, 'removexattr', [path, str], FULL, (t, p, n) =>
-    removexattr(t, at(t, p, true), n),
+    removexattr(t, () => at(t, p, true), n),
   ),
   row(NR.__NR_lremovexattr, 'lremovexattr', [path, str], FULL, (t, p, n) =>
-    removexattr(t, at(t, p, false), n),
+    removexattr(t, () => at(t, p, false), n),
   ),
   row(NR.__NR_fremovexattr, 'fremovexattr', [fd, str], FULL, (t, d, n) =>
-    removexattr(t, of(t, d), n),
+    removexattr(t, () => of(t, d), n),
   ),
 ];
