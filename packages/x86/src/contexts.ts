@@ -4,7 +4,11 @@ import {
   CONTEXT_AREA,
   CONTEXT_STRIDE,
   CONTEXTS,
+  EXECUTED,
+  EXECUTED_BITS,
+  EXECUTED_MAP,
   JUMP_CACHE,
+  LINKS,
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_WRITE,
@@ -18,12 +22,11 @@ const EMPTY = 0xffff_ffff;
 /** Neither of its places is one of the address of all ones. */
 const GUARD = 2;
 
-/** A cached address space: its TLB and jump cache, and the pages whose code the latter may lead to. */
+/** A cached address space: its TLB and jump cache. */
 export interface Context {
   readonly address: number;
   cr3: number;
   lastUse: number;
-  readonly executed: Set<number>;
 }
 
 /**
@@ -33,8 +36,6 @@ export interface Context {
 export class Contexts {
   readonly #ram: Ram;
   readonly #all: Context[] = [];
-  /** Where regions go on instead of each handler of tier 1. */
-  readonly #links = new Map<number, number>();
   #clock = 0;
   current: Context;
 
@@ -59,7 +60,7 @@ export class Contexts {
     const index = this.#all.length;
     if (index < CONTEXTS) {
       const address = CONTEXT_AREA + index * CONTEXT_STRIDE;
-      const made: Context = { address, cr3: -1, lastUse: 0, executed: new Set() };
+      const made: Context = { address, cr3: -1, lastUse: 0 };
       this.#all.push(made);
       this.#emptyJumps(made);
       return made;
@@ -73,14 +74,13 @@ export class Contexts {
   }
 
   #clearJumps(context: Context): void {
-    if (context.executed.size > 0) this.#emptyJumps(context);
+    if (this.#ram.u8[context.address + EXECUTED] !== 0) this.#emptyJumps(context);
   }
 
   #emptyJumps(context: Context): void {
     this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CODE_GUARDS);
     this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
     this.#guardJumps(context);
-    context.executed.clear();
   }
 
   /**
@@ -99,7 +99,15 @@ export class Contexts {
   /** Notes that a page with code guard `guard` is mapped, executable, in the current space. */
   allow(guard: number, va: number): void {
     this.#ram.u8[this.current.address + CODE_GUARDS + guard] = 1;
-    this.current.executed.add(Math.floor(va / 4096));
+    this.noteExecuted(Math.floor(va / 4096));
+  }
+
+  /** The jump cache may lead to a page of the current space (or, for what straddles pages, depends on it). */
+  noteExecuted(page: number): void {
+    const { u8 } = this.#ram;
+    const { address } = this.current;
+    u8[address + EXECUTED] = 1;
+    u8[address + EXECUTED_MAP + ((page % EXECUTED_BITS) >> 3)]! |= 1 << (page & 7);
   }
 
   #jumpEntry(place: number): number {
@@ -118,8 +126,8 @@ export class Contexts {
     u32[at + 1] = Math.floor(va / 2 ** 32);
     u32[at + 2] = rec;
     const handler = u16[rec >> 1]!;
-    u32[at + 3] = handler < handlerCount ? 0 : this.#links.get(handler)!;
-    this.current.executed.add(Math.floor(va / 4096));
+    u32[at + 3] = handler < handlerCount ? 0 : u32[(LINKS >> 2) + handler]!;
+    this.noteExecuted(Math.floor(va / 4096));
   }
 
   /**
@@ -128,7 +136,7 @@ export class Contexts {
    */
   link(va: number, rec: number, handler: number, linked: number): void {
     const { u32 } = this.#ram;
-    this.#links.set(handler, linked);
+    u32[(LINKS >> 2) + handler] = linked;
     const places = [jumpHash(va | 0), secondJumpHash(va | 0)];
     for (const { address } of this.#all)
       for (const place of places) {
@@ -148,7 +156,9 @@ export class Contexts {
     const page = Math.floor(va / 4096);
     const entry = this.current.address + tlbIndex(va | 0) * 32;
     this.#ram.u8.fill(0xff, entry, entry + 16);
-    if (this.current.executed.has(page)) this.#clearJumps(this.current);
+    const executed =
+      this.#ram.u8[this.current.address + EXECUTED_MAP + ((page % EXECUTED_BITS) >> 3)]!;
+    if (executed & (1 << (page & 7))) this.#clearJumps(this.current);
   }
 
   flush(cr3: number | undefined): void {

@@ -141,17 +141,31 @@ export const JUMP_CACHE: number = TLB_ENTRIES * 32;
  */
 export const CODE_GUARDS: number = JUMP_CACHE + JUMP_ENTRIES * 16;
 export const GUARD_COUNT = 4096;
-export const CONTEXT_STRIDE: number = CODE_GUARDS + GUARD_COUNT;
+/**
+ * Offset of a context's map of pages that its jump cache may lead to: a byte for any at all, then a bit for those that are
+ * alike in their low bits.
+ */
+export const EXECUTED: number = CODE_GUARDS + GUARD_COUNT;
+export const EXECUTED_MAP: number = EXECUTED + 64;
+export const EXECUTED_BITS = 0x1_0000;
+export const CONTEXT_STRIDE: number = EXECUTED_MAP + EXECUTED_BITS / 8;
 
 /** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x52_0000;
+export const FRAME_FLAGS = 0x55_0000;
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
+/** Decoded blocks of all address spaces (tier0/known-blocks.ts): 16 bytes each (virtual address, frame, record). */
+export const KNOWN_BLOCKS = 0x65_0000;
+export const KNOWN_BLOCKS_ENTRIES = 0x1_0000;
+
+/** For each handler of tier 1 a word: where other regions go on instead (the jump cache's). */
+export const LINKS = 0x75_0000;
+
 /** Decoded records fill the rest up to `Ram.base`. */
-export const ARENA = 0x62_0000;
+export const ARENA = 0x79_0000;
 
 /** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
 export const VECTOR_TRACED_POPF = 0x101;

@@ -39,6 +39,7 @@ import { isX87 } from './opcodes.ts';
 import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
 import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
+import { noteBlock } from './tier0/known-blocks.ts';
 import { isStub, MICRO_GOTO_VA, REC_COUNT, REC_PLACE, STUB_TIMES } from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
@@ -638,7 +639,7 @@ export class Machine implements Cpu {
       if (tail === undefined) return known;
       const now = nextPage();
       if (now < 0) return 0;
-      this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
+      this.#contexts.noteExecuted(Math.floor(va / 4096) + 1);
       if (now >>> 12 === tail) return known;
     }
     if (this.#pages.full) {
@@ -650,8 +651,7 @@ export class Machine implements Cpu {
     const start = this.clock?.() ?? 0;
     const rec = this.#translator.translate(source, offset, limit);
     if (this.clock) this.#translationNs += this.clock() - start;
-    if (rec !== 0 && page.tails.has(offset))
-      this.#contexts.current.executed.add(Math.floor(va / 4096) + 1);
+    if (rec !== 0 && page.tails.has(offset)) this.#contexts.noteExecuted(Math.floor(va / 4096) + 1);
     return rec;
   }
 
@@ -674,16 +674,18 @@ export class Machine implements Cpu {
     const rec = this.#block(rip);
     if (rec === 0) return this.#fetchFault();
     this.#contexts.enterJump(rip, rec);
-    if (this.#jit) this.#allow(rec, rip);
+    const page = this.#pages.ownerOf(rec)!;
+    // Other address spaces find it by themselves now; not while every first execution is to be seen.
+    if (!page.tails.has(rip % 4096) && !this.#jit?.eager) noteBlock(this.ram, rip, page.pfn, rec);
+    if (this.#jit) this.#allow(page, rip);
     if (this.#jit?.eager) this.#sample(this.#jit);
     return -1;
   }
 
   /** Regions may go to a block from other pages now. */
-  #allow(rec: number, va: number): void {
-    const page = this.#pages.ownerOf(rec);
-    const frame = page?.tails.get(va % 4096);
-    const tail = frame === undefined ? undefined : this.#pages.known(frame, page!.va + 4096);
+  #allow(page: CodePage, va: number): void {
+    const frame = page.tails.get(va % 4096);
+    const tail = frame === undefined ? undefined : this.#pages.known(frame, page.va + 4096);
     for (const one of [page, tail])
       if (one && one.guard >= 0) this.#contexts.allow(one.guard, one.va);
   }

@@ -193,6 +193,40 @@ test('rep movs stops at the fault with registers that resume it', () => {
   expect(machine.read(0x70_2000, 0x1800)).toEqual(machine.read(0x70_0000, 0x1800));
 });
 
+test('what one address space has executed another one finds, as long as it is that', () => {
+  const machine = load('call 0x700000; syscall');
+  const { cpu } = machine;
+  const called = machine.map(0x70_0000);
+  const body = (value: number): Uint8Array => Uint8Array.of(0xb8, value, 0, 0, 0, 0xc3);
+  machine.write(0x70_0000, body(1));
+  const code = (cpu.ram.u32[machine.entry(CODE) >> 2]! & ~0xfff) >>> 0;
+  const stack = machine.entry(Number(cpu.gpr[4]) - 8);
+  const stackVa = (Number(cpu.gpr[4]) - 8) & ~0xfff;
+  const result = (frame: number, executable = true): bigint | string => {
+    const root = machine.frame();
+    machine.map(CODE, { frame: code, root });
+    machine.map(stackVa, { frame: (cpu.ram.u32[stack >> 2]! & ~0xfff) >>> 0, root });
+    machine.map(0x70_0000, { frame, root, executable });
+    cpu.ram.u32[machine.entry(0x70_0000, root) >> 2]! &= ~PTE_A;
+    cpu.cr3 = root;
+    cpu.rip = CODE;
+    const { gpr } = cpu;
+    const sp = gpr[4]!;
+    const trap = cpu.run(100);
+    gpr[4] = sp;
+    const accessed = cpu.ram.u32[machine.entry(0x70_0000, root) >> 2]! & PTE_A;
+    return trap === TRAP_SYSCALL ? BigInt.asIntN(64, gpr[0]! + (accessed ? 0n : 100n)) : 'fault';
+  };
+  expect([result(called), result(called)]).toEqual([1n, 1n]);
+  const other = machine.frame();
+  cpu.ram.u8.set(body(2), other);
+  expect([result(other), result(called), result(other)]).toEqual([2n, 1n, 2n]);
+  expect(result(called, false)).toBe('fault');
+  cpu.ram.u8.set(body(3), called);
+  cpu.dropCode(called >>> 12);
+  expect([result(called), result(other)]).toEqual([3n, 2n]);
+});
+
 test('code written by the guest, by another mapping and by the kernel is decoded again', () => {
   const machine = load(
     'call 0x700000; mov ebx, eax; mov byte ptr [0x710001], 9; call 0x700000; syscall',

@@ -1,5 +1,6 @@
 import type { Ram } from '../cpu.ts';
 import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
+import { forgetBlock } from './known-blocks.ts';
 import { isStub, MICRO_GOTO, MICRO_GOTO_VA, MICRO_RESYNC, recordSize } from './record.ts';
 
 export const CHUNK = 4096;
@@ -177,6 +178,7 @@ export class CodePages {
     const { u8, u16 } = this.#ram;
     for (const [rec, handler] of page.replaced) u16[rec >> 1] = handler;
     this.onRetire(page);
+    for (const [offset, rec] of page.blocks) forgetBlock(this.#ram, page.va + offset, rec);
     page.chunks.forEach((chunk, i) => {
       const start = ARENA + chunk * CHUNK;
       const end = start + page.filled[i]!;

@@ -20,7 +20,11 @@ import {
   FLAGS_RESULT,
   FUEL_BEYOND,
   FUEL_SHARE,
+  EXECUTED,
+  EXECUTED_BITS,
+  EXECUTED_MAP,
   JUMP_CACHE,
+  LINKS,
   JUMP_ENTRIES,
   KEPT_KIND,
   KEPT_Y,
@@ -35,7 +39,8 @@ import {
   TLB_WRITE,
   XMM_BASE,
 } from '../layout.ts';
-import { commitStore, FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { commitStore, FAULT, FETCH, readMiss, tlbEntry, walk, writeMiss } from '../mmu.ts';
+import { ifKnown } from './known-blocks.ts';
 import { keptAux, keptResult } from '../tier1/frame.ts';
 import { handlerCount, type Shape } from './handlers.ts';
 import {
@@ -103,19 +108,57 @@ const secondLookup: Helper = {
   body(b, va, fuel, tlb) {
     ifEntered(b, secondHashOf(b, va), va, tlb, (rec, linked) => {
       const first = entryAt(b, hashOf(b, va), tlb);
-      const other = b.load('i64.load', first, JUMP_CACHE);
-      const otherRec = b.load('i32.load', first, JUMP_CACHE + 8);
-      const otherLinked = b.load('i32.load', first, JUMP_CACHE + 12);
-      // What is in its second place there is gone; so is nothing: an empty entry belongs nowhere.
-      b.if(b.eq(hashOf(b, other), hashOf(b, va)), () =>
-        enter(b, entryAt(b, secondHashOf(b, other), tlb), other, otherRec, otherLinked),
-      );
+      displace(b, first, va, tlb);
       enter(b, first, va, rec, linked);
       b.node('tail', undefined, 'effect', [rec, fuel, tlb, b.load('i32.load16_u', rec)]);
     });
+    b.node('return_call', undefined, 'effect', [va, fuel, tlb], lookUpKnown);
+  },
+};
+
+/** An address that this space has not been at may be known from another one: as `Contexts.enterJump` does it. */
+const lookUpKnown: Helper = {
+  name: 'lookUpKnown',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, fuel, tlb) {
+    const physical = b.call(walk, va, b.i32(FETCH));
+    b.if(b.ne(physical, b.i32(FAULT)), () =>
+      ifKnown(b, va, b.shrU(physical, b.i32(12)), (rec) => {
+        const first = entryAt(b, hashOf(b, va), tlb);
+        displace(b, first, va, tlb);
+        const handler = b.load('i32.load16_u', rec);
+        const link = b.load('i32.load', b.shl(handler, b.i32(2)), LINKS);
+        const tier0 = b.ltU(handler, b.i32(handlerCount));
+        enter(b, first, va, rec, b.select(tier0, b.i32(0), link));
+        noteExecuted(b, va, tlb);
+        b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
+      }),
+    );
     b.node('return_call', undefined, 'effect', [va, fuel, b.i32(EXIT_LOOKUP)], leaveAt);
   },
 };
+
+/** What is in the first place of an address moves to its own second one, if that is not where it is. */
+function displace(b: Builder, first: Node, va: Node, tlb: Node): void {
+  const other = b.load('i64.load', first, JUMP_CACHE);
+  const rec = b.load('i32.load', first, JUMP_CACHE + 8);
+  const linked = b.load('i32.load', first, JUMP_CACHE + 12);
+  // What is in its second place there is gone; so is nothing: an empty entry belongs nowhere.
+  b.if(b.eq(hashOf(b, other), hashOf(b, va)), () =>
+    enter(b, entryAt(b, secondHashOf(b, other), tlb), other, rec, linked),
+  );
+}
+
+/** The jump cache may lead to a page: Contexts.noteExecuted. */
+function noteExecuted(b: Builder, va: Node, tlb: Node): void {
+  const bit = b.and(b.wrap(b.shrU(va, b.i64(12))), b.i32(EXECUTED_BITS - 1));
+  const byte = b.add(tlb, b.shrU(bit, b.i32(3)));
+  const mask = b.shl(b.i32(1), b.and(bit, b.i32(7)));
+  b.store('i32.store8', tlb, b.i32(1), EXECUTED);
+  b.store('i32.store8', byte, b.or(b.load('i32.load8_u', byte, EXECUTED_MAP), mask), EXECUTED_MAP);
+}
 
 function enter(b: Builder, entry: Node, va: Node, rec: Node, linked: Node): void {
   b.store('i64.store', entry, va, JUMP_CACHE);
