@@ -171,6 +171,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.blocked = current.blocked;
   child.personality = current.personality;
   child.no_new_privs = current.no_new_privs;
+  child.seccomp_mode = current.seccomp_mode;
+  child.seccomp_filter = current.seccomp_filter;
   child.timer_slack = current.timer_slack;
   child.io_flusher = current.io_flusher;
   child.mce_kill = current.mce_kill;

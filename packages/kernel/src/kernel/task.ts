@@ -17,6 +17,7 @@ import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
 import type { DlEntity } from './sched/deadline.ts';
 import type { SchedEntity } from './sched/entity.ts';
+import type { SeccompFilter } from './seccomp.ts';
 import type { SyscallUserDispatch } from './user_dispatch.ts';
 import { type Sighand, SigPending, type SignalStruct } from './signal_struct.ts';
 
@@ -128,6 +129,9 @@ export class Task implements Current, Waiter, TimerOwner {
   exiting = false;
   did_exec = false;
   no_new_privs = false;
+  /** SECCOMP_MODE_…; the newest of its filters. */
+  seccomp_mode = 0;
+  seccomp_filter: SeccompFilter | null = null;
   /** prctl(PR_SET_SYSCALL_USER_DISPATCH); null when off. */
   syscall_dispatch: SyscallUserDispatch | null = null;
   /** prctl(PR_SET_IO_FLUSHER), prctl(PR_MCE_KILL). */

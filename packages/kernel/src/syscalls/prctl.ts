@@ -19,6 +19,7 @@ import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
 import { choice, hex, hex32 } from './kinds.ts';
 import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
 import { type SyscallRow, partial, row, FULL } from './row.ts';
+import { prctl_set_seccomp } from './seccomp.ts';
 
 const TIMER_SLACK_DEFAULT = 50_000;
 const PR_SET_VMA = 0x53564d41;
@@ -201,9 +202,9 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       zero(a, b, c, d);
       return task.mm!.thp_disabled ? 1 : 0;
     case PR.PR_GET_SECCOMP:
-      throw errno(E.EINVAL, 'prctl: this kernel is built without seccomp');
+      return task.seccomp_mode;
     case PR.PR_SET_SECCOMP:
-      throw errno(E.EINVAL, 'prctl: this kernel is built without seccomp');
+      return prctl_set_seccomp(task, a, b);
     case PR.PR_GET_TSC:
       mem.putU32(a, PR.PR_TSC_ENABLE);
       return 0;
@@ -314,7 +315,7 @@ export const PRCTL: readonly SyscallRow[] = [
     NR.__NR_prctl,
     'prctl',
     [choice('prctl'), hex, hex, hex, hex],
-    partial('no seccomp, and RDTSC cannot be forbidden'),
+    partial('RDTSC cannot be forbidden'),
     sys_prctl,
   ),
   row(NR.__NR_arch_prctl, 'arch_prctl', [choice('arch_prctl'), hex], FULL, sys_arch_prctl),

@@ -6,6 +6,7 @@ import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { type Loff, narrow } from '../../include/loff.ts';
 import { restore_saved_sigmask, send_sig } from '../../kernel/signal.ts';
+import { secure_computing } from '../../kernel/seccomp.ts';
 import { syscall_user_dispatch } from '../../kernel/user_dispatch.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
 import type { Decode } from '../../syscalls/kinds.ts';
@@ -138,8 +139,11 @@ function do_syscall(kernel: Kernel, task: Task): void {
   let ret: Loff;
   let reason: string | null = null;
   try {
-    if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
-    ret = invoke(task, cpu, row!);
+    const verdict = task.seccomp_mode === 0 || again ? null : secure_computing(task);
+    if (verdict === null) {
+      if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
+      ret = invoke(task, cpu, row!);
+    } else ret = verdict === 'skip' ? RESTORED : verdict;
   } catch (error) {
     if (error instanceof Errno) {
       ret = -error.code;

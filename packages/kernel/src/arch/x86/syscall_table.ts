@@ -29,6 +29,7 @@ import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
 import { IPC } from '../../syscalls/ipc.ts';
 import { LSM } from '../../syscalls/lsm.ts';
+import { SECCOMP } from '../../syscalls/seccomp.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
 import { PRCTL } from '../../syscalls/prctl.ts';
@@ -70,6 +71,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   TIMERFD,
   PIDFD,
   LSM,
+  SECCOMP,
   PROCESS,
   PROCESS_VM,
   IDS,

@@ -68,7 +68,8 @@ function status(task: Task): string {
     `SigBlk:\t${sigset(task.blocked)}\nSigIgn:\t${sigset(ignored)}\nSigCgt:\t${sigset(caught)}\n` +
     `CapInh:\t${cap_hex(cred.inheritable)}\nCapPrm:\t${cap_hex(cred.permitted)}\nCapEff:\t${cap_hex(cred.effective)}\n` +
     `CapBnd:\t${cap_hex(cred.bset)}\nCapAmb:\t${cap_hex(cred.ambient)}\nNoNewPrivs:\t${task.no_new_privs ? 1 : 0}\n` +
-    'Seccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tnot vulnerable\nSpeculationIndirectBranch:\talways disabled\n' +
+    `Seccomp:\t${task.seccomp_mode}\nSeccomp_filters:\t${task.seccomp_filter?.count ?? 0}\n` +
+    'Speculation_Store_Bypass:\tnot vulnerable\nSpeculationIndirectBranch:\talways disabled\n' +
     `Cpus_allowed:\t${cpu_mask_hex(task.kernel, task.cpus_mask)}\nCpus_allowed_list:\t${cpu_list(task.cpus_mask)}\n` +
     'Mems_allowed:\t00000000,00000001\nMems_allowed_list:\t0\n' +
     `voluntary_ctxt_switches:\t${task.nvcsw}\nnonvoluntary_ctxt_switches:\t${task.nivcsw}\n`;

@@ -22,6 +22,7 @@ import './system.ts';
 import './task_mmu.ts';
 import './task_pages.ts';
 import './task_state.ts';
+import './seccomp.ts';
 import './timer_list.ts';
 import './vm.ts';
 
