@@ -191,6 +191,21 @@ export class File {
     return this.inode.ino;
   }
 
+  /** Has it a way to read at all (FMODE_CAN_READ)? Without one a read is refused before anything else is looked at. */
+  get can_read(): boolean {
+    return this.read_iter !== File.prototype.read_iter;
+  }
+
+  /** FMODE_CAN_WRITE. */
+  get can_write(): boolean {
+    return this.write_iter !== File.prototype.write_iter;
+  }
+
+  /** May a write name its place (FMODE_PWRITE)? */
+  get can_pwrite(): boolean {
+    return this.seekable;
+  }
+
   /** @returns bytes read, 0 at the end, or BLOCKED */
   read_iter(_current: Current, _to: IovIter, _pos: Loff): number {
     throw errno(EINVAL, '{} cannot be read', this.path);

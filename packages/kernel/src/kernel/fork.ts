@@ -245,6 +245,7 @@ function attach(current: Task, child: Task, flags: number): void {
     parent?.children.add(child);
     signal.tty = current.signal.tty;
     signal.oom_score_adj = current.signal.oom_score_adj;
+    signal.oom_score_adj_min = current.signal.oom_score_adj_min;
     signal.has_child_subreaper =
       current.signal.has_child_subreaper || current.signal.is_child_subreaper;
     pids.attach(child.thread_pid, 'tgid', child);

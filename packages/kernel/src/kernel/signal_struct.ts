@@ -127,6 +127,8 @@ export class SignalStruct {
   /** PID 1 and other processes that only take signals they have a handler for. */
   unkillable = false;
   oom_score_adj = 0;
+  /** What the score may be lowered to without rights. */
+  oom_score_adj_min = 0;
   dumpable = 1;
   /** What threads that ended read and wrote. */
   readonly ioac: TaskIo = new TaskIo();

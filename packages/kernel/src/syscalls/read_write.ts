@@ -103,11 +103,11 @@ function writeIter(
 /** The file, open for what is wanted: that is asked before anybody looks at the buffer. */
 function transferFile(current: Current, fd: number, mode: number, pos: Loff | null): File {
   const file = fget(current, fd);
-  if (pos !== null && !file.seekable) throw errno(ESPIPE, '{} has no position', file.path);
+  const placed = mode === FMODE_READ ? file.seekable : file.can_pwrite;
+  if (pos !== null && !placed) throw errno(ESPIPE, '{} has no position', file.path);
   wantMode(file, mode);
-  const op = mode === FMODE_READ ? 'read_iter' : 'write_iter';
-  if (file[op] === File.prototype[op] && !S_ISDIR(file.inode.mode))
-    throw errno(EINVAL, '{} cannot be read or written: it has no {}', file.path, op);
+  const [can, what] = mode === FMODE_READ ? [file.can_read, 'read'] : [file.can_write, 'written'];
+  if (!can && !S_ISDIR(file.inode.mode)) throw errno(EINVAL, '{} cannot be {}', file.path, what);
   return file;
 }
 

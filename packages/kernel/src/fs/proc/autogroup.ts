@@ -4,6 +4,7 @@ import { RLIMIT_NICE } from '@vitrine/uapi/resource.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { kstrtoint, strstrip } from '../../include/kstrtox.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Task } from '../../kernel/task.ts';
 import { pid_create } from './registry.ts';
@@ -27,10 +28,9 @@ function rate(current: Current, kernel: Kernel): void {
 }
 
 function write(task: Task, current: Current, text: string): void {
-  const value = text.trim();
-  const nice = /^[-+]?\d+$/.test(value) ? Number(value) : NaN;
-  if (!(nice >= -20 && nice <= 19))
-    throw errno(EINVAL, 'autogroup: {} is no nice value from -20 to 19', value);
+  const nice = kstrtoint(strstrip(text), 0, 'autogroup');
+  if (nice < -20 || nice > 19)
+    throw errno(EINVAL, 'autogroup: {} is no nice value from -20 to 19', nice);
   const allowed = 20 - nice <= current.rlimit(RLIMIT_NICE) || capable(current.cred, CAP_SYS_NICE);
   if (nice < 0 && !allowed)
     throw errno(EPERM, 'autogroup: nice {} needs CAP_SYS_NICE or RLIMIT_NICE', nice);

@@ -4,6 +4,7 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { TaskIo } from '../../include/io_accounting.ts';
+import { kstrtoint, kstrtouint, strstrip } from '../../include/kstrtox.ts';
 import { oom_badness } from '../../mm/oom_kill.ts';
 import type { Task } from '../../kernel/task.ts';
 import { byteString } from '../bytes.ts';
@@ -61,14 +62,7 @@ function writeComm(task: Task, current: Current, text: string): void {
   if (task.signal !== (current as Task).signal) {
     throw errno(EINVAL, 'only process {} itself may change its comm', task.tgid);
   }
-  task.comm = text.replace(/\n$/, '').slice(0, 15);
-}
-
-function number(text: string, what: string): number {
-  const trimmed = text.trim();
-  if (!/^-?(?:\d+|0x[0-9a-f]+)$/i.test(trimmed))
-    throw errno(EINVAL, '{}: {} is not a number', what, trimmed);
-  return trimmed.startsWith('-') ? -Number(trimmed.slice(1)) : Number(trimmed);
+  task.comm = text.split('\0', 1)[0]!.slice(0, 15);
 }
 
 function oomScore(task: Task): number {
@@ -77,19 +71,46 @@ function oomScore(task: Task): number {
   return points === null ? 0 : Math.max(0, Math.floor(((1000 + (points * 1000) / total) * 2) / 3));
 }
 
-function writeOomScoreAdj(task: Task, current: Current, text: string): void {
-  const value = number(text, 'oom_score_adj');
+/** Of the text of a number only so much is looked at (PROC_NUMBUF less its NUL). */
+const NUMBER_MAX = 12;
+
+function stripped(text: string, what: string): number {
+  return kstrtoint(strstrip(text.slice(0, NUMBER_MAX)), 0, what);
+}
+
+/** @param min what it may become without rights (__set_oom_adj) */
+function setOomScoreAdj(task: Task, current: Current, value: number, min: number): void {
+  const privileged = capable(current.cred, CAP_SYS_RESOURCE);
+  if (value < min && !privileged)
+    throw errno(EACCES, 'an oom_score_adj of {}, less than {}, needs CAP_SYS_RESOURCE', value, min);
+  task.signal.oom_score_adj = value;
+  if (privileged) task.signal.oom_score_adj_min = value;
+}
+
+function writeOomScoreAdj(task: Task, current: Current, text: string): number {
+  const value = stripped(text, 'oom_score_adj');
   if (value < -1000 || value > 1000)
     throw errno(EINVAL, 'oom_score_adj {} is not between -1000 and 1000', value);
-  if (value < task.signal.oom_score_adj && !capable(current.cred, CAP_SYS_RESOURCE)) {
-    throw errno(
-      EACCES,
-      'lowering oom_score_adj from {} to {} needs CAP_SYS_RESOURCE',
-      task.signal.oom_score_adj,
-      value,
-    );
-  }
-  task.signal.oom_score_adj = value;
+  setOomScoreAdj(task, current, value, task.signal.oom_score_adj_min);
+  return Math.min(text.length, NUMBER_MAX);
+}
+
+const OOM_DISABLE = -17;
+const OOM_ADJUST_MAX = 15;
+
+/** The file of old, with its own scale. */
+function writeOomAdj(task: Task, current: Current, text: string): number {
+  const value = stripped(text, 'oom_adj');
+  if (value < OOM_DISABLE || value > OOM_ADJUST_MAX)
+    throw errno(EINVAL, 'oom_adj {} is not between -17 and 15', value);
+  const score = value === OOM_ADJUST_MAX ? 1000 : Math.trunc((value * 1000) / -OOM_DISABLE);
+  setOomScoreAdj(task, current, score, task.signal.oom_score_adj);
+  return Math.min(text.length, NUMBER_MAX);
+}
+
+function oomAdj({ signal: { oom_score_adj } }: Task): number {
+  if (oom_score_adj === 1000) return OOM_ADJUST_MAX;
+  return Math.min(OOM_ADJUST_MAX, Math.trunc((oom_score_adj * -OOM_DISABLE) / 1000));
 }
 
 /** (uid_t)-1: nobody logged in. */
@@ -106,6 +127,14 @@ const IDENTITY = `${'0'.padStart(10)} ${'0'.padStart(10)} ${'4294967295'.padStar
 
 function idMap(): never {
   throw errno(EPERM, 'the maps of the initial user namespace are fixed');
+}
+
+/** Whether setgroups(2) is allowed in the user namespace: in the initial one it is, for good (proc_setgroups_write). */
+function setgroups(_task: Task, _current: Current, text: string): void {
+  const word = /^(allow|deny)\s*$/.exec(text.split('\0', 1)[0]!)?.[1];
+  if (word === undefined || text.length >= 8)
+    throw errno(EINVAL, 'setgroups takes "allow" or "deny"');
+  if (word === 'deny') throw errno(EPERM, 'the groups of the initial user namespace are mapped');
 }
 
 function io(task: Task, thread: boolean): string {
@@ -167,9 +196,8 @@ pid_create('oom_score_adj', {
 pid_create('oom_adj', {
   mode: 0o644,
   seek: 'default',
-  show: (task) => `${Math.trunc((task.signal.oom_score_adj * 17) / 1000)}\n`,
-  write: (task, current, text) =>
-    writeOomScoreAdj(task, current, String(Math.trunc((number(text, 'oom_adj') * 1000) / 17))),
+  show: (task) => `${oomAdj(task)}\n`,
+  write: writeOomAdj,
 });
 pid_create('loginuid', {
   mode: 0o644,
@@ -179,7 +207,7 @@ pid_create('loginuid', {
     if (task !== current) throw errno(EPERM, 'a process sets its own login uid only');
     if (task.loginuid !== UNSET_ID && !capable(current.cred, CAP_AUDIT_CONTROL))
       throw errno(EPERM, 'the login uid is {}; changing it needs CAP_AUDIT_CONTROL', task.loginuid);
-    task.loginuid = number(text, 'loginuid') >>> 0;
+    task.loginuid = kstrtouint(text, 10, 'loginuid');
     const { kernel } = task;
     task.sessionid = task.loginuid === UNSET_ID ? UNSET_ID : ++kernel.sysctl.last_session;
   },
@@ -188,7 +216,7 @@ pid_create('sessionid', { mode: 0o444, seek: 'generic', show: (task) => String(t
 pid_create('uid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('gid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
 pid_create('projid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
-pid_create('setgroups', { mode: 0o644, processOnly: true, show: () => 'allow\n', write: idMap });
+pid_create('setgroups', { mode: 0o644, processOnly: true, show: () => 'allow\n', write: setgroups }); // prettier-ignore
 pid_create('timerslack_ns', {
   mode: 0o666,
   processOnly: true,
@@ -198,7 +226,7 @@ pid_create('timerslack_ns', {
   },
   write: (task, current, text) => {
     slackAccess(task, current);
-    const value = number(text, 'timerslack_ns');
+    const value = kstrtouint(text, 10, 'timerslack_ns', 2 ** 64);
     task.timer_slack = value === 0 ? DEFAULT_TIMER_SLACK : value;
   },
 });
@@ -213,7 +241,8 @@ pid_create('coredump_filter', {
   processOnly: true,
   show: (task) => (task.mm === null ? '' : `${hex8(task.mm.coredump_filter)}\n`),
   write: (task, _current, text) => {
-    if (task.mm !== null) task.mm.coredump_filter = number(text, 'coredump_filter') & 0x1ff;
+    const value = kstrtouint(text, 0, 'coredump_filter');
+    if (task.mm !== null) task.mm.coredump_filter = value & 0x1ff;
   },
 });
 pid_create('io', {
@@ -221,7 +250,8 @@ pid_create('io', {
   guarded: true,
   show: (task, _current, thread) => io(task, thread),
 });
-pid_create('sched', { mode: 0o644, show: sched });
+// Whatever is written sets the statistics back, of which none are kept (proc_sched_set_task).
+pid_create('sched', { mode: 0o644, show: sched, write: () => {} });
 pid_create('schedstat', {
   mode: 0o444,
   show: (task) =>

@@ -1,4 +1,5 @@
-import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EACCES, EIO, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
+import { O_ACCMODE, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import type { Loff } from '../../include/loff.ts';
 import { in_egroup_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
@@ -14,6 +15,7 @@ import { Inode, setattr_copy } from '../inode.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
 import type { SuperBlock } from '../super.ts';
 import {
+  PROC_NET,
   type ProcFile,
   type ProcLink,
   type ProcSeek,
@@ -109,7 +111,10 @@ export abstract class ProcTextFile extends File {
   }
 
   override write_iter(current: Current, from: IovIter): number {
-    if (from.count === 0) return 0;
+    return from.count === 0 ? 0 : this.take(current, from);
+  }
+
+  protected take(current: Current, from: IovIter): number {
     const bytes = new Uint8Array(Math.min(from.count, 65536));
     const n = from.copyFrom(bytes, 0, bytes.length);
     this.text = null;
@@ -119,6 +124,11 @@ export abstract class ProcTextFile extends File {
 
   protected get seek(): ProcSeek {
     return 'seq';
+  }
+
+  /** Files made by seq_file never took pwrite(2) (seq_open). */
+  override get can_pwrite(): boolean {
+    return this.seek !== 'seq';
   }
 
   override llseek(current: Current, offset: Loff, whence: number): Loff {
@@ -208,6 +218,8 @@ export class ProcStaticFile extends ProcInode {
   }
   override open(current: Current, path: Path, flags: number): File {
     const entry = proc_entry(this.path) as ProcFile;
+    if (this.path.startsWith(PROC_NET) && (flags & O_ACCMODE) !== O_RDONLY)
+      throw errno(EACCES, '{} is only read, by root, too (seq_open_net)', path);
     return entry.open?.(current, path, flags) ?? new ProcStaticTextFile(current, path, flags);
   }
 }
@@ -219,16 +231,23 @@ export class ProcStaticTextFile extends ProcTextFile {
   private get entry(): ProcFile {
     return proc_entry((this.inode as ProcStaticFile).path) as ProcFile;
   }
+  override read_iter(current: Current, to: IovIter, pos: Loff): number {
+    if (this.entry.show === undefined) throw errno(EIO, '{} is only written', this.path);
+    return super.read_iter(current, to, pos);
+  }
   protected show(current: Current): string {
-    if (this.entry.show === undefined) throw errno(EPERM, '{} is only written', this.path);
-    return this.entry.show(current);
+    return this.entry.show!(current);
+  }
+  /** A file of /proc that takes no values is not one that cannot be written (proc_reg_write). */
+  override write_iter(current: Current, from: IovIter): number {
+    if (this.entry.write === undefined) throw errno(EIO, '{} takes no values', this.path);
+    return super.write_iter(current, from);
   }
   protected override get whole(): boolean {
     return this.entry.whole === true;
   }
   protected store(current: Current, text: string): number | void {
-    if (this.entry.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
-    return this.entry.write(current, text);
+    return this.entry.write!(current, text);
   }
   override get splice_read(): boolean {
     return this.entry.splice ?? true;

@@ -1,4 +1,4 @@
-import { EAGAIN, EPERM } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EIO, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_SYSLOG, CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
@@ -34,6 +34,10 @@ class ProcKmsgFile extends File {
     }
     const text = log.take(to.count);
     return to.copyTo(text, 0, text.length);
+  }
+
+  override write_iter(): number {
+    throw errno(EIO, '{} cannot be written: /dev/kmsg can', this.path);
   }
 
   override poll(current: Current, collect: WaitQueue[] | null): number {

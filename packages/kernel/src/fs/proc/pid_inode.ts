@@ -1,6 +1,7 @@
 import { EINVAL, ENOENT, EPERM } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
 import { Dentry, Path, d_path } from '../dcache.ts';
@@ -21,7 +22,7 @@ import {
 } from './inode.ts';
 import { MapFilesDirInode } from './map_files.ts';
 import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, has_pid_permissions, proc_info } from './options.ts';
-import { PROC_NET, type ProcSeek, pid_file, pid_files } from './registry.ts';
+import { PROC_NET, type PidFile, type ProcSeek, pid_file, pid_files } from './registry.ts';
 
 /** Numbers of a task's inodes: stable while it lives. */
 const pidIno = (task: Task, thread: boolean, index: number): number =>
@@ -183,26 +184,37 @@ export class PidTextFile extends ProcTextFile {
   override get pollable(): boolean {
     return false;
   }
-  protected show(current: Current): string {
-    const { task, name, thread } = this.inode as PidFileInode;
-    if (task.state === 'X') gone(task.pid);
-    return pid_file(name)!.show?.(task, current, thread) ?? '';
+  private get spec(): PidFile {
+    return pid_file((this.inode as PidFileInode).name)!;
   }
-  protected store(current: Current, text: string): void {
-    const { task, name } = this.inode as PidFileInode;
+  override get can_read(): boolean {
+    return this.spec.show !== undefined;
+  }
+  override get can_write(): boolean {
+    return this.spec.write !== undefined;
+  }
+  protected show(current: Current): string {
+    const { task, thread } = this.inode as PidFileInode;
     if (task.state === 'X') gone(task.pid);
-    const file = pid_file(name)!;
-    if (file.write === undefined) throw errno(EINVAL, '{} takes no values', this.path);
-    file.write(task, current, text);
+    return this.spec.show!(task, current, thread);
+  }
+  /** Nothing at all is a value, too, and mostly a bad one. */
+  override write_iter(current: Current, from: IovIter): number {
+    return this.take(current, from);
+  }
+  protected store(current: Current, text: string): number | void {
+    const { task } = this.inode as PidFileInode;
+    if (task.state === 'X') gone(task.pid);
+    return this.spec.write!(task, current, text);
   }
   override get splice_read(): boolean {
-    return pid_file((this.inode as PidFileInode).name)!.splice ?? false;
+    return this.spec.splice ?? false;
   }
   override get splice_write(): boolean {
     return false;
   }
   protected override get seek(): ProcSeek {
-    return pid_file((this.inode as PidFileInode).name)!.seek ?? 'seq';
+    return this.spec.seek ?? 'seq';
   }
 }
 
@@ -350,6 +362,9 @@ export class FdInfoFile extends ProcTextFile {
     return false;
   }
   override get splice_write(): boolean {
+    return false;
+  }
+  override get can_write(): boolean {
     return false;
   }
   protected show(): string {

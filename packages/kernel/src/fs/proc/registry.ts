@@ -84,7 +84,7 @@ export interface PidFile {
   /** Only in the threads' directories. */
   readonly threadOnly?: boolean;
   show?(task: Task, current: Current, thread: boolean): string;
-  write?(task: Task, current: Current, text: string): void;
+  write?(task: Task, current: Current, text: string): number | void;
   /** Files that are not text: makes the open file. */
   open?(task: Task, current: Current, path: Path, flags: number): File;
 }

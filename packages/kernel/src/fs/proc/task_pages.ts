@@ -4,6 +4,7 @@ import { type Loff, loff_add } from '../../include/loff.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
+import { kstrtoint, strstrip } from '../../include/kstrtox.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { SEEK_CUR, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
@@ -147,9 +148,9 @@ const CLEAR_REFS_MM_HIWATER_RSS = 5;
 
 /** clear_refs: the accessed bits go, so that smaps shows what is touched from now on; 5 resets VmHWM. */
 function clearRefs(task: Task, current: Current, text: string): void {
-  const type = Number(text.trim());
-  if (!(type >= CLEAR_REFS_ALL && type <= CLEAR_REFS_MM_HIWATER_RSS))
-    throw errno(EINVAL, 'clear_refs takes 1 to 5, not {}', text.trim());
+  const type = kstrtoint(strstrip(text), 10, 'clear_refs');
+  if (type < CLEAR_REFS_ALL || type > CLEAR_REFS_MM_HIWATER_RSS)
+    throw errno(EINVAL, 'clear_refs takes 1 to 5, not {}', type);
   ptrace_may_access(current, task, 'clear_refs');
   const { mm } = task;
   if (mm === null || type === CLEAR_REFS_SOFT_DIRTY) return;
