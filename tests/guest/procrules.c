@@ -192,14 +192,16 @@ int main() {
     while (!z) usleep(100);
     syscall(SYS_exit, 5);
   }
-  msleep(20);
-  R(waitpid(c, &st, WNOHANG));
-  sprintf(l, "/proc/%d/stat", c);
-  f = fopen(l, "r");
   int pid;
-  char cm[20], s;
-  fscanf(f, "%d %s %c", &pid, cm, &s);
-  fclose(f);
+  char cm[20], s = 0;
+  sprintf(l, "/proc/%d/stat", c);
+  for (int i = 0; i < 200 && s != 'Z'; i++) {
+    msleep(20);
+    f = fopen(l, "r");
+    fscanf(f, "%d %s %c", &pid, cm, &s);
+    fclose(f);
+  }
+  R(waitpid(c, &st, WNOHANG));
   P("leader state %c\n", s);
   kill(c, SIGTERM);
   R(waitpid(c, &st, 0) == c);

@@ -107,7 +107,8 @@ function transferFile(current: Current, fd: number, mode: number, pos: Loff | nu
   if (pos !== null && !placed) throw errno(ESPIPE, '{} has no position', file.path);
   wantMode(file, mode);
   const [can, what] = mode === FMODE_READ ? [file.can_read, 'read'] : [file.can_write, 'written'];
-  if (!can && !S_ISDIR(file.inode.mode)) throw errno(EINVAL, '{} cannot be {}', file.path, what);
+  if (!can && !S_ISDIR(file.inode.mode))
+    throw errno(EINVAL, '{} has no operation by which it is {}', file.path, what);
   return file;
 }
 
