@@ -1,5 +1,5 @@
 // What is easily left out: UUIDs of file systems, leases on memory files, processes whose leader ended, quotas of keys that
-// can be changed, overlay's uuid options.
+// can be changed, overlay's uuid options, waits for children that ended.
 // link: -lpthread
 #include "guest.h"
 #include <dirent.h>
@@ -103,6 +103,25 @@ static void leader(void) {
   R(syscall(SYS_pidfd_getfd, fd, 1, 0));
 }
 
+/** A child that has ended neither stops nor goes on. */
+static void ended(void) {
+  pid_t c = fork();
+  if (!c) _exit(3);
+  siginfo_t si;
+  R(waitid(P_PID, c, &si, WEXITED | WNOWAIT));
+  R(waitid(P_PID, c, &si, WSTOPPED | WNOHANG));
+  R(waitid(P_ALL, 0, &si, WCONTINUED));
+  pid_t other = fork();
+  if (!other) {
+    pause();
+    _exit(0);
+  }
+  R(waitid(P_ALL, 0, &si, WCONTINUED | WNOHANG));
+  R(waitid(P_PID, c, &si, WEXITED | WCONTINUED));
+  kill(other, SIGKILL);
+  R(wait(0) == other);
+}
+
 static int put(const char *name, const char *value) {
   char path[64];
   sprintf(path, "/proc/sys/kernel/keys/%s", name);
@@ -145,6 +164,7 @@ int main(void) {
   uuids();
   leases();
   leader();
+  ended();
   keys();
   return 0;
 }

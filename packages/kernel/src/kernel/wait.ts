@@ -41,7 +41,8 @@ export function do_wait(task: Task, wait: WaitOptions): WaitResult | null | type
   for (const child of task.group_leader.children) {
     if (!eligible(child, wait)) continue;
     if ((wait.options & W.__WNOTHREAD) !== 0 && child.parent_thread !== task) continue;
-    candidates = true;
+    // One that has ended is no reason to go on waiting for what only the living do.
+    if (child.state !== EXIT_ZOMBIE || child.signal.threads.size > 0) candidates = true;
     const news = consider(task, child, wait.options);
     if (news !== null) return news;
   }

@@ -23,13 +23,20 @@ import {
   cpu_clock,
   cpu_clock_sample,
 } from '../kernel/time/posix_cpu_timers.ts';
-import { PosixTimer, type SigEvent } from '../kernel/time/posix_timers.ts';
+import { PosixTimer, type SigEvent, TICK_NSEC } from '../kernel/time/posix_timers.ts';
 import { get_user, sigqueue_room } from '../include/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { sys_poll } from './select.ts';
-import { putTimespec, putTimeval, timespecNs, timevalNs } from './timespec.ts';
+import {
+  KTIME_MAX,
+  ktime_clamp,
+  putTimespec,
+  putTimeval,
+  timespecNs,
+  timevalNs,
+} from './timespec.ts';
 
 const JIFFIES_PER_SEC = 100;
 /** Clocks that settimeofday moves. */
@@ -191,7 +198,7 @@ function cpuSleep(
 
 /** A timespec as bigint nanoseconds: wall-clock points pass 2^53. */
 function wide(task: Task, address: number): bigint {
-  return task.mem.getBig(address) * 1_000_000_000n + task.mem.getBig(address + 8);
+  return ktime_clamp(task.mem.getBig(address) * 1_000_000_000n + task.mem.getBig(address + 8));
 }
 
 /** restart_syscall(2): a sleep or futex wait that a stop interrupted goes on until its first deadline. */
@@ -301,7 +308,8 @@ function getItimer(task: Task, which: number): ItimerValue {
   const timer = which === T.ITIMER_VIRTUAL ? signal.virt : signal.prof;
   if (timer === undefined || timer.expires === 0)
     return { value: 0, interval: timer?.interval ?? 0 };
-  return { value: Math.max(1000, timer.expires - now), interval: timer.interval };
+  const value = timer.expires > now ? timer.expires - now : TICK_NSEC;
+  return { value, interval: timer.interval };
 }
 
 function setItimer(task: Task, which: number, to: ItimerValue): void {
@@ -311,12 +319,15 @@ function setItimer(task: Task, which: number, to: ItimerValue): void {
     const { timer } = signal.real;
     signal.real.interval = to.value > 0 ? to.interval : 0;
     if (timer.queued) kernel.timers.cancel(timer);
-    if (to.value > 0) kernel.timers.start(timer, kernel.clock.now() + to.value);
+    if (to.value > 0)
+      kernel.timers.start(timer, Math.min(kernel.clock.now() + to.value, KTIME_MAX));
     return;
   }
   const used = thread_group_cputime(task);
   const now = which === T.ITIMER_VIRTUAL ? used.utime : used.utime + used.stime;
-  const timer: CpuItimer = { expires: to.value === 0 ? 0 : now + to.value, interval: to.interval };
+  // It may come a tick late, never early (set_cpu_itimer).
+  const expires = to.value === 0 ? 0 : now + to.value + TICK_NSEC;
+  const timer: CpuItimer = { expires, interval: to.interval };
   if (which === T.ITIMER_VIRTUAL) signal.virt = timer;
   else signal.prof = timer;
 }

@@ -21,7 +21,7 @@ import { sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, inStruct, outStruct, size } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
-import { putTimespec, timespecNs } from './timespec.ts';
+import { KTIME_MAX, ktime_clamp, putTimespec, timespecNs } from './timespec.ts';
 
 export function sys_timerfd_create(current: Current, clockid: number, flags: number): number {
   if (flags & ~(TFD_CLOEXEC | TFD_NONBLOCK))
@@ -50,7 +50,7 @@ const isWall = (file: TimerfdFile): boolean =>
   file.clockid === CLOCK_REALTIME || file.clockid === CLOCK_REALTIME_ALARM;
 
 const wallNs = (current: Current, at: number): bigint =>
-  current.mem.getBig(at) * 1_000_000_000n + current.mem.getBig(at + 8);
+  ktime_clamp(current.mem.getBig(at) * 1_000_000_000n + current.mem.getBig(at + 8));
 
 /** An absolute time on the timer's clock as CLOCK_MONOTONIC; the wall clock in whole nanoseconds needs BigInt. */
 function absolute(current: Current, file: TimerfdFile, at: number, value: number): number {
@@ -82,7 +82,7 @@ export function sys_timerfd_settime(
     flags & TFD_TIMER_ABSTIME ? absolute(current, file, next + 16, value) : now + value;
   const wall =
     (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? wallNs(current, next + 16) : null;
-  file.set(armed ? Math.max(expires, 1) : 0, interval, wall);
+  file.set(armed ? Math.min(Math.max(expires, 1), KTIME_MAX) : 0, interval, wall);
   if (old !== 0) putSetting(current, old, ...before);
   return 0;
 }

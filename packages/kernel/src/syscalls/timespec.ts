@@ -2,14 +2,24 @@ import { EINVAL } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import type { Current } from '../include/current.ts';
 
-/** A time span or point that a program gave as struct timespec, in nanoseconds; what passes 2^53 counts as for ever. */
+/** The last moment there is, in nanoseconds, and the second it lies in (include/linux/ktime.h). */
+export const KTIME_MAX: number = 2 ** 63;
+const KTIME_SEC_MAX = 9_223_372_036;
+
+/** The same for exact numbers. */
+export const ktime_clamp = (ns: bigint): bigint => (ns < 2n ** 63n ? ns : 2n ** 63n - 1n);
+
+/** Nanoseconds; what is later than the last moment is that moment (ktime_set). */
+const ktime_set = (sec: number, nsec: number): number =>
+  sec >= KTIME_SEC_MAX ? KTIME_MAX : sec * 1e9 + nsec;
+
+/** A time span or point that a program gave as struct timespec, in nanoseconds, rounded from 2^53 on. */
 export function timespecNs(current: Current, address: number, call: string): number {
   const sec = current.mem.getI64(address);
   const nsec = current.mem.getI64(address + 8);
   if (sec < 0 || nsec < 0 || nsec >= 1e9)
     throw errno(EINVAL, '{}: {} s and {} ns is no valid time', call, sec, nsec);
-  const ns = sec * 1e9 + nsec;
-  return ns > Number.MAX_SAFE_INTEGER ? Infinity : ns;
+  return ktime_set(sec, nsec);
 }
 
 export function putTimespec(current: Current, address: number, ns: number): void {
@@ -23,7 +33,7 @@ export function timevalNs(current: Current, address: number, call: string): numb
   const usec = current.mem.getI64(address + 8);
   if (sec < 0 || usec < 0 || usec >= 1e6)
     throw errno(EINVAL, '{}: {} s and {} µs is no valid time', call, sec, usec);
-  return sec * 1e9 + usec * 1e3;
+  return ktime_set(sec, usec * 1e3);
 }
 
 export function putTimeval(current: Current, address: number, ns: number): void {

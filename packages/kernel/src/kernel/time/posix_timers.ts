@@ -14,7 +14,7 @@ import {
 } from './posix_cpu_timers.ts';
 
 /** A timer whose signals are ignored goes on at the pace of the kernel's tick, however short its interval is. */
-const TICK_NSEC = 1e7;
+export const TICK_NSEC = 1e7;
 const DELAYTIMER_MAX = 0x7fff_ffff;
 
 /** What timer_create(2) is told to do on expiry (struct sigevent). */
@@ -65,7 +65,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     if (this.cpu !== null) return this.cpu.start(cpu_clock_sample(this.cpu.clock) + span);
     this.wall = wall;
     if (wall !== null) (kernel.vfs.wallTimers ??= new Set()).add(this);
-    kernel.timers.start(this.timer, kernel.clock.now() + span);
+    // The sum ends with the last moment there is (ktime_add_safe).
+    kernel.timers.start(this.timer, Math.min(kernel.clock.now() + span, 2 ** 63));
   }
 
   cancel(): void {

@@ -1,6 +1,9 @@
 import { serializable } from '../../include/serial.ts';
 import type { Timer, Timers } from '../../include/time.ts';
 
+/** Some 36 years. */
+const FOR_EVER: number = 2 ** 60;
+
 /** Pending timers in a binary heap by expiry, then by order of start (analogous to hrtimer bases). */
 export class TimerQueue implements Timers {
   private readonly heap: Timer[] = [];
@@ -12,8 +15,10 @@ export class TimerQueue implements Timers {
     serializable('TimerQueue', this);
   }
 
+  /** When the first is due; a machine that does nothing else does not wait for the end of time. */
   get next(): number {
-    return this.heap[0]?.expires ?? Infinity;
+    const expires = this.heap[0]?.expires ?? Infinity;
+    return expires < FOR_EVER ? expires : Infinity;
   }
 
   /** What runs, next first. */
