@@ -15,6 +15,12 @@ const NL = 10;
 const TAB = 9;
 const BS = 8;
 
+/** Letters of Latin-1 have another case, too (include/linux/ctype.h). */
+const tolower = (c: number): number =>
+  (c >= 65 && c <= 90) || (c >= 192 && c <= 222 && c !== 215) ? c + 32 : c;
+const toupper = (c: number): number =>
+  (c >= 97 && c <= 122) || (c >= 223 && c !== 247) ? c - 32 : c;
+
 const isCntrl = (c: number): boolean => c < 32 || c === 127;
 const isAlnum = (c: number): boolean =>
   (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
@@ -166,7 +172,7 @@ export class NTty {
 
   private receiveChar(c: number): void {
     if (this.i(T.ISTRIP)) c &= 0x7f;
-    if (this.i(T.IUCLC) && this.l(T.IEXTEN) && c >= 65 && c <= 90) c += 32;
+    if (this.i(T.IUCLC) && this.l(T.IEXTEN)) c = tolower(c);
     if (this.l(T.EXTPROC)) return this.put(c);
     const { tty } = this;
     if (tty.stopped && !tty.tco_stopped && this.i(T.IXON) && this.i(T.IXANY) && !this.isFlowChar(c))
@@ -177,12 +183,13 @@ export class NTty {
     }
     if (this.i(T.IXON) && this.flowChar(c)) return;
     if (this.l(T.ISIG) && this.signalChar(c)) return;
+    const typed = c;
     if (c === CR) {
       if (this.i(T.IGNCR)) return;
       if (this.i(T.ICRNL)) c = NL;
     } else if (c === NL && this.i(T.INLCR)) c = CR;
     if (this.icanon && this.canonChar(c)) return;
-    this.normalChar(c);
+    this.normalChar(c, c !== typed);
   }
 
   private isFlowChar(c: number): boolean {
@@ -225,6 +232,8 @@ export class NTty {
     this.echoes = [];
     tty.flushOutput();
     this.flush();
+    // The master hears of both (pty_flush_buffer, n_tty_packet_mode_flush).
+    tty.packetStatus(T.TIOCPKT_FLUSHREAD | T.TIOCPKT_FLUSHWRITE, 0);
   }
 
   /** Characters with a meaning in canonical mode. @returns whether it was one */
@@ -280,14 +289,15 @@ export class NTty {
     this.canonHead = this.head;
   }
 
-  private normalChar(c: number): void {
+  /** @param mapped a carriage return that became a newline is shown as one; a newline itself is like any other character */
+  private normalChar(c: number, mapped = false): void {
     if (this.head - this.tail >= N_TTY_BUF_SIZE - 1) {
       if (this.i(T.IMAXBEL)) this.echoRaw(7);
       return;
     }
     if (this.l(T.ECHO)) {
       this.finishErasing();
-      if (c === NL) this.echoRaw(NL);
+      if (c === NL && mapped) this.echoRaw(NL);
       else {
         if (this.canonHead === this.head) this.canonColumn = this.column;
         this.echoChar(c);
@@ -397,7 +407,12 @@ export class NTty {
     const { tty } = this;
     if (tty.stopped) {
       if (this.echoes.length < N_TTY_BUF_SIZE) this.echoes.push(c);
-    } else if (tty.out.length < tty.out.limit + N_TTY_BUF_SIZE) this.outputChar(c);
+    } else if (tty.out.length < tty.out.limit + N_TTY_BUF_SIZE) {
+      if (c !== 0xff) return this.outputChar(c);
+      // The mark of echo operations is not processed.
+      tty.out.push(c);
+      this.column++;
+    }
   }
 
   /** Output runs again: what was echoed meanwhile is shown. */
@@ -441,7 +456,7 @@ export class NTty {
         break;
       default:
         if (isCntrl(c)) break;
-        if (oflag & T.OLCUC && c >= 97 && c <= 122) c -= 32;
+        if (oflag & T.OLCUC) c = toupper(c);
         if (!this.isContinuation(c)) this.column++;
     }
     out.push(c);

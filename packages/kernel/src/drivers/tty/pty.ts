@@ -141,8 +141,9 @@ export class PtyMasterFile extends StreamFile {
         mem.putU32(arg, tty.locked ? 1 : 0);
         return 0;
       case T.TIOCPKT:
+        // What there is to tell is forgotten when it begins, not when it goes on (pty_set_pktmode).
+        if (!tty.packet) tty.pktstatus = 0;
         tty.packet = mem.getI32(arg) !== 0;
-        tty.pktstatus = 0;
         return 0;
       case TIOCGPKT:
         mem.putU32(arg, tty.packet ? 1 : 0);

@@ -100,7 +100,10 @@ function termiosIoctl(task: Task, tty: Tty, cmd: number, arg: number): number {
   const two = cmd >= TCSETS2 && cmd <= TCSETSF2;
   const old = cmd >= T.TCSETA && cmd <= T.TCSETAF;
   const next = old ? get_termio(task, arg, tty.termios) : get_termios(task, arg, two, tty.termios);
-  if (cmd === T.TCSETSF || cmd === T.TCSETAF || cmd === TCSETSF2) tty.ldisc.flush();
+  if (cmd === T.TCSETSF || cmd === T.TCSETAF || cmd === TCSETSF2) {
+    tty.ldisc.flush();
+    tty.packetStatus(T.TIOCPKT_FLUSHREAD, 0);
+  }
   set_termios(tty, next);
   return 0;
 }
@@ -120,13 +123,20 @@ function tcxonc(task: Task, tty: Tty, what: number): number {
       tty.stop();
       return 0;
     case T.TCOON:
+      // What ^S stopped goes on with ^Q.
+      if (!tty.tco_stopped) return 0;
       tty.tco_stopped = false;
       tty.start();
       return 0;
     case T.TCIOFF:
     case T.TCION: {
       const c = tty.termios.cc[what === T.TCIOFF ? T.VSTOP : T.VSTART]!;
-      if (c !== 0) tty.out.push(c);
+      // It passes output that ^S stopped, and is lost where TCOOFF did.
+      if (c !== 0 && !tty.tco_stopped) {
+        tty.out.push(c);
+        // Output ran for a moment (tty_send_xchar).
+        if (tty.stopped) tty.packetStatus(T.TIOCPKT_STOP, T.TIOCPKT_START);
+      }
       tty.outputReady();
       return 0;
     }
@@ -210,7 +220,8 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
       task.mem.putU32(arg, side.master ? tty.out.length : tty.ldisc.readable);
       return 0;
     case T.TIOCOUTQ:
-      task.mem.putU32(arg, side.master ? tty.flip.length : tty.out.length);
+      // What is written to a pseudoterminal is on the other side at once.
+      task.mem.putU32(arg, tty.pty ? 0 : side.master ? tty.flip.length : tty.out.length);
       return 0;
     case T.TCXONC:
       return tcxonc(task, tty, arg);
