@@ -9,23 +9,30 @@ import { KNOWN_BLOCKS, KNOWN_BLOCKS_ENTRIES } from '../layout.ts';
 
 /** 2^32 divided by the golden ratio. */
 const GOLDEN = 0x9e37_79b1;
-const SHIFT = 32 - Math.log2(KNOWN_BLOCKS_ENTRIES);
-
+/** Entries that an address may be in: a cache line of the host's. */
+const WAYS = 4;
 /** Fields of an entry. One that was never used is all zeros, and nobody's: no process has frame 0. */
 const FRAME = 8;
 const REC = 12;
 const SIZE = 16;
-/** The other place of an entry is next to the first one. */
-const OTHER = 1;
+const SHIFT = 32 - Math.log2(KNOWN_BLOCKS_ENTRIES / WAYS);
 
-const placeOf = (va: number): number => Math.imul(va | 0, GOLDEN) >>> SHIFT;
+const lineOf = (va: number): number =>
+  (KNOWN_BLOCKS + (Math.imul(va | 0, GOLDEN) >>> SHIFT) * WAYS * SIZE) >> 2;
 
-/** Notes a block that begins and ends in one frame. What was in its place moves next to it. */
+/** Where in its line a record is, as an index of words, or -1. */
+function wayOf(u32: Uint32Array, line: number, rec: number): number {
+  const words = SIZE >> 2;
+  for (let at = line; at < line + WAYS * words; at += words)
+    if (u32[at + (REC >> 2)] === rec) return at;
+  return -1;
+}
+
+/** Notes a block that begins and ends in one frame, in the place of what was noted longest ago. */
 export function noteBlock({ u32 }: Ram, va: number, pfn: number, rec: number): void {
-  const place = placeOf(va);
-  const at = (KNOWN_BLOCKS + place * SIZE) >> 2;
-  if (u32[at + (REC >> 2)] === rec) return;
-  u32.copyWithin((KNOWN_BLOCKS + (place ^ OTHER) * SIZE) >> 2, at, at + (SIZE >> 2));
+  const at = lineOf(va);
+  if (wayOf(u32, at, rec) >= 0) return;
+  u32.copyWithin(at + (SIZE >> 2), at, at + (((WAYS - 1) * SIZE) >> 2));
   u32[at] = va % 2 ** 32;
   u32[at + 1] = Math.floor(va / 2 ** 32);
   u32[at + (FRAME >> 2)] = pfn;
@@ -34,20 +41,17 @@ export function noteBlock({ u32 }: Ram, va: number, pfn: number, rec: number): v
 
 /** The record is not the block's any longer. */
 export function forgetBlock({ u32 }: Ram, va: number, rec: number): void {
-  const place = placeOf(va);
-  for (const either of [place, place ^ OTHER]) {
-    const at = (KNOWN_BLOCKS + either * SIZE) >> 2;
-    if (u32[at + (REC >> 2)] === rec) u32.fill(0, at, at + (SIZE >> 2));
-  }
+  const at = wayOf(u32, lineOf(va), rec);
+  if (at >= 0) u32.fill(0, at, at + (SIZE >> 2));
 }
 
 /** Goes on with the record of the block at a virtual address of a frame, if it is known. */
 export function ifKnown(b: Builder, va: Node, pfn: Node, then: (rec: Node) => void): void {
-  const place = b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(SHIFT));
-  for (const either of [place, b.xor(place, b.i32(OTHER))]) {
-    const entry = b.shl(either, b.i32(4));
-    const sameVa = b.eq(b.load('i64.load', entry, KNOWN_BLOCKS), va);
-    const sameFrame = b.eq(b.load('i32.load', entry, KNOWN_BLOCKS + FRAME), pfn);
-    b.if(b.and(sameVa, sameFrame), () => then(b.load('i32.load', entry, KNOWN_BLOCKS + REC)));
+  const hash = b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(SHIFT));
+  const line = b.shl(hash, b.i32(Math.log2(WAYS * SIZE)));
+  for (let at = KNOWN_BLOCKS; at < KNOWN_BLOCKS + WAYS * SIZE; at += SIZE) {
+    const sameVa = b.eq(b.load('i64.load', line, at), va);
+    const sameFrame = b.eq(b.load('i32.load', line, at + FRAME), pfn);
+    b.if(b.and(sameVa, sameFrame), () => then(b.load('i32.load', line, at + REC)));
   }
 }

@@ -253,7 +253,7 @@ export function hashOf(b: Builder, va: Node): Node {
   return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
 }
 
-const secondHashOf = (b: Builder, va: Node): Node =>
+export const secondHashOf = (b: Builder, va: Node): Node =>
   b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(32 - Math.log2(JUMP_ENTRIES)));
 
 /** 2^32 divided by the golden ratio. */

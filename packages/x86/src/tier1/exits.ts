@@ -8,6 +8,7 @@ import {
   ifEntered,
   ifExpected,
   interpret,
+  secondHashOf,
   settleFlags,
 } from '../tier0/target.ts';
 
@@ -60,13 +61,14 @@ export const linkTo: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    ifEntered(b, hashOf(b, va), va, tlb, (rec, linked) =>
-      b.if(linked, () => {
-        const entry = b.shrU(linked, b.i32(LINK_ENTRY_SHIFT));
-        const region = b.and(linked, b.i32(LINK_PLACE));
-        b.node('link', undefined, 'effect', [rec, fuel, tlb, entry, region]);
-      }),
-    );
+    for (const place of [hashOf(b, va), secondHashOf(b, va)])
+      ifEntered(b, place, va, tlb, (rec, linked) =>
+        b.if(linked, () => {
+          const entry = b.shrU(linked, b.i32(LINK_ENTRY_SHIFT));
+          const region = b.and(linked, b.i32(LINK_PLACE));
+          b.node('link', undefined, 'effect', [rec, fuel, tlb, entry, region]);
+        }),
+      );
     b.node('return_call', undefined, 'effect', [va, fuel, tlb], exitTo);
   },
 };

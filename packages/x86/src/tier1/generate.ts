@@ -7,14 +7,14 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { CODE_GUARDS, FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
+import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
-import { exitTo, exitToRecord, unwound } from './exits.ts';
+import { exitTo, exitToRecord, exitWith, unwound } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
@@ -159,6 +159,7 @@ class Built {
     this.#imports.helper(helper);
     if (!behind) return;
     this.#imports.helper(unwound);
+    this.#imports.helper(exitWith);
     for (const page of pagesOf(behind.to)) this.#imports.global(guardGlobal(page.va));
     edges.push(behind);
   }
@@ -229,20 +230,25 @@ class Writer {
     code.tee(result).i32(RETURNED).op('i32.ne').enterUnlikely();
     code.get(result).get(2).returnCall(this.#imports.helper(unwound)).end();
     code.i32(0).mem('i32.load', RETURN_FUEL).tee(frame.fuel.local);
-    code.i32(this.#mostBehind(behind)).op('i32.le_s');
-    for (const page of pagesOf(behind.to)) {
-      code
-        .get(2)
-        .globalGet(this.#imports.global(guardGlobal(page.va)))
-        .op('i32.add');
-      code.mem('i32.load8_u', CODE_GUARDS).op('i32.eqz').op('i32.or');
-    }
-    code.enterUnlikely();
+    code.i32(this.#mostBehind(behind)).op('i32.le_s').enterUnlikely();
     code.i64(BigInt(behind.to.code.va)).get(frame.fuel.local).get(2);
     code.returnCall(this.#imports.helper(exitTo)).end();
+    this.#guardBehind(behind.to);
     countEntry(code, this.#imports.global(this.#built.globalName(NOTES)));
     this.#read(liveness.wantedBy([behind.to]));
     this.#jump(behind, depth);
+  }
+
+  /** Leaves where a call comes back to a page that is no longer what it was, or that this space has not been at. */
+  #guardBehind(to: Block): void {
+    const code = this.#code;
+    pagesOf(to).forEach((page, i) => {
+      const guard = this.#imports.global(guardGlobal(page.va));
+      code.get(2).globalGet(guard).op('i32.add').mem('i32.load8_u', CODE_GUARDS).op('i32.eqz');
+      if (i > 0) code.op('i32.or');
+    });
+    code.enterUnlikely().i64(BigInt(to.code.va)).get(this.#built.frame.fuel.local);
+    code.i32(EXIT_LOOKUP).returnCall(this.#imports.helper(exitWith)).end();
   }
 
   readonly #local = (variable: Var): number => {

@@ -26,7 +26,7 @@ import {
   signal_name,
   stop_thread,
 } from '../../kernel/signal.ts';
-import { DEFAULT_ACTION, type SigInfo } from '../../kernel/signal_struct.ts';
+import type { SigInfo } from '../../kernel/signal_struct.ts';
 import type { Task } from '../../kernel/task.ts';
 import { setResult } from './result.ts';
 import { rseq_handle_notify_resume } from '../../kernel/rseq.ts';
@@ -51,7 +51,8 @@ export function do_signal(task: Task): boolean {
     settle(task, (action.flags & SA_RESTART) !== 0);
     if (trace.signal_deliver.enabled)
       trace.signal_deliver.emit({ pid: task.pid, sig: info.signo, action: 'handler', info });
-    if ((action.flags & SA_ONESHOT) !== 0) task.sighand.action[info.signo] = DEFAULT_ACTION;
+    if ((action.flags & SA_ONESHOT) !== 0)
+      task.sighand.action[info.signo] = { ...action, handler: SIG_DFL };
     rseq_handle_notify_resume(task);
     setup_rt_frame(task, cpu, action, info);
     if (!task.sigpending) return true;
