@@ -407,10 +407,10 @@ export class Tier0Target implements Target {
     const page = b.and(last, b.i64(-4096));
     const entry = tlbEntry(b, va, this.tlb(b));
     const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.if(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
       const miss = write ? writeMiss : readMiss;
       b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
-      b.if(b.eq(b.value(physical), b.i32(FAULT)), () =>
+      b.unlikely(b.eq(b.value(physical), b.i32(FAULT)), () =>
         this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b)),
       );
     });
@@ -418,7 +418,7 @@ export class Tier0Target implements Target {
   }
 
   commit(b: Builder, physical: Node): void {
-    b.if(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
+    b.unlikely(b.eq(physical, b.i32(BOUNCE)), () => b.call(commitStore));
   }
 
   #tailHelper(b: Builder, helper: Helper, ...args: Node[]): void {
@@ -439,7 +439,7 @@ export class Tier0Target implements Target {
   /** Goes to the next record by its own handler if a store has just turned it into MICRO_RESYNC. */
   nextIfDropped(b: Builder, size: number): void {
     const handler = b.load('i32.load16_u', b.param(0, 'i32'), this.#offset + size);
-    b.if(b.eq(handler, b.i32(MICRO_RESYNC)), () => this.next(b, size));
+    b.unlikely(b.eq(handler, b.i32(MICRO_RESYNC)), () => this.next(b, size));
   }
 
   /** Fuel left after this block. */
@@ -451,7 +451,7 @@ export class Tier0Target implements Target {
 
   /** Leaves when there is no fuel left, and notes what was executed last. */
   #unlessSpent(b: Builder, fuel: Node, then: () => void): void {
-    b.if(b.op('i32.le_s', fuel, b.i32(0)), () => {
+    b.unlikely(b.op('i32.le_s', fuel, b.i32(0)), () => {
       b.store('i32.store', b.i32(EXIT_LAST), this.rec(b));
       then();
     });
