@@ -155,7 +155,7 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
   }
   if (at === 0 && flags & SHM_REMAP) throw errno(EINVAL, 'shmat: SHM_REMAP needs an address');
   const write = !(flags & SHM_RDONLY);
-  ipcperms(task, segment, write ? 0o666 : 0o444);
+  ipcperms(task, segment, (write ? 0o666 : 0o444) | (flags & SHM_EXEC ? 0o111 : 0));
   const prot = PROT_READ | (write ? PROT_WRITE : 0) | (flags & SHM_EXEC ? PROT_EXEC : 0);
   if (at !== 0 && !(flags & SHM_REMAP) && at + segment.size > 2 ** 64)
     throw errno(EINVAL, 'shmat: {} and {} bytes pass the end of memory', at, segment.size);

@@ -241,8 +241,9 @@ function capVersion(task: Task, header: number): number {
 
 function sys_capget(task: Task, header: number, data: number): number {
   const words = capVersion(task, header);
+  // Who asks for nothing but the version gets no further.
+  if (data === 0) return 0;
   if (words === 0) {
-    if (data === 0) return 0;
     throw errno(
       E.EINVAL,
       'capget: version 0x{} is not known',
@@ -253,7 +254,6 @@ function sys_capget(task: Task, header: number, data: number): number {
   if (who < 0) throw errno(E.EINVAL, 'capget: {} is no process id', who);
   const target = who === 0 ? task : task.kernel.pids.find(who)?.task;
   if (!target) throw errno(E.ESRCH, 'capget: there is no process {}', who);
-  if (data === 0) return 0;
   const { effective, permitted, inheritable } = target.cred;
   [effective.lo, permitted.lo, inheritable.lo].forEach((word, i) =>
     task.mem.putU32(data + i * 4, word),
