@@ -42,6 +42,8 @@ export const MM_LAYOUT = [
 /** Something that lives as long as an address space. */
 export interface MmOwned {
   mm_exit(): void;
+  /** A mapping was moved (mremap). */
+  mm_moved?(from: number, to: number): void;
 }
 
 /** Analogous to `struct mm_struct`: one address space. */

@@ -154,6 +154,7 @@ function move(
       vma.mapping?.mappings.delete(vma);
       vma.file?.put(mm.kernel);
     }
+    for (const owned of mm.owned) owned.mm_moved?.(from, to);
   }
   if ((copy.flags & VM_LOCKED) !== 0) populate(mm, to, to + newLen);
   return to;

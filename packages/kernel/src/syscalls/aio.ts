@@ -28,7 +28,7 @@ function sys_io_submit(task: Task, id: number, count: number, list: number): num
     try {
       const at = task.mem.getU64(list + i * 8);
       task.mem.getBig(at);
-      if (ctx.used >= ctx.max) throw errno(E.EAGAIN, 'io_submit: {} operations are under way or not fetched, the context holds {}', ctx.used, ctx.max); // prettier-ignore
+      if (ctx.used >= ctx.capacity) throw errno(E.EAGAIN, 'io_submit: {} operations are under way or not fetched, the context holds {}', ctx.used, ctx.capacity); // prettier-ignore
       const request = new AioRequest(task, ctx, at);
       ctx.active.add(request);
       request.run();
@@ -72,14 +72,8 @@ function getevents(
         : task.kernel.clock.now() + timespecNs(task, timeout, 'io_getevents'),
     got: 0,
   }) as { deadline: number; got: number };
-  while (state.got < count && ctx.events.length > 0) {
-    const { data, obj, res } = ctx.events[0]!;
-    const at = to + state.got * 32;
-    task.mem.putBig(at, data);
-    task.mem.putU64(at + 8, obj);
-    task.mem.putBig(at + 16, BigInt.asUintN(64, BigInt(res)));
-    task.mem.putBig(at + 24, 0n);
-    ctx.events.shift();
+  while (state.got < count && ctx.ring.length > 0) {
+    ctx.ring.take(to + state.got * 32);
     state.got++;
   }
   if (state.got >= min || ctx.dead || task.kernel.clock.now() >= state.deadline) return state.got;

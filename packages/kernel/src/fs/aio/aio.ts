@@ -3,17 +3,18 @@ import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '@vitrine/uapi
 import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { errno } from '../../include/errno.ts';
 import { IovIter } from '../../include/iov.ts';
-import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Mm, MmOwned } from '../../mm/mm.ts';
 import { do_mmap, do_munmap } from '../../mm/mmap.ts';
+import { TASK_SIZE } from '../../mm/pgtable.ts';
 import { EventfdFile } from '../eventfd.ts';
 import { fget } from '../fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
 import { vfs_read, vfs_write } from '../read_write.ts';
 import { AsyncRequest } from './request.ts';
+import { AioRing } from './ring.ts';
 
 /** Asynchronous input and output (analogous to fs/aio.c; io_setup(2)). */
 
@@ -35,19 +36,12 @@ declare module '../../mm/mm.ts' {
   }
 }
 
-/** struct io_event. */
-export interface IoEvent {
-  readonly data: bigint;
-  readonly obj: number;
-  readonly res: number;
-}
-
-/** Analogous to `struct kioctx`. Its number is the address of a page of its own in the address space. */
+/** Analogous to `struct kioctx`. Its number is the address of its ring. */
 export class KioCtx implements MmOwned {
-  readonly id: number;
   readonly mm: Mm;
+  /** Events asked for, which count against fs.aio-max-nr. */
   readonly max: number;
-  readonly events: IoEvent[] = [];
+  readonly ring: AioRing;
   readonly active: Set<AioRequest> = new Set();
   readonly wait: WaitQueue = new WaitQueue();
   dead = false;
@@ -56,32 +50,51 @@ export class KioCtx implements MmOwned {
     serializable('KioCtx', this);
   }
 
-  constructor(id: number, mm: Mm, max: number) {
-    this.id = id;
+  constructor(mm: Mm, max: number, ring: AioRing) {
     this.mm = mm;
     this.max = max;
+    this.ring = ring;
+  }
+
+  get id(): number {
+    return this.ring.address;
   }
 
   mm_exit(): void {
     kill_ioctx(this.mm, this, false);
   }
 
+  /** The context goes where its ring goes (aio_ring_mremap). */
+  mm_moved(from: number, to: number): void {
+    if (from !== this.id) return;
+    this.mm.aio?.delete(from);
+    this.ring.address = to;
+    this.mm.aio?.set(to, this);
+  }
+
   /** Operations under way and results not fetched. */
   get used(): number {
-    return this.active.size + this.events.length;
+    return this.active.size + this.ring.length;
+  }
+
+  /** Most of these: what fits, in the portions in which processors take it (get_reqs_available). */
+  get capacity(): number {
+    const room = this.ring.nr - 1;
+    const portion = Math.max(1, Math.floor(room / (this.mm.kernel.sched.rqs.length * 4)));
+    return room - (room % portion);
   }
 }
 
 export function aio_setup(task: Task, max: number): KioCtx {
   const { vfs } = task.kernel;
-  if (max > 0x1000_0000 / 32)
+  if (max * 2 > 0x1000_0000 / 32)
     throw errno(E.EINVAL, 'io_setup: {} events are more than a context holds', max);
   if (vfs.aio_nr + max > vfs.aio_max_nr) throw errno(E.EAGAIN, 'io_setup: {} events are set up and {} wanted, fs.aio-max-nr is {}', vfs.aio_nr, max, vfs.aio_max_nr); // prettier-ignore
-  // A ring that holds nothing: the C library then asks with io_getevents.
+  const ring = new AioRing(task.mem, AioRing.bytesFor(max, task.kernel.sched.rqs.length));
   const id = do_mmap(
     task,
     0,
-    PAGE_SIZE,
+    ring.size,
     PROT_READ | PROT_WRITE,
     MAP_PRIVATE | MAP_ANONYMOUS,
     null,
@@ -90,7 +103,8 @@ export function aio_setup(task: Task, max: number): KioCtx {
   const mm = task.mm!;
   const vma = mm.vmas.at(id);
   if (vma !== null && vma.start === id) vma.name = '/[aio] (deleted)';
-  const ctx = new KioCtx(id, mm, max);
+  ring.place(id);
+  const ctx = new KioCtx(mm, max, ring);
   (mm.aio ??= new Map()).set(id, ctx);
   mm.owned.add(ctx);
   vfs.aio_nr += max;
@@ -113,7 +127,7 @@ export function kill_ioctx(mm: Mm, ctx: KioCtx, unmap: boolean): void {
   for (const request of [...ctx.active]) request.abandon();
   ctx.active.clear();
   ctx.wait.wake();
-  if (unmap) do_munmap(mm, ctx.id, PAGE_SIZE);
+  if (unmap) do_munmap(mm, ctx.id, ctx.ring.size);
 }
 
 /** One struct iocb. */
@@ -174,10 +188,12 @@ export class AioRequest extends AsyncRequest {
     switch (this.opcode) {
       case IOCB_CMD_PREAD:
       case IOCB_CMD_PREADV:
-        return wantMode(file, FMODE_READ);
+        wantMode(file, FMODE_READ);
+        return this.checkSpan();
       case IOCB_CMD_PWRITE:
       case IOCB_CMD_PWRITEV:
-        return wantMode(file, FMODE_WRITE);
+        wantMode(file, FMODE_WRITE);
+        return this.checkSpan();
       case IOCB_CMD_FSYNC:
       case IOCB_CMD_FDSYNC:
         if (this.buf !== 0 || this.offset !== 0 || this.nbytes !== 0) throw errno(E.EINVAL, 'io_submit: fsync takes neither buffer nor offset'); // prettier-ignore
@@ -189,6 +205,16 @@ export class AioRequest extends AsyncRequest {
       default:
         throw errno(E.EINVAL, 'io_submit: there is no operation {}', this.opcode === IOCB_CMD_NOOP ? 'NOOP' : this.opcode); // prettier-ignore
     }
+  }
+
+  /** What is seen of the buffer and the place without touching either (aio_setup_rw, rw_verify_area). */
+  private checkSpan(): void {
+    const { buf, nbytes, offset } = this;
+    const vector = this.opcode === IOCB_CMD_PREADV || this.opcode === IOCB_CMD_PWRITEV;
+    if (!vector && buf + nbytes > TASK_SIZE)
+      throw errno(E.EFAULT, 'io_submit: {} bytes at 0x{} are not in user space', nbytes, buf.toString(16)); // prettier-ignore
+    if (offset < 0 || offset + nbytes >= 2 ** 63)
+      throw errno(E.EINVAL, 'io_submit: file position {} is negative or too far', offset);
   }
 
   protected override execute(): number {
@@ -234,7 +260,7 @@ export class AioRequest extends AsyncRequest {
     const { ctx } = this;
     ctx.active.delete(this);
     if (!ctx.dead) {
-      ctx.events.push({ data: this.data, obj: this.obj, res });
+      ctx.ring.push({ data: this.data, obj: this.obj, res });
       ctx.wait.wake();
     }
     this.resfd?.signal(1n);
