@@ -13,6 +13,10 @@ export interface SockFilter {
 }
 
 const CLASS = 7;
+/** From here on a place means something beside the packet (SKF_AD_OFF). */
+const SKF_AD_OFF = 0xffff_f000;
+const SKF_AD_MAX = 64;
+const BPF_H = 8;
 const ALU_OPS: readonly number[] = [B.BPF_ADD, B.BPF_SUB, B.BPF_MUL, B.BPF_DIV, B.BPF_OR, B.BPF_AND, B.BPF_LSH, B.BPF_RSH, B.BPF_XOR]; // prettier-ignore
 const JUMPS: readonly number[] = [B.BPF_JEQ, B.BPF_JGT, B.BPF_JGE, B.BPF_JSET];
 
@@ -37,6 +41,18 @@ const CODES: ReadonlySet<number> = new Set([
   ...JUMPS.flatMap((op) => [B.BPF_JMP | op | B.BPF_K, B.BPF_JMP | op | B.BPF_X]),
 ]);
 
+/** What programs for sockets have beyond those: bytes and halves, places that are computed, remainders. */
+const PACKET_CODES: ReadonlySet<number> = new Set([
+  ...CODES,
+  ...[B.BPF_W, BPF_H, B.BPF_B].flatMap((size) => [
+    B.BPF_LD | size | B.BPF_ABS,
+    B.BPF_LD | size | B.BPF_IND,
+  ]),
+  B.BPF_LDX | B.BPF_B | B.BPF_MSH,
+  B.BPF_ALU | B.BPF_MOD | B.BPF_K,
+  B.BPF_ALU | B.BPF_MOD | B.BPF_X,
+]);
+
 const bad = (pc: number, what: string): never => {
   throw errno(EINVAL, 'instruction {} of the filter {}', pc, what);
 };
@@ -47,15 +63,24 @@ const isMemory = (code: number): boolean =>
 /**
  * Refuses a program that could do something undefined: every jump goes forward and stays inside, the last instruction returns,
  * and nothing is divided by zero or shifted too far (bpf_check_classic, seccomp_check_filter). Throws EINVAL.
- * @param size bytes of the data that it looks at
+ * @param size bytes of the data that it looks at, for seccomp(2); null for a program that looks at packets
  */
-export function bpf_check_classic(program: readonly SockFilter[], size: number): void {
+export function bpf_check_classic(program: readonly SockFilter[], size: number | null): void {
   const end = program.length;
   program.forEach(({ code, jt, jf, k }, pc) => {
-    if (!CODES.has(code)) bad(pc, `has the unknown code 0x${code.toString(16)}`);
-    if (code === (B.BPF_LD | B.BPF_W | B.BPF_ABS) && (k >= size || k % 4 !== 0))
+    if (!(size === null ? PACKET_CODES : CODES).has(code))
+      bad(pc, `has the unknown code 0x${code.toString(16)}`);
+    if (
+      size === null &&
+      (code & 0xe7) === (B.BPF_LD | B.BPF_ABS) &&
+      k >= SKF_AD_OFF &&
+      k >= SKF_AD_OFF + SKF_AD_MAX
+    )
+      bad(pc, `loads what is unknown, 0x${k.toString(16)}`);
+    if (size !== null && code === (B.BPF_LD | B.BPF_W | B.BPF_ABS) && (k >= size || k % 4 !== 0))
       bad(pc, `loads a word at ${k} of ${size} bytes`);
-    if (code === (B.BPF_ALU | B.BPF_DIV | B.BPF_K) && k === 0) bad(pc, 'divides by 0');
+    const divides = (code & 0xf0) === B.BPF_DIV || (code & 0xf0) === B.BPF_MOD;
+    if ((code & (CLASS | B.BPF_X)) === B.BPF_ALU && divides && k === 0) bad(pc, 'divides by 0');
     const shift = (code & 0xf0) === B.BPF_LSH || (code & 0xf0) === B.BPF_RSH;
     if ((code & (CLASS | B.BPF_X)) === B.BPF_ALU && shift && k >= 32) bad(pc, `shifts by ${k}`);
     if (isMemory(code) && k >= B.BPF_MEMWORDS) bad(pc, `uses the memory word ${k}`);
@@ -105,8 +130,20 @@ export function bpf_length(program: readonly SockFilter[]): number {
   return n;
 }
 
+/** Loads what an instruction names; null ends the program. */
+type Load = (code: number, k: number, x: number, memory: Uint32Array) => number | null;
+
 /** Runs a checked program on its data, which are words. */
 export function bpf_run(program: readonly SockFilter[], data: Uint32Array): number {
+  return run(program, (code, k, _x, memory) => load(code, k, data, memory));
+}
+
+/** Runs one on a packet: what lies outside it ends the program with 0. @returns how many bytes are kept */
+export function bpf_run_packet(program: readonly SockFilter[], packet: Uint8Array): number {
+  return run(program, (code, k, x, memory) => loadPacket(code, k, x, packet, memory));
+}
+
+function run(program: readonly SockFilter[], fetch: Load): number {
   const memory = new Uint32Array(B.BPF_MEMWORDS);
   let a = 0;
   let x = 0;
@@ -115,11 +152,13 @@ export function bpf_run(program: readonly SockFilter[], data: Uint32Array): numb
     const operand = code & B.BPF_X ? x : k;
     switch (code & CLASS) {
       case B.BPF_LD:
-        a = load(code, k, data, memory);
+      case B.BPF_LDX: {
+        const value = fetch(code, k, x, memory);
+        if (value === null) return 0;
+        if ((code & CLASS) === B.BPF_LD) a = value;
+        else x = value;
         break;
-      case B.BPF_LDX:
-        x = load(code, k, data, memory);
-        break;
+      }
       case B.BPF_ST:
         memory[k] = a;
         break;
@@ -128,7 +167,7 @@ export function bpf_run(program: readonly SockFilter[], data: Uint32Array): numb
         break;
       case B.BPF_ALU:
         // Division by a register that is 0 ends the program.
-        if ((code & 0xf0) === B.BPF_DIV && operand === 0) return 0;
+        if (operand === 0 && ((code & 0xf0) === B.BPF_DIV || (code & 0xf0) === B.BPF_MOD)) return 0;
         a = alu(code & 0xf0, a, operand);
         break;
       case B.BPF_JMP:
@@ -157,6 +196,28 @@ function load(code: number, k: number, data: Uint32Array, memory: Uint32Array): 
   }
 }
 
+function loadPacket(
+  code: number,
+  k: number,
+  x: number,
+  packet: Uint8Array,
+  memory: Uint32Array,
+): number | null {
+  const mode = code & 0xe0;
+  if (mode === B.BPF_MEM) return memory[k]!;
+  if (mode === B.BPF_LEN) return packet.length;
+  if (mode === B.BPF_IMM) return k;
+  // What goes with a packet of a network: here there is nothing of it.
+  if (mode === B.BPF_ABS && k >= SKF_AD_OFF) return 0;
+  const at = mode === B.BPF_IND ? k + x : k;
+  if (mode === B.BPF_MSH) return at < packet.length ? (packet[at]! & 15) * 4 : null;
+  const size = (code & 0x18) === B.BPF_W ? 4 : (code & 0x18) === BPF_H ? 2 : 1;
+  if (at + size > packet.length) return null;
+  let value = 0;
+  for (let i = 0; i < size; i++) value = value * 256 + packet[at + i]!;
+  return value;
+}
+
 function alu(op: number, a: number, b: number): number {
   switch (op) {
     case B.BPF_ADD:
@@ -167,6 +228,8 @@ function alu(op: number, a: number, b: number): number {
       return Math.imul(a, b) >>> 0;
     case B.BPF_DIV:
       return Math.floor(a / b);
+    case B.BPF_MOD:
+      return a % b;
     case B.BPF_OR:
       return (a | b) >>> 0;
     case B.BPF_AND:

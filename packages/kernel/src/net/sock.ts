@@ -6,6 +6,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { File } from '../fs/file.ts';
 import { dev_ioctl, is_dev_ioctl } from './core/dev_ioctl.ts';
+import type { SockFilter } from '../kernel/cbpf.ts';
 import type { Pid } from '../kernel/pid.ts';
 
 export const RCV_SHUTDOWN = 1;
@@ -124,6 +125,9 @@ export abstract class Sock {
   /** Own address, or the peer's (throws ENOTCONN). */
   abstract getname(peer: boolean): Uint8Array;
   /** @returns bytes taken, or BLOCKED */
+  /** SO_ATTACH_FILTER. */
+  filter: readonly SockFilter[] | null = null;
+
   /** What stands against sending, before the message is read. */
   check_send(): void {}
 

@@ -7,6 +7,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { fd_install } from '../fs/fdtable.ts';
 import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
+import { sk_attach_filter } from './filter.ts';
 import type { Sock } from './sock.ts';
 
 /** The options of level SOL_SOCKET (net/core/sock.c, sk_setsockopt and sk_getsockopt; socket(7)). */
@@ -127,17 +128,19 @@ OPTIONS.set(SO.SO_BINDTODEVICE, {
   },
 });
 OPTIONS.set(SO.SO_ATTACH_FILTER, {
-  set(_current, sock, _n, value) {
+  set(current, sock, _n, value) {
     if (value.length !== 16)
       throw errno(EINVAL, 'struct sock_fprog has 16 bytes, not {}', value.length);
-    throw errno(ENOPROTOOPT, '{}: this kernel has no socket filters', sock);
+    if (kept(sock, SO.SO_LOCK_FILTER)) throw errno(EPERM, 'the filter of {} is locked', sock);
+    sk_attach_filter(current, sock, value);
   },
   get: () => new Uint8Array(0),
 });
 OPTIONS.set(SO.SO_DETACH_FILTER, {
   set(_current, sock) {
     if (kept(sock, SO.SO_LOCK_FILTER)) throw errno(EPERM, 'the filter of {} is locked', sock);
-    throw errno(ENOENT, '{} has no filter', sock);
+    if (sock.filter === null) throw errno(ENOENT, '{} has no filter', sock);
+    sock.filter = null;
   },
 });
 

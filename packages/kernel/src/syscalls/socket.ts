@@ -10,6 +10,7 @@ import {
   SOCK_TYPE_MASK,
   SOL_SOCKET,
 } from '@vitrine/uapi/net.ts';
+import { SO_GET_FILTER } from '@vitrine/uapi/socket.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
@@ -17,6 +18,7 @@ import type { IovIter } from '../include/iov.ts';
 import { fd_install, fput, get_unused_fd } from '../fs/fdtable.ts';
 import { free_fds, scm_recv, scm_send } from '../net/scm.ts';
 import type { Received, Sock } from '../net/sock.ts';
+import { sk_get_filter } from '../net/filter.ts';
 import { sock_getsockopt, sock_setsockopt } from '../net/sock_options.ts';
 import { NO_ANCILLARY, SocketFile, sock_create, sockfd_lookup } from '../net/socket.ts';
 import { import_iovec, userBuffer } from './iov.ts';
@@ -437,6 +439,10 @@ export function sys_getsockopt(
   const { sk } = sockfd_lookup(current, fd);
   const room = current.mem.getI32(lengthAt);
   if (room < 0) throw errno(EINVAL, 'getsockopt: length {} is negative', room);
+  if (level === SOL_SOCKET && name === SO_GET_FILTER) {
+    current.mem.putU32(lengthAt, sk_get_filter(current, sk, value, room));
+    return 0;
+  }
   const bytes =
     level === SOL_SOCKET
       ? sock_getsockopt(current, sk, name, room)

@@ -13,6 +13,7 @@ import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
+import { sk_filter } from '../filter.ts';
 import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { STREAM_CHUNK } from '../skbuff.ts';
 import { find_other, parse_sockaddr_un } from './address.ts';
@@ -161,7 +162,10 @@ export function sendDatagram(
   const data = new Uint8Array(n);
   if (from.copyFrom(data, 0, n) < n)
     throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
-  const skb = sock.skb(data, current, ancillary.fds, null, sock.creds(current, other, ancillary));
+  // A message that the receiver's filter drops was sent all the same.
+  const kept = sk_filter(other, data);
+  if (kept === null) return n;
+  const skb = sock.skb(kept, current, ancillary.fds, null, sock.creds(current, other, ancillary));
   if (other.tstamp !== null) skb.tstamp = sock.kernel.clock.realtimeNs();
   other.queue.push(skb);
   if (ancillary.fds.length > 0) {
