@@ -103,6 +103,17 @@ static void leader(void) {
   R(syscall(SYS_pidfd_getfd, fd, 1, 0));
 }
 
+/** What makes its text when it is read keeps no records. */
+static void records(void) {
+  R(acct("/proc/self/status"));
+  R(acct("/proc/version"));
+  R(acct("/dev/null"));
+  R(acct("/proc"));
+  R(acct("m"));
+  INCHILD(_exit(0));
+  R(acct(0));
+}
+
 /** A child that has ended neither stops nor goes on. */
 static void ended(void) {
   pid_t c = fork();
@@ -165,6 +176,7 @@ int main(void) {
   leases();
   leader();
   ended();
+  records();
   keys();
   return 0;
 }

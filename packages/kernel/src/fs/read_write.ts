@@ -85,6 +85,7 @@ export function kernel_read(current: Current, file: File, pos: number, into: Uin
 }
 
 export function kernel_write(current: Current, file: File, pos: number, from: Uint8Array): number {
+  if (!file.can_write) throw errno(EINVAL, '{} cannot be written', file.path);
   const n = file.write_iter(current, IovIter.kernel(from), pos);
   if (n > 0) fsnotify_modify(file);
   return n;

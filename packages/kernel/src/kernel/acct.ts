@@ -1,6 +1,7 @@
 import { getname } from '../fs/namei.ts';
-import { EACCES, EPERM } from '@vitrine/uapi/errno.ts';
+import { EACCES, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import { AT_FDCWD, O_APPEND, O_WRONLY } from '@vitrine/uapi/fcntl.ts';
+import { PROC_SUPER_MAGIC, SYSFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import { CAP_SYS_PACCT } from '@vitrine/uapi/capability.ts';
 import { fput } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -13,6 +14,9 @@ import type { Usage } from './signal_struct.ts';
 import type { Task } from './task.ts';
 
 /** Process accounting: a record for each process that ended (analogous to kernel/acct.c; acct(5)). */
+
+/** Their files are made when they are read. */
+const KEEPS_NOTHING: readonly number[] = [PROC_SUPER_MAGIC, SYSFS_MAGIC];
 
 // Flags of a record.
 const AFORK = 1;
@@ -39,9 +43,11 @@ export function sys_acct(task: Task, nameAt: number): number {
   let file: File | null = null;
   if (name !== null) {
     file = do_filp_open(task, AT_FDCWD, name, O_WRONLY | O_APPEND, 0);
-    if (!S_ISREG(file.inode.mode)) {
+    const { mode, sb } = file.inode;
+    const refused = S_ISREG(mode) ? (KEEPS_NOTHING.includes(sb.magic) ? EINVAL : 0) : EACCES;
+    if (refused !== 0) {
       fput(task, file);
-      throw errno(EACCES, 'acct: {} is not a regular file', name);
+      throw errno(refused, 'acct: {} is not a regular file that keeps what is written', name);
     }
   }
   const old = vfs.acct_file ?? null;
