@@ -147,7 +147,24 @@ static long add_key(const char *name, int size) {
   return syscall(SYS_add_key, "user", name, payload, size, -3) > 0 ? 0 : -1;
 }
 
+/** Lengths have no sign. */
+static void lengths(void) {
+  static char b[64];
+  const long lengths[] = {-1, -100, 1L << 40};
+  long k = syscall(SYS_add_key, "user", "lengths", "abc", 3, -2);
+  for (int i = 0; i < 3; i++) {
+    long n = lengths[i];
+    R(syscall(SYS_keyctl, 2, k, b, n));
+    R(syscall(SYS_keyctl, 11, k, b, n));
+    R(syscall(SYS_keyctl, 12, k, b, n));
+    R(syscall(SYS_keyctl, 17, k, b, n));
+    R(syscall(SYS_add_key, "user", "y", b, n, -2));
+  }
+  syscall(SYS_keyctl, 21, k);
+}
+
 static void keys(void) {
+  lengths();
   R(put("maxkeys", "0"));
   R(put("maxkeys", "-1"));
   R(put("maxkeys", "2147483648"));

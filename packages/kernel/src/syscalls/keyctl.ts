@@ -331,8 +331,12 @@ function getPersistent(task: Task, who: number, destination: number): number {
   return key_get_persistent(task, uid, ring).serial;
 }
 
+/** A register that holds a length has no sign. */
+const unsigned = (n: number): number => (n < 0 ? n + 2 ** 64 : n);
+
 function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: number): number {
   const id = a | 0;
+  const length = unsigned(c);
   switch (op) {
     case K.KEYCTL_GET_KEYRING_ID:
       return lookup_user_key(task, id, b !== 0, KEY_NEED_SEARCH).key.serial;
@@ -342,8 +346,9 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
       return join_session_keyring(task, name).serial;
     }
     case K.KEYCTL_UPDATE: {
-      if (c > 4096) throw errno(E.EINVAL, 'KEYCTL_UPDATE takes at most 4096 bytes, not {}', c);
-      const payload = c === 0 ? new Uint8Array(0) : task.mem.read(b, c);
+      if (length > 4096)
+        throw errno(E.EINVAL, 'KEYCTL_UPDATE takes at most 4096 bytes, not {}', length);
+      const payload = length === 0 ? new Uint8Array(0) : task.mem.read(b, length);
       update(task, lookup_user_key(task, id, false, KEY_NEED_WRITE).key, payload);
       return 0;
     }
@@ -354,7 +359,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_SETPERM:
       return setperm(task, id, b | 0);
     case K.KEYCTL_DESCRIBE:
-      return describe(task, id, b, c);
+      return describe(task, id, b, length);
     case K.KEYCTL_CLEAR:
       keyring_clear(task.kernel, lookup_user_key(task, id, true, KEY_NEED_WRITE).key);
       return 0;
@@ -365,7 +370,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_SEARCH:
       return search(task, id, b, c, d | 0);
     case K.KEYCTL_READ:
-      return read(task, id, b, c);
+      return read(task, id, b, length);
     case K.KEYCTL_SET_REQKEY_KEYRING:
       return setReqkey(task, id);
     case K.KEYCTL_SET_TIMEOUT:
@@ -376,11 +381,14 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
       throw errno(E.ENOKEY, 'nobody asked for key {} to be made', id);
     case K.KEYCTL_GET_SECURITY:
       lookup_user_key(task, id, false, KEY_NEED_VIEW);
-      if (b !== 0 && c > 0) task.mem.putU8(b, 0);
+      if (b !== 0 && length > 0) task.mem.putU8(b, 0);
       return 1;
     case K.KEYCTL_SESSION_TO_PARENT:
       return sessionToParent(task);
     case K.KEYCTL_INSTANTIATE:
+      if (length > MAX_PAYLOAD)
+        throw errno(E.EINVAL, 'a key has at most {} bytes, not {}', MAX_PAYLOAD, length);
+      throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
     case K.KEYCTL_NEGATE:
     case K.KEYCTL_INSTANTIATE_IOV:
       throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
@@ -397,7 +405,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_MOVE:
       return move(task, id, b | 0, c | 0, d | 0);
     case K.KEYCTL_CAPABILITIES:
-      return capabilities(task, a, b);
+      return capabilities(task, a, unsigned(b));
     default:
       throw errno(E.EOPNOTSUPP, 'keyctl: operation {} is not part of this kernel', op);
   }
