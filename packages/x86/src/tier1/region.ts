@@ -41,6 +41,8 @@ export interface Inline {
   readonly entry: number;
   readonly back: number;
   readonly depth: number;
+  /** It is a stub, and the region leaves to where that jumps. */
+  readonly leaves: boolean;
 }
 
 /** A basic block of tier 0's partition: fuel and faults must come out the same in both tiers. */
@@ -233,11 +235,8 @@ class Finder {
   }
 
   #indirect(block: Block, inline: Inline | undefined): void {
-    // A stub leaves for a function that is too large to be taken in.
-    const isStub =
-      inline?.entry === block.code.va && this.#sizeOf(inline.entry) > this.#limits.small;
     block.behind = this.#back(block);
-    if (isStub) return;
+    if (inline?.leaves) return;
     for (const va of this.#targetsOf(block.code)) addTarget(block, this.#at(va, inline));
   }
 
@@ -307,14 +306,17 @@ class Finder {
   /** Whether a called function may be taken in, and as what. */
   #inline(entry: number, back: number, caller: Inline | undefined): Inline | undefined {
     const depth = caller ? caller.depth + 1 : 1;
-    if (depth > MAX_DEPTH || this.instructions >= this.#limits.calls) return undefined;
     for (let i = caller; i; i = i.caller) if (i.entry === entry) return undefined;
     const copies = this.#copies.get(entry) ?? 0;
-    if (copies >= MAX_COPIES) return undefined;
-    if (this.#sizeOf(entry) > this.#limits.small && !(this.#isStub(entry) && !caller))
-      return undefined;
+    const hasRoom =
+      depth <= MAX_DEPTH &&
+      copies < MAX_COPIES &&
+      this.instructions < this.#limits.calls &&
+      this.#sizeOf(entry) <= this.#limits.small;
+    // A stub is but a jump to where its pointer leads.
+    if (!hasRoom) return this.#isStub(entry) ? { caller, entry, back, depth, leaves: true } : undefined;
     this.#copies.set(entry, copies + 1);
-    return { caller, entry, back, depth };
+    return { caller, entry, back, depth, leaves: false };
   }
 
   /** Instructions of a function as far as it has been executed, with those that it calls; Infinity when there are many. */
