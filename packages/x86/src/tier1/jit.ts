@@ -44,6 +44,8 @@ const SHRUNK = 0.75;
 
 /** Instructions between two looks at how often regions are entered. */
 const PERIOD = 10_000_000;
+/** Microseconds that may go into compiling for each of them: what runs for long gets rid of its last ways through tier 0. */
+const PERIOD_CREDIT = 500;
 /** How often a region that is entered all the time is made anew, and how much larger it must become. */
 const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
@@ -316,6 +318,7 @@ export class Jit {
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
   tick(retired: number): void {
     if (retired - this.#clock < PERIOD) return;
+    this.#credit += PERIOD_CREDIT;
     this.#clock = retired;
     this.#installer.report();
     const restless: { root: Root; lost: number }[] = [];

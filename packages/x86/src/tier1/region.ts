@@ -314,7 +314,8 @@ class Finder {
       this.instructions < this.#limits.calls &&
       this.#sizeOf(entry) <= this.#limits.small;
     // A stub is but a jump to where its pointer leads.
-    if (!hasRoom) return this.#isStub(entry) ? { caller, entry, back, depth, leaves: true } : undefined;
+    if (!hasRoom)
+      return this.#isStub(entry) ? { caller, entry, back, depth, leaves: true } : undefined;
     this.#copies.set(entry, copies + 1);
     return { caller, entry, back, depth, leaves: false };
   }
