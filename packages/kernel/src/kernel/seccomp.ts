@@ -5,7 +5,7 @@ import { SIGKILL, SIGSYS, SIG_DFL } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { RAX, RDI, RDX, RSI, R8, R9, R10 } from '@vitrine/x86/cpu.ts';
 import { capable } from '../include/cred.ts';
-import { errno } from '../include/errno.ts';
+import { type Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { type SockFilter, bpf_check_classic, bpf_length, bpf_run } from './cbpf.ts';
@@ -143,8 +143,8 @@ function runFilters(task: Task): { ret: number; log: boolean } {
 
 const STRICT_CALLS: readonly number[] = [NR.__NR_read, NR.__NR_write, NR.__NR_exit, NR.__NR_rt_sigreturn]; // prettier-ignore
 
-/** What becomes of a call: null lets it go on, `skip` leaves the registers as they are, else its result. */
-export type Verdict = null | 'skip' | number;
+/** What becomes of a call: null lets it go on, `skip` leaves the registers as they are, else its result and why. */
+export type Verdict = null | 'skip' | Errno;
 
 /** Asks before a system call (__secure_computing). */
 export function secure_computing(task: Task): Verdict {
@@ -164,7 +164,7 @@ export function secure_computing(task: Task): Verdict {
       return null;
     case SC.SECCOMP_RET_ERRNO:
       if (log) told(task, 'errno');
-      return -Math.min(data, 4095);
+      return errno(Math.min(data, 4095), 'a seccomp filter answers system call {} of process {} with {}', task.syscall, task.tgid, data); // prettier-ignore
     case SC.SECCOMP_RET_TRAP:
       if (log) told(task, 'trap');
       sigsys(task, data);
@@ -173,7 +173,7 @@ export function secure_computing(task: Task): Verdict {
     case SC.SECCOMP_RET_TRACE:
     case SC.SECCOMP_RET_USER_NOTIF:
       if (log) told(task, 'trace');
-      return -E.ENOSYS;
+      return errno(E.ENOSYS, 'a seccomp filter leaves system call {} to a tracer or listener, and there is none', task.syscall); // prettier-ignore
     case SC.SECCOMP_RET_KILL_THREAD:
       told(task, 'kill_thread');
       return kill(task, data, false);

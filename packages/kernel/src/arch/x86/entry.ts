@@ -143,7 +143,12 @@ function do_syscall(kernel: Kernel, task: Task): void {
     if (verdict === null) {
       if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
       ret = invoke(task, cpu, row!);
-    } else ret = verdict === 'skip' ? RESTORED : verdict;
+    } else if (verdict === 'skip') ret = RESTORED;
+    else {
+      // Any number may be answered; none of them restarts the call. 0 is no error.
+      ret = 0 - verdict.code;
+      if (trace.sys_exit.enabled && ret < 0) ({ reason } = verdict);
+    }
   } catch (error) {
     if (error instanceof Errno) {
       ret = -error.code;
