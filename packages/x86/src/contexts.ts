@@ -105,9 +105,12 @@ export class Contexts {
   /** The jump cache may lead to a page of the current space (or, for what straddles pages, depends on it). */
   noteExecuted(page: number): void {
     const { u8 } = this.#ram;
-    const { address } = this.current;
-    u8[address + EXECUTED] = 1;
-    u8[address + EXECUTED_MAP + ((page % EXECUTED_BITS) >> 3)]! |= 1 << (page & 7);
+    u8[this.current.address + EXECUTED] = 1;
+    u8[this.#executedByte(page)]! |= 1 << (page & 7);
+  }
+
+  #executedByte(page: number): number {
+    return this.current.address + EXECUTED_MAP + ((page % EXECUTED_BITS) >> 3);
   }
 
   #jumpEntry(place: number): number {
@@ -156,9 +159,7 @@ export class Contexts {
     const page = Math.floor(va / 4096);
     const entry = this.current.address + tlbIndex(va | 0) * 32;
     this.#ram.u8.fill(0xff, entry, entry + 16);
-    const executed =
-      this.#ram.u8[this.current.address + EXECUTED_MAP + ((page % EXECUTED_BITS) >> 3)]!;
-    if (executed & (1 << (page & 7))) this.#clearJumps(this.current);
+    if (this.#ram.u8[this.#executedByte(page)]! & (1 << (page & 7))) this.#clearJumps(this.current);
   }
 
   flush(cr3: number | undefined): void {

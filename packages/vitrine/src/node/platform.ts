@@ -70,10 +70,13 @@ export const nodePlatform: Platform = {
     ));
   },
   async processor() {
-    heedBranchHints();
-    return (module ??= new WebAssembly.Module(
-      asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource,
-    ));
+    if (!module) {
+      heedBranchHints();
+      module = new WebAssembly.Module(
+        asset('tier0.wasm', '../../../x86/dist/tier0.wasm') as BufferSource,
+      );
+    }
+    return module;
   },
   async image(name) {
     if (name === undefined || name === 'busybox') return (embedded ??= busyboxImage(asset('busybox', '../../../image/dist/busybox'))); // prettier-ignore

@@ -6,19 +6,17 @@ import type { Ram } from '../cpu.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
 import { KNOWN_BLOCKS, KNOWN_BLOCKS_ENTRIES } from '../layout.ts';
+import { goldenHash, goldenHashOf } from './hash.ts';
 
-/** 2^32 divided by the golden ratio. */
-const GOLDEN = 0x9e37_79b1;
 /** Entries that an address may be in: a cache line of the host's. */
 const WAYS = 4;
 /** Fields of an entry. One that was never used is all zeros, and nobody's: no process has frame 0. */
 const FRAME = 8;
 const REC = 12;
 const SIZE = 16;
-const SHIFT = 32 - Math.log2(KNOWN_BLOCKS_ENTRIES / WAYS);
+const BITS = Math.log2(KNOWN_BLOCKS_ENTRIES / WAYS);
 
-const lineOf = (va: number): number =>
-  (KNOWN_BLOCKS + (Math.imul(va | 0, GOLDEN) >>> SHIFT) * WAYS * SIZE) >> 2;
+const lineOf = (va: number): number => (KNOWN_BLOCKS + goldenHash(va | 0, BITS) * WAYS * SIZE) >> 2;
 
 /** Where in its line a record is, as an index of words, or -1. */
 function wayOf(u32: Uint32Array, line: number, rec: number): number {
@@ -47,8 +45,7 @@ export function forgetBlock({ u32 }: Ram, va: number, rec: number): void {
 
 /** Goes on with the record of the block at a virtual address of a frame, if it is known. */
 export function ifKnown(b: Builder, va: Node, pfn: Node, then: (rec: Node) => void): void {
-  const hash = b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(SHIFT));
-  const line = b.shl(hash, b.i32(Math.log2(WAYS * SIZE)));
+  const line = b.shl(goldenHashOf(b, va, BITS), b.i32(Math.log2(WAYS * SIZE)));
   for (let at = KNOWN_BLOCKS; at < KNOWN_BLOCKS + WAYS * SIZE; at += SIZE) {
     const sameVa = b.eq(b.load('i64.load', line, at), va);
     const sameFrame = b.eq(b.load('i32.load', line, at + FRAME), pfn);

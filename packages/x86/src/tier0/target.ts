@@ -40,6 +40,7 @@ import {
   XMM_BASE,
 } from '../layout.ts';
 import { commitStore, FAULT, FETCH, readMiss, tlbEntry, walk, writeMiss } from '../mmu.ts';
+import { goldenHash, goldenHashOf } from './hash.ts';
 import { ifKnown } from './known-blocks.ts';
 import { keptAux, keptResult } from '../tier1/frame.ts';
 import { handlerCount, type Shape } from './handlers.ts';
@@ -253,15 +254,12 @@ export function hashOf(b: Builder, va: Node): Node {
   return b.and(b.xor(low, b.shrU(low, b.i32(7))), b.i32(JUMP_ENTRIES - 1));
 }
 
-export const secondHashOf = (b: Builder, va: Node): Node =>
-  b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(32 - Math.log2(JUMP_ENTRIES)));
+const SECOND_BITS = Math.log2(JUMP_ENTRIES);
 
-/** 2^32 divided by the golden ratio. */
-const GOLDEN = 0x9e37_79b1;
+export const secondHashOf = (b: Builder, va: Node): Node => goldenHashOf(b, va, SECOND_BITS);
 
 /** Second place of an address in the jump cache. */
-export const secondJumpHash = (low: number): number =>
-  Math.imul(low, GOLDEN) >>> (32 - Math.log2(JUMP_ENTRIES));
+export const secondJumpHash = (low: number): number => goldenHash(low, SECOND_BITS);
 
 /** First place of an address in the jump cache: what the handlers compute. */
 export const jumpHash = (low: number): number => (low ^ (low >>> 7)) & (JUMP_ENTRIES - 1);

@@ -40,7 +40,7 @@ interface Entry {
   readonly page: CodePage;
   readonly va: number;
   readonly rec: number;
-  /** Number of the handler in the table, behind which is the region itself. */
+  /** Number of the handler in the table. */
   readonly place: number;
 }
 
@@ -53,6 +53,8 @@ export interface Installed {
   /** Addresses of its blocks, but for copies of functions. */
   readonly blocks: ReadonlySet<number>;
   readonly entries: readonly Entry[];
+  /** The region's own place in the table: where other regions go on. */
+  readonly place: number;
   readonly notes: number;
   /** What it had executed when room was made last; -1 for one that is newer. */
   seen: number;
@@ -69,7 +71,7 @@ export class Installer {
   readonly #host: JitHost;
   readonly #table: WasmTable;
   readonly #regions = new Map<CodePage, Set<Installed>>();
-  /** Pairs of places in the table that were given back, and the first one of those that were never taken. */
+  /** Places in the table that were given back, and the first one of those that were never taken. */
   readonly #free: number[] = [];
   #unused = handlerCount;
   readonly #freeNotes: number[] = [];
@@ -92,20 +94,23 @@ export class Installer {
 
   /** Whether there is room for a region. */
   hasRoom({ entries, blocks }: Translation): boolean {
-    const places = this.#free.length + ((TABLE_SIZE - this.#unused) >> 1);
+    const places = this.#free.length + TABLE_SIZE - this.#unused;
     const guards = this.#freeGuards.length + GUARD_COUNT - this.#unusedGuard;
-    return places >= entries.length && guards >= 2 * blocks.length;
+    return places > entries.length && guards >= 2 * blocks.length;
   }
 
-  /** Two places in the table, which grows as they are needed: a machine that compiles nothing starts sooner. */
-  #takePlaces(): number {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    const place = this.#unused;
-    this.#unused += 2;
+  /** A place in the table, which grows as they are needed: a machine that compiles nothing starts sooner. */
+  #takePlace(content: unknown): number {
+    const place = this.#free.pop() ?? this.#unused++;
     const { length } = this.#table;
-    if (place + 2 > length) this.#table.grow(Math.min(TABLE_SIZE, 2 * length) - length);
+    if (place >= length) this.#table.grow(Math.min(TABLE_SIZE, 2 * length) - length);
+    this.#table.set(place, content);
     return place;
+  }
+
+  #givePlace(place: number): void {
+    this.#table.set(place, null);
+    this.#free.push(place);
   }
 
   /** Whether a region has a block of the page, other than in a copy of a function. */
@@ -155,23 +160,23 @@ export class Installer {
     const notes = this.#takeNotes();
     const { region, handlers } = this.#instantiate(translation, places, module, notes);
     const { u16 } = this.#host.ram;
+    const own = this.#takePlace(region);
     const entries = translation.entries.map((va, i): Entry => {
       const { page, rec } = places.get(va)!;
-      const place = this.#takePlaces();
-      this.#table.set(place, handlers[i]);
-      this.#table.set(place + 1, region);
+      const place = this.#takePlace(handlers[i]);
       if (!page.replaced.has(rec)) page.replaced.set(rec, u16[rec >> 1]!);
       u16[rec >> 1] = place;
-      this.#host.link(va, rec, place, (place + 1) | (i << LINK_ENTRY_SHIFT));
+      this.#host.link(va, rec, place, own | (i << LINK_ENTRY_SHIFT));
       return { page, va, rec, place };
     });
     const pages = new Set([...places.values()].flatMap(pagesOf));
-    const own = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
+    const known = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
     const installed: Installed = {
       translation,
       pages,
-      blocks: own,
+      blocks: known,
       entries,
+      place: own,
       notes,
       seen: -1,
       live: true,
@@ -279,10 +284,9 @@ export class Installer {
         this.#host.link(va, rec, place, 0);
         page.replaced.delete(rec);
       }
-      this.#table.set(place, null);
-      this.#table.set(place + 1, null);
-      this.#free.push(place);
+      this.#givePlace(place);
     }
+    this.#givePlace(installed.place);
     if (installed.notes) this.#freeNotes.push(installed.notes);
     for (const page of installed.pages) this.#regions.get(page)?.delete(installed);
   }
