@@ -194,7 +194,6 @@ export function do_epoll_ctl(
   fd: number,
   event: EpollEvent | null,
 ): void {
-  check_pollable(file, fd);
   if (file === ep) throw errno(EINVAL, 'epoll instance {} cannot watch itself', fd);
   const events = event === null ? 0 : event.events;
   if (events & EPOLLEXCLUSIVE) checkExclusive(op, file, events);

@@ -99,14 +99,6 @@ export class SuperBlock {
     return false;
   }
 
-  /** Gives it a UUID that lasts as long as it does: random, version 4 (uuid_gen). */
-  uuid_gen(): void {
-    this.uuid = new Uint8Array(16);
-    this.kernel.get_random_bytes(this.uuid);
-    this.uuid[6] = (this.uuid[6]! & 0x0f) | 0x40;
-    this.uuid[8] = (this.uuid[8]! & 0x3f) | 0x80;
-  }
-
   /** Options after rw/ro in /proc/mounts, each with a leading comma. */
   show_options(): string {
     return '';

@@ -1,5 +1,6 @@
 import { EINVAL, ERANGE } from '@vitrine/uapi/errno.ts';
 import { errno } from './errno.ts';
+import { untilNul } from './string.ts';
 
 /** Numbers as the files of /proc take them (lib/kstrtox.c): a sign, digits, one newline, nothing else. Text ends at a NUL. */
 
@@ -20,8 +21,6 @@ function magnitude(text: string, base: number, what: string, whole: string): num
   return parseInt(number, radix);
 }
 
-const untilNul = (text: string): string => text.split('\0', 1)[0]!;
-
 function inRange(value: number, min: number, max: number, what: string): number {
   if (value >= min && value <= max) return value;
   throw errno(ERANGE, '{}: {} is not within {} and {}', what, value, min, max);
@@ -40,6 +39,3 @@ export function kstrtoint(text: string, base: number, what: string): number {
     : magnitude(text.replace(/^\+/, ''), base, what, text);
   return inRange(value, -0x8000_0000, 0x7fff_ffff, what);
 }
-
-/** White space at both ends goes (lib/string_helpers.c). */
-export const strstrip = (text: string): string => untilNul(text).trim();

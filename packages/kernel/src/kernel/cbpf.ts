@@ -1,15 +1,32 @@
 import { EINVAL } from '@vitrine/uapi/errno.ts';
 import * as B from '@vitrine/uapi/seccomp.ts';
+import { viewOf } from '../fs/bytes.ts';
 import { errno } from '../include/errno.ts';
 
 /** Classic BPF (analogous to net/core/filter.c): small programs that look at data and give a number. */
 
-/** Analogous to `struct sock_filter`. */
+/** Bytes of a `struct sock_filter`. */
+export const SOCK_FILTER_SIZE = 8;
+
 export interface SockFilter {
   readonly code: number;
   readonly jt: number;
   readonly jf: number;
   readonly k: number;
+}
+
+/** The program in the bytes of an array of them. */
+export function sock_filters(bytes: Uint8Array): SockFilter[] {
+  const view = viewOf(bytes);
+  return Array.from({ length: bytes.length / SOCK_FILTER_SIZE }, (_, i) => {
+    const at = i * SOCK_FILTER_SIZE;
+    return {
+      code: view.getUint16(at, true),
+      jt: view.getUint8(at + 2),
+      jf: view.getUint8(at + 3),
+      k: view.getUint32(at + 4, true),
+    };
+  });
 }
 
 const CLASS = 7;
@@ -70,12 +87,7 @@ export function bpf_check_classic(program: readonly SockFilter[], size: number |
   program.forEach(({ code, jt, jf, k }, pc) => {
     if (!(size === null ? PACKET_CODES : CODES).has(code))
       bad(pc, `has the unknown code 0x${code.toString(16)}`);
-    if (
-      size === null &&
-      (code & 0xe7) === (B.BPF_LD | B.BPF_ABS) &&
-      k >= SKF_AD_OFF &&
-      k >= SKF_AD_OFF + SKF_AD_MAX
-    )
+    if (size === null && (code & 0xe7) === (B.BPF_LD | B.BPF_ABS) && k >= SKF_AD_OFF + SKF_AD_MAX)
       bad(pc, `loads what is unknown, 0x${k.toString(16)}`);
     if (size !== null && code === (B.BPF_LD | B.BPF_W | B.BPF_ABS) && (k >= size || k % 4 !== 0))
       bad(pc, `loads a word at ${k} of ${size} bytes`);

@@ -8,7 +8,7 @@ import { capable } from '../include/cred.ts';
 import { type Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
-import { type SockFilter, bpf_check_classic, bpf_length, bpf_run } from './cbpf.ts';
+import { SOCK_FILTER_SIZE, type SockFilter, bpf_check_classic, bpf_length, bpf_run, sock_filters } from './cbpf.ts'; // prettier-ignore
 import { do_exit } from './exit.ts';
 import { force_sig_info } from './signal.ts';
 import type { Task } from './task.ts';
@@ -64,12 +64,7 @@ export function seccomp_read_program(task: Task, fprog: number): SockFilter[] {
   if (!task.no_new_privs && !capable(task.cred, CAP_SYS_ADMIN))
     throw errno(E.EACCES, 'seccomp: a filter needs no_new_privs or CAP_SYS_ADMIN');
   if (at === 0) throw errno(E.EINVAL, 'seccomp: there is no program at 0');
-  return Array.from({ length }, (_, i) => ({
-    code: mem.getU16(at + 8 * i),
-    jt: mem.getU8(at + 8 * i + 2),
-    jf: mem.getU8(at + 8 * i + 3),
-    k: mem.getU32(at + 8 * i + 4),
-  }));
+  return sock_filters(mem.read(at, length * SOCK_FILTER_SIZE));
 }
 
 /** Puts a filter before the task's others (seccomp_attach_filter). Throws EINVAL, ENOMEM. */

@@ -1,7 +1,7 @@
 import { SOCK_DGRAM } from '@vitrine/uapi/net.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PROC_NET, proc_create } from '../fs/proc/registry.ts';
-import { viewOf } from './netlink/message.ts';
+import { viewOf } from '../fs/bytes.ts';
 import { NetlinkSock } from './netlink/af_netlink.ts';
 import { Sock } from './sock.ts';
 import { SocketFile } from './socket.ts';

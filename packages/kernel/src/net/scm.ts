@@ -18,6 +18,7 @@ import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { concat, viewOf } from '../fs/bytes.ts';
 import { fd_install, fget_raw } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
@@ -45,7 +46,7 @@ export function free_fds(kernel: Kernel, fds: readonly File[]): void {
 
 /** Reads the control messages of sendmsg (scm_send). */
 export function scm_send(current: Current, control: Uint8Array): Ancillary {
-  const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
+  const view = viewOf(control);
   const fds: File[] = [];
   let cred: Ucred | null = null;
   try {
@@ -78,7 +79,7 @@ export function scm_send(current: Current, control: Uint8Array): Ancillary {
 }
 
 function scm_fp_copy(current: Current, data: Uint8Array, fds: File[]): void {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const view = viewOf(data);
   const n = Math.floor(data.length / 4);
   if (fds.length + n > SCM_MAX_FD)
     throw errno(
@@ -99,7 +100,7 @@ function scm_fp_copy(current: Current, data: Uint8Array, fds: File[]): void {
 /** Nobody claims to be somebody else (scm_check_creds). */
 function checkCreds(current: Current, data: Uint8Array): Ucred {
   if (data.length !== 12) throw errno(EINVAL, 'SCM_CREDENTIALS has 12 bytes, not {}', data.length);
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const view = viewOf(data);
   const claim: Ucred = {
     pid: view.getInt32(0, true),
     uid: view.getUint32(4, true),
@@ -232,14 +233,4 @@ function installFds(
     }
   }
   return numbers;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

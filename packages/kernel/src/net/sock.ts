@@ -90,6 +90,8 @@ export abstract class Sock {
   bufLock = 0;
   /** SO_MAX_PACING_RATE. */
   pacing: bigint = ~0n;
+  /** SO_ATTACH_FILTER. */
+  filter: readonly SockFilter[] | null = null;
   /** SO_COOKIE; 0 before it is asked for. */
   cookie = 0;
   /** How the time of a message is told (SO_TIMESTAMP and its kin). */
@@ -124,13 +126,9 @@ export abstract class Sock {
   }
   /** Own address, or the peer's (throws ENOTCONN). */
   abstract getname(peer: boolean): Uint8Array;
-  /** @returns bytes taken, or BLOCKED */
-  /** SO_ATTACH_FILTER. */
-  filter: readonly SockFilter[] | null = null;
-
   /** What stands against sending, before the message is read. */
   check_send(): void {}
-
+  /** @returns bytes taken, or BLOCKED */
   abstract sendmsg(
     current: Current,
     name: Uint8Array | null,

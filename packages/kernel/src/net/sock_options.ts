@@ -5,8 +5,11 @@ import { CLOCK_MONOTONIC } from '@vitrine/uapi/time.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { untilNul } from '../include/string.ts';
+import { byteString, bytesOf, viewOf } from '../fs/bytes.ts';
 import { fd_install } from '../fs/fdtable.ts';
 import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
+import { LOOPBACK } from './core/loopback.ts';
 import { sk_attach_filter } from './filter.ts';
 import type { Sock } from './sock.ts';
 
@@ -22,8 +25,6 @@ interface SockOption {
 
 const OPTIONS = new Map<number, SockOption>();
 
-const viewOf = (value: Uint8Array): DataView =>
-  new DataView(value.buffer, value.byteOffset, value.byteLength);
 const ints = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
 const long = (value: bigint): Uint8Array => new Uint8Array(BigInt64Array.of(value).buffer);
 
@@ -110,13 +111,11 @@ OPTIONS.set(SO.SO_BUSY_POLL_BUDGET, {
 // --- interfaces, filters ----------------------------------------------------------------------------------------------
 
 const IFNAMSIZ = 16;
-const LOOPBACK = 'lo';
 
 OPTIONS.set(SO.SO_BINDTODEVICE, {
   raw: true,
   set(current, sock, _n, value) {
-    const text = String.fromCharCode(...value.subarray(0, IFNAMSIZ - 1));
-    const name = text.includes('\0') ? text.slice(0, text.indexOf('\0')) : text;
+    const name = untilNul(byteString(value.subarray(0, IFNAMSIZ - 1)));
     if (name !== '' && name !== LOOPBACK) throw errno(ENODEV, 'there is no interface {}', name);
     needs(current, kept(sock, SO.SO_BINDTOIFINDEX) === 0, [CAP_NET_RAW], 'another SO_BINDTODEVICE');
     sock.options.set(SO.SO_BINDTOIFINDEX, name === '' ? 0 : 1);
@@ -124,7 +123,7 @@ OPTIONS.set(SO.SO_BINDTODEVICE, {
   get(_current, sock, room) {
     if (kept(sock, SO.SO_BINDTOIFINDEX) !== 1) return new Uint8Array(0);
     if (room < IFNAMSIZ) throw errno(EINVAL, 'the name of an interface takes {} bytes', IFNAMSIZ);
-    return Uint8Array.from(`${LOOPBACK}\0`, (c) => c.charCodeAt(0));
+    return bytesOf(`${LOOPBACK}\0`);
   },
 });
 OPTIONS.set(SO.SO_ATTACH_FILTER, {

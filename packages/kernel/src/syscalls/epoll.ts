@@ -57,12 +57,11 @@ export function sys_epoll_ctl(
   let event: EpollEvent | null = null;
   if (op !== EPOLL_CTL_DEL)
     event = { events: mem.getU32(at), dataLo: mem.getU32(at + 4), dataHi: mem.getU32(at + 8) };
-  const file = fget(current, epfd);
+  // Both are open; what cannot be watched is told before what does not watch.
+  fget(current, epfd);
   const target = fget(current, fd);
   check_pollable(target, fd);
-  if (!(file instanceof EventpollFile))
-    throw errno(EINVAL, 'fd {} ({}) is not an epoll instance', epfd, file.path);
-  do_epoll_ctl(current, file, op, target, fd, event);
+  do_epoll_ctl(current, epollOf(current, epfd), op, target, fd, event);
   return 0;
 }
 

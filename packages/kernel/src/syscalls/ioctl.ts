@@ -6,6 +6,7 @@ import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '@vitri
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { i_size_read } from '../include/pagecache.ts';
 import { loff_sub } from '../include/loff.ts';
+import { uuid_gen } from '../include/uuid.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -164,7 +165,7 @@ function file_ioctl(current: Current, file: File, cmd: number, arg: number): num
 /** struct fsuuid2: the length and 16 bytes. */
 function get_fsuuid(current: Current, file: File, arg: number): number {
   const { sb } = file.inode;
-  if (sb.uuid === null && sb.has_uuid) sb.uuid_gen();
+  if (sb.uuid === null && sb.has_uuid) sb.uuid = uuid_gen(current.kernel);
   if (sb.uuid === null) throw errno(ENOTTY, 'FS_IOC_GETFSUUID: the file system {} has no UUID', sb);
   current.mem.write(arg, Uint8Array.of(sb.uuid.length, ...sb.uuid));
   return 0;

@@ -331,7 +331,6 @@ export function vfs_fallocate(
   if (inode.flags & S_IMMUTABLE) throw errno(EPERM, 'fallocate: {} is immutable', file.path);
   const end = loff_add(offset, length);
   if (S_ISREG(inode.mode) && (end < 0 || end > inode.sb.maxbytes))
-
     throw errno(EFBIG, 'fallocate: {} bytes from {} are above the largest file of {}', length, offset, inode.sb); // prettier-ignore
   const result = file.fallocate(current, mode, offset, length);
   fsnotify_modify(file);

@@ -38,7 +38,9 @@ function u64(at: number, value: number): void {
 }
 
 function size(at: number, inode: Inode): void {
-  view.setBigInt64(at, BigInt(i_size_read(inode)), true);
+  const bytes = i_size_read(inode);
+  if (typeof bytes === 'number') u64(at, bytes);
+  else view.setBigInt64(at, bytes, true);
 }
 
 /** The last second of 64 bits (touch -d @9223372036854775807) is rounded up when it becomes a number. */

@@ -24,19 +24,13 @@ import {
   cpu_clock_sample,
 } from '../kernel/time/posix_cpu_timers.ts';
 import { PosixTimer, type SigEvent, TICK_NSEC } from '../kernel/time/posix_timers.ts';
+import { ktime_add } from '../include/ktime.ts';
 import { get_user, sigqueue_room } from '../include/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { sys_poll } from './select.ts';
-import {
-  KTIME_MAX,
-  ktime_clamp,
-  putTimespec,
-  putTimeval,
-  timespecNs,
-  timevalNs,
-} from './timespec.ts';
+import { putTimespec, putTimeval, timespecNs, timespecWide, timevalNs } from './timespec.ts';
 
 const JIFFIES_PER_SEC = 100;
 /** Clocks that settimeofday moves. */
@@ -161,8 +155,9 @@ function sys_clock_nanosleep(
   if (cpu !== null) return cpuSleep(task, cpu, absolute, request, remain);
   if (task.callState === null) {
     const time = timespecNs(task, request, 'clock_nanosleep');
-    const wall = absolute && WALL_CLOCKS.includes(clock) ? { wall: wide(task, request) } : {};
-    const span = absolute ? Number(wide(task, request) - now) : time;
+    const wall =
+      absolute && WALL_CLOCKS.includes(clock) ? { wall: timespecWide(task, request) } : {};
+    const span = absolute ? Number(timespecWide(task, request) - now) : time;
     task.callState = { deadline: task.kernel.clock.now() + Math.max(0, span), ...wall };
   }
   return sleepUntil(task, (task.callState as WallSleep).deadline, absolute ? null : remain);
@@ -194,11 +189,6 @@ function cpuSleep(
     throw errno(E.EINTR, 'clock_nanosleep: a signal interrupted the sleep on processor time');
   }
   return task.wait(queue);
-}
-
-/** A timespec as bigint nanoseconds: wall-clock points pass 2^53. */
-function wide(task: Task, address: number): bigint {
-  return ktime_clamp(task.mem.getBig(address) * 1_000_000_000n + task.mem.getBig(address + 8));
 }
 
 /** restart_syscall(2): a sleep or futex wait that a stop interrupted goes on until its first deadline. */
@@ -319,8 +309,7 @@ function setItimer(task: Task, which: number, to: ItimerValue): void {
     const { timer } = signal.real;
     signal.real.interval = to.value > 0 ? to.interval : 0;
     if (timer.queued) kernel.timers.cancel(timer);
-    if (to.value > 0)
-      kernel.timers.start(timer, Math.min(kernel.clock.now() + to.value, KTIME_MAX));
+    if (to.value > 0) kernel.timers.start(timer, ktime_add(kernel.clock.now(), to.value));
     return;
   }
   const used = thread_group_cputime(task);
@@ -459,12 +448,12 @@ function sys_timer_settime(
   const value = timespecNs(task, next + 16, 'timer_settime');
   const timer = posixTimer(task, id, 'timer_settime');
   const absolute = (tflags & TFD_TIMER_ABSTIME) !== 0;
-  const span = absolute ? Number(wide(task, next + 16) - timerClock(task, timer)) : value;
+  const span = absolute ? Number(timespecWide(task, next + 16) - timerClock(task, timer)) : value;
   const before = old === 0 ? null : itimerspec(timer);
   timer.cancel();
   timer.interval = value === 0 ? 0 : interval;
   timer.overrun = timer.last_overrun = 0;
-  const wall = absolute && WALL_CLOCKS.includes(timer.clock) ? wide(task, next + 16) : null;
+  const wall = absolute && WALL_CLOCKS.includes(timer.clock) ? timespecWide(task, next + 16) : null;
   if (value !== 0) timer.arm(span, wall);
   if (before !== null) putItimerspec(task, old, before);
   return 0;

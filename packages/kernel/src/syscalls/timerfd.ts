@@ -14,6 +14,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { KTIME_MAX } from '../include/ktime.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { SignalfdFile } from '../fs/signalfd/signalfd.ts';
 import { TIMERFD_CLOCKS, TimerfdFile } from '../fs/timerfd.ts';
@@ -21,7 +22,7 @@ import { sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, fd, flags, inStruct, outStruct, size } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
-import { KTIME_MAX, ktime_clamp, putTimespec, timespecNs } from './timespec.ts';
+import { putTimespec, timespecNs, timespecWide } from './timespec.ts';
 
 export function sys_timerfd_create(current: Current, clockid: number, flags: number): number {
   if (flags & ~(TFD_CLOEXEC | TFD_NONBLOCK))
@@ -49,14 +50,12 @@ function putSetting(current: Current, to: number, interval: number, remaining: n
 const isWall = (file: TimerfdFile): boolean =>
   file.clockid === CLOCK_REALTIME || file.clockid === CLOCK_REALTIME_ALARM;
 
-const wallNs = (current: Current, at: number): bigint =>
-  ktime_clamp(current.mem.getBig(at) * 1_000_000_000n + current.mem.getBig(at + 8));
-
 /** An absolute time on the timer's clock as CLOCK_MONOTONIC; the wall clock in whole nanoseconds needs BigInt. */
 function absolute(current: Current, file: TimerfdFile, at: number, value: number): number {
   if (!isWall(file)) return value - file.clockOffset();
   return (
-    Number(wallNs(current, at) - current.kernel.clock.realtimeNs()) + current.kernel.clock.now()
+    Number(timespecWide(current, at) - current.kernel.clock.realtimeNs()) +
+    current.kernel.clock.now()
   );
 }
 
@@ -81,7 +80,7 @@ export function sys_timerfd_settime(
   const expires =
     flags & TFD_TIMER_ABSTIME ? absolute(current, file, next + 16, value) : now + value;
   const wall =
-    (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? wallNs(current, next + 16) : null;
+    (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? timespecWide(current, next + 16) : null;
   file.set(armed ? Math.min(Math.max(expires, 1), KTIME_MAX) : 0, interval, wall);
   if (old !== 0) putSetting(current, old, ...before);
   return 0;

@@ -1,17 +1,13 @@
 import { EINVAL } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import type { Current } from '../include/current.ts';
+import { ktime_set } from '../include/ktime.ts';
 
-/** The last moment there is, in nanoseconds, and the second it lies in (include/linux/ktime.h). */
-export const KTIME_MAX: number = 2 ** 63;
-const KTIME_SEC_MAX = 9_223_372_036;
-
-/** The same for exact numbers. */
-export const ktime_clamp = (ns: bigint): bigint => (ns < 2n ** 63n ? ns : 2n ** 63n - 1n);
-
-/** Nanoseconds; what is later than the last moment is that moment (ktime_set). */
-const ktime_set = (sec: number, nsec: number): number =>
-  sec >= KTIME_SEC_MAX ? KTIME_MAX : sec * 1e9 + nsec;
+/** The same as {@link timespecNs} for wall-clock points, which pass 2^53: exact, and unchecked. */
+export function timespecWide(current: Current, address: number): bigint {
+  const ns = current.mem.getBig(address) * 1_000_000_000n + current.mem.getBig(address + 8);
+  return ns < 2n ** 63n ? ns : 2n ** 63n - 1n;
+}
 
 /** A time span or point that a program gave as struct timespec, in nanoseconds, rounded from 2^53 on. */
 export function timespecNs(current: Current, address: number, call: string): number {

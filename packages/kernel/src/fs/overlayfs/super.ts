@@ -6,6 +6,7 @@ import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from '@vitrine/uapi/capability.
 import { type Cred, capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { uuid_gen } from '../../include/uuid.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { type Dentry, Path, is_subdir } from '../dcache.ts';
@@ -235,8 +236,8 @@ class Builder {
       return;
     }
     if (sb.config.uuid === 'auto' && ovl_has_flag_xattr(current, inode, sb.xattr('impure'))) return;
-    sb.uuid_gen();
-    as_mounter(current, sb, () => inode.setxattr(current, name, sb.uuid, 0));
+    const uuid = (sb.uuid = uuid_gen(current.kernel));
+    as_mounter(current, sb, () => inode.setxattr(current, name, uuid, 0));
     sb.uuidOn = true;
   }
 }

@@ -3,8 +3,9 @@ import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from '@vitrine/uapi
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { strstrip, untilNul } from '../../include/string.ts';
 import { TaskIo } from '../../include/io_accounting.ts';
-import { kstrtoint, kstrtouint, strstrip } from '../../include/kstrtox.ts';
+import { kstrtoint, kstrtouint } from '../../include/kstrtox.ts';
 import { oom_badness } from '../../mm/oom_kill.ts';
 import type { Task } from '../../kernel/task.ts';
 import { byteString } from '../bytes.ts';
@@ -62,7 +63,7 @@ function writeComm(task: Task, current: Current, text: string): void {
   if (task.signal !== (current as Task).signal) {
     throw errno(EINVAL, 'only process {} itself may change its comm', task.tgid);
   }
-  task.comm = text.split('\0', 1)[0]!.slice(0, 15);
+  task.comm = untilNul(text).slice(0, 15);
 }
 
 function oomScore(task: Task): number {
@@ -131,7 +132,7 @@ function idMap(): never {
 
 /** Whether setgroups(2) is allowed in the user namespace: in the initial one it is, for good (proc_setgroups_write). */
 function setgroups(_task: Task, _current: Current, text: string): void {
-  const word = /^(allow|deny)\s*$/.exec(text.split('\0', 1)[0]!)?.[1];
+  const word = /^(allow|deny)\s*$/.exec(untilNul(text))?.[1];
   if (word === undefined || text.length >= 8)
     throw errno(EINVAL, 'setgroups takes "allow" or "deny"');
   if (word === 'deny') throw errno(EPERM, 'the groups of the initial user namespace are mapped');

@@ -4,6 +4,7 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { uuid_gen } from '../../include/uuid.ts';
 import { defaultMaxThreads } from '../../kernel/fork.ts';
 import { RR_TIMESLICE } from '../../kernel/sched/fair.ts';
 import type { SysctlTable } from '../../kernel/sysctl.ts';
@@ -148,10 +149,6 @@ sysctl_create('kernel/pty/max', 0, 2147483647, {
     kernel.vfs.ttys.pty_limit = value;
   },
 });
-ro(
-  'kernel/seccomp/actions_avail',
-  () => 'kill_process kill_thread trap errno user_notif trace log allow',
-);
 sysctl_create('kernel/threads-max', 1, 1 << 29, {
   get: (kernel) => kernel.max_threads,
   set: (kernel, value) => {
@@ -182,11 +179,7 @@ sysctl_create('kernel/pid_max', 301, 4194304, {
 });
 
 function randomUuid(kernel: Kernel): string {
-  const b = new Uint8Array(16);
-  kernel.get_random_bytes(b);
-  b[6] = (b[6]! & 0x0f) | 0x40;
-  b[8] = (b[8]! & 0x3f) | 0x80;
-  const hex = Array.from(b, (n) => n.toString(16).padStart(2, '0')).join('');
+  const hex = Array.from(uuid_gen(kernel), (n) => n.toString(16).padStart(2, '0')).join('');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

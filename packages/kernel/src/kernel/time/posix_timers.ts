@@ -1,3 +1,4 @@
+import { ktime_add } from '../../include/ktime.ts';
 import { serializable } from '../../include/serial.ts';
 import { Timer, type TimerOwner } from '../../include/time.ts';
 import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
@@ -65,8 +66,7 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     if (this.cpu !== null) return this.cpu.start(cpu_clock_sample(this.cpu.clock) + span);
     this.wall = wall;
     if (wall !== null) (kernel.vfs.wallTimers ??= new Set()).add(this);
-    // The sum ends with the last moment there is (ktime_add_safe).
-    kernel.timers.start(this.timer, Math.min(kernel.clock.now() + span, 2 ** 63));
+    kernel.timers.start(this.timer, ktime_add(kernel.clock.now(), span));
   }
 
   cancel(): void {

@@ -3,8 +3,8 @@ import { CAP_NET_ADMIN } from '@vitrine/uapi/capability.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
-import { byteString, bytesOf } from '../../fs/bytes.ts';
-import { viewOf } from '../netlink/message.ts';
+import { untilNul } from '../../include/string.ts';
+import { byteString, bytesOf, viewOf } from '../../fs/bytes.ts';
 import { ARPHRD_LOOPBACK, IFF_LOOPBACK, LOOPBACK, LOOPBACK_IFINDEX, LOOPBACK_MTU, LOOPBACK_TXQLEN } from './loopback.ts'; // prettier-ignore
 
 /** Requests about network devices that every socket takes (net/core/dev_ioctl.c; netdevice(7)). */
@@ -54,7 +54,7 @@ export function dev_ioctl(current: Current, cmd: number, arg: number): number {
   const setter = SETTERS.includes(cmd);
   if (told === undefined && !setter) throw errno(ENOTTY, 'sockets have no ioctl {}', '0x' + cmd.toString(16)); // prettier-ignore
   if (setter && !capable(current.cred, CAP_NET_ADMIN)) throw errno(EPERM, 'changing a network device needs CAP_NET_ADMIN; uid {} has not', current.cred.euid); // prettier-ignore
-  const name = byteString(request.subarray(0, IFNAMSIZ - 1)).replace(/\0.*/s, '');
+  const name = untilNul(byteString(request.subarray(0, IFNAMSIZ - 1)));
   if (name !== LOOPBACK) throw errno(ENODEV, 'there is no interface {}', name);
   if (told === undefined) throw errno(EOPNOTSUPP, 'the loopback device of this kernel cannot be changed'); // prettier-ignore
   if (told[0] === 2) view.setUint16(IFNAMSIZ, told[1], true);

@@ -4,9 +4,10 @@ import * as N from '@vitrine/uapi/netlink.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { untilNul } from '../../include/string.ts';
 import { ARPHRD_LOOPBACK, IFF_LOOPBACK, LOOPBACK, LOOPBACK_IFINDEX, LOOPBACK_MTU, LOOPBACK_TXQLEN } from './loopback.ts'; // prettier-ignore
-import { byteString, bytesOf } from '../../fs/bytes.ts';
-import { type NlMsg, type Reply, netlink_rcv_skb, nla, nla_find, nlmsg, viewOf } from '../netlink/message.ts'; // prettier-ignore
+import { byteString, bytesOf, concat, viewOf } from '../../fs/bytes.ts';
+import { type NlMsg, type Reply, netlink_rcv_skb, nla, nla_find, nlmsg } from '../netlink/message.ts'; // prettier-ignore
 
 /**
  * Requests on NETLINK_ROUTE (net/core/rtnetlink.c) of a kernel without Internet protocols: there is the loopback device, which is
@@ -28,7 +29,7 @@ function loopback(): Uint8Array {
   view.setUint16(2, ARPHRD_LOOPBACK, true);
   view.setInt32(4, LOOPBACK_IFINDEX, true);
   view.setUint32(8, IFF_LOOPBACK, true);
-  const parts = [
+  return concat([
     head,
     nla(N.IFLA_IFNAME, bytesOf(`${LOOPBACK}\0`)),
     nla(N.IFLA_TXQLEN, u32(LOOPBACK_TXQLEN)),
@@ -46,14 +47,7 @@ function loopback(): Uint8Array {
     nla(N.IFLA_STATS64, new Uint8Array(200)),
     nla(N.IFLA_STATS, new Uint8Array(96)),
     nla(N.IFLA_QDISC, bytesOf('noop\0')),
-  ];
-  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  ]);
 }
 
 /** Is it the loopback device that a request is about, by index or by name? */
@@ -65,7 +59,7 @@ function getlink({ payload }: NlMsg): void {
   if (index > 0 && index !== LOOPBACK_IFINDEX) throw errno(ENODEV, 'there is no interface {}', index); // prettier-ignore
   if (index > 0) return;
   if (name === null) throw errno(EINVAL, 'RTM_GETLINK names no interface');
-  const text = byteString(name).replace(/\0.*/s, '');
+  const text = untilNul(byteString(name));
   if (text !== LOOPBACK) throw errno(ENODEV, 'there is no interface {}', text);
 }
 

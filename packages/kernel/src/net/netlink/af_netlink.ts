@@ -21,7 +21,8 @@ import { rtnetlink_rcv } from '../core/rtnetlink.ts';
 import { task_ucred } from '../scm.ts';
 import { type Ancillary, type Received, Sock, type Ucred } from '../sock.ts';
 import { type NetProtoFamily, sock_register, sockfd_lookup } from '../socket.ts';
-import { type Reply, viewOf } from './message.ts';
+import type { Reply } from './message.ts';
+import { viewOf } from '../../fs/bytes.ts';
 import { keyOf, netlink_getsockopt, netlink_setsockopt } from './options.ts';
 
 declare module '../../fs/vfs.ts' {

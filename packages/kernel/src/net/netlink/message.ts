@@ -1,4 +1,5 @@
 import * as N from '@vitrine/uapi/netlink.ts';
+import { viewOf } from '../../fs/bytes.ts';
 import { Errno } from '../../include/errno.ts';
 
 /** Messages of netlink: a header of 16 bytes, what the type lays down, attributes (netlink(7), include/net/netlink.h). */
@@ -12,9 +13,6 @@ export interface NlMsg {
 }
 
 const align = (n: number): number => (n + 3) & ~3;
-
-export const viewOf = (bytes: Uint8Array): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export function nlmsg(
   type: number,

@@ -5,7 +5,7 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { NetlinkSock } from './af_netlink.ts';
-import { viewOf } from './message.ts';
+import { viewOf } from '../../fs/bytes.ts';
 
 /** Options of level SOL_NETLINK that are kept and told (netlink_setsockopt, netlink_getsockopt). */
 const FLAGS: readonly number[] = [N.NETLINK_PKTINFO, N.NETLINK_BROADCAST_ERROR, N.NETLINK_NO_ENOBUFS, N.NETLINK_LISTEN_ALL_NSID, N.NETLINK_CAP_ACK, N.NETLINK_EXT_ACK, N.NETLINK_GET_STRICT_CHK]; // prettier-ignore
