@@ -28,6 +28,10 @@ export class EventfdFile extends NoopSeekFile {
     serializable('EventfdFile', this);
   }
 
+  override get splice_write(): boolean {
+    return false;
+  }
+
   override read_iter(current: Current, to: IovIter): number {
     if (to.count < 8)
       throw errno(EINVAL, 'an eventfd read takes 8 bytes, the buffer has {}', to.count);

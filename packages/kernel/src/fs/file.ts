@@ -1,4 +1,13 @@
-import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE, ENXIO } from '@vitrine/uapi/errno.ts';
+import {
+  EBADF,
+  EINVAL,
+  ENODEV,
+  ENOTDIR,
+  ENOTTY,
+  ENXIO,
+  EOPNOTSUPP,
+  ESPIPE,
+} from '@vitrine/uapi/errno.ts';
 import {
   O_ACCMODE,
   O_NOATIME,
@@ -123,10 +132,15 @@ export class File {
 
   /** Can its bytes go to another file inside the kernel, or come from one (splice, sendfile)? */
   get splice_read(): boolean {
-    return true;
+    return this.can_read;
   }
   get splice_write(): boolean {
-    return true;
+    return this.can_write;
+  }
+
+  /** Does it tell of readiness with a signal (`file_operations.fasync`)? Others take O_ASYNC and do nothing. */
+  get can_fasync(): boolean {
+    return false;
   }
 
   /** May it be sent over a socket (SCM_RIGHTS)? */
@@ -263,7 +277,8 @@ export class File {
   fallocate(_current: Current, _mode: number, _offset: Loff, _length: Loff): number {
     if ((this.inode.mode & 0o170000) === 0o10000)
       throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
-    throw errno(ENODEV, '{} is not a file whose space can be reserved', this.path);
+    const regular = (this.inode.mode & 0o170000) === 0o100000;
+    throw errno(regular ? EOPNOTSUPP : ENODEV, '{} is not a file whose space can be reserved', this.path); // prettier-ignore
   }
 
   /** The flags of a new mapping, as the file allows them. */

@@ -62,6 +62,13 @@ export class FsContextFile extends StreamFile {
     serializable('FsContextFile', this);
   }
 
+  override get pollable(): boolean {
+    return false;
+  }
+  override get splice_read(): boolean {
+    return false;
+  }
+
   /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
   set(kernel: Kernel, key: string, value: string | null): void {
     this.open();

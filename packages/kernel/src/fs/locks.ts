@@ -1,7 +1,8 @@
-import { EAGAIN, EBADF, EDEADLK, EINVAL, ENOLCK, EWOULDBLOCK } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBADF, EDEADLK, EINVAL, ENOLCK, EOVERFLOW, EWOULDBLOCK } from '@vitrine/uapi/errno.ts'; // prettier-ignore
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { LLONG_MAX, type Loff, loff_add, narrow } from '../include/loff.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { FilesStruct } from './fdtable.ts';
@@ -13,13 +14,13 @@ import type { Inode } from './inode.ts';
 export class FileLock {
   /** F_RDLCK or F_WRLCK. */
   type: number;
-  start: number;
-  /** Last byte, Infinity to the end of the file. */
-  end: number;
+  start: Loff;
+  /** Last byte, LLONG_MAX to the end of the file. */
+  end: Loff;
   readonly owner: FilesStruct | File;
   /** For F_GETLK and /proc/locks; -1 for OFD locks. */
   readonly pid: number;
-  constructor(type: number, start: number, end: number, owner: FilesStruct | File, pid: number) {
+  constructor(type: number, start: Loff, end: Loff, owner: FilesStruct | File, pid: number) {
     this.type = type;
     this.start = start;
     this.end = end;
@@ -159,24 +160,25 @@ function insert(ctx: FileLockContext, lock: FileLock): void {
   let { start, end } = lock;
   let freed = false;
   for (const old of own) {
-    if (old.end < start - 1 || old.start > end + 1) kept.push(old);
+    if (old.end < loff_add(start, -1) || loff_add(old.start, -1) > end) kept.push(old);
     else if (old.type === lock.type) {
-      start = Math.min(start, old.start);
-      end = Math.max(end, old.end);
+      if (old.start < start) start = old.start;
+      if (old.end > end) end = old.end;
     } else {
       if (old.end < start || old.start > end) {
         kept.push(old);
         continue;
       }
       if (old.start < start)
-        kept.push(new FileLock(old.type, old.start, start - 1, old.owner, old.pid));
-      if (old.end > end) kept.push(new FileLock(old.type, end + 1, old.end, old.owner, old.pid));
+        kept.push(new FileLock(old.type, old.start, loff_add(start, -1), old.owner, old.pid));
+      if (old.end > end)
+        kept.push(new FileLock(old.type, loff_add(end, 1), old.end, old.owner, old.pid));
       freed = true;
     }
   }
   if (lock.type === F_UNLCK) freed = true;
   else kept.push(new FileLock(lock.type, start, end, lock.owner, lock.pid));
-  kept.sort((a, b) => a.start - b.start);
+  kept.sort((a, b) => (a.start < b.start ? -1 : 1));
   ctx.posix = ctx.posix.toSpliced(place, own.length, ...kept);
   if (freed) ctx.wait.wake();
 }
@@ -217,7 +219,7 @@ export function flock_lock_file(current: Current, file: File, type: number, wait
     if (mine !== undefined) ctx.wait.wake();
     if (type === F_UNLCK) return 0;
   } else if (mine !== undefined) return 0;
-  const lock = new FileLock(type, 0, Infinity, file, current.tgid);
+  const lock = new FileLock(type, 0, LLONG_MAX, file, current.tgid);
   const other = ctx.flock.find((l) => conflicts(l, lock));
   if (other !== undefined) {
     if (!wait) throw errno(EWOULDBLOCK, '{} is locked (flock) by process {}', file.path, other.pid);
@@ -227,22 +229,15 @@ export function flock_lock_file(current: Current, file: File, type: number, wait
   return 0;
 }
 
-/** The byte range of a `struct flock`. Throws EINVAL. */
-export function flock_range(
-  file: File,
-  whence: number,
-  start: number,
-  len: number,
-): [number, number] {
-  if (whence < 0 || whence > 2)
-    throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
-  const base = whence === 0 ? 0 : whence === 1 ? Number(file.pos) : file.inode.size;
-  let from = base + start;
-  let to = len > 0 ? from + len - 1 : Infinity;
-  if (len < 0) {
-    to = from - 1;
-    from += len;
-  }
-  if (from < 0) throw errno(EINVAL, 'the range to lock starts at {}, before the file', from);
-  return [from, to];
+/** The byte range of a `struct flock` (flock64_to_posix_lock). Throws EINVAL, EOVERFLOW. */
+export function flock_range(file: File, whence: number, start: bigint, len: bigint): [Loff, Loff] {
+  if (whence > 2) throw errno(EINVAL, 'l_whence {} is none of SEEK_SET, CUR, END', whence);
+  const base = BigInt(whence === 0 ? 0 : whence === 1 ? file.pos : file.inode.size);
+  const from = base + start;
+  if (from > LLONG_MAX) throw errno(EOVERFLOW, 'the range to lock starts at {}', from);
+  const first = len < 0n ? from + len : from;
+  if (first < 0n) throw errno(EINVAL, 'the range to lock starts at {}, before the file', first);
+  const last = len > 0n ? from + len - 1n : len < 0n ? from - 1n : LLONG_MAX;
+  if (last > LLONG_MAX) throw errno(EOVERFLOW, 'the range to lock ends at {}', last);
+  return [narrow(first), narrow(last)];
 }

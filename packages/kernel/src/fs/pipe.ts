@@ -216,6 +216,10 @@ export class PipeFile extends StreamFile {
     serializable('PipeFile', this);
   }
 
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   override read_iter(current: Current, to: IovIter): number {
     const { pipe } = this;
     if (to.count === 0) return 0;

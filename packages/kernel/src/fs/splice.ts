@@ -78,12 +78,13 @@ export function copy_file_bytes(
   count: number,
   state: Transfer,
 ): boolean {
-  check_splice(from, to);
   while (state.moved < count) {
     const want = Math.min(CHUNK, count - state.moved);
+    check_splice(from, null);
     const got = try_read(current, from, bounce.subarray(0, want), state.inPos);
     if (got === 0) return true;
     if (got === WOULD_BLOCK) return false;
+    check_splice(null, to);
     const put = try_write(current, to, bounce.subarray(0, got), state.outPos);
     if (put === WOULD_BLOCK) return false;
     state.moved += put;

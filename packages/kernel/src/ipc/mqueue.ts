@@ -256,6 +256,10 @@ export class MqueueFile extends File {
     serializable('MqueueFile', this);
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+
   get queue(): MqueueInode {
     return this.inode as MqueueInode;
   }

@@ -73,6 +73,10 @@ export class SocketFile extends StreamFile {
     serializable('SocketFile', this);
   }
 
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   private get dontwait(): number {
     return this.flags & O_NONBLOCK ? MSG_DONTWAIT : 0;
   }

@@ -4,6 +4,7 @@ import * as F from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { LLONG_MAX } from '../include/loff.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
 import { Fasync, fasync_helper } from '../fs/fasync/fasync.ts';
@@ -99,7 +100,8 @@ function readLock(task: Task, file: File, cmd: number, arg: number): FileLock {
   const type = mem.getU16(arg);
   if (type > 2) throw errno(EINVAL, 'l_type {} is none of F_RDLCK, F_WRLCK, F_UNLCK', type);
   const whence = mem.getU16(arg + 2);
-  const [start, end] = flock_range(file, whence, mem.getI64(arg + 8), mem.getI64(arg + 16));
+  const offset = (at: number): bigint => BigInt.asIntN(64, mem.getBig(at));
+  const [start, end] = flock_range(file, whence, offset(arg + 8), offset(arg + 16));
   if (cmd !== F.F_GETLK && cmd !== F.F_OFD_GETLK) check_fmode_for_setlk(file, type);
   if (isOfd(cmd) && mem.getI32(arg + 24) !== 0)
     throw errno(EINVAL, 'l_pid must be 0 for open-file locks');
@@ -119,8 +121,9 @@ function getlk(task: Task, file: File, cmd: number, arg: number): number {
   }
   mem.putU16(arg, other.type);
   mem.putU16(arg + 2, 0);
-  mem.putU64(arg + 8, other.start);
-  mem.putU64(arg + 16, other.end === Infinity ? 0 : other.end - other.start + 1);
+  mem.putBig(arg + 8, BigInt(other.start));
+  const length = BigInt(other.end) - BigInt(other.start) + 1n;
+  mem.putBig(arg + 16, other.end === LLONG_MAX ? 0n : length);
   mem.putU32(arg + 24, other.pid);
   return 0;
 }

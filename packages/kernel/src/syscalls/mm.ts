@@ -252,12 +252,11 @@ function sys_cachestat(
   const from = task.mem.getU64(range);
   const length = task.mem.getU64(range + 8);
   if (cflags !== 0) throw errno(E.EINVAL, 'cachestat: flags {} are not known', cflags);
-  const { mapping } = file;
-  if (mapping === null) throw errno(E.EOPNOTSUPP, 'cachestat: {} has no page cache', file.path);
   const first = Math.floor(from / PAGE_SIZE);
   const last = length === 0 ? Infinity : Math.floor((from + length - 1) / PAGE_SIZE);
   let cached = 0;
-  for (const index of mapping.pages.keys()) if (index >= first && index <= last) cached++;
+  for (const index of file.mapping?.pages.keys() ?? [])
+    if (index >= first && index <= last) cached++;
   [cached, 0, 0, 0, 0].forEach((value, i) => task.mem.putU64(stat + i * 8, value));
   return 0;
 }

@@ -119,11 +119,11 @@ export function sys_sendfile(
   const from = fget(current, inFd);
   wantRead(from);
   if (offset !== 0 && !from.seekable) throw errno(ESPIPE, '{} has no position', from.path);
-  if (S_ISDIR(from.inode.mode))
-    throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
   if (count >= 2 ** 63) throw errno(EINVAL, 'sendfile: {} bytes are too many', count);
   const to = fget(current, outFd);
   wantWrite(to);
+  if (S_ISDIR(from.inode.mode))
+    throw errno(EINVAL, '{} is a directory: it cannot be sent', from.path);
   if (to.flags & O_APPEND && to.seekable)
     throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
   const pos = position(current, from, offset);
@@ -258,12 +258,12 @@ export function do_splice(
   len: number,
   flags: number,
 ): number {
-  wantRead(from);
-  wantWrite(to);
   const source = get_pipe_info(from);
   const target = get_pipe_info(to);
   if ((source !== null && inAt !== 0) || (target !== null && outAt !== 0))
     throw errno(ESPIPE, 'splice: a pipe has no position');
+  wantRead(from);
+  wantWrite(to);
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   const count = Math.min(len, MAX_RW_COUNT);
   if (source !== null && target !== null)

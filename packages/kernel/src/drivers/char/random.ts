@@ -6,6 +6,7 @@ import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { File } from '../../fs/file.ts';
+import { MINOR } from '../../fs/kdev_t.ts';
 
 const RNDGETENTCNT = 0x80045200;
 const RNDADDTOENTCNT = 0x40045201;
@@ -35,6 +36,10 @@ export class RandomFile extends File {
     serializable('RandomFile', this);
   }
 
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   override read_iter(current: Current, to: IovIter): number {
     return read_random(current, to);
   }
@@ -56,8 +61,9 @@ export class RandomFile extends File {
     return (this.pos = 0);
   }
 
+  /** Only /dev/random can be waited for, which nobody ever needs to. */
   override get pollable(): boolean {
-    return true;
+    return MINOR(this.inode.rdev) === 8;
   }
 
   override ioctl(current: Current, cmd: number, arg: number): number {

@@ -62,6 +62,14 @@ export class PtyMasterFile extends StreamFile {
     serializable('PtyMasterFile', this);
   }
 
+  override show_fdinfo(): string {
+    return `tty-index:\t${this.tty.index}\n`;
+  }
+
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   /** No slave is open, and one was. */
   private get slaveGone(): boolean {
     return this.tty.count === 0 && this.tty.generation === 0 && this.tty.opened;

@@ -76,6 +76,10 @@ export class TtyFile extends StreamFile {
     serializable('TtyFile', this);
   }
 
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   get hungUp(): boolean {
     return !this.console && this.generation !== this.tty.generation;
   }

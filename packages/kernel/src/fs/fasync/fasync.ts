@@ -84,11 +84,11 @@ function may_sigio(owner: FownStruct, task: Task): boolean {
   return owner.euid === 0 || [suid, uid].includes(owner.euid) || [suid, uid].includes(owner.uid);
 }
 
-/** O_ASYNC was set or cleared (setfl, FIOASYNC). Files that cannot be waited for take the flag and do nothing. */
+/** O_ASYNC was set or cleared (setfl, FIOASYNC). Files without it take the flag and do nothing. */
 export function fasync_helper(current: Current, file: File, fd: number, on: boolean): void {
   if (on === (file.fasync !== null)) return;
   file.fasync?.detach();
   file.fasync = null;
-  if (!on || !file.pollable) return;
+  if (!on || !file.can_fasync) return;
   file.fasync = new Fasync(file, fd, file.fasync_queues(current));
 }

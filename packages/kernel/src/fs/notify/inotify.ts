@@ -92,6 +92,10 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     serializable('InotifyFile', this);
   }
 
+  override get can_fasync(): boolean {
+    return true;
+  }
+
   override get splice_read(): boolean {
     return false;
   }

@@ -60,8 +60,9 @@ export class PidfdFile extends StreamFile {
     return (this.flags & PIDFD_THREAD) !== 0;
   }
 
-  override read_iter(): number {
-    throw errno(EINVAL, 'a pidfd is not read: it is polled');
+  /** It has positions for pread(2) and its like, which then find nothing to read. */
+  override get seekable(): boolean {
+    return true;
   }
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {

@@ -5,6 +5,7 @@ import { in_egroup_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
+import type { AddressSpace } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import { bytesOf } from '../bytes.ts';
@@ -40,11 +41,22 @@ export const DT_LNK = 10;
 /** Every inode of proc. */
 export abstract class ProcInode extends Inode {
   override setattr(_current: Current, attr: Iattr): void {
-    if (attr.mode !== undefined) throw errno(EPERM, '{}: the modes of proc files are fixed', this);
+    if (attr.mode !== undefined)
+      throw errno(EPERM, '{}: the modes of files of processes are fixed', this);
     delete attr.size;
     setattr_copy(this, attr);
   }
 }
+
+/** A file that is no process's has its own mode and owner, unless it is a setting (proc_notify_change, proc_sys_setattr). */
+function static_setattr(inode: Inode, attr: Iattr, path: string): void {
+  if (isSysctl(path) && (attr.mode ?? attr.uid ?? attr.gid) !== undefined)
+    throw errno(EPERM, '{}: the modes and owners of settings are fixed', path);
+  delete attr.size;
+  setattr_copy(inode, attr);
+}
+
+const isSysctl = (path: string): boolean => path === 'sys' || path.startsWith('sys/');
 
 /** A directory of proc. */
 export abstract class ProcDirInode extends ProcInode {
@@ -168,8 +180,12 @@ export class ProcStaticDir extends ProcDirInode {
   }
 
   override permission(current: Current, mask: number, what: unknown): void {
-    if (/^sys(\/|$)/.test(this.path)) sysctl_perm(current, 0o555, mask, what);
+    if (isSysctl(this.path)) sysctl_perm(current, 0o555, mask, what);
     else super.permission(current, mask, what);
+  }
+  override setattr(current: Current, attr: Iattr): void {
+    if (this.path === PROC_NET) super.setattr(current, attr);
+    else static_setattr(this, attr, this.path);
   }
 
   protected below(name: string): string {
@@ -216,6 +232,9 @@ export class ProcStaticFile extends ProcInode {
     if (this.path.startsWith('sys/')) sysctl_perm(current, this.mode, mask, what);
     else super.permission(current, mask, what);
   }
+  override setattr(_current: Current, attr: Iattr): void {
+    static_setattr(this, attr, this.path);
+  }
   override open(current: Current, path: Path, flags: number): File {
     const entry = proc_entry(this.path) as ProcFile;
     if (this.path.startsWith(PROC_NET) && (flags & O_ACCMODE) !== O_RDONLY)
@@ -251,6 +270,10 @@ export class ProcStaticTextFile extends ProcTextFile {
   }
   override get splice_read(): boolean {
     return this.entry.splice ?? true;
+  }
+  override mmap_mapping(current: Current): AddressSpace | null {
+    if (isSysctl((this.inode as ProcStaticFile).path)) return super.mmap_mapping(current);
+    throw errno(EIO, '{} cannot be mapped into memory (proc_reg_mmap)', this.path);
   }
   protected override get seek(): ProcSeek {
     if ((this.inode as ProcStaticFile).path.startsWith('sys/')) return 'default';

@@ -1,5 +1,6 @@
 import { F_RDLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { LLONG_MAX } from '../../include/loff.ts';
 import { FilesStruct } from '../fdtable.ts';
 import type { Inode } from '../inode.ts';
 import { MAJOR, MINOR } from '../kdev_t.ts';
@@ -11,7 +12,7 @@ const hex2 = (n: number): string => n.toString(16).padStart(2, '0');
 function line(nr: number, inode: Inode, lock: FileLock, kind: string): string {
   const type = lock.type === F_WRLCK ? 'WRITE' : lock.type === F_RDLCK ? 'READ ' : 'UNLCK';
   const { dev } = inode.sb;
-  const end = lock.end === Infinity ? 'EOF' : String(lock.end);
+  const end = lock.end === LLONG_MAX ? 'EOF' : String(lock.end);
   return `${nr}: ${kind}  ${type} ${lock.pid} ${hex2(MAJOR(dev))}:${hex2(MINOR(dev))}:${inode.ino} ${lock.start} ${end}\n`;
 }
 
@@ -32,7 +33,7 @@ function locks(kernel: Kernel): string {
   for (const inode of openInodes(kernel)) {
     for (const lock of inode.locks?.flock ?? []) text += line(nr++, inode, lock, 'FLOCK  ADVISORY');
     for (const { type, pid, target, file } of inode.locks?.leases ?? []) {
-      const lock = new FileLock(target < 0 ? type : target, 0, Infinity, file, pid);
+      const lock = new FileLock(target < 0 ? type : target, 0, LLONG_MAX, file, pid);
       text += line(nr++, inode, lock, target < 0 ? 'LEASE  ACTIVE  ' : 'LEASE  BREAKING');
     }
     for (const lock of inode.locks?.posix ?? [])

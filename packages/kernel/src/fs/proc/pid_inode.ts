@@ -6,7 +6,7 @@ import { serializable } from '../../include/serial.ts';
 import { EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
 import { Dentry, Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
-import { Inode } from '../inode.ts';
+import { Inode, S_IMMUTABLE } from '../inode.ts';
 import type { SuperBlock } from '../super.ts';
 import { ptrace_may_access } from './access.ts';
 import {
@@ -50,6 +50,7 @@ export class PidDirInode extends ProcDirInode {
     this.task = task;
     this.thread = thread;
     owner(this, task, true);
+    this.flags |= S_IMMUTABLE;
     this.nlink = thread ? 7 : 9;
   }
 
@@ -206,6 +207,10 @@ export class PidTextFile extends ProcTextFile {
     const { task } = this.inode as PidFileInode;
     if (task.state === 'X') gone(task.pid);
     return this.spec.write!(task, current, text);
+  }
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    const { task } = this.inode as PidFileInode;
+    return this.spec.ioctl?.(task, current, cmd, arg) ?? super.ioctl(current, cmd, arg);
   }
   override get splice_read(): boolean {
     return this.spec.splice ?? false;
@@ -371,7 +376,7 @@ export class FdInfoFile extends ProcTextFile {
     const { task, fd } = this.inode as FdInfoInode;
     const file = task.files?.fd[fd] ?? null;
     if (file === null) throw errno(ENOENT, 'fd {} of process {} is closed', fd, task.pid);
-    const flags = file.flags | 0o100000 | (task.files.cloexec.has(fd) ? 0o2000000 : 0);
+    const flags = file.flags | (task.files.cloexec.has(fd) ? 0o2000000 : 0);
     return `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file.path.mnt.id}\nino:\t${file.ino}\n${file.show_fdinfo()}`;
   }
   protected store(): void {

@@ -85,6 +85,7 @@ export interface PidFile {
   readonly threadOnly?: boolean;
   show?(task: Task, current: Current, thread: boolean): string;
   write?(task: Task, current: Current, text: string): number | void;
+  ioctl?(task: Task, current: Current, cmd: number, arg: number): number;
   /** Files that are not text: makes the open file. */
   open?(task: Task, current: Current, path: Path, flags: number): File;
 }

@@ -6,6 +6,7 @@ import type { Task } from '../../kernel/task.ts';
 import { byteString } from '../bytes.ts';
 import { d_path } from '../dcache.ts';
 import type { File } from '../file.ts';
+import { procmap_query } from './procmap_query.ts';
 import { pid_create } from './registry.ts';
 
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
@@ -146,6 +147,11 @@ export function readRange(task: Task, start: number, end: number): string {
   }
 }
 
-pid_create('maps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, mapLine) });
+pid_create('maps', {
+  mode: 0o444,
+  guarded: true,
+  show: (task) => eachVma(task, mapLine),
+  ioctl: (task, current, cmd, arg) => procmap_query(task, current, cmd, arg, nameOf),
+});
 pid_create('smaps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, smaps) });
 pid_create('smaps_rollup', { mode: 0o444, guarded: true, processOnly: true, show: smapsRollup });

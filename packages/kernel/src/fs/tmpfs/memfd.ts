@@ -11,6 +11,7 @@ import {
 import { TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { serializable } from '../../include/serial.ts';
 import { Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
 import { Mount } from '../mount.ts';
@@ -35,13 +36,23 @@ function shm_mnt(current: Current): Mount {
     kernel, tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, TMPFS_MAGIC, options).root, 'tmpfs', 0)); // prettier-ignore
 }
 
+/** The first open file of an inode that no open made: O_DIRECT is not for it (shmem_file_open). */
+export class ShmemFile extends TmpfsFile {
+  static {
+    serializable('ShmemFile', this);
+  }
+  override get can_odirect(): boolean {
+    return false;
+  }
+}
+
 /** An unlinked file on the kernel's own tmpfs (shmem_file_setup). */
 export function shmem_file_setup(
   current: Current,
   name: string,
   size: number,
   mode: number,
-  make: (path: Path, flags: number) => File = (path, flags) => new TmpfsFile(current, path, flags),
+  make: (path: Path, flags: number) => File = (path, flags) => new ShmemFile(current, path, flags),
 ): File {
   const mnt = shm_mnt(current);
   const inode = new TmpfsInode(mnt.sb as TmpfsSuperBlock, 0o100000 | mode);
@@ -68,10 +79,10 @@ export function memfd_create(
 }
 
 function sealable(file: File): TmpfsInode {
-  if (!(file.inode instanceof TmpfsInode) || file.inode.mapping === null) {
+  if (!(file instanceof TmpfsFile) || file.inode.mapping === null) {
     throw errno(EINVAL, '{} has no seals', file.path);
   }
-  return file.inode;
+  return file.inode as TmpfsInode;
 }
 
 export function memfd_get_seals(file: File): number {

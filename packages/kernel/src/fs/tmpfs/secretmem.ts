@@ -1,8 +1,9 @@
-import { EFAULT, EINVAL } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, ENXIO, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { O_LARGEFILE, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { SECRETMEM_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import type { Loff } from '../../include/loff.ts';
 import type { AddressSpace } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Mm } from '../../mm/mm.ts';
@@ -31,6 +32,11 @@ class SecretmemInode extends TmpfsInode {
       throw errno(EINVAL, '{} has its size already: it is set once', this);
     super.setattr(current, attr);
   }
+
+  /** The descriptor cannot be opened again by /proc/self/fd. */
+  override open(): File {
+    throw errno(ENXIO, 'secret memory is opened by memfd_secret alone');
+  }
 }
 
 /** An open memfd_secret: neither read nor written, mapped shared, locked and left out of core dumps. */
@@ -39,6 +45,13 @@ export class SecretmemFile extends File {
 
   static {
     serializable('SecretmemFile', this);
+  }
+
+  override get seekable(): boolean {
+    return false;
+  }
+  override llseek(): Loff {
+    throw errno(ESPIPE, 'secret memory has no position');
   }
 
   override mmap_flags(vmFlags: number): number {

@@ -86,6 +86,9 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
     serializable('FanotifyFile', this);
   }
 
+  override get splice_write(): boolean {
+    return false;
+  }
   override get splice_read(): boolean {
     return false;
   }
