@@ -24,6 +24,7 @@ import {
   userInfo,
   valid_signal,
 } from './signal.ts';
+import { seccomp_filter_release } from './seccomp.ts';
 import { task_cputime } from './sched/fair.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, TASK_STOPPED, type Task } from './task.ts';
 
@@ -45,6 +46,7 @@ export function do_exit(task: Task, code: number): void {
   const { kernel, signal } = task;
   task.exiting = true;
   task.unpark();
+  seccomp_filter_release(task);
   const last = [...signal.threads].every((thread) => thread === task || thread.dead);
   task.exit_code = signal.group_exit ?? code;
   if (last) {

@@ -17,6 +17,7 @@ import { dup_mm } from '../mm/dup.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
 import { VM_ACCOUNT } from '../mm/vma.ts';
 import type { Mm } from '../mm/mm.ts';
+import { get_seccomp_filter } from './seccomp.ts';
 import { rseq_fork } from './rseq.ts';
 import { get_user } from '../include/user.ts';
 import { Sighand, SignalStruct } from './signal_struct.ts';
@@ -173,6 +174,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.no_new_privs = current.no_new_privs;
   child.seccomp_mode = current.seccomp_mode;
   child.seccomp_filter = current.seccomp_filter;
+  get_seccomp_filter(child);
   child.timer_slack = current.timer_slack;
   child.io_flusher = current.io_flusher;
   child.mce_kill = current.mce_kill;

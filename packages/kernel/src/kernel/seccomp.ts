@@ -1,6 +1,7 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import * as SC from '@vitrine/uapi/seccomp.ts';
+import { EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { SIGKILL, SIGSYS, SIG_DFL } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { RAX, RDI, RDX, RSI, R8, R9, R10 } from '@vitrine/x86/cpu.ts';
@@ -8,8 +9,10 @@ import { capable } from '../include/cred.ts';
 import { type Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
+import { WaitQueue } from '../include/wait.ts';
 import { SOCK_FILTER_SIZE, type SockFilter, bpf_check_classic, bpf_length, bpf_run, sock_filters } from './cbpf.ts'; // prettier-ignore
 import { do_exit } from './exit.ts';
+import { type SeccompKnotif, type SeccompNotification, seccomp_notify } from './seccomp_notify.ts';
 import { force_sig_info } from './signal.ts';
 import type { Task } from './task.ts';
 
@@ -43,6 +46,14 @@ export class SeccompFilter {
   readonly log: boolean;
   /** How many there are, this one included (seccomp.filter_count). */
   readonly count: number;
+  /** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: once its listener has read of a call, only death interrupts the wait. */
+  wait_killable_recv = false;
+  /** Tasks whose newest filter it is, and filters in use that follow it. */
+  users = 1;
+  /** Who answers SECCOMP_RET_USER_NOTIF; null without a listener. */
+  notif: SeccompNotification | null = null;
+  /** Woken for its listener. */
+  readonly wqh: WaitQueue = new WaitQueue();
   constructor(program: readonly SockFilter[], prev: SeccompFilter | null, log: boolean) {
     this.program = program;
     this.prev = prev;
@@ -68,14 +79,39 @@ export function seccomp_read_program(task: Task, fprog: number): SockFilter[] {
 }
 
 /** Puts a filter before the task's others (seccomp_attach_filter). Throws EINVAL, ENOMEM. */
-export function seccomp_attach_filter(task: Task, program: SockFilter[], log: boolean): void {
-  bpf_check_classic(program, DATA_SIZE);
+export function seccomp_attach_filter(task: Task, filter: SeccompFilter): void {
+  const { program } = filter;
   let total = bpf_length(program);
   for (let f = task.seccomp_filter; f !== null; f = f.prev) total += bpf_length(f.program) + 4;
   if (total > MAX_INSNS_PER_PATH)
     throw errno(E.ENOMEM, 'the filters of process {} have {} instructions, {} are allowed', task.tgid, total, MAX_INSNS_PER_PATH); // prettier-ignore
-  task.seccomp_filter = new SeccompFilter(program, task.seccomp_filter, log);
+  task.seccomp_filter = filter;
   task.seccomp_mode = SC.SECCOMP_MODE_FILTER;
+}
+
+/** A filter that is not in force yet (seccomp_prepare_filter). Throws EINVAL for a bad program. */
+export function seccomp_prepare_filter(
+  task: Task,
+  program: SockFilter[],
+  log: boolean,
+): SeccompFilter {
+  bpf_check_classic(program, DATA_SIZE);
+  return new SeccompFilter(program, task.seccomp_filter, log);
+}
+
+/** A chain of filters has one listener. Throws EBUSY. */
+export function seccomp_one_listener(task: Task): void {
+  for (let f = task.seccomp_filter; f !== null; f = f.prev)
+    if (f.notif !== null) throw errno(E.EBUSY, 'seccomp: process {} has a filter with a listener', task.tgid); // prettier-ignore
+}
+
+/** A task more, or less, has the filter as its newest: the last one hangs its listener up (seccomp_filter_release). */
+export function get_seccomp_filter(task: Task): void {
+  if (task.seccomp_filter !== null) task.seccomp_filter.users++;
+}
+export function seccomp_filter_release(task: Task): void {
+  task.seccomp_knotif?.forget();
+  for (let f = task.seccomp_filter; f !== null && --f.users === 0; f = f.prev) f.wqh.wake(EPOLLHUP);
 }
 
 function isAncestor(of: SeccompFilter | null, filter: SeccompFilter | null): boolean {
@@ -99,6 +135,8 @@ export function seccomp_cannot_sync(task: Task): Task | null {
 export function seccomp_sync_threads(task: Task): void {
   for (const thread of task.signal.threads) {
     if (thread === task || thread.exiting) continue;
+    get_seccomp_filter(task);
+    seccomp_filter_release(thread);
     thread.seccomp_filter = task.seccomp_filter;
     thread.seccomp_mode = SC.SECCOMP_MODE_FILTER;
     if (task.no_new_privs) thread.no_new_privs = true;
@@ -123,33 +161,64 @@ function seccompData(task: Task): Uint32Array {
 }
 
 /** The verdict of all filters: the least action counts, of equal ones that of the newest filter (seccomp_run_filters). */
-function runFilters(task: Task): { ret: number; log: boolean } {
-  const data = seccompData(task);
+function runFilters(task: Task, data: Uint32Array): { ret: number; match: SeccompFilter | null } {
   let ret = SC.SECCOMP_RET_ALLOW;
-  let log = false;
+  let match: SeccompFilter | null = null;
   for (let f = task.seccomp_filter; f !== null; f = f.prev) {
     const verdict = bpf_run(f.program, data);
     if ((verdict & SC.SECCOMP_RET_ACTION_FULL) >= (ret & SC.SECCOMP_RET_ACTION_FULL)) continue;
     ret = verdict;
-    log = f.log;
+    match = f;
   }
-  return { ret, log };
+  return { ret, match };
 }
 
 const STRICT_CALLS: readonly number[] = [NR.__NR_read, NR.__NR_write, NR.__NR_exit, NR.__NR_rt_sigreturn]; // prettier-ignore
 
-/** What becomes of a call: null lets it go on, `skip` leaves the registers as they are, else its result and why. */
-export type Verdict = null | 'skip' | Errno;
+/** What a listener has the call return. */
+export interface Answer {
+  readonly ret: bigint;
+  readonly reason: string;
+}
+
+/**
+ * What becomes of a call: null lets it go on, `skip` leaves the registers as they are, `wait` waits for a listener, else
+ * its result and why.
+ */
+export type Verdict = null | 'skip' | 'wait' | Errno | Answer;
+
+/** The wait for a listener's answer (seccomp_do_user_notification); the first call is the one that it is told of. */
+function userNotification(task: Task, knotif: SeccompKnotif): Verdict {
+  if (knotif.state !== 'replied') {
+    task.seccomp_knotif = knotif;
+    try {
+      if (knotif.state === 'sent' && knotif.filter.wait_killable_recv)
+        task.waitKillable(knotif.ready); // prettier-ignore
+      else task.wait(knotif.ready);
+    } catch (error) {
+      knotif.forget();
+      throw error;
+    }
+    return 'wait';
+  }
+  knotif.forget();
+  if (knotif.flags & SC.SECCOMP_USER_NOTIF_FLAG_CONTINUE) return null;
+  const ret = knotif.error === 0 ? knotif.val : BigInt(knotif.error);
+  return { ret, reason: `the listener of a seccomp filter answers system call ${task.syscall} of process ${task.tgid} with ${ret}` }; // prettier-ignore
+}
 
 /** Asks before a system call (__secure_computing). */
 export function secure_computing(task: Task): Verdict {
+  if (task.seccomp_knotif !== null) return userNotification(task, task.seccomp_knotif);
   if (task.seccomp_mode === SC.SECCOMP_MODE_STRICT) {
     if (STRICT_CALLS.includes(task.syscall)) return null;
     told(task, 'kill_thread');
     do_exit(task, SIGKILL);
     return 'skip';
   }
-  const { ret, log } = runFilters(task);
+  const asked = seccompData(task);
+  const { ret, match } = runFilters(task, asked);
+  const log = match !== null && match.log;
   const data = ret & SC.SECCOMP_RET_DATA;
   switch ((ret & SC.SECCOMP_RET_ACTION_FULL) >>> 0) {
     case SC.SECCOMP_RET_ALLOW:
@@ -164,11 +233,16 @@ export function secure_computing(task: Task): Verdict {
       if (log) told(task, 'trap');
       sigsys(task, data);
       return 'skip';
-    // Nobody traces, and nobody listens: the call is as if it were not there.
+    // Nobody traces: the call is as if it were not there.
     case SC.SECCOMP_RET_TRACE:
-    case SC.SECCOMP_RET_USER_NOTIF:
       if (log) told(task, 'trace');
-      return errno(E.ENOSYS, 'a seccomp filter leaves system call {} to a tracer or listener, and there is none', task.syscall); // prettier-ignore
+      return errno(E.ENOSYS, 'a seccomp filter leaves system call {} to a tracer, and there is none', task.syscall); // prettier-ignore
+    case SC.SECCOMP_RET_USER_NOTIF: {
+      if (log) told(task, 'user_notif');
+      const knotif = seccomp_notify(task, match!, asked);
+      if (knotif !== null) return userNotification(task, knotif);
+      return errno(E.ENOSYS, 'a seccomp filter leaves system call {} to a listener, and there is none', task.syscall); // prettier-ignore
+    }
     case SC.SECCOMP_RET_KILL_THREAD:
       told(task, 'kill_thread');
       return kill(task, data, false);

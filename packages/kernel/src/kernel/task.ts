@@ -18,6 +18,7 @@ import { send_sig } from './signal.ts';
 import type { DlEntity } from './sched/deadline.ts';
 import type { SchedEntity } from './sched/entity.ts';
 import type { SeccompFilter } from './seccomp.ts';
+import type { SeccompKnotif } from './seccomp_notify.ts';
 import type { SyscallUserDispatch } from './user_dispatch.ts';
 import { type Sighand, SigPending, type SignalStruct } from './signal_struct.ts';
 
@@ -132,6 +133,8 @@ export class Task implements Current, Waiter, TimerOwner {
   /** SECCOMP_MODE_…; the newest of its filters. */
   seccomp_mode = 0;
   seccomp_filter: SeccompFilter | null = null;
+  /** The call waits for the answer of a filter's listener. */
+  seccomp_knotif: SeccompKnotif | null = null;
   /** prctl(PR_SET_SYSCALL_USER_DISPATCH); null when off. */
   syscall_dispatch: SyscallUserDispatch | null = null;
   /** prctl(PR_SET_IO_FLUSHER), prctl(PR_MCE_KILL). */

@@ -2,10 +2,12 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as SC from '@vitrine/uapi/seccomp.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { errno } from '../include/errno.ts';
-import { seccomp_attach_filter, seccomp_cannot_sync, seccomp_read_program, seccomp_sync_threads } from '../kernel/seccomp.ts'; // prettier-ignore
+import { get_unused_fd } from '../fs/fdtable.ts';
+import { seccomp_attach_filter, seccomp_cannot_sync, seccomp_one_listener, seccomp_prepare_filter, seccomp_read_program, seccomp_sync_threads } from '../kernel/seccomp.ts'; // prettier-ignore
+import { SeccompNotifyFile } from '../kernel/seccomp_notify.ts';
 import type { Task } from '../kernel/task.ts';
 import { choice, flags, ptr } from './kinds.ts';
-import { type SyscallRow, partial, row } from './row.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 
 const FLAGS = 0x3f;
 const ACTIONS: readonly number[] = [
@@ -39,16 +41,20 @@ function setFilter(task: Task, how: number, fprog: number): number {
   if (how & SC.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !listener)
     throw errno(E.EINVAL, 'seccomp: WAIT_KILLABLE_RECV is for a listener');
   const program = seccomp_read_program(task, fprog);
-  if (listener) throw errno(E.EINVAL, 'seccomp: there are no listeners here');
+  const filter = seccomp_prepare_filter(task, program, (how & SC.SECCOMP_FILTER_FLAG_LOG) !== 0);
+  const fd = listener ? get_unused_fd(task) : 0;
   mayAssign(task, SC.SECCOMP_MODE_FILTER);
+  if (listener) seccomp_one_listener(task);
   const other = sync ? seccomp_cannot_sync(task) : null;
   if (other !== null) {
     if (!(how & SC.SECCOMP_FILTER_FLAG_TSYNC_ESRCH)) return other.pid;
     throw errno(E.ESRCH, 'seccomp: thread {} has filters of its own', other.pid);
   }
-  seccomp_attach_filter(task, program, (how & SC.SECCOMP_FILTER_FLAG_LOG) !== 0);
+  filter.wait_killable_recv = (how & SC.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) !== 0;
+  seccomp_attach_filter(task, filter);
   if (sync) seccomp_sync_threads(task);
-  return 0;
+  if (listener) task.files.install(fd, new SeccompNotifyFile(task, filter), true);
+  return fd;
 }
 
 function sys_seccomp(task: Task, op: number, how: number, args: number): number {
@@ -83,5 +89,5 @@ export function prctl_set_seccomp(task: Task, mode: number, fprog: number): numb
 }
 
 export const SECCOMP: readonly SyscallRow[] = [
-  row(NR.__NR_seccomp, 'seccomp', [choice('seccomp'), flags('seccomp'), ptr], partial('no listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER)'), sys_seccomp), // prettier-ignore
+  row(NR.__NR_seccomp, 'seccomp', [choice('seccomp'), flags('seccomp'), ptr], FULL, sys_seccomp), // prettier-ignore
 ];

@@ -139,11 +139,14 @@ function do_syscall(kernel: Kernel, task: Task): void {
   let ret: Loff;
   let reason: string | null = null;
   try {
-    const verdict = task.seccomp_mode === 0 || again ? null : secure_computing(task);
+    const asked = task.seccomp_mode === 0 || (again && task.seccomp_knotif === null);
+    const verdict = asked ? null : secure_computing(task);
     if (verdict === null) {
       if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
       ret = invoke(task, cpu, row!);
     } else if (verdict === 'skip') ret = RESTORED;
+    else if (verdict === 'wait') ret = BLOCKED;
+    else if (!(verdict instanceof Errno)) ({ ret, reason } = verdict);
     else {
       // Any number may be answered; none of them restarts the call. 0 is no error.
       ret = 0 - verdict.code;
