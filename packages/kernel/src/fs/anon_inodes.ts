@@ -9,7 +9,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Dentry, Path } from './dcache.ts';
 import { Inode, ihold } from './inode.ts';
-import { Mount } from './mount.ts';
+import { kern_mount } from './mount.ts';
 import { FileSystemType, PseudoSuperBlock } from './super.ts';
 
 /** "PIDF"; newer than the headers that packages/uapi is made from. */
@@ -32,19 +32,19 @@ export class PseudoFsType extends FileSystemType {
 }
 
 /** @param listed in /proc/filesystems, too */
-function kern_mount(kernel: Kernel, name: string, magic: number, listed = false): void {
+function pseudo_mount(kernel: Kernel, name: string, magic: number, listed = false): void {
   const sb = new PseudoSuperBlock(kernel, new PseudoFsType(name), magic);
   sb.root = new Dentry(`${name}:`, null, new Inode(sb, kernel.vfs.nextIno++, 0o40755), sb);
-  kernel.vfs.pseudo.set(name, new Mount(kernel, sb.root, 'none', 0));
+  kernel.vfs.pseudo.set(name, kern_mount(sb.root));
   if (listed) kernel.vfs.register_filesystem(sb.type);
 }
 
 export function pseudo_init(kernel: Kernel): void {
-  kern_mount(kernel, 'sockfs', SOCKFS_MAGIC, true);
-  kern_mount(kernel, 'pipefs', PIPEFS_MAGIC, true);
-  kern_mount(kernel, 'anon_inodefs', ANON_INODE_FS_MAGIC);
-  kern_mount(kernel, 'nsfs', NSFS_MAGIC);
-  kern_mount(kernel, 'pidfs', PID_FS_MAGIC);
+  pseudo_mount(kernel, 'sockfs', SOCKFS_MAGIC, true);
+  pseudo_mount(kernel, 'pipefs', PIPEFS_MAGIC, true);
+  pseudo_mount(kernel, 'anon_inodefs', ANON_INODE_FS_MAGIC);
+  pseudo_mount(kernel, 'nsfs', NSFS_MAGIC);
+  pseudo_mount(kernel, 'pidfs', PID_FS_MAGIC);
 }
 
 /** A new inode of a pseudo file system and its nameless place; `label` gets the inode number: `pipe:[42]`. */

@@ -1,4 +1,5 @@
 import { EFBIG, EPERM, ETXTBSY, EINVAL } from '@vitrine/uapi/errno.ts';
+import { security_path_truncate } from './security.ts';
 import { CAP_CHOWN, CAP_FOWNER, CAP_FSETID } from '@vitrine/uapi/capability.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
@@ -185,6 +186,7 @@ export function vfs_truncate(current: Current, path: Path, size: Loff): void {
   if (inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', path);
   if (inode.writecount < 0) throw errno(ETXTBSY, '{} is being executed', path);
   break_lease(current, path, inode, true, false);
+  security_path_truncate(current, path);
   do_truncate(current, path, size);
 }
 

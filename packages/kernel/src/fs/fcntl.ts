@@ -1,3 +1,4 @@
+import type { LandlockDomain } from '../include/cred.ts';
 import { serializable } from '../include/serial.ts';
 
 /** Analogous to `struct fown_struct`: who gets SIGIO or SIGURG about a file. */
@@ -9,6 +10,9 @@ export class FownStruct {
   euid = 0;
   /** F_SETSIG: 0 is SIGIO. */
   signum = 0;
+  /** The Landlock domain of who chose it, where that forbids signals, and the process. */
+  landlock: LandlockDomain | null = null;
+  chooser = 0;
   static {
     serializable('FownStruct', this);
   }

@@ -78,6 +78,8 @@ export class File {
   /** Descriptors, mappings and system calls that hold it. */
   count = 1;
   readonly cred: Cred;
+  /** LANDLOCK_ACCESS_FS_…: what it may be used for, as it was when it was opened. */
+  landlock = 0xffff;
   owner: FownStruct | null = null;
   epitems: Set<EpItem> | null = null;
   fasync: FasyncHook | null = null;

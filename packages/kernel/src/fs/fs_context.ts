@@ -16,6 +16,7 @@ import { anon_inode_path } from './anon_inodes.ts';
 import { bytesOf } from './bytes.ts';
 import { StreamFile } from './file.ts';
 import type { Mount } from './mount.ts';
+import { security_sb_mount } from './security.ts';
 import { type FileSystemType, reconfigure_super, type SuperBlock } from './super.ts';
 
 /** A file system that is being configured (analogous to `struct fs_context`; fsopen(2), fspick(2)). */
@@ -145,6 +146,7 @@ export class FsContextFile extends StreamFile {
     if (this.phase !== 'reconfigure')
       throw errno(EBUSY, 'fsconfig: the context is not one of fspick ({})', this.phase);
     try {
+      security_sb_mount(current, 'remounting');
       reconfigure_super(current, this.sb!, this.sb_flags, this.options.join(','));
       this.options.length = 0;
     } catch (error) {

@@ -34,6 +34,8 @@ export class Mount {
   /** The peer group it receives from: 0 when no slave. */
   master = 0;
   unbindable = false;
+  /** Of the kernel's own, in no namespace (MNT_INTERNAL). */
+  internal = false;
   marks: Set<FsnotifyMark> | null = null;
   /** How often a path led into it; what that was when MNT_EXPIRE marked it. */
   uses = 0;
@@ -53,6 +55,13 @@ export class Mount {
   static {
     serializable('Mount', this);
   }
+}
+
+/** A mount for the kernel's own use (kern_mount). */
+export function kern_mount(root: Dentry, devname = 'none'): Mount {
+  const mnt = new Mount(root.sb.kernel, root, devname, 0);
+  mnt.internal = true;
+  return mnt;
 }
 
 /** Analogous to `struct mnt_namespace`. */

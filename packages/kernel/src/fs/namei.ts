@@ -222,7 +222,11 @@ export class Nameidata {
       this.dentry = this.mnt.mountpoint!;
       this.mnt = up;
     }
-    this.enter(this.dentry.parent);
+    const { parent } = this.dentry;
+    // Through a bind mount a directory can be seen that was moved out of it (path_connected).
+    if (this.mnt.root !== this.mnt.sb.root && !is_subdir(parent, this.mnt.root))
+      throw errno(ENOENT, '.. of {} is not below the root of mount {}', this.dentry, this.mnt.id);
+    this.enter(parent);
   }
 
   /**

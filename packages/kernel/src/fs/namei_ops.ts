@@ -56,6 +56,14 @@ import {
   fsnotify_remove,
 } from './fsnotify.ts';
 import { I_NOLINK } from './open.ts';
+import {
+  security_path_mkdir,
+  security_path_mknod,
+  security_path_refer,
+  security_path_rmdir,
+  security_path_symlink,
+  security_path_unlink,
+} from './security.ts';
 import { inode_permission, may_create, may_delete, mnt_want_write } from './permission.ts';
 
 /** Where a new name goes: the parent exists, the name does not (filename_create). */
@@ -94,6 +102,7 @@ export function vfs_mkdir(current: Current, dir: Path, name: string, mode: numbe
 
 export function do_mkdirat(current: Current, dfd: number, name: string, mode: number): void {
   const nd = filename_create(current, dfd, name, true);
+  security_path_mkdir(current, nd.path);
   vfs_mkdir(current, nd.path, nd.last, mode_strip_umask(current, nd.dentry.inode, mode));
 }
 
@@ -135,6 +144,7 @@ export function do_mknodat(
   }
   const nd = filename_create(current, dfd, name, false);
   const bits = mode_strip_umask(current, nd.dentry.inode, mode & 0o7777);
+  security_path_mknod(current, nd.path, mode, dev);
   vfs_mknod(current, nd.path, nd.last, (type === 0 ? S_IFREG : type) | bits, dev);
 }
 
@@ -155,6 +165,7 @@ export function do_symlinkat(
   if (target instanceof Errno) throw target;
   if (target === '') throw errno(ENOENT, 'the target of symbolic link {} is empty', name);
   const nd = filename_create(current, dfd, name, false);
+  security_path_symlink(current, nd.path);
   vfs_symlink(current, nd.path, nd.last, target);
 }
 
@@ -214,6 +225,7 @@ export function do_linkat(
   const nd = filename_create(current, newdfd, newname, false);
   if (old.mnt !== nd.mnt) throw errno(EXDEV, '{} and {} are on different mounts', old, newname);
   may_linkat(current, old);
+  security_path_refer(current, old.dentry, nd.path, null, { removable: false, exchange: false, whiteout: false }); // prettier-ignore
   vfs_link(current, old, nd.path, nd.last);
 }
 
@@ -241,6 +253,7 @@ export function do_unlinkat(current: Current, dfd: number, name: string): void {
   if (nd.slash) {
     throw errno(S_ISDIR(victim.inode.mode) ? EISDIR : ENOTDIR, '{} ends in a slash', name);
   }
+  security_path_unlink(current, nd.path);
   vfs_unlink(current, nd.path, victim);
 }
 
@@ -265,6 +278,7 @@ export function do_rmdir(current: Current, dfd: number, name: string): void {
   mnt_want_write(nd.path);
   const victim = nd.child(nd.last);
   if (victim === null) throw errno(ENOENT, '{} does not exist in {}', nd.last, nd.path);
+  security_path_rmdir(current, nd.path);
   vfs_rmdir(current, nd.path, victim);
 }
 
@@ -320,6 +334,11 @@ export function do_renameat2(
       old,
     );
   }
+  security_path_refer(current, old, to.path, target, {
+    removable: true,
+    exchange: (flags & RENAME_EXCHANGE) !== 0,
+    whiteout: (flags & RENAME_WHITEOUT) !== 0,
+  });
   vfs_rename(current, from.path, old, to.path, to.last, target, flags);
 }
 

@@ -43,6 +43,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { type Dentry, Path, is_subdir } from './dcache.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
+import { security_sb_mount } from './security.ts';
 import { reconfigure_super } from './super.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
 import { change_mnt_propagation, copy_propagation, propagate_mnt, propagate_mount_busy, propagate_umount, propagation_targets, shows, tree_mounts } from './pnode.ts'; // prettier-ignore
@@ -120,6 +121,7 @@ export function path_mount(
   data: string,
 ): void {
   if (flags & MS_NOUSER) throw errno(EINVAL, 'mount: MS_NOUSER is the kernel alone to use');
+  security_sb_mount(current, 'mount');
   may_mount(current, 'mount');
   if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(at, flags);
   if (flags & MS_REMOUNT) return do_remount(current, at, flags, data);
@@ -349,6 +351,7 @@ export function path_umount(current: Current, path: Path, flags: number): void {
   const { mnt } = path;
   if (path.dentry !== mnt.root || mnt.ns === null)
     throw errno(EINVAL, '{} is not a mount point', path);
+  security_sb_mount(current, 'umount');
   if (flags & MNT_EXPIRE) {
     if (flags & (MNT_FORCE | MNT_DETACH) || mnt === current.fs.root.mnt)
       throw errno(EINVAL, 'MNT_EXPIRE excludes MNT_FORCE, MNT_DETACH and the root directory');
@@ -431,6 +434,7 @@ function is_path_reachable(path: Path, root: Path): boolean {
 
 /** pivot_root(2): `to` becomes the root of the namespace, the old root goes below it. */
 export function do_pivot_root(current: Current, to: Path, place: Path): void {
+  security_sb_mount(current, 'pivot_root');
   const { root } = current.fs;
   const { mnt } = to;
   const putOld = follow_down(place);

@@ -55,6 +55,7 @@ import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
 import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM, PermissionWait } from './fsnotify_backend.ts';
 import { fifo_open } from './pipe.ts';
+import { security_file_open, security_file_truncate, security_path_mknod } from './security.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 
 /**
@@ -100,6 +101,7 @@ export function do_filp_open(
 /** Makes the last component, a regular file, and opens it. */
 function createAndOpen(current: Current, nd: Nameidata, flags: number, mode: number): File {
   const dir = nd.path;
+  security_path_mknod(current, dir, S_IFREG, 0);
   const inode = vfs_create(
     current,
     dir,
@@ -203,6 +205,7 @@ function do_open(current: Current, path: Path, flags: number, dir: Inode | null)
   const file = vfs_open(current, path, flags);
   if (truncate) {
     try {
+      security_file_truncate(file);
       do_truncate(current, path, 0);
     } catch (error) {
       fput(current, file);
@@ -279,6 +282,12 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
   if (writes && inode.writecount < 0 && S_ISREG(inode.mode)) {
     throw errno(ETXTBSY, '{} is being executed', path);
   }
+  const rights = security_file_open(
+    current,
+    path,
+    ((flags & O_ACCMODE) + 1) & 3,
+    (mode & FMODE_EXEC) !== 0,
+  );
   const status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
   const file = S_ISFIFO(inode.mode)
     ? fifo_open(current, path, status)
@@ -288,6 +297,7 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
     throw errno(EINVAL, '{} cannot be open with O_DIRECT', path);
   }
   file.flags = status;
+  file.landlock = rights;
   file.mode |= mode;
   if (writes && S_ISREG(inode.mode)) {
     inode.writecount++;

@@ -73,6 +73,14 @@ export class UserNamespace {
   }
 }
 
+/** What a process has forbidden itself (security/landlock); layers above add what they ask it. */
+export interface LandlockDomain {
+  /** Does it forbid what `scope` (LANDLOCK_SCOPE_…) is of towards whoever has the other domain, or none? */
+  is_scoped(other: LandlockDomain | null, scope: number): boolean;
+  /** Is the other domain this one, or nested in it? */
+  contains(other: LandlockDomain | null): boolean;
+}
+
 /** Analogous to `struct cred`: copied on change, shared otherwise, never written in place. */
 export class Cred {
   uid = 0;
@@ -92,6 +100,7 @@ export class Cred {
   /** Supplementary groups, sorted. */
   groups: readonly number[] = [];
   userNs: UserNamespace;
+  landlock: LandlockDomain | null = null;
   constructor(userNs: UserNamespace) {
     this.userNs = userNs;
   }

@@ -229,6 +229,7 @@ export function start_kernel(options: BootOptions): Vmlinux {
   const cpus = kernel.sched.rqs.length;
   kernel.printk(6, `smpboot: Allowing ${cpus} CPUs, 0 hotplug CPUs`);
   vfs_caches_init(kernel);
+  kernel.printk(6, 'landlock: Up and running.');
   const cred = new Cred(new UserNamespace(4026531837, null, 0, 0));
   const boot = make_kthreadd(kernel, cred);
   mnt_init(boot);

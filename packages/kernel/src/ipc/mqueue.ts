@@ -15,7 +15,7 @@ import { bytesOf } from '../fs/bytes.ts';
 import { Dentry, Path } from '../fs/dcache.ts';
 import { File } from '../fs/file.ts';
 import { Inode, S_ISREG, drop_nlink, file_update_time, inode_init_owner } from '../fs/inode.ts';
-import { Mount } from '../fs/mount.ts';
+import { type Mount, kern_mount } from '../fs/mount.ts';
 import { DcacheDirFile } from '../fs/readdir.ts';
 import { FileSystemType, SuperBlock } from '../fs/super.ts';
 import { send_signal } from '../kernel/signal.ts';
@@ -236,7 +236,7 @@ export class MqueueSuperBlock extends SuperBlock {
 
 /** The machine's queues, wherever they are mounted: there is one such file system. */
 export function mqueue_mount(kernel: Kernel): Mount {
-  return (kernel.vfs.mqueue ??= new Mount(kernel, new MqueueSuperBlock(kernel, kernel.vfs.fileSystems.get('mqueue')!).root, 'none', 0)); // prettier-ignore
+  return (kernel.vfs.mqueue ??= kern_mount(new MqueueSuperBlock(kernel, kernel.vfs.fileSystems.get('mqueue')!).root)); // prettier-ignore
 }
 
 export class MqueueType extends FileSystemType {

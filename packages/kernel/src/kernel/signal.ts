@@ -1,3 +1,4 @@
+import { LANDLOCK_SCOPE_SIGNAL } from '@vitrine/uapi/landlock.ts';
 import * as S from '@vitrine/uapi/signal.ts';
 import { RLIMIT_SIGPENDING } from '@vitrine/uapi/resource.ts';
 import { CAP_KILL } from '@vitrine/uapi/capability.ts';
@@ -293,6 +294,14 @@ export function check_kill_permission(sender: Task, sig: number, target: Task): 
   const from = sender.cred;
   const to = target.cred;
   if (sender.tgid === target.tgid) return;
+  check_kill_ids(sender, sig, target);
+  if (from.landlock?.is_scoped(to.landlock, LANDLOCK_SCOPE_SIGNAL))
+    throw errno(EPERM, 'Landlock: process {} is outside of the domain of process {}, which may not signal there', target.tgid, sender.tgid); // prettier-ignore
+}
+
+function check_kill_ids(sender: Task, sig: number, target: Task): void {
+  const from = sender.cred;
+  const to = target.cred;
   if (from.euid === to.suid || from.euid === to.uid || from.uid === to.suid || from.uid === to.uid)
     return;
   if (ns_capable(from, to.userNs, CAP_KILL)) return;

@@ -63,6 +63,10 @@ function f_setown(task: Task, file: File, type: number, pid: number): void {
   owner.pid = pid;
   owner.uid = task.cred.uid;
   owner.euid = task.cred.euid;
+  // Its own threads a process may always signal (hook_file_set_fowner).
+  const other = type === F.F_OWNER_PGRP || task.kernel.pids.find(pid)?.task?.tgid !== task.tgid;
+  owner.landlock = other ? task.cred.landlock : null;
+  owner.chooser = task.tgid;
 }
 
 export function getown(file: File): number {

@@ -12,6 +12,7 @@ import { PathFile } from '../fs/file.ts';
 import { FsContextFile } from '../fs/fs_context.ts';
 import { MNT_UNIQUE_ID_OFFSET, Mount, touch_mnt_namespace } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
+import { security_sb_mount } from '../fs/security.ts';
 import { detached_tree, dissolve, do_move_mount_path, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
 import { change_mnt_propagation, dominating_id, set_master, set_peer_group, tree_mounts } from '../fs/pnode.ts'; // prettier-ignore
 import { dirfd, fd, flags, int, path, ptr, size, str, uint } from './kinds.ts';
@@ -220,6 +221,7 @@ function sys_move_mount(
   if (beneath && (fl & M.MOVE_MOUNT_SET_GROUP) !== 0) throw errno(E.EINVAL, 'move_mount: MOVE_MOUNT_BENEATH and MOVE_MOUNT_SET_GROUP exclude each other'); // prettier-ignore
   const from = user_path_at(task, fromDir, fromName, lookupFlags((fl & M.MOVE_MOUNT_F_SYMLINKS) !== 0, (fl & M.MOVE_MOUNT_F_EMPTY_PATH) !== 0)); // prettier-ignore
   const to = user_path_at(task, toDir, toName, lookupFlags((fl & M.MOVE_MOUNT_T_SYMLINKS) !== 0, (fl & M.MOVE_MOUNT_T_EMPTY_PATH) !== 0)); // prettier-ignore
+  security_sb_mount(task, 'move_mount');
   if ((fl & M.MOVE_MOUNT_SET_GROUP) !== 0) return setGroup(from, to);
   do_move_mount_path(from, to, beneath);
   return 0;

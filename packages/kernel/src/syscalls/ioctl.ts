@@ -17,6 +17,7 @@ import type { File } from '../fs/file.ts';
 import { S_ISDIR, S_ISLNK, S_ISREG } from '../fs/inode.ts';
 import type { Task } from '../kernel/task.ts';
 import { SocketFile } from '../net/socket.ts';
+import { security_file_ioctl } from '../fs/security.ts';
 import { getown, setown } from './fcntl.ts';
 import { choice, fd, ptr } from './kinds.ts';
 import { vfs_fallocate } from './read_write.ts';
@@ -35,6 +36,7 @@ const FIFREEZE = 0xc004_5877;
 const FITHAW = 0xc004_5878;
 const FS_IOC_FIEMAP = 0xc020_660b;
 const FS_IOC_GETFSUUID = 0x8011_1500;
+const FS_IOC_GETFSSYSFSPATH = 0x8081_1501;
 const FICLONE = 0x4004_9409;
 const FICLONERANGE = 0x4020_940d;
 const FIDEDUPERANGE = 0xc018_9436;
@@ -125,6 +127,8 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
       return 0;
     case FS_IOC_GETFSUUID:
       return get_fsuuid(current, file, arg);
+    case FS_IOC_GETFSSYSFSPATH:
+      throw errno(ENOTTY, 'FS_IOC_GETFSSYSFSPATH: {} has no folder in /sys/fs', inode.sb);
     case FICLONE:
       return clone(current, file, arg | 0);
     case FICLONERANGE:
@@ -132,6 +136,7 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
     case FIDEDUPERANGE:
       return dedupe(current, file, arg);
     default:
+      security_file_ioctl(file, cmd);
       return S_ISREG(inode.mode)
         ? file_ioctl(current, file, cmd, arg)
         : (sock_ioctl_owner(current, file, cmd, arg) ??

@@ -9,12 +9,13 @@ import { FULL, type SyscallRow, row } from './row.ts';
 
 // <linux/lsm.h>, newer than the headers that packages/uapi is made from.
 const LSM_ID_CAPABILITY = 100;
+const LSM_ID_LANDLOCK = 110;
 const LSM_FLAG_SINGLE = 1;
 /** struct lsm_ctx without its text: id, flags, len, ctx_len. */
 const LSM_CTX = 32;
 
-/** The modules at work. Capabilities have no attributes of a task. */
-const LSM_IDLIST: readonly number[] = [LSM_ID_CAPABILITY];
+/** The modules at work. None of them has attributes of a task. */
+const LSM_IDLIST: readonly number[] = [LSM_ID_CAPABILITY, LSM_ID_LANDLOCK];
 
 function sys_lsm_list_modules(task: Task, ids: number, size: number, flags: number): number {
   if (flags !== 0) throw errno(EINVAL, 'lsm_list_modules: flags {} are unknown', flags);

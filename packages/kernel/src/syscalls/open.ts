@@ -33,6 +33,7 @@ import { ns_capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { do_truncate, vfs_truncate } from '../fs/attr.ts';
+import { security_file_truncate } from '../fs/security.ts';
 import { d_path } from '../fs/dcache.ts';
 import {
   close_fd,
@@ -241,6 +242,7 @@ export function sys_ftruncate(current: Current, fd: number, length: Loff): numbe
   if (!file.writable) throw errno(EINVAL, '{} is not open for writing', file.path);
   if (file.inode.flags & S_APPEND) throw errno(EPERM, '{} is append-only', file.path);
   mnt_want_write(file.path);
+  security_file_truncate(file);
   do_truncate(current, file.path, length);
   return 0;
 }

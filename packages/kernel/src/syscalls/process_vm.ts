@@ -41,7 +41,10 @@ function accessible(task: Task, nr: number, refused = EPERM): Task {
   const target = task.kernel.pids.find(nr)?.task;
   if (!target) throw errno(ESRCH, 'no process has the id {}', nr);
   if (target.mm === null) throw errno(ESRCH, 'process {} has no memory of its own', nr);
-  if (target.mm === task.mm || capable(task.cred, CAP_SYS_PTRACE)) return target;
+  if (target.mm === task.mm) return target;
+  if (task.cred.landlock?.contains(target.cred.landlock) === false)
+    throw errno(refused, 'Landlock: process {} is outside of the domain, which may not look into it', nr); // prettier-ignore
+  if (capable(task.cred, CAP_SYS_PTRACE)) return target;
   const { uid, gid } = task.cred;
   const t = target.cred;
   const same =

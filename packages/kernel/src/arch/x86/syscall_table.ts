@@ -29,6 +29,7 @@ import { FUTEX } from '../../syscalls/futex.ts';
 import { IDS } from '../../syscalls/ids.ts';
 import { IPC } from '../../syscalls/ipc.ts';
 import { LSM } from '../../syscalls/lsm.ts';
+import { LANDLOCK } from '../../syscalls/landlock.ts';
 import { SECCOMP } from '../../syscalls/seccomp.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
@@ -71,6 +72,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   TIMERFD,
   PIDFD,
   LSM,
+  LANDLOCK,
   SECCOMP,
   PROCESS,
   PROCESS_VM,

@@ -1,4 +1,5 @@
 import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from '@vitrine/uapi/poll.ts';
+import { LANDLOCK_SCOPE_SIGNAL } from '@vitrine/uapi/landlock.ts';
 import { F_OWNER_PGRP, F_OWNER_TID } from '@vitrine/uapi/fcntl.ts';
 import { SIGIO, SIGURG } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
@@ -80,6 +81,11 @@ function targets(file: File, owner: FownStruct): readonly Task[] {
 
 /** Whoever set the owner must have been allowed to signal it (sigio_perm). */
 function may_sigio(owner: FownStruct, task: Task): boolean {
+  if (
+    task.tgid !== owner.chooser &&
+    owner.landlock?.is_scoped(task.cred.landlock, LANDLOCK_SCOPE_SIGNAL)
+  )
+    return false;
   const { suid, uid } = task.cred;
   return owner.euid === 0 || [suid, uid].includes(owner.euid) || [suid, uid].includes(owner.uid);
 }

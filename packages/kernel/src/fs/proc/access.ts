@@ -9,6 +9,7 @@ import type { Task } from '../../kernel/task.ts';
 export function may_access(current: Current, task: Task): boolean {
   if (task.signal === (current as Task).signal) return true;
   const { cred } = current;
+  if (cred.landlock !== null && !cred.landlock.contains(task.cred.landlock)) return false;
   const t = task.cred;
   const same =
     cred.fsuid === t.uid && cred.fsuid === t.euid && cred.fsuid === t.suid &&

@@ -14,7 +14,7 @@ import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import { Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
-import { Mount } from '../mount.ts';
+import { type Mount, kern_mount } from '../mount.ts';
 import { TmpfsFile } from './file.ts';
 import { F_SEAL_EXEC, TmpfsInode } from './inode.ts';
 import { type TmpfsSuperBlock, tmpfs_super } from './super.ts';
@@ -32,8 +32,8 @@ const ALL_SEALS =
 function shm_mnt(current: Current): Mount {
   const { kernel } = current;
   const options = { blocks: 0, inodes: 0, mode: 0o1777, uid: 0, gid: 0 };
-  return (kernel.vfs.shm_mnt ??= new Mount(
-    kernel, tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, TMPFS_MAGIC, options).root, 'tmpfs', 0)); // prettier-ignore
+  return (kernel.vfs.shm_mnt ??= kern_mount(
+    tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, TMPFS_MAGIC, options).root, 'tmpfs')); // prettier-ignore
 }
 
 /** The first open file of an inode that no open made: O_DIRECT is not for it (shmem_file_open). */

@@ -11,7 +11,7 @@ import { VM_DONTDUMP, VM_LOCKED, VM_MAYSHARE } from '../../mm/vma.ts';
 import type { Iattr } from '../attr.ts';
 import { Dentry, Path } from '../dcache.ts';
 import { File } from '../file.ts';
-import { Mount } from '../mount.ts';
+import { type Mount, kern_mount } from '../mount.ts';
 import { TmpfsInode } from './inode.ts';
 import { type TmpfsSuperBlock, tmpfs_super } from './super.ts';
 
@@ -74,8 +74,8 @@ export function check_not_secret(mm: Mm, address: number): void {
 function secretmem_mnt(current: Current): Mount {
   const { kernel } = current;
   const options = { blocks: 0, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
-  return (kernel.vfs.secretmem_mnt ??= new Mount(
-    kernel, tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, SECRETMEM_MAGIC, options).root, 'secretmem', 0)); // prettier-ignore
+  return (kernel.vfs.secretmem_mnt ??= kern_mount(
+    tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, SECRETMEM_MAGIC, options).root, 'secretmem')); // prettier-ignore
 }
 
 export function secretmem_file_create(current: Current): SecretmemFile {

@@ -1,3 +1,4 @@
+import { security_path_mknod } from '../../fs/security.ts';
 import {
   EADDRINUSE,
   ECONNREFUSED,
@@ -79,6 +80,7 @@ export function bind_path(current: Current, sock: UnixSock, name: UnixName): voi
       throw errno(EADDRINUSE, 'bind: the path {} exists already', name);
     throw error;
   }
+  security_path_mknod(current, nd.path, S_IFSOCK, 0);
   if (sock.name !== null)
     throw errno(EINVAL, 'the socket is bound to {} already', printable(sock.name));
   const dentry = vfs_mknod(current, nd.path, nd.last, S_IFSOCK | (0o777 & ~current.fs.umask), 0);

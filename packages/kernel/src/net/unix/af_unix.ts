@@ -1,3 +1,4 @@
+import { LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET } from '@vitrine/uapi/landlock.ts';
 import {
   EADDRINUSE,
   ECONNREFUSED,
@@ -216,6 +217,7 @@ export class UnixSock extends Sock {
       );
     }
     if (this.isListening) throw errno(EINVAL, 'connect: {} is listening', this);
+    this.checkScope(current, other);
     if (this.peer !== null) throw errno(EISCONN, '{} is connected already', this);
     this.establish(current, other);
     return 0;
@@ -240,6 +242,7 @@ export class UnixSock extends Sock {
       if (this.passes) this.autobind();
       other = find_other(current, name, this.type);
       this.checkMaySend(other);
+      if (this.peer !== other) this.checkScope(current, other);
     }
     const old = this.peer;
     this.peer = other;
@@ -272,6 +275,14 @@ export class UnixSock extends Sock {
   checkMaySend(other: UnixSock): void {
     if (other.peer !== null && other.peer !== this)
       throw errno(EPERM, '{} is connected to another socket', other);
+  }
+
+  /** A Landlock domain may forbid abstract names outside of it. */
+  checkScope(current: Current, other: UnixSock): void {
+    const { landlock } = current.cred;
+    if (landlock === null || other.name === null || !other.name.startsWith('\0')) return;
+    if (landlock.is_scoped(other.file?.cred.landlock ?? null, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET))
+      throw errno(EPERM, 'Landlock: {} is outside of the domain, which may not reach abstract names there', other); // prettier-ignore
   }
 
   override accept(current: Current, nonblock: boolean): Sock | number {

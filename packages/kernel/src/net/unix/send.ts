@@ -134,7 +134,10 @@ export function sendDatagram(
   const n = from.count;
   if (n > sock.sndbuf - 32)
     throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, sock.sndbuf);
-  if (sock.type === SOCK_DGRAM) sock.checkMaySend(other);
+  if (sock.type === SOCK_DGRAM) {
+    sock.checkMaySend(other);
+    if (sock.peer !== other) sock.checkScope(current, other);
+  }
   sock.throwError();
   if (sock.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
     return brokenPipe(sock, current, flags, 0);

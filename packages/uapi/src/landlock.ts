@@ -1,0 +1,26 @@
+// Constants of the Linux ABI; <linux/landlock.h> of Linux 6.12, newer than the headers that packages/uapi is made from.
+
+export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+export const LANDLOCK_CREATE_RULESET_ERRATA = 2;
+export const LANDLOCK_RULE_PATH_BENEATH = 1;
+export const LANDLOCK_RULE_NET_PORT = 2;
+export const LANDLOCK_ACCESS_FS_EXECUTE = 1;
+export const LANDLOCK_ACCESS_FS_WRITE_FILE = 2;
+export const LANDLOCK_ACCESS_FS_READ_FILE = 4;
+export const LANDLOCK_ACCESS_FS_READ_DIR = 8;
+export const LANDLOCK_ACCESS_FS_REMOVE_DIR = 16;
+export const LANDLOCK_ACCESS_FS_REMOVE_FILE = 32;
+export const LANDLOCK_ACCESS_FS_MAKE_CHAR = 64;
+export const LANDLOCK_ACCESS_FS_MAKE_DIR = 128;
+export const LANDLOCK_ACCESS_FS_MAKE_REG = 256;
+export const LANDLOCK_ACCESS_FS_MAKE_SOCK = 512;
+export const LANDLOCK_ACCESS_FS_MAKE_FIFO = 1024;
+export const LANDLOCK_ACCESS_FS_MAKE_BLOCK = 2048;
+export const LANDLOCK_ACCESS_FS_MAKE_SYM = 4096;
+export const LANDLOCK_ACCESS_FS_REFER = 8192;
+export const LANDLOCK_ACCESS_FS_TRUNCATE = 16384;
+export const LANDLOCK_ACCESS_FS_IOCTL_DEV = 32768;
+export const LANDLOCK_ACCESS_NET_BIND_TCP = 1;
+export const LANDLOCK_ACCESS_NET_CONNECT_TCP = 2;
+export const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 1;
+export const LANDLOCK_SCOPE_SIGNAL = 2;
