@@ -1,8 +1,10 @@
 import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
-import { EEXIST, EINVAL, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
+import { EEXIST, EINVAL, ENOMEM, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
 import {
   SHM_EXEC,
   SHM_HUGETLB,
+  SHM_HUGE_MASK,
+  SHM_HUGE_SHIFT,
   SHM_NORESERVE,
   SHM_RDONLY,
   SHM_REMAP,
@@ -24,6 +26,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { TmpfsFile } from '../fs/tmpfs/file.ts';
+import { HPAGE_SHIFT } from '../mm/mmap.ts';
 import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_mmap, do_munmap } from '../mm/mmap.ts';
@@ -117,7 +120,11 @@ export function ksys_shmget(current: Current, key: number, size: number, flags: 
     () => {
       if (size < 1) throw errno(EINVAL, 'a shared memory segment has at least 1 byte');
       checkRoom(current, size);
-      if (flags & SHM_HUGETLB) throw errno(EINVAL, 'shmget: there are no huge pages (SHM_HUGETLB)');
+      if (flags & SHM_HUGETLB) {
+        const log = (flags >>> SHM_HUGE_SHIFT) & SHM_HUGE_MASK;
+        if (log !== 0 && log !== HPAGE_SHIFT) throw errno(EINVAL, 'shmget: there are no huge pages of 2^{} bytes', log); // prettier-ignore
+        throw errno(ENOMEM, 'shmget: SHM_HUGETLB, but no huge pages are reserved (vm.nr_hugepages is 0)'); // prettier-ignore
+      }
       if (!(flags & SHM_NORESERVE)) vm_enough_memory(current, Math.ceil(size / PAGE_SIZE));
       return new ShmSegment(current, key, flags, size);
     },

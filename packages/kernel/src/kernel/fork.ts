@@ -15,6 +15,7 @@ import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { dup_mm } from '../mm/dup.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
+import { TASK_SIZE } from '../mm/pgtable.ts';
 import { VM_ACCOUNT } from '../mm/vma.ts';
 import type { Mm } from '../mm/mm.ts';
 import { get_seccomp_filter } from './seccomp.ts';
@@ -123,6 +124,8 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   const { kernel } = current;
   check(current, flags, args);
   checkLimits(current);
+  if ((flags & C.CLONE_SETTLS) !== 0 && args.tls >= TASK_SIZE)
+    throw errno(E.EPERM, 'clone: thread area 0x{} lies outside user space', args.tls.toString(16));
   const thread = (flags & C.CLONE_THREAD) !== 0;
   const wanted = wantedPid(current, args.set_tid ?? []);
   // What cannot take the descriptor's number is told before there is a child; the child does not see the number.
@@ -175,7 +178,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.seccomp_mode = current.seccomp_mode;
   child.seccomp_filter = current.seccomp_filter;
   get_seccomp_filter(child);
-  child.timer_slack = current.timer_slack;
+  child.timer_slack = child.default_timer_slack = current.timer_slack;
   child.io_flusher = current.io_flusher;
   child.mce_kill = current.mce_kill;
   child.loginuid = current.loginuid;

@@ -160,6 +160,8 @@ export class Task implements Current, Waiter, TimerOwner {
   sched_reset_on_fork = false;
   personality = 0;
   timer_slack = 50_000;
+  /** What a timer_slack of 0 stands for: the parent's at fork. */
+  default_timer_slack = 50_000;
   /** Who logged in, and in which session (audit); (uid_t)-1 for nobody. */
   loginuid = 0xffff_ffff;
   sessionid = 0xffff_ffff;
@@ -205,6 +207,11 @@ export class Task implements Current, Waiter, TimerOwner {
     this.se = se;
     this.cpus_mask = kernel.sched.cpu_mask;
     this.context = new Uint8Array(contextSize);
+  }
+
+  /** Analogous to rt_or_dl_task_policy: sleeps of such tasks have no slack. */
+  get rt_or_dl(): boolean {
+    return this.rt_priority > 0 || this.dl !== null;
   }
 
   /** The real-time priority that counts now; a deadline comes before all of them. */

@@ -9,6 +9,7 @@ import type { Mm } from './mm.ts';
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,
+  VM_DROPPABLE,
   VM_LOCKED,
   VM_RAND_READ,
   VM_READ,
@@ -125,6 +126,8 @@ function setFlags(
 ): void {
   const mm = current.mm!;
   if ((flag[0] & VM_WIPEONFORK) !== 0 && (vma.mapping !== null || vma.shared)) throw errno(E.EINVAL, 'madvise: MADV_WIPEONFORK needs private anonymous memory'); // prettier-ignore
+  if ((vma.flags & VM_DROPPABLE) !== 0 && (flag[1] & (VM_WIPEONFORK | VM_DONTDUMP)) !== 0)
+    throw errno(E.EINVAL, 'madvise: what may be dropped is neither kept at fork nor dumped');
   if (((vma.flags | flag[0]) & ~flag[1]) === vma.flags) return;
   for (const part of isolate(mm, from, to)) {
     part.flags = (part.flags | flag[0]) & ~flag[1];

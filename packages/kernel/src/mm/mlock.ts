@@ -17,7 +17,7 @@ import {
 } from './mmap.ts';
 import { VM_FAULT_OOM } from './fault.ts';
 import type { Mm } from './mm.ts';
-import { VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
+import { VM_DROPPABLE, VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
 
 /** mlock, mlock2 (flags VM_LOCKED and perhaps VM_LOCKONFAULT) and munlock (flags 0). */
 export function do_mlock(current: MmCurrent, address: number, length: number, flags: number): void {
@@ -66,6 +66,7 @@ function lockedWithin(mm: Mm, start: number, end: number): number {
 function setLocked(current: MmCurrent, from: number, to: number, flags: number): void {
   const mm = current.mm!;
   for (const part of isolate(mm, from, to)) {
+    if ((part.flags & VM_DROPPABLE) !== 0) continue;
     mm.account_vm(part, -1);
     part.flags = (part.flags & ~(VM_LOCKED | VM_LOCKONFAULT)) | flags;
     mm.account_vm(part, 1);

@@ -17,7 +17,9 @@ import { ShmemObject } from './shmem.ts';
 import {
   VM_ACCESS,
   VM_ACCOUNT,
+  VM_DONTDUMP,
   VM_DONTEXPAND,
+  VM_DROPPABLE,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
@@ -30,6 +32,7 @@ import {
   VM_READ,
   VM_SEALED,
   VM_SHARED,
+  VM_WIPEONFORK,
   VM_WRITE,
   Vma,
   can_merge,
@@ -38,8 +41,14 @@ import {
   VM_IO,
 } from './vma.ts';
 
+/** Huge pages have 2 MiB, when there are any. */
+export const HPAGE_SHIFT = 21;
+
 /** Lowest address a process without CAP_SYS_RAWIO may map (sysctl vm.mmap_min_addr). */
 export const MMAP_MIN_ADDR = 65536;
+
+// Newer than the headers that packages/uapi is made from.
+const MAP_DROPPABLE = 0x08;
 
 /** Flags that every file takes; MAP_SHARED_VALIDATE refuses the others. */
 const LEGACY_MAP_MASK = M.MAP_SHARED | M.MAP_PRIVATE | M.MAP_FIXED | M.MAP_ANONYMOUS | M.MAP_DENYWRITE | M.MAP_EXECUTABLE | M.MAP_GROWSDOWN | M.MAP_LOCKED | M.MAP_NORESERVE | M.MAP_POPULATE | M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB | M.MAP_32BIT | M.MAP_FIXED_NOREPLACE | 0x7c00_0000; // prettier-ignore
@@ -159,7 +168,9 @@ export function do_mmap(
   }
   if ((flags & M.MAP_NORESERVE) !== 0 && overcommit_memory !== OVERCOMMIT_NEVER)
     vmFlags |= VM_NORESERVE;
-  if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_SHARED_VALIDATE) throw errno(E.EINVAL, 'mmap: flags {} name neither MAP_SHARED nor MAP_PRIVATE', hex(flags)); // prettier-ignore
+  const droppable = type === MAP_DROPPABLE && file === null;
+  if (droppable) vmFlags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
+  if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_SHARED_VALIDATE && !droppable) throw errno(E.EINVAL, 'mmap: flags {} name neither MAP_SHARED nor MAP_PRIVATE', hex(flags)); // prettier-ignore
 
   let address: number;
   if ((flags & (M.MAP_FIXED | M.MAP_FIXED_NOREPLACE)) !== 0) {
@@ -186,6 +197,8 @@ export function do_mmap(
     throw errno(E.EINVAL, 'mmap: MAP_SHARED_VALIDATE needs a file');
   if (type !== M.MAP_PRIVATE && (flags & M.MAP_GROWSDOWN) !== 0)
     throw errno(E.EINVAL, 'mmap: only private anonymous memory grows down');
+  if (droppable && (flags & M.MAP_LOCKED) !== 0)
+    throw errno(E.EINVAL, 'mmap: what may be dropped cannot be locked');
   if (file !== null) {
     if ((flags & M.MAP_GROWSDOWN) !== 0)
       throw errno(E.EINVAL, 'mmap: a mapping of a file does not grow down');
@@ -212,7 +225,7 @@ export function do_mmap(
     if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
       mapping = shmem_zero_setup(current, len, vmFlags);
     }
-  } else if (type !== M.MAP_PRIVATE) {
+  } else if (type !== M.MAP_PRIVATE && !droppable) {
     vmFlags |= VM_SHARED | VM_MAYSHARE;
     mapping = shmem_zero_setup(current, len, vmFlags);
     backing = null;

@@ -5,6 +5,7 @@ import type { AddressSpace } from '../include/pagecache.ts';
 import { for_each_process, send_sig } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
 import type { Reclaimer } from './page_alloc.ts';
+import { VM_DROPPABLE } from './vma.ts';
 
 /** Page caches whose pages can be read again: what is given back first. */
 declare module '../include/kernel.ts' {
@@ -28,7 +29,7 @@ export class OutOfMemory implements Reclaimer {
   }
 
   reclaim(): boolean {
-    return this.shrinkCaches() || this.out_of_memory();
+    return this.shrinkCaches() || this.drop() || this.out_of_memory();
   }
 
   private shrinkCaches(): boolean {
@@ -41,6 +42,16 @@ export class OutOfMemory implements Reclaimer {
         kernel.frames.put(pfn);
       }
     }
+    return kernel.frames.free > before;
+  }
+
+  /** Takes the pages that may be dropped (MAP_DROPPABLE). */
+  private drop(): boolean {
+    const { kernel } = this;
+    const before = kernel.frames.free;
+    for (const { mm } of for_each_process(kernel))
+      for (const vma of mm?.vmas.list ?? [])
+        if ((vma.flags & VM_DROPPABLE) !== 0) vma.mm.zap_range(vma, vma.start, vma.end);
     return kernel.frames.free > before;
   }
 

@@ -27,6 +27,8 @@ export const VM_ACCOUNT = 0x10_0000;
 export const VM_NORESERVE = 0x20_0000;
 /** mseal(2): the range stays as it is. Linux has it at bit 63. */
 export const VM_SEALED = 0x1000_0000;
+/** MAP_DROPPABLE: pages may go when memory is short. Linux has it at bit 40. */
+export const VM_DROPPABLE = 0x2000_0000;
 export const VM_WIPEONFORK = 0x200_0000;
 export const VM_DONTDUMP = 0x400_0000;
 export const VM_ACCESS: number = VM_READ | VM_WRITE | VM_EXEC;

@@ -115,6 +115,8 @@ function checkCreds(current: Current, data: Uint8Array): Ucred {
     throw errno(EPERM, 'SCM_CREDENTIALS claims pid {}, uid {}, gid {}; the sender is pid {}, uid {}, gid {}',
       claim.pid, claim.uid, claim.gid, current.tgid, cred.uid, cred.gid); // prettier-ignore
   }
+  if (claim.process === null)
+    throw errno(ESRCH, 'SCM_CREDENTIALS claims pid {}, and there is no such process', claim.pid);
   return claim;
 }
 

@@ -158,7 +158,10 @@ function buffer(name: number, side: 'sndbuf' | 'rcvbuf', force: boolean): void {
     set(current, sock, n) {
       if (force) needs(current, false, [CAP_NET_ADMIN], 'SO_SNDBUFFORCE, SO_RCVBUFFORCE');
       sock.bufLock |= lock;
-      sock[side] = Math.max(least, Math.min(n >>> 0, force ? 1 << 29 : BUF_MAX) * 2);
+      sock[side] = Math.max(
+        least,
+        Math.min(force ? Math.max(n, 0) : n >>> 0, force ? 2 ** 30 - 1 : BUF_MAX) * 2,
+      );
       sock.wq.wake();
     },
     ...(force ? {} : { get: (_current: Current, sock: Sock) => sock[side] }),

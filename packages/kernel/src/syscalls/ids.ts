@@ -22,8 +22,9 @@ function commit_creds(task: Task, next: Cred): void {
   if (cred.uid !== old.uid) {
     get_user(task.kernel, old.uid).processes--;
     const user = get_user(task.kernel, cred.uid);
-    user.processes++;
+    // The process itself does not count yet (flag_nproc_exceeded comes before commit_creds).
     task.nproc_exceeded = cred.uid !== 0 && user.processes > task.rlimit(RLIMIT_NPROC);
+    user.processes++;
   }
   const changed =
     cred.euid !== old.euid ||

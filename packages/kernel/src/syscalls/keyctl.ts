@@ -158,6 +158,8 @@ function read(task: Task, id: number, buffer: number, length: number): number {
   if (!key_permits(task, key, possessed, KEY_NEED_READ) && !(possessed && key_permits(task, key, true, KEY_NEED_SEARCH))) throw errno(E.EACCES, '{} may not be read', key); // prettier-ignore
   if (!key.type.read) throw errno(E.EOPNOTSUPP, 'keys of type {} are not read', key.type.name);
   const bytes = key.isKeyring ? new Uint8Array(Uint32Array.from(key.links, (link) => link.serial).buffer) : key.payload; // prettier-ignore
+  if (key.isKeyring && buffer !== 0 && length % 4 !== 0)
+    throw errno(E.EINVAL, 'KEYCTL_READ: {} bytes hold no whole number of key ids', length);
   if (buffer !== 0 && length >= bytes.length) task.mem.write(buffer, bytes);
   return bytes.length;
 }

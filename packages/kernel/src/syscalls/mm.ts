@@ -2,11 +2,16 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { fget } from '../fs/fdtable.ts';
+import type { File } from '../fs/file.ts';
+import { inode_owner_or_capable } from '../fs/attr.ts';
+import { MAY_WRITE } from '../fs/inode.ts';
+import { inode_permission } from '../fs/permission.ts';
 import { errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { do_mlock, do_mlockall, do_munlockall } from '../mm/mlock.ts';
 import {
+  HPAGE_SHIFT,
   aligned,
   do_brk,
   do_mmap,
@@ -39,14 +44,20 @@ function sys_mmap(
   if (offset % PAGE_SIZE !== 0)
     throw errno(E.EINVAL, 'mmap: offset {} is not a multiple of {}', offset, PAGE_SIZE);
   if ((mflags & M.MAP_ANONYMOUS) !== 0) {
-    if ((mflags & M.MAP_HUGETLB) !== 0)
+    if ((mflags & M.MAP_HUGETLB) !== 0) {
+      const log = (mflags >>> M.MAP_HUGE_SHIFT) & M.MAP_HUGE_MASK;
+      if (log !== 0 && log !== HPAGE_SHIFT)
+        throw errno(E.EINVAL, 'mmap: there are no huge pages of 2^{} bytes', log);
       throw errno(
         E.ENOMEM,
         'mmap: MAP_HUGETLB, but no huge pages are reserved (vm.nr_hugepages is 0)',
       );
+    }
     return do_mmap(task, address, length, prot, mflags, null, 0);
   }
   const file = fget(task, descriptor);
+  if ((mflags & M.MAP_HUGETLB) !== 0)
+    throw errno(E.EINVAL, 'mmap: {} is no file of huge pages', file.path);
   return do_mmap(task, address, length, prot, mflags, file, offset);
 }
 
@@ -240,6 +251,16 @@ function sys_mseal(task: Task, start: number, length: number, mflags: number): n
   return 0;
 }
 
+/** Only who might write a file learns what others read of it (can_do_cachestat). */
+function checkCachestat(task: Task, file: File): void {
+  if (file.writable || inode_owner_or_capable(task, file.inode)) return;
+  try {
+    inode_permission(task, file.inode, MAY_WRITE, file.path);
+  } catch {
+    throw errno(E.EPERM, 'cachestat: {} is not open for writing and belongs to another', file.path);
+  }
+}
+
 /** cachestat(2): which pages of a file are in the page cache. Files live in memory: nothing is dirty or was evicted. */
 function sys_cachestat(
   task: Task,
@@ -249,11 +270,13 @@ function sys_cachestat(
   cflags: number,
 ): number {
   const file = fget(task, descriptor);
-  const from = task.mem.getU64(range);
-  const length = task.mem.getU64(range + 8);
+  const from = task.mem.getBig(range);
+  const length = task.mem.getBig(range + 8);
+  checkCachestat(task, file);
   if (cflags !== 0) throw errno(E.EINVAL, 'cachestat: flags {} are not known', cflags);
-  const first = Math.floor(from / PAGE_SIZE);
-  const last = length === 0 ? Infinity : Math.floor((from + length - 1) / PAGE_SIZE);
+  const page = BigInt(PAGE_SIZE);
+  const first = from / page;
+  const last = length === 0n ? 2n ** 64n : BigInt.asUintN(64, from + length - 1n) / page;
   let cached = 0;
   for (const index of file.mapping?.pages.keys() ?? [])
     if (index >= first && index <= last) cached++;

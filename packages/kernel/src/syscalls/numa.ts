@@ -179,11 +179,14 @@ function sys_set_mempolicy_home_node(
   const end = start + pageAlign(length);
   if (end < start) throw errno(E.EINVAL, 'set_mempolicy_home_node: {} bytes at {} pass the end of memory', length, hex(start)); // prettier-ignore
   if (end === start) return 0;
+  let found = false;
   for (const vma of isolate(task.mm!, start, end)) {
     const { policy } = vma;
     if (!policy) continue;
     if (policy.mode !== MPOL_BIND && policy.mode !== MPOL_PREFERRED_MANY) throw errno(E.EOPNOTSUPP, 'set_mempolicy_home_node: policy {} has no home node', policy.mode); // prettier-ignore
+    found = true;
   }
+  if (!found) throw errno(E.ENOENT, 'set_mempolicy_home_node: no policy is set at {}–{}', hex(start), hex(end)); // prettier-ignore
   return 0;
 }
 

@@ -21,7 +21,6 @@ import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
 import { type SyscallRow, partial, row, FULL } from './row.ts';
 import { prctl_set_seccomp } from './seccomp.ts';
 
-const TIMER_SLACK_DEFAULT = 50_000;
 const PR_SET_VMA = 0x53564d41;
 // Newer than the headers that packages/uapi is made from.
 const PR_SET_MDWE = 65;
@@ -187,7 +186,8 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       mem.putU32(a, signal.is_child_subreaper ? 1 : 0);
       return 0;
     case PR.PR_SET_TIMERSLACK:
-      task.timer_slack = a === 0 ? TIMER_SLACK_DEFAULT : a;
+      if (task.rt_or_dl) return 0;
+      task.timer_slack = a === 0 ? task.default_timer_slack : a;
       return 0;
     case PR.PR_GET_TIMERSLACK:
       return task.timer_slack;
@@ -294,6 +294,8 @@ function sys_arch_prctl(task: Task, option: number, address: number): number {
       return 0;
     case PR.ARCH_GET_CPUID:
       return 1;
+    case PR.ARCH_SET_CPUID:
+      throw errno(E.ENODEV, 'arch_prctl: this processor cannot make CPUID fault');
     default:
       throw errno(E.EINVAL, 'arch_prctl: option 0x{} is not known', option.toString(16));
   }

@@ -232,9 +232,12 @@ function sys_sched_getparam(task: Task, who: number, param: number): number {
   return 0;
 }
 
+/** Has its range of priorities on every kernel of the series; newer than the headers packages/uapi is made from. */
+const SCHED_EXT = 7;
+
 function priorityRange(policy: number, call: string): [number, number] {
   if (policy === C.SCHED_FIFO || policy === C.SCHED_RR) return [1, 99];
-  if ([C.SCHED_NORMAL, C.SCHED_BATCH, C.SCHED_IDLE, C.SCHED_DEADLINE].includes(policy))
+  if ([C.SCHED_NORMAL, C.SCHED_BATCH, C.SCHED_IDLE, C.SCHED_DEADLINE, SCHED_EXT].includes(policy))
     return [0, 0];
   throw errno(E.EINVAL, '{}: there is no policy {}', call, policy);
 }

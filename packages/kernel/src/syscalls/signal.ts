@@ -267,7 +267,7 @@ function readInfo(task: Task, address: number, sig: number, target: number, call
   const bytes = task.mem.read(address, SIGINFO_SIZE);
   const info = siginfo_from_bytes(bytes, sig);
   if (!known_siginfo_layout(sig, info.code) && bytes.subarray(KERNEL_SIGINFO_SIZE).some((b) => b !== 0)) throw errno(E.E2BIG, '{}: si_code {} is not known and fills more than {} bytes', call, info.code, KERNEL_SIGINFO_SIZE); // prettier-ignore
-  if ((info.code >= 0 || info.code === S.SI_TKILL) && target !== task.tgid) throw errno(E.EPERM, '{}: si_code {} would pretend to come from the kernel or kill', call, info.code); // prettier-ignore
+  if ((info.code >= 0 || info.code === S.SI_TKILL) && target !== task.pid) throw errno(E.EPERM, '{}: si_code {} would pretend to come from the kernel or kill', call, info.code); // prettier-ignore
   return info;
 }
 
@@ -290,7 +290,7 @@ function sys_rt_tgsigqueueinfo(
   task.mem.read(address, SIGINFO_SIZE);
   if (tgid <= 0 || tid <= 0)
     throw errno(E.EINVAL, 'rt_tgsigqueueinfo: {} and {} must be positive', tgid, tid);
-  const info = readInfo(task, address, sig, tgid, 'rt_tgsigqueueinfo');
+  const info = readInfo(task, address, sig, tid, 'rt_tgsigqueueinfo');
   const target = find(task, tid);
   if (target === null || target.tgid !== tgid)
     throw errno(E.ESRCH, 'rt_tgsigqueueinfo: there is no thread {} in process {}', tid, tgid);

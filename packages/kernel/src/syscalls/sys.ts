@@ -70,7 +70,7 @@ function sys_sysinfo(task: Task, address: number): number {
   const view = new DataView(new ArrayBuffer(112));
   const put = (at: number, value: number): void =>
     view.setBigUint64(at, BigInt(Math.floor(value)), true);
-  put(0, kernel.clock.boottime() / 1e9);
+  put(0, Math.ceil(kernel.clock.boottime() / 1e9));
   kernel.sched.calc_load(kernel.clock.now(), kernel.sched.nr_running);
   kernel.sched.avenrun.forEach((load, i) => put(8 + i * 8, load * 65536));
   put(32, kernel.frames.total * PAGE_SIZE);

@@ -82,7 +82,7 @@ function sys_clock_gettime(task: Task, clock: number, address: number): number {
 
 function sys_clock_settime(task: Task, clock: number, address: number): number {
   if (clock !== T.CLOCK_REALTIME) {
-    if (clock < 0) timespecNs(task, address, 'clock_settime');
+    if (clock < 0) task.mem.read(address, 16);
     clockNs(task, clock, 'clock_settime');
     if (clock < 0) throw errno(E.EPERM, 'clock_settime: nobody sets the time that a process used');
     throw errno(E.EINVAL, 'clock_settime: clock {} cannot be set', clock);

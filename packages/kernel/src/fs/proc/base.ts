@@ -116,7 +116,6 @@ function oomAdj({ signal: { oom_score_adj } }: Task): number {
 
 /** (uid_t)-1: nobody logged in. */
 const UNSET_ID = 0xffff_ffff;
-const DEFAULT_TIMER_SLACK = 50_000;
 
 function slackAccess(task: Task, current: Current): void {
   if (task.signal === (current as Task).signal || capable(current.cred, CAP_SYS_NICE)) return;
@@ -228,7 +227,8 @@ pid_create('timerslack_ns', {
   write: (task, current, text) => {
     slackAccess(task, current);
     const value = kstrtouint(text, 10, 'timerslack_ns', 2 ** 64);
-    task.timer_slack = value === 0 ? DEFAULT_TIMER_SLACK : value;
+    if (task.rt_or_dl) return;
+    task.timer_slack = value === 0 ? task.default_timer_slack : value;
   },
 });
 pid_create('personality', {

@@ -101,7 +101,7 @@ const VM_FLAGS: readonly (readonly [number, string])[] = [
   [V.VM_READ, 'rd'], [V.VM_WRITE, 'wr'], [V.VM_EXEC, 'ex'], [V.VM_SHARED, 'sh'], [V.VM_MAYREAD, 'mr'],
   [V.VM_MAYWRITE, 'mw'], [V.VM_MAYEXEC, 'me'], [V.VM_MAYSHARE, 'ms'], [V.VM_GROWSDOWN, 'gd'], [V.VM_PFNMAP, 'pf'], [V.VM_LOCKED, 'lo'], [V.VM_IO, 'io'],
   [V.VM_SEQ_READ, 'sr'], [V.VM_RAND_READ, 'rr'], [V.VM_DONTCOPY, 'dc'], [V.VM_DONTEXPAND, 'de'], [V.VM_LOCKONFAULT, 'lf'], [V.VM_ACCOUNT, 'ac'], [V.VM_NORESERVE, 'nr'],
-  [V.VM_WIPEONFORK, 'wf'], [V.VM_DONTDUMP, 'dd'], [V.VM_SEALED, 'sl'],
+  [V.VM_WIPEONFORK, 'wf'], [V.VM_DONTDUMP, 'dd'], [V.VM_SEALED, 'sl'], [V.VM_DROPPABLE, 'dp'],
 ]; // prettier-ignore
 
 function smaps(vma: Vma): string {
