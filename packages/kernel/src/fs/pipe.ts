@@ -1,4 +1,14 @@
-import { EAGAIN, EBUSY, EINVAL, ENFILE, ENOMEM, ENXIO, EPERM, EPIPE } from '@vitrine/uapi/errno.ts';
+import {
+  EAGAIN,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENFILE,
+  ENOMEM,
+  ENXIO,
+  EPERM,
+  EPIPE,
+} from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from '@vitrine/uapi/fcntl.ts';
 import {
@@ -145,6 +155,7 @@ export class Pipe {
       let n: number;
       try {
         n = to.copyTo(kernel.ram.u8, buf.pfn * PAGE_SIZE + buf.offset, want);
+        if (n < want) torn(n);
       } catch (error) {
         if (done > 0 && error instanceof Errno) return done;
         throw error;
@@ -170,6 +181,7 @@ export class Pipe {
     const end = last.offset + last.len;
     if (end + rest > PAGE_SIZE) return 0;
     const n = from.copyFrom(kernel.ram.u8, last.pfn * PAGE_SIZE + end, rest);
+    if (n < rest) torn(n);
     last.len += n;
     return n;
   }
@@ -182,9 +194,9 @@ export class Pipe {
       try {
         pfn = this.takeFrame(kernel);
         const n = from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE, PAGE_SIZE);
+        if (n < PAGE_SIZE && from.count > 0) torn(n);
         this.bufs.push({ pfn, offset: 0, len: n, packet, merge: true });
         done += n;
-        if (n < PAGE_SIZE) break;
       } catch (error) {
         if (pfn !== 0) kernel.frames.put(pfn);
         if (done > 0 && error instanceof Errno) break;
@@ -193,6 +205,11 @@ export class Pipe {
     }
     return done;
   }
+}
+
+/** A page is moved whole or not at all: a fault within it leaves what came before. */
+function torn(n: number): never {
+  throw errno(EFAULT, 'only {} bytes of the buffer of the next page are there', n);
 }
 
 /** What a write that filled the pipe has done so far. */

@@ -1,5 +1,5 @@
-import { EFBIG, EINVAL, EISDIR, EOVERFLOW, ESPIPE } from '@vitrine/uapi/errno.ts';
-import { O_APPEND } from '@vitrine/uapi/fcntl.ts';
+import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { O_APPEND, RWF_APPEND, RWF_HIPRI, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../include/current.ts';
@@ -13,6 +13,27 @@ import { fsnotify_access, fsnotify_access_perm, fsnotify_modify } from './fsnoti
 
 /** Most bytes one call moves: INT_MAX rounded down to a page. */
 export const MAX_RW_COUNT = 0x7fff_f000;
+
+/** RWF_NOAPPEND: to the position in spite of O_APPEND. */
+const RWF_NOAPPEND = 0x20;
+
+/** Flags of a transfer that moves anything at all (kiocb_set_rw_flags). */
+export function check_rw_flags(file: File, rwf: number): void {
+  if (S_ISDIR(file.inode.mode) && rwf & ~RWF_HIPRI)
+    throw errno(EOPNOTSUPP, 'preadv2: {} is a directory', file.path);
+  if (rwf & ~(RWF_SUPPORTED | RWF_NOAPPEND))
+    throw errno(EOPNOTSUPP, 'preadv2/pwritev2 flags {} are unknown', rwf);
+  if (rwf & RWF_NOWAIT && !file.nowait) {
+    throw errno(EOPNOTSUPP, 'RWF_NOWAIT: {} cannot say whether it would wait', file.path);
+  }
+  if (rwf & RWF_APPEND && rwf & RWF_NOAPPEND)
+    throw errno(EINVAL, 'pwritev2: RWF_APPEND excludes RWF_NOAPPEND');
+}
+
+/** Whether such a write goes to the end: undefined where the file decides. */
+export function rw_append(rwf: number): boolean | undefined {
+  return rwf & RWF_APPEND ? true : rwf & RWF_NOAPPEND ? false : undefined;
+}
 
 /** Reads at `pos`, or at the file's position when it is null. @returns bytes, or BLOCKED */
 export function vfs_read(current: Current, file: File, to: IovIter, pos: Loff | null): number {

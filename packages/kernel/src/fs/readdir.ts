@@ -5,8 +5,7 @@ import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Dentry } from './dcache.ts';
 import { File, file_accessed, seq_lseek } from './file.ts';
-import { MAY_READ, S_ISDIR } from './inode.ts';
-import { inode_permission } from './permission.ts';
+import { S_ISDIR } from './inode.ts';
 import { fsnotify_access } from './fsnotify.ts';
 
 /** Where directory entries go: a getdents buffer, or a list for the kernel's own use. */
@@ -24,7 +23,6 @@ export interface DirContext {
 /** Reads entries of an open directory (iterate_dir). */
 export function iterate_dir(current: Current, file: File, ctx: DirContext): void {
   if (!S_ISDIR(file.inode.mode)) throw errno(ENOTDIR, '{} is not a directory', file.path);
-  inode_permission(current, file.inode, MAY_READ, file.path);
   if (file.path.dentry.unhashed || file.inode.nlink === 0) {
     throw errno(ENOENT, 'directory {} was removed', file.path);
   }

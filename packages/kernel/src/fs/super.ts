@@ -1,5 +1,5 @@
 import { EBUSY } from '@vitrine/uapi/errno.ts';
-import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
+import { MS_RDONLY, MS_RMT_MASK } from '@vitrine/uapi/mount.ts';
 import { LLONG_MAX, type Loff } from '../include/loff.ts';
 import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
@@ -141,7 +141,7 @@ export function reconfigure_super(
       sb,
       sb.writers,
     );
-  sb.remount(current, flags, data);
+  sb.remount(current, (sb.flags & ~MS_RMT_MASK) | (flags & MS_RMT_MASK), data);
 }
 
 /** A super block whose files have no paths (pipefs, sockfs, anon_inodefs). */

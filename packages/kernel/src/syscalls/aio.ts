@@ -6,7 +6,6 @@ import type { Task } from '../kernel/task.ts';
 import { inStruct, long, outStruct, ptr, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { user_sigmask } from './select.ts';
-import { timespecNs } from './timespec.ts';
 
 function sys_io_setup(task: Task, count: number, at: number): number {
   if (task.mem.getBig(at) !== 0n || count === 0) throw errno(E.EINVAL, 'io_setup: {} events, and the context must be 0 before', count); // prettier-ignore
@@ -54,6 +53,13 @@ function sys_io_cancel(task: Task, id: number, iocb: number, _result: number): n
   throw errno(E.EINVAL, 'io_cancel: no operation 0x{} is under way', iocb.toString(16));
 }
 
+/** The time is not checked: one that ends before it begins is none (ktime_add_safe). */
+function waitDeadline(task: Task, timeout: number): number {
+  const { mem } = task;
+  const ns = mem.getI64(timeout) * 1e9 + mem.getI64(timeout + 8);
+  return ns < 0 ? Infinity : task.kernel.clock.now() + ns;
+}
+
 function getevents(
   task: Task,
   id: number,
@@ -66,10 +72,7 @@ function getevents(
   if (min < 0 || min > count)
     throw errno(E.EINVAL, 'io_getevents: at least {} and at most {} events', min, count);
   const state = (task.callState ??= {
-    deadline:
-      timeout === 0
-        ? Infinity
-        : task.kernel.clock.now() + timespecNs(task, timeout, 'io_getevents'),
+    deadline: timeout === 0 ? Infinity : waitDeadline(task, timeout),
     got: 0,
   }) as { deadline: number; got: number };
   while (state.got < count && ctx.ring.length > 0) {

@@ -37,8 +37,8 @@ const FASYNC = 0x2000;
 const SETFL_MASK = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | FASYNC;
 
 function setfl(current: Current, file: File, fd: number, arg: number): number {
-  if (file.inode.flags & S_APPEND && !(arg & F.O_APPEND))
-    throw errno(EPERM, '{} is append-only', file.path);
+  if (file.inode.flags & S_APPEND && (arg ^ file.flags) & F.O_APPEND)
+    throw errno(EPERM, '{} is append-only: O_APPEND stays as it is', file.path);
   if (
     arg & F.O_NOATIME &&
     !(file.flags & F.O_NOATIME) &&

@@ -36,7 +36,7 @@ export function import_iovec(current: Current, address: number, count: number): 
     const base = current.mem.getU64(address + i * 16);
     let length = current.mem.getI64(address + i * 16 + 8);
     if (length < 0) throw errno(EINVAL, 'iovec {} has a negative length {}', i, length);
-    access_ok(base, Math.min(length, MAX_RW_COUNT));
+    access_ok(base, length);
     if (length > MAX_RW_COUNT - total) length = MAX_RW_COUNT - total;
     total += length;
     vecs.push({ base, length });

@@ -23,6 +23,7 @@ import { fget, fput, unshare_files } from '../fs/fdtable.ts';
 import { LeaseWait } from '../fs/lease.ts';
 import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import { do_filp_open } from '../fs/open.ts';
+import { byteString } from '../fs/bytes.ts';
 import { Path } from '../fs/dcache.ts';
 import type { Task } from '../kernel/task.ts';
 import { fd, flags, flags64, int, path, ptr, str, ulong } from './kinds.ts';
@@ -37,10 +38,10 @@ function optionalString(current: Current, at: number): string | null {
   return text;
 }
 
-/** The option string: at most a page, and its end may lie in an unmapped one. */
+/** The option string: at most a page, which cuts it, and its end may lie in an unmapped one. */
 function optionData(current: Current, at: number): string {
   if (at === 0) return '';
-  return current.mem.readString(at, 4095) ?? '';
+  return current.mem.readString(at, 4095) ?? byteString(current.mem.read(at, 4095));
 }
 
 export function sys_mount(

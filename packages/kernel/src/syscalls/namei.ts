@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENAMETOOLONG, ENOENT, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -162,6 +162,8 @@ export function sys_readlinkat(
     throw errno(empty ? ENOENT : EINVAL, '{} is not a symbolic link', path);
   }
   const text = inode.readlink(current, path.dentry);
+  if (text.length > 4095)
+    throw errno(ENAMETOOLONG, 'readlink: {} leads to a path of {} bytes', path, text.length);
   touch_atime(inode, path.mnt);
   const bytes = new Uint8Array(Math.min(length, text.length));
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);

@@ -1,5 +1,4 @@
 import { EBADF, EFBIG, EINVAL, EOPNOTSUPP, EPERM, ESPIPE } from '@vitrine/uapi/errno.ts';
-import { RWF_APPEND, RWF_HIPRI, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
@@ -17,7 +16,7 @@ import {
   S_ISREG,
 } from '../fs/inode.ts';
 import { fsnotify_modify } from '../fs/fsnotify.ts';
-import { rw_verify_area, vfs_read, vfs_write } from '../fs/read_write.ts';
+import { check_rw_flags, rw_append, rw_verify_area, vfs_read, vfs_write } from '../fs/read_write.ts'; // prettier-ignore
 import { import_iovec, userBuffer } from './iov.ts';
 import {
   choice,
@@ -184,22 +183,6 @@ export function sys_pwritev(
   return writeVec(current, file, import_iovec(current, vec, count), low);
 }
 
-/** RWF_NOAPPEND: to the position in spite of O_APPEND. */
-const RWF_NOAPPEND = 0x20;
-
-/** Flags of a transfer that moves anything at all (kiocb_set_rw_flags). */
-function checkRwf(file: File, rwf: number): void {
-  if (S_ISDIR(file.inode.mode) && rwf & ~RWF_HIPRI)
-    throw errno(EOPNOTSUPP, 'preadv2: {} is a directory', file.path);
-  if (rwf & ~(RWF_SUPPORTED | RWF_NOAPPEND))
-    throw errno(EOPNOTSUPP, 'preadv2/pwritev2 flags {} are unknown', rwf);
-  if (rwf & RWF_NOWAIT && !file.nowait) {
-    throw errno(EOPNOTSUPP, 'RWF_NOWAIT: {} cannot say whether it would wait', file.path);
-  }
-  if (rwf & RWF_APPEND && rwf & RWF_NOAPPEND)
-    throw errno(EINVAL, 'pwritev2: RWF_APPEND excludes RWF_NOAPPEND');
-}
-
 export function sys_preadv2(
   current: Current,
   fd: number,
@@ -212,7 +195,7 @@ export function sys_preadv2(
   const pos = low === -1 ? null : checkPos(low);
   const file = transferFile(current, fd, FMODE_READ, pos);
   const to = import_iovec(current, vec, count);
-  if (to.count > 0) checkRwf(file, rwf);
+  if (to.count > 0) check_rw_flags(file, rwf);
   return readVec(current, file, to, pos);
 }
 
@@ -228,9 +211,8 @@ export function sys_pwritev2(
   const pos = low === -1 ? null : checkPos(low);
   const file = transferFile(current, fd, FMODE_WRITE, pos);
   const from = import_iovec(current, vec, count);
-  if (from.count > 0) checkRwf(file, rwf);
-  const append = rwf & RWF_APPEND ? true : rwf & RWF_NOAPPEND ? false : undefined;
-  return writeVec(current, file, from, pos, append);
+  if (from.count > 0) check_rw_flags(file, rwf);
+  return writeVec(current, file, from, pos, rw_append(rwf));
 }
 
 export function sys_lseek(current: Current, fd: number, offset: Loff, whence: number): Loff {
@@ -264,12 +246,12 @@ const hasPages = (mode: number): boolean =>
 export function sys_sync_file_range(
   current: Current,
   fd: number,
-  offset: number,
-  length: number,
+  offset: Loff,
+  length: Loff,
   how: number,
 ): number {
   const file = fget(current, fd);
-  if (how & ~7 || offset < 0 || length < 0)
+  if (how & ~7 || offset < 0 || length < 0 || loff_add(offset, length) < 0)
     throw errno(
       EINVAL,
       'sync_file_range: flags {}, offset {} or length {} is out of range',
@@ -296,11 +278,12 @@ export function sys_fadvise64(
   return 0;
 }
 
-export function sys_readahead(current: Current, fd: number): number {
+export function sys_readahead(current: Current, fd: number, _offset: Loff, count: number): number {
   const file = fget(current, fd);
   if (!file.readable) throw errno(EBADF, '{} is not open for reading', file.path);
   if (!S_ISREG(file.inode.mode) && !S_ISBLK(file.inode.mode))
     throw errno(EINVAL, 'readahead: {} is not a file with pages', file.path);
+  if (count >= 2 ** 63) throw errno(EINVAL, 'readahead: {} bytes are too many', count);
   return 0;
 }
 
@@ -378,11 +361,11 @@ export const READ_WRITE: readonly SyscallRow[] = [
   row(
     NR.__NR_sync_file_range,
     'sync_file_range',
-    [fd, off, off, flags('sync_file_range')],
+    [fd, loff, loff, flags('sync_file_range')],
     FULL,
     sys_sync_file_range,
   ),
   row(NR.__NR_fadvise64, 'fadvise64', [fd, off, off, choice('fadvise')], FULL, sys_fadvise64),
-  row(NR.__NR_readahead, 'readahead', [fd, off, size], FULL, sys_readahead),
+  row(NR.__NR_readahead, 'readahead', [fd, loff, size], FULL, sys_readahead),
   row(NR.__NR_fallocate, 'fallocate', [fd, flags('fallocate'), loff, loff], FULL, sys_fallocate),
 ];

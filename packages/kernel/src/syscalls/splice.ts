@@ -4,6 +4,7 @@ import {
   EINVAL,
   EISDIR,
   EOVERFLOW,
+  EPERM,
   EPIPE,
   ESPIPE,
   EXDEV,
@@ -17,7 +18,7 @@ import { type Loff, loff_add, loff_sub, narrow } from '../include/loff.ts';
 import { i_size_read } from '../include/pagecache.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
-import { S_ISDIR, S_ISREG } from '../fs/inode.ts';
+import { S_IMMUTABLE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import type { Task } from '../kernel/task.ts';
 import { type Pipe, get_pipe_info } from '../fs/pipe.ts';
@@ -313,7 +314,8 @@ export function sys_vmsplice(
   for (let i = 0; i < count; i++)
     if (current.mem.getU64(vec + i * 16 + 8) > 0)
       check_not_secret(current.mm!, current.mem.getU64(vec + i * 16));
-  const nonblock = ((flags & SPLICE_F_NONBLOCK) | (file.flags & O_NONBLOCK)) !== 0;
+  // The file's own O_NONBLOCK says nothing here.
+  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (file.writable) {
     noReader(current, pipe, file);
     const n = splice_user_to_pipe(current, iter, pipe);
@@ -322,7 +324,7 @@ export function sys_vmsplice(
     return wait_on(current, file);
   }
   const saved = file.flags;
-  if (nonblock) file.flags |= O_NONBLOCK;
+  file.flags = nonblock ? saved | O_NONBLOCK : saved & ~O_NONBLOCK;
   try {
     return file.read_iter(current, iter, 0);
   } finally {
@@ -360,6 +362,7 @@ export function sys_copy_file_range(
       from.path,
       to.path,
     );
+  if (to.inode.flags & S_IMMUTABLE) throw errno(EPERM, 'copy_file_range: {} is immutable', to.path);
   for (const [file, at] of [
     [from, inAt],
     [to, outAt],

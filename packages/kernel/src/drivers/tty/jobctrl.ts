@@ -137,6 +137,8 @@ export function tiocgpgrp(task: Task, tty: Tty, master: boolean, arg: number): n
 /** TIOCSPGRP: the new foreground group must be of the caller's session. */
 export function tiocspgrp(task: Task, tty: Tty, arg: number): number {
   tty_check_change(task, tty);
+  const nr = task.mem.getI32(arg);
+  if (nr < 0) throw errno(EINVAL, 'TIOCSPGRP: group {} is negative', nr);
   const { signal } = task;
   if (signal.tty === null || signal.tty !== tty || tty.session !== signal.session) {
     throw errno(
@@ -146,8 +148,6 @@ export function tiocspgrp(task: Task, tty: Tty, arg: number): number {
       task.tgid,
     );
   }
-  const nr = task.mem.getI32(arg);
-  if (nr < 0) throw errno(EINVAL, 'TIOCSPGRP: group {} is negative', nr);
   const pgrp = task.kernel.pids.find(nr);
   const member = pgrp === null ? undefined : [...pgrp.tasks.pgid][0];
   if (pgrp === null || member === undefined)

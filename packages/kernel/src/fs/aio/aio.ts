@@ -12,7 +12,8 @@ import { TASK_SIZE } from '../../mm/pgtable.ts';
 import { EventfdFile } from '../eventfd.ts';
 import { fget } from '../fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
-import { vfs_read, vfs_write } from '../read_write.ts';
+import { S_ISDIR } from '../inode.ts';
+import { check_rw_flags, rw_append, vfs_read, vfs_write } from '../read_write.ts';
 import { AsyncRequest } from './request.ts';
 import { AioRing } from './ring.ts';
 
@@ -27,7 +28,8 @@ const IOCB_CMD_NOOP = 6;
 const IOCB_CMD_PREADV = 7;
 const IOCB_CMD_PWRITEV = 8;
 const IOCB_FLAG_RESFD = 1;
-const IOCB_FLAG_IOPRIO = 2;
+/** What the kernel leaves in aio_key. */
+const KIOCB_KEY = 0;
 const UIO_MAXIOV = 1024;
 
 declare module '../../mm/mm.ts' {
@@ -140,6 +142,7 @@ export class AioRequest extends AsyncRequest {
   private readonly buf: number;
   private readonly nbytes: number;
   private readonly offset: number;
+  private readonly rwf: number;
   private resfd: EventfdFile | null = null;
   /** What the file told a poll. */
   private told = 0;
@@ -156,6 +159,7 @@ export class AioRequest extends AsyncRequest {
     this.obj = at;
     this.data = mem.getBig(at);
     this.opcode = mem.getU16(at + 16);
+    this.rwf = mem.getU32(at + 12);
     const fd = mem.getI32(at + 20);
     this.buf = mem.getU64(at + 24);
     this.nbytes = mem.getU64(at + 32);
@@ -171,7 +175,7 @@ export class AioRequest extends AsyncRequest {
         throw errno(E.EINVAL, 'io_submit: {} is no eventfd', event.path);
       this.resfd = event.get();
     }
-    if ((flags & ~(IOCB_FLAG_RESFD | IOCB_FLAG_IOPRIO)) !== 0 && this.opcode === IOCB_CMD_POLL) throw errno(E.EINVAL, 'io_submit: flags {} are not known', flags); // prettier-ignore
+    mem.putU32(at + 8, KIOCB_KEY);
     this.file = file.get();
     try {
       this.check();
@@ -188,19 +192,23 @@ export class AioRequest extends AsyncRequest {
     switch (this.opcode) {
       case IOCB_CMD_PREAD:
       case IOCB_CMD_PREADV:
+        check_rw_flags(file, this.rwf);
         wantMode(file, FMODE_READ);
+        if (!file.can_read || S_ISDIR(file.inode.mode))
+          throw errno(E.EINVAL, 'io_submit: {} has no read_iter', file.path);
         return this.checkSpan();
       case IOCB_CMD_PWRITE:
       case IOCB_CMD_PWRITEV:
+        check_rw_flags(file, this.rwf);
         wantMode(file, FMODE_WRITE);
+        if (!file.can_write) throw errno(E.EINVAL, 'io_submit: {} has no write_iter', file.path);
         return this.checkSpan();
       case IOCB_CMD_FSYNC:
       case IOCB_CMD_FDSYNC:
-        if (this.buf !== 0 || this.offset !== 0 || this.nbytes !== 0) throw errno(E.EINVAL, 'io_submit: fsync takes neither buffer nor offset'); // prettier-ignore
+        if (this.buf !== 0 || this.offset !== 0 || this.nbytes !== 0 || this.rwf !== 0) throw errno(E.EINVAL, 'io_submit: fsync takes neither buffer nor offset'); // prettier-ignore
         return;
       case IOCB_CMD_POLL:
-        if (this.buf > 0xffff || this.offset !== 0 || this.nbytes !== 0) throw errno(E.EINVAL, 'io_submit: poll takes a mask of 16 bits'); // prettier-ignore
-        if (!file.pollable) throw errno(E.EINVAL, 'io_submit: {} cannot be polled', file.path);
+        if (this.buf > 0xffff || this.offset !== 0 || this.nbytes !== 0 || this.rwf !== 0) throw errno(E.EINVAL, 'io_submit: poll takes a mask of 16 bits'); // prettier-ignore
         return;
       default:
         throw errno(E.EINVAL, 'io_submit: there is no operation {}', this.opcode === IOCB_CMD_NOOP ? 'NOOP' : this.opcode); // prettier-ignore
@@ -226,7 +234,7 @@ export class AioRequest extends AsyncRequest {
         return vfs_read(this, file, this.iter(), pos);
       case IOCB_CMD_PWRITE:
       case IOCB_CMD_PWRITEV:
-        return vfs_write(this, file, this.iter(), pos);
+        return vfs_write(this, file, this.iter(), pos, rw_append(this.rwf));
       case IOCB_CMD_POLL: {
         if (this.told !== 0) return this.told;
         const queues: WaitQueue[] = [];
@@ -244,6 +252,12 @@ export class AioRequest extends AsyncRequest {
     if ((events & (this.buf | EPOLLERR | EPOLLHUP)) === 0) return;
     this.told = events;
     super.woken();
+  }
+
+  /** A poll, which alone can be stopped, ends then with what its file told: nothing (aio_poll_complete_work). */
+  override cancel(): void {
+    this.cancelled = true;
+    this.finish(0);
   }
 
   private iter(): IovIter {
