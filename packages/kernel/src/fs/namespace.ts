@@ -423,7 +423,7 @@ function counterpart(path: Path, copies: ReadonlyMap<Mount, Mount>): Path | null
 }
 
 /** Is a place the other or below it, through whatever mounts? */
-function is_path_reachable(path: Path, root: Path): boolean {
+export function is_path_reachable(path: Path, root: Path): boolean {
   let { mnt, dentry } = path;
   while (mnt !== root.mnt && mnt.parent !== null) {
     dentry = mnt.mountpoint!;

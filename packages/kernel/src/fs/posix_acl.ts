@@ -198,9 +198,28 @@ export function vfs_get_acl(inode: Inode, type: keyof Acls): Uint8Array {
   return posix_acl_to_xattr(acl);
 }
 
-export function may_set_acl(current: Current, inode: Inode): void {
+/**
+ * What is asked before a list is set: a list that can be read, a file that may have one, its owner.
+ * @returns the list; null takes it away; undefined: there is nothing to do
+ */
+export function may_set_acl(
+  current: Current,
+  inode: Inode,
+  type: keyof Acls,
+  value: Uint8Array | null,
+): PosixAcl | null | undefined {
+  const acl = value === null ? null : posix_acl_from_xattr(value);
+  if (S_ISLNK(inode.mode))
+    throw errno(EOPNOTSUPP, 'symbolic links have no access control lists ({})', inode);
+  if (inode.flags & (S_IMMUTABLE | S_APPEND))
+    throw errno(EPERM, '{} is immutable or append-only', inode);
+  if (type === 'default' && !S_ISDIR(inode.mode)) {
+    if (acl === null) return undefined;
+    throw errno(EACCES, '{} is no directory: only directories have default lists', inode);
+  }
   if (!inode_owner_or_capable(current, inode))
     throw errno(EPERM, 'access control lists of {} are for its owner or CAP_FOWNER', inode);
+  return acl;
 }
 
 /** setxattr and removexattr of system.posix_acl_… on a file system that has them. */
@@ -210,16 +229,8 @@ export function vfs_set_acl(
   type: keyof Acls,
   value: Uint8Array | null,
 ): void {
-  let acl = value === null ? null : posix_acl_from_xattr(value);
-  if (S_ISLNK(inode.mode))
-    throw errno(EOPNOTSUPP, 'symbolic links have no access control lists ({})', inode);
-  if (inode.flags & (S_IMMUTABLE | S_APPEND))
-    throw errno(EPERM, '{} is immutable or append-only', inode);
-  if (type === 'default' && !S_ISDIR(inode.mode)) {
-    if (acl === null) return;
-    throw errno(EACCES, '{} is no directory: only directories have default lists', inode);
-  }
-  may_set_acl(current, inode);
+  let acl = may_set_acl(current, inode, type, value);
+  if (acl === undefined) return;
   if (acl !== null) posix_acl_valid(acl);
   if (type === 'access' && acl !== null) {
     const { mode, exact } = posix_acl_equiv_mode(acl);

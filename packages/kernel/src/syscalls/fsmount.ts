@@ -2,6 +2,8 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_PATH } from '@vitrine/uapi/fcntl.ts'; // prettier-ignore
 import * as M from '@vitrine/uapi/mount.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
@@ -13,7 +15,7 @@ import { FsContextFile } from '../fs/fs_context.ts';
 import { MNT_UNIQUE_ID_OFFSET, Mount, touch_mnt_namespace } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { security_sb_mount } from '../fs/security.ts';
-import { detached_tree, dissolve, do_move_mount_path, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
+import { detached_tree, dissolve, do_move_mount_path, is_path_reachable, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
 import { change_mnt_propagation, dominating_id, set_master, set_peer_group, tree_mounts } from '../fs/pnode.ts'; // prettier-ignore
 import { dirfd, fd, flags, int, path, ptr, size, str, uint } from './kinds.ts';
 import type { Task } from '../kernel/task.ts';
@@ -33,7 +35,7 @@ const FSCONFIG_CMD_RECONFIGURE = 7;
 const FSCONFIG_CMD_CREATE_EXCL = 8;
 const MOVE_MOUNT_BENEATH = 0x200;
 const MOUNT_ATTR_MASK = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC | M.MOUNT_ATTR__ATIME | M.MOUNT_ATTR_NODIRATIME | M.MOUNT_ATTR_NOSYMFOLLOW; // prettier-ignore
-const LSMT_ROOT = 2 ** 64;
+const LSMT_ROOT = 2n ** 64n - 1n;
 /** The descriptor of a tree that is mounted nowhere: the tree goes with it, unless it was mounted meanwhile. */
 class DetachedMountFile extends PathFile {
   static {
@@ -340,6 +342,12 @@ function byUniqueId(task: Task, id: bigint, call: string): Mount {
   throw errno(E.ENOENT, '{}: no mount of the namespace has the id {}', call, id);
 }
 
+/** What cannot be reached from the caller's root is for CAP_SYS_ADMIN. */
+function want_reachable(task: Task, path: Path, call: string): void {
+  if (is_path_reachable(path, task.fs.root) || capable(task.cred, CAP_SYS_ADMIN)) return;
+  throw errno(E.EPERM, '{}: {} cannot be reached from the root of process {}', call, path, task.tgid); // prettier-ignore
+}
+
 function sys_statmount(
   task: Task,
   request: number,
@@ -350,6 +358,7 @@ function sys_statmount(
   if (fl !== 0) throw errno(E.EINVAL, 'statmount: flags {} are not known', fl);
   const { id, param } = readRequest(task, request, 'statmount');
   const mnt = byUniqueId(task, id, 'statmount');
+  want_reachable(task, new Path(mnt, mnt.root), 'statmount');
   const want = Number(param & 0xffn);
   const bytes = new Uint8Array(STATMOUNT_SIZE);
   const view = new DataView(bytes.buffer);
@@ -383,10 +392,11 @@ function sys_statmount(
   if (has(STATMOUNT_MNT_POINT)) text(108, d_path(new Path(mnt, mnt.root), task.fs.root));
   if (has(STATMOUNT_MNT_NS_ID)) put64(112, mnt.ns?.inum ?? 0);
   if (has(STATMOUNT_MNT_OPTS)) text(4, sb.show_options().replace(/^,/, ''));
-  view.setUint32(0, STATMOUNT_SIZE + strings.length, true);
+  const head = Math.min(length, STATMOUNT_SIZE);
+  view.setUint32(0, head + strings.length, true);
   put64(8, want);
-  if (length < STATMOUNT_SIZE + strings.length) throw errno(E.EOVERFLOW, 'statmount: the answer of {} bytes does not fit {}', STATMOUNT_SIZE + strings.length, length); // prettier-ignore
-  task.mem.write(buffer, bytes);
+  if (strings !== '' && length < STATMOUNT_SIZE + strings.length) throw errno(E.EOVERFLOW, 'statmount: the answer of {} bytes does not fit {}', STATMOUNT_SIZE + strings.length, length); // prettier-ignore
+  task.mem.write(buffer, bytes.subarray(0, head));
   task.mem.write(
     buffer + STATMOUNT_SIZE,
     Uint8Array.from(strings, (c) => c.charCodeAt(0)),
@@ -417,15 +427,20 @@ function sys_listmount(
   if (count > 1_000_000)
     throw errno(E.EOVERFLOW, 'listmount: {} ids are more than a million', count);
   const { id, param } = readRequest(task, request, 'listmount');
-  const ns = task.fs.root.mnt.ns;
-  const top = Number(id) >= LSMT_ROOT - 1 ? (ns?.root ?? null) : byUniqueId(task, id, 'listmount');
-  if (top === null) throw errno(E.ENOENT, 'listmount: the root is in no namespace');
-  const all = [...tree_mounts(top)].filter((mnt) => mnt !== top).map(uniqueId);
-  all.sort((a, b) => a - b);
-  if ((fl & LISTMOUNT_REVERSE) !== 0) all.reverse();
-  const last = Number(param);
-  const rest =
-    last === 0 ? all : all.filter((n) => ((fl & LISTMOUNT_REVERSE) !== 0 ? n < last : n > last));
+  if (param !== 0n && param <= BigInt(MNT_UNIQUE_ID_OFFSET))
+    throw errno(E.EINVAL, 'listmount: {} is no unique mount id to go on after', param);
+  const { root } = task.fs;
+  const mount = id === LSMT_ROOT ? null : byUniqueId(task, id, 'listmount');
+  const top = mount === null ? root : new Path(mount, mount.root);
+  want_reachable(task, top, 'listmount');
+  const all = [...(root.mnt.ns?.mounts ?? [])]
+    .filter((mnt) => mnt !== mount && is_path_reachable(new Path(mnt, mnt.root), top))
+    .map(uniqueId);
+  const reverse = (fl & LISTMOUNT_REVERSE) !== 0;
+  all.sort((a, b) => (reverse ? b - a : a - b));
+  // The number after the last one wraps, as it does in Linux.
+  const next = BigInt.asUintN(64, reverse ? param - 1n : param + 1n);
+  const rest = param === 0n ? all : all.filter((n) => (reverse ? n <= next : n >= next));
   const given = rest.slice(0, count);
   given.forEach((n, i) => task.mem.putU64(ids + i * 8, n));
   return given.length;

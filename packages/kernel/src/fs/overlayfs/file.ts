@@ -8,6 +8,7 @@ import type { Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
 import { file_remove_privs } from '../attr.ts';
 import { File } from '../file.ts';
+import { fsnotify_change } from '../fsnotify.ts';
 import type { OvlInode } from './inode.ts';
 import { ovl_open_real } from './util.ts';
 
@@ -58,8 +59,16 @@ export class OvlFile extends File {
 
   override write_iter(current: Current, from: IovIter, pos: Loff): number {
     const n = this.real(current).write_iter(current, from, pos);
-    this.inode.copyattr();
+    this.written();
     return n;
+  }
+
+  /** The layer's file was written to, which may have taken set-id bits away. */
+  private written(): void {
+    const { inode } = this;
+    const { mode } = inode;
+    inode.copyattr();
+    if (inode.mode !== mode) fsnotify_change(this.path.dentry, { mode: inode.mode });
   }
 
   override get transferChunk(): number {
@@ -84,7 +93,7 @@ export class OvlFile extends File {
     const real = this.real(current);
     // Set-id bits go whatever the layer says.
     file_remove_privs(current, real);
-    this.inode.copyattr();
+    this.written();
     const result = real.fallocate(current, mode, offset, length);
     this.inode.copyattr();
     return result;
@@ -92,7 +101,15 @@ export class OvlFile extends File {
 
   /** A mapping keeps the pages it was made with, also when the file is copied up later (overlayfs.rst, non-standard behavior). */
   override mmap_mapping(current: Current): AddressSpace | null {
-    return this.real(current).mmap_mapping(current);
+    const mapping = this.real(current).mmap_mapping(current);
+    this.inode.atime = this.realfile.inode.atime;
+    return mapping;
+  }
+
+  /** Memory that maps the file was written to: the times are the layer's. */
+  override update_time(): void {
+    this.realfile.update_time();
+    this.inode.copyattr();
   }
 
   override get mapping(): AddressSpace | null {

@@ -5,7 +5,7 @@ import { STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE } from '@vitrine/uapi/stat.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
-import type { AddressSpace } from '../../include/pagecache.ts';
+import { type AddressSpace, i_size_read, i_size_write } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Iattr } from '../attr.ts';
 import { type Dentry, Path } from '../dcache.ts';
@@ -156,7 +156,7 @@ export class OvlInode extends Inode {
     this.mode = inode.mode;
     this.uid = inode.uid;
     this.gid = inode.gid;
-    this.size = inode.size;
+    i_size_write(this, i_size_read(inode));
     this.rdev = inode.rdev;
     this.nlink = S_ISDIR(inode.mode) && this.merged && inode.nlink > 0 ? 1 : inode.nlink;
     this.atime = inode.atime;
@@ -319,7 +319,8 @@ export class OvlInode extends Inode {
     const { sb } = this;
     if (sb.upper === null) throw errno(EROFS, 'overlay {} has no upper layer', this);
     // The upper file system asks the mounter, not the caller.
-    if (acl_type(name) !== null) may_set_acl(current, this);
+    const type = acl_type(name);
+    if (type !== null && may_set_acl(current, this, type, value) === undefined) return;
     // Removing what is not there must not copy the file.
     if (value === null && this.upper === null) this.getxattr(current, name);
     ovl_copy_up(current, this);
