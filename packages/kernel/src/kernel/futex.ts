@@ -303,6 +303,8 @@ export function futex_wake_op(
   const old = task.mem.getI32(address2);
   const next = [arg, old + arg, old | arg, old & ~arg, old ^ arg][op];
   if (next === undefined) throw errno(E.ENOSYS, 'futex: FUTEX_WAKE_OP has no operation {}', op);
+  // The word changes before the comparison is looked at (futex_atomic_op_inuser).
+  task.mem.putU32(address2, next | 0);
   const holds = [
     old === cmparg,
     old !== cmparg,
@@ -312,7 +314,6 @@ export function futex_wake_op(
     old >= cmparg,
   ][cmp];
   if (holds === undefined) throw errno(E.ENOSYS, 'futex: FUTEX_WAKE_OP has no comparison {}', cmp);
-  task.mem.putU32(address2, next | 0);
   const woken = wakeKey(key, count, FUTEX_BITSET_MATCH_ANY);
   return woken + (holds ? wakeKey(key2, count2, FUTEX_BITSET_MATCH_ANY) : 0);
 }

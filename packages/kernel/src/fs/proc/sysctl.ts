@@ -58,10 +58,16 @@ function ro(path: string, show: (kernel: Kernel, current: Current) => string): v
 }
 
 /** A setting that is kept and told, and that nothing in the kernel depends on (yet). */
-function setting(path: string, initial: string, min: number | null = 0, max = 2147483647): void {
+function setting(
+  path: string,
+  initial: string,
+  min: number | null = 0,
+  max = 2147483647,
+  mode = 0o644,
+): void {
   const count = initial.split(/\s+/).length;
   proc_create(`sys/${path}`, {
-    mode: 0o644,
+    mode,
     whole: min !== null,
     show: (current) => sysctl_text(current.kernel, path, initial) + '\n',
     write: (current, text) => {
@@ -348,7 +354,7 @@ setting('vm/oom_kill_allocating_task', '0');
 setting('vm/oom_dump_tasks', '1');
 setting('vm/panic_on_oom', '0', 0, 2);
 setting('vm/vfs_cache_pressure', '100');
-setting('vm/drop_caches', '0', 0, 4);
+setting('vm/drop_caches', '0', 0, 4, 0o200);
 setting('vm/nr_hugepages', '0');
 vfsNumber('vm/memfd_noexec', 'memfd_noexec', 0, 2);
 setting('net/core/somaxconn', '4096');
@@ -363,7 +369,7 @@ setting('vm/dirty_background_bytes', '0');
 setting('vm/dirtytime_expire_seconds', '43200');
 setting('vm/legacy_va_layout', '0');
 setting('vm/lowmem_reserve_ratio', '256\t256\t32\t0');
-setting('vm/mmap_rnd_bits', '28', 28, 32);
+setting('vm/mmap_rnd_bits', '28', 28, 32, 0o600);
 setting('vm/percpu_pagelist_high_fraction', '0');
 setting('vm/watermark_boost_factor', '15000');
 setting('vm/watermark_scale_factor', '10', 1, 3000);

@@ -21,7 +21,7 @@ declare module '../../include/kernel.ts' {
 /** A task runs this long at nice 0 before another one's turn (base_slice_ns). */
 export const SLICE = 3e6;
 /** A woken task is placed at most this far before the others, so that sleepers come first but cannot starve them. */
-const WAKEUP_CREDIT = 1e6;
+const WAKEUP_CREDIT = 3e6;
 /** What one instruction and one system call count for; the measure is the same on every host, so that turns are too. */
 const NS_PER_INSTRUCTION = 5;
 const NS_PER_CALL = 500;
