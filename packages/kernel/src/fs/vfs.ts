@@ -27,6 +27,8 @@ export class Vfs {
   readonly charDrivers: Map<string, CharDriver> = new Map();
   /** Names for /proc/devices. */
   readonly charNames: Map<number, string[]> = new Map();
+  /** Devices of major 10 by minor number (/proc/misc). */
+  readonly misc: Map<number, string> = new Map();
   /** The kernel's own mounts: pipefs, sockfs, anon_inodefs. */
   readonly pseudo: Map<string, Mount> = new Map();
   nextAnonDev = 1;

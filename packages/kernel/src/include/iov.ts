@@ -108,6 +108,24 @@ export class IovIter {
     return Math.min(this.count, length - offset, PAGE_SIZE - ((base + offset) % PAGE_SIZE));
   }
 
+  /** Has every page of the next `length` bytes there, or throws before a byte is moved. */
+  #demand(mem: UserMemory, length: number, write: boolean): void {
+    let offset = this.#offset;
+    for (let vec = this.#vec; length > 0 && vec < this.#vecs.length; vec++, offset = 0) {
+      const { base, length: size } = this.#vecs[vec]!;
+      const end = base + Math.min(size, offset + length);
+      length -= end - base - offset;
+      try {
+        for (let at = base + offset; at < end; at += PAGE_SIZE - (at % PAGE_SIZE))
+          mem.translate(at, write);
+      } catch (error) {
+        // A page that nobody will bring ends the transfer where it is reached.
+        if (!(error instanceof Errno) || error.constructor !== Errno) throw error;
+        return;
+      }
+    }
+  }
+
   skip(length: number): number {
     return this.#each(length, false, () => {});
   }
@@ -128,6 +146,7 @@ export class IovIter {
       return want;
     }
     const mem = this.#mem!;
+    if (mem.served === true) this.#demand(mem, write ? want : this.count, write);
     let done = 0;
     while (done < want) {
       const vec = this.#vecs[this.#vec]!;

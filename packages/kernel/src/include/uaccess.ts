@@ -4,6 +4,8 @@
  * Addresses are numbers below 2^47.
  */
 export interface UserMemory {
+  /** Some pages are another program's to bring: what is moved is looked at first, so that nothing is moved in part. */
+  readonly served?: boolean;
   /** Physical memory, which translate() points into. */
   readonly ram: Uint8Array;
 

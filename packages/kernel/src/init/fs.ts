@@ -1,5 +1,6 @@
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { misc_init } from '../drivers/char/misc.ts';
 import { chr_dev_init } from '../drivers/char/mem.ts';
 import { pty_init } from '../drivers/tty/pty.ts';
 import { tty_init } from '../drivers/tty/tty_io.ts';
@@ -34,6 +35,7 @@ export function vfs_caches_init(kernel: Kernel): void {
   pseudo_init(kernel);
   devtmpfs_init(kernel);
   chr_dev_init(kernel);
+  misc_init(kernel);
   // What udev, or a container runtime, adds to /dev.
   devtmpfs_symlink(kernel, 'fd', '/proc/self/fd');
   devtmpfs_symlink(kernel, 'stdin', '/proc/self/fd/0');

@@ -24,6 +24,8 @@ export class SysctlTable {
   admin_reserve_kbytes = 8192;
   user_reserve_kbytes = 131072;
   max_map_count = 65530;
+  /** May who has no CAP_SYS_PTRACE serve faults of system calls (userfaultfd(2))? */
+  unprivileged_userfaultfd = 0;
   /** Lowest address that a process without CAP_SYS_RAWIO may map. */
   mmap_min_addr = 65536;
   /** 1: no module is loaded any more, until the machine ends. */

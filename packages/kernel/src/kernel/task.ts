@@ -1,3 +1,4 @@
+import { EPOLLIN } from '@vitrine/uapi/poll.ts';
 import type { Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, ERESTARTSYS, errno } from '../include/errno.ts';
@@ -13,6 +14,7 @@ import type { FsnotifyGroup } from '../fs/fsnotify_backend.ts';
 import type { FsStruct } from '../fs/fs_struct.ts';
 import type { MemPolicy } from '../mm/mempolicy.ts';
 import { NO_MEMORY, type Mm } from '../mm/mm.ts';
+import type { PendingFault, Userfault } from '../mm/userfaultfd.ts';
 import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
 import type { DlEntity } from './sched/deadline.ts';
@@ -135,6 +137,8 @@ export class Task implements Current, Waiter, TimerOwner {
   seccomp_filter: SeccompFilter | null = null;
   /** The call waits for the answer of a filter's listener. */
   seccomp_knotif: SeccompKnotif | null = null;
+  /** It waits for a userfaultfd to bring a page. */
+  userfault: Userfault | null = null;
   /** prctl(PR_SET_SYSCALL_USER_DISPATCH); null when off. */
   syscall_dispatch: SyscallUserDispatch | null = null;
   /** prctl(PR_SET_IO_FLUSHER), prctl(PR_MCE_KILL). */
@@ -271,6 +275,15 @@ export class Task implements Current, Waiter, TimerOwner {
     return this.park([queue], Infinity, TASK_UNINTERRUPTIBLE);
   }
 
+  /** Waits until a page may be there (handle_userfault). @param user a signal ends the wait, too */
+  wait_userfault(pending: PendingFault, user: boolean): number {
+    const fault = pending.ctx.enter(this, pending);
+    const blocked = user ? this.wait(fault.wqh) : this.waitKillable(fault.wqh);
+    this.userfault = fault;
+    pending.ctx.fd_wqh.wake(EPOLLIN);
+    return blocked;
+  }
+
   fatal_signal_pending(): boolean {
     return this.sigpending && (this.pending.has(9) || this.signal.shared_pending.has(9));
   }
@@ -285,6 +298,7 @@ export class Task implements Current, Waiter, TimerOwner {
 
   /** Leaves every queue it is parked on (finish_wait). */
   unpark(): void {
+    this.userfault = null;
     for (const queue of this.parked) queue.remove(this);
     if (this.parked.length > 0) this.parked = [];
     if (this.alarm.queued) this.kernel.timers.cancel(this.alarm);

@@ -1,11 +1,13 @@
+import { UFFD_EVENT_FORK } from '@vitrine/uapi/userfaultfd.ts';
 import { ENOMEM } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { removeVma } from './mmap.ts';
 import { MM_LAYOUT, Mm } from './mm.ts';
-import { TASK_SIZE, _PAGE_RW, pte_mapped, pte_pfn } from './pgtable.ts';
-import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
+import { TASK_SIZE, _PAGE_RW, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts';
+import { type UserfaultfdCtx, dup_userfaultfd } from './userfaultfd.ts';
+import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_UFFD_WP, VM_WIPEONFORK, Vma } from './vma.ts';
 
 const MDWE_NO_INHERIT = 2;
 
@@ -22,6 +24,7 @@ export function mm_alloc(kernel: Kernel): Mm {
 export function inherit_flags(mm: Mm, from: Mm): void {
   mm.coredump_filter = from.coredump_filter;
   mm.thp_disabled = from.thp_disabled;
+  mm.pkey_taken = from.pkey_taken;
   mm.mdwe = from.mdwe & MDWE_NO_INHERIT ? 0 : from.mdwe;
 }
 
@@ -36,17 +39,20 @@ export function dup_mm(from: Mm): Mm {
   mm.exe_file = from.exe_file;
   mm.exe_file?.get();
   mm.exe_file?.deny_write_access();
+  const contexts = new Map<UserfaultfdCtx, UserfaultfdCtx>();
   try {
-    for (const vma of from.vmas.list) if ((vma.flags & VM_DONTCOPY) === 0) dupVma(mm, from, vma);
+    for (const vma of from.vmas.list)
+      if ((vma.flags & VM_DONTCOPY) === 0) dupVma(mm, from, vma, contexts);
   } catch (error) {
     exit_mmap(mm);
     throw error;
   }
   from.flush_tlb_range(0, TASK_SIZE);
+  for (const [ctx, child] of contexts) ctx.tell(UFFD_EVENT_FORK, [], child);
   return mm;
 }
 
-function dupVma(mm: Mm, from: Mm, vma: Vma): void {
+function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, UserfaultfdCtx>): void {
   const copy = new Vma(
     mm,
     vma.start,
@@ -58,23 +64,33 @@ function dupVma(mm: Mm, from: Mm, vma: Vma): void {
   );
   copy.name = vma.name;
   copy.policy = vma.policy;
+  dup_userfaultfd(copy, vma, contexts);
   copy.file?.get();
   copy.file?.vm_open(mm.kernel);
   copy.mapping?.mappings.add(copy);
   mm.vmas.list.push(copy);
   mm.account_vm(copy, 1);
   // Pages that came from a file untouched are found again by faulting.
-  if ((vma.flags & VM_WIPEONFORK) !== 0 || (vma.mapping !== null && !vma.anon)) return;
+  if (
+    (vma.flags & VM_WIPEONFORK) !== 0 ||
+    (vma.mapping !== null && !vma.anon && (copy.flags & VM_UFFD_WP) === 0)
+  )
+    return;
   copy.anon = vma.anon;
   const { frames, zero_pfn } = mm.kernel;
   const keepWrite = (vma.flags & VM_SHARED) !== 0;
   from.tables.walk(vma.start, vma.end, (address, at) => {
     let lo = from.tables.lo(at);
-    if (!pte_mapped(lo)) return;
+    if (copy.uffd === null) lo = (lo & ~_PAGE_UFFD_WP) >>> 0;
+    if (!pte_mapped(lo)) {
+      const marker = lo === 0 ? -1 : mm.tables.make(address);
+      if (marker !== -1) mm.tables.set(marker, lo, 0);
+      return;
+    }
     const hi = from.tables.hi(at);
     if (!keepWrite && (lo & _PAGE_RW) !== 0) {
       lo = (lo & ~_PAGE_RW) >>> 0;
-      from.tables.set(at, lo, hi);
+      from.tables.set(at, (from.tables.lo(at) & ~_PAGE_RW) >>> 0, hi);
     }
     const to = mm.tables.make(address);
     if (to === -1) throw errno(ENOMEM, 'no page frame for the page tables of a forked process');

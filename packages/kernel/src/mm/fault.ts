@@ -1,3 +1,9 @@
+import {
+  UFFD_FEATURE_SIGBUS,
+  UFFD_FEATURE_WP_ASYNC,
+  UFFD_PAGEFAULT_FLAG_WP,
+  UFFD_PAGEFAULT_FLAG_WRITE,
+} from '@vitrine/uapi/userfaultfd.ts';
 import { filemap_find_page, filemap_get_page } from './filemap.ts';
 import type { Mm } from './mm.ts';
 import {
@@ -8,14 +14,26 @@ import {
   _PAGE_NX_HI,
   _PAGE_PRESENT,
   _PAGE_PROTNONE,
+  PTE_MARKER_POISONED,
   _PAGE_RW,
+  _PAGE_UFFD_WP,
   _PAGE_USER,
   pte_mapped,
   pte_pfn,
 } from './pgtable.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { Errno } from '../include/errno.ts';
-import { VM_ACCESS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+import { userfault_absent } from './userfaultfd.ts';
+import {
+  VM_ACCESS,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_READ,
+  VM_SHARED,
+  VM_UFFD_WP,
+  VM_WRITE,
+  type Vma,
+} from './vma.ts';
 
 /** What the access was. */
 export type Access = 'read' | 'write' | 'exec';
@@ -31,6 +49,11 @@ export const VM_FAULT_SIGBUS = 3;
 /** No frame, even after the out-of-memory killer. */
 export const VM_FAULT_OOM = 4;
 
+/** A userfaultfd is to serve it: mm.userfault says which. */
+export const VM_FAULT_RETRY = 5;
+/** The page is poisoned: SIGBUS. Without CONFIG_MEMORY_FAILURE its code is that of any other. */
+export const VM_FAULT_HWPOISON = 6;
+
 /** Linux keeps this many bytes free between a growing stack and what lies below it. */
 const STACK_GUARD_GAP = 256 * PAGE_SIZE;
 /** A read fault on a file maps what is cached of the 16 pages around it (fault_around_bytes). */
@@ -44,19 +67,66 @@ export function handle_mm_fault(mm: Mm, address: number, access: Access): number
   if (vma.start > address) {
     if ((vma.flags & VM_GROWSDOWN) === 0 || !expand_stack(mm, vma, address)) return VM_FAULT_MAPERR;
   }
-  if (!allowed(vma, access)) return VM_FAULT_ACCERR;
+  return allowed(vma, access) ? fault_page(mm, vma, address, access) : VM_FAULT_ACCERR;
+}
+
+/** The page comes as if the range allowed the access. */
+export function fault_page(mm: Mm, vma: Vma, address: number, access: Access): number {
   const page = address - (address & 0xfff);
   const at = mm.tables.make(page);
   if (at === -1) return VM_FAULT_OOM;
   const lo = mm.tables.lo(at);
-  if (!pte_mapped(lo))
-    return vma.mapping === null
+  if (!pte_mapped(lo)) return absent(mm, vma, address, page, at, access);
+  if (access === 'write' && (lo & _PAGE_RW) === 0) {
+    if ((lo & _PAGE_UFFD_WP) !== 0 && (vma.flags & VM_UFFD_WP) !== 0) {
+      if (!vma.uffd!.has(UFFD_FEATURE_WP_ASYNC))
+        return handle_userfault(mm, vma, address, UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE); // prettier-ignore
+      mm.tables.set(at, (lo & ~_PAGE_UFFD_WP) >>> 0, mm.tables.hi(at));
+    }
+    return writeProtected(mm, vma, page, at);
+  }
+  // Another fault made it valid, or the TLB was behind: make the entry say what the range allows.
+  set_pte(
+    mm,
+    vma,
+    page,
+    at,
+    pte_pfn(lo),
+    lo & (_PAGE_ANON | _PAGE_RW | _PAGE_DIRTY | _PAGE_UFFD_WP),
+  );
+  return VM_FAULT_NONE;
+}
+
+/** The entry has no page; what it says about a userfaultfd stays true of the page that comes. */
+function absent(
+  mm: Mm,
+  vma: Vma,
+  address: number,
+  page: number,
+  at: number,
+  access: Access,
+): number {
+  const marker = mm.tables.lo(at);
+  if ((marker & PTE_MARKER_POISONED) !== 0) return VM_FAULT_HWPOISON;
+  if (vma.uffd !== null) {
+    const flags = userfault_absent(vma, page);
+    const write = access === 'write' ? UFFD_PAGEFAULT_FLAG_WRITE : 0;
+    if (flags !== null) return handle_userfault(mm, vma, address, flags | write);
+  }
+  const result =
+    vma.mapping === null
       ? anonPage(mm, vma, page, at, access)
       : filePage(mm, vma, page, at, access);
-  if (access === 'write' && (lo & _PAGE_RW) === 0) return writeProtected(mm, vma, page, at);
-  // Another fault made it valid, or the TLB was behind: make the entry say what the range allows.
-  setPte(mm, vma, page, at, pte_pfn(lo), lo & (_PAGE_ANON | _PAGE_RW | _PAGE_DIRTY));
-  return VM_FAULT_NONE;
+  if (result !== VM_FAULT_NONE || (marker & _PAGE_UFFD_WP) === 0) return result;
+  mm.tables.set(at, ((mm.tables.lo(at) & ~_PAGE_RW) | _PAGE_UFFD_WP) >>> 0, mm.tables.hi(at));
+  return access === 'write' ? handle_mm_fault(mm, address, access) : VM_FAULT_NONE;
+}
+
+/** The fault is a userfaultfd's to serve, unless its program wants a signal instead. */
+function handle_userfault(mm: Mm, vma: Vma, address: number, flags: number): number {
+  if (vma.uffd!.has(UFFD_FEATURE_SIGBUS)) return VM_FAULT_SIGBUS;
+  mm.userfault = { ctx: vma.uffd!, address, flags };
+  return VM_FAULT_RETRY;
 }
 
 /** Why the fault could not be served, for SIGSEGV's and EFAULT's reason. */
@@ -64,6 +134,8 @@ export function faultReason(mm: Mm, address: number, fault: number): string {
   const vma = mm.vmas.from(address);
   if (fault === VM_FAULT_SIGBUS) return 'the page lies past the end of the mapped file';
   if (fault === VM_FAULT_OOM) return 'no page frame is free';
+  if (fault === VM_FAULT_HWPOISON) return 'the page was poisoned (UFFDIO_POISON)';
+  if (fault === VM_FAULT_RETRY) return 'its userfaultfd serves no faults of the kernel';
   if (vma === null || vma.start > address) {
     if (!(address >= 0 && address < TASK_SIZE))
       return `it is outside user space (below 0x${TASK_SIZE.toString(16)})`;
@@ -98,12 +170,23 @@ function expand_stack(mm: Mm, vma: Vma, address: number): boolean {
 }
 
 /** Writes an entry with the range's rights; W only where `bits` has it. */
-function setPte(mm: Mm, vma: Vma, page: number, at: number, pfn: number, bits: number): void {
+export function set_pte(
+  mm: Mm,
+  vma: Vma,
+  page: number,
+  at: number,
+  pfn: number,
+  bits: number,
+): void {
   const visible = (vma.flags & VM_ACCESS) !== 0 ? _PAGE_PRESENT : _PAGE_PROTNONE;
-  const rw = (vma.flags & VM_WRITE) !== 0 ? bits & _PAGE_RW : 0;
+  const rw = (vma.flags & VM_WRITE) !== 0 && (bits & _PAGE_UFFD_WP) === 0 ? bits & _PAGE_RW : 0;
   const lo =
     (pfn * PAGE_SIZE +
-      (visible | _PAGE_USER | _PAGE_ACCESSED | rw | (bits & (_PAGE_ANON | _PAGE_DIRTY)))) >>>
+      (visible |
+        _PAGE_USER |
+        _PAGE_ACCESSED |
+        rw |
+        (bits & (_PAGE_ANON | _PAGE_DIRTY | _PAGE_UFFD_WP)))) >>>
     0;
   const old = mm.tables.lo(at);
   mm.tables.set(at, lo, (vma.flags & VM_EXEC) !== 0 ? 0 : _PAGE_NX_HI);
@@ -115,13 +198,13 @@ function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
   const { kernel } = mm;
   if (access !== 'write') {
     kernel.frames.get(kernel.zero_pfn);
-    setPte(mm, vma, page, at, kernel.zero_pfn, 0); // not counted as resident
+    set_pte(mm, vma, page, at, kernel.zero_pfn, 0); // not counted as resident
     return VM_FAULT_NONE;
   }
   const pfn = kernel.frames.alloc(true);
   if (pfn === 0) return VM_FAULT_OOM;
   vma.anon = true;
-  setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+  set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
   return VM_FAULT_NONE;
 }
@@ -141,9 +224,9 @@ function filePage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
   if (access === 'write' && vma.shared) vma.file?.update_time();
   if (access === 'write' && !vma.shared) return copyPage(mm, vma, page, at, pfn);
   kernel.frames.get(pfn);
-  setPte(mm, vma, page, at, pfn, vma.shared ? _PAGE_RW : 0);
+  set_pte(mm, vma, page, at, pfn, vma.shared ? _PAGE_RW : 0);
   mm.account_rss(vma, false, 1);
-  if (access !== 'write') faultAround(mm, vma, page);
+  if (access !== 'write' && vma.uffd === null) faultAround(mm, vma, page);
   return VM_FAULT_NONE;
 }
 
@@ -162,7 +245,7 @@ function faultAround(mm: Mm, vma: Vma, page: number): void {
     const pte = tables.find(at);
     if (pte === -1 || tables.lo(pte) !== 0) continue;
     kernel.frames.get(pfn);
-    setPte(mm, vma, at, pte, pfn, vma.shared ? _PAGE_RW : 0);
+    set_pte(mm, vma, at, pte, pfn, vma.shared ? _PAGE_RW : 0);
     mm.account_rss(vma, false, 1);
   }
 }
@@ -180,7 +263,7 @@ function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): num
   kernel.ram.u8.copyWithin(pfn * PAGE_SIZE, from * PAGE_SIZE, from * PAGE_SIZE + PAGE_SIZE);
   kernel.frames.put(from);
   vma.anon = true;
-  setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+  set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
   return VM_FAULT_NONE;
 }
@@ -192,11 +275,11 @@ function writeProtected(mm: Mm, vma: Vma, page: number, at: number): number {
   const pfn = pte_pfn(lo);
   if ((vma.flags & VM_SHARED) !== 0) {
     vma.file?.update_time();
-    setPte(mm, vma, page, at, pfn, _PAGE_RW | (lo & _PAGE_ANON));
+    set_pte(mm, vma, page, at, pfn, _PAGE_RW | (lo & _PAGE_ANON));
     return VM_FAULT_NONE;
   }
   if ((lo & _PAGE_ANON) !== 0 && kernel.frames.count(pfn) === 1) {
-    setPte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
+    set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
     return VM_FAULT_NONE;
   }
   const result = copyPage(mm, vma, page, at, pfn);

@@ -5,6 +5,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { VM_FAULT_OOM, handle_mm_fault } from './fault.ts';
 import { filemap_punch } from './filemap.ts';
 import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign } from './mmap.ts';
+import { userfaultfd_remove } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import {
   VM_DONTCOPY,
@@ -152,11 +153,13 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
     case M.MADV_DONTNEED:
     case M.MADV_DONTNEED_LOCKED:
       if ((vma.flags & VM_LOCKED) !== 0 && advice === M.MADV_DONTNEED) throw errno(E.EINVAL, 'madvise: MADV_DONTNEED on locked memory at {}', hex(from)); // prettier-ignore
-      mm.zap_range(vma, from, to);
+      userfaultfd_remove(vma, from, to);
+      mm.zap_range(vma, from, to, true);
       return;
     case M.MADV_FREE:
       if (vma.mapping !== null || vma.shared)
         throw errno(E.EINVAL, 'madvise: MADV_FREE needs private anonymous memory');
+      userfaultfd_remove(vma, from, to);
       // The pages may go at any time until they are written again; they go at once.
       mm.zap_range(vma, from, to);
       return;
@@ -165,6 +168,7 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
         throw errno(E.EINVAL, 'madvise: MADV_REMOVE needs a shared mapping');
       if (!vma.maywrite)
         throw errno(E.EACCES, 'madvise: MADV_REMOVE needs a shared writable mapping');
+      userfaultfd_remove(vma, from, to);
       filemap_punch(
         mm.kernel,
         vma.mapping,
@@ -175,4 +179,33 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
     default:
       madvise_populate(mm, vma, from, to, advice === M.MADV_POPULATE_WRITE);
   }
+}
+
+/** prctl(PR_SET_VMA_ANON_NAME): memory without a file gets a name, or none. Throws EINVAL, EBADF, ENOMEM. */
+export function madvise_set_anon_name(
+  current: MmCurrent,
+  start: number,
+  length: number,
+  name: string | null,
+): void {
+  const mm = current.mm!;
+  if (!aligned(start))
+    throw errno(E.EINVAL, 'prctl: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
+  const end = start + pageAlign(length);
+  if (end >= 2 ** 64 || (length > 0 && end === start))
+    throw errno(E.EINVAL, 'prctl: {} plus {} bytes passes the end of memory', hex(start), length);
+  let hole = false;
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.from(at);
+    hole ||= vma === null || vma.start > at;
+    if (vma === null || vma.start >= end) break;
+    if (vma.file !== null)
+      throw errno(E.EBADF, 'prctl: what is mapped at {} is a file', hex(vma.start));
+    const to = Math.min(end, vma.end);
+    const part = isolate(mm, Math.max(at, vma.start), to)[0]!;
+    part.name = name === null ? null : `[${part.mapping === null ? 'anon' : 'anon_shmem'}:${name}]`;
+    mergeAround(mm, part);
+    at = to;
+  }
+  if (hole) throw errno(E.ENOMEM, 'prctl: part of {}–{} is not mapped', hex(start), hex(end));
 }

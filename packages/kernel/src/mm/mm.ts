@@ -5,7 +5,8 @@ import type { MmapFile } from '../include/mmap_file.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
-import { PageTables, _PAGE_ANON, pte_mapped, pte_pfn } from './pgtable.ts';
+import { PageTables, _PAGE_ANON, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts';
+import type { PendingFault, UserfaultEvent } from './userfaultfd.ts';
 import { MmMemory } from './uaccess.ts';
 import { VM_ACCOUNT, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma, VmaList } from './vma.ts';
 
@@ -99,6 +100,13 @@ export class Mm {
   membarrier = 0;
   /** prctl(PR_SET_MDWE): memory that could be written never becomes executable. */
   mdwe = 0;
+  /** Protection key 0 was asked for (sys_pkey_alloc). */
+  pkey_taken = false;
+  /** Some of it is, or was, a userfaultfd's to fill. */
+  served = false;
+  /** With VM_FAULT_RETRY: what the fault waits for. The last change that a reader of a userfaultfd has not heard of. */
+  userfault: PendingFault | null = null;
+  userfault_event: UserfaultEvent | null = null;
   /** RLIMIT_STACK of the process, as far as its stack may grow. */
   stack_limit: number = 8 << 20;
 
@@ -140,13 +148,16 @@ export class Mm {
     else for (let at = start; at < end; at += PAGE_SIZE) tlb.invlpg(at);
   }
 
-  /** Takes every page of [start, end) out of the tables (zap_page_range). */
-  zap_range(vma: Vma, start: number, end: number): void {
+  /**
+   * Takes every page of [start, end) out of the tables (zap_page_range).
+   * @param markers pages of files stay protected for a userfaultfd
+   */
+  zap_range(vma: Vma, start: number, end: number, markers = false): void {
     const tables = this.tables;
     let any = false;
     tables.walk(start, end, (_address, at) => {
       const lo = tables.lo(at);
-      tables.set(at, 0, 0);
+      tables.set(at, markers && vma.mapping !== null ? lo & _PAGE_UFFD_WP : 0, 0);
       if (!pte_mapped(lo)) return;
       any = true;
       const pfn = pte_pfn(lo);

@@ -10,6 +10,7 @@ import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { VM_FAULT_ACCERR, handle_mm_fault } from './fault.ts';
+import { userfaultfd_unmap } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
 import { TASK_SIZE } from './pgtable.ts';
@@ -325,6 +326,7 @@ export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
   upper.name = vma.name;
   upper.anon = vma.anon;
   upper.policy = vma.policy;
+  upper.uffd = vma.uffd;
   vma.end = address;
   upper.file?.get();
   upper.mapping?.mappings.add(upper);
@@ -370,6 +372,7 @@ export function do_munmap(mm: Mm, start: number, length: number): void {
   can_modify_mm(mm, start, end, 'munmap');
   const first = mm.vmas.from(start);
   if (first === null || first.start >= end) return;
+  userfaultfd_unmap(mm, start, end);
   for (const vma of isolate(mm, start, end)) removeVma(mm, vma);
 }
 

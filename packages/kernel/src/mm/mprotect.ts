@@ -22,6 +22,7 @@ import {
   _PAGE_PRESENT,
   _PAGE_PROTNONE,
   _PAGE_RW,
+  _PAGE_UFFD_WP,
   pte_mapped,
   pte_pfn,
 } from './pgtable.ts';
@@ -128,6 +129,7 @@ export function protectPages(mm: Mm, vma: Vma): void {
     if ((vma.flags & VM_WRITE) === 0) bits &= ~_PAGE_RW;
     else if ((vma.flags & VM_SHARED) !== 0) bits |= _PAGE_RW;
     else if ((lo & _PAGE_ANON) !== 0 && mm.kernel.frames.count(pte_pfn(lo)) === 1) bits |= _PAGE_RW;
+    if ((lo & _PAGE_UFFD_WP) !== 0) bits &= ~_PAGE_RW;
     tables.set(at, bits >>> 0, hi);
   });
   mm.flush_tlb_range(vma.start, vma.end);

@@ -2,6 +2,7 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '@vitrine/uapi/mman.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
+import { mremap_userfaultfd, userfaultfd_unmap } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import {
   type MmCurrent,
@@ -132,6 +133,7 @@ function move(
     source.index(from),
   );
   copy.name = source.name;
+  mremap_userfaultfd(copy, source, from, oldLen);
   copy.anon = source.anon;
   copy.file?.get();
   copy.mapping?.mappings.add(copy);
@@ -147,6 +149,7 @@ function move(
     mm.flush_tlb_range(from, from + oldLen);
   }
   if (!keep && oldLen > 0) {
+    userfaultfd_unmap(mm, from, from + oldLen);
     for (const vma of isolate(mm, from, from + oldLen)) {
       // Its pages moved: only the range goes.
       mm.account_vm(vma, -1);

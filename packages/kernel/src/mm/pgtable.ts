@@ -15,6 +15,10 @@ export const _PAGE_DIRTY = 0x40;
 export const _PAGE_PROTNONE = 0x100;
 /** Software bit: the frame is this mapping's own copy or zero-fill, not the page cache's. */
 export const _PAGE_ANON = 0x200;
+/** Software bit: a write is a userfaultfd's to allow. Alone, the same of a page that is not there. */
+export const _PAGE_UFFD_WP = 0x400;
+/** Alone: who touches the page gets SIGBUS (UFFDIO_POISON). */
+export const PTE_MARKER_POISONED = 0x800;
 export const _PAGE_NX_HI = 0x8000_0000;
 
 const PFN = 0xffff_f000;

@@ -1,9 +1,11 @@
+import { UFFD_USER_MODE_ONLY } from '@vitrine/uapi/userfaultfd.ts';
 import { EFAULT } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
-import { VM_FAULT_OOM, faultReason, handle_mm_fault } from './fault.ts';
+import { VM_FAULT_OOM, VM_FAULT_RETRY, faultReason, handle_mm_fault } from './fault.ts';
+import { UserfaultWait } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import { TASK_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW } from './pgtable.ts';
 
@@ -27,6 +29,10 @@ export class MmMemory implements UserMemory {
     this.ram = mm.kernel.ram.u8;
   }
 
+  get served(): boolean {
+    return this.mm.served;
+  }
+
   translate(address: number, write: boolean): number {
     const tables = this.mm.tables;
     const want = write ? _PAGE_PRESENT | _PAGE_RW : _PAGE_PRESENT;
@@ -42,6 +48,10 @@ export class MmMemory implements UserMemory {
         }
       }
       const fault = handle_mm_fault(this.mm, address, write ? 'write' : 'read');
+      if (fault === VM_FAULT_RETRY) {
+        const { userfault } = this.mm;
+        if (!(userfault!.ctx.flags & UFFD_USER_MODE_ONLY)) throw new UserfaultWait(userfault!);
+      }
       if (fault !== 0) {
         throw errno(EFAULT, 'cannot {} user address 0x{}: {}', write ? 'write' : 'read',
           address.toString(16), fault === VM_FAULT_OOM ? 'out of memory' : faultReason(this.mm, address, fault)); // prettier-ignore

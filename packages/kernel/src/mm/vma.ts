@@ -4,6 +4,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { MemPolicy } from './mempolicy.ts';
 import type { Mm } from './mm.ts';
+import type { UserfaultfdCtx } from './userfaultfd.ts';
 
 // vm_flags (include/linux/mm.h).
 export const VM_READ = 0x1;
@@ -15,6 +16,10 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
+/** A userfaultfd serves pages that are not there, writes, pages that are not mapped yet (Linux has the last at bit 38). */
+export const VM_UFFD_MISSING = 0x200;
+export const VM_UFFD_WP = 0x1000;
+export const VM_UFFD_MINOR = 0x4000_0000;
 export const VM_PFNMAP = 0x400;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
@@ -51,6 +56,8 @@ export class Vma implements MappedRange {
   anon = false;
   /** mbind(2); null for the process's own policy. */
   policy: MemPolicy | null = null;
+  /** Who serves its faults. */
+  uffd: UserfaultfdCtx | null = null;
 
   static {
     serializable('Vma', this);
@@ -106,6 +113,7 @@ export function can_merge(prev: Vma, vma: Vma): boolean {
     prev.file === vma.file &&
     prev.mapping === vma.mapping &&
     prev.name === vma.name &&
+    prev.uffd === vma.uffd &&
     (prev.policy === vma.policy || (prev.policy?.equals(vma.policy) ?? false)) &&
     (prev.mapping === null && !prev.anon && !vma.anon
       ? true

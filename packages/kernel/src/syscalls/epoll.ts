@@ -1,4 +1,4 @@
-import { EACCES, EINVAL } from '@vitrine/uapi/errno.ts';
+import { EACCES, EINVAL, ENOSYS } from '@vitrine/uapi/errno.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from '@vitrine/uapi/eventfd.ts';
 import { EPOLL_CLOEXEC, EPOLL_CTL_DEL } from '@vitrine/uapi/poll.ts';
 import { IN_CLOEXEC, IN_DONT_FOLLOW, IN_NONBLOCK, IN_ONLYDIR } from '@vitrine/uapi/inotify.ts';
@@ -194,7 +194,7 @@ const MFD_EXEC = 16;
 
 export function sys_memfd_create(current: Current, name: number, flags: number): number {
   if (flags & MFD_HUGETLB)
-    throw errno(EINVAL, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
+    throw errno(ENOSYS, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
   if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
     throw errno(EINVAL, 'memfd_create: flags {} are unknown', flags);
   if ((flags & 24) === 24) throw errno(EINVAL, 'memfd_create: MFD_EXEC excludes MFD_NOEXEC_SEAL');

@@ -86,10 +86,13 @@ function sys_pkey_mprotect(
   return sys_mprotect(task, address, length, prot);
 }
 
-function sys_pkey_alloc(_task: Task, kflags: number, rights: number): number {
+/** Without protection keys key 0 is taken by the first attempt, and never given back (mm_pkey_alloc). */
+function sys_pkey_alloc(task: Task, kflags: number, rights: number): number {
   if (kflags !== 0) throw errno(E.EINVAL, 'pkey_alloc: flags {} are unknown', kflags);
   if (rights > 3) throw errno(E.EINVAL, 'pkey_alloc: access rights {} are unknown', rights);
-  throw errno(E.ENOSPC, 'pkey_alloc: this processor has no protection keys');
+  const taken = task.mm!.pkey_taken;
+  task.mm!.pkey_taken = true;
+  throw errno(taken ? E.ENOSPC : E.EINVAL, 'pkey_alloc: this processor has no protection keys');
 }
 
 function sys_pkey_free(_task: Task, pkey: number): number {
@@ -244,9 +247,15 @@ function sys_mseal(task: Task, start: number, length: number, mflags: number): n
     if (vma === null) throw errno(E.ENOMEM, 'mseal: nothing is mapped at {}', hex(at));
     at = vma.end;
   }
-  for (const vma of isolate(mm, start, end)) {
-    vma.flags |= VM_SEALED;
-    mergeAround(mm, vma);
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.at(at)!;
+    const to = Math.min(end, vma.end);
+    if ((vma.flags & VM_SEALED) === 0) {
+      const part = isolate(mm, at, to)[0]!;
+      part.flags |= VM_SEALED;
+      mergeAround(mm, part);
+    }
+    at = to;
   }
   return 0;
 }

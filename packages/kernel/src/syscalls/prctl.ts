@@ -13,6 +13,7 @@ import {
 } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { valid_signal } from '../kernel/signal.ts';
+import { madvise_set_anon_name } from '../mm/madvise.ts';
 import type { Task } from '../kernel/task.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
@@ -90,10 +91,9 @@ function setVma(task: Task, what: number, start: number, length: number, name: n
   const text = name === 0 ? null : task.mem.readString(name, 79);
   if (name !== 0 && text === null)
     throw errno(E.EINVAL, 'prctl: the name of the mapping is longer than 79 bytes');
-  for (const vma of task.mm!.vmas.list) {
-    if (vma.end <= start || vma.start >= start + length) continue;
-    if (vma.mapping === null) vma.name = text === null ? null : `[anon:${text}]`;
-  }
+  if (text !== null && /[^\x20-\x7e]|[\\`$[\]]/.test(text))
+    throw errno(E.EINVAL, 'prctl: the name {} of the mapping has characters that are not allowed', text); // prettier-ignore
+  madvise_set_anon_name(task, start, length, text);
   return 0;
 }
 

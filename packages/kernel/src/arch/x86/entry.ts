@@ -9,6 +9,7 @@ import { restore_saved_sigmask, send_sig } from '../../kernel/signal.ts';
 import { secure_computing } from '../../kernel/seccomp.ts';
 import { syscall_user_dispatch } from '../../kernel/user_dispatch.ts';
 import { RESUME_SYSCALL, RESUME_USER, TASK_RUNNING, type Task } from '../../kernel/task.ts';
+import { UserfaultWait } from '../../mm/userfaultfd.ts';
 import type { Decode } from '../../syscalls/kinds.ts';
 import type { SyscallRow } from '../../syscalls/row.ts';
 import { do_signal } from './do_signal.ts';
@@ -153,7 +154,8 @@ function do_syscall(kernel: Kernel, task: Task): void {
       if (trace.sys_exit.enabled && ret < 0) ({ reason } = verdict);
     }
   } catch (error) {
-    if (error instanceof Errno) {
+    if (error instanceof UserfaultWait) ret = wait_userfault(task, error);
+    else if (error instanceof Errno) {
       ret = -error.code;
       if (error.code >= 512) task.restart_code = error.code;
       if (trace.sys_exit.enabled) ({ reason } = error);
@@ -167,6 +169,12 @@ function do_syscall(kernel: Kernel, task: Task): void {
     return;
   }
   task.callState = null;
+  // Who changed memory that somebody serves goes on when that was read of.
+  const changed = task.mm?.userfault_event;
+  if (changed) {
+    task.mm!.userfault_event = null;
+    if (!changed.done && !task.fatal_signal_pending()) task.waitKillable(changed.wqh);
+  }
   // A mask for the length of the call ends with it, unless a signal interrupted it (restore_saved_sigmask_unless).
   if (task.saved_sigmask !== null && task.restart_code === 0 && ret !== -EINTR)
     restore_saved_sigmask(task);
@@ -179,6 +187,12 @@ function do_syscall(kernel: Kernel, task: Task): void {
       reason,
     });
   if (ret !== RESTORED && kernel.arch.owner === task) setResult(cpu, ret);
+}
+
+/** The call runs again when its page may be there, unless its task is killed first. */
+function wait_userfault(task: Task, wait: UserfaultWait): number {
+  if (!task.fatal_signal_pending()) return task.wait_userfault(wait.fault, false);
+  return -errno(EINTR, 'process {} was killed while it waited for a page', task.pid).code;
 }
 
 /** A bug of the kernel's own: it is logged and the task that ran into it dies, as on Linux. */

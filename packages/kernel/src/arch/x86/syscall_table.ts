@@ -30,6 +30,7 @@ import { IDS } from '../../syscalls/ids.ts';
 import { IPC } from '../../syscalls/ipc.ts';
 import { LSM } from '../../syscalls/lsm.ts';
 import { LANDLOCK } from '../../syscalls/landlock.ts';
+import { USERFAULTFD } from '../../syscalls/userfaultfd.ts';
 import { SECCOMP } from '../../syscalls/seccomp.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
@@ -74,6 +75,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   LSM,
   LANDLOCK,
   SECCOMP,
+  USERFAULTFD,
   PROCESS,
   PROCESS_VM,
   IDS,

@@ -23,6 +23,7 @@ import {
   VM_FAULT_MAPERR,
   VM_FAULT_NONE,
   VM_FAULT_OOM,
+  VM_FAULT_RETRY,
   faultReason,
   handle_mm_fault,
 } from '../../mm/fault.ts';
@@ -60,6 +61,11 @@ export function exc_page_fault(task: Task, cpu: Cpu): void {
   const result = handle_mm_fault(mm, address, access);
   if (result === VM_FAULT_NONE) {
     task.min_flt++;
+    return;
+  }
+  if (result === VM_FAULT_RETRY) {
+    // The instruction is executed again, after the page came or after a signal.
+    if (!task.signal_pending()) task.wait_userfault(mm.userfault!, true);
     return;
   }
   if (result === VM_FAULT_OOM) {

@@ -90,9 +90,12 @@ function loadavg(kernel: Kernel): string {
   return `${loads} ${kernel.sched.nr_running}/${kernel.nr_threads} ${kernel.pids.last}\n`;
 }
 
+/** Seconds with two decimals, the rest cut off. */
+const centiseconds = (ns: number): string => (Math.floor(ns / 1e7) / 100).toFixed(2);
+
 function uptime(kernel: Kernel): string {
   const idle = sum(kernel, (rq) => times(kernel, rq).idle);
-  return `${(kernel.clock.boottime() / 1e9).toFixed(2)} ${(idle / 1e9).toFixed(2)}\n`;
+  return `${centiseconds(kernel.clock.boottime())} ${centiseconds(idle)}\n`;
 }
 
 /** One column of ten for each processor. */

@@ -327,6 +327,7 @@ sysctl_create('vm/overcommit_kbytes', 0, Number.MAX_SAFE_INTEGER, {
   },
 });
 setting('vm/swappiness', '60', 0, 200);
+kernelNumber('vm/unprivileged_userfaultfd', 'unprivileged_userfaultfd', 0, 1);
 kernelNumber('vm/max_map_count', 'max_map_count', 0, 2147483647);
 kernelNumber('vm/mmap_min_addr', 'mmap_min_addr', 0, Number.MAX_SAFE_INTEGER);
 setting('vm/dirty_ratio', '20');

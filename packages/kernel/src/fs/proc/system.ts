@@ -54,7 +54,9 @@ file('consoles', consoles);
 file('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
 file('partitions', () => 'major minor  #blocks  name\n\n');
 file('diskstats', () => '');
-file('misc', () => '');
+file('misc', ({ vfs }) =>
+  [...vfs.misc].map(([minor, name]) => `${String(minor).padStart(3)} ${name}\n`).join(''),
+);
 file('ioports', () => '');
 file('iomem', () => '');
 file('cgroups', () => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n');

@@ -14,9 +14,11 @@ const hex = (n: number, width: number): string => n.toString(16).padStart(width,
 function nameOf(vma: Vma): string {
   const { mm } = vma;
   if (vma.file !== null) return d_path((vma.file as File).path, null).replaceAll('\n', '\\012');
-  if (vma.name !== null) return vma.name;
+  const anon = vma.name?.startsWith('[anon:') === true;
+  if (vma.name !== null && !anon) return vma.name;
   if (vma.start <= mm.brk && vma.end >= mm.start_brk && mm.brk !== mm.start_brk) return '[heap]';
   if (vma.start <= mm.start_stack && vma.end >= mm.start_stack) return '[stack]';
+  if (anon) return vma.name!;
   return vma.shared ? '/dev/zero (deleted)' : '';
 }
 
@@ -101,7 +103,8 @@ const VM_FLAGS: readonly (readonly [number, string])[] = [
   [V.VM_READ, 'rd'], [V.VM_WRITE, 'wr'], [V.VM_EXEC, 'ex'], [V.VM_SHARED, 'sh'], [V.VM_MAYREAD, 'mr'],
   [V.VM_MAYWRITE, 'mw'], [V.VM_MAYEXEC, 'me'], [V.VM_MAYSHARE, 'ms'], [V.VM_GROWSDOWN, 'gd'], [V.VM_PFNMAP, 'pf'], [V.VM_LOCKED, 'lo'], [V.VM_IO, 'io'],
   [V.VM_SEQ_READ, 'sr'], [V.VM_RAND_READ, 'rr'], [V.VM_DONTCOPY, 'dc'], [V.VM_DONTEXPAND, 'de'], [V.VM_LOCKONFAULT, 'lf'], [V.VM_ACCOUNT, 'ac'], [V.VM_NORESERVE, 'nr'],
-  [V.VM_WIPEONFORK, 'wf'], [V.VM_DONTDUMP, 'dd'], [V.VM_SEALED, 'sl'], [V.VM_DROPPABLE, 'dp'],
+  [V.VM_WIPEONFORK, 'wf'], [V.VM_DONTDUMP, 'dd'], [V.VM_SEALED, 'sl'], [V.VM_DROPPABLE, 'dp'], [V.VM_UFFD_MISSING, 'um'],
+  [V.VM_UFFD_WP, 'uw'], [V.VM_UFFD_MINOR, 'ui'],
 ]; // prettier-ignore
 
 function smaps(vma: Vma): string {

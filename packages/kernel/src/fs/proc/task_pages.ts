@@ -11,8 +11,16 @@ import { SEEK_CUR, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Task } from '../../kernel/task.ts';
+import { forced_page } from '../../mm/gup.ts';
 import type { Mm } from '../../mm/mm.ts';
-import { _PAGE_ACCESSED, _PAGE_ANON, TASK_SIZE, pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
+import {
+  _PAGE_ACCESSED,
+  _PAGE_ANON,
+  _PAGE_UFFD_WP,
+  TASK_SIZE,
+  pte_mapped,
+  pte_pfn,
+} from '../../mm/pgtable.ts';
 import type { Vma } from '../../mm/vma.ts';
 import { File, seq_lseek } from '../file.ts';
 import { d_path, type Path } from '../dcache.ts';
@@ -65,8 +73,8 @@ class MemFile extends MmFile {
 
   override read_iter(_current: Current, to: IovIter, pos: Loff): number {
     return this.move(to, pos, 'read', (mm, at, n) => {
-      const bytes = mm.mem.read(at, n);
-      return to.copyTo(bytes, 0, n);
+      const page = forced_page(mm, at, false);
+      return to.copyTo(mm.mem.ram, page, n);
     });
   }
 
@@ -74,7 +82,7 @@ class MemFile extends MmFile {
     return this.move(from, pos, 'write', (mm, at, n) => {
       const bytes = new Uint8Array(n);
       const got = from.copyFrom(bytes, 0, n);
-      mm.mem.write(at, bytes.subarray(0, got));
+      mm.mem.ram.set(bytes.subarray(0, got), forced_page(mm, at, true));
       return got;
     });
   }
@@ -113,6 +121,7 @@ class MemFile extends MmFile {
 const PM_MMAP_EXCLUSIVE = 1n << 56n;
 const PM_FILE = 1n << 61n;
 const PM_PRESENT = 1n << 63n;
+const PM_UFFD_WP = 1n << 57n;
 
 /** /proc/PID/pagemap: a 64-bit word for each page of the address space. */
 class PagemapFile extends MmFile {
@@ -131,11 +140,15 @@ class PagemapFile extends MmFile {
     const numbers = capable(current.cred, CAP_SYS_ADMIN);
     mm.tables.walk(first * PAGE_SIZE, (first + words) * PAGE_SIZE, (address, at) => {
       const lo = mm.tables.lo(at);
-      if (!pte_mapped(lo)) return;
+      const wp = (lo & _PAGE_UFFD_WP) !== 0 ? PM_UFFD_WP : 0n;
+      if (!pte_mapped(lo)) {
+        bytes[address / PAGE_SIZE - first] = wp;
+        return;
+      }
       const pfn = pte_pfn(lo);
       const anon = (lo & _PAGE_ANON) !== 0;
       const sole = mm.kernel.frames.count(pfn) - (anon ? 0 : 1) <= 1;
-      bytes[address / PAGE_SIZE - first] = (numbers ? BigInt(pfn) : 0n) | (anon ? 0n : PM_FILE) | (sole ? PM_MMAP_EXCLUSIVE : 0n) | PM_PRESENT; // prettier-ignore
+      bytes[address / PAGE_SIZE - first] = (numbers ? BigInt(pfn) : 0n) | (anon ? 0n : PM_FILE) | (sole ? PM_MMAP_EXCLUSIVE : 0n) | wp | PM_PRESENT; // prettier-ignore
     });
     return to.copyTo(new Uint8Array(bytes.buffer), 0, words * 8);
   }
