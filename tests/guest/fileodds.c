@@ -97,7 +97,22 @@ static void mounts(void) {
   R(umount("m"));
 }
 
+/** A value that was written is read back without seeking. */
+static void values(void) {
+  char text[64] = "";
+  const char *const files[] = {"coredump_filter", "comm", "timerslack_ns", "oom_score_adj"};
+  for (int i = 0; i < 4; i++) {
+    sprintf(text, "/proc/self/%s", files[i]);
+    int fd = open(text, O_RDWR);
+    R(write(fd, "51\n", 3));
+    long n = read(fd, text, sizeof text);
+    P("%.*s", n < 0 ? 0 : (int)n, text);
+    R(lseek(fd, 0, SEEK_CUR));
+  }
+}
+
 int main(void) {
+  values();
   pipes();
   vectors();
   attributes();

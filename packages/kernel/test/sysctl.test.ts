@@ -18,3 +18,15 @@ it('limits act and keep to their bounds', async () => {
     echo 2 > vm/compact_memory || echo refused`);
   expect(text).toBe('50\n100\n4096\n20\nrefused\n');
 });
+
+it('a setting takes back what it said, and nothing above', async () => {
+  const text = await sh(`cd /proc/sys/fs
+    for n in $(cat file-max) 9223372036854775808 18446744073709551616 100000; do
+      echo $n > file-max || echo refused
+      cat file-max
+    done
+    find /proc/sys/fs /proc/sys/vm /proc/sys/kernel/[a-l]* -type f -perm -200 ! -name drop_caches ! -name compact_memory |
+      while read f; do v=$(cat $f) && echo "$v" > $f && [ "$v" = "$(cat $f)" ] || echo $f; done`);
+  const most = '9223372036854775807\n';
+  expect(text).toBe(`${most}refused\n${most}refused\n${most}100000\n`);
+});

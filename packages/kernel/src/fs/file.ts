@@ -263,6 +263,11 @@ export class File {
     return this.seekable;
   }
 
+  /** Do writes move it, too? */
+  get write_moves(): boolean {
+    return this.moves;
+  }
+
   llseek(_current: Current, offset: Loff, whence: number): Loff {
     return generic_file_llseek(this, offset, whence, i_size_read(this.inode));
   }

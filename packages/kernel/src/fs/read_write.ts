@@ -74,7 +74,7 @@ export function vfs_write(
     current.ioac.syscw++;
   }
   if (n > 0) {
-    if (pos === null && file.moves) file.pos = loff_add(at, n);
+    if (pos === null && file.write_moves) file.pos = loff_add(at, n);
     fsnotify_modify(file);
   }
   return n;

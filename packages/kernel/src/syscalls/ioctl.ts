@@ -1,4 +1,13 @@
-import { EBADF, EINVAL, EISDIR, ENOTTY, EOPNOTSUPP, EPERM, EXDEV } from '@vitrine/uapi/errno.ts';
+import {
+  EBADF,
+  EINVAL,
+  EISDIR,
+  ENOMEM,
+  ENOTTY,
+  EOPNOTSUPP,
+  EPERM,
+  EXDEV,
+} from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_RAWIO } from '@vitrine/uapi/capability.ts';
 import { O_APPEND, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { SIOCGPGRP, SIOCSPGRP } from '@vitrine/uapi/socket.ts';
@@ -193,7 +202,9 @@ function clone(current: Current, to: File, fd: number): number {
 /** FIDEDUPERANGE: struct file_dedupe_range has reserved fields at 18 and 20 (vfs_dedupe_file_range). */
 function dedupe(current: Current, file: File, arg: number): never {
   const { mem } = current;
-  mem.getU16(arg + 16);
+  const count = mem.getU16(arg + 16);
+  if (24 + count * 32 > 4096)
+    throw errno(ENOMEM, 'FIDEDUPERANGE: {} places are more than fit a page', count);
   if (!file.readable || mem.getU16(arg + 18) !== 0 || mem.getU32(arg + 20) !== 0)
     throw errno(EINVAL, 'FIDEDUPERANGE: {} is not open for reading, or reserved fields are not zero', file.path); // prettier-ignore
   if (S_ISDIR(file.inode.mode)) throw errno(EISDIR, 'FIDEDUPERANGE: {} is a directory', file.path);

@@ -1,5 +1,5 @@
 import * as E from '@vitrine/uapi/errno.ts';
-import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '@vitrine/uapi/mman.ts';
+import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE } from '@vitrine/uapi/mman.ts';
 import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { errno } from '../../include/errno.ts';
 import { IovIter } from '../../include/iov.ts';
@@ -9,6 +9,7 @@ import type { Task } from '../../kernel/task.ts';
 import type { Mm, MmOwned } from '../../mm/mm.ts';
 import { do_mmap, do_munmap } from '../../mm/mmap.ts';
 import { TASK_SIZE } from '../../mm/pgtable.ts';
+import { VM_EXEC, VM_MAYEXEC } from '../../mm/vma.ts';
 import { EventfdFile } from '../eventfd.ts';
 import { fget } from '../fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
@@ -98,13 +99,15 @@ export function aio_setup(task: Task, max: number): KioCtx {
     0,
     ring.size,
     PROT_READ | PROT_WRITE,
-    MAP_PRIVATE | MAP_ANONYMOUS,
+    MAP_SHARED | MAP_ANONYMOUS,
     null,
     0,
   );
   const mm = task.mm!;
   const vma = mm.vmas.at(id);
   if (vma !== null && vma.start === id) vma.name = '/[aio] (deleted)';
+  // Never code, whatever READ_IMPLIES_EXEC says: the ring's file system is mounted noexec.
+  if (vma !== null) vma.flags &= ~(VM_EXEC | VM_MAYEXEC);
   ring.place(id);
   const ctx = new KioCtx(mm, max, ring);
   (mm.aio ??= new Map()).set(id, ctx);

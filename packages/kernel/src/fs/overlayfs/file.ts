@@ -1,8 +1,9 @@
+import { O_APPEND } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../../include/current.ts';
 import type { Loff } from '../../include/loff.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
-import type { AddressSpace } from '../../include/pagecache.ts';
+import { type AddressSpace, i_size_read } from '../../include/pagecache.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
@@ -58,7 +59,9 @@ export class OvlFile extends File {
   }
 
   override write_iter(current: Current, from: IovIter, pos: Loff): number {
-    const n = this.real(current).write_iter(current, from, pos);
+    // The layer's file is open with O_APPEND, too, whatever a single write says (RWF_NOAPPEND).
+    const at = this.flags & O_APPEND ? i_size_read(this.inode) : pos;
+    const n = this.real(current).write_iter(current, from, at);
     this.written();
     return n;
   }

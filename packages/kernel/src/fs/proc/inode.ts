@@ -138,6 +138,11 @@ export abstract class ProcTextFile extends File {
     return 'seq';
   }
 
+  /** Who takes a value leaves the position alone, so that it can be read back. */
+  override get write_moves(): boolean {
+    return false;
+  }
+
   /** Files made by seq_file never took pwrite(2) (seq_open). */
   override get can_pwrite(): boolean {
     return this.seek !== 'seq';
@@ -267,6 +272,9 @@ export class ProcStaticTextFile extends ProcTextFile {
   }
   protected store(current: Current, text: string): number | void {
     return this.entry.write!(current, text);
+  }
+  override get write_moves(): boolean {
+    return isSysctl((this.inode as ProcStaticFile).path);
   }
   override get splice_read(): boolean {
     return this.entry.splice ?? true;

@@ -4,6 +4,7 @@ import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { LLONG_MAX } from '../../include/loff.ts';
 import { uuid_gen } from '../../include/uuid.ts';
 import { defaultMaxThreads } from '../../kernel/fork.ts';
 import { RR_TIMESLICE } from '../../kernel/sched/fair.ts';
@@ -33,7 +34,7 @@ export function mayWrite(current: Current, path: string): void {
   throw errno(EPERM, '/proc/sys/{} is written by root, not uid {}', path, current.cred.euid);
 }
 
-/** A setting of one whole number. @returns how much of the text was taken */
+/** A setting of one whole number; MAX_SAFE_INTEGER stands for LONG_MAX. @returns how much of the text was taken */
 function store_number(
   path: string,
   text: string,
@@ -41,8 +42,9 @@ function store_number(
   max: number,
   set: (value: number) => void,
 ): number {
-  const { numbers, used } = sysctl_numbers(path, text, 1, BigInt(min), BigInt(max));
-  set(Number(numbers[0]));
+  const limit = max === Number.MAX_SAFE_INTEGER ? LLONG_MAX : BigInt(max);
+  const { numbers, used } = sysctl_numbers(path, text, 1, BigInt(min), limit);
+  set(Math.min(Number(numbers[0]), max));
   return used;
 }
 
