@@ -35,6 +35,7 @@ function doCpuid(machine: Machine): AssistResult {
 }
 
 function doRdtsc(machine: Machine): AssistResult {
+  if (machine.tsd) return VECTOR_GP;
   const now = machine.tsc();
   setGpr(machine, RAX, now % 2 ** 32, 32);
   setGpr(machine, RDX, Math.floor(now / 2 ** 32), 32);
@@ -42,9 +43,9 @@ function doRdtsc(machine: Machine): AssistResult {
 }
 
 function doRdtscp(machine: Machine): AssistResult {
-  doRdtsc(machine);
-  setGpr(machine, RCX, machine.tscAux, 32);
-  return undefined;
+  const refused = doRdtsc(machine);
+  if (refused === undefined) setGpr(machine, RCX, machine.tscAux, 32);
+  return refused;
 }
 
 /** An address that is no address is reported first, by the access itself. */

@@ -111,6 +111,8 @@ export interface Cpu {
 
   /** Source of RDTSC; by default the instructions executed, so that runs repeat. */
   tsc: () => number;
+  /** CR4.TSD: RDTSC and RDTSCP are #GP. */
+  tsd: boolean;
   /** What RDTSCP puts in ECX: IA32_TSC_AUX, which Linux sets to the processor's number. */
   tscAux: number;
 

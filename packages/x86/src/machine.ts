@@ -118,6 +118,8 @@ export class Machine implements Cpu {
   readonly isa: number;
   /** Source of RDTSC; by default the instructions executed. */
   tsc: () => number = () => this.retired;
+  /** RDTSC and RDTSCP are #GP. */
+  tsd = false;
   /** What RDTSCP puts in ECX. */
   tscAux = 0;
 

@@ -174,6 +174,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.comm = current.comm;
   child.blocked = current.blocked;
   child.personality = current.personality;
+  child.notsc = current.notsc;
   child.no_new_privs = current.no_new_privs;
   child.seccomp_mode = current.seccomp_mode;
   child.seccomp_filter = current.seccomp_filter;

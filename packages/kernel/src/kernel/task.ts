@@ -163,6 +163,8 @@ export class Task implements Current, Waiter, TimerOwner {
   /** SCHED_RESET_ON_FORK. */
   sched_reset_on_fork = false;
   personality = 0;
+  /** prctl(PR_SET_TSC): RDTSC is a SIGSEGV (TIF_NOTSC). */
+  notsc = false;
   timer_slack = 50_000;
   /** What a timer_slack of 0 stands for: the parent's at fork. */
   default_timer_slack = 50_000;

@@ -9,7 +9,7 @@ import { hex, isolate, mergeAround } from './mmap.ts';
 import type { Mm } from './mm.ts';
 import { PTE_MARKER_POISONED, _PAGE_ANON, _PAGE_DIRTY, _PAGE_RW, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts'; // prettier-ignore
 import type { UserfaultfdCtx } from './userfaultfd.ts';
-import { VM_ACCESS, VM_LOCKED, VM_MAYWRITE, VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE, type Vma } from './vma.ts'; // prettier-ignore
+import { VM_ACCESS, VM_DROPPABLE, VM_LOCKED, VM_MAYWRITE, VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE, type Vma } from './vma.ts'; // prettier-ignore
 
 /** What a userfaultfd does with the memory that it serves (analogous to mm/userfaultfd.c). */
 
@@ -17,6 +17,7 @@ const is_shmem = ({ mapping }: Vma): boolean => mapping !== null && !mapping.rec
 const UFFD_FLAGS = VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR;
 
 function canUserfault(vma: Vma, modes: number, async: boolean): boolean {
+  if (vma.flags & VM_DROPPABLE) return false;
   if (modes & VM_UFFD_MINOR && !is_shmem(vma)) return false;
   if (async && modes === VM_UFFD_WP) return true;
   return (vma.mapping === null && vma.file === null) || is_shmem(vma);

@@ -19,7 +19,7 @@ import { TASK_SIZE } from '../mm/pgtable.ts';
 import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
 import { choice, hex, hex32 } from './kinds.ts';
 import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
-import { type SyscallRow, partial, row, FULL } from './row.ts';
+import { type SyscallRow, row, FULL } from './row.ts';
 import { prctl_set_seccomp } from './seccomp.ts';
 
 const PR_SET_VMA = 0x53564d41;
@@ -206,11 +206,12 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
     case PR.PR_SET_SECCOMP:
       return prctl_set_seccomp(task, a, b);
     case PR.PR_GET_TSC:
-      mem.putU32(a, PR.PR_TSC_ENABLE);
+      mem.putU32(a, task.notsc ? PR.PR_TSC_SIGSEGV : PR.PR_TSC_ENABLE);
       return 0;
     case PR.PR_SET_TSC:
-      if (a !== PR.PR_TSC_ENABLE)
-        throw errno(E.EINVAL, 'prctl: this processor cannot forbid RDTSC (CR4.TSD)');
+      if (a !== PR.PR_TSC_ENABLE && a !== PR.PR_TSC_SIGSEGV)
+        throw errno(E.EINVAL, 'prctl: PR_SET_TSC has no mode {}', a);
+      task.notsc = task.kernel.cpu.tsd = a === PR.PR_TSC_SIGSEGV;
       return 0;
     case PR.PR_GET_TIMING:
       return PR.PR_TIMING_STATISTICAL;
@@ -313,13 +314,7 @@ function sys_set_tid_address(task: Task, address: number): number {
 }
 
 export const PRCTL: readonly SyscallRow[] = [
-  row(
-    NR.__NR_prctl,
-    'prctl',
-    [choice('prctl'), hex, hex, hex, hex],
-    partial('RDTSC cannot be forbidden'),
-    sys_prctl,
-  ),
+  row(NR.__NR_prctl, 'prctl', [choice('prctl'), hex, hex, hex, hex], FULL, sys_prctl),
   row(NR.__NR_arch_prctl, 'arch_prctl', [choice('arch_prctl'), hex], FULL, sys_arch_prctl),
   row(NR.__NR_personality, 'personality', [hex32], FULL, sys_personality),
   row(NR.__NR_set_tid_address, 'set_tid_address', [hex], FULL, sys_set_tid_address),

@@ -43,6 +43,7 @@ export class X86 implements Arch {
       cpu.load(task.context);
       this.owner = task;
     }
+    cpu.tsd = task.notsc;
     cpu.tscAux = task.cpu; // IA32_TSC_AUX: node 0 above bit 12, the processor below
     const pgd = task.mm === null ? this.swapper_pgd : task.mm.tables.pgd;
     if (cpu.cr3 !== pgd) cpu.cr3 = pgd;
