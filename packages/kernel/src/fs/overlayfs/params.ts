@@ -30,6 +30,11 @@ export interface OvlConfig {
   defaultPermissions: boolean;
   userxattr: boolean;
   volatile: boolean;
+  /** What was asked for by name; null when it was not. */
+  index: boolean | null;
+  nfsExport: boolean | null;
+  metacopy: boolean | null;
+  xino: 'on' | 'off' | 'auto';
 }
 
 /** Splits at a separator that no backslash stands before. */
@@ -46,12 +51,6 @@ function split(text: string, separator: string): string[] {
 
 const unescape = (text: string): string => text.replace(/\\(.)/gs, '$1');
 
-/** A switch of a feature that this overlay lacks: off is fine. */
-function mustBeOff(name: string, value: string): void {
-  if (value === 'off' || (name === 'xino' && value === 'auto')) return;
-  throw errno(EINVAL, 'overlay: {}={} is not supported here, {}=off is', name, value, name);
-}
-
 function choice<const T extends string>(name: string, value: string, known: readonly T[]): T {
   const found = known.find((k) => k === value);
   if (found === undefined)
@@ -64,13 +63,12 @@ function lowerdirs(value: string): string[] {
   const dirs = split(value, ':');
   if (dirs[0] === '' || dirs.at(-1) === '')
     throw errno(EINVAL, 'overlay: lowerdir={} has an empty part', value);
-  const data = dirs.indexOf('');
-  return (data < 0 ? dirs : dirs.slice(0, data)).map(unescape);
+  return dirs;
 }
 
 /** Parses the option string of mount(2). Throws EINVAL for what is unknown, contradicts or is missing. */
-export function ovl_parse_params(data: string): OvlConfig {
-  const config: OvlConfig = { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false }; // prettier-ignore
+export function ovl_parse_params(kernel: Kernel, data: string): OvlConfig {
+  const config: OvlConfig = { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false, index: null, nfsExport: null, metacopy: null, xino: 'off' }; // prettier-ignore
   for (const option of split(data, ',')) if (option !== '') parseOption(config, option);
   if (config.lowerdirs.length === 0) throw errno(EINVAL, "overlay: missing 'lowerdir'");
   if (config.lowerdirs.length > 500)
@@ -92,7 +90,42 @@ export function ovl_parse_params(data: string): OvlConfig {
   )
     // prettier-ignore
     throw errno(EINVAL, 'overlay: userxattr excludes redirect_dir={}', config.redirect);
+  verify(kernel, config);
   return config;
+}
+
+const conflict = (a: string, b: string): never => {
+  throw errno(EINVAL, 'overlay: conflicting options: {},{}', a, b);
+};
+
+/** Features that depend on each other (ovl_fs_params_verify), and those that are not here, which mounts do without. */
+function verify(kernel: Kernel, config: OvlConfig): void {
+  const info = (text: string): void => kernel.printk(6, `overlayfs: ${text}`);
+  const { metacopy, redirect, index } = config;
+  let nfs = config.nfsExport === true;
+  const meta = metacopy === true;
+  // `off` follows what is there, where the module's parameter says so; without an upper layer that is all there is.
+  const follows = redirect === 'follow' || (redirect === 'off' && ovl_redirect_mode_def(kernel) !== 'nofollow'); // prettier-ignore
+  const chosen = redirect === null || redirect === 'on' || (follows && config.upperdir === '');
+  if (meta && !chosen) conflict('metacopy=on', `redirect_dir=${redirect}`);
+  if (nfs && (index !== true || config.upperdir === '')) {
+    const mode = redirect ?? ovl_redirect_mode_def(kernel);
+    if (config.upperdir === '' && mode !== 'nofollow') nfs = false;
+    else if (index === false) conflict('nfs_export=on', 'index=off');
+  }
+  if (nfs && meta) conflict('nfs_export=on', 'metacopy=on');
+  if (config.userxattr && meta) conflict('userxattr', 'metacopy=on');
+  if (meta && redirect === null) config.redirect = 'on';
+  if ((index === true || nfs) && config.upperdir !== '')
+    info('layers have no index of hard links, falling back to index=off,nfs_export=off.');
+  if (meta) info('files are copied with their data, falling back to metacopy=off.');
+  if (config.xino === 'on') info('numbers of files have no free bits, falling back to xino=off.');
+}
+
+function parseLowerdirs(config: OvlConfig, value: string): void {
+  const dirs = value === '' ? [] : lowerdirs(value);
+  const data = dirs.indexOf('');
+  config.lowerdirs = (data < 0 ? dirs : dirs.slice(0, data)).map(unescape);
 }
 
 function parseOption(config: OvlConfig, option: string): void {
@@ -102,7 +135,7 @@ function parseOption(config: OvlConfig, option: string): void {
   switch (name) {
     case 'lowerdir':
       config.lowerdir = value;
-      config.lowerdirs = value === '' ? [] : lowerdirs(value);
+      parseLowerdirs(config, value);
       break;
     case 'lowerdir+':
       config.lowerdir += `${config.lowerdir === '' ? '' : ':'}${value}`;
@@ -119,11 +152,18 @@ function parseOption(config: OvlConfig, option: string): void {
       config.uuid = choice(name, value, ['auto', 'on', 'null', 'off']);
       break;
     case 'index':
-    case 'nfs_export':
     case 'metacopy':
+      config[name] = choice(name, value, ['on', 'off']) === 'on';
+      break;
+    case 'nfs_export':
+      config.nfsExport = choice(name, value, ['on', 'off']) === 'on';
+      break;
     case 'xino':
+      config.xino = choice(name, value, ['on', 'off', 'auto']);
+      break;
     case 'verity':
-      mustBeOff(name, value);
+      if (choice(name, value, ['on', 'off', 'require']) !== 'off')
+        throw errno(EINVAL, 'overlay: verity={} needs fs-verity, which no file system here has', value); // prettier-ignore
       break;
     case 'default_permissions':
       config.defaultPermissions = true;

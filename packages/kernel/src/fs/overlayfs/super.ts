@@ -251,7 +251,12 @@ export class OvlType extends FileSystemType {
   }
 
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
-    const sb = new OvlSuperBlock(current.kernel, this, ovl_parse_params(data), current.cred);
+    const sb = new OvlSuperBlock(
+      current.kernel,
+      this,
+      ovl_parse_params(current.kernel, data),
+      current.cred,
+    );
     const builder = new Builder(current, sb);
     try {
       if (sb.config.upperdir !== '') builder.upper();
