@@ -59,10 +59,16 @@ export class EpItem implements Waiter {
   }
 
   /** The file's state changed (ep_poll_callback). */
-  woken(_queue: WaitQueue, events: number): void {
-    if ((this.events & ~EP_PRIVATE_BITS) === 0) return; // disarmed by EPOLLONESHOT
-    if (events !== 0 && (events & this.events) === 0) return;
+  woken(_queue: WaitQueue, events: number): boolean {
+    if ((this.events & ~EP_PRIVATE_BITS) === 0) return false; // disarmed by EPOLLONESHOT
+    if (events !== 0 && (events & this.events) === 0) return false;
+    const waited = this.ep.wq.active;
     this.ep.makeReady(this);
+    return waited;
+  }
+
+  get exclusive(): boolean {
+    return (this.events & EPOLLEXCLUSIVE) !== 0;
   }
 
   unqueue(): void {

@@ -9,6 +9,7 @@ import { FSMOUNT } from '../../syscalls/fsmount.ts';
 import { IO_URING } from '../../syscalls/io_uring.ts';
 import { IOCTL } from '../../syscalls/ioctl.ts';
 import { KCMP } from '../../syscalls/kcmp.ts';
+import { SETNS } from '../../syscalls/setns.ts';
 import { KEYCTL } from '../../syscalls/keyctl.ts';
 import { MODULE } from '../../syscalls/module.ts';
 import { MQUEUE } from '../../syscalls/mqueue.ts';
@@ -68,6 +69,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   KEYCTL,
   MODULE,
   KCMP,
+  SETNS,
   NUMA,
   SPLICE,
   TIMERFD,

@@ -4,9 +4,10 @@ import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
-import { Dentry, Path, d_path } from '../dcache.ts';
+import { type Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
 import { Inode, S_IMMUTABLE } from '../inode.ts';
+import { ns_path } from '../nsfs/nsfs.ts';
 import type { SuperBlock } from '../super.ts';
 import { ptrace_may_access } from './access.ts';
 import {
@@ -476,19 +477,16 @@ export class NsLinkInode extends ProcInode {
     return true;
   }
   override get_link(current: Current): Path {
-    // A place that stands for the namespace: it can be compared and held open, not entered yet.
-    const { mnt, dentry } = nsPath(current, this);
-    return new Path(mnt, dentry);
+    return nsPath(current, this);
   }
   override readlink(current: Current): string {
     return nsPath(current, this).dentry.name;
   }
 }
 
-function nsPath(current: Current, link: NsLinkInode): Path {
-  const [, kind, fixed] = NAMESPACES[link.index]!;
-  const inum = kind === 'mnt' ? (link.task.fs?.root.mnt.ns?.inum ?? 0) : kind === 'user' ? link.task.cred.userNs.inum : fixed; // prettier-ignore
-  const mnt = current.kernel.vfs.pseudo.get('nsfs')!;
-  const inode = new Inode(mnt.sb, inum, 0o100444);
-  return new Path(mnt, new Dentry(`${kind}:[${inum}]`, null, inode, mnt.sb));
+function nsPath(current: Current, { index, task }: NsLinkInode): Path {
+  const [, kind, fixed] = NAMESPACES[index]!;
+  const mounts = task.fs?.root.mnt.ns ?? null;
+  const ns = kind === 'mnt' ? mounts : kind === 'user' ? task.cred.userNs : null;
+  return ns_path(current.kernel, kind, ns?.inum ?? fixed, ns);
 }
