@@ -19,6 +19,7 @@ import { bprm_caps } from '../security/commoncap.ts';
 import { load_elf_binary } from './binfmt_elf.ts';
 import { load_script } from './binfmt_script.ts';
 import { do_exit, mm_release, release_task } from './exit.ts';
+import { perf_event_exec } from './perf_event.ts';
 import { rseq_execve } from './rseq.ts';
 import { flush_signal_handlers, recalc_sigpending } from './signal.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
@@ -197,6 +198,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   current.robust_list = 0;
   current.syscall_dispatch = null;
   rseq_execve(current);
+  perf_event_exec(current);
   current.sas_ss_sp = current.sas_ss_size = 0;
   current.pdeath_signal = bprm.secureexec ? 0 : current.pdeath_signal;
   if (current.sighand.count > 1) {

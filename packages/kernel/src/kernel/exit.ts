@@ -24,6 +24,7 @@ import {
   userInfo,
   valid_signal,
 } from './signal.ts';
+import { perf_event_exit_task } from './perf_event.ts';
 import { seccomp_filter_release } from './seccomp.ts';
 import { task_cputime } from './sched/fair.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, TASK_STOPPED, type Task } from './task.ts';
@@ -69,6 +70,7 @@ export function do_exit(task: Task, code: number): void {
   if (last) acct_process(task, memory);
   if (last) forget_original_parent(task);
   else leave_children(task);
+  perf_event_exit_task(task);
   task.state = EXIT_ZOMBIE;
   task.signal.threads.delete(task);
   if (!last) task.thread_pid.wait_pidfd?.wake();

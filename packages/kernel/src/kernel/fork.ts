@@ -18,6 +18,7 @@ import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import { VM_ACCOUNT } from '../mm/vma.ts';
 import type { Mm } from '../mm/mm.ts';
+import { perf_event_init_task } from './perf_event.ts';
 import { get_seccomp_filter } from './seccomp.ts';
 import { rseq_fork } from './rseq.ts';
 import { get_user } from '../include/user.ts';
@@ -214,6 +215,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   copy_keys(current, child);
   kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
   attach(current, child, flags);
+  if (current.perf_events !== null) perf_event_init_task(current, child);
   return child;
 }
 

@@ -24,6 +24,8 @@ export class SysctlTable {
   admin_reserve_kbytes = 8192;
   user_reserve_kbytes = 131072;
   max_map_count = 65530;
+  /** Who may count what with perf_event_open(2): 2 own programs, 1 the kernel for them, 0 processors, -1 everything. */
+  perf_event_paranoid = 2;
   /** May who has no CAP_SYS_PTRACE serve faults of system calls (userfaultfd(2))? */
   unprivileged_userfaultfd = 0;
   /** Lowest address that a process without CAP_SYS_RAWIO may map. */

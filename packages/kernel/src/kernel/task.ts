@@ -18,6 +18,7 @@ import type { PendingFault, Userfault } from '../mm/userfaultfd.ts';
 import type { Pid, PidType } from './pid.ts';
 import { send_sig } from './signal.ts';
 import type { DlEntity } from './sched/deadline.ts';
+import type { PerfEvent } from './perf_event.ts';
 import type { SchedEntity } from './sched/entity.ts';
 import type { SeccompFilter } from './seccomp.ts';
 import type { SeccompKnotif } from './seccomp_notify.ts';
@@ -137,6 +138,8 @@ export class Task implements Current, Waiter, TimerOwner {
   seccomp_filter: SeccompFilter | null = null;
   /** The call waits for the answer of a filter's listener. */
   seccomp_knotif: SeccompKnotif | null = null;
+  /** Performance events that count it. */
+  perf_events: Set<PerfEvent> | null = null;
   /** It waits for a userfaultfd to bring a page. */
   userfault: Userfault | null = null;
   /** prctl(PR_SET_SYSCALL_USER_DISPATCH); null when off. */

@@ -20,6 +20,7 @@ import { set_syscall_user_dispatch } from '../kernel/user_dispatch.ts';
 import { choice, hex, hex32 } from './kinds.ts';
 import { prctl_get_auxv, prctl_set_mdwe, prctl_set_mm } from './prctl_mm.ts';
 import { type SyscallRow, row, FULL } from './row.ts';
+import { perf_event_task_enable } from './perf_event.ts';
 import { prctl_set_seccomp } from './seccomp.ts';
 
 const PR_SET_VMA = 0x53564d41;
@@ -227,7 +228,7 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       return task.mce_kill;
     case PR.PR_TASK_PERF_EVENTS_DISABLE:
     case PR.PR_TASK_PERF_EVENTS_ENABLE:
-      return 0; // a task without performance events
+      return perf_event_task_enable(task, option === PR.PR_TASK_PERF_EVENTS_ENABLE);
     case PR.PR_SET_MM:
       return prctl_set_mm(task, a, b, c, d);
     case PR_GET_AUXV:

@@ -32,6 +32,7 @@ import { IPC } from '../../syscalls/ipc.ts';
 import { LSM } from '../../syscalls/lsm.ts';
 import { LANDLOCK } from '../../syscalls/landlock.ts';
 import { USERFAULTFD } from '../../syscalls/userfaultfd.ts';
+import { PERF_EVENT } from '../../syscalls/perf_event.ts';
 import { SECCOMP } from '../../syscalls/seccomp.ts';
 import { MM } from '../../syscalls/mm.ts';
 import { PGRP } from '../../syscalls/pgrp.ts';
@@ -77,6 +78,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   LSM,
   LANDLOCK,
   SECCOMP,
+  PERF_EVENT,
   USERFAULTFD,
   PROCESS,
   PROCESS_VM,

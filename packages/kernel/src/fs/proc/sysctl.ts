@@ -218,7 +218,12 @@ setting('kernel/ctrl-alt-del', '1');
 setting('kernel/sysrq', '16');
 setting('kernel/dmesg_restrict', '0');
 setting('kernel/kptr_restrict', '0');
-setting('kernel/perf_event_paranoid', '2', -1);
+kernelNumber('kernel/perf_event_paranoid', 'perf_event_paranoid', -1, 2147483647);
+setting('kernel/perf_event_max_sample_rate', '100000');
+setting('kernel/perf_event_mlock_kb', '516');
+setting('kernel/perf_event_max_stack', '127');
+setting('kernel/perf_event_max_contexts_per_stack', '8');
+setting('kernel/perf_cpu_time_max_percent', '25', 0, 100);
 proc_create('sys/kernel/modules_disabled', {
   ...NUMBER,
   show: (current) => `${current.kernel.sysctl.modules_disabled}\n`,

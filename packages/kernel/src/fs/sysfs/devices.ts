@@ -93,12 +93,14 @@ export function sysTree(kernel: Kernel): SysSpec {
     block,
     bus: {
       cpu: { devices: cpus, drivers: {} },
+      event_source: { devices: { software: '-> ../../../devices/software' }, drivers: {} },
       memory: { devices: {}, drivers: {} },
       node: { devices: { node0: '-> ../../../devices/system/node/node0' }, drivers: {} },
     },
     class: classes,
     dev,
     devices: {
+      software: { type: '1\n', perf_event_mux_interval_ms: '4\n' },
       system: { cpu: cpuTree(kernel), memory: memoryTree(kernel), node: nodeTree(kernel) },
       virtual,
     },
