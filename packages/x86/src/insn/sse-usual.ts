@@ -24,16 +24,32 @@ const bitsOf = (b: Builder, f: Float, x: Node): Node =>
   b.op(f === 'f64' ? 'i64.reinterpret_f64' : 'i32.reinterpret_f32', x);
 
 /**
- * Not 0 unless the exponent is far from both ends (exponents 2 to 0x7fd, of a double), and MXCSR is as it usually is: adding
- * 2 carries the highest two out of the bits looked at, and leaves the lowest two below them.
+ * Not 0 unless MXCSR is as it usually is and every exponent is in the middle half: its highest two bits differ. One look
+ * serves all operands and the result of an instruction.
  */
-function suspicious(b: Builder, f: Float, x: Node): Node {
-  const exponent = b.wrap(b.shrU(bitsOf(b, f, x), f === 'f64' ? b.i64(52) : b.i32(23)));
-  const looked = b.and(b.add(exponent, b.i32(2)), b.target.usual!.exponents(b));
-  return b.eqz(f === 'f64' ? looked : b.and(looked, b.i32(0xfc)));
+function isUnusual(b: Builder, f: Float, values: readonly Node[]): Node {
+  const middle = values.map((x) => {
+    const bits = bitsOf(b, f, x);
+    return b.xor(bits, b.add(bits, bits));
+  });
+  const mask = b.target.usual!.mask(b);
+  const wanted = f === 'f64' ? mask : b.wrap(b.shrU(mask, b.i64(32)));
+  return b.eqz(
+    b.and(
+      middle.reduce((x, y) => b.and(x, y)),
+      wanted,
+    ),
+  );
 }
 
-const isUnusual = (b: Builder): Node => b.eqz(b.target.usual!.exponents(b));
+/** Not 0 when an exponent is so close to an end (below 2, or above 0x7fd, of a double's) that the result may be inexact. */
+function isAtEdge(b: Builder, f: Float, x: Node): Node {
+  const exponent = b.wrap(b.shrU(bitsOf(b, f, x), f === 'f64' ? b.i64(52) : b.i32(23)));
+  return b.eqz(b.and(b.add(exponent, b.i32(2)), b.i32(f === 'f64' ? 0x7fc : 0xfc)));
+}
+
+/** MXCSR is not as it usually is, if only because its inexact flag is clear. */
+const isAltered = (b: Builder): Node => b.eqz(b.target.usual!.mask(b));
 
 /** MXCSR unmasks, rounds otherwise or flushes. When it is but the inexact flag that is clear, exact results are as usual. */
 function isStrange(b: Builder): Node {
@@ -43,7 +59,7 @@ function isStrange(b: Builder): Node {
 
 /** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
 function needExact(b: Builder, fits: Node, exact: () => Node): void {
-  b.unlikely(b.or(b.eqz(fits), isUnusual(b)), () => {
+  b.unlikely(b.or(b.eqz(fits), isAltered(b)), () => {
     b.unlikely(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
   });
 }
@@ -58,35 +74,71 @@ function isPlain(b: Builder, f: Float, x: Node): Node {
   return b.or(normal, isZero(b, f, x));
 }
 
+/** Not 0 for what compares without an exception: a normal number, zero or infinity. */
+function isComparable(b: Builder, f: Float, x: Node): Node {
+  const normal = b.op(`${f}.ge`, b.op(`${f}.abs`, x), constant(b, f, MIN[f]));
+  return b.or(normal, isZero(b, f, x));
+}
+
 const isZero = (b: Builder, f: Float, x: Node): Node => b.op(`${f}.eq`, x, constant(b, f, 0));
 
-/** Defers unless an operand is a normal number or zero. */
-function needPlain(b: Builder, f: Float, x: Node): void {
-  const { usual } = b.target;
-  if (usual!.isPlain(x, f)) return;
-  b.unlikely(suspicious(b, f, x), () => {
-    b.unlikely(b.or(b.eqz(isPlain(b, f, x)), isStrange(b)), () => usual!.defer(b));
-  });
-  usual!.markPlain(x, f);
+/** Those of some values of which it is not known that they are, or all of their lanes are, normal numbers or zero. */
+const unknownOf = (b: Builder, f: Float, values: readonly Node[]): Node[] =>
+  [...new Set(values)].filter((x) => !b.target.usual!.isPlain(x, f));
+
+/** Defers unless every value `fits`. */
+function need(
+  b: Builder,
+  f: Float,
+  values: readonly Node[],
+  fits: (b: Builder, f: Float, x: Node) => Node,
+): void {
+  const unknown = unknownOf(b, f, values);
+  if (unknown.length > 0) b.unlikely(isUnusual(b, f, unknown), () => needAll(b, f, unknown, fits));
+}
+
+/** The same, looked at one by one. */
+function needAll(
+  b: Builder,
+  f: Float,
+  values: readonly Node[],
+  fits: (b: Builder, f: Float, x: Node) => Node,
+): void {
+  const fine = values.map((x) => fits(b, f, x)).reduce((x, y) => b.and(x, y), b.i32(1));
+  b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => b.target.usual!.defer(b));
+}
+
+function markPlain(b: Builder, f: Float, values: readonly Node[]): void {
+  for (const x of values) b.target.usual!.markPlain(x, f);
+}
+
+/** Defers unless the operands are normal numbers or zero. */
+function needPlain(b: Builder, f: Float, ...values: Node[]): void {
+  need(b, f, values, isPlain);
+  markPlain(b, f, values);
 }
 
 /**
- * A result that is ordinary, or zero where that is exact. With the inexact flag clear, what the full semantics give
- * (they look whether it is exact), unless that is not plain; else defers.
+ * A result that is ordinary, or zero where that is exact, of plain operands. With the inexact flag clear, what the full
+ * semantics give (they look whether it is exact), unless that is not plain; else defers.
  */
 function ordinaryOr(
   b: Builder,
   f: Float,
   value: Node,
+  operands: readonly Node[],
   exactZero: () => Node,
   full: () => Node,
 ): Node {
   const { usual } = b.target;
   const r = b.var(value);
-  b.unlikely(suspicious(b, f, b.value(r)), () => {
-    const fine = b.and(b.and(isZero(b, f, b.value(r)), exactZero()), b.eqz(isUnusual(b)));
-    b.unlikely(b.eqz(fine), () => {
-      b.unlikely(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+  const unknown = unknownOf(b, f, operands);
+  b.unlikely(isUnusual(b, f, [...unknown, b.value(r)]), () => {
+    needAll(b, f, unknown, isPlain);
+    const zero = b.and(isZero(b, f, b.value(r)), exactZero());
+    const fine = b.or(zero, b.eqz(isAtEdge(b, f, b.value(r))));
+    b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
+      b.unlikely(b.eqz(isAltered(b)), () => usual!.defer(b));
       b.assign(r, full());
       usual!.refresh(b);
       // Doing it again changes nothing: flags stay once they are set.
@@ -94,7 +146,7 @@ function ordinaryOr(
     });
   });
   const result = b.value(r);
-  usual!.markPlain(result, f);
+  markPlain(b, f, [...unknown, result]);
   return result;
 }
 
@@ -105,8 +157,6 @@ const arithmetic =
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    needPlain(b, f, x);
-    needPlain(b, f, y);
     const r = b.op(`${f}.${op}`, x, y);
     const exactZero = (): Node => {
       if (op === 'add' || op === 'sub') return b.i32(1);
@@ -114,19 +164,19 @@ const arithmetic =
       return op === 'mul' ? b.or(zero, isZero(b, f, y)) : zero;
     };
     const full = (): Node => b.call(ARITH[f][OPS.indexOf(op)]!, x, y);
-    b.setAs(dst!, STORE[f], ordinaryOr(b, f, r, exactZero, full));
+    b.setAs(dst!, STORE[f], ordinaryOr(b, f, r, [x, y], exactZero, full));
   };
 
 const sqrt =
   (f: Float): Semantics =>
   (b, [dst, src]) => {
     const x = b.getAs(src!, LOAD[f]);
-    needPlain(b, f, x);
+    const r = b.op(`${f}.sqrt`, x);
     const full = (): Node => b.call(SQRT[f], x);
     b.setAs(
       dst!,
       STORE[f],
-      ordinaryOr(b, f, b.op(`${f}.sqrt`, x), () => b.i32(1), full),
+      ordinaryOr(b, f, r, [x], () => b.i32(1), full),
     );
   };
 
@@ -140,13 +190,13 @@ const splat = (b: Builder, f: Float, bits: bigint): Node =>
     }),
   );
 
-/** Not 0 unless every lane has an exponent as {@link suspicious} wants it. */
-function suspiciousLanes(b: Builder, f: Float, v: Node): Node {
+/** As {@link isUnusual}, of every lane. */
+function hasUnusualLane(b: Builder, f: Float, values: readonly Node[]): Node {
   const type = INT_VECTOR[f];
-  const exponents = b.op(`${type}.shr_u`, v, b.i32(MANTISSA[f]));
-  const moved = b.op(`${type}.add`, exponents, splat(b, f, 2n));
-  const looked = b.op('v128.and', moved, b.target.usual!.exponentLanes(b, f));
-  return b.eqz(b.op(`${type}.all_true`, looked));
+  const middle = values.map((v) => b.op('v128.xor', v, b.op(`${type}.shl`, v, b.i32(1))));
+  const all = middle.reduce((x, y) => b.op('v128.and', x, y));
+  const signs = b.op(`${type}.bitmask`, b.op(`${type}.shl`, all, b.i32(1)));
+  return b.ne(signs, b.target.usual!.lanes(b, f));
 }
 
 const abs = (b: Builder, f: Float, v: Node): Node => b.op(`${VECTOR[f]}.abs`, v);
@@ -161,14 +211,19 @@ function plainLanes(b: Builder, f: Float, v: Node): Node {
   return b.op('v128.or', normal, zeros(b, f, v));
 }
 
-function needPlainLanes(b: Builder, f: Float, v: Node): void {
-  const { usual } = b.target;
-  if (usual!.isPlain(v, f)) return;
-  b.unlikely(suspiciousLanes(b, f, v), () => {
-    const fine = b.op(`${INT_VECTOR[f]}.all_true`, plainLanes(b, f, v));
-    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
-  });
-  usual!.markPlain(v, f);
+/** Defers unless every lane is a normal number or zero, looked at one by one. */
+function needAllLanes(b: Builder, f: Float, values: readonly Node[]): void {
+  const plain = values.map((v) => plainLanes(b, f, v));
+  const fine = plain.reduce((x, y) => b.op('v128.and', x, y), all(b));
+  const isFine = b.op(`${INT_VECTOR[f]}.all_true`, fine);
+  b.unlikely(b.or(b.eqz(isFine), isStrange(b)), () => b.target.usual!.defer(b));
+}
+
+function needPlainLanes(b: Builder, f: Float, ...values: Node[]): void {
+  const unknown = unknownOf(b, f, values);
+  if (unknown.length > 0)
+    b.unlikely(hasUnusualLane(b, f, unknown), () => needAllLanes(b, f, unknown));
+  markPlain(b, f, values);
 }
 
 /** As {@link ordinaryOr}, in every lane. */
@@ -176,31 +231,34 @@ function ordinaryLanesOr(
   b: Builder,
   f: Float,
   value: Node,
+  operands: readonly Node[],
   exactZero: () => Node,
   full: (() => Node) | undefined,
 ): Node {
   const { usual } = b.target;
   const type = INT_VECTOR[f];
   const r = b.var(value);
-  b.unlikely(suspiciousLanes(b, f, b.value(r)), () => {
-    // Lanes whose exponent is in the middle, and zeros that are exact.
+  const unknown = unknownOf(b, f, operands);
+  b.unlikely(hasUnusualLane(b, f, [...unknown, b.value(r)]), () => {
+    needAllLanes(b, f, unknown);
+    // Lanes whose exponent is far from both ends, and zeros that are exact.
     const limit = splat(b, f, 2n << BigInt(MANTISSA[f]));
     const top = splat(b, f, f === 'f64' ? 0x7fen << 52n : 0xfen << 23n);
     const magnitude = abs(b, f, b.value(r));
     const middle = b.op('v128.and', b.op(`${VECTOR[f]}.ge`, magnitude, limit), b.op(`${VECTOR[f]}.lt`, magnitude, top)); // prettier-ignore
     const zero = b.op('v128.and', zeros(b, f, b.value(r)), exactZero());
     const fine = b.op(`${type}.all_true`, b.op('v128.or', middle, zero));
-    b.unlikely(b.or(b.eqz(fine), isUnusual(b)), () => {
-      b.unlikely(b.or(isStrange(b), b.eqz(isUnusual(b))), () => usual!.defer(b));
+    b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
+      b.unlikely(b.eqz(isAltered(b)), () => usual!.defer(b));
       if (!full) return usual!.defer(b);
       b.assign(r, full());
-      usual!.refresh(b);
+      usual!.reload(b);
       const plain = b.op(`${type}.all_true`, plainLanes(b, f, b.value(r)));
       b.unlikely(b.eqz(plain), () => usual!.defer(b));
     });
   });
   const result = b.value(r);
-  usual!.markPlain(result, f);
+  markPlain(b, f, [...unknown, result]);
   return result;
 }
 
@@ -211,8 +269,6 @@ const packed =
   (b, [dst, src]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
-    needPlainLanes(b, f, x);
-    needPlainLanes(b, f, y);
     const r = b.op(`${VECTOR[f]}.${op}`, x, y);
     const exactZero = (): Node => {
       if (op === 'add' || op === 'sub') return all(b);
@@ -220,40 +276,28 @@ const packed =
       return op === 'mul' ? b.op('v128.or', zero, zeros(b, f, y)) : zero;
     };
     const full = (): Node => b.call(PACKED[f][OPS.indexOf(op)]!, x, y);
-    b.set(dst!, ordinaryLanesOr(b, f, r, exactZero, full));
+    b.set(dst!, ordinaryLanesOr(b, f, r, [x, y], exactZero, full));
   };
 
 const sqrtPacked =
   (f: Float): Semantics =>
   (b, [dst, src]) => {
     const x = b.get(src!);
-    needPlainLanes(b, f, x);
+    const r = b.op(`${VECTOR[f]}.sqrt`, x);
     b.set(
       dst!,
-      ordinaryLanesOr(b, f, b.op(`${VECTOR[f]}.sqrt`, x), () => all(b), undefined),
+      ordinaryLanesOr(b, f, r, [x], () => all(b), undefined),
     );
   };
 
 // ---- comparisons
-
-/** Defers unless an operand is a normal number, zero or infinite: what compares without an exception. */
-function needComparable(b: Builder, f: Float, x: Node): void {
-  const { usual } = b.target;
-  if (usual!.isPlain(x, f)) return;
-  b.unlikely(suspicious(b, f, x), () => {
-    const normal = b.op(`${f}.ge`, b.op(`${f}.abs`, x), constant(b, f, MIN[f]));
-    const fine = b.or(normal, isZero(b, f, x));
-    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => usual!.defer(b));
-  });
-}
 
 const comis =
   (f: Float): Semantics =>
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    needComparable(b, f, x);
-    needComparable(b, f, y);
+    need(b, f, [x, y], isComparable);
     b.flags.float(x, y, b.or(b.shl(b.op(`${f}.eq`, x, y), b.i32(6)), b.op(`${f}.lt`, x, y)));
   };
 
@@ -262,8 +306,7 @@ const extreme =
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    needComparable(b, f, x);
-    needComparable(b, f, y);
+    need(b, f, [x, y], isComparable);
     const r = b.select(b.op(`${f}.${compare}`, x, y), x, y);
     const { usual } = b.target;
     if (usual!.isPlain(x, f) && usual!.isPlain(y, f)) usual!.markPlain(r, f);
@@ -275,8 +318,7 @@ const extremePacked =
   (b, [dst, src]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
-    needPlainLanes(b, f, x);
-    needPlainLanes(b, f, y);
+    needPlainLanes(b, f, x, y);
     const r = b.op(`${VECTOR[f]}.${op}`, y, x);
     b.target.usual!.markPlain(r, f);
     b.set(dst!, r);
@@ -296,8 +338,7 @@ const comparePacked =
   (b, [dst, src, predicate]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
-    needPlainLanes(b, f, x);
-    needPlainLanes(b, f, y);
+    needPlainLanes(b, f, x, y);
     const { compare, negated } = predicateOf(b, predicate!);
     const mask = compare ? b.op(`${VECTOR[f]}.${compare}`, x, y) : splat(b, f, 0n);
     b.set(dst!, negated ? b.op('v128.not', mask) : mask);
@@ -308,8 +349,7 @@ const compareScalar =
   (b, [dst, src, predicate]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    needComparable(b, f, x);
-    needComparable(b, f, y);
+    need(b, f, [x, y], isComparable);
     const { compare, negated } = predicateOf(b, predicate!);
     const holds = compare ? b.op(`${f}.${compare}`, x, y) : b.i32(0);
     const wanted = negated ? b.eqz(holds) : holds;
@@ -360,7 +400,7 @@ const narrow: Semantics = (b, [dst, src]) => {
   needPlain(b, 'f64', x);
   const r = b.op('f32.demote_f64', x);
   // An exact result is as it was: the other one is deferred.
-  b.unlikely(suspicious(b, 'f32', r), () => {
+  b.unlikely(isUnusual(b, 'f32', [r]), () => {
     const exact = b.and(b.op('f64.eq', b.op('f64.promote_f32', r), x), isPlain(b, 'f32', r));
     b.unlikely(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
   });

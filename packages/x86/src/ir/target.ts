@@ -6,10 +6,10 @@ import type { Slot, Width } from './operand.ts';
 
 /** What a compiling tier knows of floating-point numbers, and how it gets rid of what is unusual (insn/sse-usual.ts). */
 export interface Usual {
-  /** Bits of a double's exponent plus 2 to look at; 0 when MXCSR is not as it usually is. */
-  exponents(b: Builder): Node;
-  /** The same in every lane of a vector of floats or doubles. */
-  exponentLanes(b: Builder, f: 'f32' | 'f64'): Node;
+  /** Bit 62 as an i64; 0 when MXCSR is not as it usually is. */
+  mask(b: Builder): Node;
+  /** A bit for each lane of a vector of floats or doubles as an i32; all ones when MXCSR is not as it usually is. */
+  lanes(b: Builder, f: 'f32' | 'f64'): Node;
   /** A value, or every lane of a vector, is a normal number or zero. */
   isPlain(node: Node, f: 'f32' | 'f64'): boolean;
   markPlain(node: Node, f: 'f32' | 'f64'): void;

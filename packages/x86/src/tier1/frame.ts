@@ -111,18 +111,15 @@ export const keptAux: Helper = wordHelper('aux');
 /** MXCSR with all exceptions masked, rounding to nearest, no flushing, and the inexact flag set already. */
 const USUAL = 0x1fa0;
 
-/**
- * Bits of an exponent (plus 2) that are not all 0 when arithmetic can be WebAssembly's: none of them unless MXCSR is as
- * {@link USUAL} has it. Exponents near both ends are looked at closely elsewhere.
- */
+/** Bit 62 while arithmetic can be WebAssembly's: nothing unless MXCSR is as {@link USUAL} has it. */
 export const ordinaryBits: Helper = {
   name: 'ordinary_bits',
   params: [],
-  result: 'i32',
+  result: 'i64',
   pure: false,
   body(b) {
     const control = b.and(b.load('i32.load', b.i32(MXCSR_CELL)), b.i32(0xffe0));
-    return b.select(b.eq(control, b.i32(USUAL)), b.i32(0x7fc), b.i32(0));
+    return b.select(b.eq(control, b.i32(USUAL)), b.i64(1n << 62n), b.i64(0));
   },
 };
 
@@ -150,11 +147,11 @@ export class Frame {
   /** Not 0 when a store of this instruction has missed the TLB and may have changed code. */
   readonly missed: Var = local('i32');
   /** What {@link ordinaryBits} says. */
-  readonly ordinary: Var = local('i32');
-  /** The same in every lane of a vector of floats, and of doubles. */
+  readonly ordinary: Var = local('i64');
+  /** A bit for each lane of a vector of floats, and of doubles, or all ones when `ordinary` is 0. */
   readonly ordinaryLanes: Readonly<Record<'f32' | 'f64', Var>> = {
-    f32: { type: 'v128', local: -1, kept: true },
-    f64: { type: 'v128', local: -1, kept: true },
+    f32: local('i32'),
+    f64: local('i32'),
   };
   usesFloat = false;
   usesVectors = false;

@@ -299,9 +299,9 @@ class Writer {
       code.call(this.#imports.helper(ordinaryBits)).set(this.#local(frame.ordinary));
     if (!frame.usesVectors) return;
     const { f32, f64 } = frame.ordinaryLanes;
-    code.get(this.#local(frame.ordinary)).i32(0xfc).op('i32.and').op('i32x4.splat');
-    code.set(this.#local(f32)).get(this.#local(frame.ordinary)).op('i64.extend_i32_u');
-    code.op('i64x2.splat').set(this.#local(f64));
+    code.i32(0).get(this.#local(frame.ordinary)).op('i64.eqz').op('i32.sub');
+    code.tee(this.#local(f32)).i32(3).op('i32.or').set(this.#local(f64));
+    code.get(this.#local(f32)).i32(15).op('i32.or').set(this.#local(f32));
   }
 
   #dispatch(depth: number): void {

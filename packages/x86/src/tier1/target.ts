@@ -343,11 +343,11 @@ export class Tier1Target implements Target {
   // ---- floating point
 
   readonly usual: Usual = {
-    exponents: (b) => {
+    mask: (b) => {
       this.#frame.usesFloat = true;
       return b.value(this.#frame.ordinary);
     },
-    exponentLanes: (b, f) => {
+    lanes: (b, f) => {
       this.#frame.usesFloat = true;
       this.#frame.usesVectors = true;
       return b.value(this.#frame.ordinaryLanes[f]);
@@ -358,9 +358,9 @@ export class Tier1Target implements Target {
     reload: (b) => {
       const { ordinary, ordinaryLanes } = this.#frame;
       b.assign(ordinary, b.call(ordinaryBits));
-      const bits = b.value(ordinary);
-      b.assign(ordinaryLanes.f32, b.op('i32x4.splat', b.and(bits, b.i32(0xfc))));
-      b.assign(ordinaryLanes.f64, b.op('i64x2.splat', b.extendU(bits)));
+      const altered = b.sub(b.i32(0), b.eqz(b.value(ordinary)));
+      b.assign(ordinaryLanes.f32, b.or(altered, b.i32(15)));
+      b.assign(ordinaryLanes.f64, b.or(altered, b.i32(3)));
     },
     defer: (b) => this.#defer(b),
   };

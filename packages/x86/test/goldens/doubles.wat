@@ -2,7 +2,7 @@
 (module
   (type 0 (func (param i32 i32 i32 i32) (result i32)))
   (type 1 (func (param f64 f64) (result f64)))
-  (type 2 (func (result i32)))
+  (type 2 (func (result i64)))
   (type 3 (func (param i64 i32 i32) (result i32)))
   (type 4 (func (param i64 i32 i32 i64 i64 v128 v128 i64 i64 i32) (result i32)))
   (type 5 (func (param i32 i32 i32) (result i32)))
@@ -26,17 +26,15 @@
     local 1 i32
     local 1 i64
     local 2 v128
-    local 1 i32
-    local 2 i64
+    local 3 i64
     local 2 i32
     local 1 v128
-    local 5 f64
+    local 3 f64
+    local 2 i64
+    local 3 f64
     local 1 i32
-    local 1 f64
     local 2 i64
-    local 6 i32
-    local 2 i64
-    local 4 i32
+    local 10 i32
     local 2 i64
     local 1 v128
     local 1 i32
@@ -126,118 +124,93 @@
       f64x2.extract_lane 0
       local.set 15
       local.get 15
-      i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
-      local.get 8
-      i32.and
-      i32.eqz
-      if
-        local.get 15
-        f64.abs
-        local.set 16
-        local.get 16
-        f64.const 2.2250738585072014e-308
-        f64.ge
-        local.get 16
-        f64.const Infinity
-        f64.lt
-        i32.and
-        local.get 15
-        f64.const 0
-        f64.eq
-        i32.or
-        i32.eqz
-        i32.const 192
-        i32.load align=1
-        i32.const 65472
-        i32.and
-        i32.const 8064
-        i32.ne
-        i32.or
-        if
-          global.get 0
-          i32.const 16
-          i32.add
-          local.set 11
-          local.get 11
-          local.get 1
-          local.get 2
-          local.get 11
-          i32.load16_u align=1
-          i32.const 0
-          local.get 13
-          v128.store offset=256 align=1
-          return_call 0
-        end
-      end
-      local.get 14
-      i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
-      local.get 8
-      i32.and
-      i32.eqz
-      if
-        local.get 14
-        f64.abs
-        local.set 16
-        local.get 16
-        f64.const 2.2250738585072014e-308
-        f64.ge
-        local.get 16
-        f64.const Infinity
-        f64.lt
-        i32.and
-        local.get 14
-        f64.const 0
-        f64.eq
-        i32.or
-        i32.eqz
-        i32.const 192
-        i32.load align=1
-        i32.const 65472
-        i32.and
-        i32.const 8064
-        i32.ne
-        i32.or
-        if
-          global.get 0
-          i32.const 16
-          i32.add
-          local.set 11
-          local.get 11
-          local.get 1
-          local.get 2
-          local.get 11
-          i32.load16_u align=1
-          i32.const 0
-          local.get 13
-          v128.store offset=256 align=1
-          return_call 0
-        end
-      end
-      local.get 15
       local.get 14
       f64.mul
       local.set 16
+      local.get 15
+      i64.reinterpret_f64
+      local.set 10
+      local.get 14
+      i64.reinterpret_f64
+      local.set 17
       local.get 16
       i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
+      local.set 18
+      local.get 10
+      local.get 10
+      local.get 10
+      i64.add
+      i64.xor
+      local.get 17
+      local.get 17
+      local.get 17
+      i64.add
+      i64.xor
+      i64.and
+      local.get 18
+      local.get 18
+      local.get 18
+      i64.add
+      i64.xor
+      i64.and
       local.get 8
-      i32.and
-      i32.eqz
+      i64.and
+      i64.eqz
       if
+        local.get 15
+        f64.abs
+        local.set 19
+        local.get 14
+        f64.abs
+        local.set 20
+        i32.const 1
+        local.get 19
+        f64.const 2.2250738585072014e-308
+        f64.ge
+        local.get 19
+        f64.const Infinity
+        f64.lt
+        i32.and
+        local.get 15
+        f64.const 0
+        f64.eq
+        i32.or
+        i32.and
+        local.get 20
+        f64.const 2.2250738585072014e-308
+        f64.ge
+        local.get 20
+        f64.const Infinity
+        f64.lt
+        i32.and
+        local.get 14
+        f64.const 0
+        f64.eq
+        i32.or
+        i32.and
+        i32.eqz
+        i32.const 192
+        i32.load align=1
+        i32.const 65472
+        i32.and
+        i32.const 8064
+        i32.ne
+        i32.or
+        if
+          global.get 0
+          i32.const 16
+          i32.add
+          local.set 11
+          local.get 11
+          local.get 1
+          local.get 2
+          local.get 11
+          i32.load16_u align=1
+          i32.const 0
+          local.get 13
+          v128.store offset=256 align=1
+          return_call 0
+        end
         local.get 16
         f64.const 0
         f64.eq
@@ -249,22 +222,26 @@
         f64.eq
         i32.or
         i32.and
-        local.get 8
-        i32.eqz
-        i32.eqz
+        local.get 16
+        i64.reinterpret_f64
+        i64.const 52
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 2
+        i32.add
+        i32.const 2044
         i32.and
         i32.eqz
+        i32.eqz
+        i32.or
+        i32.eqz
+        local.get 8
+        i64.eqz
+        i32.or
         if
-          i32.const 192
-          i32.load align=1
-          i32.const 65472
-          i32.and
-          i32.const 8064
-          i32.ne
           local.get 8
+          i64.eqz
           i32.eqz
-          i32.eqz
-          i32.or
           if
             global.get 0
             i32.const 16
@@ -287,18 +264,18 @@
           local.get 15
           local.set 16
           call 2
-          local.set 11
-          local.get 11
+          local.set 18
+          local.get 18
           local.set 8
           local.get 16
           local.set 15
           local.get 15
           f64.abs
-          local.set 17
-          local.get 17
+          local.set 20
+          local.get 20
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 17
+          local.get 20
           f64.const Infinity
           f64.lt
           i32.and
@@ -328,32 +305,48 @@
       local.set 15
       local.get 7
       f64x2.extract_lane 0
-      local.set 17
-      local.get 17
+      local.set 20
+      local.get 20
+      local.get 15
+      f64.add
+      local.set 19
+      local.get 20
       i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
+      local.set 18
+      local.get 19
+      i64.reinterpret_f64
+      local.set 17
+      local.get 18
+      local.get 18
+      local.get 18
+      i64.add
+      i64.xor
+      local.get 17
+      local.get 17
+      local.get 17
+      i64.add
+      i64.xor
+      i64.and
       local.get 8
-      i32.and
-      i32.eqz
+      i64.and
+      i64.eqz
       if
-        local.get 17
+        local.get 20
         f64.abs
-        local.set 18
-        local.get 18
+        local.set 21
+        i32.const 1
+        local.get 21
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 18
+        local.get 21
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 17
+        local.get 20
         f64.const 0
         f64.eq
         i32.or
+        i32.and
         i32.eqz
         i32.const 192
         i32.load align=1
@@ -369,7 +362,7 @@
           local.set 11
           local.get 11
           i32.load16_u align=1
-          local.set 19
+          local.set 22
           local.get 13
           local.get 15
           f64x2.replace_lane 0
@@ -377,62 +370,50 @@
           local.get 11
           local.get 1
           local.get 2
-          local.get 19
+          local.get 22
           i32.const 0
           local.get 13
           v128.store offset=256 align=1
           return_call 0
         end
-      end
-      local.get 17
-      local.get 15
-      f64.add
-      local.set 18
-      local.get 18
-      i64.reinterpret_f64
-      i64.const 52
-      i64.shr_u
-      i32.wrap_i64
-      i32.const 2
-      i32.add
-      local.get 8
-      i32.and
-      i32.eqz
-      if
-        local.get 18
+        local.get 19
         f64.const 0
         f64.eq
         i32.const 1
         i32.and
-        local.get 8
-        i32.eqz
-        i32.eqz
+        local.get 19
+        i64.reinterpret_f64
+        i64.const 52
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 2
+        i32.add
+        i32.const 2044
         i32.and
         i32.eqz
+        i32.eqz
+        i32.or
+        i32.eqz
+        local.get 8
+        i64.eqz
+        i32.or
         if
-          i32.const 192
-          i32.load align=1
-          i32.const 65472
-          i32.and
-          i32.const 8064
-          i32.ne
           local.get 8
+          i64.eqz
           i32.eqz
-          i32.eqz
-          i32.or
           if
             global.get 0
             i32.const 24
             i32.add
-            local.set 19
-            local.get 19
+            local.set 22
+            local.get 22
             i32.load16_u align=1
             local.set 11
             local.get 13
             local.get 15
             f64x2.replace_lane 0
             local.set 13
-            local.get 19
+            local.get 22
             local.get 1
             local.get 2
             local.get 11
@@ -441,29 +422,29 @@
             v128.store offset=256 align=1
             return_call 0
           end
-          local.get 17
+          local.get 20
           local.get 15
           call 3
-          local.set 17
-          local.get 17
-          local.set 18
-          call 2
-          local.set 11
-          local.get 11
-          local.set 8
-          local.get 18
-          local.set 17
-          local.get 17
-          f64.abs
           local.set 20
           local.get 20
+          local.set 19
+          call 2
+          local.set 17
+          local.get 17
+          local.set 8
+          local.get 19
+          local.set 20
+          local.get 20
+          f64.abs
+          local.set 21
+          local.get 21
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 20
+          local.get 21
           f64.const Infinity
           f64.lt
           i32.and
-          local.get 17
+          local.get 20
           f64.const 0
           f64.eq
           i32.or
@@ -475,7 +456,7 @@
             local.set 11
             local.get 11
             i32.load16_u align=1
-            local.set 19
+            local.set 22
             local.get 13
             local.get 15
             f64x2.replace_lane 0
@@ -483,7 +464,7 @@
             local.get 11
             local.get 1
             local.get 2
-            local.get 19
+            local.get 22
             i32.const 0
             local.get 13
             v128.store offset=256 align=1
@@ -491,33 +472,33 @@
           end
         end
       end
-      local.get 18
-      local.set 17
-      local.get 17
+      local.get 19
+      local.set 20
+      local.get 20
       local.get 14
       f64.eq
       i32.const 6
       i32.shl
-      local.get 17
+      local.get 20
       local.get 14
       f64.lt
       i32.or
-      local.set 19
-      local.get 19
+      local.set 22
+      local.get 22
       i64.extend_i32_u
-      local.set 21
-      local.get 19
+      local.set 23
+      local.get 22
       i32.const 31
       i32.shl
       i64.extend_i32_u
-      local.set 22
+      local.set 24
       i32.const 15
-      local.set 23
+      local.set 25
       local.get 1
       i32.const -5
       i32.add
       local.set 1
-      local.get 17
+      local.get 20
       local.get 14
       f64.gt
       i32.eqz
@@ -527,13 +508,13 @@
         f64x2.replace_lane 0
         local.set 13
         local.get 7
-        local.get 17
+        local.get 20
         f64x2.replace_lane 0
         local.set 7
         i32.const 0
         i32.load offset=188 align=1
-        local.set 19
-        local.get 21
+        local.set 22
+        local.get 23
         i32.wrap_i64
         local.set 11
         local.get 11
@@ -541,19 +522,10 @@
         i32.shr_u
         i32.const 1
         i32.and
-        local.set 24
-        local.get 21
-        local.set 10
-        local.get 21
-        i32.wrap_i64
-        local.set 25
-        local.get 25
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
         local.set 26
-        local.get 21
+        local.get 23
+        local.set 17
+        local.get 23
         i32.wrap_i64
         local.set 27
         local.get 27
@@ -562,11 +534,20 @@
         i32.const 1
         i32.and
         local.set 28
-        local.get 21
+        local.get 23
+        i32.wrap_i64
         local.set 29
-        local.get 21
+        local.get 29
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
         local.set 30
-        local.get 21
+        local.get 23
+        local.set 18
+        local.get 23
+        local.set 10
+        local.get 23
         i32.wrap_i64
         local.set 31
         local.get 31
@@ -575,7 +556,7 @@
         i32.const 1
         i32.and
         local.set 32
-        local.get 21
+        local.get 23
         i32.wrap_i64
         local.set 33
         local.get 33
@@ -632,8 +613,8 @@
         local.set 33
         i64.const 4194328
         local.set 35
-        local.get 19
-        local.get 24
+        local.get 22
+        local.get 26
         i32.const 31
         i32.shl
         local.get 11
@@ -641,7 +622,7 @@
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 24
+        local.get 26
         i32.xor
         i32.const 30
         i32.shl
@@ -680,7 +661,7 @@
         i32.or
         i32.const 31
         i32.shr_u
-        local.get 10
+        local.get 17
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -690,20 +671,20 @@
         i32.xor
         i64.extend_i32_u
         i32.wrap_i64
-        local.get 26
+        local.get 28
         i32.const 31
         i32.shl
-        local.get 25
+        local.get 27
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 26
+        local.get 28
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 25
+        local.get 27
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -711,12 +692,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 25
+        local.get 27
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 25
+        local.get 27
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -728,7 +709,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 25
+        local.get 27
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -748,20 +729,20 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 28
+        local.get 30
         i32.const 31
         i32.shl
-        local.get 27
+        local.get 29
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 28
+        local.get 30
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 27
+        local.get 29
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -769,12 +750,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 27
+        local.get 29
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 27
+        local.get 29
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -786,7 +767,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 27
+        local.get 29
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -799,7 +780,7 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 29
+        local.get 18
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -813,7 +794,7 @@
         i32.shl
         i32.or
         i32.or
-        local.get 30
+        local.get 10
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -900,9 +881,9 @@
         local.get 36
         local.get 13
         local.get 7
-        local.get 21
-        local.get 22
         local.get 23
+        local.get 24
+        local.get 25
         return_call 8
       end
       local.get 13
@@ -910,22 +891,22 @@
       f64x2.replace_lane 0
       local.set 13
       local.get 7
-      local.get 17
+      local.get 20
       f64x2.replace_lane 0
       local.set 7
       local.get 7
       local.set 37
       local.get 5
-      local.set 30
+      local.set 10
       local.get 12
       local.set 33
-      local.get 30
+      local.get 10
       local.get 9
       i64.xor
       i64.const 4096
       i64.ge_u
       if
-        local.get 30
+        local.get 10
         i32.wrap_i64
         i32.const 7
         i32.shr_u
@@ -934,7 +915,7 @@
         local.get 2
         i32.add
         local.set 31
-        local.get 30
+        local.get 10
         i64.const 7
         i64.add
         i64.const -4096
@@ -954,20 +935,20 @@
           local.get 7
           v128.store offset=288 align=1
           i32.const 0
-          local.get 21
+          local.get 23
           i64.store offset=176 align=1
           i32.const 0
-          local.get 22
+          local.get 24
           i64.store offset=840 align=1
           i32.const 0
-          local.get 22
+          local.get 24
           i64.store32 offset=184 align=1
           i32.const 0
-          local.get 23
+          local.get 25
           i32.store offset=832 align=1
           return_call 0
         end
-        local.get 30
+        local.get 10
         i32.wrap_i64
         local.get 31
         i32.load offset=16 align=1
@@ -981,7 +962,7 @@
       i32.const 0
       i32.load offset=188 align=1
       local.set 31
-      local.get 21
+      local.get 23
       i32.wrap_i64
       local.set 32
       local.get 32
@@ -989,10 +970,19 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 27
-      local.get 21
+      local.set 29
+      local.get 23
+      local.set 10
+      local.get 23
+      i32.wrap_i64
       local.set 30
-      local.get 21
+      local.get 30
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 27
+      local.get 23
       i32.wrap_i64
       local.set 28
       local.get 28
@@ -1000,8 +990,12 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 25
-      local.get 21
+      local.set 11
+      local.get 23
+      local.set 18
+      local.get 23
+      local.set 17
+      local.get 23
       i32.wrap_i64
       local.set 26
       local.get 26
@@ -1009,21 +1003,8 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 11
-      local.get 21
-      local.set 29
-      local.get 21
-      local.set 10
-      local.get 21
-      i32.wrap_i64
-      local.set 24
-      local.get 24
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 19
-      local.get 21
+      local.set 22
+      local.get 23
       i32.wrap_i64
       local.set 34
       local.get 34
@@ -1081,7 +1062,7 @@
       i64.const 4194328
       local.set 35
       local.get 31
-      local.get 27
+      local.get 29
       i32.const 31
       i32.shl
       local.get 32
@@ -1089,7 +1070,7 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 27
+      local.get 29
       i32.xor
       i32.const 30
       i32.shl
@@ -1128,7 +1109,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 30
+      local.get 10
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1138,20 +1119,20 @@
       i32.xor
       i64.extend_i32_u
       i32.wrap_i64
-      local.get 25
+      local.get 27
       i32.const 31
       i32.shl
-      local.get 28
+      local.get 30
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 25
+      local.get 27
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 28
+      local.get 30
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1159,12 +1140,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 28
+      local.get 30
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 28
+      local.get 30
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1176,7 +1157,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 28
+      local.get 30
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1199,7 +1180,7 @@
       local.get 11
       i32.const 31
       i32.shl
-      local.get 26
+      local.get 28
       i32.const 11
       i32.shr_u
       i32.const 1
@@ -1209,7 +1190,7 @@
       i32.const 30
       i32.shl
       i32.or
-      local.get 26
+      local.get 28
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1217,12 +1198,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 26
+      local.get 28
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 26
+      local.get 28
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1234,7 +1215,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 26
+      local.get 28
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1247,7 +1228,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 29
+      local.get 18
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1261,7 +1242,7 @@
       i32.shl
       i32.or
       i32.or
-      local.get 10
+      local.get 17
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1273,20 +1254,20 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 19
+      local.get 22
       i32.const 31
       i32.shl
-      local.get 24
+      local.get 26
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 19
+      local.get 22
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 24
+      local.get 26
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1294,12 +1275,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 24
+      local.get 26
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 24
+      local.get 26
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1311,7 +1292,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 24
+      local.get 26
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1348,9 +1329,9 @@
       local.get 36
       local.get 13
       local.get 7
-      local.get 21
-      local.get 22
       local.get 23
+      local.get 24
+      local.get 25
       return_call 8
       unreachable
     end
