@@ -30,6 +30,10 @@ function keeps(insn: Insn, register: number): boolean {
   return 'VWUPQN'.includes(first.code) || slot >> 3 !== register;
 }
 
+/** Whether the operand that ModRM names is written. */
+const writesMemory = ({ row: { operands } }: Insn): boolean =>
+  operands.some(({ code, access }) => 'EMWQ'.includes(code) && access !== 'r');
+
 /** No canonical address is near it. */
 const NOWHERE = 1n << 62n;
 
@@ -83,17 +87,23 @@ export class Memory {
     return b.value(physical);
   }
 
+  /** Whether an instruction reads the stack, which most likely is written soon, if it has not been. */
+  #readsStack(): boolean {
+    const { base, row } = this.#insns[this.index]!;
+    return base === RSP || ON_STACK.has(row.sem);
+  }
+
   /** Whether the block goes on to write where this instruction reads: then one look at the TLB serves both. */
   #writesLater(): boolean {
     const insns = this.#insns;
-    const { base, index, scale, segment, isReg, row } = insns[this.index]!;
-    if (base === RSP || ON_STACK.has(row.sem)) return true;
+    const { base, index, scale, segment, isReg, disp, dispHigh } = insns[this.index]!;
     if (isReg) return false;
     for (let i = this.index; i < insns.length; i++) {
       const later = insns[i]!;
-      const writes = !later.isReg && later.row.operands[0]?.access !== 'r';
+      const writes = !later.isReg && writesMemory(later);
       const same = later.base === base && later.index === index && later.scale === scale;
-      if (writes && same && later.segment === segment && later.row.sem !== 'lea') return true;
+      const near = later.dispHigh === dispHigh && Math.abs(later.disp - disp) < Number(NEAR);
+      if (writes && same && near && later.segment === segment) return true;
       if (!keeps(later, base) || !keeps(later, index)) return false;
     }
     return false;
@@ -119,12 +129,14 @@ export class Memory {
     miss: () => void,
   ): void {
     const distance = place.delta - near.delta;
+    const within = distance >= 0 && distance + BigInt(size) <= near.size;
     b.assign(physical, b.add(b.value(near.physical), b.i32(Number(distance))));
     const ends: Node[] = [];
     if (distance < 0) ends.push(va);
     if (distance + BigInt(size) > near.size) ends.push(b.add(va, b.i64(size - 1)));
-    // Within an access that did not straddle pages there is nothing to check but that it did not.
-    if (ends.length === 0) ends.push(va);
+    // Within what is known to be translated there is nothing to check, but that it can be written if that is not sure.
+    if (within && (near.sure || !write)) return;
+    if (within) ends.push(va);
     const outside = ends.map((end) => b.op('i64.ge_u', b.xor(end, b.value(near.va)), b.i64(4096)));
     b.unlikely(
       outside.reduce((x, y) => b.or(x, y)),
@@ -144,16 +156,18 @@ export class Memory {
     const { page, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
-    const writable = write || (place !== undefined && this.#writesLater());
+    const sure = write || (place !== undefined && this.#writesLater());
+    const writable = sure || (place !== undefined && this.#readsStack());
     const kept: Translated | undefined = place && {
       delta: place.delta,
       size,
       write: writable,
+      sure,
       va: b.var(va),
       physical,
     };
     b.unlikely(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
-      if (write || !writable) return miss();
+      if (sure || !writable) return miss();
       b.unlikely(b.ne(page, b.load('i64.load', entry, TLB_READ)), miss);
       if (kept) b.assign(kept.va, b.i64(NOWHERE));
     });

@@ -13,7 +13,9 @@ export interface Place {
 export interface Translated {
   readonly delta: bigint;
   readonly size: number;
+  /** It was looked up for writing; `sure`: it leaves where it cannot be written. */
   readonly write: boolean;
+  readonly sure: boolean;
   readonly va: Var;
   readonly physical: Var;
 }
