@@ -55,6 +55,12 @@ const AT_ONCE = 2;
 const MOST_TARGETS = 64;
 
 /**
+ * How much oftener than others a block must be seen that a region has: what executes behind a stop within it, up to its
+ * next entry, is seen as well, in time in every block of a loop, and not worth another copy of that.
+ */
+const COVERED = 32;
+
+/**
  * Microseconds that a sample stands for, and what compiling an instruction costs, with V8's part and the time that it runs in
  * the baseline compiler's code: half as much goes into compiling as tier 0 has spent. Counted, not measured, so that runs
  * repeat.
@@ -200,8 +206,8 @@ export class Jit {
     const samples = this.#samples.get(page);
     const va = page.va + offset;
     if (!samples?.byOffset.has(offset) || this.#host.find(va, false)?.page !== page) return;
-    // Where a region has the block, it is entered there by few, or just left.
-    if (this.#installer.covers(page, va) && times < this.#options.threshold) return;
+    const { threshold } = this.#options;
+    if (this.#installer.covers(page, va) && times < COVERED * threshold) return;
     const { byOffset } = samples;
     byOffset.delete(offset);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;

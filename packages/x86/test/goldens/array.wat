@@ -22,9 +22,9 @@
   (export "e0.0" (func 8))
   (func (type 0)
     local 1 i32
-    local 5 i64
+    local 4 i64
     local 2 i32
-    local 1 i64
+    local 2 i64
     local 1 i32
     local 2 i64
     local 1 i32
@@ -76,12 +76,6 @@
         i64.add
         local.set 8
         local.get 8
-        i64.const 7
-        i64.add
-        i64.const -4096
-        i64.and
-        local.set 9
-        local.get 8
         i32.wrap_i64
         i32.const 7
         i32.shr_u
@@ -89,43 +83,39 @@
         i32.and
         local.get 2
         i32.add
-        local.set 10
+        local.set 9
         local.get 8
         i32.wrap_i64
-        local.get 10
+        local.get 9
         i32.load offset=16 align=1
         i32.add
+        local.set 10
+        local.get 8
         local.set 11
         local.get 8
-        local.set 8
+        i64.const 7
+        i64.add
+        i64.const -4096
+        i64.and
         local.get 9
-        local.get 10
-        i64.load offset=8 align=1
+        i64.load align=1
         i64.ne
         if
+          global.get 0
+          i32.const 16
+          i32.add
+          local.set 9
           local.get 9
-          local.get 10
-          i64.load align=1
-          i64.ne
-          if
-            global.get 0
-            i32.const 16
-            i32.add
-            local.set 10
-            local.get 10
-            local.get 1
-            local.get 2
-            local.get 10
-            i32.load16_u align=1
-            i32.const 0
-            local.get 7
-            i64.store offset=8 align=1
-            return_call 0
-          end
-          i64.const 4611686018427387904
-          local.set 8
+          local.get 1
+          local.get 2
+          local.get 9
+          i32.load16_u align=1
+          i32.const 0
+          local.get 7
+          i64.store offset=8 align=1
+          return_call 0
         end
-        local.get 11
+        local.get 10
         i64.load align=1
         local.set 12
         local.get 5
@@ -134,15 +124,15 @@
         local.set 5
         local.get 7
         i32.wrap_i64
-        local.set 10
-        local.get 10
+        local.set 9
+        local.get 9
         i32.const -1
         i32.add
         local.set 13
         local.get 13
         i64.extend_i32_u
         local.set 7
-        local.get 10
+        local.get 9
         i64.extend_i32_u
         local.set 14
         i64.const 1
@@ -163,14 +153,8 @@
             i64.const 3
             i64.shl
             i64.add
-            local.set 9
-            local.get 9
-            i64.const 7
-            i64.add
-            i64.const -4096
-            i64.and
-            local.set 17
-            local.get 9
+            local.set 8
+            local.get 8
             i32.wrap_i64
             i32.const 7
             i32.shr_u
@@ -179,55 +163,51 @@
             local.get 2
             i32.add
             local.set 13
-            local.get 9
+            local.get 8
             i32.wrap_i64
             local.get 13
             i32.load offset=16 align=1
             i32.add
-            local.set 10
-            local.get 9
             local.set 9
-            local.get 17
+            local.get 8
+            local.set 17
+            local.get 8
+            i64.const 7
+            i64.add
+            i64.const -4096
+            i64.and
             local.get 13
-            i64.load offset=8 align=1
+            i64.load align=1
             i64.ne
             if
-              local.get 17
-              local.get 13
-              i64.load align=1
-              i64.ne
-              if
-                global.get 1
-                local.get 1
-                local.get 2
-                global.get 2
-                i32.const 0
-                local.get 12
-                i64.store align=1
-                i32.const 0
-                local.get 7
-                i64.store offset=8 align=1
-                i32.const 0
-                local.get 5
-                i64.store offset=16 align=1
-                i32.const 0
-                local.get 14
-                i64.store offset=176 align=1
-                i32.const 0
-                local.get 15
-                i64.store offset=840 align=1
-                i32.const 0
-                local.get 15
-                i64.store32 offset=184 align=1
-                i32.const 0
-                local.get 16
-                i32.store offset=832 align=1
-                return_call 0
-              end
-              i64.const 4611686018427387904
-              local.set 9
+              global.get 1
+              local.get 1
+              local.get 2
+              global.get 2
+              i32.const 0
+              local.get 12
+              i64.store align=1
+              i32.const 0
+              local.get 7
+              i64.store offset=8 align=1
+              i32.const 0
+              local.get 5
+              i64.store offset=16 align=1
+              i32.const 0
+              local.get 14
+              i64.store offset=176 align=1
+              i32.const 0
+              local.get 15
+              i64.store offset=840 align=1
+              i32.const 0
+              local.get 15
+              i64.store32 offset=184 align=1
+              i32.const 0
+              local.get 16
+              i32.store offset=832 align=1
+              return_call 0
             end
-            local.get 10
+            local.get 9
             i64.load align=1
             local.set 12
             local.get 5
@@ -298,15 +278,15 @@
       end
       i32.const 0
       i32.load offset=188 align=1
-      local.set 11
-      local.get 14
-      local.set 8
-      local.get 15
-      local.set 9
-      local.get 16
       local.set 10
       local.get 14
+      local.set 11
+      local.get 15
       local.set 17
+      local.get 16
+      local.set 9
+      local.get 14
+      local.set 8
       local.get 15
       local.set 19
       local.get 16
@@ -348,15 +328,15 @@
       local.set 34
       i64.const 4194323
       local.set 7
-      local.get 11
       local.get 10
-      local.get 8
       local.get 9
+      local.get 11
+      local.get 17
       call 1
       i32.const 31
       i32.shr_u
       local.get 18
-      local.get 17
+      local.get 8
       local.get 19
       call 2
       i32.wrap_i64

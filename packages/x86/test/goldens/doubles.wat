@@ -26,8 +26,9 @@
     local 1 i32
     local 1 i64
     local 2 v128
-    local 3 i64
+    local 2 i64
     local 2 i32
+    local 1 i64
     local 1 v128
     local 3 f64
     local 2 i64
@@ -37,6 +38,7 @@
     local 10 i32
     local 2 i64
     local 1 v128
+    local 1 i64
     local 1 i32
     local.get 1
     i32.const 7
@@ -73,12 +75,6 @@
       local.get 5
       local.set 9
       local.get 9
-      i64.const 7
-      i64.add
-      i64.const -4096
-      i64.and
-      local.set 10
-      local.get 9
       i32.wrap_i64
       i32.const 7
       i32.shr_u
@@ -86,35 +82,31 @@
       i32.and
       local.get 2
       i32.add
-      local.set 11
+      local.set 10
       local.get 9
       i32.wrap_i64
-      local.get 11
+      local.get 10
       i32.load offset=16 align=1
       i32.add
+      local.set 11
+      local.get 9
       local.set 12
       local.get 9
-      local.set 9
+      i64.const 7
+      i64.add
+      i64.const -4096
+      i64.and
       local.get 10
-      local.get 11
-      i64.load offset=8 align=1
+      i64.load align=1
       i64.ne
       if
-        local.get 10
-        local.get 11
-        i64.load align=1
-        i64.ne
-        if
-          global.get 0
-          local.get 1
-          local.get 2
-          global.get 1
-          return_call 0
-        end
-        i64.const 4611686018427387904
-        local.set 9
+        global.get 0
+        local.get 1
+        local.get 2
+        global.get 1
+        return_call 0
       end
-      local.get 12
+      local.get 11
       v128.load64_zero align=1
       local.set 13
       local.get 6
@@ -129,16 +121,16 @@
       local.set 16
       local.get 15
       i64.reinterpret_f64
-      local.set 10
+      local.set 9
       local.get 14
       i64.reinterpret_f64
       local.set 17
       local.get 16
       i64.reinterpret_f64
       local.set 18
-      local.get 10
-      local.get 10
-      local.get 10
+      local.get 9
+      local.get 9
+      local.get 9
       i64.add
       i64.xor
       local.get 17
@@ -200,11 +192,11 @@
           global.get 0
           i32.const 16
           i32.add
-          local.set 11
-          local.get 11
+          local.set 10
+          local.get 10
           local.get 1
           local.get 2
-          local.get 11
+          local.get 10
           i32.load16_u align=1
           i32.const 0
           local.get 13
@@ -246,11 +238,11 @@
             global.get 0
             i32.const 16
             i32.add
-            local.set 11
-            local.get 11
+            local.set 10
+            local.get 10
             local.get 1
             local.get 2
-            local.get 11
+            local.get 10
             i32.load16_u align=1
             i32.const 0
             local.get 13
@@ -288,11 +280,11 @@
             global.get 0
             i32.const 16
             i32.add
-            local.set 11
-            local.get 11
+            local.set 10
+            local.get 10
             local.get 1
             local.get 2
-            local.get 11
+            local.get 10
             i32.load16_u align=1
             i32.const 0
             local.get 13
@@ -359,15 +351,15 @@
           global.get 0
           i32.const 24
           i32.add
-          local.set 11
-          local.get 11
+          local.set 10
+          local.get 10
           i32.load16_u align=1
           local.set 22
           local.get 13
           local.get 15
           f64x2.replace_lane 0
           local.set 13
-          local.get 11
+          local.get 10
           local.get 1
           local.get 2
           local.get 22
@@ -408,7 +400,7 @@
             local.set 22
             local.get 22
             i32.load16_u align=1
-            local.set 11
+            local.set 10
             local.get 13
             local.get 15
             f64x2.replace_lane 0
@@ -416,7 +408,7 @@
             local.get 22
             local.get 1
             local.get 2
-            local.get 11
+            local.get 10
             i32.const 0
             local.get 13
             v128.store offset=256 align=1
@@ -453,15 +445,15 @@
             global.get 0
             i32.const 24
             i32.add
-            local.set 11
-            local.get 11
+            local.set 10
+            local.get 10
             i32.load16_u align=1
             local.set 22
             local.get 13
             local.get 15
             f64x2.replace_lane 0
             local.set 13
-            local.get 11
+            local.get 10
             local.get 1
             local.get 2
             local.get 22
@@ -516,8 +508,8 @@
         local.set 22
         local.get 23
         i32.wrap_i64
-        local.set 11
-        local.get 11
+        local.set 10
+        local.get 10
         i32.const 0
         i32.shr_u
         i32.const 1
@@ -546,7 +538,7 @@
         local.get 23
         local.set 18
         local.get 23
-        local.set 10
+        local.set 9
         local.get 23
         i32.wrap_i64
         local.set 31
@@ -617,7 +609,7 @@
         local.get 26
         i32.const 31
         i32.shl
-        local.get 11
+        local.get 10
         i32.const 11
         i32.shr_u
         i32.const 1
@@ -627,7 +619,7 @@
         i32.const 30
         i32.shl
         i32.or
-        local.get 11
+        local.get 10
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -635,12 +627,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 11
+        local.get 10
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 11
+        local.get 10
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -652,7 +644,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 11
+        local.get 10
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -794,7 +786,7 @@
         i32.shl
         i32.or
         i32.or
-        local.get 10
+        local.get 9
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -897,71 +889,64 @@
       local.get 7
       local.set 37
       local.get 5
-      local.set 10
-      local.get 12
-      local.set 33
-      local.get 10
+      local.set 9
       local.get 9
-      i64.xor
-      i64.const 4096
-      i64.ge_u
-      if
-        local.get 10
-        i32.wrap_i64
-        i32.const 7
-        i32.shr_u
-        i32.const 65504
-        i32.and
-        local.get 2
-        i32.add
-        local.set 31
-        local.get 10
-        i64.const 7
-        i64.add
-        i64.const -4096
-        i64.and
-        local.get 31
-        i64.load offset=8 align=1
-        i64.ne
-        if
-          global.get 2
-          local.get 1
-          local.get 2
-          global.get 3
-          i32.const 0
-          local.get 13
-          v128.store offset=256 align=1
-          i32.const 0
-          local.get 7
-          v128.store offset=288 align=1
-          i32.const 0
-          local.get 23
-          i64.store offset=176 align=1
-          i32.const 0
-          local.get 24
-          i64.store offset=840 align=1
-          i32.const 0
-          local.get 24
-          i64.store32 offset=184 align=1
-          i32.const 0
-          local.get 25
-          i32.store offset=832 align=1
-          return_call 0
-        end
-        local.get 10
-        i32.wrap_i64
-        local.get 31
-        i32.load offset=16 align=1
-        i32.add
-        local.set 33
-      end
+      i32.wrap_i64
+      i32.const 7
+      i32.shr_u
+      i32.const 65504
+      i32.and
+      local.get 2
+      i32.add
+      local.set 33
+      local.get 9
+      i32.wrap_i64
       local.get 33
+      i32.load offset=16 align=1
+      i32.add
+      local.set 31
+      local.get 9
+      local.set 18
+      local.get 9
+      i64.const 7
+      i64.add
+      i64.const -4096
+      i64.and
+      local.get 33
+      i64.load offset=8 align=1
+      i64.ne
+      if
+        global.get 2
+        local.get 1
+        local.get 2
+        global.get 3
+        i32.const 0
+        local.get 13
+        v128.store offset=256 align=1
+        i32.const 0
+        local.get 7
+        v128.store offset=288 align=1
+        i32.const 0
+        local.get 23
+        i64.store offset=176 align=1
+        i32.const 0
+        local.get 24
+        i64.store offset=840 align=1
+        i32.const 0
+        local.get 24
+        i64.store32 offset=184 align=1
+        i32.const 0
+        local.get 25
+        i32.store offset=832 align=1
+        return_call 0
+      end
+      local.get 31
       local.get 37
       i64x2.extract_lane 0
       i64.store align=1
       i32.const 0
       i32.load offset=188 align=1
-      local.set 31
+      local.set 33
       local.get 23
       i32.wrap_i64
       local.set 32
@@ -972,7 +957,7 @@
       i32.and
       local.set 29
       local.get 23
-      local.set 10
+      local.set 9
       local.get 23
       i32.wrap_i64
       local.set 30
@@ -990,11 +975,11 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 11
-      local.get 23
-      local.set 18
+      local.set 10
       local.get 23
       local.set 17
+      local.get 23
+      local.set 38
       local.get 23
       i32.wrap_i64
       local.set 26
@@ -1012,8 +997,8 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.set 38
-      local.get 38
+      local.set 39
+      local.get 39
       i32.const 31
       i32.shl
       local.get 34
@@ -1021,7 +1006,7 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 38
+      local.get 39
       i32.xor
       i32.const 30
       i32.shl
@@ -1061,7 +1046,7 @@
       local.set 34
       i64.const 4194328
       local.set 35
-      local.get 31
+      local.get 33
       local.get 29
       i32.const 31
       i32.shl
@@ -1109,7 +1094,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 10
+      local.get 9
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1177,7 +1162,7 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 11
+      local.get 10
       i32.const 31
       i32.shl
       local.get 28
@@ -1185,7 +1170,7 @@
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 11
+      local.get 10
       i32.xor
       i32.const 30
       i32.shl
@@ -1228,7 +1213,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 18
+      local.get 17
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1242,7 +1227,7 @@
       i32.shl
       i32.or
       i32.or
-      local.get 17
+      local.get 38
       i32.wrap_i64
       i32.const 6
       i32.shr_u

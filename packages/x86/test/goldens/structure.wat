@@ -57,12 +57,6 @@
       i64.const 8
       i64.add
       local.set 7
-      local.get 6
-      i64.const 15
-      i64.add
-      i64.const -4096
-      i64.and
-      local.set 6
       local.get 7
       i32.wrap_i64
       i32.const 7
@@ -81,23 +75,19 @@
       local.get 7
       local.set 7
       local.get 6
+      i64.const 15
+      i64.add
+      i64.const -4096
+      i64.and
       local.get 8
       i64.load offset=8 align=1
       i64.ne
       if
-        local.get 6
-        local.get 8
-        i64.load align=1
-        i64.ne
-        if
-          global.get 0
-          local.get 1
-          local.get 2
-          global.get 1
-          return_call 0
-        end
-        i64.const 4611686018427387904
-        local.set 7
+        global.get 0
+        local.get 1
+        local.get 2
+        global.get 1
+        return_call 0
       end
       local.get 9
       i64.load align=1
@@ -176,71 +166,8 @@
       local.set 17
       local.get 10
       local.set 12
-      local.get 5
-      local.set 6
-      local.get 6
-      i64.const 8
-      i64.add
-      local.set 11
       local.get 9
       local.set 13
-      local.get 11
-      local.get 7
-      i64.xor
-      i64.const 4096
-      i64.ge_u
-      if
-        local.get 11
-        i32.wrap_i64
-        i32.const 7
-        i32.shr_u
-        i32.const 65504
-        i32.and
-        local.get 2
-        i32.add
-        local.set 14
-        local.get 6
-        i64.const 15
-        i64.add
-        i64.const -4096
-        i64.and
-        local.get 14
-        i64.load offset=8 align=1
-        i64.ne
-        if
-          global.get 0
-          i32.const 32
-          i32.add
-          local.set 18
-          local.get 18
-          local.get 1
-          local.get 2
-          local.get 18
-          i32.load16_u align=1
-          i32.const 0
-          local.get 10
-          i64.store align=1
-          i32.const 0
-          local.get 15
-          i64.store offset=176 align=1
-          i32.const 0
-          local.get 16
-          i64.store offset=840 align=1
-          i32.const 0
-          local.get 16
-          i64.store32 offset=184 align=1
-          i32.const 0
-          local.get 17
-          i32.store offset=832 align=1
-          return_call 0
-        end
-        local.get 11
-        i32.wrap_i64
-        local.get 14
-        i32.load offset=16 align=1
-        i32.add
-        local.set 13
-      end
       local.get 13
       local.get 12
       i64.store align=1
@@ -320,31 +247,31 @@
       local.get 15
       local.set 12
       local.get 16
-      local.set 11
+      local.set 6
       local.get 12
-      local.get 11
+      local.get 6
       i64.and
       local.get 12
-      local.get 11
+      local.get 6
       i64.or
       local.get 12
-      local.get 11
+      local.get 6
       i64.add
       i64.const -1
       i64.xor
       i64.and
       i64.or
-      local.set 11
+      local.set 6
       local.get 19
       i64.extend_i32_u
       local.set 15
-      local.get 11
+      local.get 6
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 11
+      local.get 6
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -357,7 +284,7 @@
       i32.load offset=188 align=1
       local.set 19
       local.get 16
-      local.set 11
+      local.set 6
       local.get 15
       i32.wrap_i64
       local.set 18
@@ -380,7 +307,7 @@
       local.get 15
       local.set 12
       local.get 16
-      local.set 6
+      local.set 11
       local.get 15
       i32.wrap_i64
       local.set 20
@@ -481,7 +408,7 @@
       local.get 19
       local.get 18
       local.get 18
-      local.get 11
+      local.get 6
       i32.wrap_i64
       i32.xor
       i32.const 31
@@ -499,7 +426,7 @@
       i32.wrap_i64
       local.get 20
       local.get 20
-      local.get 6
+      local.get 11
       i32.wrap_i64
       i32.xor
       i32.const 31
