@@ -158,7 +158,8 @@ function jitOf(
   { jit = true, jitCache = false }: Pick<BootOptions, 'jit' | 'jitCache'>,
 ): CpuOptions['jit'] {
   if (jit === false) return false;
-  return { store: platform.translations(jitCache), ...(jit === true ? {} : jit) };
+  const { generator } = platform;
+  return { store: platform.translations(jitCache), generator, ...(jit === true ? {} : jit) };
 }
 
 /** RAM for a machine: what is asked for, within the limit. */

@@ -1,6 +1,6 @@
 import type { Host, HostDirectory, HostLayer } from '@vitrine/kernel/include/host.ts';
 import type { Image } from '@vitrine/image';
-import type { Translations } from '@vitrine/x86';
+import type { RemoteGenerator, Translations } from '@vitrine/x86';
 
 /** What the surroundings of the SDK offer: Node, a browser, or a test. */
 export interface Platform {
@@ -23,6 +23,8 @@ export interface Platform {
    * @param kept a folder in which it outlives the process, or true for the user's
    */
   translations(kept: string | boolean): Translations;
+  /** Who generates tier 1's code beside this thread. */
+  generator?: RemoteGenerator;
   /** Finds layers of this host's image store by their digests. */
   layers?(): Promise<(id: string) => HostLayer | undefined>;
   /** The image of that name; without a name, the embedded one. */

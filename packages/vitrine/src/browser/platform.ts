@@ -3,6 +3,8 @@ import type { Image } from '@vitrine/image/entry.ts';
 import type { Host } from '@vitrine/kernel/include/host.ts';
 import { Translations } from '@vitrine/x86';
 import type { Platform } from '../platform.ts';
+import { WorkerGenerator } from '../remote/generator.ts';
+import { startGenerator } from './worker.ts';
 
 const browserHost = (): Host => ({
   monotonic: () => Math.floor(performance.now() * 1e6),
@@ -50,6 +52,7 @@ export const browserPlatform: Platform = {
     (beyond ??= asset('tier0-v3.wasm').then((bytes) => WebAssembly.compile(bytes))),
   processor: () => (module ??= asset('tier0.wasm').then((bytes) => WebAssembly.compile(bytes))),
   translations: () => translations,
+  generator: new WorkerGenerator(startGenerator),
   image(name) {
     if (name !== undefined && name !== 'busybox') return Promise.reject(new Error(`no image ${name}: in a browser, give the image itself`)); // prettier-ignore
     return (embedded ??= asset('busybox').then(busyboxImage));

@@ -1,8 +1,6 @@
 import type { WorkerPort } from '../remote/protocol.ts';
 
-/** Starts a Web Worker for one machine: the build's `browser-worker.mjs`, beside the bundle. */
-export function startWorker(): WorkerPort {
-  const worker = new Worker(new URL('./browser-worker.mjs', import.meta.url), { type: 'module' });
+function portOf(worker: Worker): WorkerPort {
   return {
     post: (message) => worker.postMessage(message),
     onMessage(listener) {
@@ -17,3 +15,11 @@ export function startWorker(): WorkerPort {
     },
   };
 }
+
+/** Starts a Web Worker for one machine: the build's `browser-worker.mjs`, beside the bundle. */
+export const startWorker = (): WorkerPort =>
+  portOf(new Worker(new URL('./browser-worker.mjs', import.meta.url), { type: 'module' }));
+
+/** Starts the one that generates regions for all machines of this thread. */
+export const startGenerator = (): WorkerPort =>
+  portOf(new Worker(new URL('./browser-generator.mjs', import.meta.url), { type: 'module' }));

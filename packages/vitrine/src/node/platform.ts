@@ -8,7 +8,9 @@ import type { Host } from '@vitrine/kernel/include/host.ts';
 import { Translations } from '@vitrine/x86';
 import { NodeDirectory } from './directory.ts';
 import type { Platform } from '../platform.ts';
+import { WorkerGenerator } from '../remote/generator.ts';
 import { storageIn, userFolder } from './jit_cache.ts';
+import { startGenerator } from './worker.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
 const monotonic = (): number => Math.floor(performance.now() * 1e6);
@@ -59,6 +61,7 @@ export const nodePlatform: Platform = {
     if (!shared) translations.set(folder, (shared = new Translations({ storage: storageIn(folder) }))); // prettier-ignore
     return shared;
   },
+  generator: new WorkerGenerator(startGenerator),
   directory: (path, readonly) => new NodeDirectory(path, readonly),
   hold() {
     const timer = setInterval(() => {}, 2 ** 30);

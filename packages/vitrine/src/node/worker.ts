@@ -3,17 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { WorkerPort } from '../remote/protocol.ts';
 
-/** The worker's bundle: beside this one, or in the build when the sources run. */
-function script(): URL {
-  const beside = new URL('./worker.mjs', import.meta.url);
+/** A worker's bundle: beside this one, or in the build when the sources run. */
+function script(name: string): URL {
+  const beside = new URL(`./${name}`, import.meta.url);
   return existsSync(fileURLToPath(beside))
     ? beside
-    : new URL('../../dist/worker.mjs', import.meta.url);
+    : new URL(`../../dist/${name}`, import.meta.url);
 }
 
-/** Starts a worker thread for one machine; the interpreter is compiled once for all. */
-export function startWorker(module: WebAssembly.Module): WorkerPort {
-  const worker = new Worker(script(), { workerData: { module } });
+function start(name: string, workerData?: unknown): WorkerPort {
+  const worker = new Worker(script(name), { workerData });
   let error = '';
   worker.on('error', (failure: Error) => (error = failure.message));
   worker.unref();
@@ -28,3 +27,10 @@ export function startWorker(module: WebAssembly.Module): WorkerPort {
     },
   };
 }
+
+/** Starts a worker thread for one machine; the interpreter is compiled once for all. */
+export const startWorker = (module: WebAssembly.Module): WorkerPort =>
+  start('worker.mjs', { module });
+
+/** Starts the thread that generates regions for all machines of this one. */
+export const startGenerator = (): WorkerPort => start('generator.mjs');

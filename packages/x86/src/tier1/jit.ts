@@ -4,8 +4,10 @@ import { wasm, type WasmModule } from '../wasm-api.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
 import { functionAround } from './function.ts';
 import { type Installed, Installer, type JitHost } from './installer.ts';
+import { packRegion } from './packed.ts';
 import { pageDigest } from './page-digest.ts';
 import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
+import type { Made, RemoteGenerator } from './remote.ts';
 import type { Translations } from './store.ts';
 import {
   describe,
@@ -13,6 +15,7 @@ import {
   holds,
   type Places,
   type SourceBlock,
+  sourceOf,
   type Translation,
 } from './translation.ts';
 
@@ -25,6 +28,8 @@ export interface JitOptions {
   readonly limit: number;
   /** Where translations are shared with other machines, and may be kept. */
   readonly store?: Translations | undefined;
+  /** Who generates on another thread, where there is one: it does no harm to runs that are to repeat. */
+  readonly generator?: RemoteGenerator | undefined;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;
   /** Told of each module that is installed: the address that its region was made for, and its bytes. */
@@ -75,12 +80,15 @@ const REGION_TIME = 400;
 const RECALL_TIME = 700;
 const RECALLED_INSTRUCTION_TIME = 12;
 const RECALL_SHARE = 3;
+/** How much more that costs when it was installed already and had to make room. */
+const EVICTED = 12;
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
 /** The same for entering a region, which a larger one around it would save. */
 const ENTRY_TIME = 0.03;
 
-const costOf = (instructions: number): number => REGION_TIME + instructions * INSTRUCTION_TIME;
+/** What an instruction costs when another thread generates it and has it compiled. */
+const REMOTE_INSTRUCTION_TIME = 25;
 
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
@@ -106,6 +114,8 @@ interface Root {
   /** How much more than at first was put into its region, because it is left and entered all the time. */
   effort: number;
   installed: Installed | undefined;
+  /** Its region is being made by another thread. */
+  ordered: boolean;
 }
 
 function hottestOf(counts: ReadonlyMap<number, number>): number {
@@ -124,6 +134,8 @@ export class Jit {
   /** Where indirect jumps and calls in regions of a page have gone, by the low bits of their addresses. */
   readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
   readonly #excluded = new Set<string>();
+  /** Translations that had to make room. */
+  readonly #evicted = new WeakSet<Translation>();
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
@@ -163,6 +175,23 @@ export class Jit {
     return this.#installer.footprint;
   }
 
+  /** Who generates on another thread; what must be there at once is generated on this one. */
+  get #generator(): RemoteGenerator | undefined {
+    const { generator } = this.#options;
+    return this.eager || generator?.state === 'gone' ? undefined : generator;
+  }
+
+  /** There is credit, and who generates has time. */
+  get #mayCompile(): boolean {
+    return this.#credit >= 0 && this.#generator?.state !== 'busy';
+  }
+
+  #costOf(instructions: number): number {
+    return (
+      REGION_TIME + instructions * (this.#generator ? REMOTE_INSTRUCTION_TIME : INSTRUCTION_TIME)
+    );
+  }
+
   get eager(): boolean {
     return this.#options.threshold === 0;
   }
@@ -189,7 +218,7 @@ export class Jit {
     const times = (byOffset.get(offset) ?? 0) + 1;
     byOffset.set(offset, times);
     if (++samples.all < this.#options.threshold) return;
-    if (this.#credit < 0) {
+    if (!this.#mayCompile) {
       if (times > (this.#hottest?.times ?? 0)) this.#hottest = { page, offset, times };
       return;
     }
@@ -197,8 +226,7 @@ export class Jit {
     this.#hottest = undefined;
     const first = hottestOf(byOffset);
     if (waiting && waiting.times > byOffset.get(first)!) this.#compileAround(waiting);
-    if (this.#credit >= 0)
-      this.#compileAround({ page, offset: first, times: byOffset.get(first)! });
+    if (this.#mayCompile) this.#compileAround({ page, offset: first, times: byOffset.get(first)! });
   }
 
   /** Compiles what is around a block that was seen so many times, if that is worth it and the block still there. */
@@ -279,10 +307,16 @@ export class Jit {
       return false;
     }
     root.effort = translation.effort;
-    this.#recallCredit -= RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
+    this.#recallCredit -= this.#recallCostOf(translation);
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;
+  }
+
+  /** Where there is no room for all, what comes and goes costs V8 more than it saves. */
+  #recallCostOf(translation: Translation): number {
+    const cost = RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
+    return this.#evicted.has(translation) ? EVICTED * cost : cost;
   }
 
   /** Whether its root has it already, or a better one: cheaper to see than where all of its blocks are. */
@@ -317,7 +351,11 @@ export class Jit {
     let roots = this.#roots.get(page);
     if (!roots) this.#roots.set(page, (roots = new Map()));
     let root = roots.get(va);
-    if (!root) roots.set(va, (root = { page, va, hot: va, effort: 0, installed: undefined }));
+    if (!root)
+      roots.set(
+        va,
+        (root = { page, va, hot: va, effort: 0, installed: undefined, ordered: false }),
+      );
     return root;
   }
 
@@ -333,14 +371,16 @@ export class Jit {
       if (!installed?.live) continue;
       const entered = this.#installer.timesEntered(installed);
       const lost = entered * ENTRY_TIME;
-      if (root.effort < MAX_EFFORT && lost > 2 * costOf(installed.translation.instructions))
+      if (root.effort < MAX_EFFORT && lost > 2 * this.#costOf(installed.translation.instructions))
         restless.push({ root, lost });
     }
     for (const { root } of restless) this.#gather(root.installed!);
     restless.sort((a, b) => b.lost - a.lost);
     for (const { root } of restless.slice(0, AT_ONCE)) {
+      if (this.#generator?.state === 'busy') break;
       // Another process may have other code at the address.
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
+      if (root.ordered) continue;
       root.effort++;
       if (!this.#recallBetter(root)) this.#compile(root, WORTHWHILE);
     }
@@ -351,25 +391,94 @@ export class Jit {
    * @param known the region, where it has been found already
    */
   #compile(root: Root, factor = 0, known?: Region): void {
-    const start = this.#now();
-    const found = this.#generate(root, known);
+    if (root.ordered) return;
+    const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
     const before = root.installed?.live ? root.installed.translation : undefined;
-    if (!found || (before && found.region.size < before.size * factor)) return;
-    const made = this.#now();
-    const { store } = this.#options;
+    if (!region || (before && region.size < before.size * factor)) return;
+    if (factor === 0) this.#credit -= this.#costOf(region.instructions);
+    if (this.#generator) this.#order(this.#generator, root, region);
+    else this.#make(root, region);
+  }
+
+  /** Generates a region here and now. */
+  #make(root: Root, region: Region): void {
+    const start = this.#now();
+    try {
+      const generated = generateRegions([region], this.eager);
+      const made = this.#now();
+      this.counters.generate += made - start;
+      const { blocks, places } = sourceOf(this.#host.ram.u8, region);
+      const translation = this.#describe(root, region, blocks, generated);
+      const { store } = this.#options;
+      const module = store ? store.compile(translation) : new wasm.Module(translation.bytes);
+      this.#install(root, translation, places, module);
+      this.counters.instantiate += this.#now() - made;
+    } catch (error) {
+      if (error instanceof Unsupported) this.#without(error.sem, root);
+      else if (this.eager) throw error;
+      // A bug of this tier: the block stays with the other one.
+      else this.counters.failures++;
+    }
+  }
+
+  /** Has another thread generate a region; when it is there, the machine may be in another address space, or no more. */
+  #order(generator: RemoteGenerator, root: Root, region: Region): void {
     const { u8 } = this.#host.ram;
+    const { blocks } = sourceOf(u8, region);
+    const { effort } = root;
+    root.ordered = true;
+    generator.generate(packRegion(u8, region), (reply) => {
+      root.ordered = false;
+      if ('failure' in reply) this.counters.failures++;
+      else if ('unsupported' in reply) this.#excluded.add(reply.unsupported);
+      else if (root.effort === effort) this.#arrive(root, region, blocks, reply);
+    });
+  }
+
+  #arrive(root: Root, region: Region, blocks: readonly SourceBlock[], made: Made): void {
+    const start = this.#now();
+    const translation = this.#describe(root, region, blocks, made);
+    translation.module = made.module;
+    const places = this.#placesOf(translation);
+    // Without a store it is lost, where its code is not at hand.
+    if (
+      places &&
+      places.get(root.va)!.page === root.page &&
+      this.#roots.get(root.page)?.get(root.va) === root
+    )
+      this.#install(
+        root,
+        translation,
+        places,
+        this.#options.store?.compile(translation) ?? made.module,
+      );
+    this.counters.instantiate += this.#now() - start;
+  }
+
+  /** The translation that a region was made into, which the store has from now on. */
+  #describe(
+    root: Root,
+    region: Region,
+    blocks: readonly SourceBlock[],
+    generated: Generated,
+  ): Translation {
+    const { store } = this.#options;
     const name = store ? this.#nameOf(root.page) : '';
-    const { translation, places } = describe(u8, found.region, found.generated, name, root.effort);
+    const translation = describe(region, blocks, generated, name, root.effort);
+    const before = root.installed?.live ? root.installed.translation : undefined;
     store?.add(root.page.isa, translation, before);
-    const module = store ? store.compile(translation) : new wasm.Module(translation.bytes);
-    this.#install(root, translation, places, module);
-    if (factor === 0) this.#credit -= costOf(translation.instructions);
     const { counters } = this;
     counters.regions++;
     counters.instructions += translation.instructions;
     counters.bytes += translation.bytes.length;
-    counters.generate += made - start;
-    counters.instantiate += this.#now() - made;
+    return translation;
+  }
+
+  /** Tries again without what cannot be compiled. */
+  #without(sem: string, root: Root): void {
+    this.#excluded.add(sem);
+    const region = regionAt(this.#surroundings(root), root.va, root.hot);
+    if (region) this.#make(root, region);
   }
 
   /** Puts a translation in the place of what the root has now. */
@@ -386,25 +495,11 @@ export class Jit {
     this.#installer.shrink(limit);
     this.counters.shrinks++;
     for (const some of this.#roots.values())
-      for (const root of some.values()) if (!root.installed?.live) root.installed = undefined;
-  }
-
-  #generate(root: Root, known?: Region): { region: Region; generated: Generated } | undefined {
-    for (;;) {
-      try {
-        const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
-        return region && { region, generated: generateRegions([region], this.eager) };
-      } catch (error) {
-        known = undefined;
-        if (error instanceof Unsupported) this.#excluded.add(error.sem);
-        else if (this.eager) throw error;
-        else {
-          // A bug of this tier: the block stays with the other one.
-          this.counters.failures++;
-          return undefined;
-        }
+      for (const root of some.values()) {
+        if (!root.installed || root.installed.live) continue;
+        this.#evicted.add(root.installed.translation);
+        root.installed = undefined;
       }
-    }
   }
 
   #surroundings({ effort }: Root): Surroundings {

@@ -70,7 +70,8 @@ function* piecesOf(
   if (tail && first < length) yield [tail.pfn * 4096, first, length];
 }
 
-function readCode(u8: Uint8Array, place: Found, va: number, length: number): Uint8Array {
+/** The code of a block, from memory. */
+export function readCode(u8: Uint8Array, place: Found, va: number, length: number): Uint8Array {
   const code = new Uint8Array(length);
   for (const [at, from, to] of piecesOf(place, va, length))
     code.set(u8.subarray(at, at + to - from), from);
@@ -87,14 +88,11 @@ export function holds(u8: Uint8Array, place: Found, { va, code }: SourceBlock): 
   return compared === code.length;
 }
 
-/** What a region that was just generated is, and where its blocks are. */
-export function describe(
+/** What a region is made from, and where its blocks are. */
+export function sourceOf(
   u8: Uint8Array,
   region: Region,
-  generated: Generated,
-  page: string,
-  effort: number,
-): { translation: Translation; places: Places } {
+): { blocks: readonly SourceBlock[]; places: Places } {
   const places = new Map<number, Found>();
   const blocks = new Map<number, SourceBlock>();
   for (const { code, inline } of region.blocks) {
@@ -104,18 +102,28 @@ export function describe(
     const bytes = known?.code ?? readCode(u8, places.get(va)!, va, extentOf(code));
     if (!known?.own) blocks.set(va, { va, code: bytes, own: !inline });
   }
-  const translation: Translation = {
+  return { blocks: [...blocks.values()], places };
+}
+
+/** What a region that was just generated is. @param page the name of the page that its root is in */
+export function describe(
+  region: Region,
+  blocks: readonly SourceBlock[],
+  { bytes, globals }: Generated,
+  page: string,
+  effort: number,
+): Translation {
+  return {
     root: region.entries[0]!.code.va,
     effort,
     instructions: region.instructions,
     size: region.size,
-    blocks: [...blocks.values()],
+    blocks,
     entries: region.entries.map(({ code }) => code.va),
-    globals: generated.globals,
-    bytes: generated.bytes,
+    globals,
+    bytes,
     page,
     module: undefined,
     executed: 0,
   };
-  return { translation, places };
 }

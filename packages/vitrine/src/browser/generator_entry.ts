@@ -1,0 +1,13 @@
+// What the Web Worker runs that generates regions of translated code (x86's tier1/remote.ts).
+import { makeRegion } from '@vitrine/x86';
+import { serveGenerator } from '../remote/generator.ts';
+
+serveGenerator(
+  {
+    post: (message) => self.postMessage(message),
+    onMessage(listener) {
+      self.onmessage = ({ data }) => listener(data);
+    },
+  },
+  makeRegion,
+);
