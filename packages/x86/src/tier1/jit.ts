@@ -87,8 +87,8 @@ const HOT = 1_000_000;
 /** The same for entering a region, which a larger one around it would save. */
 const ENTRY_TIME = 0.03;
 
-/** What an instruction costs when another thread generates it and has it compiled. */
-const REMOTE_INSTRUCTION_TIME = 25;
+/** The same when another thread generates it and has it compiled: what V8 does there is not for nothing, either. */
+const REMOTE_INSTRUCTION_TIME = 60;
 
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
