@@ -123,6 +123,7 @@ const BUNDLES = [
       js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
     },
   },
+  { entry: 'node/generator_entry.ts', file: 'generator.mjs', ...NODE },
   { entry: 'cli.ts', file: 'cli.cjs', ...COMMAND, lazy: true },
   { entry: 'node/images.ts', file: 'images.cjs', ...COMMAND },
   { entry: 'cli/images.ts', file: 'cli-images.cjs', ...COMMAND },
@@ -130,12 +131,6 @@ const BUNDLES = [
   { entry: 'browser/worker_entry.ts', file: 'browser-worker.mjs', ...BROWSER },
   { entry: 'browser/generator_entry.ts', file: 'browser-generator.mjs', ...BROWSER },
 ];
-
-/** What worker threads of Node run; they share parts with the SDK. */
-const WORKERS = {
-  worker: join(root, 'packages/vitrine/src/node/worker_entry.ts'),
-  generator: join(root, 'packages/vitrine/src/node/generator_entry.ts'),
-};
 
 /**
  * Parts of the command that few starts need, each a bundle of its own: `import()` of one reads it then. (esbuild splits ES
@@ -177,7 +172,7 @@ async function buildBundles() {
     const source = join(root, 'packages/vitrine/src', entry);
     if (!existsSync(source)) continue;
     // Parts that entries of one group share are files of their own.
-    const entryPoints = splitting ? { index: source, ...WORKERS } : [source];
+    const entryPoints = splitting ? { index: source, worker: join(root, 'packages/vitrine/src/node/worker_entry.ts') } : [source]; // prettier-ignore
     const place = splitting ? { outdir: out, splitting } : { outfile: join(out, file) };
     await build({ entryPoints, ...place, plugins: lazy ? [lazyParts] : [], bundle: true, format: 'esm', charset: 'utf8', legalComments: 'none', minifySyntax: true, minifyWhitespace: true, sourcemap: 'linked', logLevel: 'warning', define: { ...built, ...define }, ...options }); // prettier-ignore
   }

@@ -10,8 +10,9 @@ const RAM = 64 * 2 ** 20;
 const LOOP = assemble('mov ecx, 200000; 1: add rax, rcx; ror rax, 3; dec ecx; jnz 1b; syscall');
 
 class Queue implements RemoteGenerator {
-  state: 'idle' | 'busy' | 'gone' = 'idle';
+  state: 'away' | 'idle' | 'busy' = 'idle';
   readonly orders: { region: PackedRegion; done: (reply: Reply) => void }[] = [];
+  start(): void {}
   /** What threads send one another is copied. */
   generate(region: PackedRegion, done: (reply: Reply) => void): void {
     this.orders.push({ region: structuredClone(region), done });
@@ -111,7 +112,7 @@ test('without the other thread a machine generates by itself', () => {
   let result = finish(machine);
   queue.deliver(() => ({ failure: 'worker exit 1' }));
   expect(machine.cpu.jit!.counters.failures).toBe(1);
-  queue.state = 'gone';
+  queue.state = 'away';
   machine.cpu.rip = CODE;
   machine.cpu.gpr[0] = 0n;
   result = finish(machine) ^ result;

@@ -1,5 +1,5 @@
 // What the Web Worker runs that generates regions of translated code (x86's tier1/remote.ts).
-import { makeRegion } from '@vitrine/x86';
+import { makeRegion } from '@vitrine/x86/tier1/remote.ts';
 import { serveGenerator } from '../remote/generator.ts';
 
 serveGenerator(

@@ -1,6 +1,6 @@
 // What the worker thread runs that generates regions of translated code (x86's tier1/remote.ts).
 import { parentPort } from 'node:worker_threads';
-import { makeRegion } from '@vitrine/x86';
+import { makeRegion } from '@vitrine/x86/tier1/remote.ts';
 import { serveGenerator } from '../remote/generator.ts';
 
 const port = parentPort!;

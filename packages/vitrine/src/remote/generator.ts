@@ -6,57 +6,61 @@ interface Order {
   readonly region: PackedRegion;
 }
 
-interface Delivery {
-  readonly id: number;
-  readonly reply: Reply;
-}
+/** The first message says that the worker is there. */
+type FromGenerator = 'ready' | { readonly id: number; readonly reply: Reply };
 
 /** Regions that wait for the other thread at most: what is hot by then may be something else. */
 const MOST_WAITING = 4;
 
-/** Has a worker generate regions for all machines of this thread. It is started by the first one. */
+/** Has a worker generate regions for all machines of this thread. */
 export class WorkerGenerator implements RemoteGenerator {
-  readonly #start: () => WorkerPort;
+  readonly #startWorker: () => WorkerPort;
   #port: WorkerPort | undefined;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
-  #isGone = false;
+  #isReady = false;
+  #isStarted = false;
   #last = 0;
 
-  constructor(start: () => WorkerPort) {
-    this.#start = start;
+  constructor(startWorker: () => WorkerPort) {
+    this.#startWorker = startWorker;
   }
 
-  get state(): 'idle' | 'busy' | 'gone' {
-    if (this.#isGone) return 'gone';
+  get state(): 'away' | 'idle' | 'busy' {
+    if (!this.#isReady) return 'away';
     return this.#waiting.size < MOST_WAITING ? 'idle' : 'busy';
+  }
+
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    try {
+      const port = this.#startWorker();
+      port.onMessage((message) => this.#receive(message as FromGenerator));
+      port.onExit((reason) => this.#lose(reason));
+      this.#port = port;
+    } catch {
+      // A page may forbid workers: machines generate by themselves.
+    }
   }
 
   generate(region: PackedRegion, done: (reply: Reply) => void): void {
     const id = ++this.#last;
     this.#waiting.set(id, done);
-    try {
-      this.#port ??= this.#begin();
-      this.#port.post({ id, region } satisfies Order);
-    } catch (error) {
-      this.#lose(String(error));
+    this.#port!.post({ id, region } satisfies Order);
+  }
+
+  #receive(message: FromGenerator): void {
+    if (message === 'ready') {
+      this.#isReady = true;
+      return;
     }
+    const done = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    done?.(message.reply);
   }
 
-  #begin(): WorkerPort {
-    const port = this.#start();
-    port.onMessage((message) => {
-      const { id, reply } = message as Delivery;
-      const done = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      done?.(reply);
-    });
-    port.onExit((reason) => this.#lose(reason));
-    return port;
-  }
-
-  /** Without a worker (a page may forbid them), machines generate by themselves. */
   #lose(failure: string): void {
-    this.#isGone = true;
+    this.#isReady = false;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const done of waiting) done({ failure });
@@ -67,6 +71,7 @@ export class WorkerGenerator implements RemoteGenerator {
 export function serveGenerator(port: Port, makeRegion: (region: PackedRegion) => Reply): void {
   port.onMessage((message) => {
     const { id, region } = message as Order;
-    port.post({ id, reply: makeRegion(region) } satisfies Delivery);
+    port.post({ id, reply: makeRegion(region) } satisfies FromGenerator);
   });
+  port.post('ready' satisfies FromGenerator);
 }

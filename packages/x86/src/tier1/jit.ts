@@ -44,6 +44,9 @@ const COLD = -60_000;
 
 export const DEFAULT_JIT: JitOptions = { threshold: 16, advance: COLD, limit: 40 * 2 ** 20 };
 
+/** Regions that a machine makes before it asks for another thread, which takes 50 ms to be there. */
+const FIRST = 8;
+
 /** How much of the room is left when some was made. */
 const SHRUNK = 0.75;
 
@@ -175,10 +178,10 @@ export class Jit {
     return this.#installer.footprint;
   }
 
-  /** Who generates on another thread; what must be there at once is generated on this one. */
+  /** Who generates on another thread, once it is there; what must be there at once is generated on this one. */
   get #generator(): RemoteGenerator | undefined {
     const { generator } = this.#options;
-    return this.eager || generator?.state === 'gone' ? undefined : generator;
+    return generator?.state === 'idle' || generator?.state === 'busy' ? generator : undefined;
   }
 
   /** There is credit, and who generates has time. */
@@ -396,8 +399,9 @@ export class Jit {
     const before = root.installed?.live ? root.installed.translation : undefined;
     if (!region || (before && region.size < before.size * factor)) return;
     if (factor === 0) this.#credit -= this.#costOf(region.instructions);
-    if (this.#generator) this.#order(this.#generator, root, region);
-    else this.#make(root, region);
+    if (this.#generator && !this.eager) return this.#order(this.#generator, root, region);
+    this.#make(root, region);
+    if (this.counters.regions >= FIRST) this.#options.generator?.start();
   }
 
   /** Generates a region here and now. */

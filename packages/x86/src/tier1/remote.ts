@@ -19,8 +19,10 @@ export type Reply = Made | { readonly unsupported: string } | { readonly failure
 
 /** Whoever generates regions for the machines of this thread. */
 export interface RemoteGenerator {
-  /** Whether there is one, and it has not more to do than it should. */
-  readonly state: 'idle' | 'busy' | 'gone';
+  /** Whether it is there (`idle` or `busy`), with more to do than it should (`busy`). */
+  readonly state: 'away' | 'idle' | 'busy';
+  /** There will be something to do; does nothing where it has been said before. */
+  start(): void;
   /** @param done told later, while nothing executes */
   generate(region: PackedRegion, done: (reply: Reply) => void): void;
 }
