@@ -1,4 +1,4 @@
-import { syscallTable } from '@vitrine/kernel/arch/x86/syscall_table.ts';
+import { syscallTable, syscall_name } from '@vitrine/kernel/arch/x86/syscall_table.ts';
 import type { Vmlinux as Kernel } from '@vitrine/kernel/init/main.ts';
 import type { SigInfo } from '@vitrine/kernel/kernel/signal_struct.ts';
 import type { Task } from '@vitrine/kernel/kernel/task.ts';
@@ -174,7 +174,7 @@ class Strace {
 }
 
 function unknownRow(nr: number): SyscallRow {
-  return row(nr, `syscall_0x${nr.toString(16)}`, [hex, hex, hex, hex, hex, hex], { level: 'none' }, () => 0); // prettier-ignore
+  return row(nr, syscall_name(nr) ?? `syscall_0x${nr.toString(16)}`, [hex, hex, hex, hex, hex, hex], { level: 'none' }, () => 0); // prettier-ignore
 }
 
 function outcome(call: Call, ret: number): string {

@@ -1,4 +1,4 @@
-import { syscallTable } from '@vitrine/kernel/arch/x86/syscall_table.ts';
+import { syscall_name } from '@vitrine/kernel/arch/x86/syscall_table.ts';
 import type { Vmlinux as Kernel } from '@vitrine/kernel/init/main.ts';
 import { errnoName } from '../errors.ts';
 import { signalText } from './values.ts';
@@ -13,7 +13,7 @@ export function attachWhy(kernel: Kernel, write: (text: string) => void): () => 
     kernel.trace.sys_exit.on(({ pid, nr, ret, reason }) => {
       // Numbers from 512 on stay inside the kernel: the call is made again.
       if (ret >= 0 || ret <= -512) return;
-      const name = syscallTable[nr]?.name ?? `syscall ${nr}`;
+      const name = syscall_name(nr) ?? `syscall ${nr}`;
       write(`${who(pid)} ${name}: ${errnoName(-ret)}: ${reason ?? 'no reason was given'}\n`);
     }),
     kernel.trace.signal_deliver.on(({ pid, sig, action, info }) => {

@@ -14,7 +14,7 @@ import type { Decode } from '../../syscalls/kinds.ts';
 import type { SyscallRow } from '../../syscalls/row.ts';
 import { do_signal } from './do_signal.ts';
 import { RESTORED, setResult } from './result.ts';
-import { syscallTable } from './syscall_table.ts';
+import { syscall_name, syscallTable } from './syscall_table.ts';
 import { exc_page_fault, handle_exception } from './traps.ts';
 
 /** Instructions between two looks at the clock and the run queue. */
@@ -114,11 +114,9 @@ function invoke(task: Task, cpu: Cpu, row: SyscallRow): Loff {
 }
 
 function unknownCall(kernel: Kernel, task: Task): never {
-  const row = syscallTable[task.syscall];
-  const name = row?.name ?? `number ${task.syscall}`;
-  const key = row?.name ?? String(task.syscall);
-  if (!kernel.missing_calls.has(key)) {
-    kernel.missing_calls.add(key);
+  const name = syscall_name(task.syscall) ?? `number ${task.syscall}`;
+  if (!kernel.missing_calls.has(name)) {
+    kernel.missing_calls.add(name);
     kernel.printk(5, `${task.comm}[${task.pid}]: system call ${name} is not there (ENOSYS)`);
   }
   throw errno(ENOSYS, 'this kernel has no system call {}', name);

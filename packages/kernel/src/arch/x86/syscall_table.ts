@@ -1,3 +1,4 @@
+import * as NR from '@vitrine/uapi/unistd.ts';
 import { AIO } from '../../syscalls/aio.ts';
 import { FANOTIFY } from '../../syscalls/fanotify.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
@@ -96,6 +97,14 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
 
 /** THE system call table, by number: dispatch, strace, seccomp names and the compatibility page come from it. */
 export const syscallTable: readonly (SyscallRow | undefined)[] = build();
+
+let names: Map<number, string> | null = null;
+
+/** What x86-64's headers call a number, also where the call is not there. */
+export function syscall_name(nr: number): string | undefined {
+  names ??= new Map(Object.entries(NR).map(([name, value]) => [value, name.slice('__NR_'.length)]));
+  return names.get(nr);
+}
 
 function build(): (SyscallRow | undefined)[] {
   const table: (SyscallRow | undefined)[] = [];

@@ -44,6 +44,7 @@ export class TtyTable {
   /** Ptys of all devpts instances (kernel.pty.nr), and the number they stay below (kernel.pty.max). */
   pty_count = 0;
   pty_limit = 4096;
+  pty_reserve = 1024;
   /** Terminals that the host holds: /dev/hvc0 and so on. */
   readonly consoles: Tty[] = [];
   static {

@@ -38,6 +38,8 @@ export class DevptsInode extends Inode {
 
 export class DevptsSuperBlock extends SuperBlock {
   options: DevptsOptions;
+  /** Of the initial mount namespace, for which some terminals are kept (kernel.pty.reserve). */
+  initial = true;
   readonly used: Set<number> = new Set();
   /** The mount through which slaves are opened by TIOCGPTPEER. */
   mnt: Mount | null = null;
@@ -110,6 +112,7 @@ export class DevptsType extends FileSystemType {
   }
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
     const sb = new DevptsSuperBlock(current.kernel, this, parse(data));
+    sb.initial = current.fs.root.mnt.ns === current.kernel.vfs.rootNs;
     sb.flags = flags;
     return sb;
   }
@@ -140,7 +143,7 @@ export function devpts_of(ptmx: Path): DevptsSuperBlock {
 /** The lowest free number, or -1. */
 export function devpts_new_index(pts: DevptsSuperBlock): number {
   const { ttys } = pts.kernel.vfs;
-  if (ttys.pty_count + 1 >= ttys.pty_limit) return -1;
+  if (ttys.pty_count + 1 >= ttys.pty_limit - (pts.initial ? 0 : ttys.pty_reserve)) return -1;
   for (let i = 0; i < pts.options.max; i++) {
     if (pts.used.has(i)) continue;
     pts.used.add(i);

@@ -79,13 +79,23 @@ function stripped(text: string, what: string): number {
   return kstrtoint(strstrip(text.slice(0, NUMBER_MAX)), 0, what);
 }
 
+/** The process and those that have its memory, unless it only borrows it (vfork): they can only die together. */
+function sharers(task: Task): Task[] {
+  const { mm, kernel } = task;
+  if (mm === null || mm.users === 1 || task.vfork_done !== null) return [task];
+  const others = [...kernel.pids.pids.values()].map((pid) => pid.task);
+  return [task, ...others.filter((other) => other !== null && other.mm === mm && other.tgid !== 1)] as Task[]; // prettier-ignore
+}
+
 /** @param min what it may become without rights (__set_oom_adj) */
 function setOomScoreAdj(task: Task, current: Current, value: number, min: number): void {
   const privileged = capable(current.cred, CAP_SYS_RESOURCE);
   if (value < min && !privileged)
     throw errno(EACCES, 'an oom_score_adj of {}, less than {}, needs CAP_SYS_RESOURCE', value, min);
-  task.signal.oom_score_adj = value;
-  if (privileged) task.signal.oom_score_adj_min = value;
+  for (const { signal } of sharers(task)) {
+    signal.oom_score_adj = value;
+    if (privileged) signal.oom_score_adj_min = value;
+  }
 }
 
 function writeOomScoreAdj(task: Task, current: Current, text: string): number {

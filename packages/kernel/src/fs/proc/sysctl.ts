@@ -157,6 +157,12 @@ sysctl_create('kernel/pty/max', 0, 2147483647, {
     kernel.vfs.ttys.pty_limit = value;
   },
 });
+sysctl_create('kernel/pty/reserve', 0, 2147483647, {
+  get: (kernel) => kernel.vfs.ttys.pty_reserve,
+  set: (kernel, value) => {
+    kernel.vfs.ttys.pty_reserve = value;
+  },
+});
 sysctl_create('kernel/threads-max', 1, 1 << 29, {
   get: (kernel) => kernel.max_threads,
   set: (kernel, value) => {
@@ -238,7 +244,6 @@ proc_create('sys/kernel/modules_disabled', {
 setting('kernel/unprivileged_bpf_disabled', '2');
 setting('kernel/sched_child_runs_first', '0');
 setting('kernel/sched_autogroup_enabled', '0');
-setting('kernel/pty/reserve', '1024');
 setting('kernel/yama/ptrace_scope', '0');
 
 /** A number of the scheduler's in microseconds. */

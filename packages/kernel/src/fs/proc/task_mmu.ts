@@ -45,6 +45,9 @@ function eachVma(task: Task, line: (vma: Vma) => string): string {
 interface Usage {
   rss: number;
   pss: number;
+  pssAnon: number;
+  pssFile: number;
+  pssShmem: number;
   shared: number;
   sharedDirty: number;
   priv: number;
@@ -58,6 +61,9 @@ function usageOf(mm: Mm, vma: Vma): Usage {
   const u: Usage = {
     rss: 0,
     pss: 0,
+    pssAnon: 0,
+    pssFile: 0,
+    pssShmem: 0,
     shared: 0,
     sharedDirty: 0,
     priv: 0,
@@ -78,6 +84,8 @@ function usageOf(mm: Mm, vma: Vma): Usage {
     const dirty = isAnon || (lo & 0x40) !== 0;
     u.rss += 4;
     u.pss += 4 / users;
+    u[isAnon ? 'pssAnon' : vma.mapping?.reclaimable === false ? 'pssShmem' : 'pssFile'] +=
+      4 / users;
     if (isAnon) u.anon += 4;
     if (lo & 0x20) u.referenced += 4;
     if (users > 1) u[dirty ? 'sharedDirty' : 'shared'] += 4;
@@ -89,9 +97,11 @@ function usageOf(mm: Mm, vma: Vma): Usage {
 const kb = (name: string, n: number): string =>
   `${(name + ':').padEnd(16)}${String(Math.floor(n)).padStart(8)} kB\n`;
 
-function usageText(u: Usage): string {
+/** @param rollup with what the proportional set size is made of */
+function usageText(u: Usage, rollup = false): string {
+  const parts = kb('Pss_Anon', u.pssAnon) + kb('Pss_File', u.pssFile) + kb('Pss_Shmem', u.pssShmem);
   return (
-    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.privDirty) + kb('Shared_Clean', u.shared) +
+    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.privDirty) + (rollup ? parts : '') + kb('Shared_Clean', u.shared) +
     kb('Shared_Dirty', u.sharedDirty) + kb('Private_Clean', u.priv) + kb('Private_Dirty', u.privDirty) +
     kb('Referenced', u.referenced) + kb('Anonymous', u.anon) + kb('KSM', 0) + kb('LazyFree', 0) +
     kb('AnonHugePages', 0) + kb('ShmemPmdMapped', 0) + kb('FilePmdMapped', 0) + kb('Shared_Hugetlb', 0) +
@@ -120,10 +130,13 @@ function smaps(vma: Vma): string {
 
 function smapsRollup(task: Task): string {
   const { mm } = task;
-  if (mm === null || mm.vmas.list.length === 0) return '';
+  if (mm === null) return '';
   const total: Usage = {
     rss: 0,
     pss: 0,
+    pssAnon: 0,
+    pssFile: 0,
+    pssShmem: 0,
     shared: 0,
     sharedDirty: 0,
     priv: 0,
@@ -136,8 +149,8 @@ function smapsRollup(task: Task): string {
     for (const key of Object.keys(total) as (keyof Usage)[]) total[key] += u[key];
   }
   const { list } = mm.vmas;
-  const line = `${hex(list[0]!.start, 8)}-${hex(list[list.length - 1]!.end, 8)} ---p 00000000 00:00 0 `;
-  return `${line.padEnd(73)}[rollup]\n${usageText(total)}${kb('Locked', 0)}`;
+  const line = `${hex(list[0]?.start ?? 0, 8)}-${hex(list.at(-1)?.end ?? 0, 8)} ---p 00000000 00:00 0 `;
+  return `${line.padEnd(73)}[rollup]\n${usageText(total, true)}${kb('Locked', 0)}`;
 }
 
 /** A range of the process's memory as a byte string; what cannot be read is left out. */
