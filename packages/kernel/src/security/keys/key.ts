@@ -170,10 +170,15 @@ export function key_alloc(
 }
 
 export function set_payload(kernel: Kernel, key: Key, payload: Uint8Array): void {
-  const more = payload.length - key.payload.length;
-  charge_quota(key_table(kernel), key.uid, 0, more);
-  key.quota += more;
+  key_payload_reserve(kernel, key, payload.length - key.payload.length);
   key.payload = payload;
+}
+
+/** What a key holds grows or shrinks by so many bytes. */
+export function key_payload_reserve(kernel: Kernel, key: Key, delta: number): void {
+  if (!key.charged) return;
+  charge_quota(key_table(kernel), key.uid, 0, delta);
+  key.quota += delta;
 }
 
 export function key_get(key: Key): Key {

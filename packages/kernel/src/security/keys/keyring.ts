@@ -2,11 +2,21 @@ import * as E from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
-import { KEY_NEED_SEARCH, type Key, key_get, key_permits, key_put, key_validate } from './key.ts';
+import {
+  KEY_NEED_SEARCH,
+  type Key,
+  key_get,
+  key_payload_reserve,
+  key_permits,
+  key_put,
+  key_validate,
+} from './key.ts';
 
 /** Keyrings: what links to what (analogous to security/keys/keyring.c). */
 
 const KEYRING_SEARCH_MAX_DEPTH = 6;
+/** What a link costs of its keyring's quota. */
+const KEYQUOTA_LINK_BYTES = 4;
 
 export interface Search {
   readonly type: string;
@@ -87,8 +97,9 @@ export function key_link(kernel: Kernel, ring: Key, key: Key): void {
   if (ring.restricted)
     throw errno(E.EPERM, '{} takes no more links (KEYCTL_RESTRICT_KEYRING)', ring);
   if (key.isKeyring) depthBelow(key, ring);
-  key_get(key);
   const at = ring.links.findIndex((other) => other.type === key.type && other.description === key.description); // prettier-ignore
+  if (at < 0) key_payload_reserve(kernel, ring, KEYQUOTA_LINK_BYTES);
+  key_get(key);
   if (at < 0) ring.links.push(key);
   else {
     const [old] = ring.links.splice(at, 1, key);
@@ -101,10 +112,12 @@ export function key_unlink(kernel: Kernel, ring: Key, key: Key): void {
   const at = ring.links.indexOf(key);
   if (at < 0) throw errno(E.ENOENT, '{} does not hold {}', ring, key);
   ring.links.splice(at, 1);
+  key_payload_reserve(kernel, ring, -KEYQUOTA_LINK_BYTES);
   key_put(kernel, key);
 }
 
 export function keyring_clear(kernel: Kernel, ring: Key): void {
   if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
+  key_payload_reserve(kernel, ring, -KEYQUOTA_LINK_BYTES * ring.links.length);
   for (const key of ring.links.splice(0)) key_put(kernel, key);
 }

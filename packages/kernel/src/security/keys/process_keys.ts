@@ -98,9 +98,9 @@ export function join_session_keyring(task: Task, name: string | null): Key {
   return ring;
 }
 
-/** The keyrings that are searched for a process, nearest first. */
+/** The keyrings that are searched for a process, nearest first. Its user's are not made for that (get_user_session_keyring_rcu). */
 export function process_keyrings(task: Task): Key[] {
-  const session = task.session_keyring ?? user_keyrings(task).session;
+  const session = task.session_keyring ?? key_table(task.kernel).userKeyrings.get(task.cred.uid)?.session; // prettier-ignore
   return [task.thread_keyring, task.signal.process_keyring, session].filter(
     (ring) => !!ring,
   ) as Key[];
