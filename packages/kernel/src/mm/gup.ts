@@ -12,12 +12,14 @@ import { VM_IO, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE
  */
 export function forced_page(mm: Mm, address: number, write: boolean): number {
   const vma = mm.vmas.at(address);
-  if (vma === null || (vma.flags & (write ? VM_WRITE : VM_READ)) !== 0)
+  if (vma === null) return mm.mem.translate(address, write);
+  const io = (vma.flags & (VM_IO | VM_PFNMAP)) !== 0;
+  if (!io && (vma.flags & (write ? VM_WRITE : VM_READ)) !== 0)
     return mm.mem.translate(address, write);
   const may = write
     ? (vma.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE
     : (vma.flags & VM_MAYREAD) !== 0;
-  if (!may || (vma.flags & (VM_IO | VM_PFNMAP)) !== 0)
+  if (!may || io)
     throw errno(EFAULT, 'the mapping at 0x{} can never be {}', vma.start.toString(16), write ? 'written' : 'read'); // prettier-ignore
   const fault = fault_page(mm, vma, address, write ? 'write' : 'read');
   if (fault !== 0)

@@ -23,6 +23,7 @@ import {
 } from '../../mm/pgtable.ts';
 import type { Vma } from '../../mm/vma.ts';
 import { File, seq_lseek } from '../file.ts';
+import { check_not_secret } from '../tmpfs/secretmem.ts';
 import { d_path, type Path } from '../dcache.ts';
 import { ptrace_may_access } from './access.ts';
 import { pid_create } from './registry.ts';
@@ -72,26 +73,18 @@ class MemFile extends MmFile {
   }
 
   override read_iter(_current: Current, to: IovIter, pos: Loff): number {
-    return this.move(to, pos, 'read', (mm, at, n) => {
-      const page = forced_page(mm, at, false);
-      return to.copyTo(mm.mem.ram, page, n);
-    });
+    return this.move(to, pos, false, (ram, page, n) => to.copyTo(ram, page, n));
   }
 
   override write_iter(_current: Current, from: IovIter, pos: Loff): number {
-    return this.move(from, pos, 'write', (mm, at, n) => {
-      const bytes = new Uint8Array(n);
-      const got = from.copyFrom(bytes, 0, n);
-      mm.mem.ram.set(bytes.subarray(0, got), forced_page(mm, at, true));
-      return got;
-    });
+    return this.move(from, pos, true, (ram, page, n) => from.copyFrom(ram, page, n));
   }
 
   private move(
     iov: IovIter,
     place: Loff,
-    what: string,
-    part: (mm: Mm, at: number, n: number) => number,
+    write: boolean,
+    part: (ram: Uint8Array, page: number, n: number) => number,
   ): number {
     const mm = this.live;
     if (mm === null) return 0;
@@ -99,20 +92,19 @@ class MemFile extends MmFile {
     let done = 0;
     while (iov.count > 0) {
       const at = pos + done;
+      let page: number;
       try {
-        done += part(mm, at, Math.min(iov.count, PAGE_SIZE - (at % PAGE_SIZE)));
+        check_not_secret(mm, at);
+        page = forced_page(mm, at, write);
       } catch (error) {
         if (!(error instanceof Errno)) throw error;
         if (done > 0) break;
-        throw errno(
-          EIO,
-          '{} of 0x{} in {} reaches no page: {}',
-          what,
-          at.toString(16),
-          this.path,
-          error.reason,
-        );
+        throw errno(EIO, '0x{} in {} is no page to {}: {}', at.toString(16), this.path, write ? 'write' : 'read', error.reason); // prettier-ignore
       }
+      const n = Math.min(iov.count, PAGE_SIZE - (at % PAGE_SIZE));
+      const moved = part(mm.mem.ram, page, n);
+      done += moved;
+      if (moved < n) break;
     }
     return done;
   }
