@@ -25,7 +25,7 @@ import { type FileSystemType, reconfigure_super, type SuperBlock } from './super
 export type FsContextPhase = 'create' | 'mount' | 'reconfigure' | 'done' | 'failed';
 
 /** Options that every file system has: flags of the super block, set or cleared (fs/fs_context.c). */
-const SB_FLAGS: Readonly<Record<string, readonly [set: number, clear: number]>> = {
+export const SB_FLAG_NAMES: Readonly<Record<string, readonly [set: number, clear: number]>> = {
   dirsync: [MS_DIRSYNC, 0],
   lazytime: [MS_LAZYTIME, 0],
   mand: [MS_MANDLOCK, 0],
@@ -73,7 +73,7 @@ export class FsContextFile extends StreamFile {
   /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
   set(kernel: Kernel, key: string, value: string | null): void {
     this.open();
-    const flag = SB_FLAGS[key];
+    const flag = SB_FLAG_NAMES[key];
     if (flag !== undefined) {
       this.sb_flags = (this.sb_flags | flag[0]) & ~flag[1];
       return;

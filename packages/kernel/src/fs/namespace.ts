@@ -41,6 +41,7 @@ import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { type Dentry, Path, is_subdir } from './dcache.ts';
+import { SB_FLAG_NAMES } from './fs_context.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { security_sb_mount } from './security.ts';
@@ -131,6 +132,19 @@ export function path_mount(
   do_new_mount(current, at, type, flags, source, data);
 }
 
+/** The option string without the flags that mean the same for every file system (vfs_parse_sb_flag), and these. */
+function parse_sb_flags(flags: number, data: string): [flags: number, data: string] {
+  if (!/[acdlmnrs]/.test(data)) return [flags, data];
+  const rest: string[] = [];
+  for (const option of data.split(',')) {
+    const named = Object.hasOwn(SB_FLAG_NAMES, option) && !rest.at(-1)?.endsWith('\\');
+    const flag = named ? SB_FLAG_NAMES[option] : undefined;
+    if (flag === undefined) rest.push(option);
+    else flags = (flags | flag[0]) & ~flag[1];
+  }
+  return [flags, rest.join(',')];
+}
+
 function do_new_mount(
   current: Current,
   at: Path,
@@ -145,7 +159,8 @@ function do_new_mount(
   if (fs.nouser) throw errno(EINVAL, 'mount: {} is for the kernel alone to mount', type);
   at = follow_down(at);
   checkMountpoint(current, at);
-  const sb = fs.mount(current, flags & SB_MASK & ~MS_SILENT, source ?? '', data);
+  const [sb_flags, options] = parse_sb_flags(flags & SB_MASK & ~MS_SILENT, data);
+  const sb = fs.mount(current, sb_flags, source ?? '', options);
   const mnt = new Mount(current.kernel, sb.root, source ?? 'none', mountFlags(flags));
   if (sb === at.mnt.sb && at.mnt.root === at.dentry) {
     cleanup_mnt(mnt);
@@ -229,7 +244,10 @@ function setMountFlags(at: Path, flags: number): void {
 
 function do_remount(current: Current, at: Path, flags: number, data: string): void {
   requireMountRoot(at);
-  reconfigure_super(current, at.mnt.sb, flags & SB_MASK & ~MS_SILENT, data);
+  if (data.split(',').includes('dirsync'))
+    throw errno(EINVAL, '{}: dirsync is for the first mount (MS_RMT_MASK)', at);
+  const [sb_flags, options] = parse_sb_flags(flags & SB_MASK & ~MS_SILENT, data);
+  reconfigure_super(current, at.mnt.sb, sb_flags, options);
   setMountFlags(at, flags);
 }
 

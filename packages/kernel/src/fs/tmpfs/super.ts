@@ -9,6 +9,7 @@ import { Dentry } from '../dcache.ts';
 import type { Inode } from '../inode.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
 import { TmpfsInode } from './inode.ts';
+import { mpol_parse_str } from './mpol.ts';
 
 export interface TmpfsOptions {
   /** In pages; 0 is without limit. */
@@ -17,6 +18,10 @@ export interface TmpfsOptions {
   mode: number;
   uid: number;
   gid: number;
+  /** As /proc/mounts shows them. */
+  mpol?: string;
+  inode64?: boolean;
+  noswap?: boolean;
 }
 
 function parseSize(option: string, value: string, kernel: Kernel): number {
@@ -32,7 +37,8 @@ const BOGO_INODE_SIZE = 1024;
 
 /** The options of tmpfs(5). Throws EINVAL for an unknown one. */
 function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOptions {
-  for (const option of data.split(',')) {
+  // A comma before a digit is of a list of nodes (shmem_next_opt).
+  for (const option of data.split(/,(?!\d)/)) {
     if (option === '') continue;
     const eq = option.indexOf('=');
     const name = eq < 0 ? option : option.slice(0, eq);
@@ -54,7 +60,8 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
         break;
       case 'uid':
       case 'gid':
-        if (!/^\d+$/.test(value)) throw errno(EINVAL, 'tmpfs: {}={} is not a number', name, value);
+        if (!/^\d+$/.test(value) || Number(value) >= 0xffff_ffff)
+          throw errno(EINVAL, 'tmpfs: {}={} is not a number that somebody can have', name, value);
         into[name] = Number(value);
         break;
       case 'huge':
@@ -62,10 +69,14 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
           throw errno(EINVAL, 'tmpfs: there are no huge pages (huge={})', value);
         break;
       case 'mpol':
+        into.mpol = mpol_parse_str(value);
+        break;
       case 'inode32':
       case 'inode64':
+        into.inode64 = name === 'inode64';
+        break;
       case 'noswap':
-      case 'nosuid': // userspace mount(8) strips these, some callers do not
+        into.noswap = true;
         break;
       default:
         throw errno(EINVAL, 'tmpfs has no option {}', option);
@@ -186,8 +197,8 @@ export class TmpfsSuperBlock extends SuperBlock {
   }
 
   override show_options(): string {
-    if (this.magic === RAMFS_MAGIC) return '';
     const o = this.options;
+    if (this.magic === RAMFS_MAGIC) return o.mode === 0o755 ? '' : `,mode=${o.mode.toString(8)}`;
     const half = Math.floor(this.kernel.frames.total / 2);
     let text = '';
     if (o.blocks !== half) text += `,size=${o.blocks * 4}k`;
@@ -195,11 +206,22 @@ export class TmpfsSuperBlock extends SuperBlock {
     if (o.mode !== 0o1777) text += `,mode=${o.mode.toString(8).padStart(3, '0')}`;
     if (o.uid !== 0) text += `,uid=${o.uid}`;
     if (o.gid !== 0) text += `,gid=${o.gid}`;
+    if (o.inode64) text += ',inode64';
+    if (o.mpol) text += `,mpol=${o.mpol}`;
+    if (o.noswap) text += ',noswap';
     return text;
   }
 
   override remount(_current: Current, flags: number, data: string): void {
-    const options = parseOptions(this.kernel, data, { ...this.options });
+    const { mode, uid, gid, noswap, ...old } = this.options;
+    const options = parseOptions(this.kernel, data, { ...this.options, noswap: false });
+    for (const limit of ['blocks', 'inodes'] as const)
+      if (old[limit] === 0 && options[limit] !== 0)
+        throw errno(EINVAL, 'tmpfs: {} has no limit: it cannot get one now', limit);
+    if (options.noswap !== (noswap === true))
+      throw errno(EINVAL, 'tmpfs: whether pages are swapped is said at the first mount');
+    // Those are the root directory's, which has been made.
+    Object.assign(options, { mode, uid, gid });
     if (options.blocks !== 0 && options.blocks < this.usedBlocks) {
       throw errno(
         EINVAL,
@@ -208,11 +230,12 @@ export class TmpfsSuperBlock extends SuperBlock {
         options.blocks,
       );
     }
-    if (options.inodes !== 0 && options.inodes < this.usedInodes) {
+    const used = this.usedInodes + this.xattrBytes / BOGO_INODE_SIZE;
+    if (options.inodes !== 0 && options.inodes < used) {
       throw errno(
         EINVAL,
         'tmpfs: {} inodes are used, nr_inodes cannot become {}',
-        this.usedInodes,
+        used,
         options.inodes,
       );
     }
