@@ -107,7 +107,10 @@ function setTime(task: Task, ns: bigint, call: string): void {
   // The wall clock is never behind the monotonic one.
   if (ns < BigInt(task.kernel.clock.now()) || ns >= SETTOD_MAX)
     throw errno(E.EINVAL, '{}: {} ns is before the machine started or too late', call, ns);
-  task.kernel.time.set_realtime(ns);
+  const { time } = task.kernel;
+  time.set_realtime(ns);
+  time.ntp.clear();
+  time.leap.arm();
   clock_was_set(task.kernel);
 }
 
@@ -500,6 +503,7 @@ function sys_adjtimex(task: Task, address: number): number {
     setTime(task, to, 'adjtimex');
   }
   const offset = ntp.adjtimex(tx);
+  time.leap.arm();
   const { sec, nsec } = clock.realtime();
   const put = (at: number, value: number): void => view.setBigInt64(at, BigInt(value), true);
   bytes.fill(0, 92);

@@ -10,6 +10,8 @@ const MAXFREQ = 500 << 16;
 const NTP_PHASE_LIMIT = 16_000_000;
 const MAXTC = 10;
 const MAX_TAI_OFFSET = 100_000;
+const SECS_PER_DAY = 86_400;
+const NEVER = Number.MAX_SAFE_INTEGER;
 /** Largest offset that the loop takes, in nanoseconds. */
 const MAXPHASE = 500_000_000;
 
@@ -45,6 +47,10 @@ export class Ntp {
   offset = 0;
   /** What adjtime has still to correct, in microseconds. */
   adjust = 0;
+  /** TIME_OK, or where the clock is with a leap second (time_state). */
+  private leap: number = T.TIME_OK;
+  /** The second of CLOCK_REALTIME at which one is inserted or left out. */
+  private next_leap_sec: number = NEVER;
 
   static {
     serializable('Ntp', this);
@@ -91,7 +97,11 @@ export class Ntp {
   private process_modes(tx: Timex): void {
     const { modes } = tx;
     if (modes & T.ADJ_STATUS) {
-      if (this.status & T.STA_PLL && !(tx.status & T.STA_PLL)) this.status = T.STA_UNSYNC;
+      if (this.status & T.STA_PLL && !(tx.status & T.STA_PLL)) {
+        this.status = T.STA_UNSYNC;
+        this.leap = T.TIME_OK;
+        this.next_leap_sec = NEVER;
+      }
       this.status = (this.status & T.STA_RONLY) | (tx.status & ~T.STA_RONLY);
     }
     if (modes & T.ADJ_NANO) this.status |= T.STA_NANO;
@@ -107,8 +117,58 @@ export class Ntp {
     if (modes & T.ADJ_TICK) this.tick = tx.tick;
   }
 
-  /** TIME_OK, or TIME_ERROR while nobody vouches for the clock. */
+  /** What adjtimex returns: TIME_ERROR while nobody vouches for the clock, else where it is with a leap second. */
   get state(): number {
-    return this.status & (T.STA_UNSYNC | T.STA_CLOCKERR) ? T.TIME_ERROR : T.TIME_OK;
+    return this.status & (T.STA_UNSYNC | T.STA_CLOCKERR) ? T.TIME_ERROR : this.leap;
+  }
+
+  /** The clock was set: what was known of it counts no more (ntp_clear). */
+  clear(): void {
+    this.adjust = 0;
+    this.offset = 0;
+    this.status |= T.STA_UNSYNC;
+    this.maxerror = NTP_PHASE_LIMIT;
+    this.esterror = NTP_PHASE_LIMIT;
+    this.next_leap_sec = NEVER;
+  }
+
+  /** A leap second is asked for or not over yet: seconds must be counted. */
+  get leaping(): boolean {
+    return this.leap !== T.TIME_OK || (this.status & (T.STA_INS | T.STA_DEL)) !== 0;
+  }
+
+  /**
+   * The wall clock came to a new second (second_overflow).
+   * @returns by how many seconds it has to jump: -1 for a second that is inserted, 1 for one that is left out
+   */
+  second_overflow(secs: number): number {
+    const asked = this.leap === T.TIME_DEL ? T.STA_DEL : T.STA_INS;
+    switch (this.leap) {
+      case T.TIME_OK:
+        if (this.status & T.STA_INS) {
+          this.leap = T.TIME_INS;
+          this.next_leap_sec = secs + SECS_PER_DAY - (secs % SECS_PER_DAY);
+        } else if (this.status & T.STA_DEL) {
+          this.leap = T.TIME_DEL;
+          this.next_leap_sec = secs + SECS_PER_DAY - ((secs + 1) % SECS_PER_DAY);
+        }
+        return 0;
+      case T.TIME_INS:
+      case T.TIME_DEL: {
+        if (this.status & asked && secs < this.next_leap_sec) return 0;
+        const jump = this.leap === T.TIME_INS ? -1 : 1;
+        const due = (this.status & asked) !== 0 && secs === this.next_leap_sec;
+        this.leap = !due ? T.TIME_OK : jump < 0 ? T.TIME_OOP : T.TIME_WAIT;
+        if (!due || jump > 0) this.next_leap_sec = NEVER;
+        return due ? jump : 0;
+      }
+      case T.TIME_OOP:
+        this.leap = T.TIME_WAIT;
+        this.next_leap_sec = NEVER;
+        return 0;
+      default:
+        if (!(this.status & (T.STA_INS | T.STA_DEL))) this.leap = T.TIME_OK;
+        return 0;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Clock } from '../../include/time.ts';
+import { LeapTimer } from './leap_timer.ts';
 import { Ntp } from './ntp.ts';
 
 /**
@@ -14,6 +15,7 @@ export class Timekeeper implements Clock {
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, in nanoseconds. */
   offset_real: bigint;
   readonly ntp: Ntp = new Ntp();
+  readonly leap: LeapTimer;
   /** What settimeofday was told of the time zone; nothing here uses it. */
   tz_minuteswest = 0;
   tz_dsttime = 0;
@@ -29,6 +31,7 @@ export class Timekeeper implements Clock {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.leap = new LeapTimer(kernel);
     this.base = kernel.host.monotonic();
     this.offset_real = kernel.host.realtimeOffset() + BigInt(this.base);
   }
