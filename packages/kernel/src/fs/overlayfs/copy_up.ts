@@ -3,6 +3,7 @@ import { O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE } from '@vitrine/uapi/fcntl.ts
 import { S_IFMT } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
+import { i_size_read } from '../../include/pagecache.ts';
 import { type Dentry, Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
 import type { File } from '../file.ts';
@@ -20,10 +21,18 @@ const CHUNK = 1 << 16;
 /**
  * Makes sure that the file is in the upper layer, with every directory above it (ovl_copy_up). What is written to a file
  * is written to its copy.
- * @param empty leave the content out: the file is about to be truncated
+ * @param content `empty` leaves it out, as the file is about to be truncated; `none` is content with attributes, where metacopy=on
  */
-export function ovl_copy_up(current: Current, inode: OvlInode, empty = false): void {
-  if (inode.upper !== null) return;
+export function ovl_copy_up(
+  current: Current,
+  inode: OvlInode,
+  content: 'full' | 'empty' | 'none' = 'full',
+): void {
+  if (inode.upper !== null) {
+    if (inode.data !== null && content !== 'none')
+      completeCopy(current, inode, content === 'empty');
+    return;
+  }
   const { sb } = inode;
   if (sb.upper === null) throw errno(EROFS, '{} is in a lower layer of an overlay without an upper one', inode); // prettier-ignore
   // Its copy would need the name. Linux refuses for regular files; others it gives the name back.
@@ -32,7 +41,8 @@ export function ovl_copy_up(current: Current, inode: OvlInode, empty = false): v
   const chain: OvlInode[] = [];
   for (let i = inode; i.upper === null; i = i.dir!.inode as OvlInode) chain.push(i);
   as_mounter(current, sb, () => {
-    for (const each of chain.toReversed()) copyOne(current, each, empty && each === inode);
+    for (const each of chain.toReversed())
+      copyOne(current, each, each === inode ? content : 'full');
   });
 }
 
@@ -41,7 +51,19 @@ function is_unlinked(inode: OvlInode): boolean {
   return !S_ISDIR(inode.mode) && inode.dir?.children?.get(inode.name)?.inode !== inode;
 }
 
-function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
+/** A copy of attributes gets the content, too (ovl_copy_up_meta_inode_data). */
+function completeCopy(current: Current, inode: OvlInode, empty: boolean): void {
+  const { sb } = inode;
+  const upper = inode.upper!;
+  as_mounter(current, sb, () => {
+    if (!empty) copyData(current, sb, inode.data!, upper);
+    upper.inode.setxattr(current, sb.xattr('metacopy'), null, 0);
+  });
+  inode.data = null;
+  inode.copyattr();
+}
+
+function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 'none'): void {
   const { sb } = inode;
   const lower = inode.lowers[0]!;
   const parent = (inode.dir!.inode as OvlInode).upper!;
@@ -50,8 +72,13 @@ function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
   const from = inode.described;
   from.getattr(current);
   const copy = make(current, lower, at, inode.name);
+  const source = inode.data ?? lower;
+  const meta = content === 'none' && sb.config.metacopy === true && S_ISREG(from.mode);
   try {
-    if (S_ISREG(from.mode) && !empty) copyData(current, sb, lower, copy);
+    if (meta) {
+      copy.inode.setattr(current, { size: i_size_read(from) });
+      copy.inode.setxattr(current, sb.xattr('metacopy'), new Uint8Array(0), 0);
+    } else if (S_ISREG(from.mode) && content !== 'empty') copyData(current, sb, source, copy);
     copyXattrs(current, sb, from, copy.inode);
     // A lower file with several names breaks into several: their common origin would make them one again.
     if (S_ISDIR(from.mode) || from.nlink === 1)
@@ -74,6 +101,7 @@ function copyOne(current: Current, inode: OvlInode, empty: boolean): void {
   }
   ovl_set_impure(current, sb, parent.inode);
   parent.inode.setattr(current, { atime, mtime });
+  inode.data = meta ? source : null;
   inode.set_upper(copy, S_ISDIR(from.mode) ? null : lower);
   (inode.dir!.inode as OvlInode).copyattr();
 }

@@ -11,6 +11,7 @@ import { ovl_copy_up, ovl_set_impure } from './copy_up.ts';
 import { OvlInode, refuseWhiteout } from './inode.ts';
 import { ovl_get_inode, ovl_hidden, ovl_lower_positive } from './namei.ts';
 import { ovl_dir_read_merged } from './readdir.ts';
+import { ovl_set_redirect } from './rename.ts';
 import type { OvlSuperBlock } from './super.ts';
 import { as_mounter, ovl_cleanup, ovl_set_flag, ovl_whiteout, with_cred } from './util.ts';
 
@@ -47,7 +48,7 @@ function create(
   const opaque = isdir && (hidden || (dir.merged && sb.redirects));
   if (opaque) ovl_set_flag(current, sb, made.inode, 'opaque', 'y');
   dir.copyattr();
-  return ovl_get_inode(sb, { upper: made, lowers: [], origin: null, dir: dirDentry, name, opaque }); // prettier-ignore
+  return ovl_get_inode(sb, { upper: made, lowers: [], origin: null, data: null, dir: dirDentry, name, opaque }); // prettier-ignore
 }
 
 /** Takes the whiteout away where a new file goes. @returns whether the name was hidden by one, in any layer */
@@ -83,8 +84,9 @@ export function ovl_link(current: Current, old: Dentry, dirDentry: Dentry, name:
   const inode = old.inode as OvlInode;
   const dir = dirDentry.inode as OvlInode;
   const { sb } = dir;
-  ovl_copy_up(current, inode);
+  ovl_copy_up(current, inode, 'none');
   ovl_copy_up(current, dir);
+  if (inode.data !== null) ovl_set_redirect(current, old, false);
   const at = sb.upperPath(dir.upper!);
   as_mounter(current, sb, () => {
     if (inode.hasOrigin) ovl_set_impure(current, sb, at.dentry.inode);
@@ -109,7 +111,15 @@ export function ovl_tmpfile(current: Current, dir: OvlInode, mode: number): Inod
   const real = with_cred(current, cred, () => dir.upper!.inode.tmpfile(current, mode));
   const upper = new Dentry(`#${real.ino}`, dir.upper!, real, dir.upper!.sb);
   upper.unhashed = true;
-  return ovl_get_inode(sb, { upper, lowers: [], origin: null, dir: null, name: '', opaque: false });
+  return ovl_get_inode(sb, {
+    upper,
+    lowers: [],
+    origin: null,
+    data: null,
+    dir: null,
+    name: '',
+    opaque: false,
+  });
 }
 
 const DT_CHR = 2;

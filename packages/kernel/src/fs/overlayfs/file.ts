@@ -37,15 +37,15 @@ export class OvlFile extends File {
       current,
       path,
       flags,
-      ovl_open_real(current, inode.sb, inode.realPath, flags),
+      ovl_open_real(current, inode.sb, inode.contentPath, flags),
     );
   }
 
   /** The layer's file. Has it been copied up since it was opened, then the copy (ovl_real_file). */
   private real(current: Current): File {
     const { inode } = this;
-    if (this.realfile.inode !== inode.real.inode) {
-      const copy = ovl_open_real(current, inode.sb, inode.realPath, this.flags);
+    if (this.realfile.inode !== inode.content.inode) {
+      const copy = ovl_open_real(current, inode.sb, inode.contentPath, this.flags);
       fput(current, this.realfile);
       this.realfile = copy;
     }
@@ -89,7 +89,9 @@ export class OvlFile extends File {
   }
 
   override fsync(current: Current, datasync: boolean): number {
-    return this.inode.upper === null ? 0 : this.real(current).fsync(current, datasync);
+    return this.inode.upper === null || this.inode.data !== null
+      ? 0
+      : this.real(current).fsync(current, datasync);
   }
 
   override fallocate(current: Current, mode: number, offset: Loff, length: Loff): number {

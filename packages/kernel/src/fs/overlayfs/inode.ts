@@ -35,6 +35,8 @@ export interface OvlInodeParams {
   readonly lowers: readonly OvlLower[];
   /** For an upper file that was copied up: the inode it was copied from, whose number it keeps. */
   readonly origin: OvlLower | null;
+  /** The layer's file that has the content of one that is a copy of attributes alone (metacopy). */
+  readonly data: OvlLower | null;
   /** Where it was looked up. */
   readonly dir: Dentry | null;
   readonly name: string;
@@ -52,6 +54,7 @@ export class OvlInode extends Inode {
   upper: Dentry | null;
   lowers: readonly OvlLower[];
   origin: OvlLower | null;
+  data: OvlLower | null;
   /** A lower file has exactly one place in the overlay: where a copy of it goes. */
   dir: Dentry | null;
   name: string;
@@ -61,11 +64,15 @@ export class OvlInode extends Inode {
   /** For st_dev; 0 is the overlay's own. */
   private pseudoDev = 0;
 
-  constructor(sb: OvlSuperBlock, { upper, lowers, origin, dir, name, opaque }: OvlInodeParams) {
+  constructor(
+    sb: OvlSuperBlock,
+    { upper, lowers, origin, data, dir, name, opaque }: OvlInodeParams,
+  ) {
     super(sb, 0, (upper ?? lowers[0]!.dentry).inode.mode);
     this.upper = upper;
     this.lowers = lowers;
     this.origin = origin;
+    this.data = data;
     this.dir = dir;
     this.name = name;
     this.opaque = opaque;
@@ -95,6 +102,15 @@ export class OvlInode extends Inode {
     if (this.upper !== null) return this.sb.upperPath(this.upper);
     const { layer, dentry } = this.lowers[0]!;
     return new Path(layer.mnt, dentry);
+  }
+
+  /** The real file with the content (ovl_path_realdata). */
+  get content(): Dentry {
+    return this.data === null ? this.real : this.data.dentry;
+  }
+
+  get contentPath(): Path {
+    return this.data === null ? this.realPath : new Path(this.data.layer.mnt, this.data.dentry);
   }
 
   /** A directory of several layers. */
@@ -168,11 +184,11 @@ export class OvlInode extends Inode {
   }
 
   override get mapping(): AddressSpace | null {
-    return S_ISREG(this.mode) ? this.real.inode.mapping : null;
+    return S_ISREG(this.mode) ? this.content.inode.mapping : null;
   }
 
   override get blocks(): number {
-    return this.real.inode.blocks;
+    return this.content.inode.blocks;
   }
 
   override getattr(current: Current): void {
@@ -216,7 +232,7 @@ export class OvlInode extends Inode {
   }
 
   override fileattr_set(current: Current, flags: number): void {
-    ovl_copy_up(current, this);
+    ovl_copy_up(current, this, 'none');
     const upper = this.upper!.inode;
     as_mounter(current, this.sb, () => upper.fileattr_set(current, flags));
     this.flags = upper.flags & (S_APPEND | S_IMMUTABLE | S_NOATIME);
@@ -224,7 +240,7 @@ export class OvlInode extends Inode {
   }
 
   override setattr(current: Current, attr: Iattr): void {
-    ovl_copy_up(current, this, attr.size === 0);
+    ovl_copy_up(current, this, attr.size === undefined ? 'none' : attr.size === 0 ? 'empty' : 'full'); // prettier-ignore
     const upper = this.upper!.inode;
     as_mounter(current, this.sb, () => upper.setattr(current, attr));
     this.copyattr();
@@ -238,7 +254,7 @@ export class OvlInode extends Inode {
     if (S_ISDIR(this.mode)) return new OvlDirFile(current, path, flags);
     if (!S_ISREG(this.mode)) return super.open(current, path, flags);
     if ((flags & O_ACCMODE) !== 0 || flags & O_TRUNC)
-      ovl_copy_up(current, this, (flags & O_TRUNC) !== 0);
+      ovl_copy_up(current, this, flags & O_TRUNC ? 'empty' : 'full');
     this.copyattr();
     return OvlFile.open(current, path, flags & ~O_TRUNC);
   }
@@ -323,7 +339,7 @@ export class OvlInode extends Inode {
     if (type !== null && may_set_acl(current, this, type, value) === undefined) return;
     // Removing what is not there must not copy the file.
     if (value === null && this.upper === null) this.getxattr(current, name);
-    ovl_copy_up(current, this);
+    ovl_copy_up(current, this, 'none');
     as_mounter(current, sb, () => this.upper!.inode.setxattr(current, this.escaped(name), value, flags)); // prettier-ignore
     this.copyattr();
   }

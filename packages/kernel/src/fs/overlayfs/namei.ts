@@ -1,8 +1,8 @@
-import { EPERM } from '@vitrine/uapi/errno.ts';
+import { EIO, EPERM } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { Dentry } from '../dcache.ts';
-import { S_ISDIR } from '../inode.ts';
+import { S_ISDIR, S_ISREG } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
 import { OvlInode, type OvlInodeParams, type OvlLower } from './inode.ts';
 import { ovl_find_origin } from './origin.ts';
@@ -20,6 +20,8 @@ class OvlLookup {
   /** A layer's whiteout hides the name. */
   whiteout = false;
   isDir = false;
+  /** The file last found has attributes alone: its content is in a layer below. */
+  metacopy = false;
   redirect: string | null = null;
 
   constructor(current: Current, sb: OvlSuperBlock, name: string) {
@@ -50,9 +52,16 @@ class OvlLookup {
       return null;
     }
     if (!S_ISDIR(found.inode.mode)) {
-      this.stop = true;
+      this.metacopy = S_ISREG(found.inode.mode) && !this.isDir && ovl_getxattr(current, found.inode, sb.xattr('metacopy')) !== null; // prettier-ignore
+      if (this.metacopy) this.follow(found);
+      else this.stop = true;
       // A file below a directory: the directory hides it.
       return this.isDir ? null : found;
+    }
+    // Where content is looked for, a directory has none.
+    if (this.metacopy) {
+      this.stop = true;
+      return null;
     }
     this.isDir = true;
     if (ovl_opaque(current, sb, found.inode) === 'y') this.stop = this.opaque = true;
@@ -97,6 +106,7 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
   let bases = lowerBases(sb, dir, find);
   for (let i = 0; !find.stop && i < bases.length; i++) {
     const { layer, dentry } = bases[i]!;
+    refuseMetacopy(sb, find, name);
     const found = find.in(dentry);
     if (found !== null) lowers.push({ layer, dentry: found });
     const next = lowerBases(sb, dir, find);
@@ -106,17 +116,30 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
     }
   }
   if (upper === null && lowers.length === 0) return null;
+  refuseMetacopy(sb, find, name);
+  if (find.metacopy)
+    throw errno(EIO, 'overlay: {} has attributes alone, and no layer below has its content', name);
+  const isreg = !S_ISDIR((upper ?? lowers[0]!.dentry).inode.mode);
+  const alone = isreg && lowers.length > (upper === null ? 1 : 0);
+  const data = alone ? lowers.at(-1)! : null;
   const origin = upper !== null && !S_ISDIR(upper.inode.mode) ? ovl_find_origin(current, dir, upper, name) : null; // prettier-ignore
   const inode = ovl_get_inode(sb, {
     upper,
-    lowers,
-    origin,
+    lowers: isreg ? (upper === null ? lowers.slice(0, 1) : []) : lowers,
+    origin: origin ?? (upper === null ? null : data),
+    data,
     dir: dirDentry,
     name,
     opaque: upperOpaque,
   });
   inode.redirect = redirect;
   return inode;
+}
+
+/** Content elsewhere is followed only where the mount says so: who can write the layer would choose the file. */
+function refuseMetacopy(sb: OvlSuperBlock, find: OvlLookup, name: string): void {
+  if (find.metacopy && sb.config.metacopy !== true)
+    throw errno(EPERM, 'overlay: {} has attributes alone, and the mount has not metacopy=on', name);
 }
 
 /** Does a layer's whiteout stand where a new file goes? What is made there must not show what it hides. */
@@ -159,7 +182,7 @@ export function ovl_get_inode(sb: OvlSuperBlock, params: OvlInodeParams): OvlIno
 export function ovl_get_root(_current: Current, sb: OvlSuperBlock): Dentry {
   const lowers = sb.lowers.map((layer: OvlLayer) => ({ layer, dentry: layer.root }));
   const inode = new OvlInode(sb, {
-    upper: sb.upper?.root ?? null, lowers, origin: null, dir: null, name: '', opaque: false,
+    upper: sb.upper?.root ?? null, lowers, origin: null, data: null, dir: null, name: '', opaque: false,
   }); // prettier-ignore
   return new Dentry('/', null, inode, sb);
 }

@@ -6,6 +6,7 @@ import type { ModuleParam } from '../../kernel/module.ts';
 /** Parameters of the module: what mounts do that say nothing of it. */
 export const OVL_PARAMS: readonly ModuleParam[] = [
   { name: 'redirect_dir', type: 'bool', description: 'Default to on or off for the redirect_dir feature', initial: 'N', mode: 0o644 }, // prettier-ignore
+  { name: 'metacopy', type: 'bool', description: 'Default to on or off for the metadata only copy up feature', initial: 'N', mode: 0o644 }, // prettier-ignore
   { name: 'redirect_always_follow', type: 'bool', description: 'Follow redirects even if redirect_dir feature is turned off', initial: 'Y', mode: 0o644 }, // prettier-ignore
 ];
 
@@ -116,9 +117,9 @@ function verify(kernel: Kernel, config: OvlConfig): void {
   if (nfs && meta) conflict('nfs_export=on', 'metacopy=on');
   if (config.userxattr && meta) conflict('userxattr', 'metacopy=on');
   if (meta && redirect === null) config.redirect = 'on';
+  config.metacopy = meta;
   if ((index === true || nfs) && config.upperdir !== '')
     info('layers have no index of hard links, falling back to index=off,nfs_export=off.');
-  if (meta) info('files are copied with their data, falling back to metacopy=off.');
   if (config.xino === 'on') info('numbers of files have no free bits, falling back to xino=off.');
 }
 

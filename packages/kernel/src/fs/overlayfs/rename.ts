@@ -33,16 +33,22 @@ function redirectOf(dentry: Dentry, samedir: boolean): string {
   return path;
 }
 
+/** What lower layers call it stays known: of a directory, or of a file whose content is there. */
+export function ovl_set_redirect(current: Current, dentry: Dentry, samedir: boolean): void {
+  const inode = dentry.inode as OvlInode;
+  if (inode.redirect !== null && (samedir || inode.redirect.startsWith('/'))) return;
+  inode.redirect = redirectOf(dentry, samedir);
+  ovl_set_flag(current, inode.sb, inode.upper!.inode, 'redirect', inode.redirect);
+}
+
 /** What a directory that moves needs to know of the layers below (ovl_set_redirect, ovl_set_opaque). */
 function prepareDir(current: Current, dentry: Dentry, to: OvlInode, samedir: boolean): void {
   const inode = dentry.inode as OvlInode;
   const { sb } = inode;
+  if (inode.data !== null) return ovl_set_redirect(current, dentry, samedir);
   if (!S_ISDIR(inode.mode)) return;
-  if (inode.lowers.length > 0) {
-    if (inode.redirect !== null && (samedir || inode.redirect.startsWith('/'))) return;
-    inode.redirect = redirectOf(dentry, samedir);
-    ovl_set_flag(current, sb, inode.upper!.inode, 'redirect', inode.redirect);
-  } else if (!inode.opaque && to.merged) {
+  if (inode.lowers.length > 0) ovl_set_redirect(current, dentry, samedir);
+  else if (!inode.opaque && to.merged) {
     ovl_set_flag(current, sb, inode.upper!.inode, 'opaque', 'y');
     inode.opaque = true;
   }
@@ -66,10 +72,10 @@ export function ovl_rename(
   checkMovable(old);
   if (exchange) checkMovable(target!);
   else if (target !== null && S_ISDIR(target.inode.mode)) ovl_check_empty(current, target);
-  ovl_copy_up(current, inode);
+  ovl_copy_up(current, inode, 'none');
   ovl_copy_up(current, to);
   ovl_copy_up(current, from);
-  if (exchange) ovl_copy_up(current, target!.inode as OvlInode);
+  if (exchange) ovl_copy_up(current, target!.inode as OvlInode, 'none');
   const samedir = old.parent === toDentry;
   if (!samedir) {
     const { sb } = inode;

@@ -107,6 +107,7 @@ export class OvlSuperBlock extends SuperBlock {
     else if (this.shownMode !== this.redirectDefault) text += `,redirect_dir=${this.shownMode}`;
     if (this.uuidOn) text += ',uuid=on';
     else if (config.uuid === 'off' || config.uuid === 'null') text += `,uuid=${config.uuid}`;
+    if (config.metacopy === true) text += ',metacopy=on';
     if (config.volatile) text += ',volatile';
     if (config.userxattr) text += ',userxattr';
     return text;
