@@ -3,6 +3,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import type { Arch, Regs } from '../../kernel/arch.ts';
 import type { Mm } from '../../mm/mm.ts';
+import { io_bitmap_share } from './ioport.ts';
 import { Vdso } from './vdso/vma.ts';
 import type { Task } from '../../kernel/task.ts';
 
@@ -58,6 +59,7 @@ export class X86 implements Arch {
   copy_thread(child: Task, stack: number | null, tls: number | null): void {
     const { cpu } = this.kernel;
     if (this.owner === null) return; // a kernel thread makes the first process: exec gives it registers
+    io_bitmap_share(this.owner, child);
     const rax = cpu.gpr[RAX]!;
     const rsp = cpu.gpr[RSP]!;
     const fs = cpu.fsBase;

@@ -1,4 +1,5 @@
 import * as NR from '@vitrine/uapi/unistd.ts';
+import { IOPORT } from './ioport.ts';
 import { AIO } from '../../syscalls/aio.ts';
 import { FANOTIFY } from '../../syscalls/fanotify.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
@@ -93,6 +94,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   RESOURCE,
   PRCTL,
   SYS,
+  IOPORT,
 ];
 
 /** THE system call table, by number: dispatch, strace, seccomp names and the compatibility page come from it. */

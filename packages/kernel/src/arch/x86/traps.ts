@@ -17,6 +17,7 @@ import {
 } from '@vitrine/x86/cpu.ts';
 import { force_sig_info, send_sig } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
+import { io_instruction } from './ioport.ts';
 import { TASK_SIZE } from '../../mm/pgtable.ts';
 import {
   VM_FAULT_ACCERR,
@@ -111,6 +112,7 @@ function fpuCode(status: number, mask: number): number {
 /** Every exception but #PF. */
 export function handle_exception(task: Task, cpu: Cpu): void {
   const { rip, vector } = cpu;
+  if (vector === VECTOR_GP && io_instruction(task, cpu)) return;
   task.trap_nr = vector;
   if (!TRAPS.has(vector)) cpu.rflags |= X86_EFLAGS_RF;
   task.error_code = cpu.errorCode;
