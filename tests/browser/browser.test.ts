@@ -1,83 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Machine } from '../../packages/vitrine/src/index.ts';
+import { hasChromium, type Opened, openPage } from './page.ts';
+import type { Answer, Request } from './worker.ts';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path)); // prettier-ignore
-if (CHROMIUM === undefined) console.warn('no Chromium here: the browser tests are skipped');
-
-const ROOT = join(import.meta.dirname, '../..');
-const DIST = join(ROOT, 'packages/vitrine/dist');
-const PAGE = `<!doctype html><title>Vitrine</title><script>
-  window.bundle = import('/browser.mjs');
-  window.run = (request) => new Promise((resolve) => {
-    const worker = new Worker('worker.js', { type: 'module' });
-    worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
-    worker.onerror = (event) => resolve({ error: event.message });
-    worker.postMessage(request);
-  });
-</script>`;
-
-interface Answer {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exit: { status: number | null };
-  readonly events: string;
-  readonly error?: string;
-}
-
-describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
-  let server: Server;
-  let browser: Browser;
+describe.skipIf(!hasChromium)('in Chromium', () => {
+  let opened: Opened;
   let page: Page;
 
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      entryPoints: [join(import.meta.dirname, 'worker.ts')],
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      write: false,
-    });
-    const files: Record<string, readonly [type: string, body: string | Uint8Array]> = {
-      '/': ['text/html', PAGE],
-      '/worker.js': ['text/javascript', outputFiles[0]!.contents],
-      '/tier0.wasm': ['application/wasm', readFileSync(join(ROOT, 'packages/x86/dist/tier0.wasm'))],
-      // The published bundles, for a machine that the page puts into a worker itself.
-      '/browser.mjs': ['text/javascript', readFileSync(join(DIST, 'browser.mjs'))],
-      '/browser-worker.mjs': ['text/javascript', readFileSync(join(DIST, 'browser-worker.mjs'))],
-      '/busybox': [
-        'application/octet-stream',
-        readFileSync(join(ROOT, 'packages/image/dist/busybox')),
-      ],
-    };
-    server = createServer(({ url }, response) => {
-      const file = files[url ?? ''];
-      if (file === undefined) return void response.writeHead(404).end();
-      response.writeHead(200, { 'content-type': file[0] }).end(file[1]);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    browser = await chromium.launch({
-      executablePath: CHROMIUM!,
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'], // prettier-ignore
-    });
-    page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    opened = await openPage();
+    ({ page } = opened);
   });
-  afterAll(async () => {
-    await browser?.close();
-    server?.close();
-  });
+  afterAll(() => opened?.close());
 
-  const run = (request: object): Promise<Answer> =>
-    page.evaluate(
-      (r) => (window as unknown as { run(r: object): Promise<Answer> }).run(r),
-      request,
-    );
+  const run = (request: Request): Promise<Answer> => opened.run(request);
 
   it('boots busybox in a worker and runs a pipeline', async () => {
     const script =
@@ -86,6 +23,13 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     expect(answer.error).toBeUndefined();
     expect(answer.stdout).toBe('271 157842\nLinux\n');
     expect(answer.exit.status).toBe(3);
+  });
+
+  it('compiles what is hot, most of it on another thread', async () => {
+    const script = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo $i';
+    const answer = await run({ script });
+    expect(answer.stdout).toBe('100000\n');
+    expect(answer.regions).toBeGreaterThan(8);
   });
 
   it('runs a machine in a worker of its own behind the same API, and the page stays responsive', async () => {
