@@ -1,6 +1,7 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { WARM } from '../tier0/record.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
+import { Account, COLD, lostIn } from './account.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
 import { functionAround } from './function.ts';
 import { type Installed, Installer, type JitHost } from './installer.ts';
@@ -36,12 +37,6 @@ export interface JitOptions {
   readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
-/**
- * The generator itself is cold at first, and V8's compiler of WebAssembly, too: the first region takes 35 to 60 ms. So what is
- * over within fifteen million instructions compiles nothing.
- */
-const COLD = -60_000;
-
 export const DEFAULT_JIT: JitOptions = { threshold: 16, advance: COLD, limit: 40 * 2 ** 20 };
 
 /** Regions that a machine makes before it asks for another thread, which takes 50 ms to be there. */
@@ -52,8 +47,6 @@ const SHRUNK = 0.75;
 
 /** Instructions between two looks at how often regions are entered. */
 const PERIOD = 10_000_000;
-/** Microseconds that may go into compiling for each of them: what runs for long gets rid of its last ways through tier 0. */
-const PERIOD_CREDIT = 500;
 /** How often a region that is entered all the time is made anew, and how much larger it must become. */
 const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
@@ -68,31 +61,8 @@ const MOST_TARGETS = 64;
  */
 const COVERED = 32;
 
-/**
- * Microseconds that a sample stands for, and what compiling an instruction costs, with V8's part and the time that it runs in
- * the baseline compiler's code: half as much goes into compiling as tier 0 has spent. Counted, not measured, so that runs
- * repeat.
- */
-const SAMPLE_TIME = 30;
-const INSTRUCTION_TIME = 70;
-const REGION_TIME = 400;
-/**
- * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
- * sample is good for, since what was hot before most likely will be so again.
- */
-const RECALL_TIME = 700;
-const RECALLED_INSTRUCTION_TIME = 12;
-const RECALL_SHARE = 3;
-/** How much more that costs when it was installed already and had to make room. */
-const EVICTED = 12;
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
-/** The same for entering a region, which a larger one around it would save. */
-const ENTRY_TIME = 0.03;
-
-/** The same when another thread generates it and has it compiled: what V8 does there is not for nothing, either. */
-const REMOTE_INSTRUCTION_TIME = 60;
-
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
   all: number;
@@ -144,8 +114,7 @@ export class Jit {
   #clock = 0;
   /** What has been seen most often while there was no credit. */
   #hottest: Seen | undefined;
-  #credit: number;
-  #recallCredit: number;
+  readonly #account: Account;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
   readonly counters = {
     regions: 0,
@@ -165,8 +134,7 @@ export class Jit {
     this.#host = host;
     this.#options = options;
     this.#installer = new Installer(host);
-    this.#credit = options.advance;
-    this.#recallCredit = RECALL_SHARE * options.advance;
+    this.#account = new Account(options.advance);
   }
 
   #now(): number {
@@ -186,13 +154,7 @@ export class Jit {
 
   /** There is credit, and who generates has time. */
   get #mayCompile(): boolean {
-    return this.#credit >= 0 && this.#generator?.state !== 'busy';
-  }
-
-  #costOf(instructions: number): number {
-    return (
-      REGION_TIME + instructions * (this.#generator ? REMOTE_INSTRUCTION_TIME : INSTRUCTION_TIME)
-    );
+    return this.#account.mayCompile && this.#generator?.state !== 'busy';
   }
 
   get eager(): boolean {
@@ -207,12 +169,11 @@ export class Jit {
         this.#compile(this.#rootOf(page, page.va + offset));
       return;
     }
-    this.#credit += SAMPLE_TIME;
-    this.#recallCredit += RECALL_SHARE * SAMPLE_TIME;
+    this.#account.sample();
     let samples = this.#samples.get(page);
     if (!samples)
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: false }));
-    if (this.#recallCredit >= 0) {
+    if (this.#account.mayRecall) {
       if (!samples.recalled) this.#recallPage(page);
       samples.recalled = true;
       if (this.#recall(page, page.va + offset)) return;
@@ -310,16 +271,10 @@ export class Jit {
       return false;
     }
     root.effort = translation.effort;
-    this.#recallCredit -= this.#recallCostOf(translation);
+    this.#account.recalls(translation, this.#evicted.has(translation));
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;
-  }
-
-  /** Where there is no room for all, what comes and goes costs V8 more than it saves. */
-  #recallCostOf(translation: Translation): number {
-    const cost = RECALL_TIME + translation.instructions * RECALLED_INSTRUCTION_TIME;
-    return this.#evicted.has(translation) ? EVICTED * cost : cost;
   }
 
   /** Whether its root has it already, or a better one: cheaper to see than where all of its blocks are. */
@@ -362,23 +317,27 @@ export class Jit {
     return root;
   }
 
+  /** Regions that are left and entered all the time; those that lose most by it come first. */
+  #restless(): { root: Root; lost: number }[] {
+    const found: { root: Root; lost: number }[] = [];
+    const remote = this.#generator !== undefined;
+    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
+      const { installed, effort } = root;
+      if (!installed?.live || effort >= MAX_EFFORT) continue;
+      const lost = lostIn(installed.translation, this.#installer.timesEntered(installed), remote);
+      if (lost > 0) found.push({ root, lost });
+    }
+    return found.sort((a, b) => b.lost - a.lost);
+  }
+
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
   tick(retired: number): void {
     if (retired - this.#clock < PERIOD) return;
-    this.#credit += PERIOD_CREDIT;
+    this.#account.period();
     this.#clock = retired;
     this.#installer.report();
-    const restless: { root: Root; lost: number }[] = [];
-    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
-      const { installed } = root;
-      if (!installed?.live) continue;
-      const entered = this.#installer.timesEntered(installed);
-      const lost = entered * ENTRY_TIME;
-      if (root.effort < MAX_EFFORT && lost > 2 * this.#costOf(installed.translation.instructions))
-        restless.push({ root, lost });
-    }
+    const restless = this.#restless();
     for (const { root } of restless) this.#gather(root.installed!);
-    restless.sort((a, b) => b.lost - a.lost);
     for (const { root } of restless.slice(0, AT_ONCE)) {
       if (this.#generator?.state === 'busy') break;
       // Another process may have other code at the address.
@@ -398,8 +357,9 @@ export class Jit {
     const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
     const before = root.installed?.live ? root.installed.translation : undefined;
     if (!region || (before && region.size < before.size * factor)) return;
-    if (factor === 0) this.#credit -= this.#costOf(region.instructions);
-    if (this.#generator && !this.eager) return this.#order(this.#generator, root, region);
+    const remote = this.eager ? undefined : this.#generator;
+    if (factor === 0) this.#account.compiles(region.instructions, remote !== undefined);
+    if (remote) return this.#order(remote, root, region);
     this.#make(root, region);
     if (this.counters.regions >= FIRST) this.#options.generator?.start();
   }

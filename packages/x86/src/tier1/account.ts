@@ -1,0 +1,83 @@
+/**
+ * What compiling may take: half as much as tier 0 has spent. Everything is counted, not measured, so that runs repeat. All times
+ * are microseconds.
+ */
+import type { Translation } from './translation.ts';
+
+/**
+ * The generator itself is cold at first, and V8's compiler of WebAssembly, too: the first region takes 35 to 60 ms. So what is
+ * over within fifteen million instructions compiles nothing.
+ */
+export const COLD: number = -60_000;
+
+/** What a sample is good for: half of the time that it stands for. */
+const SAMPLE = 30;
+/** What each of the periods is good for, at which regions are looked at: what runs for long gets rid of its last ways through tier 0. */
+const PERIOD = 500;
+
+/** What compiling takes, with V8's part and the time that a region runs in the baseline compiler's code. */
+const REGION = 400;
+const INSTRUCTION = 70;
+/** The same when another thread generates it and has it compiled: what V8 does there is not for nothing, either. */
+const REMOTE_INSTRUCTION = 60;
+
+/**
+ * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
+ * sample is good for, since what was hot before most likely will be so again.
+ */
+const RECALL = 700;
+const RECALLED_INSTRUCTION = 12;
+const RECALL_SHARE = 3;
+/** How much more that costs when it was installed already and had to make room: what comes and goes costs V8 more than it saves. */
+const EVICTED = 12;
+
+/** What entering a region takes, which a larger one around it would save. */
+const ENTRY = 0.03;
+
+export class Account {
+  #credit: number;
+  #recallCredit: number;
+
+  /** @param advance what may go into compiling before anything has been executed; less than 0: what tier 0 executes before */
+  constructor(advance: number) {
+    this.#credit = advance;
+    this.#recallCredit = RECALL_SHARE * advance;
+  }
+
+  sample(): void {
+    this.#credit += SAMPLE;
+    this.#recallCredit += RECALL_SHARE * SAMPLE;
+  }
+
+  period(): void {
+    this.#credit += PERIOD;
+  }
+
+  get mayCompile(): boolean {
+    return this.#credit >= 0;
+  }
+
+  get mayRecall(): boolean {
+    return this.#recallCredit >= 0;
+  }
+
+  /** @param remote whether another thread does it */
+  compiles(instructions: number, remote: boolean): void {
+    this.#credit -= costOf(instructions, remote);
+  }
+
+  /** @param evicted whether it has made room before */
+  recalls({ instructions }: Translation, evicted: boolean): void {
+    this.#recallCredit -= (RECALL + instructions * RECALLED_INSTRUCTION) * (evicted ? EVICTED : 1);
+  }
+}
+
+function costOf(instructions: number, remote: boolean): number {
+  return REGION + instructions * (remote ? REMOTE_INSTRUCTION : INSTRUCTION);
+}
+
+/** What entering a region has taken, if it is so much that a larger one in its place pays; else 0. */
+export function lostIn({ instructions }: Translation, entered: number, remote: boolean): number {
+  const lost = entered * ENTRY;
+  return lost > 2 * costOf(instructions, remote) ? lost : 0;
+}
