@@ -160,6 +160,8 @@ function do_new_mount(
   at = follow_down(at);
   checkMountpoint(current, at);
   const [sb_flags, options] = parse_sb_flags(flags & SB_MASK & ~MS_SILENT, data);
+  if (fs.options?.length === 0 && /[^,]/.test(options))
+    throw errno(EINVAL, 'mount: {} has no options ({})', type, options);
   const sb = fs.mount(current, sb_flags, source ?? '', options);
   const mnt = new Mount(current.kernel, sb.root, source ?? 'none', mountFlags(flags));
   if (sb === at.mnt.sb && at.mnt.root === at.dentry) {

@@ -241,6 +241,7 @@ export function mqueue_mount(kernel: Kernel): Mount {
 
 export class MqueueType extends FileSystemType {
   readonly name = 'mqueue';
+  override readonly options: readonly string[] = [];
   override readonly userns = true;
   static {
     serializable('MqueueType', this);

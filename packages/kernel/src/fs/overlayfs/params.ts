@@ -69,15 +69,13 @@ function lowerdirs(value: string): string[] {
 
 /** Parses the option string of mount(2). Throws EINVAL for what is unknown, contradicts or is missing. */
 export function ovl_parse_params(kernel: Kernel, data: string): OvlConfig {
-  const config: OvlConfig = { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false, index: null, nfsExport: null, metacopy: null, xino: 'off' }; // prettier-ignore
+  const config = empty();
   for (const option of split(data, ',')) if (option !== '') parseOption(config, option);
   if (config.lowerdirs.length === 0) throw errno(EINVAL, "overlay: missing 'lowerdir'");
   if (config.lowerdirs.length > 500)
     throw errno(EINVAL, 'overlay: too many lower directories, limit is 500');
   if (config.upperdir !== '' && config.workdir === '')
     throw errno(EINVAL, "overlay: missing 'workdir' (upperdir needs one)");
-  if (config.upperdir === '' && config.lowerdirs.length === 1 && !config.lowerdir.includes('::'))
-    throw errno(EINVAL, "overlay: at least 2 lowerdir are needed while upperdir isn't given");
   // Linux ignores these two without an upper layer.
   if (config.upperdir === '') {
     config.workdir = '';
@@ -92,7 +90,20 @@ export function ovl_parse_params(kernel: Kernel, data: string): OvlConfig {
     // prettier-ignore
     throw errno(EINVAL, 'overlay: userxattr excludes redirect_dir={}', config.redirect);
   verify(kernel, config);
+  if (config.userxattr) config.redirect ??= 'nofollow';
   return config;
+}
+
+/** The names of the options, for fsconfig(2). */
+export const OVL_OPTIONS: readonly string[] = ['lowerdir', 'lowerdir+', 'upperdir', 'workdir', 'redirect_dir', 'uuid', 'index', 'nfs_export', 'metacopy', 'xino', 'verity', 'default_permissions', 'userxattr', 'volatile']; // prettier-ignore
+
+/** Throws EINVAL for a value that the option does not take. */
+export function ovl_check_option(option: string): void {
+  parseOption(empty(), option);
+}
+
+function empty(): OvlConfig {
+  return { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false, index: null, nfsExport: null, metacopy: null, xino: 'off' }; // prettier-ignore
 }
 
 const conflict = (a: string, b: string): never => {

@@ -16,7 +16,14 @@ import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
 import { Mount, mntget, mntput } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
 import type { OvlInode } from './inode.ts';
-import { type OvlConfig, ovl_parse_params, ovl_path_of, ovl_redirect_mode_def } from './params.ts';
+import {
+  OVL_OPTIONS,
+  type OvlConfig,
+  ovl_check_option,
+  ovl_parse_params,
+  ovl_path_of,
+  ovl_redirect_mode_def,
+} from './params.ts';
 import { ovl_get_root } from './namei.ts';
 import { as_mounter, ovl_has_flag_xattr, ovl_make_workdir } from './util.ts';
 
@@ -209,6 +216,9 @@ class Builder {
       sb.depth = Math.max(sb.depth, depth);
       sb.lowers.push(this.layer(path, MS_RDONLY | MS_NOATIME));
     }
+    const { upperdir, lowerdirs, lowerdir } = sb.config;
+    if (upperdir === '' && lowerdirs.length === 1 && !lowerdir.includes('::'))
+      throw errno(EINVAL, "overlay: at least 2 lowerdir are needed while upperdir isn't given");
     if (sb.depth > MAX_STACK_DEPTH)
       throw errno(EINVAL, 'overlay: maximum fs stacking depth ({}) exceeded', MAX_STACK_DEPTH);
     sb.samefs = this.devs.size === 1;
@@ -245,10 +255,15 @@ class Builder {
 
 export class OvlType extends FileSystemType {
   readonly name = 'overlay';
+  override readonly options: readonly string[] = OVL_OPTIONS;
   override readonly userns = true;
 
   static {
     serializable('OvlType', this);
+  }
+
+  override check_option(_kernel: Kernel, option: string): void {
+    ovl_check_option(option);
   }
 
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {

@@ -125,6 +125,7 @@ export class SysfsSuperBlock extends SuperBlock {
 
 export class SysfsType extends FileSystemType {
   readonly name = 'sysfs';
+  override readonly options: readonly string[] = [];
   override readonly userns = true;
   static {
     serializable('SysfsType', this);

@@ -213,6 +213,11 @@ export class TmpfsSuperBlock extends SuperBlock {
   }
 
   override remount(_current: Current, flags: number, data: string): void {
+    if (this.magic === RAMFS_MAGIC) {
+      ramfs_mode(data);
+      this.flags = flags;
+      return;
+    }
     const { mode, uid, gid, noswap, ...old } = this.options;
     const options = parseOptions(this.kernel, data, { ...this.options, noswap: false });
     for (const limit of ['blocks', 'inodes'] as const)
@@ -291,6 +296,16 @@ export class TmpfsType extends FileSystemType {
   }
 }
 
+/** ramfs's one option; others are nothing to it. */
+function ramfs_mode(data: string): number {
+  let mode = 0o755;
+  for (const [, value] of data.matchAll(/(?:^|,)mode=([^,]*)/g)) {
+    if (!/^[0-7]+$/.test(value!)) throw errno(EINVAL, 'ramfs: mode={} is not octal', value);
+    mode = Number.parseInt(value!, 8) & 0o7777;
+  }
+  return mode;
+}
+
 /** tmpfs without limits and options but mode (fs/ramfs). */
 export class RamfsType extends FileSystemType {
   readonly name = 'ramfs';
@@ -299,10 +314,8 @@ export class RamfsType extends FileSystemType {
     serializable('RamfsType', this);
   }
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
-    const mode = /(?:^|,)mode=([0-7]+)/.exec(data);
-    const sb = tmpfs_super(current.kernel, this, RAMFS_MAGIC, {
-      blocks: 0, inodes: 0, mode: mode === null ? 0o755 : Number.parseInt(mode[1]!, 8), uid: 0, gid: 0,
-    }); // prettier-ignore
+    const options = { blocks: 0, inodes: 0, mode: ramfs_mode(data), uid: 0, gid: 0 };
+    const sb = tmpfs_super(current.kernel, this, RAMFS_MAGIC, options);
     sb.flags = flags;
     return sb;
   }
