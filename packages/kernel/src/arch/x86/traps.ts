@@ -18,6 +18,7 @@ import {
 import { force_sig_info, send_sig } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 import { io_instruction } from './ioport.ts';
+import { emulate_vsyscall } from './vsyscall.ts';
 import { TASK_SIZE } from '../../mm/pgtable.ts';
 import {
   VM_FAULT_ACCERR,
@@ -78,6 +79,7 @@ export function exc_page_fault(task: Task, cpu: Cpu): void {
     );
     return;
   }
+  if (address < 0 && emulate_vsyscall(task, cpu)) return;
   task.trap_nr = 14;
   cpu.rflags |= X86_EFLAGS_RF;
   // Of the kernel's addresses nothing is told, not even whether they are mapped (set_signal_archinfo).
