@@ -44,6 +44,9 @@ static void vectors(void) {
   R(readahead(fd, -1, 1));
   R(sync_file_range(fd, LONG_MAX, 1, 1));
   R(sync_file_range(fd, LONG_MAX - 1, 1, 1));
+  R(syscall(SYS_memfd_create, "x", -1));
+  R(syscall(SYS_memfd_create, "x", 4 | 16 | 8));
+  R(syscall(SYS_memfd_create, "x", 1 << 26));
 }
 
 static void attributes(void) {

@@ -191,15 +191,19 @@ const MFD_ALLOW_SEALING = 2;
 const MFD_HUGETLB = 4;
 const MFD_NOEXEC_SEAL = 8;
 const MFD_EXEC = 16;
+const MFD_ALL_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC;
+/** MFD_HUGE_MASK << MFD_HUGE_SHIFT */
+const MFD_HUGE_SIZES = 0x3f << 26;
 
 export function sys_memfd_create(current: Current, name: number, flags: number): number {
-  if (flags & MFD_HUGETLB)
-    throw errno(ENOSYS, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
-  if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
+  const sizes = flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0;
+  if (flags & ~(MFD_ALL_FLAGS | sizes))
     throw errno(EINVAL, 'memfd_create: flags {} are unknown', flags);
   if ((flags & 24) === 24) throw errno(EINVAL, 'memfd_create: MFD_EXEC excludes MFD_NOEXEC_SEAL');
   const text = current.mem.readString(name, 249);
   if (text === null) throw errno(EINVAL, 'memfd_create: the name has more than 249 bytes');
+  if (flags & MFD_HUGETLB)
+    throw errno(ENOSYS, 'memfd_create: there are no huge pages (MFD_HUGETLB)');
   // vm.memfd_noexec: what who asks for neither gets, and whether he may ask for it.
   const scope = current.kernel.vfs.memfd_noexec;
   const chosen = (flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) !== 0;
