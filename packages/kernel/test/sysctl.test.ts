@@ -30,3 +30,12 @@ it('a setting takes back what it said, and nothing above', async () => {
   const most = '9223372036854775807\n';
   expect(text).toBe(`${most}refused\n${most}refused\n${most}100000\n`);
 });
+
+it('the largest pipe is a power of two, of the low 32 bits of what is written', async () => {
+  const text = await sh(`cd /proc/sys/fs
+    for n in 0 5000 99999999999 2147483649 -1; do
+      echo $n > pipe-max-size || echo refused
+      cat pipe-max-size
+    done`);
+  expect(text).toBe('4096\n8192\n2147483648\nrefused\n2147483648\nrefused\n2147483648\n');
+});

@@ -123,6 +123,12 @@ function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max:
   });
 }
 
+/** A power of two, of a page at least (round_pipe_size). */
+function round_pipe_size(size: number): number {
+  if (size > 2 ** 31) throw errno(EINVAL, 'a pipe cannot have {} bytes', size);
+  return Math.max(4096, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
+}
+
 /** A number that the kernel acts on. */
 function kernelNumber(
   path: string,
@@ -291,7 +297,16 @@ setting('kernel/io_uring_disabled', '0', 0, 2);
 
 vfsNumber('fs/file-max', 'file_max', 0, Number.MAX_SAFE_INTEGER);
 vfsNumber('fs/nr_open', 'nr_open', 8, 2147483584);
-vfsNumber('fs/pipe-max-size', 'pipe_max_size', 4096, 2147483647);
+proc_create('sys/fs/pipe-max-size', {
+  ...NUMBER,
+  show: (current) => `${current.kernel.vfs.pipe_max_size}\n`,
+  write: (current, text) => {
+    mayWrite(current, 'fs/pipe-max-size');
+    return store_number('fs/pipe-max-size', text, 0, Number.MAX_SAFE_INTEGER, (number) => {
+      current.kernel.vfs.pipe_max_size = round_pipe_size(number % 2 ** 32);
+    });
+  },
+});
 vfsNumber('fs/mount-max', 'mount_max', 1, 2147483647);
 vfsNumber('fs/protected_symlinks', 'protected_symlinks', 0, 1);
 vfsNumber('fs/protected_hardlinks', 'protected_hardlinks', 0, 1);
