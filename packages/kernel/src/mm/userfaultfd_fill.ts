@@ -85,7 +85,7 @@ export function userfaultfd_unregister(ctx: UserfaultfdCtx, start: number, end: 
 
 /** A range is nobody's again (userfaultfd_clear_vma). */
 function clear(vma: Vma): void {
-  if (vma.flags & VM_UFFD_WP) wpRange(vma, vma.start, vma.end, false);
+  if (vma.flags & VM_UFFD_WP) uffd_wp_range(vma, vma.start, vma.end, false);
   vma.uffd = null;
   vma.flags &= ~UFFD_FLAGS;
 }
@@ -264,12 +264,13 @@ export function mwriteprotect_range(
     if ((vma.flags & VM_UFFD_WP) === 0) any = false;
     if ((vma.flags & VM_UFFD_WP) === 0) break;
     any = true;
-    wpRange(vma, Math.max(start, vma.start), Math.min(start + length, vma.end), on);
+    uffd_wp_range(vma, Math.max(start, vma.start), Math.min(start + length, vma.end), on);
   }
   if (!any) throw errno(E.ENOENT, 'UFFDIO_WRITEPROTECT: {}+{} is not registered for write protection', hex(start), length); // prettier-ignore
 }
 
-function wpRange(vma: Vma, start: number, end: number, on: boolean): void {
+/** Pages of a registered range are protected, or not any more; those that are not there by a marker. */
+export function uffd_wp_range(vma: Vma, start: number, end: number, on: boolean): void {
   const { tables } = vma.mm;
   if (on && (vma.mapping !== null || vma.uffd!.has(U.UFFD_FEATURE_WP_UNPOPULATED)))
     for (let address = start; address < end; address += PAGE_SIZE) {

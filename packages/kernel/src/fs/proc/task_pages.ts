@@ -1,4 +1,4 @@
-import { EINVAL, EIO } from '@vitrine/uapi/errno.ts';
+import { EINVAL, EIO, ESRCH } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { type Loff, loff_add } from '../../include/loff.ts';
 import { capable } from '../../include/cred.ts';
@@ -25,6 +25,7 @@ import type { Vma } from '../../mm/vma.ts';
 import { File, seq_lseek } from '../file.ts';
 import { check_not_secret } from '../tmpfs/secretmem.ts';
 import { d_path, type Path } from '../dcache.ts';
+import { PAGEMAP_SCAN, pagemap_scan } from './pagemap_scan.ts';
 import { ptrace_may_access } from './access.ts';
 import { pid_create } from './registry.ts';
 
@@ -143,6 +144,14 @@ class PagemapFile extends MmFile {
       bytes[address / PAGE_SIZE - first] = (numbers ? BigInt(pfn) : 0n) | (anon ? 0n : PM_FILE) | (sole ? PM_MMAP_EXCLUSIVE : 0n) | wp | PM_PRESENT; // prettier-ignore
     });
     return to.copyTo(new Uint8Array(bytes.buffer), 0, words * 8);
+  }
+
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    if (cmd >>> 0 !== PAGEMAP_SCAN)
+      throw errno(EINVAL, 'pagemap has no ioctl 0x{}', (cmd >>> 0).toString(16));
+    const mm = this.live;
+    if (mm !== null) return pagemap_scan(current, mm, arg);
+    throw errno(ESRCH, 'PAGEMAP_SCAN: the process of {} has ended', this.path);
   }
 }
 
