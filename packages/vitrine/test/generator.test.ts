@@ -1,4 +1,6 @@
 /** The worker that generates regions (remote/generator.ts), and machines without one. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { PackedRegion, RemoteGenerator, Reply } from '@vitrine/x86';
 import { describe, expect, it } from 'vitest';
 import { Machine } from '../src/index.ts';
@@ -63,5 +65,17 @@ describe('the generator', () => {
     });
     expect(replies.length).toBeGreaterThan(0);
     for (const reply of replies) expect(reply).toEqual({ failure: 'worker exit 1' });
+  });
+
+  it('lets the process end', async () => {
+    const sdk = new URL('../dist/index.mjs', import.meta.url);
+    const program = `
+      import { Machine } from ${JSON.stringify(sdk.href)};
+      const machine = await Machine.boot({ jit: { threshold: 1, advance: 100_000 } });
+      const shell = await machine.spawn(['sh', '-c', ${JSON.stringify(LOOP)}]);
+      console.log(await shell.stdout.text());`;
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { timeout: 50_000 }); // prettier-ignore
+    expect(stdout.trim()).toBe('30000');
   });
 });

@@ -37,6 +37,7 @@ export class WorkerGenerator implements RemoteGenerator {
       const port = this.#startWorker();
       port.onMessage((message) => this.#receive(message as FromGenerator));
       port.onExit((reason) => this.#lose(reason));
+      port.hold(false);
       this.#port = port;
     } catch {
       // A page may forbid workers: machines generate by themselves.
