@@ -163,10 +163,14 @@ export function readRange(task: Task, start: number, end: number): string {
   }
 }
 
+/** The page that every program can call into, whatever it maps (get_gate_vma). */
+const GATE =
+  'ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n';
+
 pid_create('maps', {
   mode: 0o444,
   guarded: true,
-  show: (task) => eachVma(task, mapLine),
+  show: (task) => eachVma(task, mapLine) + (task.mm === null ? '' : GATE),
   ioctl: (task, current, cmd, arg) => procmap_query(task, current, cmd, arg, nameOf),
 });
 pid_create('smaps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, smaps) });
