@@ -10,8 +10,8 @@ import type { WorkerPort } from '../src/remote/protocol.ts';
 
 const LOOP = 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo $i';
 
-/** Runs the loop; returns how many replies of the other thread there were. */
-async function run(startWorker: () => WorkerPort): Promise<Reply[]> {
+/** Runs the loop some times, or until the other thread has replied; returns the replies so far. */
+async function run(startWorker: () => WorkerPort, most: number): Promise<Reply[]> {
   const worker = new WorkerGenerator(startWorker);
   const replies: Reply[] = [];
   const generator: RemoteGenerator = {
@@ -26,18 +26,21 @@ async function run(startWorker: () => WorkerPort): Promise<Reply[]> {
       }),
   };
   const machine = await Machine.boot({ jit: { threshold: 1, advance: 100_000, generator } });
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < most && replies.length === 0; i++) {
     const shell = await machine.spawn(['sh', '-c', LOOP]);
     expect(await shell.stdout.text()).toBe('30000\n');
   }
   await machine.close();
-  return replies;
+  return [...replies];
 }
+
+/** On a busy host it takes the worker some of them to be there. */
+const PATIENT = 100;
 
 describe('the generator', () => {
   it('makes regions that the machine goes on with', async () => {
     let port: WorkerPort | undefined;
-    const replies = await run(() => (port = startGenerator()));
+    const replies = await run(() => (port = startGenerator()), PATIENT);
     await port!.terminate();
     expect(replies.length).toBeGreaterThan(0);
     expect(replies.filter((reply) => !('module' in reply))).toEqual([]);
@@ -46,7 +49,7 @@ describe('the generator', () => {
   it('may not be there', async () => {
     const replies = await run(() => {
       throw new Error('workers are forbidden');
-    });
+    }, 3);
     expect(replies).toEqual([]);
   });
 
@@ -62,7 +65,7 @@ describe('the generator', () => {
         hold() {},
         terminate: () => Promise.resolve(),
       };
-    });
+    }, PATIENT);
     expect(replies.length).toBeGreaterThan(0);
     for (const reply of replies) expect(reply).toEqual({ failure: 'worker exit 1' });
   });
