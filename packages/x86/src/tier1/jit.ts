@@ -149,7 +149,7 @@ export class Jit {
   /** Who generates on another thread, once it is there; what must be there at once is generated on this one. */
   get #generator(): RemoteGenerator | undefined {
     const { generator } = this.#options;
-    return generator?.state === 'idle' || generator?.state === 'busy' ? generator : undefined;
+    return this.eager || generator?.state === 'away' ? undefined : generator;
   }
 
   /** There is credit, and who generates has time. */
@@ -357,7 +357,7 @@ export class Jit {
     const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
     const before = root.installed?.live ? root.installed.translation : undefined;
     if (!region || (before && region.size < before.size * factor)) return;
-    const remote = this.eager ? undefined : this.#generator;
+    const remote = this.#generator;
     if (factor === 0) this.#account.compiles(region.instructions, remote !== undefined);
     if (remote) return this.#order(remote, root, region);
     this.#make(root, region);
@@ -387,11 +387,10 @@ export class Jit {
 
   /** Has another thread generate a region; when it is there, the machine may be in another address space, or no more. */
   #order(generator: RemoteGenerator, root: Root, region: Region): void {
-    const { u8 } = this.#host.ram;
-    const { blocks } = sourceOf(u8, region);
+    const { blocks } = sourceOf(this.#host.ram.u8, region);
     const { effort } = root;
     root.ordered = true;
-    generator.generate(packRegion(u8, region), (reply) => {
+    generator.generate(packRegion(region, blocks), (reply) => {
       root.ordered = false;
       if ('failure' in reply) this.counters.failures++;
       else if ('unsupported' in reply) this.#excluded.add(reply.unsupported);

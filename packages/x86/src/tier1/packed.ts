@@ -3,7 +3,7 @@ import { decode, DECODED, Insn } from '../decode.ts';
 import { CodePage } from '../tier0/code-pages.ts';
 import { findLive } from '../tier0/translate.ts';
 import type { Block, BlockCode, Region } from './region.ts';
-import { readCode } from './translation.ts';
+import type { SourceBlock } from './translation.ts';
 
 export interface PackedRegion {
   readonly isa: number;
@@ -53,8 +53,8 @@ class Numbered<T> {
 
 const indexOf = (block: Block | undefined): number => (block ? block.index : -1);
 
-/** @param u8 memory, for the code of the region's blocks */
-export function packRegion(u8: Uint8Array, region: Region): PackedRegion {
+/** @param source what the region is made from (sourceOf) */
+export function packRegion(region: Region, source: readonly SourceBlock[]): PackedRegion {
   const pages = new Numbered<CodePage>();
   const codes = new Numbered<BlockCode>();
   const blocks = region.blocks.map(({ code, taken, next, behind, targets }) => ({
@@ -64,10 +64,9 @@ export function packRegion(u8: Uint8Array, region: Region): PackedRegion {
     behind: indexOf(behind),
     targets: targets.map(indexOf),
   }));
-  const packed = codes.all.map((code): PackedCode => {
-    const { page, tail, va, records, addresses } = code;
-    const place = { page, rec: records[0]!, tail };
-    const bytes = readCode(u8, place, va, addresses.at(-1)! - va);
+  const bytesAt = new Map(source.map(({ va, code }) => [va, code]));
+  const packed = codes.all.map(({ page, tail, va, records, addresses }): PackedCode => {
+    const bytes = bytesAt.get(va)!.subarray(0, addresses.at(-1)! - va);
     return { page: pages.of(page), tail: tail ? pages.of(tail) : -1, va, records, bytes };
   });
   return {

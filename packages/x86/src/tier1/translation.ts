@@ -70,8 +70,7 @@ function* piecesOf(
   if (tail && first < length) yield [tail.pfn * 4096, first, length];
 }
 
-/** The code of a block, from memory. */
-export function readCode(u8: Uint8Array, place: Found, va: number, length: number): Uint8Array {
+function readCode(u8: Uint8Array, place: Found, va: number, length: number): Uint8Array {
   const code = new Uint8Array(length);
   for (const [at, from, to] of piecesOf(place, va, length))
     code.set(u8.subarray(at, at + to - from), from);
