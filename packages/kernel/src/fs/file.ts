@@ -33,7 +33,16 @@ import type { Path } from './dcache.ts';
 import type { FilesStruct } from './fdtable.ts';
 import type { EpItem } from './eventpoll.ts';
 import type { FownStruct } from './fcntl.ts';
-import { type Inode, S_APPEND, file_update_time, ihold, iput, touch_atime } from './inode.ts';
+import {
+  type Inode,
+  S_APPEND,
+  S_ISFIFO,
+  S_ISREG,
+  file_update_time,
+  ihold,
+  iput,
+  touch_atime,
+} from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput } from './mount.ts';
 import { fsnotify_close } from './fsnotify.ts';
@@ -282,10 +291,9 @@ export class File {
   }
 
   fallocate(_current: Current, _mode: number, _offset: Loff, _length: Loff): number {
-    if ((this.inode.mode & 0o170000) === 0o10000)
+    if (S_ISFIFO(this.inode.mode))
       throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
-    const regular = (this.inode.mode & 0o170000) === 0o100000;
-    throw errno(regular ? EOPNOTSUPP : ENODEV, '{} is not a file whose space can be reserved', this.path); // prettier-ignore
+    throw errno(S_ISREG(this.inode.mode) ? EOPNOTSUPP : ENODEV, '{} is not a file whose space can be reserved', this.path); // prettier-ignore
   }
 
   /** The flags of a new mapping, as the file allows them. */

@@ -1,5 +1,4 @@
 import {
-  E2BIG,
   EAGAIN,
   EINVAL,
   EISDIR,
@@ -29,6 +28,7 @@ import {
 } from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Loff } from '../include/loff.ts';
+import { copy_struct_from_user } from '../include/copy_struct.ts';
 import { ns_capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
@@ -124,21 +124,8 @@ export function sys_openat2(
   how: number,
   usize: number,
 ): number {
-  if (usize < OPEN_HOW_SIZE)
-    throw errno(
-      EINVAL,
-      'openat2: struct open_how of {} bytes is smaller than {}',
-      usize,
-      OPEN_HOW_SIZE,
-    );
-  if (usize > 4096)
-    throw errno(E2BIG, 'openat2: struct open_how of {} bytes is larger than a page', usize);
-  if (current.mem.read(how + OPEN_HOW_SIZE, usize - OPEN_HOW_SIZE).some((b) => b !== 0)) {
-    throw errno(E2BIG, 'openat2: unknown fields of struct open_how are not zero');
-  }
-  const flags = current.mem.getU64(how);
-  const mode = current.mem.getU64(how + 8);
-  const resolve = current.mem.getU64(how + 16);
+  const view = copy_struct_from_user(current.mem, 'openat2: struct open_how', how, usize, OPEN_HOW_SIZE, OPEN_HOW_SIZE); // prettier-ignore
+  const [flags, mode, resolve] = [0, 8, 16].map((at) => Number(view.getBigUint64(at, true))) as [number, number, number]; // prettier-ignore
   if (flags > 0x7fffffff || mode > 0o7777)
     throw errno(EINVAL, 'openat2: flags {} or mode {} has unknown bits', flags, mode);
   if (resolve > 63) throw errno(EINVAL, 'openat2: resolve {} has unknown bits', resolve);

@@ -9,6 +9,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import * as W from '@vitrine/uapi/wait.ts';
 import { PATH_MAX } from '@vitrine/uapi/xattr.ts';
 import { getname } from '../fs/namei.ts';
+import { copy_struct_from_user } from '../include/copy_struct.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
@@ -145,13 +146,8 @@ function intoCgroup(fd: number, length: number): never {
 }
 
 function sys_clone3(task: Task, address: number, length: number): number {
-  if (length > 4096)
-    throw errno(E.E2BIG, 'clone3: the structure of {} bytes is larger than a page', length);
-  if (length < CLONE_ARGS_SIZE_VER0) throw errno(E.EINVAL, 'clone3: the structure of {} bytes is smaller than version 0 ({})', length, CLONE_ARGS_SIZE_VER0); // prettier-ignore
-  const bytes = task.mem.read(address, length);
-  if (bytes.subarray(CLONE_ARGS_SIZE).some((b) => b !== 0)) throw errno(E.E2BIG, 'clone3: members past byte {} are not known here and not 0', CLONE_ARGS_SIZE); // prettier-ignore
-  const view = new DataView(bytes.buffer);
-  const field = (at: number): number => (at < length ? Number(view.getBigUint64(at, true)) : 0);
+  const view = copy_struct_from_user(task.mem, 'clone3: struct clone_args', address, length, CLONE_ARGS_SIZE_VER0, CLONE_ARGS_SIZE); // prettier-ignore
+  const field = (at: number): number => Number(view.getBigUint64(at, true));
   const cloneFlags = field(0);
   const exit_signal = field(32);
   const stack = field(40);

@@ -1,4 +1,5 @@
-import { E2BIG, EINVAL, ENAMETOOLONG, ENOENT, ENOTTY, ESRCH } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENAMETOOLONG, ENOENT, ENOTTY, ESRCH } from '@vitrine/uapi/errno.ts';
+import { copy_struct_from_user } from '../../include/copy_struct.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Mm } from '../../mm/mm.ts';
@@ -81,17 +82,10 @@ function noteOf(notes: DataView): Uint8Array | null {
   return null;
 }
 
-/** The argument as far as the caller's structure goes; what it has beyond ours must be zero (copy_struct_from_user). */
+/** The argument as far as the caller's structure goes. */
 function readQuery(current: Current, arg: number): { karg: DataView; usize: number } {
   const usize = current.mem.getU64(arg);
-  if (usize > 4096) throw errno(E2BIG, 'PROCMAP_QUERY: a structure of {} bytes', usize);
-  if (usize < 24) throw errno(EINVAL, 'PROCMAP_QUERY: {} bytes have no room for a query', usize);
-  const bytes = current.mem.read(arg, usize);
-  if (bytes.subarray(SIZE).some((b) => b !== 0))
-    throw errno(E2BIG, 'PROCMAP_QUERY: unknown fields are not zero');
-  const full = new Uint8Array(SIZE);
-  full.set(bytes.subarray(0, SIZE));
-  return { karg: new DataView(full.buffer), usize };
+  return { karg: copy_struct_from_user(current.mem, 'PROCMAP_QUERY', arg, usize, 24, SIZE), usize };
 }
 
 /** ioctl(2) on /proc/PID/maps. @param name what maps calls a mapping */
