@@ -4,7 +4,7 @@ import { serializable } from '../include/serial.ts';
 /** Analogous to `struct fown_struct`: who gets SIGIO or SIGURG about a file. */
 export class FownStruct {
   /** F_OWNER_TID, F_OWNER_PID or F_OWNER_PGRP. */
-  type = 1;
+  type = 0;
   pid = 0;
   uid = 0;
   euid = 0;

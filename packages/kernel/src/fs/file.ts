@@ -153,6 +153,10 @@ export class File {
   get can_fasync(): boolean {
     return false;
   }
+  /** Is this news worth a signal? @param events EPOLL… bits */
+  async_due(_events: number): boolean {
+    return true;
+  }
 
   /** May it be sent over a socket (SCM_RIGHTS)? */
   get sendable(): boolean {

@@ -75,6 +75,8 @@ export abstract class Sock {
   /** SO_ERROR: told once. */
   err = 0;
   sndbuf = 212992;
+  /** Somebody found no room to write, and O_ASYNC is set (SOCKWQ_ASYNC_NOSPACE). */
+  async_nospace = false;
   rcvbuf = 212992;
   rcvlowat = 1;
   rcvtimeo: number = Infinity;

@@ -1,6 +1,7 @@
 import { EAFNOSUPPORT, EINVAL, ENOTSOCK } from '@vitrine/uapi/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { AF_MAX, MSG_DONTWAIT } from '@vitrine/uapi/net.ts';
+import { EPOLLOUT, EPOLLWRBAND, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
@@ -75,6 +76,14 @@ export class SocketFile extends StreamFile {
 
   override get can_fasync(): boolean {
     return true;
+  }
+
+  /** Room to write is news for who found none (sock_wake_async, SOCK_WAKE_SPACE). */
+  override async_due(events: number): boolean {
+    if ((events & ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) !== 0 || events === 0) return true;
+    const { async_nospace } = this.sk;
+    this.sk.async_nospace = false;
+    return async_nospace;
   }
 
   private get dontwait(): number {

@@ -188,7 +188,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_SETOWN_EX:
       return setownEx(task, file, arg);
     case F.F_GETOWN_EX:
-      task.mem.putU32(arg, file.owner?.type ?? F.F_OWNER_PID);
+      task.mem.putU32(arg, file.owner?.type ?? F.F_OWNER_TID);
       task.mem.putU32(arg + 4, file.owner?.pid ?? 0);
       return 0;
     case F.F_GETOWNER_UIDS:

@@ -61,7 +61,7 @@ function setName(
     );
   if (length < 0 || length > 64)
     throw errno(E.EINVAL, '{}: a name has at most 64 bytes, not {}', call, length);
-  task.kernel.uts[field] = String.fromCharCode(...task.mem.read(address, length));
+  task.kernel.uts.setName(field, String.fromCharCode(...task.mem.read(address, length)));
   return 0;
 }
 

@@ -42,6 +42,7 @@ export class Fasync implements FasyncHook, Waiter {
   }
 
   woken(_queue: WaitQueue | null, events: number): void {
+    if (!this.file.async_due(events)) return;
     send_sigio(this.file, this.fd, events, 'O_ASYNC');
   }
 }

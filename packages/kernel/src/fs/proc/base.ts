@@ -8,6 +8,7 @@ import { TaskIo } from '../../include/io_accounting.ts';
 import { kstrtoint, kstrtouint } from '../../include/kstrtox.ts';
 import { oom_badness } from '../../mm/oom_kill.ts';
 import type { Task } from '../../kernel/task.ts';
+import type { Mm } from '../../mm/mm.ts';
 import { byteString } from '../bytes.ts';
 import { pid_create } from './registry.ts';
 import { readRange } from './task_mmu.ts';
@@ -17,16 +18,16 @@ import { readRange } from './task_mmu.ts';
 function cmdline(task: Task): string {
   const { mm } = task;
   if (mm === null || mm.env_end === 0) return '';
-  const args = readRange(task, mm.arg_start, mm.arg_end);
+  const args = readRange(mm, mm.arg_start, mm.arg_end);
   // A program that wrote over its arguments (setproctitle) may have gone on into the environment.
   if (args === '' || args.endsWith('\0')) return args;
-  const all = args + readRange(task, mm.env_start, mm.env_end);
+  const all = args + readRange(mm, mm.env_start, mm.env_end);
   const nul = all.indexOf('\0');
   return nul < 0 ? all : all.slice(0, Math.max(nul, 0));
 }
 
-function environ(task: Task): string {
-  return task.mm === null ? '' : readRange(task, task.mm.env_start, task.mm.env_end);
+function environ(mm: Mm | null): string {
+  return mm === null || mm.users === 0 ? '' : readRange(mm, mm.env_start, mm.env_end);
 }
 
 /** Name, unit, resource number, as the table is printed. */
@@ -185,12 +186,19 @@ function children(task: Task): string {
 }
 
 pid_create('cmdline', { mode: 0o444, seek: 'generic', show: cmdline });
-pid_create('environ', { mode: 0o400, seek: 'generic', guarded: true, show: environ });
+pid_create('environ', {
+  mode: 0o400,
+  seek: 'generic',
+  guarded: true,
+  outlives: true,
+  show: (_task, _current, _thread, mm) => environ(mm),
+});
 pid_create('auxv', {
   mode: 0o400,
   seek: 'generic',
   guarded: true,
-  show: (task) => (task.mm === null ? '' : byteString(task.mm.auxv)),
+  outlives: true,
+  show: (_task, _current, _thread, mm) => (mm === null ? '' : byteString(mm.auxv)),
 });
 pid_create('comm', { mode: 0o644, show: (task) => `${task.comm}\n`, write: writeComm });
 pid_create('limits', { mode: 0o444, show: limits });
@@ -223,10 +231,12 @@ pid_create('loginuid', {
   },
 });
 pid_create('sessionid', { mode: 0o444, seek: 'generic', show: (task) => String(task.sessionid) });
-pid_create('uid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
-pid_create('gid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
-pid_create('projid_map', { mode: 0o644, processOnly: true, show: () => IDENTITY, write: idMap });
-pid_create('setgroups', { mode: 0o644, processOnly: true, show: () => 'allow\n', write: setgroups }); // prettier-ignore
+// They are the user namespace's, which the open file holds.
+const USERNS = { mode: 0o644, processOnly: true, outlives: true } as const;
+pid_create('uid_map', { ...USERNS, show: () => IDENTITY, write: idMap });
+pid_create('gid_map', { ...USERNS, show: () => IDENTITY, write: idMap });
+pid_create('projid_map', { ...USERNS, show: () => IDENTITY, write: idMap });
+pid_create('setgroups', { ...USERNS, show: () => 'allow\n', write: setgroups });
 pid_create('timerslack_ns', {
   mode: 0o666,
   processOnly: true,

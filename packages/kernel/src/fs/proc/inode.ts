@@ -65,6 +65,10 @@ export abstract class ProcDirInode extends ProcInode {
     this.nlink = 2;
   }
   abstract list(current: Current): readonly ListEntry[];
+  /** The task it belongs to is no more. */
+  get dead(): boolean {
+    return false;
+  }
   protected abstract find(current: Current, name: string): Inode | null;
 
   /** A name that is not there is an error at once: proc makes no files, so there is nothing to create either. */
@@ -83,8 +87,10 @@ export class ProcDirFile extends File {
     serializable('ProcDirFile', this);
   }
   override iterate(current: Current, ctx: DirContext): void {
+    const inode = this.inode as ProcDirInode;
+    if (inode.dead) throw errno(ENOENT, 'the process that {} was of is gone', this.path);
     if (!dir_emit_dots(this, ctx)) return;
-    for (const entry of (this.inode as ProcDirInode).list(current)) {
+    for (const entry of inode.list(current)) {
       if (entry.pos < ctx.pos) continue;
       if (!ctx.emit(entry.name, entry.ino, entry.type, entry.pos + 1)) return;
       ctx.pos = entry.pos + 1;

@@ -1,6 +1,8 @@
+import { EINVAL } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mount.ts';
 import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
+import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -8,7 +10,7 @@ import { d_path, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
 import type { MntNamespace, Mount } from '../mount.ts';
 import { dominating_id } from '../pnode.ts';
-import { PidTextFile } from './pid_inode.ts';
+import { type PidFileInode, PidTextFile } from './pid_inode.ts';
 import { pid_create, proc_create } from './registry.ts';
 
 /** Blanks and backslashes of a path as octal escapes. */
@@ -34,9 +36,8 @@ const SB_OPTS: readonly (readonly [number, string])[] = [
 const show = (flags: number, opts: readonly (readonly [number, string])[]): string =>
   opts.map(([bit, text]) => (flags & bit ? text : '')).join('');
 
-/** Mounts that the task can see, each with its path from the task's root. */
-function* visible(task: Task): Generator<[Mount, string]> {
-  const root = task.fs.root;
+/** Mounts that are seen from a root, each with its path from there. */
+function* visible(root: Path): Generator<[Mount, string]> {
   const mounts = [...(root.mnt.ns?.mounts ?? [])].sort((a, b) => a.id - b.id);
   for (const mnt of mounts) {
     const place = new Path(mnt, mnt.root);
@@ -45,19 +46,19 @@ function* visible(task: Task): Generator<[Mount, string]> {
   }
 }
 
-function mounts(task: Task): string {
+function mounts(root: Path): string {
   let text = '';
-  for (const [mnt, path] of visible(task)) {
+  for (const [mnt, path] of visible(root)) {
     const ro = (mnt.flags | mnt.sb.flags) & M.MS_RDONLY ? 'ro' : 'rw';
     text += `${mangle(mnt.devname)} ${mangle(path)} ${mnt.sb.type.name} ${ro}${show(mnt.sb.flags, SB_OPTS)}${show(mnt.flags, MNT_OPTS)}${mnt.sb.show_options()} 0 0\n`;
   }
   return text;
 }
 
-function mountinfo(task: Task): string {
+function mountinfo(root: Path): string {
   let text = '';
-  const seen = new Set([...visible(task)].map(([mnt]) => mnt));
-  for (const [mnt, path] of visible(task)) {
+  const seen = new Set([...visible(root)].map(([mnt]) => mnt));
+  for (const [mnt, path] of visible(root)) {
     const { dev } = mnt.sb;
     const ro = mnt.flags & M.MS_RDONLY ? 'ro' : 'rw';
     const sbro = mnt.sb.flags & M.MS_RDONLY ? 'ro' : 'rw';
@@ -74,25 +75,32 @@ function mountinfo(task: Task): string {
   return text;
 }
 
-function mountstats(task: Task): string {
+function mountstats(root: Path): string {
   let text = '';
-  for (const [mnt, path] of visible(task)) {
+  for (const [mnt, path] of visible(root)) {
     text += `device ${mangle(mnt.devname)} mounted on ${mangle(path)} with fstype ${mnt.sb.type.name}\n`;
   }
   return text;
 }
 
-/** Polling tells of changes to the namespace since the last poll (mounts_poll). */
+const TEXTS = { mounts, mountinfo, mountstats };
+
+/** Shows the namespace that the process had when it was opened; polling tells of changes since the last poll (mounts_poll). */
 class MountsFile extends PidTextFile {
+  private readonly root: Path;
   private readonly ns: MntNamespace | null;
   private event: number;
-  constructor(current: Current, path: Path, flags: number, ns: MntNamespace | null) {
+  constructor(current: Current, path: Path, flags: number, root: Path) {
     super(current, path, flags);
-    this.ns = ns;
-    this.event = ns?.event ?? 0;
+    this.root = root;
+    this.ns = root.mnt.ns;
+    this.event = this.ns?.event ?? 0;
   }
   static {
     serializable('MountsFile', this);
+  }
+  protected override show(): string {
+    return TEXTS[(this.inode as PidFileInode).name as keyof typeof TEXTS](this.root);
   }
   override get pollable(): boolean {
     return true;
@@ -107,10 +115,13 @@ class MountsFile extends PidTextFile {
   }
 }
 
-const open = (task: Task, current: Current, path: Path, flags: number): File =>
-  new MountsFile(current, path, flags, task.fs.root.mnt.ns);
+function open(task: Task, current: Current, path: Path, flags: number): File {
+  if (task.exiting) throw errno(EINVAL, 'process {} has left its mount namespace', task.pid);
+  return new MountsFile(current, path, flags, task.fs.root);
+}
 
-pid_create('mounts', { mode: 0o444, splice: true, show: mounts, open });
-pid_create('mountinfo', { mode: 0o444, splice: true, show: mountinfo, open });
-pid_create('mountstats', { mode: 0o400, splice: true, processOnly: true, show: mountstats, open });
+const MOUNTS = { splice: true, show: () => '', open } as const;
+pid_create('mounts', { ...MOUNTS, mode: 0o444 });
+pid_create('mountinfo', { ...MOUNTS, mode: 0o444 });
+pid_create('mountstats', { ...MOUNTS, mode: 0o400, processOnly: true });
 proc_create('mounts', { target: () => 'self/mounts' });

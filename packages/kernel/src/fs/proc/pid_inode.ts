@@ -3,7 +3,8 @@ import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
-import { EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
+import { EXIT_DEAD, EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
+import type { Mm } from '../../mm/mm.ts';
 import { type Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
 import { Inode, S_IMMUTABLE } from '../inode.ts';
@@ -58,10 +59,14 @@ export class PidDirInode extends ProcDirInode {
   static {
     serializable('PidDirInode', this);
   }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
+  }
 
-  /** hidepid (proc_pid_permission, pid_getattr). */
+  /** hidepid, and the end of a process that is still open (proc_pid_permission, pid_getattr). */
   override permission(current: Current, mask: number, what: unknown): void {
     const { sb, task } = this;
+    if (!this.thread && this.dead) gone(task.pid);
     if (!this.thread && !has_pid_permissions(current, sb, task, HIDEPID_NO_ACCESS)) {
       const invisible = proc_info(sb).hide_pid === HIDEPID_INVISIBLE;
       throw errno(invisible ? ENOENT : EPERM, 'process {} is hidden from uid {} (hidepid)', task.tgid, current.cred.fsuid); // prettier-ignore
@@ -80,14 +85,14 @@ export class PidDirInode extends ProcDirInode {
 
   protected override find(_current: Current, name: string): Inode | null {
     const { task, sb, thread } = this;
-    if (task.state === 'X') return null;
+    if (this.dead) return null;
     if (LINKS.includes(name)) return new PidLinkInode(sb, task, name);
     if (name === 'fd' || name === 'fdinfo') return new FdDirInode(sb, task, name === 'fdinfo');
     if (name === 'task' && !thread) return new TaskDirInode(sb, task);
     if (name === 'map_files' && !thread)
       return new MapFilesDirInode(sb, task, pidIno(task, false, 3020));
     if (name === 'ns') return new NsDirInode(sb, task);
-    if (name === 'net') return new ProcStaticDir(sb, PROC_NET);
+    if (name === 'net') return new PidNetDirInode(sb, task);
     if (name === 'attr') return new PidSubDirInode(sb, task, name, thread);
     if (name.includes('/')) return null;
     const file = pid_file(name);
@@ -98,7 +103,6 @@ export class PidDirInode extends ProcDirInode {
 
   list(): ListEntry[] {
     const { task, thread } = this;
-    if (task.state === 'X') return [];
     const entries: ListEntry[] = [];
     const add = (name: string, type: number): void => {
       entries.push({
@@ -118,6 +122,32 @@ export class PidDirInode extends ProcDirInode {
   }
 }
 
+/** /proc/PID/net: the network as the process's namespace has it, so a zombie has none. */
+export class PidNetDirInode extends ProcStaticDir {
+  readonly task: Task;
+  constructor(sb: SuperBlock, task: Task) {
+    super(sb, PROC_NET);
+    this.task = task;
+    owner(this, task, true);
+  }
+  static {
+    serializable('PidNetDirInode', this);
+  }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
+  }
+  override get dynamic(): boolean {
+    return true;
+  }
+  protected override find(current: Current, name: string): Inode | null {
+    return this.task.exiting ? null : super.find(current, name);
+  }
+  override list(current: Current): ListEntry[] {
+    if (this.task.exiting) throw errno(EINVAL, 'process {} has left its network', this.task.pid);
+    return super.list(current);
+  }
+}
+
 /** A directory of /proc/PID whose files are registered as `dir/name`. */
 export class PidSubDirInode extends ProcDirInode {
   readonly task: Task;
@@ -132,6 +162,9 @@ export class PidSubDirInode extends ProcDirInode {
   }
   static {
     serializable('PidSubDirInode', this);
+  }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
   }
   override get dynamic(): boolean {
     return true;
@@ -180,6 +213,11 @@ export class PidFileInode extends ProcInode {
 }
 
 export class PidTextFile extends ProcTextFile {
+  private readonly mm: Mm | null;
+  constructor(current: Current, path: Path, flags: number) {
+    super(current, path, flags);
+    this.mm = (this.inode as PidFileInode).task.mm;
+  }
   static {
     serializable('PidTextFile', this);
   }
@@ -197,8 +235,8 @@ export class PidTextFile extends ProcTextFile {
   }
   protected show(current: Current): string {
     const { task, thread } = this.inode as PidFileInode;
-    if (task.state === 'X') gone(task.pid);
-    return this.spec.show!(task, current, thread);
+    if (task.state === EXIT_DEAD && this.spec.outlives !== true) gone(task.pid);
+    return this.spec.show!(task, current, thread, this.mm);
   }
   /** Nothing at all is a value, too, and mostly a bad one. */
   override write_iter(current: Current, from: IovIter): number {
@@ -206,7 +244,7 @@ export class PidTextFile extends ProcTextFile {
   }
   protected store(current: Current, text: string): number | void {
     const { task } = this.inode as PidFileInode;
-    if (task.state === 'X') gone(task.pid);
+    if (task.state === EXIT_DEAD) gone(task.pid);
     return this.spec.write!(task, current, text);
   }
   override ioctl(current: Current, cmd: number, arg: number): number {
@@ -271,11 +309,19 @@ export class FdDirInode extends ProcDirInode {
   static {
     serializable('FdDirInode', this);
   }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
+  }
   override get dynamic(): boolean {
     return true;
   }
+  /** fd is for the process itself and who has the rights, fdinfo for who could debug it (proc_fdinfo_permission). */
   override permission(current: Current, mask: number, what: unknown): void {
-    if (this.task.signal === (current as Task).signal) return;
+    if (this.info) {
+      if (this.dead) gone(this.task.pid);
+      ptrace_may_access(current, this.task, 'fdinfo');
+    }
+    if (!this.info && this.task.signal === (current as Task).signal) return;
     super.permission(current, mask, what);
   }
 
@@ -397,6 +443,9 @@ export class TaskDirInode extends ProcDirInode {
   static {
     serializable('TaskDirInode', this);
   }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
+  }
   override get dynamic(): boolean {
     return true;
   }
@@ -444,6 +493,9 @@ export class NsDirInode extends ProcDirInode {
   static {
     serializable('NsDirInode', this);
   }
+  override get dead(): boolean {
+    return this.task.state === EXIT_DEAD;
+  }
   override get dynamic(): boolean {
     return true;
   }
@@ -477,15 +529,22 @@ export class NsLinkInode extends ProcInode {
     return true;
   }
   override get_link(current: Current): Path {
+    ptrace_may_access(current, this.task, `ns/${NAMESPACES[this.index]![0]}`);
     return nsPath(current, this);
   }
   override readlink(current: Current): string {
-    return nsPath(current, this).dentry.name;
+    return this.get_link(current).dentry.name;
   }
 }
 
+/** What a zombie still has: the rest went with its nsproxy (exit_task_namespaces). */
+const KEPT = new Set(['pid', 'user']);
+
 function nsPath(current: Current, { index, task }: NsLinkInode): Path {
-  const [, kind, fixed] = NAMESPACES[index]!;
+  const [name, kind, fixed] = NAMESPACES[index]!;
+  if (task.state === EXIT_DEAD) gone(task.pid);
+  if (task.exiting && !KEPT.has(name))
+    throw errno(ENOENT, 'process {} has left its {} namespace', task.pid, kind);
   const mounts = task.fs?.root.mnt.ns ?? null;
   const ns = kind === 'mnt' ? mounts : kind === 'user' ? task.cred.userNs : null;
   return ns_path(current.kernel, kind, ns?.inum ?? fixed, ns);

@@ -1,6 +1,7 @@
 import type { Current } from '../../include/current.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
+import type { Mm } from '../../mm/mm.ts';
 import type { Path } from '../dcache.ts';
 import type { File } from '../file.ts';
 
@@ -83,7 +84,10 @@ export interface PidFile {
   readonly processOnly?: boolean;
   /** Only in the threads' directories. */
   readonly threadOnly?: boolean;
-  show?(task: Task, current: Current, thread: boolean): string;
+  /** Tells of what was there when it was opened (memory, namespaces), even when the task is gone. */
+  readonly outlives?: boolean;
+  /** @param mm the address space that the task had when the file was opened (proc_mem_open) */
+  show?(task: Task, current: Current, thread: boolean, mm: Mm | null): string;
   write?(task: Task, current: Current, text: string): number | void;
   ioctl?(task: Task, current: Current, cmd: number, arg: number): number;
   /** Files that are not text: makes the open file. */

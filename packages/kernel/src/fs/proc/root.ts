@@ -24,6 +24,7 @@ import './task_pages.ts';
 import './task_state.ts';
 import './seccomp.ts';
 import './timer_list.ts';
+import './utsname.ts';
 import './vm.ts';
 
 const DEFAULTS: ProcFsInfo = { hide_pid: HIDEPID_OFF, pid_gid: 0, pidonly: false };

@@ -177,20 +177,6 @@ sysctl_create('kernel/threads-max', 1, 1 << 29, {
   },
 });
 
-for (const [name, key] of [
-  ['hostname', 'nodename'],
-  ['domainname', 'domainname'],
-] as const) {
-  proc_create(`sys/kernel/${name}`, {
-    mode: 0o644,
-    show: (current) => current.kernel.uts[key] + '\n',
-    write: (current, text) => {
-      mayWrite(current, `kernel/${name}`);
-      current.kernel.uts[key] = text.replace(/\n[^]*$/, '').slice(0, 64);
-    },
-  });
-}
-
 sysctl_create('kernel/pid_max', 301, 4194304, {
   get: ({ pids }) => pids.pid_max,
   set: ({ pids }, value) => {

@@ -1,3 +1,5 @@
+import { ESRCH } from '@vitrine/uapi/errno.ts';
+import { errno } from '../../include/errno.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
 import * as V from '../../mm/vma.ts';
@@ -37,9 +39,11 @@ function mapLine(vma: Vma): string {
   return (name === '' ? line : line.padEnd(73) + name) + '\n';
 }
 
-function eachVma(task: Task, line: (vma: Vma) => string): string {
-  const { mm } = task;
-  return mm === null ? '' : mm.vmas.list.map(line).join('');
+/** The files are of the address space that was there when they were opened; that is nothing once its last user has left it. */
+const isLive = (mm: Mm | null): mm is Mm => mm !== null && mm.users > 0;
+
+function eachVma(mm: Mm | null, line: (vma: Vma) => string): string {
+  return isLive(mm) ? mm.vmas.list.map(line).join('') : '';
 }
 
 interface Usage {
@@ -128,9 +132,8 @@ function smaps(vma: Vma): string {
   ); // prettier-ignore
 }
 
-function smapsRollup(task: Task): string {
-  const { mm } = task;
-  if (mm === null) return '';
+function smapsRollup(task: Task, mm: Mm | null): string {
+  if (!isLive(mm)) throw errno(ESRCH, 'process {} has no memory any more', task.tgid);
   const total: Usage = {
     rss: 0,
     pss: 0,
@@ -154,10 +157,10 @@ function smapsRollup(task: Task): string {
 }
 
 /** A range of the process's memory as a byte string; what cannot be read is left out. */
-export function readRange(task: Task, start: number, end: number): string {
-  if (task.mm === null || end <= start) return '';
+export function readRange(mm: Mm, start: number, end: number): string {
+  if (end <= start) return '';
   try {
-    return byteString(task.mm.mem.read(start, Math.min(end - start, 1 << 20)));
+    return byteString(mm.mem.read(start, Math.min(end - start, 1 << 20)));
   } catch {
     return '';
   }
@@ -170,8 +173,17 @@ const GATE =
 pid_create('maps', {
   mode: 0o444,
   guarded: true,
-  show: (task) => eachVma(task, mapLine) + (task.mm === null ? '' : GATE),
+  show: (_task, _current, _thread, mm) => eachVma(mm, mapLine) + (isLive(mm) ? GATE : ''),
   ioctl: (task, current, cmd, arg) => procmap_query(task, current, cmd, arg, nameOf),
 });
-pid_create('smaps', { mode: 0o444, guarded: true, show: (task) => eachVma(task, smaps) });
-pid_create('smaps_rollup', { mode: 0o444, guarded: true, processOnly: true, show: smapsRollup });
+pid_create('smaps', {
+  mode: 0o444,
+  guarded: true,
+  show: (_task, _current, _thread, mm) => eachVma(mm, smaps),
+});
+pid_create('smaps_rollup', {
+  mode: 0o444,
+  guarded: true,
+  processOnly: true,
+  show: (task, _current, _thread, mm) => smapsRollup(task, mm),
+});

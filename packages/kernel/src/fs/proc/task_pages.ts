@@ -123,12 +123,13 @@ class PagemapFile extends MmFile {
   }
 
   override read_iter(current: Current, to: IovIter, pos: number): number {
+    const mm = this.live;
+    if (mm === null) return 0;
     if (pos % 8 !== 0 || to.count % 8 !== 0)
       throw errno(EINVAL, 'pagemap is read in words of 8 bytes, not {} at {}', to.count, pos);
-    const mm = this.live;
     const first = pos / 8;
     const words = Math.min(to.count / 8, Math.max(0, TASK_SIZE / PAGE_SIZE - first), 65536);
-    if (mm === null || words === 0) return 0;
+    if (words === 0) return 0;
     const bytes = new BigUint64Array(words);
     const numbers = capable(current.cred, CAP_SYS_ADMIN);
     mm.tables.walk(first * PAGE_SIZE, (first + words) * PAGE_SIZE, (address, at) => {
@@ -229,5 +230,6 @@ pid_create('clear_refs', { mode: 0o200, write: clearRefs });
 pid_create('numa_maps', {
   mode: 0o444,
   guarded: true,
-  show: (task) => (task.mm === null ? '' : task.mm.vmas.list.map(numaLine).join('')),
+  show: (_task, _current, _thread, mm) =>
+    mm === null || mm.users === 0 ? '' : mm.vmas.list.map(numaLine).join(''),
 });

@@ -93,7 +93,12 @@ pid_create('syscall', { mode: 0o400, guarded: true, show: syscall });
 pid_create('stack', { mode: 0o400, guarded: true, show: () => '' });
 pid_create('timers', { mode: 0o444, processOnly: true, show: timers });
 pid_create('arch_status', { mode: 0o444, show: () => '' });
-pid_create('timens_offsets', { mode: 0o644, processOnly: true, show: () => `monotonic           0         0\nboottime            0         0\n` }); // prettier-ignore
+const OFFSETS = `monotonic           0         0\nboottime            0         0\n`;
+pid_create('timens_offsets', {
+  mode: 0o644,
+  processOnly: true,
+  show: (task) => (task.exiting ? '' : OFFSETS),
+});
 for (const name of ['current', 'prev', 'exec', 'fscreate', 'keycreate', 'sockcreate'])
   pid_create(`attr/${name}`, {
     mode: name === 'prev' ? 0o444 : 0o666,

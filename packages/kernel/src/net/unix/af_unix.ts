@@ -384,6 +384,10 @@ export class UnixSock extends Sock {
     return fds;
   }
 
+  no_space(): void {
+    this.async_nospace = (this.file?.fasync ?? null) !== null;
+  }
+
   get writable(): boolean {
     return this.wmem * 4 <= this.sndbuf;
   }
@@ -480,6 +484,7 @@ export class UnixSock extends Sock {
       if (this.peer.queue.length > this.peer.backlog) writable = false;
     }
     if (writable) mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+    else if (this.type === SOCK_DGRAM) this.no_space();
     return mask;
   }
 

@@ -53,6 +53,7 @@ export function sendStream(
       return brokenPipe(sock, current, flags, done);
     }
     if (sock.wmem >= sock.sndbuf) {
+      sock.no_space();
       return sock.waitFor(
         current,
         sock.wq,
@@ -143,6 +144,7 @@ export function sendDatagram(
     return brokenPipe(sock, current, flags, 0);
   const nonblock = (flags & MSG_DONTWAIT) !== 0;
   if (sock.wmem >= sock.sndbuf) {
+    sock.no_space();
     return sock.waitFor(
       current,
       sock.wq,
