@@ -31,10 +31,11 @@ export function v3Module(): WebAssembly.Module {
 export const V3: boolean = process.env['V3'] === '1';
 
 /** JIT=1 compiles what is hot; JIT=force everything. */
-const JIT: CpuOptions['jit'] =
-  process.env['JIT'] === 'force'
-    ? { threshold: 0 }
-    : process.env['JIT'] === '1' && { advance: 10_000 };
+export const FORCED: boolean = process.env['JIT'] === 'force';
+
+const JIT: CpuOptions['jit'] = FORCED
+  ? { threshold: 0 }
+  : process.env['JIT'] === '1' && { advance: 10_000 };
 
 /** A machine with page tables of its own, and a bump allocator of frames. */
 export class FlatMachine {

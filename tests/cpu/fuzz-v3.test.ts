@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest';
 
 // The harness decides when it is loaded.
 vi.stubEnv('V3', '1');
-const { allRows, fuzz, fuzzable, fuzzSequences } = await import('./fuzz.ts');
+const { allRows, fuzzable } = await import('./cases.ts');
+const { fuzz, fuzzSequences } = await import('./fuzz.ts');
 const { rows } = await import('@vitrine/x86/opcodes.ts');
 const { oracleProgram } = await import('./oracle.ts');
 

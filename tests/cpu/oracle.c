@@ -18,7 +18,9 @@
 
 #define CODE 0x400000ul
 #define DATA 0x600000ul
+#define DATA_BYTES 8192
 #define WINDOW 1024
+#define EDGE 64
 
 /* The order of registers is that of their encoding. */
 struct state {
@@ -29,10 +31,12 @@ struct state {
   uint8_t data[WINDOW];
   /* Upper halves of the YMM registers. */
   uint8_t ymm[256];
+  /* The first and the last bytes that are mapped around the window. */
+  uint8_t edges[2][EDGE];
 };
 
 struct test {
-  uint8_t code[64];
+  uint8_t code[192];
   struct state state;
 };
 
@@ -118,8 +122,8 @@ static void *map(unsigned long at, size_t size, int prot) {
 }
 
 int main(void) {
-  uint8_t *code = map(CODE, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
-  uint8_t *data = map(DATA, 8192, PROT_READ | PROT_WRITE);
+  map(CODE, 8192, PROT_READ | PROT_WRITE | PROT_EXEC);
+  uint8_t *data = map(DATA, DATA_BYTES, PROT_READ | PROT_WRITE);
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   sigaltstack(&stack, NULL);
   handle(SIGUSR1, enter);
@@ -127,14 +131,18 @@ int main(void) {
   int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
   for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) handle(ends[i], leave);
   while (read_all(&current, sizeof current)) {
-    memcpy(code, current.code, sizeof current.code);
+    memcpy((void *)current.state.rip, current.code, sizeof current.code);
     /* The window straddles the two pages. */
     memcpy(data + 4096 - WINDOW / 2, current.state.data, WINDOW);
+    memcpy(data, current.state.edges[0], EDGE);
+    memcpy(data + DATA_BYTES - EDGE, current.state.edges[1], EDGE);
     struct itimerval limit = {.it_value = {.tv_sec = 1}}, none = {0};
     setitimer(ITIMER_REAL, &limit, NULL);
     raise(SIGUSR1);
     setitimer(ITIMER_REAL, &none, NULL);
     memcpy(current.state.data, data + 4096 - WINDOW / 2, WINDOW);
+    memcpy(current.state.edges[0], data, EDGE);
+    memcpy(current.state.edges[1], data + DATA_BYTES - EDGE, EDGE);
     if (write(1, &current.state, sizeof current.state) != sizeof current.state) return 1;
   }
   return 0;

@@ -1,6 +1,7 @@
 /** The host's processor as the reference: batches of cases go through oracle.c. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 export const WINDOW = 1024;
 /** Where the window of data is: across the boundary of two pages. */
 export const WINDOW_VA: number = 0x60_0000 + 4096 - WINDOW / 2;
-export const CODE_BYTES = 64;
+/** Bytes that are mapped around it, and how many of them a state has at either end. */
+export const DATA_BYTES = 8192;
+export const EDGE = 64;
+export const CODE_BYTES = 192;
 const GPR = 0;
 const RIP = 128;
 const RFLAGS = 136;
@@ -17,26 +21,32 @@ const ADDRESS = 152;
 const FXSAVE = 160;
 const DATA = FXSAVE + 512;
 const YMM = DATA + WINDOW;
-export const STATE_BYTES: number = YMM + 256;
+const EDGES = YMM + 256;
+export const STATE_BYTES: number = EDGES + 2 * EDGE;
 export const CASE_BYTES: number = CODE_BYTES + STATE_BYTES;
 
 /** A register state and the data window, as views into one buffer laid out as oracle.c's `struct state`. */
 export class State {
   readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
   readonly gpr: BigUint64Array;
   readonly #view: DataView;
   readonly fxsave: Uint8Array;
   readonly data: Uint8Array;
   /** Upper halves of the YMM registers. */
   readonly ymm: Uint8Array;
+  /** The first and the last bytes that are mapped around the window. */
+  readonly edges: Uint8Array;
 
   constructor(bytes: Uint8Array = new Uint8Array(STATE_BYTES)) {
     this.bytes = bytes;
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, STATE_BYTES / 4);
     this.gpr = new BigUint64Array(bytes.buffer, bytes.byteOffset + GPR, 16);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, STATE_BYTES);
     this.fxsave = bytes.subarray(FXSAVE, FXSAVE + 512);
     this.data = bytes.subarray(DATA, DATA + WINDOW);
     this.ymm = bytes.subarray(YMM, YMM + 256);
+    this.edges = bytes.subarray(EDGES, EDGES + 2 * EDGE);
   }
 
   get rip(): number {
@@ -74,10 +84,14 @@ export function oracleProgram(): string | undefined {
   const source = fileURLToPath(new URL('oracle.c', import.meta.url));
   const dir = join(tmpdir(), `vitrine-oracle-${process.getuid?.() ?? 0}`);
   mkdirSync(dir, { recursive: true });
-  const out = join(dir, 'oracle');
+  const digest = createHash('sha256').update(readFileSync(source)).digest('hex');
+  const out = join(dir, digest.slice(0, 16));
+  const unfinished = `${out}.${process.pid}`;
   try {
-    if (!existsSync(out) || statSync(out).mtimeMs < statSync(source).mtimeMs)
-      execFileSync('gcc', ['-O1', '-o', out, source], { stdio: 'ignore' });
+    if (!existsSync(out)) {
+      execFileSync('gcc', ['-O1', '-o', unfinished, source], { stdio: 'ignore' });
+      renameSync(unfinished, out);
+    }
   } catch {
     return undefined;
   }
