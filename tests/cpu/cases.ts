@@ -33,6 +33,8 @@ export interface Code {
   readonly memory: Encoded['memory'];
   /** It is more than one instruction, and these registers point into the window at first. */
   readonly pointers?: readonly number[];
+  /** Makers differ in what its instructions look at first, and so in where they fault. */
+  readonly isLarge: boolean;
   /** The processor under test does not look at its accesses for alignment. */
   readonly unaligned?: boolean;
 }
@@ -44,6 +46,10 @@ export const AC = 0x4_0000;
 
 const isXstate = ({ sem }: Row): boolean => /^x(save|rstor)$/.test(sem);
 
+/** It has several operands in memory, or one of many bytes. */
+export const isLarge = ({ sem }: Row): boolean =>
+  /^(retf|iret|callf|jmpf|.*maskmov.*|fnsave|frstor|fnstenv|fldenv|fxsave|fxrstor|xsave|xrstor)$/.test(sem); // prettier-ignore
+
 /** One instruction. */
 export function makeCode(row: Row, random: Random): Code {
   let { bytes, memory } = encode(row, random);
@@ -52,7 +58,7 @@ export function makeCode(row: Row, random: Random): Code {
     ({ bytes, memory } = encode(row, random));
   const code = new Uint8Array(CODE_BYTES).fill(0xcc);
   code.set(bytes);
-  return { row, bytes: code, length: bytes.length, at: CODE, memory };
+  return { row, bytes: code, length: bytes.length, at: CODE, memory, isLarge: isLarge(row) };
 }
 
 /** Random words for operands in memory: one stock serves a batch of cases, each of which takes a stretch of it. */

@@ -112,9 +112,6 @@ function isSame(host: State, ours: State): boolean {
   return ours.signal !== SIGSEGV || host.address === ours.address;
 }
 
-/** Several accesses, or one of many bytes: makers differ in what they look at first, and so in where it faults. */
-const ACCESSES = /^(retf|iret|callf|jmpf|.*maskmov.*|fnsave|frstor|fnstenv|fldenv|fxsave|fxrstor|xsave|xrstor)$/; // prettier-ignore
-
 /** Differences between what the host and the processor made of a case. */
 export function compare(code: Code, before: State, host: State, ours: State): string[] {
   // Code that changed itself to an endless loop: where it stops is chance.
@@ -123,6 +120,7 @@ export function compare(code: Code, before: State, host: State, ours: State): st
   if (host.fxsave[26]! & 2) return [];
   if (isSame(host, ours)) return [];
   forgive(code.row, host, ours);
+  if (code.isLarge) ours.address = host.address;
   return listDifferences(host, ours, undefinedFlags(code, before));
 }
 
@@ -130,7 +128,6 @@ function forgive({ sem }: Row, host: State, ours: State): void {
   if (TRANSCENDENTAL.test(sem)) forgiveLastDigit(host, ours);
   if (sem === 'fxsave' || sem === 'xsave') forgiveMask(host, ours);
   if (APPROXIMATION.test(sem)) forgiveApproximation(host, ours);
-  if (ACCESSES.test(sem)) ours.address = host.address;
 }
 
 function listDifferences(host: State, ours: State, ignored: number): string[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fuzz, fuzzSequences } from './fuzz.ts';
+import { fuzz, fuzzPrograms, fuzzSequences } from './fuzz.ts';
 import { oracleProgram } from './oracle.ts';
 
 test.skipIf(!oracleProgram())('a million random instructions do what the host does', () => {
@@ -9,4 +9,8 @@ test.skipIf(!oracleProgram())('a million random instructions do what the host do
 test.skipIf(!oracleProgram())('half a million random sequences do what the host does', () => {
   for (let seed = 200; seed < 205; seed++)
     expect(fuzzSequences(100_000, seed).failures).toEqual([]);
+});
+
+test.skipIf(!oracleProgram())('a hundred thousand random programs do what the host does', () => {
+  expect(fuzzPrograms(100_000, 300).failures).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fuzz, fuzzSequences } from './fuzz.ts';
+import { fuzz, fuzzPrograms, fuzzSequences } from './fuzz.ts';
 import { oracleProgram } from './oracle.ts';
 
 test.skipIf(!oracleProgram())('random instructions do what the host does', () => {
@@ -8,4 +8,8 @@ test.skipIf(!oracleProgram())('random instructions do what the host does', () =>
 
 test.skipIf(!oracleProgram())('random sequences do what the host does', () => {
   expect(fuzzSequences(10_000, 1).failures).toEqual([]);
+});
+
+test.skipIf(!oracleProgram())('random programs do what the host does', () => {
+  expect(fuzzPrograms(10_000, 1).failures).toEqual([]);
 });

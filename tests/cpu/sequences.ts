@@ -1,6 +1,6 @@
 /** Random code of several instructions. */
 import { isX87, rows, type Row } from '@vitrine/x86/opcodes.ts';
-import { type Code, fuzzable, makeCode } from './cases.ts';
+import { type Code, fuzzable, isLarge, makeCode } from './cases.ts';
 import { APPROXIMATION, TRANSCENDENTAL } from './compare.ts';
 import { encode } from './encode.ts';
 import { CODE, DATA } from './flat.ts';
@@ -64,6 +64,7 @@ class Growing {
   readonly #from: readonly Row[];
   readonly #random: Random;
   #unaligned = false;
+  #isLarge = false;
 
   /** Begins with an instruction, behind others that are given. */
   constructor(from: readonly Row[], random: Random, before: readonly number[] = []) {
@@ -96,15 +97,17 @@ class Growing {
     return row;
   }
 
-  /** What ENTER reads by its levels is not looked at for alignment. */
-  #heed({ sem }: Row): void {
-    if (sem === 'enter') this.#unaligned = true;
+  /** What ENTER reads by its levels is not looked at for alignment here. */
+  #heed(row: Row): void {
+    if (row.sem === 'enter') this.#unaligned = true;
+    if (isLarge(row)) this.#isLarge = true;
   }
 
   finish(pointers: Iterable<number>): Code {
     const { row, memory } = this.#first;
     const { bytes, length, at } = this;
-    return { row, bytes, length, at, memory, pointers: [...pointers], unaligned: this.#unaligned };
+    const heeded = { isLarge: this.#isLarge, unaligned: this.#unaligned };
+    return { row, bytes, length, at, memory, pointers: [...pointers], ...heeded };
   }
 }
 
