@@ -1,10 +1,11 @@
 /** Random encodings of a row, and random states to run them from. */
 import { features } from '@vitrine/x86/features.ts';
+import { sseUsual } from '@vitrine/x86/insn/sse-usual.ts';
 import { rows, v3Rows, type Row } from '@vitrine/x86/opcodes.ts';
 import { encode, type Encoded } from './encode.ts';
 import { CODE, DATA, V3 } from './flat.ts';
 import { CODE_BYTES, DATA_BYTES, type State, WINDOW, WINDOW_VA } from './oracle.ts';
-import { randomUnits, randomWord } from './random-fp.ts';
+import { plainVectors, plainWord, randomUnits, randomWord } from './random-fp.ts';
 import type { Random } from './random.ts';
 
 /** What a state cannot show, and what the host's kernel would act on. */
@@ -61,18 +62,36 @@ export function makeCode(row: Row, random: Random): Code {
   return { row, bytes: code, length: bytes.length, at: CODE, memory, isLarge: isLarge(row) };
 }
 
+/** Anything; or such numbers that floating point raises few exceptions. */
+type Kind = 'any' | 'singles' | 'doubles';
+
+/** Half of the states for rows of which tier 1 has a version for usual numbers, and for code of several instructions. */
+function kindFor({ row: { sem }, pointers }: Code, random: Random): Kind {
+  if ((!pointers && !(sem in sseUsual)) || random.chance(2)) return 'any';
+  const isDouble = pointers ? random.chance(2) : /^cvtt?[sp]d|^(?!cvt).*[sp]d$/.test(sem);
+  return isDouble ? 'doubles' : 'singles';
+}
+
 /** Random words for operands in memory: one stock serves a batch of cases, each of which takes a stretch of it. */
 export class Stock {
-  readonly #bytes = new Uint8Array(0x1_0000);
+  readonly #bytes: Record<Kind, Uint8Array> = {
+    any: new Uint8Array(0x1_0000),
+    singles: new Uint8Array(0x1_0000),
+    doubles: new Uint8Array(0x1_0000),
+  };
 
   fill(random: Random): void {
-    const view = new DataView(this.#bytes.buffer);
-    for (let i = 0; i < view.byteLength; i += 8) view.setBigUint64(i, randomWord(random), true);
+    for (const [kind, { buffer }] of Object.entries(this.#bytes)) {
+      const view = new DataView(buffer);
+      const word = (): bigint => kind === 'any' ? randomWord(random) : plainWord(random, kind === 'doubles'); // prettier-ignore
+      for (let i = 0; i < view.byteLength; i += 8) view.setBigUint64(i, word(), true);
+    }
   }
 
-  take(into: Uint8Array, random: Random): void {
-    const at = random.below((this.#bytes.length - into.length) / 8) * 8;
-    into.set(this.#bytes.subarray(at, at + into.length));
+  take(kind: Kind, into: Uint8Array, random: Random): void {
+    const bytes = this.#bytes[kind];
+    const at = random.below((bytes.length - into.length) / 8) * 8;
+    into.set(bytes.subarray(at, at + into.length));
   }
 }
 
@@ -91,9 +110,12 @@ export function makeState(code: Code, random: Random, stock: Stock, state: State
   state.rflags = 0x202 | (random.u32() & FLAGS);
   state.signal = 0;
   state.address = 0n;
-  stock.take(state.data, random);
-  stock.take(state.edges, random);
-  randomUnits(new DataView(state.fxsave.buffer, state.fxsave.byteOffset), random);
+  const kind = kindFor(code, random);
+  stock.take(kind, state.data, random);
+  stock.take(kind, state.edges, random);
+  const fx = new DataView(state.fxsave.buffer, state.fxsave.byteOffset);
+  randomUnits(fx, random);
+  if (kind !== 'any') plainVectors(fx, random, kind === 'doubles');
   const ymm = new DataView(state.ymm.buffer, state.ymm.byteOffset);
   if (V3) for (let i = 0; i < 256; i += 8) ymm.setBigUint64(i, randomWord(random), true);
   for (const register of code.pointers ?? []) state.gpr[register] = centre(random);

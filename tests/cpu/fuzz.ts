@@ -19,9 +19,11 @@ export interface FuzzResult {
   readonly codes: number;
   readonly cases: number;
   readonly failures: readonly string[];
-  /** Cases that have executed in a region of tier 1; that go by single steps in any tier; and others, by first instruction. */
+  /** Cases that have executed in a region of tier 1; and those that go by single steps in any tier. */
   readonly tier1: number;
   readonly stepped: number;
+  /** Others, by first instruction: those that a region has left to tier 0, and those that are in none. */
+  readonly left: ReadonlyMap<string, number>;
   readonly tier0: ReadonlyMap<string, number>;
 }
 
@@ -43,6 +45,7 @@ class Fuzzer {
   readonly #host = new State();
   readonly #ours = new State();
   readonly failures: string[] = [];
+  readonly left = new Map<string, number>();
   readonly tier0 = new Map<string, number>();
   codes = 0;
   cases = 0;
@@ -89,10 +92,10 @@ class Fuzzer {
     const [host, ours] = [this.#host, this.#ours];
     ours.bytes.set(input);
     const isStepped = (ours.rflags & (TF | AC)) !== 0;
-    const inTier1 = this.#subject.run(ours, fuelOf(code, this.#random));
-    if (inTier1) this.tier1++;
+    const where = this.#subject.run(ours, fuelOf(code, this.#random));
+    if (where === 'region') this.tier1++;
     else if (isStepped) this.stepped++;
-    else this.tier0.set(code.row.name, (this.tier0.get(code.row.name) ?? 0) + 1);
+    else this[where].set(code.row.name, (this[where].get(code.row.name) ?? 0) + 1);
     const before = new State(input);
     const differences = compare(code, before, host, ours);
     if (differences.length > 0) this.failures.push(describe(code, before, differences));
@@ -155,27 +158,27 @@ function describe(
   return `${pointers ? 'sequence' : row.name}\n  ${lines.join('\n  ')}\n  flags ${before.rflags.toString(16)} gpr ${registers}\n  ${words}\n  ${differences.join('\n  ')}`;
 }
 
-/** How often each first word occurs. */
-function tally(words: Iterable<string>): string {
-  const seen = new Map<string, number>();
-  for (const word of words) seen.set(word, (seen.get(word) ?? 0) + 1);
-  return [...seen].map(([word, n]) => `${word} ${n}`).join(', ');
+/** How many there are, and the names with most of them. */
+function most(counts: ReadonlyMap<string, number>): string {
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  const all = sorted.reduce((sum, [, n]) => sum + n, 0);
+  const names = sorted.slice(0, 20).map(([name, n]) => `${name} ${n}`);
+  return all === 0 ? 'none' : `${all} (${names.join(', ')})`;
 }
 
 function report(result: FuzzResult, seconds: number): void {
   const seen = new Map<string, number>();
-  const names = result.failures.map((failure) => failure.split('\n')[0]!);
-  result.failures.forEach((failure, i) => {
-    const times = (seen.get(names[i]!) ?? 0) + 1;
-    seen.set(names[i]!, times);
+  for (const failure of result.failures) {
+    const name = failure.split('\n')[0]!;
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
     if (times <= 2) console.log(failure);
-  });
-  if (names.length > 0) console.log(tally(names));
+  }
+  if (seen.size > 0) console.log(most(seen));
   if (FORCED) {
-    const rest = [...result.tier0].sort(([, a], [, b]) => b - a);
-    const all = rest.reduce((sum, [, n]) => sum + n, 0);
-    const names = rest.slice(0, 20).map(([name, n]) => `${name} ${n}`);
-    console.log(`in tier 1: ${result.tier1}; by single steps: ${result.stepped}; in tier 0: ${all} (${names.join(', ')})`); // prettier-ignore
+    console.log(`in regions: ${result.tier1}; by single steps: ${result.stepped}`);
+    console.log(`left to tier 0: ${most(result.left)}`);
+    console.log(`in tier 0 from the first: ${most(result.tier0)}`);
   }
   console.log(
     `${result.cases} cases of ${result.codes} pieces of code, ${result.failures.length} differ, ${seconds.toFixed(1)} s`,

@@ -64,6 +64,36 @@ export function randomWord(random: Random): bigint {
   return random.u64();
 }
 
+/** Exponents of numbers that are not special, by their distance from 1; and the first and last of them. */
+const NEAR = [[-1, 3], [-12, 25], [-40, 80]] as const; // prettier-ignore
+
+function plainExponent(random: Random, bias: number): number {
+  const n = random.below(12);
+  if (n === 0) return random.chance(2) ? 1 + random.below(4) : 2 * bias - random.below(4);
+  if (n === 1) return 1 + random.below(2 * bias);
+  const [first, count] = NEAR[n % 3]!;
+  return bias + first + random.below(count);
+}
+
+/** @param bits of the fraction */
+function plainNumber(random: Random, bias: number, bits: number): bigint {
+  const sign = random.below(2) * 2 * (bias + 1);
+  if (random.chance(16)) return BigInt(sign) << BigInt(bits);
+  return (BigInt(sign + plainExponent(random, bias)) << BigInt(bits)) | fraction(random, bits);
+}
+
+/** Eight bytes of normal numbers, and of a zero now and then. */
+export function plainWord(random: Random, isDouble: boolean): bigint {
+  if (isDouble) return plainNumber(random, 0x3ff, 52);
+  return (plainNumber(random, 0x7f, 23) << 32n) | plainNumber(random, 0x7f, 23);
+}
+
+/** MXCSR as it usually is, and vectors of normal numbers. */
+export function plainVectors(fx: DataView, random: Random, isDouble: boolean): void {
+  fx.setUint32(24, 0x1f80 | (random.chance(3) ? random.u32() & 0x1f : 0x20), true);
+  for (let i = 160; i < 416; i += 8) fx.setBigUint64(i, plainWord(random, isDouble), true);
+}
+
 const EXTENDED = [0, 0, 1, 0x3ffe, 0x3fff, 0x4000, 0x403d, 0x403e, 0x7ffe, 0x7fff, 0x7fff];
 const EXTENDED_RANGES = [[0, 0x8000], [0x3fb9, 140], [0x3c00, 3], [0x3f80, 3]] as const; // prettier-ignore
 

@@ -13,6 +13,7 @@ import {
   VECTOR_XM,
 } from '@vitrine/x86/cpu.ts';
 import { REGION_NOTES, YMM_HIGH } from '@vitrine/x86/layout.ts';
+import { NOTES_EXECUTED } from '@vitrine/x86/tier1/exits.ts';
 import type { Code } from './cases.ts';
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from './compare.ts';
 import { CODE, DATA, FlatMachine } from './flat.ts';
@@ -20,6 +21,9 @@ import { CODE_BYTES, DATA_BYTES, EDGE, type State, WINDOW, WINDOW_VA } from './o
 
 /** Instructions after which a case is given up. */
 const MOST = 100_000;
+
+/** Where code has executed: in a region of tier 1; in tier 0, to which a region has left it; or there from the first. */
+export type Where = 'region' | 'left' | 'tier0';
 
 /** Runs cases on one machine. */
 export class Subject {
@@ -75,9 +79,8 @@ export class Subject {
   /**
    * Runs the code that is loaded from a state, and leaves there what comes of it.
    * @param fuel instructions that the processor is given at once
-   * @returns whether a region of tier 1 has executed
    */
-  run(state: State, fuel: number): boolean {
+  run(state: State, fuel: number): Where {
     const { cpu } = this.#machine;
     const { u8, u32 } = cpu.ram;
     if (this.#isChanged) this.#write();
@@ -105,7 +108,18 @@ export class Subject {
     state.edges.set(u8.subarray(this.#data, this.#data + EDGE));
     state.edges.set(u8.subarray(end, end + EDGE), EDGE);
     state.ymm.set(u8.subarray(YMM_HIGH, YMM_HIGH + 256));
-    return u32[REGION_NOTES >> 2] !== 0;
+    return this.#where(state.signal);
+  }
+
+  #where(signal: number): Where {
+    const { u32 } = this.#machine.cpu.ram;
+    const notes = u32[REGION_NOTES >> 2]!;
+    if (notes === 0) return 'tier0';
+    const executed = (notes + NOTES_EXECUTED) >> 2;
+    // Nothing counts as executed when the first instruction faults.
+    const isLeft = u32[executed] === 0 && signal === SIGTRAP;
+    u32[executed] = 0;
+    return isLeft ? 'left' : 'region';
   }
 }
 
