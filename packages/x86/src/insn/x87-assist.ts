@@ -361,7 +361,7 @@ const f2xm1 = (u: Unit, x: Raw): Raw | undefined => {
   const a = exact(x);
   const top = bitLength(a.significand) + a.exponent;
   if (top > 1 || (top === 1 && x.m !== TOP_BIT)) return outside(u, x);
-  if (top < -66) return u.round(times(a, LN2_TOP));
+  if (top < -66) return u.round(bend(times(a, LN2_TOP), !a.negative));
   return u.round(fromFixed(exp2m1(toFixed(a))));
 };
 
@@ -375,6 +375,13 @@ function times(x: Exact, y: Exact): Exact {
     significand: x.significand * y.significand,
     exponent: x.exponent + y.exponent,
   };
+}
+
+/** x with half of its square added to its magnitude, or taken off: e^x - 1 and ln(1 + x) of a tiny x. */
+function bend({ negative, significand, exponent }: Exact, more: boolean): Exact {
+  const second = scale(significand * significand, exponent + 255) + 1n;
+  const bent = (significand << 256n) + (more ? second : -second);
+  return { negative, significand: bent, exponent: exponent - 256 };
 }
 
 const fyl2x: Function2 = (u, x, y) => {
@@ -410,7 +417,7 @@ const fyl2xp1: Function2 = (u, x, y) => {
   const a = exact(x);
   const top = bitLength(a.significand) + a.exponent;
   if (top > 0 && isNegative(x)) return outside(u, x);
-  const log = top < -66 ? times(a, LOG2E_TOP) : top > -1 ? fromFixed(log2(plusOne(a))) : fromFixed(log2p1(toFixed(a))); // prettier-ignore
+  const log = top < -66 ? times(bend(a, a.negative), LOG2E_TOP) : top > -1 ? fromFixed(log2(plusOne(a))) : fromFixed(log2p1(toFixed(a))); // prettier-ignore
   return u.round(times(exact(y), log));
 };
 
