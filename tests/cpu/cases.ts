@@ -97,9 +97,11 @@ export class Stock {
 
 const centre = (random: Random): bigint => BigInt(WINDOW_VA + 128 + random.below(WINDOW - 256));
 
-/** At one of the ends of what is mapped, or across it. */
-const edge = (random: Random): bigint =>
-  BigInt((random.chance(2) ? DATA : DATA + DATA_BYTES) + random.below(80) - 40);
+/** Where what is mapped begins and ends, and the last address that is one. */
+const EDGES = [DATA, DATA, DATA + DATA_BYTES, DATA + DATA_BYTES, 2 ** 47];
+
+/** Near one of them, or across it. */
+const edge = (random: Random): bigint => BigInt(random.pick(EDGES) + random.below(80) - 40);
 
 /** Random registers, vectors and data; the memory operand is made to hit the window most times. */
 export function makeState(code: Code, random: Random, stock: Stock, state: State): void {

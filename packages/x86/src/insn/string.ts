@@ -67,28 +67,34 @@ function movsElement(b: Builder, width: Width): void {
   advance(b, RDI, step);
 }
 
-/** Copies up to the end of a page at once, unless the direction or an overlap makes the order of elements matter. */
+/** Whether elements go upwards, and `count` of them fit before the end of the page. */
+const areInPage = (b: Builder, count: Node): Node => b.eqz(b.or(isDown(b), b.eqz(count)));
+
+/**
+ * Copies up to the end of a page at once, unless the direction or an overlap makes the order of elements matter. An element
+ * across two pages is checked as a whole before either is looked at.
+ */
 function movsBulk(b: Builder, width: Width): Node {
-  const done = b.var(b.i64(1));
+  const done = b.var(b.i64(0));
   const from = source(b);
   const to = b.pointer(RDI);
-  const physicalFrom = b.target.translate(b, from, 1, false);
-  const physicalTo = b.target.translate(b, to, 1, true);
   const count = min(b, b.pointer(RCX), min(b, room(b, from, width), room(b, to, width)));
   const bytes = b.shl(b.wrap(count), b.i32(Math.log2(width / 8)));
-  const overlaps = b.ltU(b.sub(physicalTo, physicalFrom), bytes);
-  const slow = b.or(b.or(isDown(b), overlaps), b.eqz(count));
-  b.if(
-    slow,
-    () => movsElement(b, width),
-    () => {
+  b.if(areInPage(b, count), () => {
+    const physicalFrom = b.target.translate(b, from, 1, false);
+    const physicalTo = b.target.translate(b, to, 1, true);
+    b.if(b.eqz(b.ltU(b.sub(physicalTo, physicalFrom), bytes)), () => {
       b.node('memory.copy', undefined, 'effect', [physicalTo, physicalFrom, bytes]);
       b.assign(done, count);
       const moved = b.extendU(bytes);
       advance(b, RSI, moved);
       advance(b, RDI, moved);
-    },
-  );
+    });
+  });
+  b.if(b.eqz(b.value(done)), () => {
+    movsElement(b, width);
+    b.assign(done, b.i64(1));
+  });
   return b.value(done);
 }
 
@@ -99,25 +105,25 @@ function stosElement(b: Builder, width: Width): void {
 
 /** Fills up to the end of a page at once when the bytes of the element are all alike. */
 function stosBulk(b: Builder, width: Width): Node {
-  const done = b.var(b.i64(1));
+  const done = b.var(b.i64(0));
   const to = b.pointer(RDI);
-  const physical = b.target.translate(b, to, 1, true);
   const count = min(b, b.pointer(RCX), room(b, to, width));
   const bytes = b.shl(b.wrap(count), b.i32(Math.log2(width / 8)));
   const value = b.reg(RAX, width);
   const byte = b.reg(RAX, 8);
   const wide = width === 64 ? b.extendU(byte) : byte;
   const pattern = { 8: 1, 16: 0x0101, 32: 0x0101_0101, 64: 0x0101_0101_0101_0101n }[width];
-  const mixed = b.ne(b.mul(wide, b.constant(value, pattern)), value);
-  b.if(
-    b.or(b.or(isDown(b), mixed), b.eqz(count)),
-    () => stosElement(b, width),
-    () => {
-      b.node('memory.fill', undefined, 'effect', [physical, byte, bytes]);
-      b.assign(done, count);
-      advance(b, RDI, b.extendU(bytes));
-    },
-  );
+  const alike = b.eq(b.mul(wide, b.constant(value, pattern)), value);
+  b.if(b.and(alike, areInPage(b, count)), () => {
+    const physical = b.target.translate(b, to, 1, true);
+    b.node('memory.fill', undefined, 'effect', [physical, byte, bytes]);
+    b.assign(done, count);
+    advance(b, RDI, b.extendU(bytes));
+  });
+  b.if(b.eqz(b.value(done)), () => {
+    stosElement(b, width);
+    b.assign(done, b.i64(1));
+  });
   return b.value(done);
 }
 
