@@ -308,6 +308,9 @@ export class File {
   vm_open(_kernel: Kernel): void {}
 
   vm_close(_kernel: Kernel): void {}
+  get counts_mappings(): boolean {
+    return false;
+  }
 
   /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
   mmap_mapping(_current: Current): AddressSpace | null {

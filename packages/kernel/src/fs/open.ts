@@ -13,6 +13,7 @@ import {
   AT_SYMLINK_NOFOLLOW,
   O_ACCMODE,
   O_APPEND,
+  O_CLOEXEC,
   O_CREAT,
   O_DIRECT,
   O_DIRECTORY,
@@ -205,6 +206,7 @@ function do_open(current: Current, path: Path, flags: number, dir: Inode | null)
   const file = vfs_open(current, path, flags);
   if (truncate) {
     try {
+      if (inode.writecount < 0) throw errno(ETXTBSY, '{} is being executed', path);
       security_file_truncate(file);
       do_truncate(current, path, 0);
     } catch (error) {
@@ -288,7 +290,7 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
     ((flags & O_ACCMODE) + 1) & 3,
     (mode & FMODE_EXEC) !== 0,
   );
-  const status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+  const status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
   const file = S_ISFIFO(inode.mode)
     ? fifo_open(current, path, status)
     : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status | (flags & O_TRUNC));
@@ -346,7 +348,7 @@ export function build_open_flags(flags: number, mode: number, strict: boolean): 
   }
   if (strict && mode & ~0o7777) throw errno(EINVAL, 'openat2: mode {} has unknown bits', mode);
   if (flags & O_PATH) {
-    const allowed = O_DIRECTORY | O_NOFOLLOW | O_PATH | 0x80000;
+    const allowed = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
     if (strict && flags & ~allowed) throw errno(EINVAL, 'openat2: O_PATH goes with O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC only'); // prettier-ignore
     return flags & allowed;
   }

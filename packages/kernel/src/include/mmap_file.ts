@@ -26,6 +26,8 @@ export interface MmapFile {
   mmap_mapping(current: Current): AddressSpace | null;
   /** A mapping of it was copied or cut in two; a mapping of it ended. */
   vm_open(kernel: Kernel): void;
+  /** It counts its mappings, so none is joined to another (a vm_operations_struct with close). */
+  readonly counts_mappings: boolean;
   vm_close(kernel: Kernel): void;
   /** A page is written through a shared mapping: modification and change time. */
   update_time(): void;

@@ -163,8 +163,8 @@ export function msg_remove(current: Current, queue: MsgQueue): void {
   ipc_owner(current, queue);
   ipc_ns(current.kernel).msg.remove(queue);
   ipc_ns(current.kernel).msgBytes -= queue.cbytes + queue.messages.length * MSG_OVERHEAD;
-  queue.senders.wake();
   queue.receivers.wake();
+  queue.senders.wake();
 }
 
 export function msg_set(current: Current, queue: MsgQueue, at: number): void {

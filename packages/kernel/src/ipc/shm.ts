@@ -1,3 +1,4 @@
+import { O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import { CAP_IPC_LOCK } from '@vitrine/uapi/capability.ts';
 import { EEXIST, EINVAL, ENOMEM, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
 import {
@@ -45,6 +46,10 @@ export class ShmFile extends TmpfsFile {
     serializable('ShmFile', this);
   }
 
+  override get counts_mappings(): boolean {
+    return true;
+  }
+
   /** A mapping more, by fork or by cutting one in two (shm_open). */
   override vm_open(kernel: Kernel): void {
     this.segment.touched(kernel);
@@ -66,6 +71,8 @@ export class ShmSegment extends IpcPerm {
   readonly kind = 'shared memory segment';
   readonly size: number;
   readonly file: ShmFile;
+  /** The same for SHM_RDONLY, whose mappings never become writable (alloc_file_clone); made by the first. */
+  reader: ShmFile | null = null;
   /** Who made it; null once that process is gone. */
   creator: Task | null;
   atime = 0;
@@ -93,6 +100,16 @@ export class ShmSegment extends IpcPerm {
 
   static {
     serializable('ShmSegment', this);
+  }
+
+  /** The open file to map. */
+  opened(current: Current, write: boolean): ShmFile {
+    if (write) return this.file;
+    if (this.reader === null) {
+      this.reader = new ShmFile(current, this.file.path, O_RDONLY);
+      this.reader.segment = this;
+    }
+    return this.reader;
   }
 
   get nattch(): number {
@@ -169,7 +186,7 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
   const fixed = at === 0 ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
   let result: number;
   try {
-    result = do_mmap(task, at, segment.size, prot, MAP_SHARED | fixed, segment.file, 0);
+    result = do_mmap(task, at, segment.size, prot, MAP_SHARED | fixed, segment.opened(task, write), 0); // prettier-ignore
   } catch (error) {
     if ((error as { code?: number }).code === EEXIST)
       throw errno(EINVAL, 'shmat: something is mapped at {} and SHM_REMAP is not set', at);
@@ -216,6 +233,7 @@ function destroy(kernel: Kernel, segment: ShmSegment): void {
   if (segment.removed) return;
   ipc_ns(kernel).shm.remove(segment);
   segment.file.put(kernel);
+  segment.reader?.put(kernel);
 }
 
 /** IPC_RMID: at once when nobody is attached, otherwise with the last who detaches. */

@@ -11,7 +11,7 @@ import { kernel_read } from '../fs/read_write.ts';
 import { Errno, errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import type { Mm } from '../mm/mm.ts';
-import { MMAP_MIN_ADDR, do_mmap, hex, insertVma, pageAlign } from '../mm/mmap.ts';
+import { MMAP_MIN_ADDR, do_mmap, do_munmap, hex, insertVma, pageAlign } from '../mm/mmap.ts';
 import { TASK_SIZE } from '../mm/pgtable.ts';
 import {
   VM_ACCOUNT,
@@ -24,7 +24,7 @@ import {
   VM_WRITE,
   Vma,
 } from '../mm/vma.ts';
-import { type Binprm, begin_new_exec } from './exec.ts';
+import { type Binprm, begin_new_exec, would_dump } from './exec.ts';
 import { RSEQ_ALIGN, RSEQ_FEATURE_SIZE } from './rseq.ts';
 import { force_sig } from './signal.ts';
 import type { Task } from './task.ts';
@@ -77,7 +77,6 @@ function parseHeader(bytes: Uint8Array, name: string): ElfHeader {
   };
   if (bytes.length < 64 || view.getUint32(0, false) !== 0x7f45_4c46)
     bad('it has neither an ELF header nor a #! line');
-  if (bytes[4] !== 2) bad('its ELF class is not 64-bit');
   const machine = view.getUint16(18, true);
   if (machine !== EL.EM_X86_64) bad(`it is for ELF machine ${machine}, not x86-64 (62)`);
   const type = view.getUint16(16, true);
@@ -89,9 +88,12 @@ function parseHeader(bytes: Uint8Array, name: string): ElfHeader {
   return { type, entry: u64(view, 24), phoff: u64(view, 32), phnum };
 }
 
-function parse(current: Task, file: File, name: string): ElfFile {
+/** @param loader an interpreter, of which a file without a whole header is an error of reading (elf_read) */
+function parse(current: Task, file: File, name: string, loader: boolean): ElfFile {
   const head = new Uint8Array(64);
   const got = kernel_read(current, file, 0, head);
+  if (loader && got < head.length)
+    throw errno(E.EIO, 'execve: the interpreter {} has {} bytes', name, got);
   const header = parseHeader(head.subarray(0, got), name);
   const table = new Uint8Array(header.phnum * 56);
   if (!Number.isFinite(header.phoff) || kernel_read(current, file, header.phoff, table) !== table.length) throw errno(E.ENOEXEC, 'execve: {} ends within its program headers', name); // prettier-ignore
@@ -113,8 +115,8 @@ function parse(current: Task, file: File, name: string): ElfFile {
 
 /** Loads an ELF program in place of the current one (analogous to load_elf_binary). */
 export function load_elf_binary(current: Task, bprm: Binprm): void {
-  const elf = parse(current, bprm.file, bprm.interp);
-  const interp = openInterpreter(current, elf);
+  const elf = parse(current, bprm.file, bprm.interp, false);
+  const interp = openInterpreter(current, bprm, elf);
   try {
     const mm = begin_new_exec(current, bprm);
     try {
@@ -135,7 +137,7 @@ export function load_elf_binary(current: Task, bprm: Binprm): void {
 }
 
 /** The dynamic loader that PT_INTERP names. */
-function openInterpreter(current: Task, elf: ElfFile): ElfFile | null {
+function openInterpreter(current: Task, bprm: Binprm, elf: ElfFile): ElfFile | null {
   const segment = elf.segments.find((s) => s.type === EL.PT_INTERP);
   if (segment === undefined) return null;
   if (segment.filesz < 2 || segment.filesz > 4096)
@@ -147,8 +149,9 @@ function openInterpreter(current: Task, elf: ElfFile): ElfFile | null {
     throw errno(E.ENOEXEC, 'execve: the interpreter name of {} does not end with NUL', elf.name);
   const name = String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
   const file = open_exec(current, AT_FDCWD, name, 0);
+  would_dump(current, bprm, file);
   try {
-    return parse(current, file, name);
+    return parse(current, file, name, true);
   } catch (error) {
     fput(current, file);
     if (error instanceof Errno && error.code === E.ENOEXEC)
@@ -227,17 +230,20 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
   current.kernel.arch.start_thread(current, entry, sp);
 }
 
-const spanOf = (loads: readonly Segment[]): number => {
-  const last = loads.at(-1)!;
-  return pageAlign(last.vaddr + last.memsz) - (loads[0]!.vaddr - (loads[0]!.vaddr % PAGE_SIZE));
-};
+/** From the lowest page to the end of the highest byte, whatever order the segments come in (total_mapping_size). */
+function spanOf(loads: readonly Segment[]): number {
+  const low = Math.min(...loads.map((s) => s.vaddr));
+  return pageAlign(Math.max(...loads.map((s) => s.vaddr + s.memsz))) - (low - (low % PAGE_SIZE));
+}
 
-/** Room in the mmap area for an interpreter, or for a static PIE, which is placed like one. */
+/** Finds room in the mmap area for an interpreter, or for a static PIE, which is placed like one. */
 function reserve(current: Task, loads: readonly Segment[]): number {
   const span = spanOf(loads);
   if (!(span > 0 && span < TASK_SIZE))
     throw errno(E.ENOEXEC, 'execve: the segments span {} bytes', span);
-  return do_mmap(current, 0, span, M.PROT_NONE, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
+  const at = do_mmap(current, 0, span, M.PROT_NONE, M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0);
+  do_munmap(current.mm!, at, span);
+  return at;
 }
 
 interface Image {

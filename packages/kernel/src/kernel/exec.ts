@@ -127,7 +127,7 @@ function exec_binprm(current: Task, bprm: Binprm): void {
     bprm.buf = new Uint8Array(BINPRM_BUF_SIZE);
     kernel_read(current, bprm.file, 0, bprm.buf);
     bprm_creds_from_file(current, bprm);
-    would_dump(current, bprm);
+    would_dump(current, bprm, bprm.file);
     if (!load_script(current, bprm)) break;
     bprm.depth++;
   }
@@ -137,10 +137,10 @@ function exec_binprm(current: Task, bprm: Binprm): void {
     trace.sched_process_exec.emit({ pid: current.pid, filename: bprm.filename, old_pid: old });
 }
 
-/** Analogous to would_dump. */
-function would_dump(current: Task, bprm: Binprm): void {
+/** A program or an interpreter that may be executed and not read must not be read from its memory either. */
+export function would_dump(current: Task, bprm: Binprm, file: File): void {
   try {
-    inode_permission(current, bprm.file.inode, MAY_READ, bprm.file.path);
+    inode_permission(current, file.inode, MAY_READ, file.path);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     bprm.enforce_nondump = true;

@@ -111,6 +111,7 @@ export function can_merge(prev: Vma, vma: Vma): boolean {
     prev.end === vma.start &&
     prev.flags === vma.flags &&
     prev.file === vma.file &&
+    prev.file?.counts_mappings !== true &&
     prev.mapping === vma.mapping &&
     prev.name === vma.name &&
     prev.uffd === vma.uffd &&

@@ -190,15 +190,16 @@ OPTIONS.set(SO.SO_MEMINFO, {
   get: (_current, sock) => ints(0, sock.rcvbuf, sock.wmem_alloc, sock.sndbuf, 0, 0, 0, 0, 0),
 });
 
-/** struct timeval to nanoseconds; 0 means for ever. */
+/** struct timeval to nanoseconds; 0 means for ever, less than that not to wait at all (sock_set_timeout). */
 function timeout(value: Uint8Array): number {
   if (value.length < 16) throw errno(EINVAL, 'a socket timeout has 16 bytes, not {}', value.length);
   const sec = Number(viewOf(value).getBigInt64(0, true));
   const usec = Number(viewOf(value).getBigInt64(8, true));
   if (usec < 0 || usec >= 1e6)
     throw errno(EDOM, 'a socket timeout of {} microseconds is out of range', usec);
+  if (sec < 0) return 0;
   const ns = sec * 1e9 + usec * 1e3;
-  return ns <= 0 || !Number.isSafeInteger(ns) ? Infinity : ns;
+  return ns === 0 || !Number.isSafeInteger(ns) ? Infinity : ns;
 }
 
 function timeval(ns: number): Uint8Array {

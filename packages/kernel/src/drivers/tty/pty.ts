@@ -37,7 +37,7 @@ import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 import { Tty } from './tty.ts';
 import { tty_ioctl } from './tty_ioctl.ts';
-import { TTYAUX_MAJOR, tty_open } from './tty_io.ts';
+import { TTYAUX_MAJOR, WRITE_CHUNK, bad_chunk, tty_open } from './tty_io.ts';
 
 export const UNIX98_PTY_SLAVE_MAJOR = 136;
 
@@ -103,7 +103,7 @@ export class PtyMasterFile extends StreamFile {
     let done = current.callState === null ? 0 : (current.callState as { ptyDone: number }).ptyDone;
     if (done > 0) from.skip(done);
     while (from.count > 0 && tty.flip.room > 0) {
-      const chunk = new Uint8Array(Math.min(from.count, tty.flip.room, 4096));
+      const chunk = new Uint8Array(Math.min(from.count, tty.flip.room, WRITE_CHUNK));
       let n: number;
       try {
         n = from.copyFrom(chunk, 0, chunk.length);
@@ -111,9 +111,12 @@ export class PtyMasterFile extends StreamFile {
         if (done === 0 || !(error instanceof Errno)) throw error;
         break;
       }
-      tty.input(chunk.subarray(0, n));
+      if (n < chunk.length) {
+        if (done === 0) bad_chunk(tty, n, chunk.length);
+        break;
+      }
+      tty.input(chunk);
       done += n;
-      if (n < chunk.length) break;
     }
     if (from.count === 0) return done;
     if (this.flags & O_NONBLOCK || (done > 0 && current.signal_pending())) {

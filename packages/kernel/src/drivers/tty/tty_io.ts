@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EIO, ENXIO } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EIO, ENXIO } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
@@ -56,6 +56,13 @@ export class TtyTable {
 interface ReadState {
   readonly available: number;
   readonly deadline: number;
+}
+
+/** So much is copied at a time, and what cannot be read whole is not written at all (iterate_tty_write). */
+export const WRITE_CHUNK = 2048;
+
+export function bad_chunk(tty: Tty, n: number, length: number): never {
+  throw errno(EFAULT, 'of {} bytes for {} only {} can be read', length, tty, n);
 }
 
 /** An open terminal: the slave side of a pty, or a console. */
@@ -147,7 +154,7 @@ export class TtyFile extends StreamFile {
     if (tty.other_closed) throw errno(EIO, 'the master of {} is closed', tty);
     let done = current.callState === null ? 0 : (current.callState as { ttyDone: number }).ttyDone;
     if (done > 0) from.skip(done);
-    const chunk = new Uint8Array(Math.min(from.count, 4096));
+    const chunk = new Uint8Array(Math.min(from.count, WRITE_CHUNK));
     while (from.count > 0 && tty.writeRoom >= 8) {
       const room = Math.min(chunk.length, Math.max(1, Math.floor(tty.writeRoom / 8)), from.count);
       let n: number;
@@ -157,9 +164,12 @@ export class TtyFile extends StreamFile {
         if (done === 0 || !(error instanceof Errno)) throw error;
         break;
       }
+      if (n < room) {
+        if (done === 0) bad_chunk(tty, n, room);
+        break;
+      }
       tty.ldisc.write(chunk.subarray(0, n));
       done += n;
-      if (n < room) break;
     }
     tty.outputReady();
     if (from.count === 0 || tty.writeRoom >= 8) return done;
