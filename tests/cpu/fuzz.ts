@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { disassemble } from '@vitrine/x86/disassemble.ts';
 import { rows, type Row } from '@vitrine/x86/opcodes.ts';
 import { AC, allRows, type Code, fuzzable, makeCode, makeState, Stock, TF } from './cases.ts';
-import { compare, view } from './compare.ts';
+import { compare, SIGALRM, view } from './compare.ts';
 import { FORCED, V3 } from './flat.ts';
 import { CASE_BYTES, CODE_BYTES, runOracle, State, STATE_BYTES } from './oracle.ts';
 import { Random } from './random.ts';
@@ -18,6 +18,8 @@ export interface FuzzResult {
   /** Pieces of code, and states that they were run from in all. */
   readonly codes: number;
   readonly cases: number;
+  /** Cases that have changed their code so that it does not end: where it stops is chance. */
+  readonly endless: number;
   readonly failures: readonly string[];
   /** Cases that have executed in a region of tier 1; and those that go by single steps in any tier. */
   readonly tier1: number;
@@ -49,6 +51,7 @@ class Fuzzer {
   readonly tier0 = new Map<string, number>();
   codes = 0;
   cases = 0;
+  endless = 0;
   tier1 = 0;
   stepped = 0;
 
@@ -92,10 +95,14 @@ class Fuzzer {
     const [host, ours] = [this.#host, this.#ours];
     ours.bytes.set(input);
     const isStepped = (ours.rflags & (TF | AC)) !== 0;
-    const where = this.#subject.run(ours, fuelOf(code, this.#random));
+    const where = this.#subject.run(ours, fuelOf(code, this.#random), this.#random.chance(16));
     if (where === 'region') this.tier1++;
     else if (isStepped) this.stepped++;
     else this[where].set(code.row.name, (this[where].get(code.row.name) ?? 0) + 1);
+    if (host.signal === SIGALRM) {
+      this.endless++;
+      return this.#subject.clear();
+    }
     const before = new State(input);
     const differences = compare(code, before, host, ours);
     if (differences.length > 0) this.failures.push(describe(code, before, differences));
@@ -181,7 +188,7 @@ function report(result: FuzzResult, seconds: number): void {
     console.log(`in tier 0 from the first: ${most(result.tier0)}`);
   }
   console.log(
-    `${result.cases} cases of ${result.codes} pieces of code, ${result.failures.length} differ, ${seconds.toFixed(1)} s`,
+    `${result.cases} cases of ${result.codes} pieces of code, ${result.endless} endless, ${result.failures.length} differ, ${seconds.toFixed(1)} s`,
   );
 }
 

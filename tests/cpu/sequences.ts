@@ -131,9 +131,16 @@ const COUNTER = dword(DATA + 2048);
 const setCounter = (n: number): number[] => [0xc7, 0x04, 0x25, ...COUNTER, ...dword(n)];
 const DECREMENT = [0x83, 0x2c, 0x25, ...COUNTER, 1];
 
+/** INC BYTE [immediate] and ADD AL, immediate, in either order: what is added is another number each time. */
+function selfModifying(at: number, random: Random): number[] {
+  const incrementOf = (immediate: number): number[] => [0xfe, 0x04, 0x25, ...dword(immediate)];
+  const add = [0x04, random.byte()];
+  return random.chance(2) ? [...incrementOf(at + 8), ...add] : [...add, ...incrementOf(at + 1)];
+}
+
 /**
  * A program: blocks with jumps forward between them, within a loop that is gone round a few times. What regions keep in
- * locals from one block to another shows here, and faults and ends of fuel anywhere in that.
+ * locals from one block to another shows here, and faults, ends of fuel and changes of the code anywhere in that.
  */
 export function makeProgram(from: readonly Row[], random: Random): Code {
   const ROOM = 24;
@@ -143,7 +150,9 @@ export function makeProgram(from: readonly Row[], random: Random): Code {
   const blocks = 2 + random.below(5);
   for (let block = 0; block < blocks; block++) {
     starts.push(code.length);
-    for (let left = random.below(4); left > 0; left--) if (!code.addInstruction(ROOM)) break;
+    for (let left = random.below(4); left > 0; left--) if (!code.addInstruction(ROOM + 9)) break;
+    if (random.chance(200) && code.length <= CODE_BYTES - ROOM - 11)
+      code.add(selfModifying(code.at + code.length, random));
     if (code.length > CODE_BYTES - ROOM - 2) break;
     code.add([random.chance(6) ? 0xeb : random.pick(JUMPS), 0]);
     jumps.push({ at: code.length - 1, block });

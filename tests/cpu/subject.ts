@@ -79,11 +79,13 @@ export class Subject {
   /**
    * Runs the code that is loaded from a state, and leaves there what comes of it.
    * @param fuel instructions that the processor is given at once
+   * @param cold no translation of an address is known
    */
-  run(state: State, fuel: number): Where {
+  run(state: State, fuel: number, cold: boolean): Where {
     const { cpu } = this.#machine;
     const { u8, u32 } = cpu.ram;
     if (this.#isChanged) this.#write();
+    if (cold) cpu.flushTlb();
     const window = this.#data + WINDOW_VA - DATA;
     const end = this.#data + DATA_BYTES - EDGE;
     u8.set(state.data, window);
