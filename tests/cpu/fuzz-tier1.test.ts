@@ -8,7 +8,7 @@ const { fuzz, fuzzPrograms } = await import('./fuzz.ts');
 test.skipIf(!oracleProgram())('random instructions do what the host does in regions', () => {
   const { failures, tier1, cases } = fuzz(20_000, 1);
   expect(failures).toEqual([]);
-  expect(tier1 / cases).toBeGreaterThan(0.9);
+  expect(tier1 / cases).toBeGreaterThan(0.8);
 });
 
 test.skipIf(!oracleProgram())('and so do random programs', () => {
