@@ -1,12 +1,13 @@
 /** Alignment checking (SDM vol. 3, 6.15, #AC): what an instruction is about to access while RFLAGS.AC is set. */
 import { RBP, RCX, RDI, RSI, RSP, type Ram } from './cpu.ts';
 import type { Insn } from './decode.ts';
+import type { Operand } from './ir/operand.ts';
 import { FSW_CELL } from './layout.ts';
 import { rowHandlers } from './tier0/handlers.ts';
 import { operandsOf } from './tier0/operands.ts';
 
-/** An address and the alignment that it needs, both for `address & (alignment - 1)`. */
-type Access = readonly [address: bigint, alignment: number];
+/** An address, the alignment that it needs, for `address & (alignment - 1)`, and how many bytes there are if not as many. */
+type Access = readonly [address: bigint, alignment: number, size?: number | undefined];
 
 /** What is needed of the machine. */
 interface Registers {
@@ -32,8 +33,8 @@ const ENVIRONMENT = /^(f(nst|ld)env|fnsave|frstor)$/;
 
 /** The ModRM operand, where there is one that matters. */
 function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
-  const size = insn.isReg ? 0 : memorySize(insn);
-  if (size > 1) yield [machine.effectiveAddress(insn), size];
+  const alignment = insn.isReg ? 0 : alignmentOf(insn);
+  if (alignment > 1) yield [machine.effectiveAddress(insn), alignment, memorySize(insn)];
 }
 
 /** In the order in which the processor makes them. */
@@ -85,12 +86,24 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   yield* operandAccess(machine, insn);
 }
 
-/** Alignment of the memory operand. Where 16 bytes must be aligned in any case, that is #GP and comes first. */
-function memorySize({ row, opsize }: Insn): number {
-  if (ENVIRONMENT.test(row.sem)) return opsize === 16 ? 2 : 4;
+/** The memory operand as the table has it. */
+function memoryOf({ row, opsize }: Insn): Operand | undefined {
   const { widths } = rowHandlers[row.id]!;
   const width = widths.includes(opsize) ? opsize : widths[0]!;
-  const memory = operandsOf(row.operands, width, false).find((o) => o?.kind === 'mem');
+  return operandsOf(row.operands, width, false).find((o) => o?.kind === 'mem');
+}
+
+/** Bytes of the memory operand, where the table has a size. */
+function memorySize(insn: Insn): number | undefined {
+  const memory = memoryOf(insn);
+  return memory?.kind === 'mem' ? memory.size / 8 : undefined;
+}
+
+/** Alignment of the memory operand. Where 16 bytes must be aligned in any case, that is #GP and comes first. */
+function alignmentOf(insn: Insn): number {
+  const { row, opsize } = insn;
+  if (ENVIRONMENT.test(row.sem)) return opsize === 16 ? 2 : 4;
+  const memory = memoryOf(insn);
   // CMPXCHG16B has #GP of its own.
   if (row.sem === 'cmpxchg8b' && opsize === 64) return 0;
   if (UNSIZED[row.sem] !== undefined) return UNSIZED[row.sem]!;
@@ -110,10 +123,10 @@ const waits = ({ row }: Insn): boolean =>
 export function misaligned(machine: Registers, insn: Insn): boolean {
   if (machine.ram.u16[FSW_CELL >> 1]! & 0x80 && waits(insn)) return false;
   let before: bigint | undefined;
-  for (const [address, alignment] of accesses(machine, insn)) {
+  for (const [address, alignment, size = alignment] of accesses(machine, insn)) {
     // What comes first faults first.
     if (before !== undefined && !machine.readable(before)) return false;
-    if (!canonical(address) || !canonical(address + BigInt(alignment - 1))) return false;
+    if (!canonical(address) || !canonical(address + BigInt(size - 1))) return false;
     if (alignment > 1 && address & BigInt(alignment - 1)) return true;
     before = address;
   }

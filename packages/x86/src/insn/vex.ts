@@ -113,14 +113,14 @@ function over(
   return sources.map((_, h) => b.getAs(temp(h), 'v128.load'));
 }
 
-/** The second source's halves as operands; one of 128 bits or less is taken as it is. */
+/** The second source's halves as operands; one of 128 bits or less is taken as it is, but a shift count is read whole. */
 function sourceOperands(b: Builder, src: Operand, count: number, shared = false): Operand[] {
-  if (count === 1) return [src];
   if (shared) {
     const value = b.get(src);
     b.setAs(temp(2), 'v128.store', value);
-    return [temp(2), temp(2)];
+    return Array.from({ length: count }, () => temp(2));
   }
+  if (count === 1) return [src];
   return halves(b, src, count).map((value, h) => {
     const o = temp(2 + h);
     b.setAs(o, 'v128.store', value);
