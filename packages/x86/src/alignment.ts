@@ -31,10 +31,19 @@ const UNSIZED: Readonly<Record<string, number>> = {
 /** The x87 environment: of words or of doublewords. */
 const ENVIRONMENT = /^(f(nst|ld)env|fnsave|frstor)$/;
 
+/** What the index in a register adds to the address of a bit string (BT and its like). */
+function bitsAway({ gpr }: Registers, { row, opsize, reg }: Insn): bigint {
+  if (!row.sem.endsWith('_reg')) return 0n;
+  const bytes = BigInt(opsize / 8);
+  return (BigInt.asIntN(opsize, gpr[reg]!) >> BigInt(Math.log2(opsize))) * bytes;
+}
+
 /** The ModRM operand, where there is one that matters. */
 function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
   const alignment = insn.isReg ? 0 : alignmentOf(insn);
-  if (alignment > 1) yield [machine.effectiveAddress(insn), alignment, memorySize(insn)];
+  if (alignment <= 1) return;
+  const address = machine.effectiveAddress(insn) + bitsAway(machine, insn);
+  yield [BigInt.asUintN(64, address), alignment, memorySize(insn)];
 }
 
 /** In the order in which the processor makes them. */
