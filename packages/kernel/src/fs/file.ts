@@ -419,6 +419,9 @@ export class NoopSeekFile extends StreamFile {
   static {
     serializable('NoopSeekFile', this);
   }
+  override get splice_read(): boolean {
+    return false;
+  }
   override llseek(): Loff {
     return this.pos;
   }

@@ -88,13 +88,17 @@ function place(file: File, pos: Loff | null): Loff {
 }
 
 /** The range of a transfer ends within 64 bits, where its file has positions (rw_verify_area). */
-export function rw_verify_area(file: File, pos: Loff | null, count: number): void {
+export function rw_verify_area(file: File, pos: Loff | null, count: Loff): void {
   if (!file.seekable) return;
   const at = pos ?? file.pos;
   if (at < 0) {
     if (!file.unsigned_offsets) throw errno(EINVAL, 'file position {} is negative', at);
     if (BigInt(count) >= -BigInt(at)) throw errno(EOVERFLOW, '{} bytes at {} wrap', count, at);
-  } else if (typeof at === 'bigint' && at + BigInt(count) > LLONG_MAX && !file.unsigned_offsets)
+  } else if (
+    (typeof at === 'bigint' || typeof count === 'bigint') &&
+    BigInt(at) + BigInt(count) > LLONG_MAX &&
+    !file.unsigned_offsets
+  )
     throw errno(EINVAL, '{} bytes at {} end beyond 2^63', count, at);
 }
 

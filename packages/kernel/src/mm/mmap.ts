@@ -89,11 +89,11 @@ const LOW_END = 0x8000_0000;
  * one below 2 GiB (MAP_32BIT).
  */
 export function get_unmapped_area(mm: Mm, length: number, hint: number, low = false): number {
-  if (hint !== 0) {
-    const at = pageAlign(hint);
+  // A wish within the first page is none, and one below the lowest possible address means that (round_hint_to_min).
+  if (hint >= PAGE_SIZE) {
+    const at = Math.max(hint - (hint % PAGE_SIZE), MMAP_MIN_ADDR);
     const vma = mm.vmas.from(at);
     if (
-      at >= MMAP_MIN_ADDR &&
       at + length <= (low ? LOW_END : TASK_SIZE) &&
       (vma === null || at + length <= gapStart(vma))
     )

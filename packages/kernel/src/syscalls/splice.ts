@@ -14,7 +14,7 @@ import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
-import { type Loff, loff_add, loff_sub, narrow } from '../include/loff.ts';
+import { LLONG_MAX, type Loff, loff_add, loff_sub, narrow } from '../include/loff.ts';
 import { i_size_read } from '../include/pagecache.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -34,7 +34,7 @@ import {
   wait_on,
 } from '../fs/splice.ts';
 import { import_iovec } from './iov.ts';
-import { fd, flags, inArray, inOutStruct, int, size, uint } from './kinds.ts';
+import { fd, flags, inArray, inOutStruct, int, size, u64, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 const SPLICE_F_NONBLOCK = 2;
@@ -115,12 +115,12 @@ export function sys_sendfile(
   outFd: number,
   inFd: number,
   offset: number,
-  count: number,
+  length: bigint,
 ): number {
   const from = fget(current, inFd);
   wantRead(from);
   if (offset !== 0 && !from.seekable) throw errno(ESPIPE, '{} has no position', from.path);
-  if (count >= 2 ** 63) throw errno(EINVAL, 'sendfile: {} bytes are too many', count);
+  if (length > LLONG_MAX) throw errno(EINVAL, 'sendfile: {} bytes are too many', length);
   const to = fget(current, outFd);
   wantWrite(to);
   if (S_ISDIR(from.inode.mode))
@@ -128,7 +128,8 @@ export function sys_sendfile(
   if (to.flags & O_APPEND && to.seekable)
     throw errno(EINVAL, 'sendfile: {} is open with O_APPEND', to.path);
   const pos = position(current, from, offset);
-  rw_verify_area(from, pos, count);
+  rw_verify_area(from, pos, length);
+  const count = Number(length < MAX_RW_COUNT ? length : MAX_RW_COUNT);
   const left = checkLargest(from, to, pos, count);
   const pipe = get_pipe_info(to);
   if (pipe === null && !from.seekable) {
@@ -137,10 +138,10 @@ export function sys_sendfile(
   // A pipe is filled once, after waiting for room (splice_file_to_pipe).
   if (pipe !== null) {
     const nonblock = (to.flags & O_NONBLOCK) !== 0;
-    return spliceToPipe(current, from, to, pipe, Math.min(left, MAX_RW_COUNT), offset, nonblock);
+    return spliceToPipe(current, from, to, pipe, left, offset, nonblock);
   }
   rw_verify_area(to, to.pos, count);
-  return transfer(current, from, to, Math.min(left, MAX_RW_COUNT), offset, 0);
+  return transfer(current, from, to, left, offset, 0);
 }
 
 /** @returns the bytes up to the largest position that both file systems have */
@@ -392,7 +393,7 @@ export function sys_copy_file_range(
 const offp = inOutStruct('off_t');
 
 export const SPLICE: readonly SyscallRow[] = [
-  row(NR.__NR_sendfile, 'sendfile', [fd, fd, offp, size], FULL, sys_sendfile),
+  row(NR.__NR_sendfile, 'sendfile', [fd, fd, offp, u64], FULL, sys_sendfile),
   row(NR.__NR_splice, 'splice', [fd, offp, fd, offp, size, flags('splice')], FULL, sys_splice),
   row(NR.__NR_tee, 'tee', [fd, fd, size, flags('splice')], FULL, sys_tee),
   row(

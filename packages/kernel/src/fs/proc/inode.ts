@@ -285,6 +285,10 @@ export class ProcStaticTextFile extends ProcTextFile {
   override get splice_read(): boolean {
     return this.entry.splice ?? true;
   }
+  /** Of those that take values only settings have a write_iter (proc_sys_file_operations). */
+  override get splice_write(): boolean {
+    return isSysctl((this.inode as ProcStaticFile).path);
+  }
   override mmap_mapping(current: Current): AddressSpace | null {
     if (isSysctl((this.inode as ProcStaticFile).path)) return super.mmap_mapping(current);
     throw errno(EIO, '{} cannot be mapped into memory (proc_reg_mmap)', this.path);

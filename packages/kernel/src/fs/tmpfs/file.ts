@@ -33,6 +33,7 @@ export class TmpfsFile extends RegularFile {
 
   override write_iter(current: Current, from: IovIter, pos: Loff): number {
     const { inode } = this;
+    if (from.count === 0) return 0;
     if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
       throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be written', this.path);
     }
