@@ -83,7 +83,7 @@ function setattr_prepare(current: Current, inode: Inode, attr: Iattr, what: unkn
 /** Size limits, with SIGXFSZ where RLIMIT_FSIZE says so. */
 export function inode_newsize_ok(current: Current, inode: Inode, size: Loff): void {
   if (size <= i_size_read(inode)) return;
-  const limit = current.rlimit(RLIMIT_FSIZE);
+  const limit = current.rlimit_exact(RLIMIT_FSIZE);
   if (size > limit) {
     current.force_or_send_sig(SIGXFSZ, `file size ${size} is above RLIMIT_FSIZE (${limit})`);
     throw errno(

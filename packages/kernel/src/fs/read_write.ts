@@ -127,7 +127,7 @@ export function generic_write_checks(
   pos: Loff,
 ): boolean {
   if (from.count === 0) return false;
-  const limit = current.rlimit(RLIMIT_FSIZE);
+  const limit = current.rlimit_exact(RLIMIT_FSIZE);
   if (limit !== Infinity) {
     if (pos >= limit) {
       current.force_or_send_sig(SIGXFSZ, `write at ${pos} is at or above RLIMIT_FSIZE (${limit})`);

@@ -48,5 +48,7 @@ export interface Current {
 
   /** Soft limit of a RLIMIT_ resource; Infinity when unlimited. */
   rlimit(resource: number): number;
+  /** The same where the last bits of 64 count: it is compared with file positions. */
+  rlimit_exact(resource: number): number | bigint;
   rlimit_max(resource: number): number;
 }

@@ -69,9 +69,10 @@ export class Sighand {
   }
 }
 
+/** Limits are `unsigned long`; RLIM_INFINITY is Infinity. */
 export interface Rlimit {
-  readonly cur: number;
-  readonly max: number;
+  readonly cur: number | bigint;
+  readonly max: number | bigint;
 }
 
 /** Resources used by threads that are gone and by waited-for children. */

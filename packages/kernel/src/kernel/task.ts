@@ -243,11 +243,15 @@ export class Task implements Current, Waiter, TimerOwner {
   }
 
   rlimit(resource: number): number {
+    return Number(this.signal.rlim[resource]!.cur);
+  }
+
+  rlimit_exact(resource: number): number | bigint {
     return this.signal.rlim[resource]!.cur;
   }
 
   rlimit_max(resource: number): number {
-    return this.signal.rlim[resource]!.max;
+    return Number(this.signal.rlim[resource]!.max);
   }
 
   signal_pending(): boolean {

@@ -4,6 +4,7 @@ import * as R from '@vitrine/uapi/resource.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
+import { narrow } from '../include/loff.ts';
 import { task_cputime } from '../kernel/sched/fair.ts';
 import { type Rlimit, noUsage } from '../kernel/signal_struct.ts';
 import type { Task } from '../kernel/task.ts';
@@ -13,6 +14,8 @@ import { rusage_bytes } from './process.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 export const RLIM_NLIMITS = 16;
+
+const RLIM_INFINITY: bigint = 2n ** 64n - 1n;
 
 /** The limits that PID 1 starts with (INIT_RLIMITS, and what systemd-less distributions leave of them). */
 export function initRlimits(maxThreads: number): Rlimit[] {
@@ -33,15 +36,15 @@ export function initRlimits(maxThreads: number): Rlimit[] {
 const NAMES = Object.fromEntries(Object.entries(R).filter(([k]) => k.startsWith('RLIMIT_')).map(([k, v]) => [v, k])); // prettier-ignore
 
 function getLimit(task: Task, address: number): Rlimit {
-  const value = (at: number): number => {
+  const value = (at: number): number | bigint => {
     const n = task.mem.getBig(at);
-    return n > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(n);
+    return n === RLIM_INFINITY ? Infinity : narrow(n);
   };
   return { cur: value(address), max: value(address + 8) };
 }
 
 function putLimit(task: Task, address: number, limit: Rlimit): void {
-  const big = (n: number): bigint => (n === Infinity ? 0xffff_ffff_ffff_ffffn : BigInt(n));
+  const big = (n: number | bigint): bigint => (n === Infinity ? RLIM_INFINITY : BigInt(n));
   task.mem.putBig(address, big(limit.cur));
   task.mem.putBig(address + 8, big(limit.max));
 }
@@ -60,7 +63,7 @@ function setLimit(task: Task, target: Task, resource: number, next: Rlimit): voi
   if (resource === R.RLIMIT_NOFILE && next.max > 1048576) throw errno(E.EPERM, 'setrlimit: RLIMIT_NOFILE {} exceeds fs.nr_open 1048576', next.max); // prettier-ignore
   if (next.max > old.max && !capable(task.cred, CAP_SYS_RESOURCE)) throw errno(E.EPERM, 'setrlimit: raising the hard {} from {} to {} needs CAP_SYS_RESOURCE; the process has {}', name, old.max, next.max, describe_cred(task.cred)); // prettier-ignore
   target.signal.rlim[resource] = next;
-  if (resource === R.RLIMIT_STACK && target.mm !== null) target.mm.stack_limit = next.cur;
+  if (resource === R.RLIMIT_STACK && target.mm !== null) target.mm.stack_limit = Number(next.cur);
 }
 
 function checkResource(resource: number): void {

@@ -101,6 +101,10 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
     return this.task.rlimit(resource);
   }
 
+  rlimit_exact(resource: number): number | bigint {
+    return this.task.rlimit_exact(resource);
+  }
+
   rlimit_max(resource: number): number {
     return this.task.rlimit_max(resource);
   }

@@ -51,7 +51,8 @@ const LIMITS: readonly (readonly [string, string])[] = [
 ];
 
 function limits(task: Task): string {
-  const value = (n: number): string => (n === Infinity ? 'unlimited' : String(n)).padEnd(20);
+  const value = (n: number | bigint): string =>
+    (n === Infinity ? 'unlimited' : String(n)).padEnd(20);
   let text = `${'Limit'.padEnd(25)} ${'Soft Limit'.padEnd(20)} ${'Hard Limit'.padEnd(20)} ${'Units'.padEnd(10)}\n`;
   LIMITS.forEach(([name, unit], i) => {
     const { cur, max } = task.signal.rlim[i]!;

@@ -81,7 +81,7 @@ export function run_cpu_timers(task: Task): void {
       task,
       `it used ${Math.floor(seconds)} s of processor time, RLIMIT_CPU is ${limit.cur} s`,
     );
-    signal.rlim[RLIMIT_CPU] = { cur: limit.cur + 1, max: limit.max };
+    signal.rlim[RLIMIT_CPU] = { cur: Number(limit.cur) + 1, max: limit.max };
   }
 }
 
@@ -91,11 +91,11 @@ function check_rttime(task: Task): void {
   const limit = signal.rlim[RLIMIT_RTTIME]!;
   if (limit.cur === Infinity) return;
   const us = (se.sum_exec_runtime - se.rt_since) / 1e3;
-  const reason = (which: string, bound: number): string =>
+  const reason = (which: string, bound: number | bigint): string =>
     `it ran ${Math.floor(us)} us of real time without sleeping, the ${which} RLIMIT_RTTIME is ${bound} us`;
   if (us >= limit.max) send_sig(SIGKILL, task, reason('hard', limit.max));
   else if (us >= limit.cur) {
-    signal.rlim[RLIMIT_RTTIME] = { cur: limit.cur + 1e6, max: limit.max };
+    signal.rlim[RLIMIT_RTTIME] = { cur: Number(limit.cur) + 1e6, max: limit.max };
     send_sig(SIGXCPU, task, reason('soft', limit.cur));
   }
 }
