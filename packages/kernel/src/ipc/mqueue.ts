@@ -14,7 +14,15 @@ import { WaitQueue } from '../include/wait.ts';
 import { bytesOf } from '../fs/bytes.ts';
 import { Dentry, Path } from '../fs/dcache.ts';
 import { File } from '../fs/file.ts';
-import { Inode, S_ISREG, drop_nlink, file_update_time, inode_init_owner } from '../fs/inode.ts';
+import type { Iattr } from '../fs/attr.ts';
+import {
+  Inode,
+  S_ISREG,
+  drop_nlink,
+  file_update_time,
+  inode_init_owner,
+  setattr_copy,
+} from '../fs/inode.ts';
 import { type Mount, kern_mount } from '../fs/mount.ts';
 import { DcacheDirFile } from '../fs/readdir.ts';
 import { FileSystemType, SuperBlock } from '../fs/super.ts';
@@ -104,6 +112,12 @@ export class MqueueInode extends Inode {
 
   override open(current: Current, path: Path, flags: number): File {
     return new MqueueFile(current, path, flags);
+  }
+  /** The size is what was set last, and tells nothing (simple_setattr). */
+  override setattr(_current: Current, attr: Iattr): void {
+    if (attr.size !== undefined) this.size = Number(attr.size);
+    delete attr.size;
+    setattr_copy(this, attr);
   }
 
   override evict(): void {

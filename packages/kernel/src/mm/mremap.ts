@@ -64,6 +64,7 @@ export function do_mremap(
     if ((flags & MREMAP_FIXED) !== 0) do_munmap(mm, to, newLen);
     if (oldLen > newLen) do_munmap(mm, address + newLen, oldLen - newLen);
     checkSpan(mm, address, Math.min(oldLen, newLen));
+    if (newLen > oldLen) checkGrows(vma, address);
     // With MREMAP_DONTUNMAP alone the new address is a wish.
     if ((flags & MREMAP_FIXED) === 0) to = get_unmapped_area(mm, newLen, to);
     return move(
@@ -77,12 +78,16 @@ export function do_mremap(
     );
   }
   checkSpan(mm, address, oldLen);
-  if (!expandable(vma))
-    throw errno(E.EFAULT, 'mremap: the mapping at {} may not grow', hex(address));
+  checkGrows(vma, address);
   if (oldLen === vma.end - address && growInPlace(current, mm, vma, newLen - oldLen))
     return address;
   if ((flags & MREMAP_MAYMOVE) === 0) throw errno(E.ENOMEM, 'mremap: no room to grow in place at {} and MREMAP_MAYMOVE is not given', hex(vma.end)); // prettier-ignore
   return move(current, mm, address, oldLen, get_unmapped_area(mm, newLen, 0), newLen, false);
+}
+
+function checkGrows(vma: Vma, address: number): void {
+  if (!expandable(vma))
+    throw errno(E.EFAULT, 'mremap: the mapping at {} may not grow', hex(address));
 }
 
 /** What is moved or grows lies in one mapping. */

@@ -24,7 +24,7 @@ import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { InotifyFile, inotify_new } from '../fs/notify/inotify.ts';
 import { path_permission } from '../fs/permission.ts';
 import type { Task } from '../kernel/task.ts';
-import { access_ok } from './iov.ts';
+import { access_ok } from '../fs/iov.ts';
 import { choice, fd, flags, inStruct, int, outArray, path, size, str, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { read_timespec, user_sigmask } from './select.ts';

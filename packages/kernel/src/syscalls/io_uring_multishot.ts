@@ -8,7 +8,7 @@ import { vfs_read } from '../fs/read_write.ts';
 import { scm_recv } from '../net/scm.ts';
 import { SocketFile } from '../net/socket.ts';
 import { position, returnBuffer, withBuffer } from './io_uring_ops.ts';
-import { userBuffer } from './iov.ts';
+import { userBuffer } from '../fs/iov.ts';
 import { finishRecv, type Msghdr, readMsghdr, sys_recvmsg } from './socket.ts';
 
 /** Reads that go on (io_uring/rw.c, io_uring/net.c): every result takes a buffer of a group. */

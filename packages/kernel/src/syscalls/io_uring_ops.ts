@@ -20,7 +20,7 @@ import type { Task } from '../kernel/task.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { sys_epoll_ctl } from './epoll.ts';
-import { import_iovec, userBuffer } from './iov.ts';
+import { import_iovec, userBuffer } from '../fs/iov.ts';
 import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } from './namei.ts';
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';

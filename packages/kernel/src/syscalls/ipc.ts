@@ -42,7 +42,7 @@ import {
   ipcperms,
   seconds,
 } from '../ipc/util.ts';
-import { access_ok } from './iov.ts';
+import { access_ok } from '../fs/iov.ts';
 import {
   choice,
   flags,

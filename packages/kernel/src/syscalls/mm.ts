@@ -28,7 +28,7 @@ import { do_mremap } from '../mm/mremap.ts';
 import { TASK_SIZE, pte_mapped } from '../mm/pgtable.ts';
 import { VM_EXEC, VM_LOCKED, VM_LOCKONFAULT, VM_READ, VM_SEALED, VM_WRITE, Vma } from '../mm/vma.ts'; // prettier-ignore
 import { PAGE_SIZE } from '../include/ram.ts';
-import { access_ok } from './iov.ts';
+import { access_ok } from '../fs/iov.ts';
 import { choice, fd, flags, flags64, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 

@@ -10,7 +10,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { pidfd_task } from '../fs/pidfs/pidfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
-import { import_iovec, UIO_MAXIOV } from './iov.ts';
+import { import_iovec, UIO_MAXIOV } from '../fs/iov.ts';
 import { choice, fd, inArray, type Kind, pid, uint, ulong } from './kinds.ts';
 import { pidfdOf } from './pidfd.ts';
 import { FULL, row, type SyscallRow } from './row.ts';

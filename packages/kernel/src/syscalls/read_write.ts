@@ -17,7 +17,7 @@ import {
 } from '../fs/inode.ts';
 import { fsnotify_modify } from '../fs/fsnotify.ts';
 import { check_rw_flags, rw_append, rw_verify_area, vfs_read, vfs_write } from '../fs/read_write.ts'; // prettier-ignore
-import { import_iovec, userBuffer } from './iov.ts';
+import { import_iovec, userBuffer } from '../fs/iov.ts';
 import {
   choice,
   fd,

@@ -5,7 +5,7 @@ import { Errno, errno } from '../include/errno.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { fget } from '../fs/fdtable.ts';
 import { type DirContext, iterate_dir } from '../fs/readdir.ts';
-import { access_ok } from './iov.ts';
+import { access_ok } from '../fs/iov.ts';
 import { fd, outArray, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 

@@ -21,7 +21,7 @@ import type { Received, Sock } from '../net/sock.ts';
 import { sk_get_filter } from '../net/filter.ts';
 import { sock_getsockopt, sock_setsockopt } from '../net/sock_options.ts';
 import { NO_ANCILLARY, SocketFile, sock_create, sockfd_lookup } from '../net/socket.ts';
-import { import_iovec, userBuffer } from './iov.ts';
+import { import_iovec, userBuffer } from '../fs/iov.ts';
 import {
   choice,
   fd,

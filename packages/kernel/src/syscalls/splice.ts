@@ -33,7 +33,7 @@ import {
   splice_pipe_to_pipe,
   wait_on,
 } from '../fs/splice.ts';
-import { import_iovec } from './iov.ts';
+import { import_iovec } from '../fs/iov.ts';
 import { fd, flags, inArray, inOutStruct, int, size, u64, uint } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 

@@ -15,7 +15,7 @@ import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { access_ok } from './iov.ts';
+import { access_ok } from '../fs/iov.ts';
 import { choice, flags, inBuf, int, outBuf, outStruct, path, ptr, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 

@@ -1,11 +1,12 @@
 import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
-import { File } from '../../fs/file.ts';
+import { DEFAULT_POLLMASK, File } from '../../fs/file.ts';
 import { MINOR } from '../../fs/kdev_t.ts';
 
 const RNDGETENTCNT = 0x80045200;
@@ -64,6 +65,10 @@ export class RandomFile extends File {
   /** Only /dev/random can be waited for, which nobody ever needs to. */
   override get pollable(): boolean {
     return MINOR(this.inode.rdev) === 8;
+  }
+  /** A seeded generator is read; only one that is not is written to. */
+  override poll(): number {
+    return this.pollable ? EPOLLIN | EPOLLRDNORM : DEFAULT_POLLMASK;
   }
 
   override ioctl(current: Current, cmd: number, arg: number): number {

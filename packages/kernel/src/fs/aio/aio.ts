@@ -2,18 +2,19 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE } from '@vitrine/uapi/mman.ts';
 import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { errno } from '../../include/errno.ts';
-import { IovIter } from '../../include/iov.ts';
+import { type IoVec, IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Mm, MmOwned } from '../../mm/mm.ts';
 import { do_mmap, do_munmap } from '../../mm/mmap.ts';
 import { TASK_SIZE } from '../../mm/pgtable.ts';
-import { VM_EXEC, VM_MAYEXEC } from '../../mm/vma.ts';
+import { VM_DONTEXPAND, VM_EXEC, VM_MAYEXEC } from '../../mm/vma.ts';
 import { EventfdFile } from '../eventfd.ts';
 import { fget } from '../fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
 import { S_ISDIR } from '../inode.ts';
+import { iovec_from_user } from '../iov.ts';
 import { check_rw_flags, rw_append, vfs_read, vfs_write } from '../read_write.ts';
 import { AsyncRequest } from './request.ts';
 import { AioRing } from './ring.ts';
@@ -31,7 +32,6 @@ const IOCB_CMD_PWRITEV = 8;
 const IOCB_FLAG_RESFD = 1;
 /** What the kernel leaves in aio_key. */
 const KIOCB_KEY = 0;
-const UIO_MAXIOV = 1024;
 
 declare module '../../mm/mm.ts' {
   interface Mm {
@@ -45,6 +45,8 @@ export class KioCtx implements MmOwned {
   /** Events asked for, which count against fs.aio-max-nr. */
   readonly max: number;
   readonly ring: AioRing;
+  /** Its place among those of the process, the lowest that was free. */
+  readonly index: number;
   readonly active: Set<AioRequest> = new Set();
   readonly wait: WaitQueue = new WaitQueue();
   dead = false;
@@ -53,7 +55,8 @@ export class KioCtx implements MmOwned {
     serializable('KioCtx', this);
   }
 
-  constructor(mm: Mm, max: number, ring: AioRing) {
+  constructor(mm: Mm, max: number, ring: AioRing, index: number) {
+    this.index = index;
     this.mm = mm;
     this.max = max;
     this.ring = ring;
@@ -107,10 +110,14 @@ export function aio_setup(task: Task, max: number): KioCtx {
   const vma = mm.vmas.at(id);
   if (vma !== null && vma.start === id) vma.name = '/[aio] (deleted)';
   // Never code, whatever READ_IMPLIES_EXEC says: the ring's file system is mounted noexec.
-  if (vma !== null) vma.flags &= ~(VM_EXEC | VM_MAYEXEC);
-  ring.place(id);
-  const ctx = new KioCtx(mm, max, ring);
-  (mm.aio ??= new Map()).set(id, ctx);
+  if (vma !== null) vma.flags = (vma.flags & ~(VM_EXEC | VM_MAYEXEC)) | VM_DONTEXPAND;
+  const contexts = (mm.aio ??= new Map());
+  const used = new Set([...contexts.values()].map((one) => one.index));
+  let index = 0;
+  while (used.has(index)) index++;
+  ring.place(id, index);
+  const ctx = new KioCtx(mm, max, ring, index);
+  contexts.set(id, ctx);
   mm.owned.add(ctx);
   vfs.aio_nr += max;
   return ctx;
@@ -118,7 +125,7 @@ export function aio_setup(task: Task, max: number): KioCtx {
 
 export function aio_lookup(task: Task, id: number): KioCtx {
   const ctx = task.mm?.aio?.get(id);
-  if (ctx === undefined || ctx.dead)
+  if (ctx === undefined || ctx.dead || !ctx.ring.answers)
     throw errno(E.EINVAL, 'there is no aio context 0x{}', id.toString(16));
   return ctx;
 }
@@ -149,6 +156,8 @@ export class AioRequest extends AsyncRequest {
   private resfd: EventfdFile | null = null;
   /** What the file told a poll. */
   private told = 0;
+  /** The pieces of a vectored request: the caller's array is read when it is submitted. */
+  private vecs: readonly IoVec[] = [];
 
   static {
     serializable('AioRequest', this);
@@ -222,9 +231,11 @@ export class AioRequest extends AsyncRequest {
   private checkSpan(): void {
     const { buf, nbytes, offset } = this;
     const vector = this.opcode === IOCB_CMD_PREADV || this.opcode === IOCB_CMD_PWRITEV;
-    if (!vector && buf + nbytes > TASK_SIZE)
+    if (vector) this.vecs = iovec_from_user(this, buf, nbytes);
+    else if (buf + nbytes > TASK_SIZE)
       throw errno(E.EFAULT, 'io_submit: {} bytes at 0x{} are not in user space', nbytes, buf.toString(16)); // prettier-ignore
-    if (offset < 0 || offset + nbytes >= 2 ** 63)
+    const count = vector ? this.vecs.reduce((n, { length }) => n + length, 0) : nbytes;
+    if (offset < 0 || offset + count >= 2 ** 63)
       throw errno(E.EINVAL, 'io_submit: file position {} is negative or too far', offset);
   }
 
@@ -265,12 +276,7 @@ export class AioRequest extends AsyncRequest {
 
   private iter(): IovIter {
     if (this.opcode === IOCB_CMD_PREAD || this.opcode === IOCB_CMD_PWRITE) return IovIter.user(this.mem, this.buf, this.nbytes); // prettier-ignore
-    if (this.nbytes > UIO_MAXIOV)
-      throw errno(E.EINVAL, 'iovec count {} is above UIO_MAXIOV', this.nbytes);
-    return IovIter.vector(
-      this.mem,
-      Array.from({ length: this.nbytes }, (_, i) => ({ base: this.mem.getU64(this.buf + i * 16), length: this.mem.getU64(this.buf + i * 16 + 8) })), // prettier-ignore
-    );
+    return IovIter.vector(this.mem, this.vecs);
   }
 
   protected override complete(res: number): void {

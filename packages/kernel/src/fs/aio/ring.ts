@@ -27,6 +27,8 @@ export class AioRing {
   /** Where it is mapped; the context's number, too. */
   address: number;
   readonly size: number;
+  /** What the ring says it is (aio_ring.id). */
+  private index = 0;
   /** Events that fit. */
   readonly nr: number;
   private readonly events: IoEvent[] = [];
@@ -49,13 +51,25 @@ export class AioRing {
     return Math.ceil((HEADER + nr * EVENT) / PAGE_SIZE) * PAGE_SIZE;
   }
 
-  /** Mapped at `address`: writes the header. */
-  place(address: number): void {
+  /** Mapped at `address`: writes the header. @param index the context's among its process's */
+  place(address: number, index: number): void {
     this.address = address;
+    this.index = index;
+    this.mem.putU32(address, index);
     this.mem.putU32(address + NR, this.nr);
     this.mem.putU32(address + 16, AIO_RING_MAGIC);
     this.mem.putU32(address + 20, AIO_RING_COMPAT_FEATURES);
     this.mem.putU32(address + 28, HEADER);
+  }
+
+  /** Is the ring there, and does it say so? Every call looks (lookup_ioctx). */
+  get answers(): boolean {
+    try {
+      return this.mem.getU32(this.address) === this.index;
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      return false;
+    }
   }
 
   /** What is still in it after the process has taken what it took. */

@@ -1,3 +1,4 @@
+import { EFAULT } from '@vitrine/uapi/errno.ts';
 import {
   MSG_DONTWAIT,
   MSG_PEEK,
@@ -10,6 +11,7 @@ import type { Current } from '../../include/current.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { File } from '../../fs/file.ts';
+import { free_fds } from '../scm.ts';
 import { RCV_SHUTDOWN, type Received, type Ucred } from '../sock.ts';
 import { sockaddr_un } from './address.ts';
 import type { Skb, UnixSock } from './af_unix.ts';
@@ -131,16 +133,34 @@ function otherWriter(sock: UnixSock, skb: Skb, progress: Progress): boolean {
   return false;
 }
 
-/** @returns −1 when the caller's memory ended after some bytes */
+/** @returns −1 when the caller's memory ended after some messages: this one stays whole */
 function copy(skb: Skb, at: number, to: IovIter, progress: Progress): number {
   try {
-    const n = to.copyTo(skb.data, at, skb.data.length - at);
+    const n = copyAll(skb, at, to);
     progress.done += n;
     return n;
   } catch (error) {
     if (progress.done > 0 && error instanceof Errno) return -1;
     throw error;
   }
+}
+
+/** All that there is room for, or EFAULT (skb_copy_datagram_msg). */
+function copyAll(skb: Skb, at: number, to: IovIter): number {
+  const want = Math.min(skb.data.length - at, to.count);
+  const n = to.copyTo(skb.data, at, want);
+  if (n < want) throw errno(EFAULT, 'of {} bytes that came {} fit into mapped memory', want, n);
+  return n;
+}
+
+/** Takes the first message. @returns its descriptors */
+function shift(sock: UnixSock, skb: Skb): readonly File[] {
+  sock.peek_offset(-skb.data.length);
+  sock.queue.shift();
+  const fds = sock.landed(skb);
+  sock.consume(skb);
+  sock.peer_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+  return fds;
 }
 
 export function recvDatagram(
@@ -173,7 +193,15 @@ export function recvDatagram(
     );
   }
   const size = skb.data.length - skip;
-  const n = to.copyTo(skb.data, skip, size);
+  let n: number;
+  try {
+    n = copyAll(skb, skip, to);
+  } catch (error) {
+    // It is taken all the same, and lost.
+    if (!peeking && error instanceof Errno && error.code === EFAULT)
+      free_fds(sock.kernel, shift(sock, skb));
+    throw error;
+  }
   const truncated = n < size ? MSG_TRUNC : 0;
   const length = flags & MSG_TRUNC ? size : n;
   const name = skb.sender.name === null ? null : sockaddr_un(skb.sender.name);
@@ -191,11 +219,7 @@ export function recvDatagram(
       flags: truncated,
     };
   }
-  sock.peek_offset(-skb.data.length);
-  sock.queue.shift();
-  const fds = sock.landed(skb);
-  sock.consume(skb);
-  sock.peer_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+  const fds = shift(sock, skb);
   const ancillary = { fds, cred: skb.cred, tstamp: timeOf(sock, skb) };
   return { n: length, name, ancillary, flags: truncated };
 }

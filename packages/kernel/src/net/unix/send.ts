@@ -66,25 +66,15 @@ export function sendStream(
     const data = new Uint8Array(
       Math.min(from.count - urgent, STREAM_CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)),
     );
-    const n = copyIn(from, data, done);
-    if (n < 0) return done;
+    if (!copyIn(from, data, done)) return done;
     const fds = done === 0 ? ancillary.fds : [];
-    peer.queue.push(
-      sock.skb(
-        n === data.length ? data : data.subarray(0, n),
-        current,
-        fds,
-        null,
-        sock.creds(current, peer, ancillary),
-      ),
-    );
+    peer.queue.push(sock.skb(data, current, fds, null, sock.creds(current, peer, ancillary)));
     if (fds.length > 0) {
       ancillary.taken = true;
       sock.kernel.vfs.unix.carriers.add(peer);
     }
-    done += n;
+    done += data.length;
     peer.wq.wake(EPOLLIN | EPOLLRDNORM);
-    if (n < data.length) return done;
   }
   if (!urgent) return done;
   try {
@@ -96,14 +86,15 @@ export function sendStream(
   return done + 1;
 }
 
-/** @returns −1 when the caller's memory ended after some bytes had been sent */
-function copyIn(from: IovIter, data: Uint8Array, done: number): number {
+/** A message is sent whole or not at all. @returns false when the caller's memory ended after some had been sent */
+function copyIn(from: IovIter, data: Uint8Array, done: number): boolean {
   try {
-    return from.copyFrom(data, 0, data.length);
+    if (from.copyFrom(data, 0, data.length) === data.length) return true;
   } catch (error) {
-    if (done > 0 && error instanceof Errno) return -1;
-    throw error;
+    if (done === 0 || !(error instanceof Errno)) throw error;
   }
+  if (done > 0) return false;
+  throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', data.length);
 }
 
 function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null): UnixSock {

@@ -1,8 +1,8 @@
 import { EFAULT, EINVAL } from '@vitrine/uapi/errno.ts';
-import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { type IoVec, IovIter } from '../include/iov.ts';
-import { MAX_RW_COUNT } from '../fs/read_write.ts';
+import type { UserMemory } from '../include/uaccess.ts';
+import { MAX_RW_COUNT } from './read_write.ts';
 
 export const UIO_MAXIOV = 1024;
 const TASK_SIZE = 2 ** 47 - 4096;
@@ -19,14 +19,24 @@ export function access_ok(address: number, length: number): void {
   }
 }
 
-export function userBuffer(current: Current, address: number, length: number): IovIter {
+/** Whose memory it is. */
+interface User {
+  readonly mem: UserMemory;
+}
+
+export function userBuffer(current: User, address: number, length: number): IovIter {
   access_ok(address, length);
   const n = Math.min(length, MAX_RW_COUNT);
   return IovIter.user(current.mem, address, n);
 }
 
 /** An array of `struct iovec` (import_iovec). */
-export function import_iovec(current: Current, address: number, count: number): IovIter {
+export function import_iovec(current: User, address: number, count: number): IovIter {
+  return IovIter.vector(current.mem, iovec_from_user(current, address, count));
+}
+
+/** The pieces, each of which lies in user space, and all together within what one call moves. */
+export function iovec_from_user(current: User, address: number, count: number): IoVec[] {
   if (count < 0 || count > UIO_MAXIOV) {
     throw errno(EINVAL, 'iovec count {} is not between 0 and UIO_MAXIOV ({})', count, UIO_MAXIOV);
   }
@@ -41,5 +51,5 @@ export function import_iovec(current: Current, address: number, count: number): 
     total += length;
     vecs.push({ base, length });
   }
-  return IovIter.vector(current.mem, vecs);
+  return vecs;
 }
