@@ -9,7 +9,7 @@ export const SIGTRAP = 5;
 export const SIGBUS = 7;
 export const SIGFPE = 8;
 export const SIGSEGV = 11;
-export const SIGALRM = 14;
+export const SIGVTALRM = 26;
 
 /** Their last digit may differ: the promise is an error below one unit of it (SDM vol. 1, 8.3.10). */
 export const TRANSCENDENTAL = /^f(sin|cos|sincos|ptan|patan|2xm1|yl2x|yl2xp1)$/;

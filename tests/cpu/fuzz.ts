@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { disassemble } from '@vitrine/x86/disassemble.ts';
 import { rows, type Row } from '@vitrine/x86/opcodes.ts';
 import { AC, allRows, type Code, fuzzable, makeCode, makeState, Stock, TF } from './cases.ts';
-import { compare, SIGALRM, view } from './compare.ts';
+import { compare, SIGVTALRM, view } from './compare.ts';
 import { FORCED, V3 } from './flat.ts';
 import { CASE_BYTES, CODE_BYTES, runOracle, State, STATE_BYTES } from './oracle.ts';
 import { Random } from './random.ts';
@@ -99,7 +99,7 @@ class Fuzzer {
     if (where === 'region') this.tier1++;
     else if (isStepped) this.stepped++;
     else this[where].set(code.row.name, (this[where].get(code.row.name) ?? 0) + 1);
-    if (host.signal === SIGALRM) {
+    if (host.signal === SIGVTALRM) {
       this.endless++;
       return this.#subject.clear();
     }

@@ -127,8 +127,8 @@ int main(void) {
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   sigaltstack(&stack, NULL);
   handle(SIGUSR1, enter);
-  /* Code that changes itself may loop for ever: that ends with SIGALRM, somewhere; what it leaves serves no other case. */
-  int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+  /* Code that changes itself may loop for ever: that ends with SIGVTALRM, somewhere; what it leaves serves no other case. */
+  int ends[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGVTALRM};
   for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) handle(ends[i], leave);
   while (read_all(&current, sizeof current)) {
     memcpy((void *)current.state.rip, current.code, sizeof current.code);
@@ -137,13 +137,13 @@ int main(void) {
     memcpy(data, current.state.edges[0], EDGE);
     memcpy(data + DATA_BYTES - EDGE, current.state.edges[1], EDGE);
     struct itimerval limit = {.it_value = {.tv_usec = 100000}}, none = {0};
-    setitimer(ITIMER_REAL, &limit, NULL);
+    setitimer(ITIMER_VIRTUAL, &limit, NULL);
     raise(SIGUSR1);
-    setitimer(ITIMER_REAL, &none, NULL);
+    setitimer(ITIMER_VIRTUAL, &none, NULL);
     memcpy(current.state.data, data + 4096 - WINDOW / 2, WINDOW);
     memcpy(current.state.edges[0], data, EDGE);
     memcpy(current.state.edges[1], data + DATA_BYTES - EDGE, EDGE);
-    if (current.state.signal == SIGALRM) {
+    if (current.state.signal == SIGVTALRM) {
       memset(code, 0, 8192);
       memset(data, 0, DATA_BYTES);
     }

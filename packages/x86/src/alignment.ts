@@ -7,7 +7,7 @@ import { rowHandlers } from './tier0/handlers.ts';
 import { operandsOf } from './tier0/operands.ts';
 
 /** An address, the alignment that it needs, for `address & (alignment - 1)`, and how many bytes there are if not as many. */
-type Access = readonly [address: bigint, alignment: number, size?: number | undefined];
+type Access = readonly [address: bigint, alignment: number, size?: number];
 
 /** What is needed of the machine. */
 interface Registers {
@@ -43,7 +43,7 @@ function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
   const alignment = insn.isReg ? 0 : alignmentOf(insn);
   if (alignment <= 1) return;
   const address = machine.effectiveAddress(insn) + bitsAway(machine, insn);
-  yield [BigInt.asUintN(64, address), alignment, memorySize(insn)];
+  yield [BigInt.asUintN(64, address), alignment, memorySize(insn, alignment)];
 }
 
 /** In the order in which the processor makes them. */
@@ -102,10 +102,10 @@ function memoryOf({ row, opsize }: Insn): Operand | undefined {
   return operandsOf(row.operands, width, false).find((o) => o?.kind === 'mem');
 }
 
-/** Bytes of the memory operand, where the table has a size. */
-function memorySize(insn: Insn): number | undefined {
+/** Bytes of the memory operand that are looked at together. */
+function memorySize(insn: Insn, alignment: number): number {
   const memory = memoryOf(insn);
-  return memory?.kind === 'mem' ? memory.size / 8 : undefined;
+  return memory?.kind === 'mem' ? Math.max(memory.size / 8, alignment) : alignment;
 }
 
 /** Alignment of the memory operand. Where 16 bytes must be aligned in any case, that is #GP and comes first. */

@@ -48,9 +48,11 @@ function doRdtscp(machine: Machine): AssistResult {
   return refused;
 }
 
-/** An address that is no address is reported first, by the access itself. */
+const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
+
+/** Where not even the first four bytes are at an address, that is reported first, by the access itself. */
 const misaligned = (va: bigint, mask: bigint): boolean =>
-  (va & mask) !== 0n && BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
+  (va & mask) !== 0n && canonical(va) && canonical(va + 3n);
 
 function doFxsave(machine: Machine, insn: Insn): AssistResult {
   const va = machine.effectiveAddress(insn);

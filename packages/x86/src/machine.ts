@@ -92,9 +92,16 @@ const REST_FIXED = 0x202;
 /** Bytes of the largest operand that handlers access at once. */
 const LARGEST_OPERAND = 16n;
 
-/** Operands of assists up to this size are accessed at once; larger ones in pieces of the size below. */
+/** Operands of assists up to the one size and from the other on are accessed at once. */
 const LARGEST_PIECE = 16;
-const SMALLEST_PIECE = 4;
+const SMALLEST_WHOLE = 160;
+
+/** Bytes of an operand that must be at addresses before any page is looked at: the x87 environment is accessed by its words. */
+function together(length: number): number {
+  if (length <= LARGEST_PIECE && length !== 14) return length;
+  if (length >= SMALLEST_WHOLE) return length;
+  return length % 4 === 0 ? 4 : 2;
+}
 
 /** Semantics that address the stack by themselves. */
 const STACK_OPERATIONS: ReadonlySet<string> = new Set(
@@ -782,9 +789,7 @@ export class Machine implements Cpu {
     access: number,
     touch: (physical: number, from: number, to: number) => void,
   ): boolean {
-    // An operand faults for an end that is no address before any page is looked at; long ones are accessed in pieces.
-    const first = length > LARGEST_PIECE ? SMALLEST_PIECE : length;
-    const last = BigInt.asIntN(64, va + BigInt(first - 1));
+    const last = BigInt.asIntN(64, va + BigInt(together(length) - 1));
     if (BigInt.asIntN(48, last) !== last) return this.#exports.walk(last, access) !== -1;
     const pieces: [number, number, number][] = [];
     for (let from = 0; from < length;) {
