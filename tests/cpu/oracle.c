@@ -36,7 +36,7 @@ struct state {
 };
 
 struct test {
-  uint8_t code[192];
+  uint8_t code[256];
   struct state state;
 };
 

@@ -12,7 +12,7 @@ export const WINDOW_VA: number = 0x60_0000 + 4096 - WINDOW / 2;
 /** Bytes that are mapped around it, and how many of them a state has at either end. */
 export const DATA_BYTES = 8192;
 export const EDGE = 64;
-export const CODE_BYTES = 192;
+export const CODE_BYTES = 256;
 const GPR = 0;
 const RIP = 128;
 const RFLAGS = 136;

@@ -4,7 +4,7 @@ import { type Code, fuzzable, isLarge, makeCode } from './cases.ts';
 import { APPROXIMATION, TRANSCENDENTAL } from './compare.ts';
 import { encode } from './encode.ts';
 import { CODE, DATA } from './flat.ts';
-import { CODE_BYTES } from './oracle.ts';
+import { CODE_BYTES, WINDOW_VA } from './oracle.ts';
 import type { Random } from './random.ts';
 
 /** Rows whose results and flags are all defined but AF, and that do not show AF. */
@@ -84,17 +84,18 @@ class Growing {
     this.length += bytes.length;
   }
 
-  /** One more instruction, unless that leaves fewer than `room` bytes; returns its row. */
-  addInstruction(room: number): Row | undefined {
+  /** One more instruction, unless that leaves fewer than `room` bytes; returns whether it is there. */
+  addInstruction(room: number, without: (row: Row) => boolean = () => false): boolean {
     const random = this.#random;
     // What compilers emit all the time has handlers for pairs: give it its share.
-    const row = random.pick(random.chance(2) ? this.#from : COMMON);
+    let row = random.pick(random.chance(2) ? this.#from : COMMON);
+    while (without(row)) row = random.pick(this.#from);
     const { bytes, memory } = encode(row, random);
-    if (this.length + bytes.length > CODE_BYTES - room) return undefined;
+    if (this.length + bytes.length > CODE_BYTES - room) return false;
     this.#heed(row);
     if (memory) this.pointers.add(memory.base);
     this.add(bytes);
-    return row;
+    return true;
   }
 
   /** What ENTER reads by its levels is not looked at for alignment here. */
@@ -138,30 +139,65 @@ function selfModifying(at: number, random: Random): number[] {
   return random.chance(2) ? [...incrementOf(at + 8), ...add] : [...add, ...incrementOf(at + 1)];
 }
 
+/** Bytes that a program keeps for what ends a block, for the end of its loop, and for its function. */
+const ROOM_BLOCK = 20;
+const ROOM_LOOP = 16;
+const ROOM_FUNCTION = 48;
+
+/** What would take a function's return address away. */
+const isStack = ({ sem }: Row): boolean => /^(push|pop|enter|leave)/.test(sem);
+
+/** A call of what is not there yet: the place of its displacement, which counts from `base`. */
+interface Call {
+  readonly at: number;
+  readonly base: number;
+}
+
+/** CALL, or LEA RAX and CALL RAX. */
+function addCall(code: Growing, random: Random): Call {
+  if (random.chance(4)) {
+    code.add([0x48, 0x8d, 0x05, 0, 0, 0, 0]);
+    const base = code.length;
+    code.add([0xff, 0xd0]);
+    return { at: base - 4, base };
+  }
+  code.add([0xe8, 0, 0, 0, 0]);
+  return { at: code.length - 4, base: code.length };
+}
+
 /**
- * A program: blocks with jumps forward between them, within a loop that is gone round a few times. What regions keep in
- * locals from one block to another shows here, and faults, ends of fuel and changes of the code anywhere in that.
+ * A program: blocks with jumps forward between them and calls of a function, within a loop that is gone round a few times. What
+ * regions keep in locals from one block to another shows here, and faults, ends of fuel and changes of the code anywhere in that.
  */
 export function makeProgram(from: readonly Row[], random: Random): Code {
-  const ROOM = 24;
   const code = new Growing(from, random, setCounter(1 + random.below(20)));
   const starts: number[] = [];
   const jumps: { at: number; block: number }[] = [];
+  const calls: Call[] = [];
+  const room = ROOM_BLOCK + ROOM_LOOP + ROOM_FUNCTION;
   const blocks = 2 + random.below(5);
-  for (let block = 0; block < blocks; block++) {
+  for (let block = 0; block < blocks && code.length <= CODE_BYTES - room; block++) {
     starts.push(code.length);
-    for (let left = random.below(4); left > 0; left--) if (!code.addInstruction(ROOM + 9)) break;
-    if (random.chance(200) && code.length <= CODE_BYTES - ROOM - 11)
-      code.add(selfModifying(code.at + code.length, random));
-    if (code.length > CODE_BYTES - ROOM - 2) break;
+    for (let left = random.below(4); left > 0; left--) if (!code.addInstruction(room)) break;
+    if (random.chance(200)) code.add(selfModifying(code.at + code.length, random));
+    if (random.chance(4)) calls.push(addCall(code, random));
     code.add([random.chance(6) ? 0xeb : random.pick(JUMPS), 0]);
     jumps.push({ at: code.length - 1, block });
   }
   starts.push(code.length);
   code.add(DECREMENT);
   const back = random.pick(starts.slice(0, -1)) - (code.length + 6);
-  code.add([0x0f, 0x85, ...dword(back >>> 0)]);
+  code.add([0x0f, 0x85, ...dword(back >>> 0), 0xcc]);
   for (const { at, block } of jumps)
     code.bytes[at] = random.pick(starts.slice(block + 1)) - (at + 1);
+  for (const { at, base } of calls) code.bytes.set(dword(code.length - base), at);
+  if (calls.length > 0) addFunction(code, random);
   return code.finish(code.pointers);
+}
+
+/** It begins with MOV EAX: what reads and writes where RAX points would change the code to anything. */
+function addFunction(code: Growing, random: Random): void {
+  code.add([0xb8, ...dword(WINDOW_VA + 256)]);
+  for (let left = random.below(4); left > 0; left--) code.addInstruction(1, isStack);
+  code.add([0xc3]);
 }

@@ -96,8 +96,12 @@ const LARGEST_OPERAND = 16n;
 const LARGEST_PIECE = 16;
 const SMALLEST_WHOLE = 160;
 
-/** Bytes of an operand that must be at addresses before any page is looked at: the x87 environment is accessed by its words. */
+/**
+ * Bytes of an operand that must be at addresses before any page is looked at: numbers of 80 bits are accessed in two parts, the
+ * x87 environment by its words.
+ */
 function together(length: number): number {
+  if (length === 10) return 8;
   if (length <= LARGEST_PIECE && length !== 14) return length;
   if (length >= SMALLEST_WHOLE) return length;
   return length % 4 === 0 ? 4 : 2;

@@ -187,7 +187,14 @@ function assemble(b: Builder, first: Node, second: Node, split: Node, size: Node
   b.node('memory.copy', undefined, 'effect', [b.add(b.i32(BOUNCE), split), second, rest]);
 }
 
-function straddle(b: Builder, va: Node, size: Node): { crosses: Node; split: Node; next: Node } {
+/** Where an operand goes on in another page, how many bytes are before that, and its address. */
+interface Straddle {
+  readonly crosses: Node;
+  readonly split: Node;
+  readonly next: Node;
+}
+
+function straddle(b: Builder, va: Node, size: Node): Straddle {
   const offset = b.and(b.wrap(va), b.i32(0xfff));
   const split = b.sub(b.i32(4096), offset);
   return {
@@ -200,10 +207,14 @@ function straddle(b: Builder, va: Node, size: Node): { crosses: Node; split: Nod
 const returnIfFault = (b: Builder, physical: Node): void =>
   b.if(b.eq(physical, b.i32(FAULT)), () => b.return(b.i32(FAULT)));
 
-/** An operand whose end is not canonical faults for that before any page is looked at. */
-function checkEnd(b: Builder, crosses: Node, next: Node): void {
+/**
+ * An operand whose end is not canonical faults for that before any page is looked at; of ten bytes the first eight are one of
+ * their own.
+ */
+function checkEnd(b: Builder, { crosses, split, next }: Straddle, size: Node): void {
   const hole = b.eq(next, b.i64(1n << 47n));
-  b.if(b.and(crosses, hole), () => b.return(b.call(walk, next, b.i32(READ))));
+  const apart = b.and(b.eq(size, b.i32(10)), b.eqz(b.ltU(split, b.i32(8))));
+  b.if(b.and(crosses, b.and(hole, b.eqz(apart))), () => b.return(b.call(walk, next, b.i32(READ))));
 }
 
 /** TLB miss on a read. */
@@ -213,8 +224,9 @@ export const readMiss: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
-    const { crosses, split, next } = straddle(b, va, size);
-    checkEnd(b, crosses, next);
+    const ends = straddle(b, va, size);
+    const { crosses, split, next } = ends;
+    checkEnd(b, ends, size);
     const physical = b.call(walk, va, b.i32(READ));
     returnIfFault(b, physical);
     b.if(crosses, () => {
@@ -241,8 +253,9 @@ export const writeMiss: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, size, tlb) {
-    const { crosses, split, next } = straddle(b, va, size);
-    checkEnd(b, crosses, next);
+    const ends = straddle(b, va, size);
+    const { crosses, split, next } = ends;
+    checkEnd(b, ends, size);
     const physical = b.call(walk, va, b.i32(WRITE));
     returnIfFault(b, physical);
     b.if(crosses, () => {
