@@ -155,7 +155,11 @@ export class Scheduler {
     if (queued) from.dequeue(task);
     const to = this.rqs[cpu]!;
     task.se.vruntime += to.min_vruntime - from.min_vruntime;
-    if (from.curr === task) from.curr = null;
+    if (from.curr === task) {
+      if (from.preempted) task.nivcsw++;
+      from.preempted = false;
+      from.curr = null;
+    }
     task.cpu = cpu;
     task.se.nr_migrations++;
     if (queued) to.enqueue(task);
@@ -240,13 +244,20 @@ export class Scheduler {
     se.exec_start = now;
     se.run_delay += now - se.queued_at;
     rq.run_delay += now - se.queued_at;
-    se.pcount++;
-    rq.pcount++;
-    if (rq.curr !== task) rq.nr_switches++;
-    rq.curr = task;
+    if (rq.curr !== task || !rq.preempted) this.context_switch(rq, task);
+    rq.preempted = false;
     rq.turn = 0;
     this.need_resched = false;
     return task;
+  }
+
+  /** Counts what a task that goes on where it was does not count. */
+  private context_switch(rq: RunQueue, next: Task): void {
+    if (rq.preempted) rq.curr!.nivcsw++;
+    next.se.pcount++;
+    rq.pcount++;
+    rq.nr_switches++;
+    rq.curr = next;
   }
 
   /** Real-time tasks leave the fair ones a twentieth of each second (the fair server of kernel/sched/deadline.c). */
@@ -290,7 +301,8 @@ export class Scheduler {
       rq.curr = null;
     }
     if (task.state === TASK_RUNNING) {
-      task.nivcsw++;
+      if (rq.curr === task) rq.preempted = true;
+      else task.nivcsw++;
       rq.ticks++;
       if (task.dl !== null && task.dl.runtime <= 0) {
         task.dl.throttle(this.kernel.clock.now());
@@ -303,10 +315,17 @@ export class Scheduler {
       if (task.rt_effective > 0 && rq.turn < slice) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
+      this.goIdle(rq);
     } else {
       rq.curr = null;
+      this.goIdle(rq);
       if (task.dl !== null) this.set_deadline(task, null);
     }
+  }
+
+  /** A processor with nothing to do switches to its idle task. */
+  private goIdle(rq: RunQueue): void {
+    if (rq.waiting === 0) rq.nr_switches++;
   }
 
   /** Adds a turn's real time to the task and its processor, divided by what was executed (account_process_tick). */

@@ -23,6 +23,8 @@ export class RunQueue {
   readonly rt: Task[] = [];
   /** The task this processor runs, and, between two of its turns, ran last. */
   curr: Task | null = null;
+  /** Between two turns: `curr` could have gone on. It was switched away from only when another one follows. */
+  preempted = false;
   min_vruntime = 0;
   /** Weighted time the running task has had in this turn. */
   turn = 0;

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { runInGuest } from '../../../tests/support/guest.ts';
+
+const COUNT = `count() { i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; }
+  left() { sed -n 's/^nonvoluntary_ctxt_switches:.//p' /proc/$1/status; }
+  ctxt() { sed -n 's/^ctxt //p' /proc/stat; }`;
+
+const sh = async (script: string): Promise<string> =>
+  (await runInGuest(['sh', '-c', `${COUNT}\n${script}`], { memory: '64m' })).stdout;
+
+// On a real machine others run as well: only here is a task alone.
+describe('context switches', () => {
+  it('a task that goes on after its turn was not switched away from', async () => {
+    const text = await sh(`a=$(left $$); c=$(ctxt); count; b=$(left $$); d=$(ctxt)
+      [ $((b - a)) -lt 20 ] && echo few; [ $((d - c)) -lt 60 ] && echo few in all`);
+    expect(text).toBe('few\nfew in all\n');
+  });
+
+  it('one that another follows was', async () => {
+    const text = await sh(`count & a=$(left $$); count; b=$(left $$)
+      [ $((b - a)) -gt 5 ] && echo many`);
+    expect(text).toBe('many\n');
+  });
+});
