@@ -17,7 +17,7 @@ def main(method):
         print(p.map(sq, range(20)), p.apply(sq, (7,)), sum(p.imap_unordered(sq, range(100), 10)), p.starmap(pow, [(2, i) for i in range(8)]))
         try: p.apply(fail)
         except RuntimeError as x: print('raised', x)
-    q, e = ctx.Queue(), ctx.Event(); ps = [ctx.Process(target=child, args=(q, e, i)) for i in range(5)]; [p.start() for p in ps]; e.set(); print(sorted(q.get(timeout=20) for _ in ps)); [p.join() for p in ps]; print([p.exitcode for p in ps])
+    q, e = ctx.Queue(), ctx.Event(); ps = [ctx.Process(target=child, args=(q, e, i)) for i in range(5)]; [p.start() for p in ps]; e.set(); print(sorted(q.get(timeout=120) for _ in ps)); [p.join() for p in ps]; print([p.exitcode for p in ps])
     v, l = ctx.Value('i', 0), ctx.Lock(); ps = [ctx.Process(target=inc, args=(v, l)) for _ in range(4)]; [p.start() for p in ps]; [p.join() for p in ps]; print(v.value)
     a, b = ctx.Pipe(); p = ctx.Process(target=ping, args=(b,)); p.start(); a.send('abc'); print(a.recv(), a.poll(0)); a.send('x' * 200000); print(len(a.recv())); a.send('stop'); p.join()
     s = shared_memory.SharedMemory(create=True, size=100); p = ctx.Process(target=shm, args=(s.name,)); p.start(); p.join(); print(bytes(s.buf[:5]), sorted(x[:4] for x in os.listdir('/dev/shm') if x.startswith('psm'))); s.close(); s.unlink()
