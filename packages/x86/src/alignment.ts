@@ -1,6 +1,6 @@
 /** Alignment checking (SDM vol. 3, 6.15, #AC): what an instruction is about to access while RFLAGS.AC is set. */
 import { RBP, RCX, RDI, RSI, RSP, type Ram } from './cpu.ts';
-import type { Insn } from './decode.ts';
+import { type Insn, wraps } from './decode.ts';
 import type { Operand } from './ir/operand.ts';
 import { FSW_CELL } from './layout.ts';
 import { rowHandlers } from './tier0/handlers.ts';
@@ -43,7 +43,7 @@ function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
   const alignment = insn.isReg ? 0 : alignmentOf(insn);
   if (alignment <= 1) return;
   const address = machine.effectiveAddress(insn) + bitsAway(machine, insn);
-  yield [BigInt.asUintN(64, address), alignment, memorySize(insn, alignment)];
+  yield [BigInt.asUintN(wraps(insn) ? 32 : 64, address), alignment, memorySize(insn, alignment)];
 }
 
 /** In the order in which the processor makes them. */

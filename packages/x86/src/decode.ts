@@ -400,3 +400,10 @@ function fetchImmediate(insn: Insn, { code, size }: OperandSpec): void {
   else insn.imm = short16 ? fetch16() : fetch32();
   insn.immHigh = insn.imm >> 31;
 }
+
+/**
+ * Whether the semantics heed the address-size prefix. A bit string in a segment does not wrap round at 4 GiB: there, the base is
+ * in its address already.
+ */
+export const wraps = ({ row, address32, segment }: Insn): boolean =>
+  row.address32 && address32 && (segment === SEG_NONE || !row.sem.endsWith('_reg'));

@@ -10,7 +10,7 @@
  *   b w d q dq t v z y; `Ibs` is sign-extended; `Wu` is an unaligned 128-bit operand; `-` none.
  * - flags by letter from oszapc: `W:` written, `C:` written only when a count is not zero, `R:` read, `U:` undefined
  *   afterwards.
- * - a32: the address-size prefix changes registers that no operand shows.
+ * - a32: the address-size prefix changes registers that no operand shows, or where a bit string goes on.
  * - lock: LOCK allowed with a memory destination. d64: operand size defaults to 64 bits; f64: is 64 bits always.
  *   end: ends a basic block. rep: repeatable string instruction. x: has a handler of its own for indexed addresses.
  *   fault: may fault though it has no memory operand. sem=NAME: meaning, where it is not the mnemonic's. wN: fixed
@@ -175,12 +175,12 @@ F3.0F1E:FA endbr64 - sem=nop
 0FA0 push - d64 fault sem=push_segment wv
 0FA1 pop - d64 fault sem=pop_segment wv
 0FA2 cpuid - end
-0FA3 bt Ev,Gv W:c U:osap sem=bt_reg
+0FA3 bt Ev,Gv a32 W:c U:osap sem=bt_reg
 0FA4 shld +Ev,Gv,Ib C:oszapc
 0FA5 shld +Ev,Gv,CL C:oszapc
 0FA8 push - d64 fault sem=push_segment wv
 0FA9 pop - d64 fault sem=pop_segment wv
-0FAB bts +Ev,Gv lock W:c U:osap sem=bts_reg
+0FAB bts +Ev,Gv lock a32 W:c U:osap sem=bts_reg
 0FAC shrd +Ev,Gv,Ib C:oszapc
 0FAD shrd +Ev,Gv,CL C:oszapc
 NP.0FAE/0m fxsave M fault end
@@ -194,7 +194,7 @@ NP.0FAE/7m clflush Mb
 0FAF imul +Gv,Ev W:oc U:szap sem=imul2
 0FB0 cmpxchg +Eb,Gb lock W:oszapc
 0FB1 cmpxchg +Ev,Gv lock W:oszapc
-0FB3 btr +Ev,Gv lock W:c U:osap sem=btr_reg
+0FB3 btr +Ev,Gv lock a32 W:c U:osap sem=btr_reg
 0FB6 movzx =Gv,Eb x
 0FB7 movzx =Gv,Ew x
 F3.0FB8 popcnt =Gv,Ev W:oszapc gate=popcnt
@@ -203,7 +203,7 @@ F3.0FB8 popcnt =Gv,Ev W:oszapc gate=popcnt
 0FBA/5 bts +Ev,Ib lock W:c U:osap
 0FBA/6 btr +Ev,Ib lock W:c U:osap
 0FBA/7 btc +Ev,Ib lock W:c U:osap
-0FBB btc +Ev,Gv lock W:c U:osap sem=btc_reg
+0FBB btc +Ev,Gv lock a32 W:c U:osap sem=btc_reg
 0FBC bsf +Gv,Ev W:z U:osapc
 0FBD bsr +Gv,Ev W:z U:osapc
 0FBE movsx =Gv,Eb x

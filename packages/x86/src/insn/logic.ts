@@ -52,7 +52,8 @@ function bitString(action: BitAction): Semantics {
     const offset = b.extendS(b.signExtend(raw, width));
     const log = Math.log2(width);
     const bytes = b.shl(b.shrS(offset, b.i64(log)), b.i64(log - 3));
-    const va = b.add(b.address(), bytes);
+    const far = b.add(b.address(), bytes);
+    const va = b.address32 ? b.and(far, b.i64(0xffff_ffffn)) : far;
     const physical = b.target.translate(b, va, width / 8, action !== 'test');
     const value = b.load(B.loadOf(width), physical);
     const bit = b.and(raw, b.constant(value, width - 1));

@@ -9,6 +9,7 @@ import {
   SEG_FS,
   SEG_GS,
   SEG_NONE,
+  wraps,
 } from '../decode.ts';
 import { FIP_BY_CODE, FIP_ON_STACK, SLOT_EA, SLOT_FS, SLOT_GS, SLOT_ZERO } from '../layout.ts';
 import type { OperandSpec } from '../opcodes.ts';
@@ -197,7 +198,7 @@ export class Translator {
         dispHigh = 0;
       } else if (indexed) form = 'indexed';
     }
-    const rep = (row.rep ? insn.rep : 0) + (row.address32 && insn.address32 ? 4 : 0);
+    const rep = (row.rep ? insn.rep : 0) + (wraps(insn) ? 4 : 0);
     const single = handlerNumber(handlers, insn.opsize, form, this.#live[i] === 1, rep);
     const fused = this.#fuse(single, i);
     const handler = fused ?? single;

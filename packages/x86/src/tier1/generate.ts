@@ -1,6 +1,7 @@
 /** Generates the WebAssembly of regions: a function each, and a handler for each of their entries. */
 import type { Code } from '@vitrine/wasm/code.ts';
 import { ModuleWriter } from '@vitrine/wasm/module.ts';
+import { wraps } from '../decode.ts';
 import { semantics } from '../insn/index.ts';
 import { sseUsual } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
@@ -72,10 +73,11 @@ function buildBlock(
   const { insns, live } = block.code;
   target.enter(b);
   for (let i = 0; i < insns.length; i++) {
-    const { row, opsize, isReg, rep, address32 } = target.begin(i);
+    const insn = target.begin(i);
+    const { row, opsize, isReg, rep } = insn;
     b.width = widthOf(row, opsize);
     b.rep = row.rep ? rep : 0;
-    b.address32 = row.address32 && address32;
+    b.address32 = wraps(insn);
     b.opcode = row.opcode;
     b.flags.live = live[i] === 1 || !(row.writes | row.writesSometimes);
     try {
