@@ -1,27 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { canCompile, compile } from '../../../tests/support/compile.ts';
 import { runInGuest } from '../../../tests/support/guest.ts';
-import { has } from '../../../tests/support/native.ts';
 
-const possible = has('musl-gcc') && process.platform === 'linux' && process.arch === 'x64';
-
-function build(): Buffer {
-  const folder = mkdtempSync(join(tmpdir(), 'vitrine-ioport-'));
-  try {
-    const program = join(folder, 'ioport');
-    execFileSync('musl-gcc', ['-static', '-O1', '-w', '-o', program, join(import.meta.dirname, 'ioport.c')]); // prettier-ignore
-    return readFileSync(program);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-describe.skipIf(!possible)('I/O ports', () => {
+describe.skipIf(!canCompile)('I/O ports', () => {
   it('are for who was allowed them, and nobody answers', async () => {
-    const { stdout } = await runInGuest(['ioport'], { programs: { ioport: build() } });
+    const ioport = compile(join(import.meta.dirname, 'ioport.c'));
+    const { stdout } = await runInGuest(['ioport'], { programs: { ioport } });
     expect(stdout.split('\n').slice(0, -1)).toEqual([
       'iopl(4) = -1 errno 22',
       'ioperm(0, 0, 1) = -1 errno 22',

@@ -1,6 +1,7 @@
 import {
   EBADF,
   EINVAL,
+  ENFILE,
   ENODEV,
   ENOTDIR,
   ENOTTY,
@@ -18,13 +19,15 @@ import {
   SEEK_HOLE,
   SEEK_SET,
 } from '@vitrine/uapi/fcntl.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
-import type { Cred } from '../include/cred.ts';
+import { capable, type Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { KMEM_FILE } from '../include/kmem.ts';
 import { type Loff, loff_add } from '../include/loff.ts';
 import { type AddressSpace, i_size_read } from '../include/pagecache.ts';
 import { serializable } from '../include/serial.ts';
@@ -61,6 +64,14 @@ export const FMODE_CREATED = 0x10_0000;
 /** fanotify opened it for its reader: what is done with it is nobody's news. */
 export const FMODE_NONOTIFY = 0x400_0000;
 
+/** Open files of the machine: root may go beyond fs.file-max, as far as there is memory (alloc_empty_file). */
+function checkFileMax({ kernel, cred }: Current): void {
+  const { files, file_max } = kernel.vfs;
+  if (files >= file_max && !capable(cred, CAP_SYS_ADMIN))
+    throw errno(ENFILE, '{} files are open, fs.file-max allows {}, and the process lacks CAP_SYS_ADMIN', files, file_max); // prettier-ignore
+  kernel.kmem.need(KMEM_FILE, 'more open files');
+}
+
 /** O_ASYNC's hold on the file's queues (fs/fasync). */
 export interface FasyncHook {
   detach(): void;
@@ -96,6 +107,7 @@ export class File {
   dnotify: DnotifyHook | null = null;
 
   constructor(current: Current, path: Path, flags: number) {
+    checkFileMax(current);
     this.path = path;
     this.inode = path.dentry.inode;
     this.flags = flags;
@@ -105,6 +117,7 @@ export class File {
     ihold(this.inode);
     mntget(path.mnt);
     current.kernel.vfs.files++;
+    current.kernel.kmem.charge(KMEM_FILE);
   }
 
   static {
@@ -198,6 +211,7 @@ export class File {
       this.release(kernel);
     }
     kernel.vfs.files--;
+    kernel.kmem.charge(-KMEM_FILE);
     iput(this.inode);
     mntput(this.path.mnt);
   }

@@ -43,7 +43,8 @@ export class Vfs {
 
   /** Open files in the machine (/proc/sys/fs/file-nr). */
   files = 0;
-  file_max: number = Number.MAX_SAFE_INTEGER;
+  /** Set from the machine's memory at boot (files_maxfiles_init). */
+  file_max = 8192;
   nr_open = 1048576;
   pipe_max_size = 1048576;
   /** Slots of one user's pipes: above soft, the next ones are small; at hard there are no more (0: no limit). */

@@ -25,6 +25,8 @@ import { Vfs } from '../fs/vfs.ts';
 /** Sets up the file layer of a machine: types, pseudo file systems, an empty /dev tree. */
 export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs = new Vfs();
+  // A tenth of the memory, were each a KiB (files_maxfiles_init).
+  kernel.vfs.file_max = Math.max(8192, Math.floor((kernel.frames.total * 4) / 10));
   kernel.vfs.register_filesystem(new RamfsType());
   kernel.vfs.register_filesystem(new TmpfsType());
   kernel.vfs.register_filesystem(new DevtmpfsType());

@@ -23,6 +23,7 @@ import type { Task } from '../kernel/task.ts';
 import { run_cpu_timers } from '../kernel/time/itimer.ts';
 import { TimerQueue } from '../kernel/time/timers.ts';
 import { Timekeeper } from '../kernel/time/timekeeping.ts';
+import { Kmem } from '../include/kmem.ts';
 import type { UserStruct } from '../include/user.ts';
 import { Uts } from '../kernel/uts.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
@@ -69,6 +70,7 @@ export class Vmlinux implements Kernel {
   readonly sysctl: SysctlTable = new SysctlTable();
   readonly arch: X86;
   readonly zero_pfn: number;
+  readonly kmem: Kmem;
   vfs!: Vfs;
   swapper!: Task;
   readonly hwcap: number = 0x78bfbff;
@@ -99,6 +101,7 @@ export class Vmlinux implements Kernel {
     this.clock = new Timekeeper(this);
     this.frames = new BuddyAllocator(this.ram);
     this.frames.code = this.cpu;
+    this.kmem = new Kmem(this.frames.total);
     this.oom = new OutOfMemory(this);
     this.frames.reclaimer = this.oom;
     this.zero_pfn = this.frames.alloc(true);

@@ -3,7 +3,7 @@ import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
-import { SIGKILL, SIGSEGV } from '@vitrine/uapi/signal.ts';
+import { SIGSEGV } from '@vitrine/uapi/signal.ts';
 import { fput } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { open_exec } from '../fs/open.ts';
@@ -127,7 +127,7 @@ export function load_elf_binary(current: Task, bprm: Binprm): void {
       current.signal.unkillable = false;
       force_sig(
         current,
-        error.code === E.ENOMEM ? SIGKILL : SIGSEGV,
+        SIGSEGV,
         `execve of ${bprm.filename} failed after the point of no return: ${error.reason}`,
       );
     }

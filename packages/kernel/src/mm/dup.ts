@@ -2,6 +2,7 @@ import { UFFD_EVENT_FORK } from '@vitrine/uapi/userfaultfd.ts';
 import { ENOMEM } from '@vitrine/uapi/errno.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { KMEM_VMA } from '../include/kmem.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { removeVma } from './mmap.ts';
 import { MM_LAYOUT, Mm } from './mm.ts';
@@ -30,6 +31,7 @@ export function inherit_flags(mm: Mm, from: Mm): void {
 
 /** A copy of an address space for fork: private pages are shared until one side writes (dup_mmap). */
 export function dup_mm(from: Mm): Mm {
+  from.kernel.kmem.need(from.vmas.list.length * KMEM_VMA, 'the mappings of another process');
   const mm = mm_alloc(from.kernel);
   for (const key of [...MM_LAYOUT, 'mmap_base', 'auxv', 'dumpable', 'stack_limit'] as const) {
     (mm[key] as number | Uint8Array) = from[key];
@@ -68,7 +70,7 @@ function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, Userfa
   copy.file?.get();
   copy.file?.vm_open(mm.kernel);
   copy.mapping?.mappings.add(copy);
-  mm.vmas.list.push(copy);
+  mm.vmas.append(copy);
   mm.account_vm(copy, 1);
   // Pages that came from a file untouched are found again by faulting.
   if (

@@ -6,6 +6,7 @@ import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { KMEM_VMA } from '../include/kmem.ts';
 import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
@@ -152,6 +153,7 @@ export function do_mmap(
     throw errno(E.EOVERFLOW, 'mmap: offset {} plus {} bytes overflows', offset, len);
   const { max_map_count, overcommit_memory } = current.kernel.sysctl;
   if (mm.vmas.list.length > max_map_count) throw errno(E.ENOMEM, 'the process has {} mappings, vm.max_map_count allows {}', mm.vmas.list.length, max_map_count); // prettier-ignore
+  mm.kernel.kmem.need(KMEM_VMA, 'more mappings');
   let rights = calcProt(prot);
   if (
     (prot & M.PROT_READ) !== 0 &&
@@ -322,6 +324,7 @@ function join(mm: Mm, prev: Vma, next: Vma): void {
 export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
   const { max_map_count } = mm.kernel.sysctl;
   if (mm.vmas.list.length >= max_map_count) throw errno(E.ENOMEM, 'splitting a mapping needs one more than vm.max_map_count {}', max_map_count); // prettier-ignore
+  mm.kernel.kmem.need(KMEM_VMA, 'more mappings');
   const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
   upper.name = vma.name;
   upper.anon = vma.anon;

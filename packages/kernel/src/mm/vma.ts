@@ -1,3 +1,4 @@
+import { KMEM_VMA } from '../include/kmem.ts';
 import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace, MappedRange } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
@@ -174,12 +175,20 @@ export class VmaList {
 
   insert(vma: Vma): void {
     this.list.splice(this.indexFrom(vma.start), 0, vma);
+    vma.mm.kernel.kmem.charge(KMEM_VMA);
+  }
+
+  /** Adds a range above all others. */
+  append(vma: Vma): void {
+    this.list.push(vma);
+    vma.mm.kernel.kmem.charge(KMEM_VMA);
   }
 
   remove(vma: Vma): void {
     const i = this.list.indexOf(vma, Math.max(0, this.indexFrom(vma.start)));
     if (i < 0) return;
     this.list.splice(i, 1);
+    vma.mm.kernel.kmem.charge(-KMEM_VMA);
     const next = this.list[i];
     this.searched = Math.max(this.searched, next === undefined ? Infinity : gapStart(next));
   }

@@ -107,12 +107,15 @@ export function sysctl_create(
 }
 
 /** A number of the file layer. */
+/** A number of which the largest one stands for LONG_MAX. */
+const longMax = (value: number): string =>
+  value >= Number.MAX_SAFE_INTEGER ? '9223372036854775807' : String(value);
+
 function vfsNumber(path: string, key: NumberKey<Vfs> & string, min: number, max: number): void {
   proc_create(`sys/${path}`, {
     ...NUMBER,
     show: (current) => {
-      const value = current.kernel.vfs[key] as number;
-      return `${value === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : value}\n`;
+      return `${longMax(current.kernel.vfs[key] as number)}\n`;
     },
     write: (current, text) => {
       mayWrite(current, path);
@@ -300,7 +303,7 @@ vfsNumber('fs/protected_fifos', 'protected_fifos', 0, 2);
 vfsNumber('fs/protected_regular', 'protected_regular', 0, 2);
 vfsNumber('fs/leases-enable', 'leases_enable', 0, 1);
 vfsNumber('fs/lease-break-time', 'lease_break_time', 0, 2147483647);
-ro('fs/file-nr', (k) => `${k.vfs.files}\t0\t9223372036854775807`);
+ro('fs/file-nr', (k) => `${k.vfs.files}\t0\t${longMax(k.vfs.file_max)}`);
 ro('fs/inode-nr', (k) => `${k.vfs.files}\t0`);
 ro('fs/inode-state', (k) => `${k.vfs.files}\t0\t0\t0\t0\t0\t0`);
 ro('fs/dentry-state', () => '0\t0\t45\t0\t0\t0');

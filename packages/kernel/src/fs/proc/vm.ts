@@ -19,6 +19,8 @@ interface MemoryUse {
   readonly locked: number;
   readonly tables: number;
   readonly stacks: number;
+  /** Kernel objects that programs make as many of as they like (include/kmem.ts). */
+  readonly slab: number;
   readonly faults: number;
   readonly majorFaults: number;
 }
@@ -50,7 +52,7 @@ export function memory_use(kernel: Kernel): MemoryUse {
   }
   // Pages that are neither free nor anonymous nor page tables hold files.
   const cached = Math.max(0, total - free - anon - tables);
-  return { total, free, anon, cached, mapped, locked, tables, stacks: kernel.nr_threads * 4, faults, majorFaults }; // prettier-ignore
+  return { total, free, anon, cached, mapped, locked, tables, stacks: kernel.nr_threads * 4, slab: Math.ceil(kernel.kmem.bytes / 4096), faults, majorFaults }; // prettier-ignore
 }
 
 /** Lines of `Name:  value kB`, from pages. */
@@ -65,7 +67,7 @@ function meminfo(kernel: Kernel): string {
     line('Active(anon)', m.anon) + line('Inactive(anon)', m.cached) + line('Active(file)', 0) + line('Inactive(file)', 0) +
     line('Unevictable', m.locked) + line('Mlocked', m.locked) + line('SwapTotal', 0) + line('SwapFree', 0) + line('Dirty', 0) +
     line('Writeback', 0) + line('AnonPages', m.anon) + line('Mapped', m.mapped) + line('Shmem', m.cached) +
-    line('KReclaimable', 0) + line('Slab', 0) + line('SReclaimable', 0) + line('SUnreclaim', 0) +
+    line('KReclaimable', 0) + line('Slab', m.slab) + line('SReclaimable', 0) + line('SUnreclaim', m.slab) +
     line('KernelStack', m.stacks) + line('PageTables', m.tables) + line('SecPageTables', 0) + line('NFS_Unstable', 0) +
     line('Bounce', 0) + line('WritebackTmp', 0) + line('CommitLimit', vm_commit_limit(kernel)) +
     line('Committed_AS', kernel.vm_committed_as) + 'VmallocTotal:   34359738367 kB\n' + line('VmallocUsed', 0) +
@@ -125,7 +127,7 @@ function nodeCounters(kernel: Kernel): [string, number][] {
     ['nr_active_file', 0],
     ['nr_unevictable', m.locked],
     ['nr_slab_reclaimable', 0],
-    ['nr_slab_unreclaimable', 0],
+    ['nr_slab_unreclaimable', m.slab],
     ['nr_isolated_anon', 0],
     ['nr_isolated_file', 0],
     ...zeros(WORKINGSET),

@@ -10,6 +10,7 @@ import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { AddressSpace } from '../../include/pagecache.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
+import { KMEM_INODE } from '../../include/kmem.ts';
 import { serializable } from '../../include/serial.ts';
 import { filemap_get_page, filemap_punch, truncate_setsize } from '../../mm/filemap.ts';
 import type { Iattr } from '../attr.ts';
@@ -83,6 +84,7 @@ export class TmpfsInode extends Inode {
 
   constructor(sb: TmpfsSuperBlock, mode: number) {
     super(sb, sb.nextIno++, mode);
+    sb.charge(KMEM_INODE);
     if (S_ISDIR(mode)) {
       this.nlink = 2;
       this.size = 2 * BOGO_DIRENT_SIZE;
@@ -162,6 +164,7 @@ export class TmpfsInode extends Inode {
     this.sb.chargeKernel(this, -kept);
     this.sb.xattrBytes -= this.xattrBytes;
     this.sb.usedInodes--;
+    this.sb.charge(-KMEM_INODE);
     super.evict();
   }
 

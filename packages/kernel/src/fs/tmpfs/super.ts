@@ -4,6 +4,7 @@ import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
+import { KMEM_INODE } from '../../include/kmem.ts';
 import { serializable } from '../../include/serial.ts';
 import { Dentry } from '../dcache.ts';
 import type { Inode } from '../inode.ts';
@@ -94,6 +95,8 @@ export class TmpfsSuperBlock extends SuperBlock {
   xattrBytes = 0;
   /** Bytes of symbolic links and attributes: they take no page frames, so they have a bound of their own. */
   private kernelBytes = 0;
+  /** What its inodes and these bytes take of the kernel's memory. */
+  private charged = 0;
 
   constructor(kernel: Kernel, type: FileSystemType, magic: number, options: TmpfsOptions) {
     super(kernel, type, magic);
@@ -158,6 +161,14 @@ export class TmpfsSuperBlock extends SuperBlock {
       );
     }
     this.kernelBytes += bytes;
+    this.charge(bytes);
+  }
+
+  /** Takes (or gives back) memory of the kernel; there is none left to give back when it has been unmounted. */
+  charge(bytes: number): void {
+    const change = Math.max(bytes, -this.charged);
+    this.charged += change;
+    this.kernel.kmem.charge(change);
   }
 
   /** Inodes that may still be made. */
@@ -178,6 +189,7 @@ export class TmpfsSuperBlock extends SuperBlock {
     if (max !== 0 && this.freeInodes < 1) {
       throw errno(ENOSPC, '{}: {} of {} inodes are used (nr_inodes)', dir, this.usedInodes, max);
     }
+    this.kernel.kmem.need(KMEM_INODE, 'more inodes');
     this.usedInodes++;
   }
 
@@ -258,6 +270,7 @@ export class TmpfsSuperBlock extends SuperBlock {
     }
     this.root.children = null;
     this.root.first = null;
+    this.charge(-this.charged);
   }
 }
 

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { canCompile, compile } from '../../../tests/support/compile.ts';
+import { runInGuest } from '../../../tests/support/guest.ts';
+
+describe.skipIf(!canCompile)('kernel objects', () => {
+  it('take no more than half of the memory, for root, too', async () => {
+    const kmem = compile(join(import.meta.dirname, 'kmem.c'));
+    const { stdout } = await runInGuest(['kmem'], { programs: { kmem }, memory: '64m' });
+    expect(stdout).toBe(
+      'mappings: ENOMEM, then again\nfiles: ENOMEM, then again\nmappings: ENOMEM, then again\n',
+    );
+  });
+});
+
+describe('fs.file-max', () => {
+  it('is a tenth of the memory in KiB, and binds who is not root', async () => {
+    const script = `cat /proc/sys/fs/file-max
+      echo 9223372036854775807 > /proc/sys/fs/file-max; cat /proc/sys/fs/file-max
+      echo 4 > /proc/sys/fs/file-max; cut -f3 /proc/sys/fs/file-nr
+      setuidgid nobody cat /etc/passwd`;
+    const { stdout, stderr } = await runInGuest(['sh', '-c', script], { memory: '128m' });
+    expect(stdout).toMatch(/^1[0-3]\d{3}\n9223372036854775807\n4\n$/);
+    expect(stderr).toMatch(/Too many open files in system|No file descriptors available|File table overflow/); // prettier-ignore
+  });
+});
