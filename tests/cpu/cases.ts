@@ -10,7 +10,7 @@ import type { Random } from './random.ts';
 
 /** What a state cannot show, and what the host's kernel would act on. */
 const EXCLUDED =
-  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|xgetbv)$/;
+  /^(jcc|jmp.*|call.*|ret|loop.*|jrcxz|syscall|int|int1|int3|s[gil]dt|str|smsw|lsl|cpuid|rdtscp?|mov_(to|from)_segment|(push|pop)_segment|privileged|xgetbv)$/;
 
 /** Rows of the processor under test. */
 export const allRows: readonly Row[] = V3 ? [...rows, ...v3Rows()] : rows;

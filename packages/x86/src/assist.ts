@@ -3,7 +3,8 @@ import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
 import { avxAssists } from './insn/avx-assist.ts';
-import { farAssists } from './insn/far-assist.ts';
+import { descriptorAssists, loadable } from './insn/descriptor-assist.ts';
+import { badSelector, farAssists } from './insn/far-assist.ts';
 import type { Assist } from './insn/system.ts';
 import { x87Assists } from './insn/x87-assist.ts';
 import type { Machine } from './machine.ts';
@@ -82,7 +83,7 @@ function movFromSegment(machine: Machine, insn: Insn): AssistResult {
   return machine.copyOut(machine.effectiveAddress(insn), bytes) ? undefined : PAGE_FAULT;
 }
 
-/** Loading a null selector, or the one that is there, changes nothing; CS cannot be loaded. */
+/** CS cannot be loaded. Of the others only the bases count: the selectors are not kept. */
 function movToSegment(machine: Machine, insn: Insn): AssistResult {
   const register = insn.reg & 7;
   if (register === 1 || register > 5) return 6;
@@ -97,8 +98,7 @@ function movToSegment(machine: Machine, insn: Insn): AssistResult {
 }
 
 function loadSelector(machine: Machine, register: number, selector: number): AssistResult {
-  const isNull = selector < 4 && register !== 2;
-  if (!isNull && selector !== 0x2b) return VECTOR_GP;
+  if (register === 2 ? selector !== 0x2b : !loadable(selector)) return badSelector(selector);
   if (register === 4) machine.fsBase = 0;
   if (register === 5) machine.gsBase = 0;
   return undefined;
@@ -134,4 +134,5 @@ export const assists: Readonly<Record<Assist, (machine: Machine, insn: Insn) => 
   ...x87Assists,
   ...avxAssists,
   ...farAssists,
+  ...descriptorAssists,
 };

@@ -24,6 +24,8 @@ export const PF_FETCH = 16;
 /** Exception vectors (Intel SDM vol. 3, table 6-1). */
 export const VECTOR_DE = 0;
 export const VECTOR_DB = 1;
+/** DR6: the trap is a single step's. */
+export const DR6_BS = 0x4000;
 export const VECTOR_BP = 3;
 export const VECTOR_OF = 4;
 export const VECTOR_UD = 6;
@@ -124,6 +126,8 @@ export interface Cpu {
   /** Details of the last trap. */
   readonly faultAddress: number;
   readonly errorCode: number;
+  /** Of #DB: DR6_BS after a single step, 0 after INT1. */
+  readonly dr6: number;
   readonly vector: number;
 
   /** Instructions executed since construction (below 2^53). Exact, and equal in every tier. */

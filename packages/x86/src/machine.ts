@@ -16,6 +16,7 @@ import {
   TRAP_PAGE_FAULT,
   TRAP_SYSCALL,
   VECTOR_AC,
+  DR6_BS,
   VECTOR_DB,
   VECTOR_GP,
   VECTOR_PF,
@@ -123,6 +124,7 @@ export class Machine implements Cpu {
   readonly gpr32: Uint32Array;
   faultAddress = 0;
   errorCode = 0;
+  dr6 = 0;
   vector = 0;
   retired = 0;
   readonly contextSize: number;
@@ -357,6 +359,7 @@ export class Machine implements Cpu {
       if (trap !== TRAP_FUEL) return trap;
       if (rest & TF) {
         this.vector = VECTOR_DB;
+        this.dr6 = DR6_BS;
         this.errorCode = 0;
         return TRAP_EXCEPTION;
       }
@@ -583,6 +586,7 @@ export class Machine implements Cpu {
       case L.EXIT_TRAP:
         this.vector = this.ram.u32[L.FAULT_VECTOR >> 2]!;
         this.errorCode = 0;
+        this.dr6 = 0;
         return TRAP_EXCEPTION;
       case L.EXIT_LOOKUP:
         return this.#lookup();

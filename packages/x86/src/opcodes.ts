@@ -85,7 +85,7 @@ C9 leave - d64 wv fault
 CA retf Iw wv fault end
 CB retf - wv fault end
 CC int3 - end
-CD int Ib fault sem=int
+CD int Ib fault end
 CF iret - wv fault end
 D7 xlat - fault a32
 E0 loopne Jb end a32 R:z sem=loopne
@@ -137,16 +137,23 @@ FF/3m callf M wv fault end
 FF/4 jmp Eq f64 end sem=jmp_indirect
 FF/5m jmpf M wv fault end
 FF/6 push Ev d64 fault
-0F00 sldt Ew fault sem=privileged
-0F01/0m sgdt M fault sem=privileged
-0F01/1m sidt M fault sem=privileged
+0F00/0 sldt =Ev fault end
+0F00/1 str =Ev fault end
+0F00/2 lldt Ew fault sem=privileged
+0F00/3 ltr Ew fault sem=privileged
+0F00/4 verr Ew fault end
+0F00/5 verw Ew fault end
+0F01/0m sgdt M fault end
+0F01/1m sidt M fault end
 0F01/2m lgdt M fault sem=privileged
 0F01/3m lidt M fault sem=privileged
-0F01/4 smsw Ew fault sem=privileged
+0F01/4 smsw =Ev fault end
 0F01/6 lmsw Ew fault sem=privileged
 0F01/7m invlpg M fault sem=privileged
 0F01:F8 swapgs - fault sem=privileged
 0F01:F9 rdtscp - end sem=rdtscp
+0F02 lar +Gv,Ew fault end
+0F03 lsl +Gv,Ew fault end
 0F05 syscall - end R:oszapc
 0F06 clts - fault sem=privileged
 0F07 sysret - fault sem=privileged

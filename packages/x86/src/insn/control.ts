@@ -121,8 +121,6 @@ export const control: Record<string, Semantics> = {
   syscall,
   int3: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_BP),
   int1: (b) => b.target.trap(b, EXIT_TRAP, VECTOR_DB),
-  /** No gate is open to user code: the error code names it, with the IDT bit. */
-  int: (b, [gate]) => b.raise(VECTOR_GP, b.or(b.shl(b.get(gate!), b.i32(3)), b.i32(2))),
   ud: (b) => b.raise(VECTOR_UD),
   privileged: (b) => b.raise(VECTOR_GP),
   nop: () => {},

@@ -2,12 +2,12 @@
  * Far transfers within user mode (SDM vol. 2, CALL, JMP, RET, IRET): code is in USER_CS and the stack in USER_SS, as Linux sets
  * them up, and other selectors are refused. There are no gates, and no mode of 32 bits to go to.
  */
-import { RSP, VECTOR_GP } from '../cpu.ts';
+import { RSP, VECTOR_BP, VECTOR_GP, VECTOR_OF } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import { AC, DF, ID, NT, TF } from '../ir/flags.ts';
 import type { Machine } from '../machine.ts';
 
-export const FAR_ASSISTS = ['retf', 'iret', 'callf', 'jmpf'] as const;
+export const FAR_ASSISTS = ['retf', 'iret', 'callf', 'jmpf', 'int'] as const;
 
 type Result = number | undefined;
 const PAGE_FAULT = -1;
@@ -19,7 +19,7 @@ const IRET_FLAGS = 0x8d5 | TF | DF | NT | AC | ID;
 
 /** #GP with the selector that is wrong. */
 export const withError = (vector: number, error: number): number => vector | (error << 8);
-const badSelector = (selector: number): number => withError(VECTOR_GP, selector & 0xfffc);
+export const badSelector = (selector: number): number => withError(VECTOR_GP, selector & 0xfffc);
 
 const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
 
@@ -106,6 +106,15 @@ function callf(machine: Machine, insn: Insn): Result {
   return undefined;
 }
 
+/** Linux opens the gates of #BP and #OF to user code; the error code of a closed one names it, with the IDT bit. */
+function int(machine: Machine, insn: Insn): Result {
+  const gate = insn.imm & 0xff;
+  if (gate !== VECTOR_BP && gate !== VECTOR_OF) return withError(VECTOR_GP, (gate << 3) | 2);
+  machine.rip += insn.length;
+  machine.retired++;
+  return gate;
+}
+
 export const farAssists: Readonly<
   Record<(typeof FAR_ASSISTS)[number], (machine: Machine, insn: Insn) => Result>
-> = { retf, iret, callf, jmpf };
+> = { retf, iret, callf, jmpf, int };

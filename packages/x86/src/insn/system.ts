@@ -3,6 +3,7 @@ import { VECTOR_GP } from '../cpu.ts';
 import { MXCSR_CELL } from '../layout.ts';
 import type { Semantics } from './semantics.ts';
 import { AVX_ASSISTS } from './avx-assist.ts';
+import { DESCRIPTOR_ASSISTS } from './descriptor-assist.ts';
 import { FAR_ASSISTS } from './far-assist.ts';
 import { X87_ASSISTS } from './x87-assist.ts';
 
@@ -18,10 +19,16 @@ const BASE = [
   'pop_segment',
 ] as const;
 
-export type Assist = (typeof BASE)[number] | (typeof X87_ASSISTS)[number] | (typeof AVX_ASSISTS)[number] | (typeof FAR_ASSISTS)[number]; // prettier-ignore
+export type Assist = (typeof BASE)[number] | (typeof X87_ASSISTS)[number] | (typeof AVX_ASSISTS)[number] | (typeof FAR_ASSISTS)[number] | (typeof DESCRIPTOR_ASSISTS)[number]; // prettier-ignore
 
 /** The assists, by number; assist.ts and x87-assist.ts have their bodies. */
-export const ASSISTS: readonly Assist[] = [...BASE, ...X87_ASSISTS, ...AVX_ASSISTS, ...FAR_ASSISTS];
+export const ASSISTS: readonly Assist[] = [
+  ...BASE,
+  ...X87_ASSISTS,
+  ...AVX_ASSISTS,
+  ...FAR_ASSISTS,
+  ...DESCRIPTOR_ASSISTS,
+];
 
 const ldmxcsr: Semantics = (b, [src]) => {
   const value = b.get(src!);

@@ -1,5 +1,6 @@
 import * as S from '@vitrine/uapi/signal.ts';
 import {
+  DR6_BS,
   PF_FETCH,
   PF_PRESENT,
   PF_WRITE,
@@ -128,14 +129,17 @@ export function handle_exception(task: Task, cpu: Cpu): void {
         `#DE: division by zero or a quotient that does not fit, at ip ${hex(rip)}`,
       );
     case VECTOR_DB:
-      return fault(task, S.SIGTRAP, TRAP_TRACE, rip, `#DB at ip ${hex(rip)}`);
+      // INT1, or ICEBP, leaves no reason in DR6 (exc_debug_user).
+      return (cpu.dr6 & DR6_BS) === 0
+        ? fault(task, S.SIGTRAP, TRAP_BRKPT, rip, `#DB: int1 at ip ${hex(rip - 1)}`)
+        : fault(task, S.SIGTRAP, TRAP_TRACE, rip, `#DB: single step at ip ${hex(rip)}`);
     case VECTOR_BP:
       return force_sig_info(task, {
         signo: S.SIGTRAP,
         code: S.SI_KERNEL,
         errno: 0,
         addr: 0,
-        reason: `#BP: int3 at ip ${hex(rip - 1)}`,
+        reason: `#BP: int3 before ip ${hex(rip)}`,
       });
     case VECTOR_OF:
       return force_sig_info(task, {
