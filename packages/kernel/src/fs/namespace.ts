@@ -121,7 +121,9 @@ export function path_mount(
   flags: number,
   data: string,
 ): void {
-  if (flags & MS_NOUSER) throw errno(EINVAL, 'mount: MS_NOUSER is the kernel alone to use');
+  // (1<<31) is an int: all that is above it counts as MS_NOUSER, too.
+  if (flags & MS_NOUSER || flags > 0xffff_ffff)
+    throw errno(EINVAL, 'mount: MS_NOUSER is the kernel alone to use');
   security_sb_mount(current, 'mount');
   may_mount(current, 'mount');
   if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(at, flags);

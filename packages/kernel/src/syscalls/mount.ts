@@ -210,7 +210,7 @@ export function sys_sysfs(current: Current, option: number, arg1: number, arg2: 
 }
 
 export const MOUNT: readonly SyscallRow[] = [
-  row(NR.__NR_mount, 'mount', [path, path, str, flags('mount'), ptr], FULL, sys_mount),
+  row(NR.__NR_mount, 'mount', [path, path, str, flags64('mount'), ptr], FULL, sys_mount),
   row(NR.__NR_umount2, 'umount2', [path, flags('umount')], FULL, sys_umount2),
   row(NR.__NR_pivot_root, 'pivot_root', [path, path], FULL, sys_pivot_root),
   row(

@@ -102,6 +102,7 @@ export class TmpfsInode extends Inode {
   }
 
   override get blocks(): number {
+    if (S_ISLNK(this.mode)) return this.sb.symlinkPages(this.target.length) * 8;
     const pages = this.i_data === null ? 0 : this.i_data.pages.size;
     const backed = this.backing === null ? 0 : Math.ceil(this.backing.size / PAGE_SIZE);
     return Math.max(pages, backed) * 8;
@@ -159,9 +160,10 @@ export class TmpfsInode extends Inode {
   override evict(): void {
     if (this.i_data !== null) this.truncate(0);
     this.backing = null;
-    let kept = this.target.length;
+    let kept = 0;
     for (const [name, value] of this.xattrs ?? []) kept += xattr_space(name, value);
     this.sb.chargeKernel(this, -kept);
+    if (S_ISLNK(this.mode)) this.sb.chargeSymlink(this, -this.target.length);
     this.sb.xattrBytes -= this.xattrBytes;
     this.sb.usedInodes--;
     this.sb.charge(-KMEM_INODE);
@@ -247,8 +249,13 @@ export class TmpfsInode extends Inode {
   }
 
   override symlink(current: Current, _dir: Dentry, _name: string, target: string): Inode {
-    this.sb.chargeKernel(this, target.length);
     const inode = this.newInode(current, S_IFLNK | 0o777);
+    try {
+      this.sb.chargeSymlink(inode, target.length);
+    } catch (error) {
+      this.sb.usedInodes--;
+      throw error;
+    }
     inode.target = target;
     inode.size = target.length;
     this.entered();

@@ -25,16 +25,26 @@ export interface TmpfsOptions {
   noswap?: boolean;
 }
 
-function parseSize(option: string, value: string, kernel: Kernel): number {
-  const match = /^(0x[0-9a-f]+|\d+)([kmgtpe%])?$/i.exec(value);
-  if (match === null) throw errno(EINVAL, 'tmpfs: {}={} is not a size', option, value);
-  const n = Number(match[1]);
-  const unit = (match[2] ?? '').toLowerCase();
-  if (unit === '%') return Math.floor((kernel.frames.total * PAGE_SIZE * n) / 100);
-  return n * 1024 ** ('kmgtpe'.indexOf(unit || '-') + 1);
+/** memparse: digits in C's notation, or none, and a unit; it goes around at 2^64. Bytes of memory for a share of it. */
+function parseSize(option: string, value: string, max: bigint, memory = 0): bigint {
+  const match = /^(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9]\d*)|)([kmgtpe])?(%)?$/i.exec(value);
+  if (match === null || value === '' || (match[5] && memory === 0))
+    throw errno(EINVAL, 'tmpfs: {}={} is not a size', option, value);
+  const [, hex, octal, decimal, unit, share] = match;
+  const n = BigInt(hex ? `0x${hex}` : octal ? `0o${octal}` : (decimal ?? 0));
+  let size = BigInt.asUintN(
+    64,
+    n << BigInt(10 * ('kmgtpe'.indexOf(unit?.toLowerCase() ?? '-') + 1)),
+  );
+  if (share) size = BigInt.asUintN(64, size * BigInt(memory)) / 100n;
+  if (size > max) throw errno(EINVAL, 'tmpfs: {}={} is too much', option, value);
+  return size;
 }
 
+const U64_MAX = 2n ** 64n - 1n;
+
 const BOGO_INODE_SIZE = 1024;
+const SHORT_SYMLINK_LEN = 128;
 
 /** The options of tmpfs(5). Throws EINVAL for an unknown one. */
 function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOptions {
@@ -46,13 +56,19 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
     const value = eq < 0 ? '' : option.slice(eq + 1);
     switch (name) {
       case 'size':
-        into.blocks = Math.ceil(parseSize(name, value, kernel) / PAGE_SIZE);
+        into.blocks = Number(
+          BigInt.asUintN(
+            64,
+            parseSize(name, value, U64_MAX, kernel.frames.total * PAGE_SIZE) +
+              BigInt(PAGE_SIZE - 1),
+          ) / BigInt(PAGE_SIZE),
+        );
         break;
       case 'nr_blocks':
-        into.blocks = parseSize(name, value, kernel);
+        into.blocks = Number(parseSize(name, value, U64_MAX >> 1n));
         break;
       case 'nr_inodes':
-        into.inodes = parseSize(name, value, kernel);
+        into.inodes = Number(parseSize(name, value, U64_MAX / BigInt(BOGO_INODE_SIZE)));
         break;
       case 'mode':
         if (!/^[0-7]+$/.test(value))
@@ -169,6 +185,19 @@ export class TmpfsSuperBlock extends SuperBlock {
     const change = Math.max(bytes, -this.charged);
     this.charged += change;
     this.kernel.kmem.charge(change);
+  }
+
+  /** A symbolic link's target, with its NUL, is in a page of its own when it is long; ramfs does not count pages. */
+  symlinkPages(length: number): number {
+    return this.magic === TMPFS_MAGIC && length >= SHORT_SYMLINK_LEN ? 1 : 0;
+  }
+
+  /** Takes the room of a symbolic link's target, or gives back that of a negative length. Throws ENOSPC. */
+  chargeSymlink(inode: Inode, length: number): void {
+    const pages = this.symlinkPages(Math.abs(length));
+    if (length > 0) this.checkRoom(inode, pages);
+    this.chargeKernel(inode, length);
+    this.usedBlocks += length > 0 ? pages : -pages;
   }
 
   /** Inodes that may still be made. */
