@@ -145,13 +145,13 @@ export function is_subdir(dentry: Dentry, ancestor: Dentry): boolean {
 
 /**
  * The absolute path of a file as seen from `root` (null: from the top of its mount tree). A file that lost its name
- * gets " (deleted)", one that cannot be reached from the root gets "(unreachable)" when `reach` asks for it (getcwd).
+ * gets " (deleted)" unless `plain` says otherwise, one that cannot be reached from the root gets "(unreachable)" when `reach` asks for it (getcwd).
  */
-export function d_path(path: Path, root: Path | null, reach = false): string {
+export function d_path(path: Path, root: Path | null, reach = false, plain = false): string {
   let dentry = path.dentry;
   let mnt = path.mnt;
   if (dentry.sb.pseudo) return dentry.name;
-  const suffix = dentry.unhashed ? ' (deleted)' : '';
+  const suffix = dentry.unhashed && !plain ? ' (deleted)' : '';
   let text = '';
   for (;;) {
     if (root !== null && dentry === root.dentry && mnt === root.mnt) break;

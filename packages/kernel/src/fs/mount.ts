@@ -102,6 +102,10 @@ export function umount_tree(root: Mount): void {
   }
 }
 
+/** What of the file system is mounted (seq_dentry). */
+export const mnt_root_path = ({ root }: Mount): string =>
+  `${root}${root.unhashed ? '//deleted' : ''}`;
+
 /** Takes a mount off its mount point. */
 export function detach_mnt(mnt: Mount): void {
   mnt.parent!.children.delete(mnt.mountpoint!);

@@ -221,6 +221,7 @@ function graft(at: Path, mnt: Mount): void {
   }
   try {
     check_mount_max(mnt, at);
+    check_mount_root(mnt);
   } catch (error) {
     umount_tree(mnt);
     throw error;
@@ -257,6 +258,11 @@ function do_remount(current: Current, at: Path, flags: number, data: string): vo
 
 function requireMountRoot(at: Path): void {
   if (at.dentry !== at.mnt.root) throw errno(EINVAL, '{} is not a mount point', at);
+}
+
+/** Other mounts could come under it, and for them its root must have its name yet (get_mountpoint). */
+function check_mount_root({ root }: Mount): void {
+  if (root.unhashed) throw errno(ENOENT, '{} was removed: it cannot be mounted', root);
 }
 
 /** Mounts a tree; a shared place makes it shared, and passes copies on (attach_recursive_mnt). */
@@ -349,6 +355,7 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   if (at.mnt.group !== 0 && [...tree_mounts(mnt)].some((each) => each.unbindable))
     throw errno(EINVAL, 'an unbindable mount cannot be moved below the shared mount {}', at);
   check_mount_max(mnt, at);
+  check_mount_root(mnt);
   detach_mnt(mnt);
   attach_recursive_mnt(mnt, at);
 }
@@ -528,6 +535,7 @@ export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', from, to);
   const at = beneath ? below(to) : to;
   check_mount_max(mnt, at);
+  check_mount_root(mnt);
   const covered = beneath ? to.mnt : null;
   if (mnt.parent !== null) detach_mnt(mnt);
   if (covered !== null) detach_mnt(covered);

@@ -36,8 +36,13 @@ function peerGroup(mnt: Mount, id: number): PeerGroup {
   return group;
 }
 
-/** A new number for a peer group (mnt_alloc_group_id). */
-export const new_group_id = (kernel: Kernel): number => kernel.vfs.nextPeerGroup++;
+/** The lowest number that no peer group has (mnt_alloc_group_id). */
+function new_group_id(kernel: Kernel): number {
+  const all = groups(kernel);
+  let id = 1;
+  while (all.has(id)) id++;
+  return id;
+}
 
 /** Makes a mount a member of a peer group, 0 for none. The last one that leaves hands the group's slaves on. */
 export function set_peer_group(mnt: Mount, id: number): void {

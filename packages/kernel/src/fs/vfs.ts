@@ -34,7 +34,6 @@ export class Vfs {
   nextAnonDev = 1;
   nextMountId = 20;
   nextMntNs = 1;
-  nextPeerGroup = 1;
   /** get_next_ino(): inodes of pipes, sockets and other files without a home. */
   nextIno = 1;
   /** Joins the two halves of a rename in inotify events. */

@@ -12,7 +12,7 @@ import { Path, d_path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { PathFile } from '../fs/file.ts';
 import { FsContextFile } from '../fs/fs_context.ts';
-import { MNT_UNIQUE_ID_OFFSET, Mount, touch_mnt_namespace } from '../fs/mount.ts';
+import { MNT_UNIQUE_ID_OFFSET, Mount, mnt_root_path, touch_mnt_namespace } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { security_sb_mount } from '../fs/security.ts';
 import { detached_tree, dissolve, do_move_mount_path, is_path_reachable, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
@@ -388,8 +388,9 @@ function sys_statmount(
   }
   if (has(STATMOUNT_PROPAGATE_FROM)) put64(96, dominating_id(mnt, mnt.ns?.mounts ?? new Set()));
   if (has(STATMOUNT_FS_TYPE)) text(36, sb.type.name);
-  if (has(STATMOUNT_MNT_ROOT)) text(104, String(mnt.root));
-  if (has(STATMOUNT_MNT_POINT)) text(108, d_path(new Path(mnt, mnt.root), task.fs.root));
+  if (has(STATMOUNT_MNT_ROOT)) text(104, mnt_root_path(mnt));
+  if (has(STATMOUNT_MNT_POINT))
+    text(108, d_path(new Path(mnt, mnt.root), task.fs.root, false, true));
   if (has(STATMOUNT_MNT_NS_ID)) put64(112, mnt.ns?.inum ?? 0);
   if (has(STATMOUNT_MNT_OPTS)) text(4, sb.show_options().replace(/^,/, ''));
   const head = Math.min(length, STATMOUNT_SIZE);

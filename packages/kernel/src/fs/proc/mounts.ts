@@ -8,7 +8,7 @@ import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { d_path, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
-import type { MntNamespace, Mount } from '../mount.ts';
+import { type MntNamespace, type Mount, mnt_root_path } from '../mount.ts';
 import { dominating_id } from '../pnode.ts';
 import { type PidFileInode, PidTextFile } from './pid_inode.ts';
 import { pid_create, proc_create } from './registry.ts';
@@ -41,7 +41,7 @@ function* visible(root: Path): Generator<[Mount, string]> {
   const mounts = [...(root.mnt.ns?.mounts ?? [])].sort((a, b) => a.id - b.id);
   for (const mnt of mounts) {
     const place = new Path(mnt, mnt.root);
-    const path = d_path(place, root, true);
+    const path = d_path(place, root, true, true);
     if (!path.startsWith('(unreachable)')) yield [mnt, path];
   }
 }
@@ -70,7 +70,7 @@ function mountinfo(root: Path): string {
       if (from !== 0 && from !== mnt.master) tags += ` propagate_from:${from}`;
     }
     if (mnt.unbindable) tags += ' unbindable';
-    text += `${mnt.id} ${mnt.parent?.id ?? 1} ${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)} ${mangle(String(mnt.root))} ${mangle(path)} ${ro}${show(mnt.flags, MNT_OPTS)}${tags} - ${mnt.sb.type.name} ${mangle(mnt.devname)} ${sbro}${show(mnt.sb.flags, SB_OPTS)}${mnt.sb.show_options()}\n`;
+    text += `${mnt.id} ${mnt.parent?.id ?? 1} ${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)} ${mangle(mnt_root_path(mnt))} ${mangle(path)} ${ro}${show(mnt.flags, MNT_OPTS)}${tags} - ${mnt.sb.type.name} ${mangle(mnt.devname)} ${sbro}${show(mnt.sb.flags, SB_OPTS)}${mnt.sb.show_options()}\n`;
   }
   return text;
 }
