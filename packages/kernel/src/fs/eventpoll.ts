@@ -24,6 +24,7 @@ import {
 import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import { KMEM_WATCH } from '../include/kmem.ts';
 import { serializable } from '../include/serial.ts';
 import { type UserStruct, get_user } from '../include/user.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
@@ -120,6 +121,7 @@ export class EventpollFile extends NoopSeekFile {
   remove(item: EpItem): void {
     item.unqueue();
     this.user.epoll_watches--;
+    this.inode.sb.kernel.kmem.charge(-KMEM_WATCH);
     this.ready.delete(item);
     const byFd = this.items.get(item.file);
     byFd?.delete(item.fd);
@@ -248,7 +250,9 @@ function insert(
   const { epoll_max_user_watches } = current.kernel.vfs;
   if (ep.user.epoll_watches >= epoll_max_user_watches)
     throw errno(ENOSPC, 'user {} watches {} files, fs.epoll.max_user_watches', ep.user.uid, epoll_max_user_watches); // prettier-ignore
+  current.kernel.kmem.need(KMEM_WATCH, 'more watches');
   ep.user.epoll_watches++;
+  current.kernel.kmem.charge(KMEM_WATCH);
   const events = (event.events | EPOLLERR | EPOLLHUP) >>> 0;
   const item = new EpItem(ep, file, fd, events, event.dataLo, event.dataHi);
   let byFd = ep.items.get(file);

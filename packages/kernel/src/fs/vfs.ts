@@ -42,8 +42,11 @@ export class Vfs {
 
   /** Open files in the machine (/proc/sys/fs/file-nr). */
   files = 0;
-  /** Set from the machine's memory at boot (files_maxfiles_init). */
-  file_max = 8192;
+  /** These four are set from the machine's memory at boot (init/fs.ts). */
+  file_max = 0;
+  epoll_max_user_watches = 0;
+  inotify_max_user_watches = 0;
+  fanotify_max_user_marks = 0;
   nr_open = 1048576;
   pipe_max_size = 1048576;
   /** Slots of one user's pipes: above soft, the next ones are small; at hard there are no more (0: no limit). */
@@ -51,11 +54,8 @@ export class Vfs {
   pipe_user_pages_hard = 0;
   inotify_max_queued_events = 16384;
   inotify_max_user_instances = 128;
-  inotify_max_user_watches = 65536;
   fanotify_max_queued_events = 16384;
   fanotify_max_user_groups = 128;
-  fanotify_max_user_marks = 8192;
-  epoll_max_user_watches = 1048576;
   /** Mounts there are, in whatever namespace. */
   nr_mounts = 0;
   mount_max = 100000;

@@ -1,5 +1,6 @@
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { PAGE_SIZE } from '../include/ram.ts';
 import { misc_init } from '../drivers/char/misc.ts';
 import { chr_dev_init } from '../drivers/char/mem.ts';
 import { pty_init } from '../drivers/tty/pty.ts';
@@ -25,8 +26,7 @@ import { Vfs } from '../fs/vfs.ts';
 /** Sets up the file layer of a machine: types, pseudo file systems, an empty /dev tree. */
 export function vfs_caches_init(kernel: Kernel): void {
   kernel.vfs = new Vfs();
-  // A tenth of the memory, were each a KiB (files_maxfiles_init).
-  kernel.vfs.file_max = Math.max(8192, Math.floor((kernel.frames.total * 4) / 10));
+  limitsOfMemory(kernel.vfs, kernel.frames.total);
   kernel.vfs.register_filesystem(new RamfsType());
   kernel.vfs.register_filesystem(new TmpfsType());
   kernel.vfs.register_filesystem(new DevtmpfsType());
@@ -47,6 +47,15 @@ export function vfs_caches_init(kernel: Kernel): void {
   pty_init(kernel);
   af_unix_init(kernel);
   netlink_proto_init(kernel);
+}
+
+/** Limits that Linux takes from the size of memory (files_maxfiles_init, eventpoll_init, inotify_user_setup). */
+function limitsOfMemory(vfs: Vfs, frames: number): void {
+  const share = (part: number, size: number): number => Math.floor(Math.floor(frames / part) * (PAGE_SIZE / size)); // prettier-ignore
+  vfs.file_max = Math.max(8192, share(10, 1024));
+  vfs.epoll_max_user_watches = share(25, 184);
+  vfs.inotify_max_user_watches = Math.min(1048576, Math.max(8192, share(100, 1312)));
+  vfs.fanotify_max_user_marks = Math.min(1048576, Math.max(8192, share(100, 1232)));
 }
 
 /** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */

@@ -70,7 +70,7 @@ export class Vmlinux implements Kernel {
   readonly sysctl: SysctlTable = new SysctlTable();
   readonly arch: X86;
   readonly zero_pfn: number;
-  readonly kmem: Kmem;
+  readonly kmem: Kmem = new Kmem();
   vfs!: Vfs;
   swapper!: Task;
   readonly hwcap: number = 0x78bfbff;
@@ -101,7 +101,6 @@ export class Vmlinux implements Kernel {
     this.clock = new Timekeeper(this);
     this.frames = new BuddyAllocator(this.ram);
     this.frames.code = this.cpu;
-    this.kmem = new Kmem(this.frames.total);
     this.oom = new OutOfMemory(this);
     this.frames.reclaimer = this.oom;
     this.zero_pfn = this.frames.alloc(true);
@@ -249,6 +248,7 @@ export function start_kernel(options: BootOptions): Vmlinux {
     6,
     `VFS: Mounted root (${sb.type.name} filesystem) on device ${MAJOR(sb.dev)}:${MINOR(sb.dev)}.`,
   );
+  kernel.kmem.limit(kernel.frames.total);
   return kernel;
 }
 

@@ -7,6 +7,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { RAX, RDI, RDX, RSI, R8, R9, R10 } from '@vitrine/x86/cpu.ts';
 import { capable } from '../include/cred.ts';
 import { type Errno, errno } from '../include/errno.ts';
+import { KMEM_INSN } from '../include/kmem.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
@@ -85,6 +86,9 @@ export function seccomp_attach_filter(task: Task, filter: SeccompFilter): void {
   for (let f = task.seccomp_filter; f !== null; f = f.prev) total += bpf_length(f.program) + 4;
   if (total > MAX_INSNS_PER_PATH)
     throw errno(E.ENOMEM, 'the filters of process {} have {} instructions, {} are allowed', task.tgid, total, MAX_INSNS_PER_PATH); // prettier-ignore
+  const { kmem } = task.kernel;
+  kmem.need(program.length * KMEM_INSN, 'another filter');
+  kmem.charge(program.length * KMEM_INSN);
   task.seccomp_filter = filter;
   task.seccomp_mode = SC.SECCOMP_MODE_FILTER;
 }
@@ -111,7 +115,10 @@ export function get_seccomp_filter(task: Task): void {
 }
 export function seccomp_filter_release(task: Task): void {
   task.seccomp_knotif?.forget();
-  for (let f = task.seccomp_filter; f !== null && --f.users === 0; f = f.prev) f.wqh.wake(EPOLLHUP);
+  for (let f = task.seccomp_filter; f !== null && --f.users === 0; f = f.prev) {
+    task.kernel.kmem.charge(-KMEM_INSN * f.program.length);
+    f.wqh.wake(EPOLLHUP);
+  }
 }
 
 function isAncestor(of: SeccompFilter | null, filter: SeccompFilter | null): boolean {

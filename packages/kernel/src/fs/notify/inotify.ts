@@ -18,6 +18,7 @@ import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { FIONREAD } from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
+import { KMEM_EVENT, KMEM_WATCH } from '../../include/kmem.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { type UserStruct, get_user } from '../../include/user.ts';
@@ -120,7 +121,8 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
         this.user.uid,
         max,
       );
-    this.user.inotify_watches++;
+    this.sb.kernel.kmem.need(KMEM_WATCH, 'more watches');
+    this.charge(1);
     const added = new InotifyWatch(this, ++this.lastWd, inode, mask);
     this.watches.set(added.wd, added);
     attach_mark(added);
@@ -153,16 +155,23 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     this.forget(mark as InotifyWatch);
   }
 
+  /** So many watches more, or less. */
+  private charge(watches: number): void {
+    this.user.inotify_watches += watches;
+    this.sb.kernel.kmem.charge(watches * KMEM_WATCH);
+  }
+
   /** Ends a watch and tells of it with IN_IGNORED. */
   private forget(watch: InotifyWatch): void {
     detach_mark(watch);
     this.watches.delete(watch.wd);
-    this.user.inotify_watches--;
+    this.charge(-1);
     this.push({ wd: watch.wd, mask: IN_IGNORED, cookie: 0, name: '' });
   }
 
   private push(event: InotifyEvent): void {
-    if (this.queue.length >= this.max_events) {
+    const { kmem } = this.sb.kernel;
+    if (this.queue.length >= this.max_events || !kmem.has(KMEM_EVENT)) {
       if (this.queue.some(overflowed)) return;
       event = { wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' };
     }
@@ -170,6 +179,7 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     // Equal to the newest one, whatever the cookie: told once (inotify_merge).
     if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.name === event.name && !(event.mask & IN_IGNORED)) return; // prettier-ignore
     this.queue.push(event);
+    kmem.charge(KMEM_EVENT);
     this.waitq.wake(EPOLLIN | EPOLLRDNORM);
   }
 
@@ -192,6 +202,7 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
       view.setUint32(12, len, true);
       for (let i = 0; i < event.name.length; i++) record[EVENT_SIZE + i] = event.name.charCodeAt(i);
       this.queue.shift();
+      this.sb.kernel.kmem.charge(-KMEM_EVENT);
       done += to.copyTo(record, 0, record.length);
     }
     if (done === 0)
@@ -218,7 +229,9 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
 
   override release(): void {
     for (const watch of this.watches.values()) detach_mark(watch);
-    this.user.inotify_watches -= this.watches.size;
+    this.charge(-this.watches.size);
+    this.sb.kernel.kmem.charge(-KMEM_EVENT * this.queue.length);
+    this.queue = [];
     this.watches.clear();
     this.user.inotify_instances--;
   }
