@@ -302,6 +302,8 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
     const pid = unprivileged && current.tgid !== event.pid ? 0 : event.pid;
     if (event.path !== null && !unprivileged) {
       const file = vfs_open(current, event.path, this.event_flags, FMODE_NONOTIFY);
+      // open(2) drops this flag; here F_GETFL tells it.
+      file.flags |= this.event_flags & O_CLOEXEC;
       event.fd = fd_install(current, file, (this.event_flags & O_CLOEXEC) !== 0);
       opened.push(event.fd);
     }
