@@ -3,7 +3,7 @@ import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
 import { avxAssists } from './insn/avx-assist.ts';
-import { descriptorAssists, loadable } from './insn/descriptor-assist.ts';
+import { descriptorAssists, loadable, selectorOf } from './insn/descriptor-assist.ts';
 import { badSelector, farAssists } from './insn/far-assist.ts';
 import type { Assist } from './insn/system.ts';
 import { x87Assists } from './insn/x87-assist.ts';
@@ -87,13 +87,8 @@ function movFromSegment(machine: Machine, insn: Insn): AssistResult {
 function movToSegment(machine: Machine, insn: Insn): AssistResult {
   const register = insn.reg & 7;
   if (register === 1 || register > 5) return 6;
-  let selector: number;
-  if (insn.isReg) selector = machine.gpr32[insn.rm * 2]! & 0xffff;
-  else {
-    const bytes = new Uint8Array(2);
-    if (!machine.copyIn(machine.effectiveAddress(insn), bytes)) return PAGE_FAULT;
-    selector = bytes[0]! | (bytes[1]! << 8);
-  }
+  const selector = selectorOf(machine, insn);
+  if (selector < 0) return PAGE_FAULT;
   return loadSelector(machine, register, selector);
 }
 

@@ -72,19 +72,22 @@ function storeTable(machine: Machine, insn: Insn, base: bigint): Result {
   return machine.copyOut(machine.effectiveAddress(insn), bytes) ? undefined : PAGE_FAULT;
 }
 
+/** The selector that the operand holds, or -1 after a page fault. */
+export function selectorOf(machine: Machine, insn: Insn): number {
+  if (insn.isReg) return machine.gpr32[insn.rm * 2]! & 0xffff;
+  const bytes = new Uint8Array(2);
+  if (!machine.copyIn(machine.effectiveAddress(insn), bytes)) return -1;
+  return bytes[0]! | (bytes[1]! << 8);
+}
+
 /** Looks at the segment that the operand names; ZF tells whether it is one and serves. */
 function look(
   machine: Machine,
   insn: Insn,
   serves: (segment: Descriptor, selector: number) => boolean,
 ): Result {
-  let selector: number;
-  if (insn.isReg) selector = machine.gpr32[insn.rm * 2]! & 0xffff;
-  else {
-    const bytes = new Uint8Array(2);
-    if (!machine.copyIn(machine.effectiveAddress(insn), bytes)) return PAGE_FAULT;
-    selector = bytes[0]! | (bytes[1]! << 8);
-  }
+  const selector = selectorOf(machine, insn);
+  if (selector < 0) return PAGE_FAULT;
   const segment = SEGMENTS[selector & ~3];
   const { rflags } = machine;
   machine.rflags = segment && serves(segment, selector) ? rflags | ZF : rflags & ~ZF;
