@@ -60,7 +60,7 @@ export function do_exit(task: Task, code: number): void {
   task.io_uring_cancel(false);
   exit_mm(task);
   exit_files(task);
-  exit_keys(task, last);
+  exit_keys(task);
   exit_fs(task);
   if (last && signal.leader) disassociate_ctty(task);
   if (last && task.tgid === 1) {

@@ -212,7 +212,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.fs = (flags & C.CLONE_FS) !== 0 ? current.fs : copy_fs(current);
   if ((flags & C.CLONE_FS) !== 0) current.fs.users++;
   child.mempolicy = current.mempolicy;
-  copy_keys(current, child);
+  copy_keys(current, child, (flags & C.CLONE_THREAD) !== 0);
   kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
   attach(current, child, flags);
   if (current.perf_events !== null) perf_event_init_task(current, child);

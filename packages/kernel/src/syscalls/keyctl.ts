@@ -142,7 +142,7 @@ function sys_request_key(
 }
 
 function describe(task: Task, id: number, buffer: number, length: number): number {
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_VIEW);
+  const { key } = lookup_user_key(task, id, false, KEY_NEED_VIEW);
   const text = `${key.type.name};${key.uid};${key.gid === -1 ? OVERFLOWGID : key.gid};${key.perm.toString(16).padStart(8, '0')};${key.description}\0`;
   if (buffer !== 0 && length >= text.length)
     task.mem.write(
@@ -345,7 +345,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_JOIN_SESSION_KEYRING: {
       const name = a === 0 ? null : description(task, a);
       if (name?.startsWith('.')) throw errno(E.EPERM, 'keyrings that begin with a dot are the kernel\'s own: {}', name); // prettier-ignore
-      return join_session_keyring(task, name).serial;
+      return join_session_keyring(task, name)?.serial ?? 0;
     }
     case K.KEYCTL_UPDATE: {
       if (length > 4096)

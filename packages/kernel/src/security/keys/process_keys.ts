@@ -37,15 +37,12 @@ const KEY_SPEC_REQUESTOR_KEYRING = -8;
 declare module '../../kernel/task.ts' {
   interface Task {
     thread_keyring?: Key | null;
+    /** Shared with the threads that are made after it. */
+    process_keyring?: Key | null;
     /** Inherited by fork and exec. */
     session_keyring?: Key | null;
     /** KEYCTL_SET_REQKEY_KEYRING. */
     jit_keyring?: number;
-  }
-}
-declare module '../../kernel/signal_struct.ts' {
-  interface SignalStruct {
-    process_keyring?: Key | null;
   }
 }
 
@@ -79,8 +76,8 @@ export function install_session_keyring(task: Task, ring: Key): void {
   if (old !== null) key_put(task.kernel, old);
 }
 
-/** KEYCTL_JOIN_SESSION_KEYRING: a new anonymous one, or the named one. */
-export function join_session_keyring(task: Task, name: string | null): Key {
+/** KEYCTL_JOIN_SESSION_KEYRING: a new anonymous one, or the named one; null if that is the task's already. */
+export function join_session_keyring(task: Task, name: string | null): Key | null {
   const { kernel } = task;
   let ring: Key | undefined;
   if (name === '') throw errno(E.EINVAL, 'a session keyring that is joined by name has one');
@@ -91,6 +88,7 @@ export function join_session_keyring(task: Task, name: string | null): Key {
     );
     if (ring === undefined)
       ring = makeRing(task, name, KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ | KEY_USR_LINK); // prettier-ignore
+    else if (ring === task.session_keyring) return null;
     else key_get(ring);
   }
   install_session_keyring(task, ring);
@@ -101,9 +99,7 @@ export function join_session_keyring(task: Task, name: string | null): Key {
 /** The keyrings that are searched for a process, nearest first. Its user's are not made for that (get_user_session_keyring_rcu). */
 export function process_keyrings(task: Task): Key[] {
   const session = task.session_keyring ?? key_table(task.kernel).userKeyrings.get(task.cred.uid)?.session; // prettier-ignore
-  return [task.thread_keyring, task.signal.process_keyring, session].filter(
-    (ring) => !!ring,
-  ) as Key[];
+  return [task.thread_keyring, task.process_keyring, session].filter((ring) => !!ring) as Key[];
 }
 
 /** Finds a key in the process's keyrings (search_process_keyrings): that one has it not counts more than that it is of no use. */
@@ -120,19 +116,18 @@ export function search_process_keyrings(task: Task, search: Search): Key | null 
 }
 
 function special(task: Task, id: number, create: boolean): Key {
-  const { signal } = task;
   switch (id) {
     case KEY_SPEC_THREAD_KEYRING:
       if (!task.thread_keyring && create) task.thread_keyring = makeRing(task, '_tid', KEY_POS_ALL | KEY_USR_VIEW); // prettier-ignore
       if (task.thread_keyring) return task.thread_keyring;
       break;
     case KEY_SPEC_PROCESS_KEYRING:
-      if (!signal.process_keyring && create) signal.process_keyring = makeRing(task, '_pid', KEY_POS_ALL | KEY_USR_VIEW); // prettier-ignore
-      if (signal.process_keyring) return signal.process_keyring;
+      if (!task.process_keyring && create) task.process_keyring = makeRing(task, '_pid', KEY_POS_ALL | KEY_USR_VIEW); // prettier-ignore
+      if (task.process_keyring) return task.process_keyring;
       break;
     case KEY_SPEC_SESSION_KEYRING:
       if (!task.session_keyring) {
-        if (create) return join_session_keyring(task, null);
+        if (create) return join_session_keyring(task, null)!;
         install_session_keyring(task, user_keyrings(task).session);
       }
       return task.session_keyring!;
@@ -184,8 +179,9 @@ export function lookup_user_key(
 const reaches = (task: Task, key: Key): boolean =>
   process_keyrings(task).some((ring) => keyring_holds(task, ring, key));
 
-/** fork: the child is in the same session. A thread starts without a keyring of its own. */
-export function copy_keys(parent: Task, child: Task): void {
+/** fork: the child is in the same session. A thread starts without a keyring of its own, with the process's if there is one. */
+export function copy_keys(parent: Task, child: Task, thread: boolean): void {
+  if (thread && parent.process_keyring) child.process_keyring = key_get(parent.process_keyring);
   if (parent.session_keyring) child.session_keyring = key_get(parent.session_keyring);
   if (parent.jit_keyring !== undefined) child.jit_keyring = parent.jit_keyring;
 }
@@ -193,18 +189,14 @@ export function copy_keys(parent: Task, child: Task): void {
 /** exec: the keyrings of the thread and of the process are for the old program alone. */
 export function exec_keys(task: Task): void {
   drop(task.kernel, task.thread_keyring);
-  task.thread_keyring = null;
-  drop(task.kernel, task.signal.process_keyring);
-  task.signal.process_keyring = null;
+  drop(task.kernel, task.process_keyring);
+  task.thread_keyring = task.process_keyring = null;
 }
 
-export function exit_keys(task: Task, last: boolean): void {
-  drop(task.kernel, task.thread_keyring);
+export function exit_keys(task: Task): void {
+  exec_keys(task);
   drop(task.kernel, task.session_keyring);
-  task.thread_keyring = task.session_keyring = null;
-  if (!last) return;
-  drop(task.kernel, task.signal.process_keyring);
-  task.signal.process_keyring = null;
+  task.session_keyring = null;
 }
 
 function drop(kernel: Kernel, key: Key | null | undefined): void {
