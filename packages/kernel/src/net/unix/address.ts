@@ -19,6 +19,7 @@ import { type Inode, MAY_WRITE, S_ISSOCK } from '../../fs/inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '../../fs/namei.ts';
 import { filename_create, vfs_mknod } from '../../fs/namei_ops.ts';
 import { inode_permission } from '../../fs/permission.ts';
+import { STREAM_CHUNK } from '../skbuff.ts';
 import type { UnixSock } from './af_unix.ts';
 
 declare module '../../fs/vfs.ts' {
@@ -26,6 +27,9 @@ declare module '../../fs/vfs.ts' {
     unix: UnixTable;
   }
 }
+
+/** Buffers that are kept: what one socket's queue holds. */
+const MAX_SPARE = 8;
 
 /** Bound sockets: by abstract name, and by the inode of a path. */
 export class UnixTable {
@@ -39,8 +43,27 @@ export class UnixTable {
   readonly carriers: Set<UnixSock> = new Set();
   /** Bytes in the queues of all sockets. */
   bytes = 0;
+  /** Buffers for long pieces of streams, to be used again: to make one takes as long as to fill it. */
+  private spare: Uint8Array[] = [];
+
+  static readonly transient: readonly string[] = ['spare'];
   static {
     serializable('UnixTable', this);
+  }
+  static revive(self: UnixTable): void {
+    self.spare = [];
+  }
+
+  /** Room for so many bytes of a stream, at most {@link STREAM_CHUNK}; what is in it must not be seen. */
+  buffer(length: number): Uint8Array {
+    if (length < STREAM_CHUNK / 2) return new Uint8Array(length);
+    return (this.spare.pop() ?? new Uint8Array(STREAM_CHUNK)).subarray(0, length);
+  }
+
+  /** Nobody has the bytes any more. */
+  recycle({ buffer }: Uint8Array): void {
+    if (buffer.byteLength === STREAM_CHUNK && this.spare.length < MAX_SPARE)
+      this.spare.push(new Uint8Array(buffer));
   }
 }
 

@@ -98,6 +98,7 @@ function take(sock: UnixSock, to: IovIter, progress: Progress): readonly File[] 
     const fds = sock.landed(skb);
     if (skb.offset < skb.data.length) return fds;
     sock.unlink(skb);
+    sock.kernel.vfs.unix.recycle(skb.data);
     if (fds.length > 0) return fds;
   } while (to.count > 0);
   return [];

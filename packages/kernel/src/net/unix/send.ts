@@ -63,7 +63,7 @@ export function sendStream(
         `${sock.wmem} of ${sock.sndbuf} bytes wait for the receiver`,
       );
     }
-    const data = new Uint8Array(
+    const data = sock.kernel.vfs.unix.buffer(
       Math.min(from.count - urgent, STREAM_CHUNK, Math.max(1, (sock.sndbuf >> 1) - 64)),
     );
     if (!copyIn(from, data, done)) return done;
