@@ -1,5 +1,5 @@
 /** Alignment checking (SDM vol. 3, 6.15, #AC): what an instruction is about to access while RFLAGS.AC is set. */
-import { RBP, RCX, RDI, RSI, RSP, type Ram } from './cpu.ts';
+import { RBP, RCX, RDI, RSI, RSP, canonical, type Ram } from './cpu.ts';
 import { type Insn, wraps } from './decode.ts';
 import type { Operand } from './ir/operand.ts';
 import { FSW_CELL } from './layout.ts';
@@ -120,8 +120,6 @@ function alignmentOf(insn: Insn): number {
   if (row.sem === 'vmovddup' && opsize === 32) return 8;
   return memory.size === 80 ? 8 : Math.min(memory.size / 8, 16);
 }
-
-const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
 
 /** x87 and MMX instructions report a pending exception before anything else. */
 const waits = ({ row }: Insn): boolean =>

@@ -1,5 +1,5 @@
 /** Bodies of the instructions that JavaScript carries out. */
-import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP } from './cpu.ts';
+import { RAX, RBX, RCX, RDX, RSP, VECTOR_GP, canonical } from './cpu.ts';
 import type { Insn } from './decode.ts';
 import { FXSAVE_SIZE, fxrstorImage, fxsaveImage } from './fxsave.ts';
 import { avxAssists } from './insn/avx-assist.ts';
@@ -48,8 +48,6 @@ function doRdtscp(machine: Machine): AssistResult {
   if (refused === undefined) setGpr(machine, RCX, machine.tscAux, 32);
   return refused;
 }
-
-const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
 
 /** Where not even the first four bytes are at an address, that is reported first, by the access itself. */
 const misaligned = (va: bigint, mask: bigint): boolean =>

@@ -67,6 +67,9 @@ export const R13 = 13;
 export const R14 = 14;
 export const R15 = 15;
 
+/** Whether a linear address is one: bits 47 to 63 are alike. */
+export const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
+
 /**
  * RAM: one WebAssembly.Memory. A physical address is an offset into it. The range [0, base) is the processor's own
  * (register file, TLB, translations) and is reserved in the memory map, as firmware is on a PC; the kernel owns

@@ -2,7 +2,7 @@
  * Far transfers within user mode (SDM vol. 2, CALL, JMP, RET, IRET): code is in USER_CS and the stack in USER_SS, as Linux sets
  * them up, and other selectors are refused. There are no gates, and no mode of 32 bits to go to.
  */
-import { RSP, VECTOR_BP, VECTOR_GP, VECTOR_OF } from '../cpu.ts';
+import { RSP, VECTOR_BP, VECTOR_GP, VECTOR_OF, canonical } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import { AC, DF, ID, NT, TF } from '../ir/flags.ts';
 import type { Machine } from '../machine.ts';
@@ -20,8 +20,6 @@ const IRET_FLAGS = 0x8d5 | TF | DF | NT | AC | ID;
 /** #GP with the selector that is wrong. */
 export const withError = (vector: number, error: number): number => vector | (error << 8);
 export const badSelector = (selector: number): number => withError(VECTOR_GP, selector & 0xfffc);
-
-const canonical = (va: bigint): boolean => BigInt.asIntN(48, va) === BigInt.asIntN(64, va);
 
 /** Values of one size from memory, or undefined after a page fault. */
 function pull(machine: Machine, va: bigint, size: number, count: number): bigint[] | undefined {
