@@ -45,8 +45,32 @@ static int exhaust(const char *what, int (*make)(long)) {
   return 0;
 }
 
+static long slab(void) {
+  char text[4096] = "";
+  int fd = open("/proc/meminfo", O_RDONLY);
+  read(fd, text, sizeof text - 1);
+  close(fd);
+  return atol(strstr(text, "Slab:") + 5);
+}
+
+/* Files that could not be opened leave nothing behind. */
+static int refuse(void) {
+  long before = slab();
+  int fd = open("/proc/sys/fs/file-max", O_WRONLY), status;
+  if (write(fd, "4", 1) != 1) return 1;
+  if (fork() == 0) {
+    if (setuid(65534)) _exit(1);
+    for (int i = 0; i < 2000; i++)
+      if (memfd_create("x", 0) >= 0 || errno != ENFILE) _exit(2);
+    _exit(0);
+  }
+  wait(&status);
+  printf("memfds: status %d, %s\n", WEXITSTATUS(status), slab() - before < 500 ? "nothing left" : "left");
+  return 0;
+}
+
 int main(void) {
   struct rlimit files = {100000, 100000};
   setrlimit(RLIMIT_NOFILE, &files);
-  return exhaust("mappings", make_mapping) || exhaust("files", make_file) || exhaust("mappings", make_mapping);
+  return exhaust("mappings", make_mapping) || exhaust("files", make_file) || exhaust("mappings", make_mapping) || refuse();
 }

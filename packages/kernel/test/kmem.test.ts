@@ -8,8 +8,21 @@ describe.skipIf(!canCompile)('kernel objects', () => {
     const kmem = compile(join(import.meta.dirname, 'kmem.c'));
     const { stdout } = await runInGuest(['kmem'], { programs: { kmem }, memory: '64m' });
     expect(stdout).toBe(
-      'mappings: ENOMEM, then again\nfiles: ENOMEM, then again\nmappings: ENOMEM, then again\n',
+      'mappings: ENOMEM, then again\nfiles: ENOMEM, then again\nmappings: ENOMEM, then again\n' +
+        'memfds: status 0, nothing left\n',
     );
+  });
+});
+
+describe('symbolic links that find no room', () => {
+  it('leave nothing behind', async () => {
+    const script = `mount -t tmpfs -o size=4k t /mnt; head -c 4096 /dev/zero > /mnt/full
+      name=$(printf %200s x | tr ' ' y); grep Slab /proc/meminfo
+      for i in $(seq 300); do ln -s $name /mnt/$i 2> /dev/null && echo made; done; grep Slab /proc/meminfo`;
+    const { stdout } = await runInGuest(['sh', '-c', script]);
+    const [before, after, ...more] = stdout.trim().split('\n').map((line) => parseInt(line.slice(5), 10)); // prettier-ignore
+    expect(more).toEqual([]);
+    expect(after! - before!).toBeLessThan(100);
   });
 });
 

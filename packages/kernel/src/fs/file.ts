@@ -107,14 +107,20 @@ export class File {
   dnotify: DnotifyHook | null = null;
 
   constructor(current: Current, path: Path, flags: number) {
-    checkFileMax(current);
     this.path = path;
     this.inode = path.dentry.inode;
+    ihold(this.inode);
+    try {
+      checkFileMax(current);
+    } catch (error) {
+      // One without a name, made for this file, is gone with it.
+      iput(this.inode);
+      throw error;
+    }
     this.flags = flags;
     this.mode = flags & O_PATH ? FMODE_PATH : ((flags & O_ACCMODE) + 1) & 3;
     if ((flags & O_ACCMODE) === O_ACCMODE) this.mode = 0; // ioctl only: neither read nor write
     this.cred = current.cred;
-    ihold(this.inode);
     mntget(path.mnt);
     current.kernel.vfs.files++;
     current.kernel.kmem.charge(KMEM_FILE);

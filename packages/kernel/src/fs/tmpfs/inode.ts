@@ -253,7 +253,7 @@ export class TmpfsInode extends Inode {
     try {
       this.sb.chargeSymlink(inode, target.length);
     } catch (error) {
-      this.sb.usedInodes--;
+      inode.evict();
       throw error;
     }
     inode.target = target;
