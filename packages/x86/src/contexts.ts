@@ -11,7 +11,8 @@ import {
   LINKS,
   TLB_ADDEND,
   TLB_ENTRIES,
-  TLB_WRITE,
+  TLB_ENTRY_SHIFT,
+  TLB_READ_ONLY,
 } from './layout.ts';
 import { tlbIndex } from './mmu.ts';
 import { handlerCount } from './tier0/handlers.ts';
@@ -21,6 +22,9 @@ import { jumpHash, secondJumpHash } from './tier0/target.ts';
 const EMPTY = 0xffff_ffff;
 /** Neither of its places is one of the address of all ones. */
 const GUARD = 2;
+
+/** A page whose TLB entry is not one of the last two. */
+const ELSEWHERE = 0x1000;
 
 /** A cached address space: its TLB and jump cache. */
 export interface Context {
@@ -70,7 +74,21 @@ export class Contexts {
 
   #clear(context: Context): void {
     this.#ram.u8.fill(0xff, context.address, context.address + JUMP_CACHE);
+    for (const index of [TLB_ENTRIES - 2, TLB_ENTRIES - 1]) this.#emptyTlbEntry(context, index);
     this.#clearJumps(context);
+  }
+
+  /**
+   * All ones are in no page but the last of all addresses: entries where that is looked for, or an operand that straddles
+   * into it, hold a page that belongs elsewhere.
+   */
+  #emptyTlbEntry({ address }: Context, index: number): void {
+    const entry = (address + (index << TLB_ENTRY_SHIFT)) >> 2;
+    const { u32 } = this.#ram;
+    u32.fill(EMPTY, entry, entry + 4);
+    if (index < TLB_ENTRIES - 2) return;
+    u32[entry] = ELSEWHERE | TLB_READ_ONLY;
+    u32[entry + 1] = 0;
   }
 
   #clearJumps(context: Context): void {
@@ -157,8 +175,7 @@ export class Contexts {
 
   invlpg(va: number): void {
     const page = Math.floor(va / 4096);
-    const entry = this.current.address + tlbIndex(va | 0) * 32;
-    this.#ram.u8.fill(0xff, entry, entry + 16);
+    this.#emptyTlbEntry(this.current, tlbIndex(va | 0));
     if (this.#ram.u8[this.#executedByte(page)]! & (1 << (page & 7))) this.#clearJumps(this.current);
   }
 
@@ -176,12 +193,11 @@ export class Contexts {
     const { u32 } = this.#ram;
     for (const { address } of this.#all)
       for (let i = 0; i < TLB_ENTRIES; i++) {
-        const entry = (address + i * 32) >> 2;
-        const low = u32[entry + (TLB_WRITE >> 2)]!;
+        const entry = (address + (i << TLB_ENTRY_SHIFT)) >> 2;
+        const low = u32[entry]!;
         if (low & 0xfff) continue;
         const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
-        if (physical >>> 12 === pfn)
-          u32.fill(0xffff_ffff, entry + (TLB_WRITE >> 2), entry + (TLB_WRITE >> 2) + 2);
+        if (physical >>> 12 === pfn) u32[entry] = low | TLB_READ_ONLY;
       }
   }
 }

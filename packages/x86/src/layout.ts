@@ -120,21 +120,22 @@ export const RETURNS = 0x700;
 export const MOST_RETURNS = 48;
 
 /**
- * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 32 bytes (read tag, write tag, unused,
- * addend), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, where other regions of tier 1 go on: a
+ * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low
+ * bits {@link TLB_READ_ONLY} may be; what makes an address physical), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, where other regions of tier 1 go on: a
  * region's place in the table of handlers and its entry, or 0), and code guards.
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;
 export const TLB_ENTRIES = 2048;
-export const TLB_READ = 0;
-export const TLB_WRITE = 8;
-export const TLB_ADDEND = 16;
+export const TLB_ENTRY_SHIFT = 4;
+export const TLB_TAG = 0;
+export const TLB_ADDEND = 8;
+export const TLB_READ_ONLY = 1;
 export const JUMP_ENTRIES = 16384;
 export const LINK_PLACE = 0xffff;
 export const LINK_ENTRY_SHIFT = 16;
 /** Offset of the jump cache in a context. */
-export const JUMP_CACHE: number = TLB_ENTRIES * 32;
+export const JUMP_CACHE: number = TLB_ENTRIES << TLB_ENTRY_SHIFT;
 /**
  * Offset of the code guards in a context: a byte for each page that tier 1's regions reach from other pages, not 0 while
  * the page is known to be mapped, executable, in this space.

@@ -34,8 +34,9 @@ import {
   WALKS_CELL,
   TLB_ADDEND,
   TLB_ENTRIES,
-  TLB_READ,
-  TLB_WRITE,
+  TLB_ENTRY_SHIFT,
+  TLB_READ_ONLY,
+  TLB_TAG,
 } from './layout.ts';
 
 export const READ = 0;
@@ -163,8 +164,23 @@ const PAGE = -4096n;
 
 /** Address of the TLB entry for a linear address: the low bits of its page number choose it. */
 export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
-  const offset = b.shrU(b.wrap(va), b.i32(7));
-  return b.add(b.and(offset, b.i32((TLB_ENTRIES - 1) << 5)), tlb);
+  const offset = b.shrU(b.wrap(va), b.i32(12 - TLB_ENTRY_SHIFT));
+  return b.add(b.and(offset, b.i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT)), tlb);
+}
+
+/** Whether an entry is of another page than the last byte of an operand is in, or may not be written. */
+export function missesTlb(b: Builder, entry: Node, last: Node, write: boolean): Node {
+  const tag = b.load('i64.load', entry, TLB_TAG);
+  return write
+    ? b.ne(b.and(last, b.i64(PAGE)), tag)
+    : b.op('i64.ge_u', b.xor(last, tag), b.i64(4096));
+}
+
+/** Enters a page. */
+function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: number): void {
+  const entry = tlbEntry(b, va, tlb);
+  b.store('i64.store', entry, b.or(b.and(va, b.i64(PAGE)), b.i64(flags)), TLB_TAG);
+  b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
 }
 
 /** The same, as an index, for the low half of an address. */
@@ -235,13 +251,7 @@ export const readMiss: Helper = {
       assemble(b, physical, second, split, size);
       b.return(b.i32(BOUNCE));
     });
-    const entry = tlbEntry(b, va, tlb);
-    const page = b.and(va, b.i64(PAGE));
-    b.store('i64.store', entry, page, TLB_READ);
-    b.if(b.ne(b.load('i64.load', entry, TLB_WRITE), page), () =>
-      b.store('i64.store', entry, b.i64(-1), TLB_WRITE),
-    );
-    b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
+    fill(b, va, physical, tlb, TLB_READ_ONLY);
     return physical;
   },
 };
@@ -271,11 +281,7 @@ export const writeMiss: Helper = {
       b.return(b.i32(BOUNCE));
     });
     noteWrite(b, physical);
-    const entry = tlbEntry(b, va, tlb);
-    const page = b.and(va, b.i64(PAGE));
-    b.store('i64.store', entry, page, TLB_READ);
-    b.store('i64.store', entry, page, TLB_WRITE);
-    b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
+    fill(b, va, physical, tlb, 0);
     return physical;
   },
 };

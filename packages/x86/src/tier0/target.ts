@@ -35,11 +35,18 @@ import {
   RIP_CELL,
   ST_BASE,
   TLB_ADDEND,
-  TLB_READ,
-  TLB_WRITE,
   XMM_BASE,
 } from '../layout.ts';
-import { commitStore, FAULT, FETCH, readMiss, tlbEntry, walk, writeMiss } from '../mmu.ts';
+import {
+  commitStore,
+  FAULT,
+  FETCH,
+  missesTlb,
+  readMiss,
+  tlbEntry,
+  walk,
+  writeMiss,
+} from '../mmu.ts';
 import { goldenHash, goldenHashOf } from './hash.ts';
 import { ifKnown } from './known-blocks.ts';
 import { keptAux, keptResult } from '../tier1/frame.ts';
@@ -402,10 +409,9 @@ export class Tier0Target implements Target {
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
     const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    const page = b.and(last, b.i64(-4096));
     const entry = tlbEntry(b, va, this.tlb(b));
     const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+    b.unlikely(missesTlb(b, entry, last, write), () => {
       const miss = write ? writeMiss : readMiss;
       b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
       b.unlikely(b.eq(b.value(physical), b.i32(FAULT)), () =>

@@ -2,8 +2,8 @@ import { RSP } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { SLOT_ZERO, TLB_ADDEND, TLB_READ, TLB_WRITE } from '../layout.ts';
-import { FAULT, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
+import { FAULT, missesTlb, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
 import { regSlot, rmSlot } from '../tier0/translate.ts';
 import type { Frame } from './frame.ts';
 import type { Place, State, Translated } from './state.ts';
@@ -76,9 +76,9 @@ export class Memory {
    */
   translateInside(b: Builder, va: Node, size: number, write: boolean, fault: () => void): Node {
     const physical: Var = { type: 'i32', local: -1 };
-    const { page, entry } = this.#entryOf(b, va, size);
+    const { last, entry } = this.#entryOf(b, va, size);
     b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.unlikely(b.ne(page, b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ)), () => {
+    b.unlikely(missesTlb(b, entry, last, write), () => {
       const miss = write ? writeMiss : readMiss;
       b.assign(physical, b.call(miss, va, b.i32(size), b.param(2, 'i32')));
       b.if(b.eq(b.value(physical), b.i32(FAULT)), fault);
@@ -153,7 +153,7 @@ export class Memory {
     physical: Var,
     miss: () => void,
   ): void {
-    const { page, entry } = this.#entryOf(b, va, size);
+    const { last, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
     const sure = write || (place !== undefined && this.#writesLater());
@@ -166,9 +166,9 @@ export class Memory {
       va: b.var(va),
       physical,
     };
-    b.unlikely(b.ne(page, b.load('i64.load', entry, writable ? TLB_WRITE : TLB_READ)), () => {
+    b.unlikely(missesTlb(b, entry, last, writable), () => {
       if (sure || !writable) return miss();
-      b.unlikely(b.ne(page, b.load('i64.load', entry, TLB_READ)), miss);
+      b.unlikely(missesTlb(b, entry, last, false), miss);
       if (kept) b.assign(kept.va, b.i64(NOWHERE));
     });
     if (!kept) return;
@@ -185,14 +185,13 @@ export class Memory {
     physical: Var,
     miss: () => void,
   ): void {
-    const { page, entry } = this.#entryOf(b, va, size);
-    const tag = b.load('i64.load', entry, write ? TLB_WRITE : TLB_READ);
-    b.unlikely(b.ne(page, tag), miss);
+    const { last, entry } = this.#entryOf(b, va, size);
+    b.unlikely(missesTlb(b, entry, last, write), miss);
     b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
   }
 
-  #entryOf(b: Builder, va: Node, size: number): { page: Node; entry: Node } {
+  #entryOf(b: Builder, va: Node, size: number): { last: Node; entry: Node } {
     const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    return { page: b.and(last, b.i64(-4096)), entry: tlbEntry(b, va, b.param(2, 'i32')) };
+    return { last, entry: tlbEntry(b, va, b.param(2, 'i32')) };
   }
 }

@@ -77,9 +77,9 @@
         local.set 8
         local.get 8
         i32.wrap_i64
-        i32.const 7
+        i32.const 8
         i32.shr_u
-        i32.const 65504
+        i32.const 32752
         i32.and
         local.get 2
         i32.add
@@ -87,7 +87,7 @@
         local.get 8
         i32.wrap_i64
         local.get 9
-        i32.load offset=16 align=1
+        i32.load offset=8 align=1
         i32.add
         local.set 10
         local.get 8
@@ -95,11 +95,11 @@
         local.get 8
         i64.const 7
         i64.add
-        i64.const -4096
-        i64.and
         local.get 9
         i64.load align=1
-        i64.ne
+        i64.xor
+        i64.const 4096
+        i64.ge_u
         if
           global.get 0
           i32.const 16
@@ -156,9 +156,9 @@
             local.set 8
             local.get 8
             i32.wrap_i64
-            i32.const 7
+            i32.const 8
             i32.shr_u
-            i32.const 65504
+            i32.const 32752
             i32.and
             local.get 2
             i32.add
@@ -166,7 +166,7 @@
             local.get 8
             i32.wrap_i64
             local.get 13
-            i32.load offset=16 align=1
+            i32.load offset=8 align=1
             i32.add
             local.set 9
             local.get 8
@@ -174,11 +174,11 @@
             local.get 8
             i64.const 7
             i64.add
-            i64.const -4096
-            i64.and
             local.get 13
             i64.load align=1
-            i64.ne
+            i64.xor
+            i64.const 4096
+            i64.ge_u
             if
               global.get 1
               local.get 1

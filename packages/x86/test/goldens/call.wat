@@ -88,9 +88,9 @@
       local.set 12
       local.get 12
       i32.wrap_i64
-      i32.const 7
+      i32.const 8
       i32.shr_u
-      i32.const 65504
+      i32.const 32752
       i32.and
       local.get 2
       i32.add
@@ -98,7 +98,7 @@
       local.get 12
       i32.wrap_i64
       local.get 13
-      i32.load offset=16 align=1
+      i32.load offset=8 align=1
       i32.add
       local.set 14
       local.get 12
@@ -109,7 +109,7 @@
       i64.const -4096
       i64.and
       local.get 13
-      i64.load offset=8 align=1
+      i64.load align=1
       i64.ne
       if
         global.get 0
@@ -147,14 +147,12 @@
         local.get 12
         i64.const 7
         i64.add
-        i64.const -4096
-        i64.and
         local.set 11
         local.get 12
         i32.wrap_i64
-        i32.const 7
+        i32.const 8
         i32.shr_u
-        i32.const 65504
+        i32.const 32752
         i32.and
         local.get 2
         i32.add
@@ -162,20 +160,24 @@
         local.get 12
         i32.wrap_i64
         local.get 13
-        i32.load offset=16 align=1
+        i32.load offset=8 align=1
         i32.add
         local.set 16
         local.get 12
         local.set 17
         local.get 11
+        i64.const -4096
+        i64.and
         local.get 13
-        i64.load offset=8 align=1
+        i64.load align=1
         i64.ne
         if
           local.get 11
           local.get 13
           i64.load align=1
-          i64.ne
+          i64.xor
+          i64.const 4096
+          i64.ge_u
           if
             global.get 1
             i32.const 16
@@ -319,9 +321,9 @@
             if
               local.get 19
               i32.wrap_i64
-              i32.const 7
+              i32.const 8
               i32.shr_u
-              i32.const 65504
+              i32.const 32752
               i32.and
               local.get 2
               i32.add
@@ -332,7 +334,7 @@
               i64.const -4096
               i64.and
               local.get 20
-              i64.load offset=8 align=1
+              i64.load align=1
               i64.ne
               if
                 global.get 2
@@ -365,7 +367,7 @@
               local.get 19
               i32.wrap_i64
               local.get 20
-              i32.load offset=16 align=1
+              i32.load offset=8 align=1
               i32.add
               local.set 18
             end

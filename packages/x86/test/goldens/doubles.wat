@@ -76,9 +76,9 @@
       local.set 9
       local.get 9
       i32.wrap_i64
-      i32.const 7
+      i32.const 8
       i32.shr_u
-      i32.const 65504
+      i32.const 32752
       i32.and
       local.get 2
       i32.add
@@ -86,7 +86,7 @@
       local.get 9
       i32.wrap_i64
       local.get 10
-      i32.load offset=16 align=1
+      i32.load offset=8 align=1
       i32.add
       local.set 11
       local.get 9
@@ -94,11 +94,11 @@
       local.get 9
       i64.const 7
       i64.add
-      i64.const -4096
-      i64.and
       local.get 10
       i64.load align=1
-      i64.ne
+      i64.xor
+      i64.const 4096
+      i64.ge_u
       if
         global.get 0
         local.get 1
@@ -892,9 +892,9 @@
       local.set 9
       local.get 9
       i32.wrap_i64
-      i32.const 7
+      i32.const 8
       i32.shr_u
-      i32.const 65504
+      i32.const 32752
       i32.and
       local.get 2
       i32.add
@@ -902,7 +902,7 @@
       local.get 9
       i32.wrap_i64
       local.get 33
-      i32.load offset=16 align=1
+      i32.load offset=8 align=1
       i32.add
       local.set 31
       local.get 9
@@ -913,7 +913,7 @@
       i64.const -4096
       i64.and
       local.get 33
-      i64.load offset=8 align=1
+      i64.load align=1
       i64.ne
       if
         global.get 2

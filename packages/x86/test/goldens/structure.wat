@@ -59,9 +59,9 @@
       local.set 7
       local.get 7
       i32.wrap_i64
-      i32.const 7
+      i32.const 8
       i32.shr_u
-      i32.const 65504
+      i32.const 32752
       i32.and
       local.get 2
       i32.add
@@ -69,7 +69,7 @@
       local.get 7
       i32.wrap_i64
       local.get 8
-      i32.load offset=16 align=1
+      i32.load offset=8 align=1
       i32.add
       local.set 9
       local.get 7
@@ -80,7 +80,7 @@
       i64.const -4096
       i64.and
       local.get 8
-      i64.load offset=8 align=1
+      i64.load align=1
       i64.ne
       if
         global.get 0
@@ -114,9 +114,9 @@
       if
         local.get 12
         i32.wrap_i64
-        i32.const 7
+        i32.const 8
         i32.shr_u
-        i32.const 65504
+        i32.const 32752
         i32.and
         local.get 2
         i32.add
@@ -124,11 +124,11 @@
         local.get 11
         i64.const 23
         i64.add
-        i64.const -4096
-        i64.and
         local.get 13
         i64.load align=1
-        i64.ne
+        i64.xor
+        i64.const 4096
+        i64.ge_u
         if
           global.get 0
           i32.const 16
@@ -147,7 +147,7 @@
         local.get 12
         i32.wrap_i64
         local.get 13
-        i32.load offset=16 align=1
+        i32.load offset=8 align=1
         i32.add
         local.set 8
       end
@@ -185,9 +185,9 @@
       if
         local.get 12
         i32.wrap_i64
-        i32.const 7
+        i32.const 8
         i32.shr_u
-        i32.const 65504
+        i32.const 32752
         i32.and
         local.get 2
         i32.add
@@ -198,7 +198,7 @@
         i64.const -4096
         i64.and
         local.get 18
-        i64.load offset=8 align=1
+        i64.load align=1
         i64.ne
         if
           global.get 0
@@ -230,7 +230,7 @@
         local.get 12
         i32.wrap_i64
         local.get 18
-        i32.load offset=16 align=1
+        i32.load offset=8 align=1
         i32.add
         local.set 14
       end

@@ -54,9 +54,9 @@
       local.set 7
       local.get 7
       i32.wrap_i64
-      i32.const 7
+      i32.const 8
       i32.shr_u
-      i32.const 65504
+      i32.const 32752
       i32.and
       local.get 2
       i32.add
@@ -64,7 +64,7 @@
       local.get 7
       i32.wrap_i64
       local.get 8
-      i32.load offset=16 align=1
+      i32.load offset=8 align=1
       i32.add
       local.set 9
       local.get 7
@@ -72,11 +72,11 @@
       local.get 7
       i64.const 7
       i64.add
-      i64.const -4096
-      i64.and
       local.get 8
       i64.load align=1
-      i64.ne
+      i64.xor
+      i64.const 4096
+      i64.ge_u
       if
         global.get 0
         local.get 1
