@@ -46,6 +46,16 @@ function* operandAccess(machine: Registers, insn: Insn): Generator<Access> {
   yield [BigInt.asUintN(wraps(insn) ? 32 : 64, address), alignment, memorySize(insn, alignment)];
 }
 
+/** The operand of a far jump or call: an offset, of 32 bits at most, and a selector. */
+function farPointer(machine: Registers, insn: Insn): Access {
+  const offset = insn.opsize === 16 ? 2 : 4;
+  return [machine.effectiveAddress(insn), offset, offset + 2];
+}
+
+/** Words of a stack by their distance from its top. */
+const words = (top: bigint, size: number, places: readonly number[]): Access[] =>
+  places.map((place) => [BigInt.asUintN(64, top + BigInt(place * size)), size]);
+
 /** In the order in which the processor makes them. */
 function* accesses(machine: Registers, insn: Insn): Generator<Access> {
   const { row, opsize } = insn;
@@ -73,6 +83,21 @@ function* accesses(machine: Registers, insn: Insn): Generator<Access> {
     case 'leave':
       yield [gpr[RBP]!, bytes];
       break;
+    case 'enter':
+      yield* words(gpr[RSP]!, bytes, [-1]);
+      if ((insn.imm2 & 31) > 1) yield* words(gpr[RBP]!, bytes, [-1]);
+      return;
+    case 'retf':
+      yield* words(gpr[RSP]!, bytes, [1, 0]);
+      return;
+    case 'iret':
+      yield* words(gpr[RSP]!, bytes, [2, 1, 0, 3, 4]);
+      return;
+    case 'callf':
+    case 'jmpf':
+      yield farPointer(machine, insn);
+      if (row.sem === 'callf') yield* words(gpr[RSP]!, bytes, [-1, -2]);
+      return;
     case 'maskmovdqu':
     case 'mmx_maskmov':
       yield [pointer(RDI), 8];

@@ -126,7 +126,7 @@ export const MOST_RETURNS = 48;
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;
-export const TLB_ENTRIES = 2048;
+export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_SHIFT = 4;
 export const TLB_TAG = 0;
 export const TLB_ADDEND = 8;

@@ -21,8 +21,13 @@ const IRET_FLAGS = 0x8d5 | TF | DF | NT | AC | ID;
 export const withError = (vector: number, error: number): number => vector | (error << 8);
 export const badSelector = (selector: number): number => withError(VECTOR_GP, selector & 0xfffc);
 
-/** Values of one size from memory, or undefined after a page fault. */
-function pull(machine: Machine, va: bigint, size: number, count: number): bigint[] | undefined {
+/**
+ * Values of one size from the stack, or undefined after a page fault.
+ * @param first which of them is read before the others
+ */
+function pull(machine: Machine, size: number, count: number, first: number): bigint[] | undefined {
+  const va = machine.gpr[RSP]!;
+  if (!machine.copyIn(va + BigInt(first * size), new Uint8Array(size))) return undefined;
   const bytes = new Uint8Array(size * count);
   if (!machine.copyIn(va, bytes)) return undefined;
   return Array.from({ length: count }, (_, i) =>
@@ -40,7 +45,7 @@ function goTo(machine: Machine, insn: Insn, target: bigint): void {
 function retf(machine: Machine, insn: Insn): Result {
   const size = insn.opsize / 8;
   const top = machine.gpr[RSP]!;
-  const popped = pull(machine, top, size, 2);
+  const popped = pull(machine, size, 2, 1);
   if (!popped) return PAGE_FAULT;
   const selector = Number(popped[1]! & 0xffffn);
   if (selector !== USER_CS) return badSelector(selector);
@@ -53,7 +58,7 @@ function retf(machine: Machine, insn: Insn): Result {
 function iret(machine: Machine, insn: Insn): Result {
   if (machine.rflags & NT) return VECTOR_GP;
   const size = insn.opsize / 8;
-  const popped = pull(machine, machine.gpr[RSP]!, size, 5);
+  const popped = pull(machine, size, 5, 2);
   if (!popped) return PAGE_FAULT;
   const [target, cs, flags, sp, ss] = popped as [bigint, bigint, bigint, bigint, bigint];
   const code = Number(cs & 0xffffn);
