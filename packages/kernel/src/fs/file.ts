@@ -64,12 +64,15 @@ export const FMODE_CREATED = 0x10_0000;
 /** fanotify opened it for its reader: what is done with it is nobody's news. */
 export const FMODE_NONOTIFY = 0x400_0000;
 
-/** Open files of the machine: root may go beyond fs.file-max, as far as there is memory (alloc_empty_file). */
-function checkFileMax({ kernel, cred }: Current): void {
+/**
+ * Is there room for one or two more open files of the machine? Root may go beyond fs.file-max, as far as there is memory
+ * (alloc_empty_file). Throws ENFILE, ENOMEM.
+ */
+export function want_files({ kernel, cred }: Current, n = 1): void {
   const { files, file_max } = kernel.vfs;
-  if (files >= file_max && !capable(cred, CAP_SYS_ADMIN))
+  if (files + n > file_max && !capable(cred, CAP_SYS_ADMIN))
     throw errno(ENFILE, '{} files are open, fs.file-max allows {}, and the process lacks CAP_SYS_ADMIN', files, file_max); // prettier-ignore
-  kernel.kmem.need(KMEM_FILE, 'more open files');
+  kernel.kmem.need(n * KMEM_FILE, 'more open files');
 }
 
 /** O_ASYNC's hold on the file's queues (fs/fasync). */
@@ -111,7 +114,7 @@ export class File {
     this.inode = path.dentry.inode;
     ihold(this.inode);
     try {
-      checkFileMax(current);
+      want_files(current);
     } catch (error) {
       // One without a name, made for this file, is gone with it.
       iput(this.inode);

@@ -34,7 +34,14 @@ import { WaitQueue } from '../include/wait.ts';
 import { alloc_pseudo } from './anon_inodes.ts';
 import type { Path } from './dcache.ts';
 import { fput } from './fdtable.ts';
-import { FMODE_READ, FMODE_WRITE, type File, StreamFile, file_accessed } from './file.ts';
+import {
+  FMODE_READ,
+  FMODE_WRITE,
+  type File,
+  StreamFile,
+  file_accessed,
+  want_files,
+} from './file.ts';
 import { file_update_time } from './inode.ts';
 
 /** Slots of a new pipe: 64 KiB. */
@@ -356,6 +363,7 @@ function alloc_pipe_info(current: Current): Pipe {
 
 /** pipe(2): the read end and the write end, without descriptors. */
 export function create_pipe_files(current: Current, flags: number): [PipeFile, PipeFile] {
+  want_files(current, 2);
   const path = alloc_pseudo(current, 'pipefs', 'pipe', 0o10600);
   const pipe = alloc_pipe_info(current);
   path.dentry.inode.pipe = pipe;

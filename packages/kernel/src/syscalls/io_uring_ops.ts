@@ -5,7 +5,7 @@ import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
 import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
 import type { Path } from '../fs/dcache.ts';
-import { fd_install, fget, fget_raw } from '../fs/fdtable.ts';
+import { fd_install, fget, fget_raw, get_unused_fd } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { type UringOp, type UringRequest, uringOps } from '../fs/io_uring/request.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
@@ -24,7 +24,7 @@ import { import_iovec, userBuffer } from '../fs/iov.ts';
 import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } from './namei.ts';
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';
-import { sys_accept4, sys_bind, sys_connect, sys_listen, sys_recvfrom, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
+import { check_accept_flags, do_accept, sys_bind, sys_connect, sys_listen, sys_recvfrom, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
 import { ioprio_check_cap } from './sched.ts';
 import { type Place, do_splice, do_tee } from './splice.ts';
 import { sys_statx } from './stat.ts';
@@ -393,6 +393,7 @@ op(U.IORING_OP_ACCEPT, (r) => {
   prep(r) {
     const multi = r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT;
     const slot = r.u32(FILE_INDEX);
+    check_accept_flags(r.u32(OP_FLAGS));
     if (r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u16(IOPRIO) & ~U.IORING_ACCEPT_MULTISHOT) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
     if (slot !== 0 && r.u32(OP_FLAGS) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
     if (multi && slot !== 0 && slot !== INDEX_ALLOC) throw errno(E.EINVAL, 'io_uring: many sockets and one number'); // prettier-ignore
@@ -411,19 +412,13 @@ function intoSlot(r: UringRequest, fd: number): number {
 
 /** accept4 on the request's socket: the new descriptor goes into the task's own table. */
 function accept(r: UringRequest): number {
-  const before = r.task.files;
-  const low = r.withFile((fd) => {
-    const result = sys_accept4(r, fd, r.u64(ADDR), r.u64(OFF), r.u32(OP_FLAGS));
-    return result === BLOCKED
-      ? null
-      : { file: r.files.fd[result]!, cloexec: r.files.cloexec.has(result) };
-  });
-  if (low === null) return BLOCKED;
+  const flags = r.u32(OP_FLAGS);
   const slot = r.u32(FILE_INDEX);
-  if (slot !== 0) return io_fixed_fd_install(r.ring, low.file, slot);
-  const nr = before.lowest(0);
-  before.install(nr, low.file, low.cloexec);
-  return nr;
+  if (slot === 0) get_unused_fd(r);
+  const file = do_accept(r, r.file!, r.u64(ADDR), r.u64(OFF), flags);
+  if (typeof file === 'number') return file;
+  if (slot !== 0) return io_fixed_fd_install(r.ring, file, slot);
+  return fd_install(r, file, (flags & O_CLOEXEC) !== 0);
 }
 
 op(

@@ -10,7 +10,7 @@ import { flags, outArray } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 
 /** Gives two files descriptors and tells the caller; none stays open when anything fails. */
-export function installPair(
+function installPair(
   current: Current,
   pair: readonly [File, File],
   cloexec: boolean,

@@ -1,4 +1,4 @@
-import { EINVAL, EMSGSIZE, ENOBUFS } from '@vitrine/uapi/errno.ts';
+import { EINVAL, EMSGSIZE, ENOBUFS, ENOTSOCK } from '@vitrine/uapi/errno.ts';
 import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
   MSG_CMSG_CLOEXEC,
@@ -15,7 +15,8 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
-import { fd_install, fput, get_unused_fd } from '../fs/fdtable.ts';
+import { fd_install, fget, fput, get_unused_fd } from '../fs/fdtable.ts';
+import { type File, want_files } from '../fs/file.ts';
 import { free_fds, scm_recv, scm_send } from '../net/scm.ts';
 import type { Received, Sock } from '../net/sock.ts';
 import { sk_get_filter } from '../net/filter.ts';
@@ -36,7 +37,6 @@ import {
   size,
   uint,
 } from './kinds.ts';
-import { installPair } from './pipe.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 import { putTimespec, timespecNs } from './timespec.ts';
 
@@ -70,15 +70,17 @@ export function sys_socketpair(
   to: number,
 ): number {
   const { nonblock, cloexec, kind } = typeFlags(type);
+  // The numbers are told before there is anything that they could be of.
+  const first = get_unused_fd(current);
+  const second = get_unused_fd(current, first + 1);
+  current.mem.putU32(to, first);
+  current.mem.putU32(to + 4, second);
   const a = sock_create(current, family, kind, protocol);
   const b = sock_create(current, family, kind, protocol);
   a.socketpair(current, b);
-  return installPair(
-    current,
-    [new SocketFile(current, a, nonblock), new SocketFile(current, b, nonblock)],
-    cloexec,
-    to,
-  );
+  want_files(current, 2);
+  for (const sk of [a, b]) fd_install(current, new SocketFile(current, sk, nonblock), cloexec);
+  return 0;
 }
 
 /** A socket address that the caller gave (move_addr_to_kernel). */
@@ -119,10 +121,30 @@ export function sys_accept4(
   lengthAt: number,
   flags: number,
 ): number {
+  const listener = fget(current, fd);
+  check_accept_flags(flags);
+  get_unused_fd(current);
+  const file = do_accept(current, listener, name, lengthAt, flags);
+  if (typeof file === 'number') return file;
+  return fd_install(current, file, (flags & SOCK_CLOEXEC) !== 0);
+}
+
+export function check_accept_flags(flags: number): void {
   if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
     throw errno(EINVAL, 'accept4: flags {} are unknown', flags);
-  const listener = sockfd_lookup(current, fd);
-  get_unused_fd(current);
+}
+
+/** Takes a connection that waits; it stays where it is when there can be no file for it. @returns BLOCKED while there is none */
+export function do_accept(
+  current: Current,
+  listener: File,
+  name: number,
+  lengthAt: number,
+  flags: number,
+): SocketFile | number {
+  if (!(listener instanceof SocketFile))
+    throw errno(ENOTSOCK, 'accept: {} is not a socket', listener.path);
+  want_files(current);
   const sk = listener.sk.accept(current, (listener.flags & O_NONBLOCK) !== 0);
   if (typeof sk === 'number') return sk;
   const file = new SocketFile(current, sk, (flags & SOCK_NONBLOCK) !== 0);
@@ -132,7 +154,7 @@ export function sys_accept4(
     fput(current, file);
     throw error;
   }
-  return fd_install(current, file, (flags & SOCK_CLOEXEC) !== 0);
+  return file;
 }
 
 export function sys_accept(current: Current, fd: number, name: number, lengthAt: number): number {
