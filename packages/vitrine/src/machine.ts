@@ -26,6 +26,7 @@ import {
   offerLayers,
   remountReadonly,
 } from './mounts.ts';
+import { Volumes } from './volumes.ts';
 import { LimitGuard, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
 import { Process } from './process.ts';
@@ -186,6 +187,7 @@ export class LinuxMachine {
   #onHalt: (() => void)[] = [];
   #profiler: Profiler | null = null;
   #jit: Jit | undefined;
+  #volumes: Volumes | null = null;
   readonly #guard: LimitGuard;
 
   private constructor(
@@ -210,7 +212,7 @@ export class LinuxMachine {
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
     const volumes = Object.entries(options.volumes ?? {});
-    if (volumes.length > 0) grant(host, platform, volumes);
+    const granted = volumes.length > 0 ? grant(host, platform, volumes) : [];
     offerLayers(host, image);
     const limits = options.limits ?? {};
     const ramSize = ramOf(options.memory, limits.memory);
@@ -230,13 +232,14 @@ export class LinuxMachine {
         ...(options.cmdline === undefined ? {} : { cmdline: toByteString(options.cmdline) }),
       }),
     );
-    for (const [at, volume] of volumes) mountVolume(kernel, at, volume);
+    const mounted = volumes.map(([at, volume]) => mountVolume(kernel, at, volume));
     for (const [at, size] of Object.entries(options.tmpfs ?? {})) mountTmpfs(kernel, at, size);
     if (image.layers !== undefined) makeFolder(kernel, image.config.workdir);
     if (options.readonly) remountReadonly(kernel);
     if (options.init !== false) make_init(kernel);
     const machine = new LinuxMachine(kernel, image, platform, limits, virtual);
     machine.#jit = cpu.jit;
+    machine.#volumes = new Volumes(granted, mounted);
     const { profile } = options;
     if (profile) machine.#profiler = new Profiler(kernel, profile === true ? {} : profile);
     return machine;
@@ -462,6 +465,7 @@ export class LinuxMachine {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.keepTranslations();
+    this.#volumes?.release();
     for (const process of this.#processes) process.end(9);
     for (const pump of this.#pumps) pump.end();
     this.#processes.clear();
@@ -503,6 +507,7 @@ export class LinuxMachine {
       return this.#halt();
     }
     const moved = this.#pump();
+    if (state !== 'halted') this.#volumes?.sync(start, state !== 'runnable');
     this.#guard.ran(start);
     if (this.#guard.exceeded !== null) return this.#stop(this.#guard.exceeded);
     if (state === 'halted') return this.#halt();
@@ -547,6 +552,7 @@ export class LinuxMachine {
   /** PID 1 ended: the pipes keep what was written, nothing runs any more. */
   #halt(): void {
     this.#pump();
+    this.#volumes?.sync(0, true);
     for (const resolve of this.#onHalt.splice(0)) resolve();
   }
 }

@@ -1,9 +1,10 @@
 import { S_ISDIR } from '@vitrine/kernel/fs/inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '@vitrine/kernel/fs/namei.ts';
 import { do_mkdirat, do_mknodat } from '@vitrine/kernel/fs/namei_ops.ts';
+import type { HostSuperBlock } from '@vitrine/kernel/fs/hostfs/super.ts';
 import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import { Errno } from '@vitrine/kernel/include/errno.ts';
-import type { Host } from '@vitrine/kernel/include/host.ts';
+import type { Host, HostDirectory } from '@vitrine/kernel/include/host.ts';
 import type { Vmlinux as Kernel } from '@vitrine/kernel/init/main.ts';
 import type { Image } from '@vitrine/image';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
@@ -20,13 +21,14 @@ export function grant(
   host: Host,
   platform: Platform,
   volumes: readonly (readonly [string, Volume])[],
-): void {
+): readonly HostDirectory[] {
   if (platform.directory === undefined) throw new Error('there are no folders of the host here');
   const open = platform.directory;
   const granted = new Map(
     volumes.map(([at, volume]) => [toByteString(at), open(volume.host, volume.readonly === true)]),
   );
   host.directory = (name) => granted.get(name);
+  return [...granted.values()];
 }
 
 /** The image's layers under their digests; a snapshot may name others, which `stored` finds. */
@@ -75,11 +77,14 @@ function mount(
   asking(`mount ${at}`, () => path_mount(task, source, path_lookupat(task, AT_FDCWD, toByteString(at), LOOKUP_FOLLOW), type, flags, data)); // prettier-ignore
 }
 
-export function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): void {
+/** @returns its file system */
+export function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): HostSuperBlock {
   const granted = asking(`mount ${at}`, () => kernel.host.directory!(toByteString(at))!.lstat(''));
   if (S_ISDIR(granted.mode)) makeFolder(kernel, at);
   else makeFile(kernel, at);
   mount(kernel, at, toByteString(at), 'hostfs', readonly ? MS_RDONLY : 0, '');
+  return path_lookupat(kernel.swapper, AT_FDCWD, toByteString(at), LOOKUP_FOLLOW).mnt
+    .sb as HostSuperBlock;
 }
 
 export function mountTmpfs(kernel: Kernel, at: string, options: string): void {

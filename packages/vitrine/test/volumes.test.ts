@@ -1,8 +1,11 @@
 import {
+  appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -11,6 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { build, programs, recorded } from '../../../tests/guest/programs.ts';
+import { bytesToByteString } from '../src/bytes.ts';
 import { type LinuxMachine, Machine } from '../src/index.ts';
 
 describe.skipIf(process.platform === 'win32')('folders of the host', () => {
@@ -116,5 +121,40 @@ describe.skipIf(process.platform === 'win32')('folders of the host', () => {
     expect(text).not.toContain('secret');
     expect(readFileSync(join(host, '..', 'outside'), 'utf8')).toBe('secret\n');
     rmSync(join(host, '..', 'outside'));
+  });
+
+  it('are like any other folder for programs', async () => {
+    const program = programs().find(({ id }) => id === 'granted.glibc');
+    if (program === undefined) return; // no compiler here
+    machine = await Machine.boot({ volumes: { '/work/here': { host } } });
+    await machine.fs.writeFile('/usr/local/bin/granted', readFileSync(build(program)), { mode: 0o755 }); // prettier-ignore
+    const process = await machine.spawn(['granted', '/work/here']);
+    expect(bytesToByteString(await process.stdout.bytes())).toBe(
+      recorded()['granted.glibc']!.stdout,
+    );
+  });
+
+  it('hold other volumes and mounts', async () => {
+    mkdirSync(join(host, 'sub'));
+    mkdirSync(join(host, 'other'));
+    writeFileSync(join(host, 'other/inner'), 'inner\n');
+    machine = await Machine.boot({
+      memory: '64m',
+      volumes: { '/a': { host }, '/a/sub': { host: join(host, 'other') } },
+    });
+    const script = 'cat /a/sub/inner; mkdir /a/m; mount -t tmpfs none /a/m; echo x > /a/m/f; cat /a/m/f; mv /a/m /a/n 2> /dev/null || umount /a/m; ls /a/m; mount --bind /etc/hostname /a/file; cat /a/file; umount /a/file; cat /a/file'; // prettier-ignore
+    const process = await machine.spawn(['sh', '-c', script]);
+    expect(await process.stdout.text()).toBe('inner\nx\nvitrine\nfrom the host\n');
+  });
+
+  it('keep a file that the host replaces, and lose nothing of what both append', async () => {
+    const running = sh('exec 3< file; echo own >> log; echo ready > ready; while [ ! -e go ]; do sleep 0.01; done; echo own >> log; cat <&3; stat -L -c "%h %s" /dev/fd/3; cat file'); // prettier-ignore
+    while (!existsSync(join(host, 'ready'))) await new Promise((resolve) => setTimeout(resolve, 5));
+    appendFileSync(join(host, 'log'), 'host\n');
+    writeFileSync(join(host, 'new'), 'another\n');
+    renameSync(join(host, 'new'), join(host, 'file'));
+    writeFileSync(join(host, 'go'), '');
+    expect(await running).toBe('from the host\n0 14\nanother\n');
+    expect(readFileSync(join(host, 'log'), 'utf8')).toBe('own\nhost\nown\n');
   });
 });

@@ -94,6 +94,11 @@ function d_link(dir: Dentry, dentry: Dentry): void {
   dir.first = dentry;
 }
 
+/** Takes a name out of the cache; the next lookup asks the file system. */
+export function d_forget(dentry: Dentry): void {
+  d_unlink(dentry);
+}
+
 function d_unlink(dentry: Dentry): void {
   const dir = dentry.parent;
   // A dynamic file's dentry is in no cache.
@@ -119,6 +124,12 @@ export function d_move(dentry: Dentry, dir: Dentry, name: string): void {
   dentry.name = name;
   dentry.parent = dir;
   if (!dentry.inode.dynamic) d_link(dir, dentry);
+}
+
+/** A place for a mount must be found again, though its inode's dentries are not kept. */
+export function d_pin(dentry: Dentry): void {
+  if (dentry.isRoot || dentry.unhashed || dentry.parent.children?.has(dentry.name)) return;
+  d_link(dentry.parent, dentry);
 }
 
 /** RENAME_EXCHANGE. */

@@ -304,6 +304,11 @@ export class File {
     return this.moves;
   }
 
+  /** Where a write with O_APPEND goes. */
+  append_pos(): Loff {
+    return i_size_read(this.inode);
+  }
+
   llseek(_current: Current, offset: Loff, whence: number): Loff {
     return generic_file_llseek(this, offset, whence, i_size_read(this.inode));
   }

@@ -1,7 +1,7 @@
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { Dentry } from './dcache.ts';
-import { Path } from './dcache.ts';
+import { Path, d_forget } from './dcache.ts';
 import { type FsnotifyMark, fsnotify_clear_marks, fsnotify_sb_delete } from './fsnotify_backend.ts';
 import { leave_propagation, tree_mounts } from './pnode.ts';
 import type { SuperBlock } from './super.ts';
@@ -108,8 +108,9 @@ export const mnt_root_path = ({ root }: Mount): string =>
 
 /** Takes a mount off its mount point. */
 export function detach_mnt(mnt: Mount): void {
-  mnt.parent!.children.delete(mnt.mountpoint!);
-  mnt.mountpoint!.mounted--;
+  const at = mnt.mountpoint!;
+  mnt.parent!.children.delete(at);
+  if (--at.mounted === 0 && at.inode.dynamic) d_forget(at);
   mnt.parent = null;
   mnt.mountpoint = null;
 }

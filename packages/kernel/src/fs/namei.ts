@@ -22,7 +22,7 @@ import { MS_NOSYMFOLLOW } from '@vitrine/uapi/mount.ts';
 import { S_ISVTX, S_IWOTH } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
-import { Dentry, Path, d_add, is_subdir } from './dcache.ts';
+import { Dentry, Path, d_add, d_drop, is_subdir } from './dcache.ts';
 import { fget_raw } from './fdtable.ts';
 import { type Inode, MAY_EXEC, S_ISDIR, S_ISLNK, touch_atime } from './inode.ts';
 import { type Mount, lookup_mnt } from './mount.ts';
@@ -320,8 +320,12 @@ function lastTypeOf(component: string): number {
 /** A name in a directory: from the dentry cache, or by asking the file system. */
 export function lookup_one(current: Current, dir: Dentry, name: string): Dentry | null {
   const cached = dir.children?.get(name);
-  if (cached !== undefined) return cached;
+  if (cached !== undefined && !dir.sb.revalidates) return cached;
   const inode = dir.inode.lookup(current, dir, name);
+  if (cached !== undefined) {
+    if (inode === cached.inode || cached.mounted > 0) return cached;
+    d_drop(cached);
+  }
   if (inode === null) return null;
   if (inode.dynamic) return new Dentry(name, dir, inode, dir.sb);
   return d_add(dir, name, inode);

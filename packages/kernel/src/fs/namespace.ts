@@ -40,7 +40,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { type Dentry, Path, is_subdir } from './dcache.ts';
+import { type Dentry, Path, d_pin, is_subdir } from './dcache.ts';
 import { SB_FLAG_NAMES } from './fs_context.ts';
 import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
@@ -78,6 +78,7 @@ function attach(mnt: Mount, at: Path): void {
   mnt.parent = at.mnt;
   mnt.mountpoint = at.dentry;
   at.mnt.children.set(at.dentry, mnt);
+  d_pin(at.dentry);
   at.dentry.mounted++;
   setNs(mnt, at.mnt.ns);
 }

@@ -6,7 +6,6 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import { LLONG_MAX, type Loff, loff_add, loff_sub } from '../include/loff.ts';
-import { i_size_read } from '../include/pagecache.ts';
 import { FMODE_READ, FMODE_WRITE, type File, wantMode } from './file.ts';
 import { S_ISDIR } from './inode.ts';
 import { fsnotify_access, fsnotify_access_perm, fsnotify_modify } from './fsnotify.ts';
@@ -67,7 +66,7 @@ export function vfs_write(
   wantMode(file, FMODE_WRITE);
   from.truncate(MAX_RW_COUNT);
   let at = place(file, pos);
-  if (file.seekable && append) at = i_size_read(file.inode);
+  if (file.seekable && append) at = file.append_pos();
   const n = file.write_iter(current, from, at);
   if (n >= 0) {
     current.ioac.wchar += n;

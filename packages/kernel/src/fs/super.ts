@@ -71,6 +71,8 @@ export class SuperBlock {
   uuid: Uint8Array | null = null;
   /** What of it is watched. */
   fsnotify: FsnotifySbInfo | null = null;
+  /** Others change what is in it: a name in the cache is looked up again, too. */
+  readonly revalidates: boolean = false;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
   readonly pseudo: boolean = false;
   /** May be an overlay's upper layer: it keeps device nodes, extended attributes and files without names. */
@@ -117,6 +119,9 @@ export class SuperBlock {
   remount(_current: Current, flags: number, _data: string): void {
     this.flags = flags;
   }
+
+  /** Hands on what is kept back, where the files are kept elsewhere (sync_fs). */
+  sync(): void {}
 
   /** The last mount is gone: gives resources back. */
   kill(): void {}

@@ -31,45 +31,79 @@ export interface HostLayer {
   read(into: Uint8Array, position: number): number;
 }
 
-/** What stat tells of a file in a folder of the host's; times in milliseconds. */
+/** What stat tells of a file in a folder of the host's. */
 export interface HostStat {
+  /** Together they say which file it is. */
+  readonly dev: bigint;
+  readonly ino: bigint;
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  readonly size: number;
   readonly nlink: number;
-  readonly rdev: number;
-  readonly atimeMs: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
+  /** As the C library has it. */
+  readonly rdev: bigint;
+  readonly size: number;
+  readonly blocks: number;
+  /** Nanoseconds since 1970. */
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** Whose a new file is to be; a host that may not give files away keeps them. */
+export interface HostOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /**
  * A folder of the host's that the machine was granted (fs/hostfs). Paths are byte strings relative to it, '' for itself;
- * no call follows a symbolic link at the end. Errors are thrown as objects with a `code` like 'ENOENT'; a folder that is
- * granted for reading throws EROFS from every call that would change it.
+ * no call follows a symbolic link, at the end or on the way. Errors are thrown as objects with a `code` like 'ENOENT'; a
+ * folder that is granted for reading throws EROFS from every call that would change it.
  */
 export interface HostDirectory {
   lstat(path: string): HostStat;
   readdir(path: string): readonly string[];
   readlink(path: string): string;
-  /** @returns a handle for read, write and close */
-  open(path: string, write: boolean): number;
+  /**
+   * Opens a regular file.
+   * @param access O_RDONLY, O_WRONLY or O_RDWR
+   * @returns a handle for the calls below
+   */
+  open(path: string, access: number): number;
+  /** Opens a file again that is open, though its name is gone or another's. */
+  reopen(handle: number, access: number): number;
   close(handle: number): void;
+  fstat(handle: number): HostStat;
   /** @returns bytes read, 0 at the end */
   read(handle: number, into: Uint8Array, position: number): number;
-  write(handle: number, from: Uint8Array, position: number): number;
+  /** @param position null: at the file's end, wherever that is by now */
+  write(handle: number, from: Uint8Array, position: number | null): number;
   fsync(handle: number): void;
   /** Makes an empty regular file; EEXIST when the name is taken. */
-  create(path: string, mode: number): void;
-  mkdir(path: string, mode: number): void;
-  symlink(target: string, path: string): void;
+  create(path: string, mode: number, owner: HostOwner): void;
+  mkdir(path: string, mode: number, owner: HostOwner): void;
+  symlink(target: string, path: string, owner: HostOwner): void;
   link(existing: string, path: string): void;
   unlink(path: string): void;
   rmdir(path: string): void;
   rename(from: string, to: string): void;
-  truncate(path: string, size: number): void;
-  chmod(path: string, mode: number): void;
-  chown(path: string, uid: number, gid: number): void;
-  utimes(path: string, atimeMs: number, mtimeMs: number): void;
+  /** `file` is a path, or the handle of an open file. */
+  truncate(file: string | number, size: number): void;
+  chmod(file: string | number, mode: number): void;
+  chown(file: string | number, uid: number, gid: number): void;
+  utimes(file: string | number, atimeNs: bigint, mtimeNs: bigint): void;
+  statfs(): HostStatfs;
+  /** The machine is closed. */
+  release(): void;
+}
+
+/** Room on the file system of a granted folder. */
+export interface HostStatfs {
+  readonly bsize: number;
+  readonly blocks: number;
+  readonly bfree: number;
+  readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
 }

@@ -32,8 +32,12 @@ export interface MappedRange {
   readonly shared: boolean;
   /** It is shared, and is or may become writable (is_shared_maywrite). */
   readonly maywrite: boolean;
-  /** Takes away the page-table entries for the file pages [first, last]. */
+  /** Takes away the page-table entries for the file pages [first, last], and private copies of them. */
   zap(first: number, last: number): void;
+  /** As zap, but private copies stay. */
+  unmap(first: number, last: number): void;
+  /** Finds the pages written through it, and begins anew (page_mkclean). */
+  clean(dirty: Set<number>): void;
 }
 
 /**
@@ -46,13 +50,16 @@ export class AddressSpace {
   readonly pages: Map<number, number> = new Map();
   /** Pages of `pages` that fallocate set aside and nothing filled: they read as a hole (not PageUptodate). */
   unwritten: Set<number> | null = null;
+  /** Pages that were written through mappings which are gone, where the file is kept elsewhere (PG_dirty). */
+  readonly dirty: Set<number> | null;
   /** Every VMA that maps the file (i_mmap). */
   readonly mappings: Set<MappedRange> = new Set();
   /** Dropped pages can be read again through the owner; tmpfs pages cannot. */
   readonly reclaimable: boolean;
-  constructor(owner: PageOwner, reclaimable: boolean) {
+  constructor(owner: PageOwner, reclaimable: boolean, writeback = false) {
     this.owner = owner;
     this.reclaimable = reclaimable;
+    this.dirty = writeback ? new Set() : null;
   }
   static {
     serializable('AddressSpace', this);

@@ -5,7 +5,7 @@ import { fput } from '../fs/fdtable.ts';
 import { S_ISDIR } from '../fs/inode.ts';
 import { path_lookupat } from '../fs/namei.ts';
 import { path_mount } from '../fs/namespace.ts';
-import { HostfsType } from '../fs/hostfs/hostfs.ts';
+import { HostfsType } from '../fs/hostfs/super.ts';
 import { LayerfsType } from '../fs/layerfs/super.ts';
 import { do_mkdirat } from '../fs/namei_ops.ts';
 import { do_filp_open } from '../fs/open.ts';

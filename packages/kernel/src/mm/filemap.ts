@@ -134,6 +134,34 @@ export function filemap_punch(
   }
 }
 
+/** The file's bytes have changed elsewhere: pages are read again, private copies stay (invalidate_inode_pages2). */
+export function invalidate_inode_pages(kernel: Kernel, mapping: AddressSpace): void {
+  for (const range of mapping.mappings) range.unmap(0, Infinity);
+  for (const pfn of mapping.pages.values()) kernel.frames.put(pfn);
+  mapping.pages.clear();
+  mapping.unwritten = null;
+}
+
+/** Bytes that were written past the cache go into the pages that are in it. */
+export function filemap_update(
+  kernel: Kernel,
+  mapping: AddressSpace,
+  pos: number,
+  bytes: Uint8Array,
+): void {
+  if (mapping.pages.size === 0) return;
+  for (let done = 0; done < bytes.length;) {
+    const at = pos + done;
+    const n = Math.min(bytes.length - done, PAGE_SIZE - (at % PAGE_SIZE));
+    const pfn = mapping.pages.get(Math.floor(at / PAGE_SIZE));
+    if (pfn !== undefined) {
+      kernel.ram.u8.set(bytes.subarray(done, done + n), pfn * PAGE_SIZE + (at % PAGE_SIZE));
+      kernel.frames.written(pfn);
+    }
+    done += n;
+  }
+}
+
 /** Zeros the bytes [start, end) of one page, if it is cached or can be read in. */
 function zeroPart(kernel: Kernel, mapping: AddressSpace, start: number, end: number): void {
   if (start >= end) return;

@@ -5,7 +5,14 @@ import type { MmapFile } from '../include/mmap_file.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
-import { PageTables, _PAGE_ANON, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts';
+import {
+  PageTables,
+  _PAGE_ANON,
+  _PAGE_DIRTY,
+  _PAGE_UFFD_WP,
+  pte_mapped,
+  pte_pfn,
+} from './pgtable.ts';
 import type { PendingFault, UserfaultEvent } from './userfaultfd.ts';
 import { MmMemory } from './uaccess.ts';
 import { VM_ACCOUNT, VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma, VmaList } from './vma.ts';
@@ -154,17 +161,41 @@ export class Mm {
    */
   zap_range(vma: Vma, start: number, end: number, markers = false): void {
     const tables = this.tables;
+    const dirty = vma.shared ? vma.mapping?.dirty : null;
     let any = false;
-    tables.walk(start, end, (_address, at) => {
+    tables.walk(start, end, (address, at) => {
       const lo = tables.lo(at);
       tables.set(at, markers && vma.mapping !== null ? lo & _PAGE_UFFD_WP : 0, 0);
       if (!pte_mapped(lo)) return;
       any = true;
+      if (dirty && lo & _PAGE_DIRTY) dirty.add(vma.index(address));
       const pfn = pte_pfn(lo);
       if (pfn !== this.kernel.zero_pfn) this.account_rss(vma, (lo & _PAGE_ANON) !== 0, -1);
       this.kernel.frames.put(pfn);
     });
     if (any && !this.exiting) this.flush_tlb_range(start, end);
+  }
+
+  /** The file has other bytes now: its pages go, private copies stay (unmap_mapping_pages without even_cows). */
+  unmap_file_pages(vma: Vma, start: number, end: number): void {
+    const { tables } = this;
+    tables.walk(start, end, (address, at) => {
+      const lo = tables.lo(at);
+      if (pte_mapped(lo) && !(lo & _PAGE_ANON)) this.zap_range(vma, address, address + PAGE_SIZE);
+    });
+  }
+
+  /** Takes the dirty bits of a shared mapping's entries. */
+  clean_file_pages(vma: Vma, dirty: Set<number>): void {
+    const { tables } = this;
+    const before = dirty.size;
+    tables.walk(vma.start, vma.end, (address, at) => {
+      const lo = tables.lo(at);
+      if (!pte_mapped(lo) || !(lo & _PAGE_DIRTY)) return;
+      tables.set(at, (lo & ~_PAGE_DIRTY) >>> 0, tables.hi(at));
+      dirty.add(vma.index(address));
+    });
+    if (dirty.size > before) this.flush_tlb_range(vma.start, vma.end);
   }
 
   /** Truncation: file pages and private copies of [start, end) go. */

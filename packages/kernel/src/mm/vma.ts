@@ -104,6 +104,16 @@ export class Vma implements MappedRange {
     const to = Math.min(this.end, this.start + (last + 1 - this.pgoff) * PAGE_SIZE);
     if (from < to) this.mm.zap_file_pages(this, from, to);
   }
+
+  unmap(first: number, last: number): void {
+    const from = Math.max(this.start, this.start + (first - this.pgoff) * PAGE_SIZE);
+    const to = Math.min(this.end, this.start + (last + 1 - this.pgoff) * PAGE_SIZE);
+    if (from < to) this.mm.unmap_file_pages(this, from, to);
+  }
+
+  clean(dirty: Set<number>): void {
+    this.mm.clean_file_pages(this, dirty);
+  }
 }
 
 /** How a range ends at its neighbour: `vma` continues `prev` and they are alike in all else (vma_merge). */

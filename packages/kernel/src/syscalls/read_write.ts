@@ -230,13 +230,14 @@ export function sys_fdatasync(current: Current, fd: number): number {
   return fget(current, fd).fsync(current, true);
 }
 
-/** Everything is in memory that lasts as long as the machine. */
-export function sys_sync(): number {
+/** Nearly everything is in memory that lasts as long as the machine. */
+export function sys_sync({ kernel }: Current): number {
+  for (const { sb } of kernel.vfs.rootNs.mounts) sb.sync();
   return 0;
 }
 
 export function sys_syncfs(current: Current, fd: number): number {
-  fget(current, fd);
+  fget(current, fd).inode.sb.sync();
   return 0;
 }
 
