@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,29 +24,38 @@ static int make_file(long i) {
   return open("/dev/null", O_RDONLY) < 0 ? errno : 0;
 }
 
-/* How many there are before an error other than a process's own limit. */
-static int exhaust(const char *what, int (*make)(long)) {
-  int up[2], down[2], stopped = 0;
-  if (pipe(up) || pipe(down)) return 1;
-  for (int p = 0; p < 12; p++)
+/* Four processes want more than there may be: some are killed, the others get what they want. */
+static int exhaust(const char *what, int (*make)(long), long n) {
+  enum { N = 4 };
+  int up[N], down[2], killed = 0, done = 0, refused = 0, status;
+  if (pipe(down)) return 1;
+  for (int p = 0; p < N; p++) {
+    int ends[2];
+    if (pipe(ends)) return 1;
     if (fork() == 0) {
       int error = 0;
-      for (long i = 0; i < 60000 && !error; i++) error = make(i);
+      for (long i = 0; i < n && !error; i++) error = make(i);
       char byte = error;
-      if (write(up[1], &byte, 1) != 1) _exit(1);
+      if (write(ends[1], &byte, 1) != 1) _exit(1);
       close(down[1]);
       _exit(read(down[0], &byte, 1));
     }
-  char error;
-  for (int p = 0; p < 12; p++) {
-    if (read(up[0], &error, 1) != 1) return 1;
-    if (error == ENOMEM) stopped = 1;
+    up[p] = ends[0];
+    close(ends[1]);
   }
-  close(down[1]);
-  while (wait(NULL) > 0);
-  close(down[0]), close(up[0]), close(up[1]);
-  printf("%s: %s, then %s\n", what, stopped ? "ENOMEM" : "no end", make(0) ? "an error" : "again");
+  for (int p = 0; p < N; p++) {
+    char error;
+    if (read(up[p], &error, 1) == 1) error ? refused++ : done++;
+    close(up[p]);
+  }
+  close(down[0]), close(down[1]);
+  while (wait(&status) > 0) killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  printf("%s: %d, %d, %d, then %s\n", what, done > 0, killed > 0, refused, make(0) ? "an error" : "again");
   return 0;
+}
+
+static int make_memfd(long i) {
+  return memfd_create("x", 0) < 0 ? errno : 0;
 }
 
 static long slab(void) {
@@ -86,5 +96,6 @@ static int refuse(void) {
 int main(void) {
   struct rlimit files = {100000, 100000};
   setrlimit(RLIMIT_NOFILE, &files);
-  return exhaust("mappings", make_mapping) || exhaust("files", make_file) || exhaust("mappings", make_mapping) || refuse();
+  if (exhaust("mappings", make_mapping, 40000) || exhaust("files", make_file, 20000)) return 1;
+  return exhaust("memfds", make_memfd, 8000) || refuse();
 }

@@ -108,6 +108,12 @@ export class EventpollFile extends NoopSeekFile {
     serializable('EventpollFile', this);
   }
 
+  override get kmem(): number {
+    let watches = 0;
+    for (const byFd of this.items.values()) watches += byFd.size;
+    return watches * KMEM_WATCH;
+  }
+
   makeReady(item: EpItem): void {
     this.ready.add(item);
     if (this.wq.active) this.wq.wake(EPOLLIN, 1);

@@ -190,6 +190,11 @@ export class File {
     return true;
   }
 
+  /** Kernel objects that go with it, beside itself, in bytes (include/kmem.ts). */
+  get kmem(): number {
+    return 0;
+  }
+
   deny_write_access(): void {
     this.inode.writecount--;
   }

@@ -37,7 +37,14 @@ import { break_lease } from './lease.ts';
 import { do_truncate, inode_owner_or_capable } from './attr.ts';
 import { Dentry, Path, d_add } from './dcache.ts';
 import { fput } from './fdtable.ts';
-import { FMODE_CREATED, FMODE_EXEC, FMODE_WRITER, type File, PathFile } from './file.ts';
+import {
+  FMODE_CREATED,
+  FMODE_EXEC,
+  FMODE_WRITER,
+  type File,
+  PathFile,
+  want_files,
+} from './file.ts';
 import {
   type Inode,
   MAY_EXEC,
@@ -72,6 +79,8 @@ export function do_filp_open(
   resolve = 0,
 ): File {
   const { callState } = current;
+  // The file comes first, as in path_openat: nothing is looked up or made for a file that cannot be.
+  if (callState === null) want_files(current);
   if (callState instanceof CreatedFile) return openCreated(current, callState.path, flags);
   if (flags & O_PATH) return openPath(current, dfd, name, flags, resolve);
   if ((flags & O_TMPFILE) === O_TMPFILE)

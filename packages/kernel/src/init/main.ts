@@ -103,6 +103,7 @@ export class Vmlinux implements Kernel {
     this.frames.code = this.cpu;
     this.oom = new OutOfMemory(this);
     this.frames.reclaimer = this.oom;
+    this.kmem.reclaimer = this.oom;
     this.zero_pfn = this.frames.alloc(true);
     this.arch = new X86(this, this.frames.alloc(true) * PAGE_SIZE);
     this.sched = new Scheduler(this, options.cpus ?? 1);

@@ -1,9 +1,11 @@
 import { SIGKILL } from '@vitrine/uapi/signal.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
+import type { KmemReclaimer } from '../include/kmem.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { for_each_process, send_sig } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
+import { WORTHWHILE, kmem_victim, may_kill } from './oom_kmem.ts';
 import type { Reclaimer } from './page_alloc.ts';
 import { VM_DROPPABLE } from './vma.ts';
 
@@ -18,9 +20,14 @@ declare module '../include/kernel.ts' {
  * Frees memory when the allocator has none (analogous to mm/oom_kill.c): first the page cache, then a process. The
  * victim's private pages are taken at once, as the OOM reaper does, so that the allocation goes on.
  */
-export class OutOfMemory implements Reclaimer {
+export class OutOfMemory implements Reclaimer, KmemReclaimer {
   readonly kernel: Kernel;
   kills = 0;
+  /** Was killed for kernel objects, and has them until it has ended. */
+  private dying: Task | null = null;
+  /** Kernel objects that will have been made (kmem.charged) when it is time to look for a victim again. */
+  private look_at = 0;
+
   constructor(kernel: Kernel) {
     this.kernel = kernel;
   }
@@ -73,7 +80,32 @@ export class OutOfMemory implements Reclaimer {
     }
     if (victim === null) return false;
     const mm = victim.mm!;
-    const reason = `out of memory: all ${total} page frames (${total * 4} KiB) are in use; process ${victim.tgid} (${victim.comm}) had the highest badness ${worst} (resident ${mm.rss * 4} KiB, page tables ${mm.tables.tables * 4} KiB, oom_score_adj ${victim.signal.oom_score_adj}) of ${lines.join(', ')}`;
+    this.oom_kill_process(
+      victim,
+      `out of memory: all ${total} page frames (${total * 4} KiB) are in use; process ${victim.tgid} (${victim.comm}) had the highest badness ${worst} (resident ${mm.rss * 4} KiB, page tables ${mm.tables.tables * 4} KiB, oom_score_adj ${victim.signal.oom_score_adj}) of ${lines.join(', ')}`,
+    );
+    return true;
+  }
+
+  /** Kills who has most kernel objects; while that one ends, nobody else. @returns false when nobody has much of them */
+  out_of_kmem(): boolean {
+    const { kernel } = this;
+    const { kmem } = kernel;
+    if (this.dying !== null && this.dying.mm !== null) return true;
+    this.dying = null;
+    // Who had little of it has so still: to look again and again would take the time of everybody.
+    if (kmem.charged < this.look_at) return false;
+    const victim = kmem_victim(kernel, for_each_process(kernel));
+    this.look_at = victim === null ? kmem.charged + kmem.max * WORTHWHILE : 0;
+    if (victim === null) return false;
+    this.dying = victim.task;
+    this.oom_kill_process(victim.task, victim.reason);
+    return true;
+  }
+
+  private oom_kill_process(victim: Task, reason: string): void {
+    const { kernel } = this;
+    const mm = victim.mm!;
     kernel.printk(
       3,
       `Out of memory: Killed process ${victim.tgid} (${victim.comm}) total-vm:${mm.total_vm * 4}kB, anon-rss:${mm.rss_anon * 4}kB, file-rss:${mm.rss_file * 4}kB, shmem-rss:${mm.rss_shmem * 4}kB, UID:${victim.cred.uid} pgtables:${mm.tables.tables * 4}kB oom_score_adj:${victim.signal.oom_score_adj}`,
@@ -89,15 +121,13 @@ export class OutOfMemory implements Reclaimer {
     // The reaper: private pages go now; whoever touches them meanwhile sees zeros, and is dead before user mode.
     mm.reaped = true;
     for (const vma of mm.vmas.list) if (!vma.shared) mm.zap_range(vma, vma.start, vma.end);
-    return true;
   }
 }
 
 /** Pages used plus the adjustment in thousandths of memory; null for who must not be killed. */
 export function oom_badness(task: Task, total: number): number | null {
   const { mm, signal } = task;
-  if (mm === null || task.kthread || mm.reaped || signal.oom_score_adj === -1000 || task.exiting)
-    return null;
+  if (mm === null || mm.reaped || !may_kill(task)) return null;
   const points = mm.rss + mm.tables.tables;
   return Math.max(1, Math.floor(points + (signal.oom_score_adj * total) / 1000));
 }

@@ -13,6 +13,7 @@ import { fget } from '../fs/fdtable.ts';
 import { type File, StreamFile } from '../fs/file.ts';
 import { Inode } from '../fs/inode.ts';
 import type { Kernel } from '../include/kernel.ts';
+import { KMEM_FILE } from '../include/kmem.ts';
 import { free_fds } from './scm.ts';
 import type { Ancillary, Sock } from './sock.ts';
 
@@ -84,6 +85,10 @@ export class SocketFile extends StreamFile {
     const { async_nospace } = this.sk;
     this.sk.async_nospace = false;
     return async_nospace;
+  }
+
+  override get kmem(): number {
+    return this.sk.filesOnTheWay * KMEM_FILE;
   }
 
   private get dontwait(): number {

@@ -155,6 +155,10 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     this.forget(mark as InotifyWatch);
   }
 
+  override get kmem(): number {
+    return this.watches.size * KMEM_WATCH + this.queue.length * KMEM_EVENT;
+  }
+
   /** So many watches more, or less. */
   private charge(watches: number): void {
     this.user.inotify_watches += watches;

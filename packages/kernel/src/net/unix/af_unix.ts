@@ -285,6 +285,12 @@ export class UnixSock extends Sock {
       throw errno(EPERM, 'Landlock: {} is outside of the domain, which may not reach abstract names there', other); // prettier-ignore
   }
 
+  override get filesOnTheWay(): number {
+    let n = 0;
+    for (const { fds } of this.queue) for (const { count } of fds) n += 1 / count;
+    return n;
+  }
+
   override accept(current: Current, nonblock: boolean): Sock | number {
     if (!this.connected) throw errno(EOPNOTSUPP, '{}: datagram sockets take no connections', this);
     if (!this.isListening) throw errno(EINVAL, 'accept: {} is not listening', this);
