@@ -5,36 +5,31 @@ import { findLive } from '../tier0/translate.ts';
 import type { Block, BlockCode, Region } from './region.ts';
 import type { SourceBlock } from './translation.ts';
 
+/** Few objects of many numbers: what threads send one another is copied object by object. */
 export interface PackedRegion {
   readonly isa: number;
   /** Addresses of the pages that it has code in. */
   readonly pages: readonly number[];
-  readonly codes: readonly PackedCode[];
-  readonly blocks: readonly PackedBlock[];
+  /**
+   * {@link CODE_FIELDS} numbers each for the codes that blocks stand for, copies of a function several: indices of the page
+   * and of the one that the code ends in, or -1, its address, and how many records and bytes it has.
+   */
+  readonly codes: Float64Array;
+  /** Tier 0's records of all codes. */
+  readonly records: Uint32Array;
+  readonly bytes: Uint8Array;
+  /**
+   * For each block the indices of its code and of the blocks that it goes on with (taken, next, behind), or -1, how many
+   * targets it has, and their indices.
+   */
+  readonly blocks: Int32Array;
   /** Indices of blocks. */
   readonly entries: readonly number[];
   readonly instructions: number;
   readonly size: number;
 }
 
-/** Code that blocks stand for, copies of a function several. */
-interface PackedCode {
-  /** Indices of the page and of the one that the code ends in, or -1. */
-  readonly page: number;
-  readonly tail: number;
-  readonly va: number;
-  readonly records: readonly number[];
-  readonly bytes: Uint8Array;
-}
-
-/** Indices of a block's code and of the blocks that it leads to, or -1. */
-interface PackedBlock {
-  readonly code: number;
-  readonly taken: number;
-  readonly next: number;
-  readonly behind: number;
-  readonly targets: readonly number[];
-}
+const CODE_FIELDS = 5;
 
 /** Numbers what it is shown, in the order of its first appearance. */
 class Numbered<T> {
@@ -57,23 +52,31 @@ const indexOf = (block: Block | undefined): number => (block ? block.index : -1)
 export function packRegion(region: Region, source: readonly SourceBlock[]): PackedRegion {
   const pages = new Numbered<CodePage>();
   const codes = new Numbered<BlockCode>();
-  const blocks = region.blocks.map(({ code, taken, next, behind, targets }) => ({
-    code: codes.of(code),
-    taken: indexOf(taken),
-    next: indexOf(next),
-    behind: indexOf(behind),
-    targets: targets.map(indexOf),
-  }));
-  const bytesAt = new Map(source.map(({ va, code }) => [va, code]));
-  const packed = codes.all.map(({ page, tail, va, records, addresses }): PackedCode => {
-    const bytes = bytesAt.get(va)!.subarray(0, addresses.at(-1)! - va);
-    return { page: pages.of(page), tail: tail ? pages.of(tail) : -1, va, records, bytes };
+  const blocks = region.blocks.flatMap(({ code, taken, next, behind, targets }) => {
+    const on = [taken, next, behind].map(indexOf);
+    return [codes.of(code), ...on, targets.length, ...targets.map(indexOf)];
   });
+  const { all } = codes;
+  const lengthOf = ({ va, addresses }: BlockCode): number => addresses.at(-1)! - va;
+  const fields = all.flatMap((code) => {
+    const { page, tail, va, records } = code;
+    return [pages.of(page), tail ? pages.of(tail) : -1, va, records.length, lengthOf(code)];
+  });
+  const bytesAt = new Map(source.map(({ va, code }) => [va, code]));
+  const bytes = new Uint8Array(all.reduce((sum, code) => sum + lengthOf(code), 0));
+  let at = 0;
+  for (const code of all) {
+    const length = lengthOf(code);
+    bytes.set(bytesAt.get(code.va)!.subarray(0, length), at);
+    at += length;
+  }
   return {
     isa: region.blocks[0]!.code.page.isa,
     pages: pages.all.map(({ va }) => va),
-    codes: packed,
-    blocks,
+    codes: Float64Array.from(fields),
+    records: Uint32Array.from(all.flatMap(({ records }) => records)),
+    bytes,
+    blocks: Int32Array.from(blocks),
     entries: region.entries.map(indexOf),
     instructions: region.instructions,
     size: region.size,
@@ -82,33 +85,45 @@ export function packRegion(region: Region, source: readonly SourceBlock[]): Pack
 
 /** The region again, but for what only finding it needs: frames, and who called a copy of a function. */
 export function unpackRegion(packed: PackedRegion): Region {
-  const pages = packed.pages.map((va) => new CodePage(-1, va, packed.isa));
-  const codes = packed.codes.map((code) => unpackCode(code, pages, packed.isa));
-  const blocks = packed.blocks.map(({ code }, index): Block => ({
-    index,
-    code: codes[code]!,
-    inline: undefined,
-    taken: undefined,
-    next: undefined,
-    targets: [],
-    behind: undefined,
-  }));
-  packed.blocks.forEach(({ taken, next, behind, targets }, index) => {
+  const codes = unpackCodes(packed);
+  const blocks: Block[] = [];
+  const links: (readonly number[])[] = [];
+  for (let at = 0; at < packed.blocks.length;) {
+    const [code, taken, next, behind, count] = packed.blocks.subarray(at, (at += 5));
+    links.push([taken!, next!, behind!, ...packed.blocks.subarray(at, (at += count!))]);
+    const none = { inline: undefined, taken: undefined, next: undefined, behind: undefined };
+    blocks.push({ index: blocks.length, code: codes[code!]!, targets: [], ...none });
+  }
+  links.forEach(([taken, next, behind, ...targets], index) => {
     const block = blocks[index]!;
-    block.taken = blocks[taken];
-    block.next = blocks[next];
-    block.behind = blocks[behind];
+    block.taken = blocks[taken!];
+    block.next = blocks[next!];
+    block.behind = blocks[behind!];
     for (const target of targets) block.targets.push(blocks[target]!);
   });
   const entries = packed.entries.map((entry) => blocks[entry]!);
   return { blocks, entries, instructions: packed.instructions, size: packed.size };
 }
 
-function unpackCode(
-  { page, tail, va, records, bytes }: PackedCode,
-  pages: readonly CodePage[],
+function unpackCodes({ isa, pages, codes, records, bytes }: PackedRegion): BlockCode[] {
+  const made = pages.map((va) => new CodePage(-1, va, isa));
+  const all: BlockCode[] = [];
+  let record = 0;
+  let byte = 0;
+  for (let at = 0; at < codes.length; at += CODE_FIELDS) {
+    const [page, tail, va, count, length] = codes.subarray(at, at + CODE_FIELDS);
+    const decoded = decodeCode(isa, va!, bytes.subarray(byte, (byte += length!)));
+    const own = [...records.subarray(record, (record += count!))];
+    all.push({ page: made[page!]!, tail: made[tail!], va: va!, records: own, ...decoded, taken: 0, fell: 0 }); // prettier-ignore
+  }
+  return all;
+}
+
+function decodeCode(
   isa: number,
-): BlockCode {
+  va: number,
+  bytes: Uint8Array,
+): Pick<BlockCode, 'insns' | 'addresses' | 'live'> {
   const insns: Insn[] = [];
   const addresses = [va];
   for (let at = 0; at < bytes.length;) {
@@ -120,5 +135,5 @@ function unpackCode(
   }
   const live = new Uint8Array(insns.length);
   findLive(insns, insns.length, live);
-  return { page: pages[page]!, tail: pages[tail], va, records, insns, addresses, live, taken: 0, fell: 0 }; // prettier-ignore
+  return { insns, addresses, live };
 }
