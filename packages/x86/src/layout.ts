@@ -88,6 +88,9 @@ export const RETURN_FUEL = 0x35c;
 export const RETURN_TO = 0x360;
 /** The record that tier 0 executed last when its fuel ran out. */
 export const EXIT_LAST = 0x368;
+/** Where the known blocks begin, and how many bits of a hash of 32 are not for their lines (tier0/known-blocks.ts). */
+export const KNOWN_BLOCKS = 0x36c;
+export const KNOWN_BLOCKS_SHIFT = 0x370;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */
@@ -158,15 +161,11 @@ export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
-/** Decoded blocks of all address spaces (tier0/known-blocks.ts): 16 bytes each (virtual address, frame, record). */
-export const KNOWN_BLOCKS = 0x65_0000;
-export const KNOWN_BLOCKS_ENTRIES = 0x1_0000;
-
 /** For each handler of tier 1 a word: where other regions go on instead (the jump cache's). */
-export const LINKS = 0x75_0000;
+export const LINKS = 0x65_0000;
 
-/** Decoded records fill the rest up to `Ram.base`. */
-export const ARENA = 0x79_0000;
+/** Decoded records, up to the known blocks (tier0/known-blocks.ts), which end at `Ram.base`. */
+export const ARENA = 0x69_0000;
 
 /** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
 export const VECTOR_TRACED_POPF = 0x101;

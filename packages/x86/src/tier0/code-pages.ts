@@ -1,6 +1,6 @@
 import type { Ram } from '../cpu.ts';
 import { ARENA, FRAME_CODE, FRAME_FLAGS } from '../layout.ts';
-import { forgetBlock } from './known-blocks.ts';
+import { forgetBlock, layOutKnownBlocks } from './known-blocks.ts';
 import { isStub, MICRO_GOTO, MICRO_GOTO_VA, MICRO_RESYNC, recordSize } from './record.ts';
 
 export const CHUNK = 4096;
@@ -81,7 +81,7 @@ export class CodePages {
   constructor(ram: Ram, isa: number) {
     this.#isa = isa;
     this.#ram = ram;
-    this.#chunks = Math.floor((ram.base - ARENA) / CHUNK);
+    this.#chunks = Math.floor((layOutKnownBlocks(ram) - ARENA) / CHUNK);
     this.#reset();
   }
 

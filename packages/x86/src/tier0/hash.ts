@@ -8,6 +8,6 @@ const GOLDEN = 0x9e37_79b1;
 export const goldenHash = (low: number, bits: number): number =>
   Math.imul(low, GOLDEN) >>> (32 - bits);
 
-/** The same of an address of 64 bits, in WebAssembly. */
-export const goldenHashOf = (b: Builder, va: Node, bits: number): Node =>
-  b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), b.i32(32 - bits));
+/** The same of an address of 64 bits, in WebAssembly. @param shift 32 less the bits */
+export const goldenHashOf = (b: Builder, va: Node, shift: Node): Node =>
+  b.shrU(b.mul(b.wrap(va), b.i32(GOLDEN)), shift);

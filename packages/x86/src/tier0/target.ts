@@ -263,7 +263,8 @@ export function hashOf(b: Builder, va: Node): Node {
 
 const SECOND_BITS = Math.log2(JUMP_ENTRIES);
 
-export const secondHashOf = (b: Builder, va: Node): Node => goldenHashOf(b, va, SECOND_BITS);
+export const secondHashOf = (b: Builder, va: Node): Node =>
+  goldenHashOf(b, va, b.i32(32 - SECOND_BITS));
 
 /** Second place of an address in the jump cache. */
 export const secondJumpHash = (low: number): number => goldenHash(low, SECOND_BITS);
