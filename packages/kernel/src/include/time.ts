@@ -46,6 +46,8 @@ export interface Timers {
 export interface Clock {
   /** CLOCK_MONOTONIC, nanoseconds; constant within one system call only if the host's is. */
   now(): number;
+  /** CLOCK_MONOTONIC_RAW: what no adjustment makes faster or slower. */
+  raw(): number;
   /** Nanoseconds since boot, as a number. */
   boottime(): number;
   /** CLOCK_REALTIME: whole seconds and nanoseconds. */

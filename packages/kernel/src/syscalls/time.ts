@@ -28,7 +28,7 @@ import { ktime_add } from '../include/ktime.ts';
 import { get_user, sigqueue_room } from '../include/user.ts';
 import { futex_wait } from '../kernel/futex.ts';
 import { choice, flags, inOutStruct, inStruct, int, outStruct, ptr, uint } from './kinds.ts';
-import { FULL, type SyscallRow, partial, row } from './row.ts';
+import { FULL, type SyscallRow, row } from './row.ts';
 import { sys_poll } from './select.ts';
 import { putTimespec, putTimeval, timespecNs, timespecWide, timevalNs } from './timespec.ts';
 
@@ -53,10 +53,11 @@ function clockNs(task: Task, clock: number, call: string): bigint {
     case T.CLOCK_TAI:
       return time.realtimeNs() + BigInt(task.kernel.time.ntp.tai) * 1_000_000_000n;
     case T.CLOCK_MONOTONIC:
-    case T.CLOCK_MONOTONIC_RAW:
     case T.CLOCK_MONOTONIC_COARSE:
     case T.CLOCK_BOOTTIME:
       return BigInt(time.now());
+    case T.CLOCK_MONOTONIC_RAW:
+      return BigInt(time.raw());
     case T.CLOCK_REALTIME_ALARM:
     case T.CLOCK_BOOTTIME_ALARM:
       throw errno(
@@ -110,6 +111,7 @@ function setTime(task: Task, ns: bigint, call: string): void {
   const { time } = task.kernel;
   time.set_realtime(ns);
   time.ntp.clear();
+  time.adjusted();
   time.leap.arm();
   clock_was_set(task.kernel);
 }
@@ -502,9 +504,10 @@ function sys_adjtimex(task: Task, address: number): number {
     if (to < 0n) throw errno(E.EINVAL, 'adjtimex: the time would be before 1970');
     setTime(task, to, 'adjtimex');
   }
-  const offset = ntp.adjtimex(tx);
-  time.leap.arm();
   const { sec, nsec } = clock.realtime();
+  const offset = ntp.adjtimex(tx, sec);
+  if (tx.modes !== 0) time.adjusted();
+  time.leap.arm();
   const put = (at: number, value: number): void => view.setBigInt64(at, BigInt(value), true);
   bytes.fill(0, 92);
   put(8, offset);
@@ -593,6 +596,6 @@ export const TIME: readonly SyscallRow[] = [
   ),
   row(NR.__NR_timer_getoverrun, 'timer_getoverrun', [int], FULL, sys_timer_getoverrun),
   row(NR.__NR_timer_delete, 'timer_delete', [int], FULL, sys_timer_delete),
-  row(NR.__NR_adjtimex, 'adjtimex', [inOutStruct('timex')], partial('kept and told; how fast the clock goes is the host\'s'), sys_adjtimex), // prettier-ignore
-  row(NR.__NR_clock_adjtime, 'clock_adjtime', [choice('clockid'), inOutStruct('timex')], partial('as adjtimex'), sys_clock_adjtime), // prettier-ignore
+  row(NR.__NR_adjtimex, 'adjtimex', [inOutStruct('timex')], FULL, sys_adjtimex),
+  row(NR.__NR_clock_adjtime, 'clock_adjtime', [choice('clockid'), inOutStruct('timex')], FULL, sys_clock_adjtime), // prettier-ignore
 ];

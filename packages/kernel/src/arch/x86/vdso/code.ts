@@ -3,6 +3,9 @@ import { PAGE_SIZE } from '../../../include/ram.ts';
 /** Where the data page (the vvar page, just below the image) holds what the functions read, in bytes. */
 export const VVAR_MONOTONIC = 0x80;
 export const VVAR_REALTIME = 0x88;
+export const VVAR_RAW = 0x90;
+/** Not 0: the clock goes faster or slower than what RDTSC counts, and the kernel is asked (VDSO_CLOCKMODE_NONE). */
+export const VVAR_ADJUSTED = 0x98;
 
 /** Machine code in the making: bytes, with short jumps to labels and RIP-relative reads of the data page. */
 class Code {
@@ -34,6 +37,14 @@ class Code {
     this.op(opcode).bytes.push(0);
     this.jumps.push({ at: this.bytes.length - 1, label });
     return this;
+  }
+
+  /** To the label while the clock is being adjusted. */
+  unlessSteady(label: string): this {
+    this.op('83 3d'); // cmp dword [adjusted],0
+    const disp = VVAR_ADJUSTED - PAGE_SIZE - (this.start + this.bytes.length + 5);
+    for (let i = 0; i < 4; i++) this.bytes.push((disp >> (8 * i)) & 0xff);
+    return this.op('00').jump('75', label); // jne
   }
 
   label(name: string): this {
@@ -75,14 +86,20 @@ const clock_gettime = (start: number): Uint8Array =>
     .op('d3 e0') // shl eax,cl
     .op('a8 93') // test al: clocks 0, 1, 4, 7
     .jump('74', 'fallback') // jz
+    .unlessSteady('fallback')
     .op('41 89 c0') // mov r8d,eax
     .rdtsc()
     .op('41 f6 c0 01') // test r8b,1: CLOCK_REALTIME
     .jump('75', 'real') // jnz
+    .op('41 f6 c0 10') // test r8b,16: CLOCK_MONOTONIC_RAW
+    .jump('75', 'raw') // jnz
     .vvar('48 03 05', VVAR_MONOTONIC) // add rax,[monotonic]
     .jump('eb', 'split') // jmp
     .label('real')
     .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
+    .jump('eb', 'split') // jmp
+    .label('raw')
+    .vvar('48 03 05', VVAR_RAW) // add rax,[raw]
     .label('split')
     .seconds()
     .op('48 89 06') // mov [rsi],rax
@@ -100,6 +117,7 @@ const gettimeofday = (start: number): Uint8Array =>
     .jump('75', 'fallback') // jnz
     .op('48 85 ff') // test rdi,rdi
     .jump('74', 'zero') // jz
+    .unlessSteady('fallback')
     .rdtsc()
     .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
     .seconds()
@@ -119,6 +137,7 @@ const gettimeofday = (start: number): Uint8Array =>
 /** time(rdi). */
 const time = (start: number): Uint8Array =>
   new Code(start)
+    .unlessSteady('fallback')
     .rdtsc()
     .vvar('48 03 05', VVAR_REALTIME) // add rax,[realtime]
     .seconds()
@@ -127,6 +146,8 @@ const time = (start: number): Uint8Array =>
     .op('48 89 07') // mov [rdi],rax
     .label('end')
     .op('c3') // ret
+    .label('fallback')
+    .syscall(201)
     .done();
 
 /** getcpu(rdi, rsi): RDTSCP's ECX holds the processor below bit 12 and the node above. */

@@ -17,7 +17,7 @@ import {
   VM_READ,
   Vma,
 } from '../../../mm/vma.ts';
-import { VVAR_MONOTONIC, VVAR_REALTIME } from './code.ts';
+import { VVAR_ADJUSTED, VVAR_MONOTONIC, VVAR_RAW, VVAR_REALTIME } from './code.ts';
 import { vdso_image } from './image.ts';
 
 /** One page of the kernel's that programs map: its frame stays in the cache for ever. */
@@ -37,7 +37,8 @@ function specialMapping(pfn: number): AddressSpace {
 
 /**
  * The vDSO and the page of time data that its code reads (analogous to arch/x86/entry/vdso/vma.c). RDTSC counts the
- * host's nanoseconds, so the data are two differences: they change when the clock is set, not when time passes.
+ * host's nanoseconds, so the data are differences: they change when the clock is set, not when time passes. While adjtimex(2)
+ * has the clock go faster or slower, the code makes the system call.
  */
 export class Vdso {
   readonly kernel: Kernel;
@@ -67,6 +68,8 @@ export class Vdso {
     const monotonic = BigInt(-time.hostTime(0));
     page.setBigInt64(VVAR_MONOTONIC, monotonic, true);
     page.setBigInt64(VVAR_REALTIME, monotonic + time.offset_real, true);
+    page.setBigInt64(VVAR_RAW, BigInt(-time.raw_zero), true);
+    page.setUint32(VVAR_ADJUSTED, time.steady ? 0 : 1, true);
   }
 
   /** Maps both pages into a new address space (map_vdso). @returns AT_SYSINFO_EHDR */
