@@ -37,7 +37,7 @@ import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 import { Tty } from './tty.ts';
 import { tty_ioctl } from './tty_ioctl.ts';
-import { TTYAUX_MAJOR, WRITE_CHUNK, bad_chunk, tty_open } from './tty_io.ts';
+import { TTYAUX_MAJOR, WRITE_CHUNK, bad_chunk, no_ldisc, tty_open } from './tty_io.ts';
 
 export const UNIX98_PTY_SLAVE_MAJOR = 136;
 
@@ -77,6 +77,7 @@ export class PtyMasterFile extends StreamFile {
 
   override read_iter(current: Current, to: IovIter): number {
     const { tty } = this;
+    if (tty.master_disc === T.N_NULL) no_ldisc(tty);
     if (to.count === 0) return 0;
     if (tty.packet && tty.pktstatus !== 0) {
       const status = tty.pktstatus;
@@ -100,6 +101,7 @@ export class PtyMasterFile extends StreamFile {
 
   override write_iter(current: Current, from: IovIter): number {
     const { tty } = this;
+    if (tty.master_disc === T.N_NULL) no_ldisc(tty);
     let done = current.callState === null ? 0 : (current.callState as { ptyDone: number }).ptyDone;
     if (done > 0) from.skip(done);
     while (from.count > 0 && tty.flip.room > 0) {
@@ -130,6 +132,7 @@ export class PtyMasterFile extends StreamFile {
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     const { tty } = this;
     collect?.push(tty.far_wait);
+    if (tty.master_disc === T.N_NULL) return 0;
     let mask = 0;
     if (tty.out.length > 0) mask |= EPOLLIN | EPOLLRDNORM;
     if (tty.packet && tty.pktstatus !== 0) mask |= EPOLLPRI | EPOLLIN | EPOLLRDNORM;

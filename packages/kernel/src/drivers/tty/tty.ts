@@ -1,4 +1,5 @@
 import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import * as T from '@vitrine/uapi/termios.ts';
 import { SIGCONT, SIGHUP } from '@vitrine/uapi/signal.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
@@ -71,6 +72,10 @@ export class Tty implements ControllingTty {
   packet = false;
   pktstatus = 0;
 
+  /** Line disciplines of this side and of a pty's master: N_TTY or N_NULL. */
+  disc: number = T.N_TTY;
+  master_disc: number = T.N_TTY;
+
   host: TtyHost | null = null;
   static readonly transient: readonly string[] = ['host'];
 
@@ -105,6 +110,8 @@ export class Tty implements ControllingTty {
 
   /** Feeds the line discipline as much as it has room for. */
   flush_to_ldisc(): void {
+    // N_NULL takes nothing: it waits for another discipline.
+    if (this.disc === T.N_NULL) return;
     const before = this.flip.length;
     while (this.flip.length > 0) {
       const room = this.ldisc.receiveRoom();
@@ -113,6 +120,19 @@ export class Tty implements ControllingTty {
     }
     if (this.flip.length < before && this.far_wait.active)
       this.far_wait.wake(EPOLLOUT | EPOLLWRNORM);
+  }
+
+  /** Another line discipline for one side: what the old one has read is lost (tty_set_ldisc). */
+  set_ldisc(master: boolean, disc: number): void {
+    if (master) {
+      if (disc !== T.N_TTY && this.master_disc === T.N_TTY) this.takeOutput(this.delivered);
+      this.master_disc = disc;
+      if (this.out.length > 0) this.far_wait.wake(EPOLLIN | EPOLLRDNORM);
+      return;
+    }
+    if (disc !== this.disc) this.ldisc.flush();
+    this.disc = disc;
+    this.flush_to_ldisc();
   }
 
   /** What was written and has not reached the far end's own buffer of 4096 bytes is dropped (flush_buffer). */

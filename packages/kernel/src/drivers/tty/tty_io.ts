@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EFAULT, EIO, ENXIO } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EIO, ENXIO, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
@@ -65,6 +65,11 @@ export function bad_chunk(tty: Tty, n: number, length: number): never {
   throw errno(EFAULT, 'of {} bytes for {} only {} can be read', length, tty, n);
 }
 
+/** Reading or writing under N_NULL. */
+export function no_ldisc(tty: Tty): never {
+  throw errno(EOPNOTSUPP, 'the line discipline of {} is N_NULL: it reads and writes nothing', tty);
+}
+
 /** An open terminal: the slave side of a pty, or a console. */
 export class TtyFile extends StreamFile {
   readonly tty: Tty;
@@ -94,7 +99,9 @@ export class TtyFile extends StreamFile {
 
   override read_iter(current: Current, to: IovIter): number {
     const { tty } = this;
-    if (this.hungUp || to.count === 0) return 0;
+    if (this.hungUp) return 0;
+    if (tty.disc === T.N_NULL) no_ldisc(tty);
+    if (to.count === 0) return 0;
     tty_check_change(current as Task, tty, SIGTTIN);
     const { ldisc } = tty;
     if (tty.termios.lflag & T.ICANON) {
@@ -150,6 +157,7 @@ export class TtyFile extends StreamFile {
   override write_iter(current: Current, from: IovIter): number {
     const { tty } = this;
     if (this.hungUp) throw errno(EIO, '{} was hung up', tty);
+    if (tty.disc === T.N_NULL) no_ldisc(tty);
     if (tty.termios.lflag & T.TOSTOP) tty_check_change(current as Task, tty);
     if (tty.other_closed) throw errno(EIO, 'the master of {} is closed', tty);
     let done = current.callState === null ? 0 : (current.callState as { ttyDone: number }).ttyDone;
@@ -185,6 +193,7 @@ export class TtyFile extends StreamFile {
     const { tty } = this;
     if (this.hungUp) return EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM;
     collect?.push(tty.read_wait, tty.write_wait);
+    if (tty.disc === T.N_NULL) return 0;
     let mask = 0;
     if (tty.ldisc.pollReady) mask |= EPOLLIN | EPOLLRDNORM;
     if (tty.other_closed) mask |= EPOLLHUP | EPOLLIN | EPOLLRDNORM;

@@ -177,8 +177,32 @@ function tiocsti(task: Task, tty: Tty, arg: number): number {
   return 0;
 }
 
+function tiocsetd(task: Task, tty: Tty, side: TtySide, arg: number): number {
+  const disc = task.mem.getI32(arg);
+  if (disc !== T.N_TTY && disc !== T.N_NULL)
+    throw errno(EINVAL, 'TIOCSETD: there is no line discipline {}', disc);
+  tty.set_ldisc(side.master, disc);
+  return 0;
+}
+
+/** Requests that the terminal itself answers, whatever its line discipline (tty_ioctl's own). */
+const OF_THE_TERMINAL: ReadonlySet<number> = new Set([
+  T.TIOCGPTPEER, T.TIOCGWINSZ, T.TIOCSWINSZ, T.TIOCSCTTY, T.TIOCNOTTY, T.TIOCGPGRP, T.TIOCSPGRP, T.TIOCGSID,
+  T.TCSBRK, T.TCSBRKP, T.TIOCSBRK, T.TIOCCBRK, T.TIOCSTI, T.TIOCEXCL, T.TIOCNXCL, TIOCGEXCL, T.TIOCGETD, T.TIOCSETD,
+  TIOCGDEV, T.TIOCVHANGUP, T.TIOCCONS,
+]); // prettier-ignore
+
+/** The rest are for the line discipline, and N_NULL answers none. */
+function null_ioctl(tty: Tty, side: TtySide, cmd: number, arg: number): never {
+  if (cmd === T.TCFLSH && (arg === T.TCIFLUSH || arg === T.TCIOFLUSH))
+    (side.master ? tty.out : tty.flip).truncate(0);
+  throw errno(EINVAL, 'the line discipline of {} is N_NULL: it has no ioctl 0x{}', tty, (cmd >>> 0).toString(16)); // prettier-ignore
+}
+
 /** Requests that mean the same on both sides of a pty and on a console (tty_ioctl, n_tty_ioctl_helper). */
 export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg: number): number {
+  const disc = side.master ? tty.master_disc : tty.disc;
+  if (disc === T.N_NULL && !OF_THE_TERMINAL.has(cmd)) return null_ioctl(tty, side, cmd, arg);
   switch (cmd) {
     case T.TCGETS:
     case T.TCSETS:
@@ -245,12 +269,10 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
       task.mem.putU32(arg, tty.exclusive ? 1 : 0);
       return 0;
     case T.TIOCGETD:
-      task.mem.putU32(arg, T.N_TTY);
+      task.mem.putU32(arg, disc);
       return 0;
     case T.TIOCSETD:
-      if (task.mem.getI32(arg) !== T.N_TTY)
-        throw errno(EINVAL, 'TIOCSETD: the only line discipline is N_TTY');
-      return 0;
+      return tiocsetd(task, tty, side, arg);
     case TIOCGDEV:
       task.mem.putU32(arg, tty.devt);
       return 0;

@@ -323,6 +323,8 @@ vfsNumber('fs/inotify/max_user_instances', 'inotify_max_user_instances', 0, 2147
 vfsNumber('fs/inotify/max_user_watches', 'inotify_max_user_watches', 0, 2147483647);
 vfsNumber('fs/epoll/max_user_watches', 'epoll_max_user_watches', 0, Number.MAX_SAFE_INTEGER);
 proc_mkdir('sys/fs/binfmt_misc');
+proc_mkdir('bus');
+proc_mkdir('driver');
 proc_mkdir('fs');
 proc_mkdir('tty');
 

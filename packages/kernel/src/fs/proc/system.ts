@@ -66,4 +66,4 @@ file(
   () =>
     '/dev/tty             /dev/tty        5       0 system:/dev/tty\n/dev/console         /dev/console    5       1 system:console\n/dev/ptmx            /dev/ptmx       5       2 system\npty_slave            /dev/pts      136 0-1048575 pty:slave\npty_master           /dev/ptm      128 0-1048575 pty:master\n',
 );
-file('tty/ldiscs', () => 'n_tty       0\n');
+file('tty/ldiscs', () => 'n_tty       0\nn_null     27\n');

@@ -74,7 +74,7 @@ type Tree = Record<string, string | SysSpec>;
 
 /** The whole of /sys. A directory that is empty stands for a part that is there and has nothing to show. */
 export function sysTree(kernel: Kernel): SysSpec {
-  const classes: Record<string, Tree> = { block: {}, mem: {}, tty: {} };
+  const classes: Record<string, Tree> = { bdi: {}, block: {}, mem: {}, tty: {} };
   const virtual: Record<string, Tree> = { mem: {}, tty: {} };
   const dev = { block: {} as Tree, char: {} as Tree };
   const block: Tree = {};
