@@ -69,10 +69,8 @@ const XATTR_SIZE_MAX = 65536;
 const NAME_MAX = 255;
 const PATH_MAX = 4095;
 
-/** A member's name in parts. Throws for what leads out of the layer. */
+/** A member's name in parts, from the root of the layer on, as tar reads absolute ones. Throws for what leads out of it. */
 function parts(name: string, what: string, limits: LayerLimits): string[] {
-  if (name.startsWith('/') && !/^\/+$/.test(name))
-    throw new LayerError(`${what} ${name} is an absolute path`);
   if (name.length > PATH_MAX) throw new LayerError(`${what} ${name.slice(0, 40)}… has ${name.length} bytes, more than PATH_MAX`); // prettier-ignore
   if (name.includes('\0')) throw new LayerError(`${what} ${JSON.stringify(name)} has a NUL byte`);
   const all = name.split('/').filter((part) => part !== '' && part !== '.');
@@ -214,6 +212,8 @@ function describe(file: LayerFile, member: TarMember): void {
     if (member.target === '' || member.target.length > PATH_MAX) throw new LayerError(`the symbolic link ${member.name} has a target of ${member.target.length} bytes`); // prettier-ignore
     file.target = member.target;
     file.size = member.target.length;
+    // Linux has no other mode for them.
+    file.mode = S_IFLNK | 0o777;
   }
   if (member.rdev !== undefined) file.rdev = member.rdev;
   const opaque = file.xattrs.get('trusted.overlay.opaque');

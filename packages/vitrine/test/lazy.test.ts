@@ -1,7 +1,13 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { type LinuxMachine, Machine } from '../src/index.ts';
+import { busyboxImage } from '@vitrine/image';
+import { type TarEntry, writeTar, writeTarEnd } from '@vitrine/image/tar_write.ts';
+import { layeredImage, type LinuxMachine, Machine } from '../src/index.ts';
 import { nodePlatform } from '../src/node/platform.ts';
 
+const BUSYBOX = join(import.meta.dirname, '../../image/dist/busybox');
 const open: LinuxMachine[] = [];
 afterEach(async () => {
   for (const machine of open.splice(0)) await machine.close();
@@ -40,6 +46,19 @@ it('answers EIO when the image does not give the bytes any more', async () => {
     throw new Error('gone');
   });
   expect(await sh(machine, 'cat /opt/file')).toBe('cat: read error: I/O error\n');
+});
+
+it('gives back what it read of layers when memory is short', async () => {
+  const base = busyboxImage(readFileSync(BUSYBOX)).entries.map((entry): TarEntry => ({ ...entry, name: `./${entry.path}`, data: entry.data as Uint8Array })); // prettier-ignore
+  const big = Buffer.alloc(80 << 20, 'all of it');
+  const layers = [base, [{ name: 'big', mode: 0o100644, data: big }]];
+  const image = layeredImage(layers.map((files) => Buffer.concat([...writeTar(files), writeTarEnd()]))); // prettier-ignore
+  const machine = await Machine.boot({ memory: '64m', image });
+  open.push(machine);
+  const sum = createHash('md5').update(big).digest('hex');
+  expect(await sh(machine, 'md5sum /big; md5sum < /big; dmesg | grep -c Killed')).toBe(
+    `${sum}  /big\n${sum}  -\n0\n`,
+  );
 });
 
 it('takes everything along in a snapshot', async () => {

@@ -35,6 +35,7 @@ export function filemap_get_page(kernel: Kernel, mapping: AddressSpace, index: n
     throw error;
   }
   mapping.pages.set(index, pfn);
+  if (mapping.reclaimable) kernel.page_caches.add(mapping);
   return pfn;
 }
 
@@ -61,11 +62,21 @@ export function filemap_read(
   for (let index = page_index(pos); to.count > 0 && done < left; index++, offset = 0) {
     const n = Math.min(to.count, PAGE_SIZE - offset, left - done);
     const pfn = filemap_read_page(kernel, mapping, index);
-    const copied = pfn === 0 ? to.zero(n) : to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+    const copied = pfn === 0 ? to.zero(n) : copyPage(kernel, pfn, offset, n, to);
     done += copied;
     if (copied < n) break;
   }
   return done;
+}
+
+/** The page stays while user memory is faulted in, which may reclaim the cache. */
+function copyPage(kernel: Kernel, pfn: number, offset: number, n: number, to: IovIter): number {
+  kernel.frames.get(pfn);
+  try {
+    return to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+  } finally {
+    kernel.frames.put(pfn);
+  }
 }
 
 /**

@@ -39,17 +39,24 @@ export class OutOfMemory implements Reclaimer, KmemReclaimer {
     return this.shrinkCaches() || this.drop() || this.out_of_memory();
   }
 
+  /** Gives back some of the pages that no process maps, of the files that were read first. */
   private shrinkCaches(): boolean {
     const { kernel } = this;
-    const before = kernel.frames.free;
-    for (const mapping of kernel.page_caches) {
+    const { frames } = kernel;
+    const before = frames.free;
+    const enough = before + Math.max(64, frames.total >> 6);
+    for (const mapping of [...kernel.page_caches]) {
       for (const [index, pfn] of mapping.pages) {
-        if (kernel.frames.count(pfn) > 1) continue;
+        if (frames.count(pfn) > 1 || mapping.dirty?.has(index)) continue;
         mapping.pages.delete(index);
-        kernel.frames.put(pfn);
+        frames.put(pfn);
+        if (frames.free >= enough) return true;
       }
+      // What is left is mapped: it is looked at last the next time.
+      kernel.page_caches.delete(mapping);
+      if (mapping.pages.size > 0) kernel.page_caches.add(mapping);
     }
-    return kernel.frames.free > before;
+    return frames.free > before;
   }
 
   /** Takes the pages that may be dropped (MAP_DROPPABLE). */

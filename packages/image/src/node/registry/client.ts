@@ -232,12 +232,15 @@ const codeOf = (error: unknown): string => {
   return code ?? cause?.code ?? '';
 };
 
-/** A network's failure: fetch throws TypeErrors with the cause inside. A name that does not exist stays so. */
+/**
+ * A network's failure: fetch throws TypeErrors with the cause, and its code, inside. A name that does not exist stays so, and
+ * so do redirections that fetch does not follow.
+ */
 function isTemporary(error: unknown): boolean {
   if (error instanceof Temporary) return true;
   if (error instanceof ImageError || !(error instanceof Error)) return false;
   if (codeOf(error) === 'ENOTFOUND') return false;
-  return error.name === 'AbortError' || error instanceof TypeError || codeOf(error) !== '';
+  return error.name === 'AbortError' || codeOf(error) !== '';
 }
 
 /** Nobody answers: that is tried a few times only. */
