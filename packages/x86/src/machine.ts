@@ -62,7 +62,7 @@ export interface CpuOptions {
 }
 
 /** Instructions of tier 0 between two samples of what is hot. */
-const SLICE = 10_000;
+const SLICE = 20_000;
 
 interface Exports {
   enter(fuel: number, tlb: number): number;

@@ -11,7 +11,7 @@ import type { Translation } from './translation.ts';
 export const COLD: number = -60_000;
 
 /** What a sample is good for: half of the time that it stands for. */
-const SAMPLE = 30;
+const SAMPLE = 60;
 /** What each of the periods is good for, at which regions are looked at: what runs for long gets rid of its last ways through tier 0. */
 const PERIOD = 500;
 

@@ -37,7 +37,7 @@ export interface JitOptions {
   readonly dump?: (va: number, bytes: Uint8Array) => void;
 }
 
-export const DEFAULT_JIT: JitOptions = { threshold: 16, advance: COLD, limit: 40 * 2 ** 20 };
+export const DEFAULT_JIT: JitOptions = { threshold: 8, advance: COLD, limit: 40 * 2 ** 20 };
 
 /** Regions that a machine makes before it asks for another thread, which takes 50 ms to be there. */
 const FIRST = 8;
