@@ -3,7 +3,7 @@ import { CAP_SETUID, CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import * as K from '@vitrine/uapi/keyctl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, in_group_p } from '../include/cred.ts';
-import { errno } from '../include/errno.ts';
+import { Errno, errno } from '../include/errno.ts';
 import {
   KEY_NEED_LINK,
   KEY_NEED_READ,
@@ -20,6 +20,7 @@ import {
   key_permits,
   key_put,
   key_table,
+  key_validate,
   set_payload,
 } from '../security/keys/key.ts';
 import {
@@ -30,7 +31,7 @@ import {
   search_error,
 } from '../security/keys/keyring.ts';
 import { key_get_persistent } from '../security/keys/persistent.ts';
-import { install_session_keyring, join_session_keyring, lookup_user_key, search_process_keyrings } from '../security/keys/process_keys.ts'; // prettier-ignore
+import { type KeyRef, install_session_keyring, join_session_keyring, lookup_user_key, search_process_keyrings } from '../security/keys/process_keys.ts'; // prettier-ignore
 import type { Task } from '../kernel/task.ts';
 import { inBuf, int, long, size, str } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -96,7 +97,7 @@ function sys_add_key(
   if (!keyring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', keyring);
   if (text === '') throw errno(E.EINVAL, 'a key needs a description');
   checkPayload(type, text, payload);
-  const old = type.update ? keyring.links.find((key) => key.type === type && key.description === text) : undefined; // prettier-ignore
+  const old = type.update ? keyring.links.find((key) => !key.revoked && key.type === type && key.description === text) : undefined; // prettier-ignore
   if (old !== undefined) {
     if (!key_permits(task, old, true, KEY_NEED_WRITE))
       throw errno(E.EACCES, '{} may not be written', old);
@@ -152,8 +153,19 @@ function describe(task: Task, id: number, buffer: number, length: number): numbe
   return text.length;
 }
 
+/** The key to read: whatever keeps it from being found is ENOKEY, as in keyctl_read_key. */
+function readable(task: Task, id: number): KeyRef {
+  try {
+    return lookup_user_key(task, id, false, 0, true);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    throw errno(E.ENOKEY, 'there is no key {} to read', id);
+  }
+}
+
 function read(task: Task, id: number, buffer: number, length: number): number {
-  const { key, possessed } = lookup_user_key(task, id, false, 0);
+  const { key, possessed } = readable(task, id);
+  key_validate(task.kernel, key);
   // What is possessed and may be searched may be read, too.
   if (!key_permits(task, key, possessed, KEY_NEED_READ) && !(possessed && key_permits(task, key, true, KEY_NEED_SEARCH))) throw errno(E.EACCES, '{} may not be read', key); // prettier-ignore
   if (!key.type.read) throw errno(E.EOPNOTSUPP, 'keys of type {} are not read', key.type.name);

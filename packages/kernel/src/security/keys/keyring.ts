@@ -66,17 +66,21 @@ export function search_error(current: Current, key: Key): never {
   throw errno(E.EACCES, '{} may not be searched for', key);
 }
 
-/** Can the key be reached from the keyring? */
+/** Can the key be reached from the keyring? Level by level: of two ways to a keyring the shorter one counts. */
 export function keyring_holds(current: Current, ring: Key, wanted: Key): boolean {
-  const seen = new Set<Key>();
-  const todo: [Key, number][] = [[ring, 0]];
-  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    const [key, depth] = at;
-    if (key === wanted) return key === ring || key_permits(current, key, true, KEY_NEED_SEARCH);
-    if (!key.isKeyring || seen.has(key) || depth > KEYRING_SEARCH_MAX_DEPTH) continue;
-    seen.add(key);
-    if (key !== ring && !key_permits(current, key, true, KEY_NEED_SEARCH)) continue;
-    for (const link of key.links) todo.push([link, depth + 1]);
+  if (ring === wanted) return true;
+  const seen = new Set<Key>([ring]);
+  let level = [ring];
+  for (let depth = 0; depth <= KEYRING_SEARCH_MAX_DEPTH && level.length > 0; depth++) {
+    const next: Key[] = [];
+    for (const at of level)
+      for (const key of at.links) {
+        if (seen.has(key) || !key_permits(current, key, true, KEY_NEED_SEARCH)) continue;
+        if (key === wanted) return true;
+        seen.add(key);
+        if (key.isKeyring) next.push(key);
+      }
+    level = next;
   }
   return false;
 }
