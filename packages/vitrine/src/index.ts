@@ -6,7 +6,7 @@ import { WorkerMachine } from './remote/client.ts';
 /** What a restored machine is given anew. */
 export type RestoreOptions = Pick<
   BootOptions,
-  'image' | 'host' | 'clock' | 'seed' | 'cpu' | 'jit' | 'jitCache' | 'limits' | 'worker'
+  'image' | 'host' | 'clock' | 'seed' | 'cpu' | 'jit' | 'jitCache' | 'limits' | 'worker' | 'volumes'
 >;
 
 export type { BootOptions, CpuModel, ProcessInfo, SpawnOptions } from './machine.ts';

@@ -10,7 +10,7 @@ import { restore, snapshot, snapshotRamSize } from '@vitrine/kernel/init/snapsho
 import { spawn } from '@vitrine/kernel/init/spawn.ts';
 import { NR_CPUS } from '@vitrine/kernel/kernel/sched/fair.ts';
 import { AT_FDCWD, O_NOCTTY, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
-import { createCpu, type CpuOptions, type Jit } from '@vitrine/x86';
+import { createCpu, type CpuOptions, type Jit, MAX_RAM, MIN_RAM } from '@vitrine/x86';
 import { fromByteString, toByteString, toBytes } from './bytes.ts';
 import { asking } from './errors.ts';
 import { exportUpper } from './export_layer.ts';
@@ -21,11 +21,13 @@ import type { Recording } from './profile/recording.ts';
 import {
   grant,
   makeFolder,
+  mountedVolumes,
   mountTmpfs,
   mountVolume,
   offerLayers,
   remountReadonly,
 } from './mounts.ts';
+import { checkBoot, checkSpawn } from './check.ts';
 import { Volumes } from './volumes.ts';
 import { LimitGuard, type Limits } from './limits.ts';
 import type { Platform } from './platform.ts';
@@ -163,12 +165,14 @@ function jitOf(
   return { store: platform.translations(jitCache), generator, ...(jit === true ? {} : jit) };
 }
 
-/** RAM for a machine: what is asked for, within the limit. */
+/** RAM for a machine: what is asked for, within the limit, in whole pages of WebAssembly. */
 function ramOf(memory: number | string | undefined, limit: number | string | undefined): number {
   const max = limit === undefined ? Infinity : parseMemory(limit);
   const size = memory === undefined ? Math.min(DEFAULT_MEMORY, max) : parseMemory(memory);
   if (size > max) throw new RangeError(`memory is ${memory}, limits.memory allows ${limit}`);
-  return size;
+  if (!(size >= MIN_RAM && size <= MAX_RAM))
+    throw new RangeError(`a machine has from 64m to 3.5g of memory, not ${memory ?? limit}`);
+  return Math.floor(size / 0x1_0000) * 0x1_0000;
 }
 
 /** A Linux machine. */
@@ -205,6 +209,7 @@ export class LinuxMachine {
   }
 
   static async boot(platform: Platform, options: BootOptions = {}): Promise<LinuxMachine> {
+    checkBoot(options);
     const [module, image] = await Promise.all([
       platform.processor(),
       typeof options.image === 'object' ? options.image : platform.image(options.image),
@@ -251,7 +256,7 @@ export class LinuxMachine {
    */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Process> {
     if (this.#closed) throw new Error('the machine is closed');
-    if (argv.length === 0) throw new Error('spawn needs at least a program name');
+    checkSpawn(argv, options);
     options.signal?.throwIfAborted();
     const { kernel } = this;
     const wake = (): void => this.#kick();
@@ -405,8 +410,9 @@ export class LinuxMachine {
   static async restore(
     platform: Platform,
     bytes: Uint8Array,
-    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'jitCache' | 'limits' | 'cpu'> = {}, // prettier-ignore
+    options: Pick<BootOptions, 'image' | 'host' | 'clock' | 'seed' | 'jit' | 'jitCache' | 'limits' | 'cpu' | 'volumes'> = {}, // prettier-ignore
   ): Promise<LinuxMachine> {
+    checkBoot(options);
     const ramSize = snapshotRamSize(bytes);
     const [module, image] = await Promise.all([
       platform.processor(),
@@ -414,12 +420,15 @@ export class LinuxMachine {
     ]);
     const virtual = options.clock === 'virtual';
     const host = options.host ?? (virtual ? new VirtualHost(options.seed) : platform.makeHost());
+    const volumes = Object.entries(options.volumes ?? {});
+    const granted = volumes.length > 0 ? grant(host, platform, volumes) : [];
     offerLayers(host, image, await platform.layers?.());
     const v3 = await beyondV2(platform, options.cpu);
     const cpu = createCpu({ ramSize, module, v3, jit: jitOf(platform, options) });
     const kernel = restore(bytes, { host, cpu });
     const machine = new LinuxMachine(kernel, image, platform, options.limits ?? {}, virtual);
     machine.#jit = cpu.jit;
+    machine.#volumes = new Volumes(granted, mountedVolumes(kernel));
     machine.#kick();
     return machine;
   }

@@ -1,7 +1,7 @@
 import { S_ISDIR } from '@vitrine/kernel/fs/inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '@vitrine/kernel/fs/namei.ts';
 import { do_mkdirat, do_mknodat } from '@vitrine/kernel/fs/namei_ops.ts';
-import type { HostSuperBlock } from '@vitrine/kernel/fs/hostfs/super.ts';
+import { HostSuperBlock } from '@vitrine/kernel/fs/hostfs/super.ts';
 import { path_mount } from '@vitrine/kernel/fs/namespace.ts';
 import { Errno } from '@vitrine/kernel/include/errno.ts';
 import type { Host, HostDirectory } from '@vitrine/kernel/include/host.ts';
@@ -86,6 +86,10 @@ export function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): H
   return path_lookupat(kernel.swapper, AT_FDCWD, toByteString(at), LOOKUP_FOLLOW).mnt
     .sb as HostSuperBlock;
 }
+
+/** Those that a snapshot brought. */
+export const mountedVolumes = (kernel: Kernel): HostSuperBlock[] =>
+  [...new Set([...kernel.vfs.rootNs.mounts].map(({ sb }) => sb))].filter((sb) => sb instanceof HostSuperBlock); // prettier-ignore
 
 export function mountTmpfs(kernel: Kernel, at: string, options: string): void {
   makeFolder(kernel, at);

@@ -12,7 +12,15 @@ const lines = (text: string): string[][] =>
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.split(':'));
 
-const isNumber = (s: string): boolean => /^\d+$/.test(s);
+/** Docker's bound is the same. */
+const MAX_ID = 2 ** 31 - 1;
+
+function isNumber(s: string): boolean {
+  if (!/^\d+$/.test(s)) return false;
+  if (Number(s) > MAX_ID)
+    throw new RangeError(`${s} is no user's or group's number, the largest is ${MAX_ID}`);
+  return true;
+}
 
 /**
  * @param spec `USER[:GROUP]`, each a name or a number
@@ -26,7 +34,8 @@ export function resolveUser(
   group: string,
   more: readonly string[] = [],
 ): ResolvedUser {
-  const [user = '', groupName] = spec.split(':');
+  const [name = '', groupName] = spec.split(':');
+  const user = name === '' ? '0' : name;
   const known = lines(passwd);
   const entry =
     known.find(([name]) => name === user) ??

@@ -38,6 +38,38 @@ describe('vitrine run', () => {
     expect(vitrine(['run', '--init', 'sh', '-c', 'kill -TERM $$']).status).toBe(143);
   });
 
+  it.skipIf(!existsSync('/dev/full'))('says when what a program wrote is lost', () => {
+    const { status, stderr } = shell('$V run sh -c "seq 100000; exit 0" > /dev/full');
+    expect([status, stderr]).toEqual([125, expect.stringMatching(/output was lost: ENOSPC/)]);
+    expect(shell('$V run seq 100000 | head -1').stdout).toBe('1\n');
+  });
+
+  it('hands signals on', async () => {
+    const child = spawn(process.execPath, [BIN, 'run', 'sh', '-c', 'trap "echo got" USR1; trap "exit 5" USR2; echo ready; while :; do sleep 0.05; done']); // prettier-ignore
+    const waited = new Promise((resolve) => child.on('close', resolve));
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      child.kill(text.includes('got') ? 'SIGUSR2' : 'SIGUSR1');
+    });
+    expect([await waited, text]).toEqual([5, 'ready\ngot\n']);
+  });
+
+  it('takes any number of bytes, and refuses what makes no sense', () => {
+    expect(vitrine(['run', '-m', '100000000', '-u', ':5', 'id', '-g']).stdout).toBe('5\n');
+    for (const [args, reason] of [
+      [['-m', '1k', 'true'], /from 64m to 3.5g/],
+      [['-u', '99999999999', 'true'], /the largest is 2147483647/],
+      [['-w', 'rel', 'pwd'], /-w rel: write a path from the root on/],
+      [['-h', 'h'.repeat(65), 'true'], /hostname is/],
+      [['--profile', '/nosuch/file', 'echo', 'ran'], /ENOENT/],
+    ] as const) {
+      const { status, stdout, stderr } = vitrine(['run', ...args]);
+      expect([status, stdout, stderr]).toEqual([125, '', expect.stringMatching(reason)]);
+    }
+    expect(vitrine(['images', 'extra']).stderr).toContain('images takes no names');
+  });
+
   it('has the image, or leaves it out', () => {
     expect(vitrine(['run', 'busybox', 'echo', 'a']).stdout).toBe('a\n');
     expect(vitrine(['run', 'busybox:1.35', 'echo', 'b']).stdout).toBe('b\n');

@@ -231,3 +231,21 @@ describe('machine.fs', () => {
     await expect(fs.readdir('/etc/passwd')).rejects.toMatchObject({ code: 'ENOTDIR' });
   });
 });
+
+it('says which option is wrong, and what it should be', async () => {
+  const wrong: readonly (readonly [options: object, reason: RegExp])[] = [
+    [{ memory: true }, /memory is true, but must be a number of bytes, or text like 256m/],
+    [{ memory: '1' }, /from 64m to 3.5g of memory, not 1/],
+    [{ hostname: 'x'.repeat(65) }, /hostname is "x+…", but must be a string of 1 to 64 bytes/],
+    [{ volumes: { '/a': '/tmp' } }, /volumes is an object, but must be an object of \{ host, readonly \}/],
+    [{ limits: { cpu: 1 } }, /limits: there is no option cpu/],
+    [{ clock: 'fast' }, /clock is "fast", but must be 'real' or 'virtual'/],
+    [{ memmory: '1g' }, /there is no option memmory/],
+  ]; // prettier-ignore
+  for (const [options, reason] of wrong)
+    await expect(Machine.boot(options)).rejects.toThrow(reason);
+  const machine = await boot();
+  await expect(machine.spawn(['a\0b'])).rejects.toThrow('an array of strings without NUL');
+  await expect(machine.spawn(['true'], { env: { A: 1 } as never })).rejects.toThrow('env is an object, but must be an object of strings'); // prettier-ignore
+  await expect(machine.spawn(['true'], { user: '99999999999' })).rejects.toThrow('the largest is');
+});

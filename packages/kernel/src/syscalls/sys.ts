@@ -9,7 +9,7 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as RB from '@vitrine/uapi/reboot.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, describe_cred } from '../include/cred.ts';
-import { Errno, errno } from '../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import { dmesg_restrict } from '../fs/proc/sysctl.ts';
 import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
@@ -98,26 +98,29 @@ function writable(task: Task, at: number, part: Uint8Array): number {
   return done;
 }
 
+/** How much of a long getrandom is done: it is filled piece by piece, so that others run, and the host has its turn. */
+interface Filled {
+  readonly filled: number;
+}
+const RANDOM_CHUNK = 1 << 18;
+
 function sys_getrandom(task: Task, buffer: number, length: number, fl: number): number {
   if ((fl & ~(RB.GRND_NONBLOCK | RB.GRND_RANDOM | RB.GRND_INSECURE)) !== 0 || (fl & (RB.GRND_RANDOM | RB.GRND_INSECURE)) === (RB.GRND_RANDOM | RB.GRND_INSECURE)) throw errno(E.EINVAL, 'getrandom: flags 0x{} are not possible', fl.toString(16)); // prettier-ignore
   const total = Math.min(length, 0x7fff_f000);
   access_ok(buffer, total);
-  const chunk = new Uint8Array(Math.min(total, 1 << 20));
-  let done = 0;
-  while (done < total) {
-    const part = chunk.subarray(0, Math.min(chunk.length, total - done));
-    task.kernel.get_random_bytes(part);
-    try {
-      task.mem.write(buffer + done, part);
-    } catch (error) {
-      // What was written before the end of the mapping counts.
-      if (!(error instanceof Errno) || done + writable(task, buffer + done, part) === 0)
-        throw error;
-      return done + writable(task, buffer + done, part);
-    }
-    done += part.length;
+  const done = (task.callState as Filled | null)?.filled ?? 0;
+  const part = new Uint8Array(Math.min(total - done, RANDOM_CHUNK));
+  task.kernel.get_random_bytes(part);
+  try {
+    task.mem.write(buffer + done, part);
+  } catch (error) {
+    // What was written before the end of the mapping counts.
+    if (!(error instanceof Errno) || done + writable(task, buffer + done, part) === 0) throw error;
+    return done + writable(task, buffer + done, part);
   }
-  return done;
+  if (done + part.length === total || task.signal_pending()) return done + part.length;
+  task.callState = { filled: done + part.length } satisfies Filled;
+  return BLOCKED;
 }
 
 /** Action 2 reads each line once, and waits for the next. */

@@ -97,7 +97,12 @@ function table(rows: readonly (readonly string[])[]): string {
     .join('');
 }
 
+function noOperands({ operands }: Parsed, name: string): void {
+  if (operands.length > 0) throw new UsageError(`${name} takes no names (${operands[0]})`);
+}
+
 async function images(parsed: Parsed): Promise<number> {
+  noOperands(parsed, 'images');
   const all = imageStore().images();
   if (has(parsed, 'quiet')) {
     await print(all.map(({ id }) => `${id.slice(7, 19)}\n`).join(''));
@@ -130,6 +135,7 @@ async function rmi(parsed: Parsed): Promise<number> {
 }
 
 async function prune(parsed: Parsed): Promise<number> {
+  noOperands(parsed, 'prune');
   if (has(parsed, 'all'))
     for (const { name } of imageStore().images()) {
       imageStore().removeImage(name);
@@ -242,7 +248,7 @@ export async function runImageCommand(
   bootMachine = boot;
   if (name === 'help' || name === '--help') {
     const lines = Object.entries(COMMANDS).map(
-      ([word, { help }]) => `  ${word.padEnd(10)} ${help.split('\n')[2]}`,
+      ([word, { help }]) => `  ${word.padEnd(10)} ${/^[^,.;:(]*[^,.;:( ]/.exec(help.split('\n\n')[1]!)![0].replaceAll('\n', ' ')}`, // prettier-ignore
     );
     await print(`Usage: vitrine image COMMAND\n\nCommands:\n${lines.join('\n')}\n`);
     return 0;

@@ -201,6 +201,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const tty = has('tty');
   if (tty && has('interactive') && !process.stdin.isTTY) throw new UsageError('-it: standard input is not a terminal (leave -t out for pipes)'); // prettier-ignore
 
+  const workdir = last(parsed, 'workdir');
+  if (workdir !== undefined && !workdir.startsWith('/')) throw new UsageError(`-w ${workdir}: write a path from the root on, like /work`); // prettier-ignore
+
   const boot: BootOptions = { init: has('init') };
   if (rootfs !== undefined) boot.image = rootfs.includes('/') ? rootfs : `./${rootfs}`;
   else if (image !== undefined && !BUSYBOX.test(image)) {
@@ -213,7 +216,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
   }
   const hostname = last(parsed, 'hostname');
-  if (hostname !== undefined) boot.hostname = hostname;
+  if (hostname !== undefined && hostname !== '') boot.hostname = hostname;
   const cpus = last(parsed, 'cpus');
   if (cpus !== undefined) boot.cpus = Number(cpus);
   const model = last(parsed, 'cpu');
@@ -226,7 +229,10 @@ export async function run(args: readonly string[]): Promise<number> {
   const volumes = parsed.options.get('volume');
   if (volumes !== undefined) boot.volumes = Object.fromEntries(volumes.map(parseVolume));
   const profile = last(parsed, 'profile');
-  if (profile !== undefined) boot.profile = true;
+  if (profile !== undefined) {
+    boot.profile = true;
+    writeFileSync(profile, ''); // what cannot be written is said before the program runs
+  }
   const dump = last(parsed, 'jit-dump');
   if (has('no-jit')) {
     if (dump !== undefined) throw new UsageError('--no-jit leaves nothing for --jit-dump');
@@ -250,12 +256,10 @@ export async function run(args: readonly string[]): Promise<number> {
       ...(parsed.options.get('env') ?? []),
     ]),
   };
-  const workdir = last(parsed, 'workdir');
   if (workdir !== undefined) {
     options.cwd = workdir;
     // As docker does, a folder that is not there is made.
-    if (workdir.startsWith('/') && !boot.readonly)
-      await machine.fs.mkdir(workdir, { recursive: true });
+    if (!boot.readonly) await machine.fs.mkdir(workdir, { recursive: true });
   }
   const user = last(parsed, 'user');
   if (user !== undefined) options.user = user;
@@ -298,8 +302,9 @@ function explain({ code, reason }: LinuxError): string {
 
 /** Joins the process with this one's streams until it ends. */
 async function attach(machine: LinuxMachine, child: Process, raw: boolean): Promise<number> {
-  child.stdout.forward((chunk) => writeAll(1, chunk));
-  child.stderr.forward((chunk) => writeAll(2, chunk));
+  const lost: Error[] = [];
+  child.stdout.forward((chunk) => passOn(1, chunk, lost));
+  child.stderr.forward((chunk) => passOn(2, chunk, lost));
   forwardSignals(machine, child);
   let restore = (): void => {};
   if (child.terminal !== null) {
@@ -323,13 +328,40 @@ async function attach(machine: LinuxMachine, child: Process, raw: boolean): Prom
   const { halted } = machine;
   if (halted !== null && /^(?:internal error|the machine was stopped)/.test(halted.reason))
     await writeAll(2, Buffer.from(`vitrine: ${halted.reason}\n`));
-  return shellStatus(exit);
+  const status = shellStatus(exit);
+  if (lost.length === 0) return status;
+  await say(`output was lost: ${lost[0]!.message}`);
+  return status || FAILED;
+}
+
+/** Tells the user; where standard error is gone, too, nobody. */
+async function say(text: string): Promise<void> {
+  try {
+    await writeAll(2, Buffer.from(`vitrine: ${text}\n`));
+  } catch {
+    // The status says it.
+  }
+}
+
+/** Writes what the program wrote. A reader who is gone is the program's affair (SIGPIPE); a full disk is told. */
+function passOn(fd: 1 | 2, chunk: Uint8Array, lost: Error[]): Promise<void> | void {
+  const failed = (error: unknown): never => {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') lost.push(error as Error);
+    throw error;
+  };
+  try {
+    return writeAll(fd, chunk)?.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
 }
 
 async function feedStdin(to: NonNullable<Process['stdin']>): Promise<void> {
   try {
     // A file is read at once: simpler and faster than through a stream.
-    if (fstatSync(0).isFile()) await to.write(readFileSync(0));
+    const stat = fstatSync(0);
+    if (stat.isDirectory()) await say('standard input is a folder');
+    else if (stat.isFile()) await to.write(readFileSync(0));
     else for await (const chunk of process.stdin) await to.write(chunk as Buffer);
   } catch {
     // Standard input is closed, or the program does not want more of it.
@@ -339,9 +371,18 @@ async function feedStdin(to: NonNullable<Process['stdin']>): Promise<void> {
 
 /** A signal to this process is for the program; one that it has no handler for, as PID 1 may not, ends the machine. */
 function forwardSignals(machine: LinuxMachine, child: Process): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
+  for (const signal of [
+    'SIGINT',
+    'SIGTERM',
+    'SIGHUP',
+    'SIGQUIT',
+    'SIGUSR1',
+    'SIGUSR2',
+    'SIGALRM',
+    'SIGCONT',
+  ] as const)
     process.on(signal, () => {
-      if (child.pid === 1 && child.action(signal) === SIG_DFL) {
+      if (signal !== 'SIGCONT' && child.pid === 1 && child.action(signal) === SIG_DFL) {
         void machine.close();
         process.exit(128 + signalNumber(signal));
       }
