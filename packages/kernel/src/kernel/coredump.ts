@@ -105,7 +105,11 @@ function toHelper(task: Task, mm: Mm, info: SigInfo, pattern: string): boolean {
   } finally {
     fput(task, write);
   }
-  return call_usermodehelper(kernel as Parameters<typeof call_usermodehelper>[0], argv, read);
+  const started = call_usermodehelper(kernel, argv, ({ files }) =>
+    files.install(0, read.get(), false),
+  );
+  fput(task, read);
+  return started === 0;
 }
 
 /** Writes the image, as much of it as the limit allows. */

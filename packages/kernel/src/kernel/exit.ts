@@ -62,6 +62,7 @@ export function do_exit(task: Task, code: number): void {
   exit_files(task);
   exit_keys(task);
   exit_fs(task);
+  if (last) task.group_leader.umh?.exited();
   if (last && signal.leader) disassociate_ctty(task);
   if (last && task.tgid === 1) {
     kernel.halted ??= { status: task.exit_code, reason: describe_exit(task) };

@@ -4,7 +4,11 @@ import * as K from '@vitrine/uapi/keyctl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable, in_group_p } from '../include/cred.ts';
 import { Errno, errno } from '../include/errno.ts';
+import { bytesOf } from '../fs/bytes.ts';
+import { import_iovec } from '../fs/iov.ts';
 import {
+  KEY_IS_POSITIVE,
+  KEY_IS_UNINSTANTIATED,
   KEY_NEED_LINK,
   KEY_NEED_READ,
   KEY_NEED_SEARCH,
@@ -17,6 +21,7 @@ import {
   charge_quota,
   key_alloc,
   key_get,
+  key_permission,
   key_permits,
   key_put,
   key_table,
@@ -24,6 +29,7 @@ import {
   set_payload,
 } from '../security/keys/key.ts';
 import {
+  key_invalidate,
   key_link,
   key_unlink,
   keyring_clear,
@@ -31,7 +37,8 @@ import {
   search_error,
 } from '../security/keys/keyring.ts';
 import { key_get_persistent } from '../security/keys/persistent.ts';
-import { type KeyRef, install_session_keyring, join_session_keyring, lookup_user_key, search_process_keyrings } from '../security/keys/process_keys.ts'; // prettier-ignore
+import { type KeyRef, KeyWait, change_reqkey_auth, install_session_keyring, join_session_keyring, key_get_instantiation_authority, lookup_user_key, search_process_keyrings, wait_for_key_construction } from '../security/keys/process_keys.ts'; // prettier-ignore
+import { KeyConstruction, construct_key_and_link, key_instantiate, key_reject, wait_for_helper } from '../security/keys/request_key.ts'; // prettier-ignore
 import type { Task } from '../kernel/task.ts';
 import { inBuf, int, long, size, str } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -39,6 +46,7 @@ import { FULL, type SyscallRow, partial, row } from './row.ts';
 /** add_key(2), request_key(2), keyctl(2). */
 
 /** What a group of nobody is shown as. */
+const KEY_SPEC_REQUESTOR_KEYRING = -8;
 const OVERFLOWGID = 65534;
 const MAX_PAYLOAD = 1024 * 1024 - 1;
 const MAX_USER_PAYLOAD = 32767;
@@ -121,9 +129,10 @@ function update(task: Task, key: Key, payload: Uint8Array): void {
   checkPayload(key.type, key.description, payload);
   set_payload(task.kernel, key, payload);
   key.expiry = Infinity;
+  // A key that was refused is there now.
+  if (key.state < 0) key.state = KEY_IS_POSITIVE;
 }
 
-/** Nobody makes keys on demand here: without a helper a missing key stays missing. */
 function sys_request_key(
   task: Task,
   typeAt: number,
@@ -131,19 +140,93 @@ function sys_request_key(
   callout: number,
   dest: number,
 ): number {
+  if (task.callState instanceof KeyConstruction) return wait_for_helper(task, task.callState);
   const name = typeName(task, typeAt);
   const text = description(task, descAt);
-  if (callout !== 0) description(task, callout);
+  const info = callout === 0 ? null : description(task, callout);
   const into = dest === 0 ? null : lookup_user_key(task, dest, true, KEY_NEED_WRITE).key;
   const type = keyType(name);
   const found = search_process_keyrings(task, { type: type.name, description: text, skipExpired: true }); // prettier-ignore
-  if (found === null) throw errno(E.ENOKEY, 'no keyring of process {} holds a {} key {}', task.pid, type.name, text); // prettier-ignore
-  if (into !== null) key_link(task.kernel, into, found);
+  if (found === null && info === null) throw errno(E.ENOKEY, 'no keyring of process {} holds a {} key {}', task.pid, type.name, text); // prettier-ignore
+  if (found === null)
+    return wait_for_helper(task, construct_key_and_link(task, type, text, bytesOf(info!), into));
+  if (into !== null) {
+    key_permission(task, found, true, KEY_NEED_LINK);
+    key_link(task.kernel, into, found);
+  }
+  wait_for_key_construction(found);
+  key_validate(task.kernel, found);
   return found.serial;
 }
 
+/** Key and right to make it, if the process has assumed that one for this key. */
+function assumed(task: Task, id: number): { auth: Key; target: Key; dest: Key | null } {
+  const auth = task.request_key_auth;
+  if (auth?.authority?.target.serial !== id)
+    throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
+  return { auth: auth!, target: auth!.authority!.target, dest: auth!.authority!.dest };
+}
+
+/** Where else a key goes that was made; the specials stand for where it was asked for (get_instantiation_keyring). */
+function instantiation_keyring(task: Task, id: number, dest: Key | null): Key | null {
+  if (id === 0) return null;
+  if (id > 0) return lookup_user_key(task, id, true, KEY_NEED_WRITE).key;
+  if (id === K.KEY_SPEC_REQKEY_AUTH_KEY) throw errno(E.EINVAL, 'the authority is no keyring');
+  if (id >= KEY_SPEC_REQUESTOR_KEYRING) return dest;
+  throw errno(E.ENOKEY, 'key number {} stands for no keyring', id);
+}
+
+function instantiate(task: Task, id: number, payload: () => Uint8Array, ring: number): number {
+  const { auth, target, dest } = assumed(task, id);
+  const bytes = payload();
+  const into = instantiation_keyring(task, ring, dest);
+  checkPayload(target.type, target.description, bytes);
+  key_instantiate(task.kernel, target, bytes, into, auth);
+  change_reqkey_auth(task, null);
+  return 0;
+}
+
+function reject(task: Task, id: number, timeout: number, error: number, ring: number): number {
+  if (error <= 0 || error >= 4095 || (error >= 512 && error <= 516))
+    throw errno(E.EINVAL, 'KEYCTL_REJECT: {} is no error that a program is told', error);
+  const { auth, target, dest } = assumed(task, id);
+  const into = instantiation_keyring(task, ring, dest);
+  key_reject(task.kernel, target, timeout, error, into, auth);
+  change_reqkey_auth(task, null);
+  return 0;
+}
+
+/** The bytes of struct iovec. */
+function iovBytes(task: Task, iov: number, count: number): Uint8Array {
+  const from = import_iovec(task, iov, iov === 0 ? 0 : count);
+  if (from.count > MAX_PAYLOAD) throw errno(E.EINVAL, 'a key has at most {} bytes, not {}', MAX_PAYLOAD, from.count); // prettier-ignore
+  const bytes = new Uint8Array(from.count);
+  if (from.copyFrom(bytes, 0, bytes.length) < bytes.length)
+    throw errno(E.EFAULT, 'not all {} bytes of the key can be read', bytes.length);
+  return bytes;
+}
+
+function assumeAuthority(task: Task, id: number): number {
+  if (id < 0) throw errno(E.EINVAL, 'KEYCTL_ASSUME_AUTHORITY: {} is no key', id);
+  const auth = id === 0 ? null : key_get_instantiation_authority(task, id);
+  change_reqkey_auth(task, auth);
+  return auth?.serial ?? 0;
+}
+
+/** A key that is not made yet is its maker's, too. */
+function keyOrAuthority(task: Task, id: number, create: boolean, need: number): Key {
+  try {
+    return lookup_user_key(task, id, create, need, 'partial').key;
+  } catch (error) {
+    if (!(error instanceof Errno) || error.code !== E.EACCES) throw error;
+    if (key_table(task.kernel).bySerial.get(id)?.state !== KEY_IS_UNINSTANTIATED) throw error;
+    key_get_instantiation_authority(task, id);
+    return lookup_user_key(task, id, false, 0, 'partial').key;
+  }
+}
+
 function describe(task: Task, id: number, buffer: number, length: number): number {
-  const { key } = lookup_user_key(task, id, false, KEY_NEED_VIEW);
+  const key = keyOrAuthority(task, id, false, KEY_NEED_VIEW);
   const text = `${key.type.name};${key.uid};${key.gid === -1 ? OVERFLOWGID : key.gid};${key.perm.toString(16).padStart(8, '0')};${key.description}\0`;
   if (buffer !== 0 && length >= text.length)
     task.mem.write(
@@ -156,7 +239,7 @@ function describe(task: Task, id: number, buffer: number, length: number): numbe
 /** The key to read: whatever keeps it from being found is ENOKEY, as in keyctl_read_key. */
 function readable(task: Task, id: number): KeyRef {
   try {
-    return lookup_user_key(task, id, false, 0, true);
+    return lookup_user_key(task, id, false, 0, 'unlink');
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     throw errno(E.ENOKEY, 'there is no key {} to read', id);
@@ -166,6 +249,7 @@ function readable(task: Task, id: number): KeyRef {
 function read(task: Task, id: number, buffer: number, length: number): number {
   const { key, possessed } = readable(task, id);
   key_validate(task.kernel, key);
+  wait_for_key_construction(key);
   // What is possessed and may be searched may be read, too.
   if (!key_permits(task, key, possessed, KEY_NEED_READ) && !(possessed && key_permits(task, key, true, KEY_NEED_SEARCH))) throw errno(E.EACCES, '{} may not be read', key); // prettier-ignore
   if (!key.type.read) throw errno(E.EOPNOTSUPP, 'keys of type {} are not read', key.type.name);
@@ -178,7 +262,7 @@ function read(task: Task, id: number, buffer: number, length: number): number {
 
 function chown(task: Task, id: number, uid: number, gid: number): number {
   if (uid === -1 && gid === -1) return 0;
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, 'partial');
   const { cred, kernel } = task;
   if (!capable(cred, CAP_SYS_ADMIN)) {
     if (uid !== -1 && key.uid !== uid)
@@ -200,7 +284,7 @@ function chown(task: Task, id: number, uid: number, gid: number): number {
 function setperm(task: Task, id: number, perm: number): number {
   if ((perm & ~KEY_PERM_MASK) !== 0)
     throw errno(E.EINVAL, 'rights {} are not known', perm.toString(16));
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
+  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR, 'partial');
   if (key.uid !== task.cred.fsuid && !capable(task.cred, CAP_SYS_ADMIN)) throw errno(E.EACCES, '{} belongs to user {}', key, key.uid); // prettier-ignore
   key.perm = perm;
   return 0;
@@ -216,12 +300,7 @@ function revoke(task: Task, id: number): number {
 
 function invalidate(task: Task, id: number): number {
   const { key } = lookup_user_key(task, id, false, KEY_NEED_SEARCH);
-  key_get(key);
-  for (const ring of [...key_table(task.kernel).bySerial.values()])
-    if (ring.links.includes(key)) key_unlink(task.kernel, ring, key);
-  key.revoked = true;
-  key_table(task.kernel).bySerial.delete(key.serial);
-  key_put(task.kernel, key);
+  key_invalidate(task.kernel, key);
   return 0;
 }
 
@@ -255,7 +334,7 @@ function link(task: Task, id: number, ringId: number): number {
 
 function unlink(task: Task, id: number, ringId: number): number {
   const { key: ring } = lookup_user_key(task, ringId, false, KEY_NEED_WRITE);
-  const { key } = lookup_user_key(task, id, false, 0, true);
+  const { key } = lookup_user_key(task, id, false, 0, 'unlink');
   key_unlink(task.kernel, ring, key);
   return 0;
 }
@@ -281,7 +360,7 @@ function move(task: Task, id: number, fromId: number, toId: number, flags: numbe
 }
 
 function setTimeout_(task: Task, id: number, seconds: number): number {
-  const { key } = lookup_user_key(task, id, true, KEY_NEED_SETATTR);
+  const key = keyOrAuthority(task, id, true, KEY_NEED_SETATTR);
   key.expiry = seconds === 0 ? Infinity : task.kernel.clock.realtime().sec + seconds;
   return 0;
 }
@@ -390,26 +469,25 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_SET_TIMEOUT:
       return setTimeout_(task, id, b >>> 0);
     case K.KEYCTL_ASSUME_AUTHORITY:
-      if (id < 0) throw errno(E.EINVAL, 'KEYCTL_ASSUME_AUTHORITY: {} is no key', id);
-      if (id === 0) return 0;
-      throw errno(E.ENOKEY, 'nobody asked for key {} to be made', id);
+      return assumeAuthority(task, id);
     case K.KEYCTL_GET_SECURITY:
-      lookup_user_key(task, id, false, KEY_NEED_VIEW);
+      keyOrAuthority(task, id, false, KEY_NEED_VIEW);
       if (b !== 0 && length > 0) task.mem.putU8(b, 0);
       return 1;
     case K.KEYCTL_SESSION_TO_PARENT:
       return sessionToParent(task);
-    case K.KEYCTL_INSTANTIATE:
-      if (length > MAX_PAYLOAD)
-        throw errno(E.EINVAL, 'a key has at most {} bytes, not {}', MAX_PAYLOAD, length);
-      throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
-    case K.KEYCTL_NEGATE:
+    case K.KEYCTL_INSTANTIATE: {
+      const bytes = b === 0 ? 0 : length;
+      if (bytes > MAX_PAYLOAD)
+        throw errno(E.EINVAL, 'a key has at most {} bytes, not {}', MAX_PAYLOAD, bytes);
+      return instantiate(task, id, () => (bytes === 0 ? new Uint8Array(0) : task.mem.read(b, bytes)), d | 0); // prettier-ignore
+    }
     case K.KEYCTL_INSTANTIATE_IOV:
-      throw errno(E.EPERM, 'process {} has no authority to make key {}', task.pid, id);
+      return instantiate(task, id, () => iovBytes(task, b, c >>> 0), d | 0);
+    case K.KEYCTL_NEGATE:
+      return reject(task, id, b >>> 0, E.ENOKEY, c | 0);
     case K.KEYCTL_REJECT:
-      if (c <= 0 || c >= 4095 || (c >= 512 && c <= 516))
-        throw errno(E.EINVAL, 'KEYCTL_REJECT: {} is no error that a program is told', c);
-      throw errno(E.EPERM, 'process {} has no authority to reject key {}', task.pid, id);
+      return reject(task, id, b >>> 0, c >>> 0, d | 0);
     case K.KEYCTL_INVALIDATE:
       return invalidate(task, id);
     case K.KEYCTL_GET_PERSISTENT:
@@ -425,8 +503,23 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
   }
 }
 
+/** The call waits for a key that a helper is making, and runs again. */
+function waiting<T extends readonly unknown[]>(
+  call: (task: Task, ...args: T) => number,
+): (task: Task, ...args: T) => number {
+  // prettier-ignore
+  return (task, ...args) => {
+    try {
+      return call(task, ...args);
+    } catch (error) {
+      if (error instanceof KeyWait) return task.wait(error.key.construct_wq);
+      throw error;
+    }
+  };
+}
+
 export const KEYCTL: readonly SyscallRow[] = [
-  row(NR.__NR_add_key, 'add_key', [str, str, inBuf(3), size, int], FULL, sys_add_key),
-  row(NR.__NR_request_key, 'request_key', [str, str, str, int], partial('no helper makes keys on demand'), sys_request_key), // prettier-ignore
-  row(NR.__NR_keyctl, 'keyctl', [int, long, long, long, long], partial('no key-agreement and public-key operations'), sys_keyctl), // prettier-ignore
+  row(NR.__NR_add_key, 'add_key', [str, str, inBuf(3), size, int], FULL, waiting(sys_add_key)),
+  row(NR.__NR_request_key, 'request_key', [str, str, str, int], FULL, waiting(sys_request_key)),
+  row(NR.__NR_keyctl, 'keyctl', [int, long, long, long, long], partial('no key-agreement and public-key operations'), waiting(sys_keyctl)), // prettier-ignore
 ];

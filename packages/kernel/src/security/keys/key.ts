@@ -1,9 +1,10 @@
 import * as E from '@vitrine/uapi/errno.ts';
-import { in_group_p } from '../../include/cred.ts';
+import { type Cred, in_group_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
+import { WaitQueue } from '../../include/wait.ts';
 
 /** Keys and keyrings (analogous to `struct key` and security/keys/key.c; keyrings(7)). */
 
@@ -36,6 +37,20 @@ export const KEY_TYPES: readonly KeyType[] = [
   { name: 'logon', read: false, update: true },
 ];
 
+export const KEY_IS_UNINSTANTIATED = 0;
+export const KEY_IS_POSITIVE = 1;
+
+/** What a process that makes a key for another knows of that (analogous to `struct request_key_auth`). */
+export interface RequestKeyAuth {
+  readonly target: Key;
+  /** Where the key goes that is being made. */
+  readonly dest: Key | null;
+  /** Who asked for it, and its keyrings. */
+  readonly cred: Cred;
+  readonly rings: readonly Key[];
+  readonly pid: number;
+}
+
 declare module '../../fs/vfs.ts' {
   interface Vfs {
     keys?: KeyTable;
@@ -57,6 +72,13 @@ export class Key {
   revoked = false;
   /** A keyring that takes no more links (KEYCTL_RESTRICT_KEYRING). */
   restricted = false;
+  /** KEY_IS_UNINSTANTIATED, KEY_IS_POSITIVE, or less than 0: the error that who asks for it gets. */
+  state: number = KEY_IS_POSITIVE;
+  /** A helper is making it; who needs it waits (KEY_FLAG_USER_CONSTRUCT). */
+  constructing = false;
+  readonly construct_wq: WaitQueue = new WaitQueue();
+  /** A key that allows to make another one: what it is about. */
+  authority: RequestKeyAuth | null = null;
   /** Keyrings and tasks that hold it; with the last one it goes. */
   usage = 0;
   /** Bytes that count for its owner's quota. */
@@ -195,6 +217,10 @@ export function key_put(kernel: Kernel, key: Key): void {
     table.bySerial.delete(at.serial);
     if (at.charged) charge_quota(table, at.uid, -1, -at.quota);
     todo.push(...at.links.splice(0));
+    if (at.authority === null) continue;
+    const { target, dest, rings } = at.authority;
+    todo.push(target, ...rings);
+    if (dest !== null) todo.push(dest);
   }
 }
 
@@ -205,8 +231,18 @@ export function key_validate(kernel: Kernel, key: Key): void {
     throw errno(E.EKEYEXPIRED, '{} is of no use since second {} of the epoch', key, key.expiry);
 }
 
+/** Throws the error of a key that was refused when it was asked for. */
+export function key_positive(key: Key): void {
+  if (key.state < 0) throw errno(-key.state, '{} was asked for and refused', key);
+}
+
 /** Does the caller have a right to the key? (key_task_permission) */
-export function key_permits(current: Current, key: Key, possessed: boolean, need: number): boolean {
+export function key_permits(
+  current: Pick<Current, 'cred'>,
+  key: Key,
+  possessed: boolean,
+  need: number,
+): boolean {
   const { cred } = current;
   let rights = key.perm;
   if (key.uid === cred.fsuid) rights >>>= 16;

@@ -8,7 +8,9 @@ import {
   key_get,
   key_payload_reserve,
   key_permits,
+  key_positive,
   key_put,
+  key_table,
   key_validate,
 } from './key.ts';
 
@@ -34,8 +36,11 @@ export interface Found {
   readonly refused: Key | null;
 }
 
+/** Who searches: a process, or who asked it to make a key. */
+export type Searcher = Pick<Current, 'cred' | 'kernel'>;
+
 /** Looks a key up below a keyring, breadth first, in keyrings that may be searched (keyring_search_rcu). */
-export function keyring_search(current: Current, ring: Key, search: Search): Found {
+export function keyring_search(current: Searcher, ring: Key, search: Search): Found {
   const { kernel } = current;
   const seen = new Set<Key>();
   let refused: Key | null = null;
@@ -48,7 +53,7 @@ export function keyring_search(current: Current, ring: Key, search: Search): Fou
       for (const key of at.links) {
         const permitted = key_permits(current, key, true, KEY_NEED_SEARCH);
         if (key.type.name === search.type && key.description === search.description) {
-          if (permitted && usable(kernel, key)) return { key, refused: null };
+          if (permitted && usable(kernel, key) && key.state >= 0) return { key, refused: null };
           if (!search.skipExpired || key.revoked || kernel.clock.realtime().sec < key.expiry)
             refused ??= key;
         }
@@ -63,11 +68,12 @@ export function keyring_search(current: Current, ring: Key, search: Search): Fou
 /** Throws what is wrong with a key that a search found and could not give. */
 export function search_error(current: Current, key: Key): never {
   key_validate(current.kernel, key);
+  if (key_permits(current, key, true, KEY_NEED_SEARCH)) key_positive(key);
   throw errno(E.EACCES, '{} may not be searched for', key);
 }
 
 /** Can the key be reached from the keyring? Level by level: of two ways to a keyring the shorter one counts. */
-export function keyring_holds(current: Current, ring: Key, wanted: Key): boolean {
+export function keyring_holds(current: Searcher, ring: Key, wanted: Key): boolean {
   if (ring === wanted) return true;
   const seen = new Set<Key>([ring]);
   let level = [ring];
@@ -117,6 +123,17 @@ export function key_unlink(kernel: Kernel, ring: Key, key: Key): void {
   if (at < 0) throw errno(E.ENOENT, '{} does not hold {}', ring, key);
   ring.links.splice(at, 1);
   key_payload_reserve(kernel, ring, -KEYQUOTA_LINK_BYTES);
+  key_put(kernel, key);
+}
+
+/** Takes a key out of all keyrings: it is gone (key_invalidate and the garbage collector). */
+export function key_invalidate(kernel: Kernel, key: Key): void {
+  const { bySerial } = key_table(kernel);
+  key_get(key);
+  for (const ring of [...bySerial.values()])
+    if (ring.links.includes(key)) key_unlink(kernel, ring, key);
+  key.revoked = true;
+  bySerial.delete(key.serial);
   key_put(kernel, key);
 }
 

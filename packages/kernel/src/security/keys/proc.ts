@@ -22,11 +22,19 @@ function left(current: Current, key: Key): string {
   return `${seconds}s`;
 }
 
+/** The type's own part of a line (key_type's `describe`). */
+function about(key: Key): string {
+  const { authority, description, payload, links } = key;
+  if (authority !== null)
+    return `key:${description}${key.revoked ? '' : ` pid:${authority.pid} ci:${payload.length}`}`;
+  if (key.state <= 0) return description;
+  return `${description}: ${!key.isKeyring ? payload.length : links.length === 0 ? 'empty' : links.length}`;
+}
+
 function line(current: Current, key: Key): string {
   const hex = (n: number): string => n.toString(16).padStart(8, '0');
-  const flags = `I${key.revoked ? 'R' : '-'}-${key.charged ? 'Q' : '-'}---`;
-  const tail = key.isKeyring ? (key.links.length === 0 ? 'empty' : String(key.links.length)) : String(key.payload.length); // prettier-ignore
-  return `${hex(key.serial)} ${flags} ${String(key.usage).padStart(5)} ${left(current, key).padStart(4)} ${hex(key.perm)} ${String(key.uid).padStart(5)} ${String(key.gid === -1 ? 65534 : key.gid).padStart(5)} ${key.type.name.padEnd(9)} ${key.description}: ${tail}\n`;
+  const flags = `${key.state === 0 ? '-' : 'I'}${key.revoked ? 'R' : '-'}-${key.charged ? 'Q' : '-'}${key.constructing ? 'U' : '-'}${key.state < 0 ? 'N' : '-'}-`;
+  return `${hex(key.serial)} ${flags} ${String(key.usage).padStart(5)} ${left(current, key).padStart(4)} ${hex(key.perm)} ${String(key.uid).padStart(5)} ${String(key.gid === -1 ? 65534 : key.gid).padStart(5)} ${key.type.name.slice(0, 9).padEnd(9)} ${about(key)}\n`;
 }
 
 /** The keys that the reader may view. */

@@ -3,6 +3,7 @@ import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Task } from '../../kernel/task.ts';
 import {
+  KEY_IS_UNINSTANTIATED,
   KEY_NEED_SEARCH,
   KEY_POS_ALL,
   KEY_POS_SETATTR,
@@ -13,15 +14,17 @@ import {
   KEY_USR_VIEW,
   type Key,
   type KeyType,
+  type RequestKeyAuth,
   key_alloc,
   key_get,
   key_permission,
   key_permits,
+  key_positive,
   key_put,
   key_table,
   key_validate,
 } from './key.ts';
-import { type Search, key_link, keyring_holds, keyring_search, search_error } from './keyring.ts';
+import { type Found, type Search, type Searcher, key_link, keyring_holds, keyring_search, search_error } from './keyring.ts'; // prettier-ignore
 
 /** The keyrings of threads, processes, sessions and users (analogous to security/keys/process_keys.c). */
 
@@ -41,6 +44,8 @@ declare module '../../kernel/task.ts' {
     process_keyring?: Key | null;
     /** Inherited by fork and exec. */
     session_keyring?: Key | null;
+    /** The key that allows it to make a key for another process (KEYCTL_ASSUME_AUTHORITY). */
+    request_key_auth?: Key | null;
     /** KEYCTL_SET_REQKEY_KEYRING. */
     jit_keyring?: number;
   }
@@ -102,18 +107,41 @@ export function process_keyrings(task: Task): Key[] {
   return [task.thread_keyring, task.process_keyring, session].filter((ring) => !!ring) as Key[];
 }
 
-/** Finds a key in the process's keyrings (search_process_keyrings): that one has it not counts more than that it is of no use. */
-export function search_process_keyrings(task: Task, search: Search): Key | null {
+/** What a search in some keyrings comes to: that one has it not counts more than that it is of no use, less than that it was refused. */
+function search_rings(who: Searcher, rings: readonly Key[], search: Search): Found {
   let refused: Key | null = null;
+  let negative: Key | null = null;
   let missing = false;
-  for (const ring of process_keyrings(task)) {
-    const found = keyring_search(task, ring, search);
-    if (found.key !== null) return found.key;
+  for (const ring of rings) {
+    const found = keyring_search(who, ring, search);
+    if (found.key !== null) return found;
     if (found.refused === null) missing = true;
+    else if (found.refused.state === -E.ENOKEY) negative = found.refused;
     else refused = found.refused;
   }
-  return refused === null || missing ? null : search_error(task, refused);
+  return { key: null, refused: negative ?? (missing ? null : refused) };
 }
+
+/** Whom the process makes a key for, while it may. */
+function requester(task: Task): RequestKeyAuth | null {
+  const auth = task.request_key_auth;
+  return auth && !auth.revoked ? auth.authority : null;
+}
+
+/** Finds a key in the process's keyrings, then in those of who asked it to make a key (search_process_keyrings_rcu). */
+export function search_process_keyrings(task: Task, search: Search): Key | null {
+  let { key, refused } = search_rings(task, process_keyrings(task), search);
+  const other = requester(task);
+  if (key === null && other !== null && search.type !== REQUEST_KEY_AUTH) {
+    const found = search_rings({ cred: other.cred, kernel: task.kernel }, other.rings, search);
+    key = found.key;
+    if (refused?.state !== -E.ENOKEY && (found.refused?.state === -E.ENOKEY || (refused !== null && !key_permits(task, refused, true, KEY_NEED_SEARCH)))) refused = found.refused; // prettier-ignore
+  }
+  return key ?? (refused === null ? null : search_error(task, refused));
+}
+
+/** Keys of this type allow to make another one. */
+export const REQUEST_KEY_AUTH = '.request_key_auth';
 
 function special(task: Task, id: number, create: boolean): Key {
   switch (id) {
@@ -136,8 +164,14 @@ function special(task: Task, id: number, create: boolean): Key {
     case KEY_SPEC_USER_SESSION_KEYRING:
       return user_keyrings(task).session;
     case KEY_SPEC_REQKEY_AUTH_KEY:
-    case KEY_SPEC_REQUESTOR_KEYRING:
+      if (task.request_key_auth) return task.request_key_auth;
       throw errno(E.ENOKEY, 'process {} makes no key for another', task.pid);
+    case KEY_SPEC_REQUESTOR_KEYRING: {
+      const auth = task.request_key_auth;
+      if (auth?.revoked) throw errno(E.EKEYREVOKED, 'process {} has made the key', task.pid);
+      if (!auth?.authority?.dest) throw errno(E.ENOKEY, 'process {} makes no key for another that would go to a keyring', task.pid); // prettier-ignore
+      return auth.authority.dest;
+    }
     case KEY_SPEC_GROUP_KEYRING:
       throw errno(E.EINVAL, 'there are no group keyrings');
     default:
@@ -152,16 +186,33 @@ export interface KeyRef {
   readonly possessed: boolean;
 }
 
+/** A key is being made by a helper: the call runs again when it is there. */
+export class KeyWait {
+  readonly key: Key;
+  constructor(key: Key) {
+    this.key = key;
+  }
+}
+
+/** Throws KeyWait, or the error with which the key was refused (wait_for_key_construction). */
+export function wait_for_key_construction(key: Key): void {
+  if (key.constructing) throw new KeyWait(key);
+  key_positive(key);
+}
+
+/** What a key must be to be named: there; not revoked or expired, if not yet made; anything, only to take it out of a keyring. */
+export type Lookup = 'whole' | 'partial' | 'unlink';
+
 /**
  * The key that a program names by number, or one of its own keyrings by a negative one (lookup_user_key).
- * @param need the right it takes, 0 for none; @param partial also a key that is revoked or expired: only to take it out of a keyring
+ * @param need the right it takes, 0 for none
  */
 export function lookup_user_key(
   task: Task,
   id: number,
   create: boolean,
   need: number,
-  partial = false,
+  lookup: Lookup = 'whole',
 ): KeyRef {
   let ref: KeyRef;
   if (id < 1)
@@ -171,18 +222,42 @@ export function lookup_user_key(
     if (key === undefined) throw errno(E.ENOKEY, 'there is no key {}', id);
     ref = { key, possessed: reaches(task, key) };
   }
-  if (!partial) key_validate(task.kernel, ref.key);
+  if (lookup === 'whole') wait_for_key_construction(ref.key);
+  if (lookup !== 'unlink') key_validate(task.kernel, ref.key);
+  if (lookup === 'whole' && ref.key.state === KEY_IS_UNINSTANTIATED)
+    throw errno(E.EIO, '{} was never made', ref.key);
   if (need !== 0) key_permission(task, ref.key, ref.possessed, need);
   return ref;
 }
 
-const reaches = (task: Task, key: Key): boolean =>
-  process_keyrings(task).some((ring) => keyring_holds(task, ring, key));
+function reaches(task: Task, key: Key): boolean {
+  if (process_keyrings(task).some((ring) => keyring_holds(task, ring, key))) return true;
+  const other = requester(task);
+  if (other === null) return false;
+  const who = { cred: other.cred, kernel: task.kernel };
+  return other.rings.some((ring) => keyring_holds(who, ring, key));
+}
+
+/** The right to make a key, if the process has it in its keyrings (key_get_instantiation_authority). */
+export function key_get_instantiation_authority(task: Task, id: number): Key {
+  const description = id.toString(16);
+  const auth = search_process_keyrings(task, { type: REQUEST_KEY_AUTH, description });
+  if (auth === null) throw errno(E.ENOKEY, 'nobody asked process {} to make key {}', task.pid, id);
+  return auth;
+}
+
+/** Uses the right to make a key, or no such right any more (keyctl_change_reqkey_auth). */
+export function change_reqkey_auth(task: Task, auth: Key | null): void {
+  if (auth !== null) key_get(auth);
+  drop(task.kernel, task.request_key_auth);
+  task.request_key_auth = auth;
+}
 
 /** fork: the child is in the same session. A thread starts without a keyring of its own, with the process's if there is one. */
 export function copy_keys(parent: Task, child: Task, thread: boolean): void {
   if (thread && parent.process_keyring) child.process_keyring = key_get(parent.process_keyring);
   if (parent.session_keyring) child.session_keyring = key_get(parent.session_keyring);
+  if (parent.request_key_auth) child.request_key_auth = key_get(parent.request_key_auth);
   if (parent.jit_keyring !== undefined) child.jit_keyring = parent.jit_keyring;
 }
 
@@ -196,7 +271,8 @@ export function exec_keys(task: Task): void {
 export function exit_keys(task: Task): void {
   exec_keys(task);
   drop(task.kernel, task.session_keyring);
-  task.session_keyring = null;
+  drop(task.kernel, task.request_key_auth);
+  task.session_keyring = task.request_key_auth = null;
 }
 
 function drop(kernel: Kernel, key: Key | null | undefined): void {
