@@ -1,3 +1,4 @@
+import { ISIG, VINTR, VQUIT } from '@vitrine/uapi/termios.ts';
 import { SIGWINCH } from '@vitrine/uapi/signal.ts';
 import type { Tty } from '@vitrine/kernel/drivers/tty/tty.ts';
 import { hvc_alloc } from '@vitrine/kernel/drivers/tty/tty_io.ts';
@@ -30,6 +31,14 @@ export class HostTerminal implements Terminal, Pump, Source {
   input(bytes: Uint8Array): void {
     this.#typed.push(bytes);
     this.#wake();
+  }
+
+  /** The signal that typing this sends to PID 1, if it has the terminal; null: none, or somebody else. */
+  interrupt(bytes: Uint8Array): 'SIGINT' | 'SIGQUIT' | null {
+    const { termios, foreground } = this.tty;
+    if (!(termios.lflag & ISIG) || foreground?.nr !== 1) return null;
+    const typed = (at: number): boolean => termios.cc[at] !== 0 && bytes.includes(termios.cc[at]!);
+    return typed(VINTR) ? 'SIGINT' : typed(VQUIT) ? 'SIGQUIT' : null;
   }
 
   resize(columns: number, rows: number): void {

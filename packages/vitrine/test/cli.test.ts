@@ -263,6 +263,14 @@ describe.skipIf(!hasPython)('in a terminal', () => {
     );
   });
 
+  it('ends at ^C what is PID 1 and has no handler for it', async () => {
+    const steps = [String.raw`('pause', 1.5)`, String.raw`('type', b'\x03')`];
+    expect(await interact(['run', '-it', 'sleep', '100'], steps)).toBe('status 130 restored True');
+    const caught = [String.raw`('wait', b'ready')`, String.raw`('type', b'\x03')`, String.raw`('wait', b'caught')`]; // prettier-ignore
+    const script = 'trap "echo caught; exit 4" INT; echo ready; while :; do sleep 0.1; done';
+    expect(await interact(['run', '-it', 'sh', '-c', script], caught)).toBe('status 4 restored True'); // prettier-ignore
+  });
+
   it('is restored when the command is killed', async () => {
     const steps = [String.raw`('wait', b'started')`];
     const script = 'echo started; kill -KILL $PPID; exec sleep 0.2';

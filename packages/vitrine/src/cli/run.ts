@@ -18,6 +18,7 @@ import {
 import type { Limits } from '../limits.ts';
 import { nodePlatform } from '../node/platform.ts';
 import { type Process, shellStatus, signalNumber } from '../process.ts';
+import { HostTerminal } from '../terminal.ts';
 import { attachStrace } from '../strace/strace.ts';
 import { attachWhy } from '../strace/why.ts';
 import { describeOptions, type OptionSpec, type Parsed, parseOptions, UsageError } from './options.ts'; // prettier-ignore
@@ -314,7 +315,12 @@ async function attach(machine: LinuxMachine, child: Process, raw: boolean): Prom
     });
     if (raw) {
       restore = enterRawMode();
-      process.stdin.on('data', (chunk: Buffer) => child.terminal!.input(chunk));
+      process.stdin.on('data', (chunk: Buffer) => {
+        const { terminal } = child;
+        const signal = terminal instanceof HostTerminal ? terminal.interrupt(chunk) : null;
+        if (signal !== null && isDeaf(child, signal)) endBy(machine, signal);
+        child.terminal!.input(chunk);
+      });
     }
   } else if (child.stdin !== null) void feedStdin(child.stdin);
   const exit = await child.wait();
@@ -369,23 +375,25 @@ async function feedStdin(to: NonNullable<Process['stdin']>): Promise<void> {
   to.close();
 }
 
-/** A signal to this process is for the program; one that it has no handler for, as PID 1 may not, ends the machine. */
+type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR1' | 'SIGUSR2' | 'SIGALRM';
+
+const HANDED_ON: readonly Signal[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM']; // prettier-ignore
+
+/** PID 1 without a handler gets no signal, though its user wants it to end. */
+const isDeaf = (child: Process, signal: Signal): boolean =>
+  child.pid === 1 && child.action(signal) === SIG_DFL;
+
+function endBy(machine: LinuxMachine, signal: Signal): never {
+  void machine.close();
+  process.exit(128 + signalNumber(signal));
+}
+
+/** A signal to this process is for the program; one that PID 1 has no handler for ends the machine. */
 function forwardSignals(machine: LinuxMachine, child: Process): void {
-  for (const signal of [
-    'SIGINT',
-    'SIGTERM',
-    'SIGHUP',
-    'SIGQUIT',
-    'SIGUSR1',
-    'SIGUSR2',
-    'SIGALRM',
-    'SIGCONT',
-  ] as const)
+  for (const signal of HANDED_ON)
     process.on(signal, () => {
-      if (signal !== 'SIGCONT' && child.pid === 1 && child.action(signal) === SIG_DFL) {
-        void machine.close();
-        process.exit(128 + signalNumber(signal));
-      }
+      if (isDeaf(child, signal)) endBy(machine, signal);
       child.kill(signal);
     });
+  process.on('SIGCONT', () => child.kill('SIGCONT'));
 }

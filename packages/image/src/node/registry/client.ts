@@ -227,6 +227,9 @@ async function reason(response: Response): Promise<string> {
   }
 }
 
+/** No such host; and what this computer's own disk says. */
+const LASTING: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG', 'EIO', 'EACCES', 'EPERM']); // prettier-ignore
+
 const codeOf = (error: unknown): string => {
   const { code, cause } = error as { code?: string; cause?: { code?: string } };
   return code ?? cause?.code ?? '';
@@ -239,7 +242,7 @@ const codeOf = (error: unknown): string => {
 function isTemporary(error: unknown): boolean {
   if (error instanceof Temporary) return true;
   if (error instanceof ImageError || !(error instanceof Error)) return false;
-  if (codeOf(error) === 'ENOTFOUND') return false;
+  if (LASTING.has(codeOf(error))) return false;
   return error.name === 'AbortError' || codeOf(error) !== '';
 }
 
