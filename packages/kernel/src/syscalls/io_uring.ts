@@ -9,7 +9,12 @@ import type { Task } from '../kernel/task.ts';
 import { fd, ptr, size, uint } from './kinds.ts';
 import { type SyscallRow, partial, row } from './row.ts';
 import { user_sigmask } from './select.ts';
-import { io_uring_register } from './io_uring_register.ts';
+import {
+  check_operation,
+  io_uring_register,
+  registered_ring,
+  ring_numbers,
+} from './io_uring_register.ts';
 import './io_uring_ops.ts';
 import './io_uring_multishot.ts';
 import './io_uring_wait.ts';
@@ -25,7 +30,8 @@ const SETUP_FLAGS =
 const FEATURES =
   U.IORING_FEAT_SINGLE_MMAP | U.IORING_FEAT_NODROP | U.IORING_FEAT_SUBMIT_STABLE | U.IORING_FEAT_RW_CUR_POS |
   U.IORING_FEAT_CUR_PERSONALITY | U.IORING_FEAT_FAST_POLL | U.IORING_FEAT_POLL_32BITS | U.IORING_FEAT_EXT_ARG |
-  U.IORING_FEAT_NATIVE_WORKERS | U.IORING_FEAT_CQE_SKIP | U.IORING_FEAT_SQPOLL_NONFIXED | U.IORING_FEAT_RSRC_TAGS | U.IORING_FEAT_LINKED_FILE; // prettier-ignore
+  U.IORING_FEAT_NATIVE_WORKERS | U.IORING_FEAT_CQE_SKIP | U.IORING_FEAT_SQPOLL_NONFIXED | U.IORING_FEAT_RSRC_TAGS | U.IORING_FEAT_LINKED_FILE |
+  U.IORING_FEAT_REG_REG_RING | U.IORING_FEAT_MIN_TIMEOUT; // prettier-ignore
 
 const roundUp = (n: number): number => 2 ** Math.ceil(Math.log2(n));
 
@@ -60,6 +66,7 @@ function sys_io_uring_setup(task: Task, wanted: number, params: number): number 
   checkSetup(flags);
   const poller = sqPoll(task, flags, mem.getU32(params + 12), mem.getI32(params + 24));
   const ring = new UringFile(task, sq, cq, flags);
+  ring_numbers(task);
   if (poller !== null) {
     ring.sqpoll = poller;
     ring.sqIdle = mem.getU32(params + 16) * 1e6 || 1e9;
@@ -115,23 +122,16 @@ function ringOf(task: Task, descriptor: number): UringFile {
   return file;
 }
 
-/** A ring by its number (IORING_REGISTER_RING_FDS). */
-function registeredRing(task: Task, nr: number): UringFile {
-  if (task.registered_rings === null || nr >= task.registered_rings.length)
-    throw errno(E.EINVAL, 'io_uring_enter: no ring has number {}', nr);
-  const ring = task.registered_rings[nr];
-  if (!(ring instanceof UringFile)) throw errno(E.EBADF, 'io_uring_enter: no ring has number {}', nr); // prettier-ignore
-  return ring;
-}
-
 interface EnterState {
   submitted: number;
   deadline: number;
+  /** From then on one completion is enough. */
+  patience: number;
   /** Timeouts that had ended when the wait began. */
   timeouts: number;
 }
 
-const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP | U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_EXT_ARG | U.IORING_ENTER_REGISTERED_RING; // prettier-ignore
+const ENTER_FLAGS = U.IORING_ENTER_GETEVENTS | U.IORING_ENTER_SQ_WAKEUP | U.IORING_ENTER_SQ_WAIT | U.IORING_ENTER_EXT_ARG | U.IORING_ENTER_REGISTERED_RING | U.IORING_ENTER_ABS_TIMER; // prettier-ignore
 
 function sys_io_uring_enter(
   task: Task,
@@ -143,7 +143,7 @@ function sys_io_uring_enter(
   length: number,
 ): number {
   if ((flags & ~ENTER_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring_enter: flags 0x{} are not known', flags.toString(16)); // prettier-ignore
-  const ring = flags & U.IORING_ENTER_REGISTERED_RING ? registeredRing(task, descriptor) : ringOf(task, descriptor); // prettier-ignore
+  const ring = flags & U.IORING_ENTER_REGISTERED_RING ? registered_ring(task, descriptor) : ringOf(task, descriptor); // prettier-ignore
   if (ring.disabled) throw errno(E.EBADFD, 'io_uring_enter: the ring is not enabled yet');
   if (ring.sqpoll !== null) {
     if (ring.sqpoll.dead) throw errno(E.EOWNERDEAD, 'io_uring_enter: the poller is gone with its process'); // prettier-ignore
@@ -154,39 +154,53 @@ function sys_io_uring_enter(
     const others = ring.submitter !== null && ring.submitter !== task;
     if (others && (count > 0 || ring.setup & U.IORING_SETUP_DEFER_TASKRUN)) throw errno(E.EEXIST, 'io_uring_enter: IORING_SETUP_SINGLE_ISSUER: the ring is of task {}', ring.submitter!.pid); // prettier-ignore
     const submitted = ring.sqpoll !== null || count === 0 ? count : ring.submit(task, count);
-    const deadline = enterArgument(task, flags, arg, length);
-    task.callState = { submitted, deadline, timeouts: ring.timeouts } satisfies EnterState;
+    const limits = enterArgument(task, flags, arg, length);
+    task.callState = { submitted, ...limits, timeouts: ring.timeouts } satisfies EnterState;
   }
-  const { submitted, deadline, timeouts } = task.callState as EnterState;
+  const { submitted, deadline, patience, timeouts } = task.callState as EnterState;
   if ((flags & U.IORING_ENTER_GETEVENTS) === 0 || (count > 0 && submitted < count))
     return submitted;
   if (ring.submitter === null || ring.submitter === task) ring.run_local_work();
   ring.flush_overflow();
-  const wanted = Math.min(min, ring.cqEntries);
+  const now = task.kernel.clock.now();
+  const patient = now < patience;
+  const wanted = Math.min(min, ring.cqEntries, patient ? Infinity : 1);
   if (ring.ready >= wanted || ring.timeouts !== timeouts) return submitted;
-  if (task.kernel.clock.now() >= deadline) {
+  if (now >= deadline) {
     if (submitted > 0 || ring.ready > 0) return submitted;
     throw errno(E.ETIME, 'io_uring_enter: {} completions did not come in time', wanted);
   }
   if (task.signal_pending() && (submitted > 0 || ring.ready > 0)) return submitted;
-  return task.waitAny([ring.wait], deadline, E.EINTR);
+  return task.waitAny([ring.wait], patient ? Math.min(deadline, patience) : deadline, E.EINTR);
 }
 
-/** The signal mask and the timeout of a wait. @returns the deadline */
-function enterArgument(task: Task, flags: number, arg: number, length: number): number {
-  if ((flags & U.IORING_ENTER_GETEVENTS) === 0) return Infinity;
+/** Until when a wait lasts, and until when it is for all completions that it asks for. */
+type Limits = Pick<EnterState, 'deadline' | 'patience'>;
+const NO_LIMITS: Limits = { deadline: Infinity, patience: Infinity };
+
+/** The signal mask and the timeouts of a wait (struct io_uring_getevents_arg: sigmask, its size, min_wait_usec, ts). */
+function enterArgument(task: Task, flags: number, arg: number, length: number): Limits {
+  if ((flags & U.IORING_ENTER_GETEVENTS) === 0) return NO_LIMITS;
   if ((flags & U.IORING_ENTER_EXT_ARG) === 0) {
     if (arg !== 0) user_sigmask(task, arg, length);
-    return Infinity;
+    return NO_LIMITS;
   }
   if (length !== 24)
     throw errno(E.EINVAL, 'io_uring_enter: the argument has 24 bytes, not {}', length);
   const mask = task.mem.getU64(arg);
+  const least = task.mem.getU32(arg + 12);
   if (mask !== 0) user_sigmask(task, mask, task.mem.getU32(arg + 8));
   const timeout = task.mem.getU64(arg + 16);
-  if (timeout === 0) return Infinity;
-  return task.kernel.clock.now() + task.mem.getI64(timeout) * 1e9 + task.mem.getI64(timeout + 8);
+  const now = task.kernel.clock.now();
+  const patience = least === 0 ? Infinity : now + least * 1000;
+  if (timeout === 0) return { deadline: Infinity, patience };
+  const span = task.mem.getI64(timeout) * 1e9 + task.mem.getI64(timeout + 8);
+  // The clocks that a ring may have show the same.
+  return { deadline: flags & U.IORING_ENTER_ABS_TIMER ? span : now + span, patience };
 }
+
+/** The descriptor is the number of a registered ring. */
+const IORING_REGISTER_USE_REGISTERED_RING = 0x8000_0000;
 
 function sys_io_uring_register(
   task: Task,
@@ -195,11 +209,15 @@ function sys_io_uring_register(
   arg: number,
   count: number,
 ): number {
-  return io_uring_register(task, ringOf(task, descriptor), opcode, arg, count);
+  const registered = (opcode & IORING_REGISTER_USE_REGISTERED_RING) !== 0;
+  const operation = (opcode & ~IORING_REGISTER_USE_REGISTERED_RING) >>> 0;
+  check_operation(operation);
+  const ring = registered ? registered_ring(task, descriptor) : ringOf(task, descriptor);
+  return io_uring_register(task, ring, operation, arg, count);
 }
 
 export const IO_URING: readonly SyscallRow[] = [
   row(NR.__NR_io_uring_setup, 'io_uring_setup', [uint, ptr], partial('no files that IOPOLL could poll, no rings in memory of the program'), sys_io_uring_setup), // prettier-ignore
   row(NR.__NR_io_uring_enter, 'io_uring_enter', [fd, uint, uint, uint, ptr, size], partial('no commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
-  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('operations of Linux 6.1, and cancelling by what is done'), sys_io_uring_register), // prettier-ignore
+  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('no buffer rings of the kernel\'s making, no polling of network devices'), sys_io_uring_register), // prettier-ignore
 ];

@@ -97,7 +97,7 @@ function selectBuffer(request: UringRequest): { address: number; length: number 
     if (((tail - shared.head) & 0xffff) !== 0) {
       const at = shared.address + (shared.head & (shared.entries - 1)) * 16;
       found = { address: request.mem.getU64(at), length: request.mem.getU32(at + 8), id: request.mem.getU16(at + 12) }; // prettier-ignore
-      shared.head = (shared.head + 1) & 0xffff;
+      if (!shared.incremental) shared.head = (shared.head + 1) & 0xffff;
     }
   } else found = ring.provided.get(group)?.shift();
   if (found === undefined)
@@ -114,10 +114,26 @@ export function returnBuffer(request: UringRequest): void {
   const group = request.u16(BUF_INDEX);
   const shared = ring.bufferRings.get(group);
   const id = request.cqe_flags >>> U.IORING_CQE_BUFFER_SHIFT;
-  if (shared !== undefined) shared.head = (shared.head - 1) & 0xffff;
+  if (shared?.incremental) request.cqe_flags = 0;
+  else if (shared !== undefined) shared.head = (shared.head - 1) & 0xffff;
   else ring.provided.get(group)?.unshift({ ...taken, id });
   request.buffer = null;
   request.cqe_flags = 0;
+}
+
+/** So much of a buffer is used; the rest is for others where the group says so (io_kbuf_commit). */
+function commitBuffer(request: UringRequest, used: number): void {
+  const shared = request.ring.bufferRings.get(request.u16(BUF_INDEX));
+  if (request.buffer === null || used < 0 || !shared?.incremental) return;
+  const { mem } = request;
+  const at = shared.address + (shared.head & (shared.entries - 1)) * 16;
+  const left = Math.max(0, mem.getU32(at + 8) - used);
+  mem.putU32(at + 8, left);
+  if (left === 0) shared.head = (shared.head + 1) & 0xffff;
+  else {
+    mem.putU64(at, mem.getU64(at) + used);
+    request.cqe_flags |= U.IORING_CQE_F_BUF_MORE;
+  }
 }
 
 /** Runs an operation that may take a buffer; one that has to wait leaves it for others. */
@@ -128,6 +144,7 @@ export function withBuffer(
   const { address, length } = buffer(request);
   const result = run(address, length);
   if (result === BLOCKED) returnBuffer(request);
+  else commitBuffer(request, result);
   return result;
 }
 
@@ -377,6 +394,8 @@ op(U.IORING_OP_RECV, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT) !== 0;
   for (;;) {
     const n = withBuffer(r, (address, length) => r.withFile((fd) => sys_recvfrom(r, fd, address, length, r.u32(OP_FLAGS), 0, 0))); // prettier-ignore
+    // The end of a stream takes no buffer.
+    if (n === 0) returnBuffer(r);
     if (!multi || n <= 0) return n;
     r.more(n);
   }

@@ -1,10 +1,13 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC } from '@vitrine/uapi/time.ts';
 import { EventfdFile } from '../fs/eventfd.ts';
 import { fget } from '../fs/fdtable.ts';
+import type { File } from '../fs/file.ts';
 import { uringOps } from '../fs/io_uring/request.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
 import {
+  Rsrc,
   io_sqe_buffers_register,
   io_sqe_buffers_unregister,
   io_sqe_buffers_update,
@@ -26,6 +29,7 @@ const RSRC_SPARSE = 1;
 const RSRC_REGISTER_SIZE = 32;
 const RSRC_UPDATE2_SIZE = 32;
 const RINGFD_MAX = 16;
+const IOU_PBUF_RING_INC = 2;
 
 function needs(condition: boolean, what: string): void {
   if (!condition) throw errno(E.EINVAL, 'io_uring_register: {}', what);
@@ -128,16 +132,18 @@ function register_pbuf_ring(task: Task, ring: UringFile, arg: number, count: num
   const address = task.mem.getU64(arg);
   const entries = task.mem.getU32(arg + 8);
   const group = task.mem.getU16(arg + 12);
+  const flags = task.mem.getU16(arg + 14);
   needs(
-    task.mem.read(arg + 14, 26).every((b) => b === 0),
-    "no flags, and no buffer rings of the kernel's making",
+    task.mem.read(arg + 16, 24).every((b) => b === 0),
+    'a reserved member is not 0',
   );
+  needs((flags & ~IOU_PBUF_RING_INC) === 0, "no buffer rings of the kernel's making");
   if (address === 0) throw errno(E.EFAULT, 'io_uring_register: there is no buffer ring at 0');
   if (address % 4096 !== 0) throw errno(E.EINVAL, 'io_uring_register: a buffer ring begins at a page, not 0x{}', address.toString(16)); // prettier-ignore
   if (entries === 0 || entries >= 65536 || (entries & (entries - 1)) !== 0) throw errno(E.EINVAL, 'io_uring_register: {} buffers are no power of two below 65536', entries); // prettier-ignore
   if (ring.bufferRings.has(group) || (ring.provided.get(group)?.length ?? 0) > 0) throw errno(E.EEXIST, 'io_uring_register: buffer group {} exists', group); // prettier-ignore
   for (let at = address; at < address + entries * 16; at += 4096) task.mem.translate(at, true);
-  ring.bufferRings.set(group, { address, entries, head: 0 });
+  ring.bufferRings.set(group, { address, entries, head: 0, incremental: flags !== 0 });
   return 0;
 }
 
@@ -151,6 +157,67 @@ function unregister_pbuf_ring(task: Task, ring: UringFile, arg: number, count: n
   if (ring.bufferRings.delete(group)) return 0;
   if (ring.provided.has(group)) throw errno(E.EINVAL, 'io_uring_register: buffer group {} is no ring', group); // prettier-ignore
   throw errno(E.ENOENT, 'io_uring_register: there is no buffer group {}', group);
+}
+
+/** struct io_uring_buf_status: group, head, eight reserved words. */
+function pbuf_status(task: Task, ring: UringFile, arg: number, count: number): number {
+  needs(arg !== 0 && count === 1, 'one buffer ring at a time');
+  const group = task.mem.getU32(arg);
+  needs(
+    task.mem.read(arg + 8, 32).every((b) => b === 0),
+    'a reserved member is not 0',
+  );
+  const shared = ring.bufferRings.get(group);
+  if (shared === undefined && ring.provided.has(group)) throw errno(E.EINVAL, 'io_uring_register: buffer group {} is no ring', group); // prettier-ignore
+  if (shared === undefined) throw errno(E.ENOENT, 'io_uring_register: there is no buffer group {}', group); // prettier-ignore
+  task.mem.putU32(arg + 4, shared.head);
+  return 0;
+}
+
+/** struct io_uring_clock_register: clockid, three reserved words. */
+function register_clock(task: Task, _ring: UringFile, arg: number, count: number): number {
+  needs(arg !== 0 && count === 0, 'a clock, and no number');
+  const clockid = task.mem.getU32(arg);
+  needs(
+    task.mem.read(arg + 4, 12).every((b) => b === 0),
+    'a reserved member is not 0',
+  );
+  needs(clockid === CLOCK_MONOTONIC || clockid === CLOCK_BOOTTIME, 'the clock of waits is CLOCK_MONOTONIC or CLOCK_BOOTTIME'); // prettier-ignore
+  return 0; // they show the same
+}
+
+const IORING_REGISTER_SRC_REGISTERED = 1;
+
+/** struct io_uring_clone_buffers: descriptor of the other ring, flags, six reserved words. */
+function clone_buffers(task: Task, ring: UringFile, arg: number, count: number): number {
+  needs(arg !== 0 && count === 1, 'one ring to take buffers from');
+  const flags = task.mem.getU32(arg + 4);
+  if (ring.buffers !== null) throw errno(E.EBUSY, 'io_uring_register: {} buffers are registered already', ring.buffers.length); // prettier-ignore
+  needs((flags & ~IORING_REGISTER_SRC_REGISTERED) === 0, 'flags to clone by are unknown');
+  needs(
+    task.mem.read(arg + 8, 24).every((b) => b === 0),
+    'a reserved member is not 0',
+  );
+  const fd = task.mem.getU32(arg);
+  const from = flags & IORING_REGISTER_SRC_REGISTERED ? registered_ring(task, fd) : fget(task, fd);
+  if (!(from instanceof UringFile)) throw errno(E.EOPNOTSUPP, '{} is no io_uring', from.path);
+  if (from.buffers === null) throw errno(E.ENXIO, 'io_uring: no buffers are registered with {}', from.path); // prettier-ignore
+  ring.buffers = from.buffers.map(({ address: at, length }) => new Rsrc(null, at, length, 0n));
+  return 0;
+}
+
+/** Who made a ring has numbers for rings (io_uring_add_tctx_node). */
+export function ring_numbers(task: Task): (File | null)[] {
+  return (task.registered_rings ??= new Array<UringFile | null>(RINGFD_MAX).fill(null));
+}
+
+/** A ring by its number (IORING_REGISTER_RING_FDS). */
+export function registered_ring(task: Task, nr: number): UringFile {
+  if (task.registered_rings === null || nr >>> 0 >= task.registered_rings.length)
+    throw errno(E.EINVAL, 'io_uring: no ring has number {}', nr);
+  const ring = task.registered_rings[nr];
+  if (!(ring instanceof UringFile)) throw errno(E.EBADF, 'io_uring: no ring has number {}', nr);
+  return ring;
 }
 
 const MAX_RESTRICTIONS = 128;
@@ -169,7 +236,7 @@ function register_restrictions(task: Task, ring: UringFile, arg: number, count: 
     else if (kind === 2) found.allowed = value;
     else if (kind === 3) found.required = value;
     else throw errno(E.EINVAL, 'io_uring_register: there is no restriction {}', kind);
-    needs(kind > 1 || value <= (kind === 0 ? 25 : Math.max(...uringOps.keys())), 'an operation to allow is unknown'); // prettier-ignore
+    needs(kind > 1 || value <= (kind === 0 ? LAST : Math.max(...uringOps.keys())), 'an operation to allow is unknown'); // prettier-ignore
   }
   ring.restrictions = found;
   return 0;
@@ -187,7 +254,7 @@ function enable_rings(task: Task, ring: UringFile, arg: number, count: number): 
 /** Rings by number, for one thread: io_uring_enter then needs no descriptor. */
 function register_ring_fds(task: Task, _ring: UringFile, arg: number, count: number): number {
   needs(count !== 0 && count <= RINGFD_MAX, 'at most 16 rings have numbers');
-  const rings = (task.registered_rings ??= new Array<UringFile | null>(RINGFD_MAX).fill(null));
+  const rings = ring_numbers(task);
   return until_failure(count, (i) => {
     const at = arg + i * 16;
     needs(task.mem.getU32(at + 4) === 0, 'a reserved member is not 0');
@@ -305,7 +372,17 @@ const OPERATIONS: readonly (Operation | undefined)[] = [
   unregister_pbuf_ring,
   sync_cancel,
   file_alloc_range,
+  pbuf_status,
+  undefined, // IORING_REGISTER_NAPI, IORING_UNREGISTER_NAPI
+  undefined,
+  register_clock,
+  clone_buffers,
 ];
+const LAST = OPERATIONS.length - 1;
+
+export function check_operation(opcode: number): void {
+  if (opcode > LAST) throw errno(E.EINVAL, 'io_uring_register: there is no operation {}', opcode);
+}
 
 export function io_uring_register(
   task: Task,

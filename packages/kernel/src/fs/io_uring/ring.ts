@@ -72,6 +72,8 @@ export interface BufferRing {
   readonly address: number;
   readonly entries: number;
   head: number;
+  /** A buffer is used up bit by bit (IOU_PBUF_RING_INC). */
+  readonly incremental: boolean;
 }
 
 export class UringFile extends StreamFile {

@@ -34,6 +34,8 @@ export const IORING_FEAT_RSRC_TAGS: number = 1 << 10;
 export const IORING_FEAT_CQE_SKIP: number = 1 << 11;
 
 export const IORING_FEAT_LINKED_FILE: number = 1 << 12;
+export const IORING_FEAT_REG_REG_RING: number = 1 << 13;
+export const IORING_FEAT_MIN_TIMEOUT: number = 1 << 15;
 export const IOSQE_FIXED_FILE: number = 1 << 0;
 export const IOSQE_IO_DRAIN: number = 1 << 1;
 export const IOSQE_IO_LINK: number = 1 << 2;
@@ -48,12 +50,14 @@ export const IORING_ENTER_SQ_WAIT: number = 1 << 2;
 export const IORING_ENTER_EXT_ARG: number = 1 << 3;
 
 export const IORING_ENTER_REGISTERED_RING: number = 1 << 4;
+export const IORING_ENTER_ABS_TIMER: number = 1 << 5;
 
 export const IORING_SQ_NEED_WAKEUP: number = 1 << 0;
 export const IORING_SQ_CQ_OVERFLOW: number = 1 << 1;
 export const IORING_SQ_TASKRUN: number = 1 << 2;
 export const IORING_CQE_F_BUFFER: number = 1 << 0;
 export const IORING_CQE_F_MORE: number = 1 << 1;
+export const IORING_CQE_F_BUF_MORE: number = 1 << 4;
 export const IORING_CQE_BUFFER_SHIFT = 16;
 
 export const IORING_TIMEOUT_ABS: number = 1 << 0;
