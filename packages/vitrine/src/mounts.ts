@@ -80,7 +80,7 @@ function mount(
 /** @returns its file system */
 export function mountVolume(kernel: Kernel, at: string, { readonly }: Volume): HostSuperBlock {
   const granted = asking(`mount ${at}`, () => kernel.host.directory!(toByteString(at))!.lstat(''));
-  if (S_ISDIR(granted.mode)) makeFolder(kernel, at);
+  if (granted === null || S_ISDIR(granted.mode)) makeFolder(kernel, at);
   else makeFile(kernel, at);
   mount(kernel, at, toByteString(at), 'hostfs', readonly ? MS_RDONLY : 0, '');
   return path_lookupat(kernel.swapper, AT_FDCWD, toByteString(at), LOOKUP_FOLLOW).mnt

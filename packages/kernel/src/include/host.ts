@@ -62,7 +62,8 @@ export interface HostOwner {
  * folder that is granted for reading throws EROFS from every call that would change it.
  */
 export interface HostDirectory {
-  lstat(path: string): HostStat;
+  /** @returns null when there is no such file */
+  lstat(path: string): HostStat | null;
   readdir(path: string): readonly string[];
   readlink(path: string): string;
   /**

@@ -92,8 +92,9 @@ export class NodeDirectory implements HostDirectory {
     return this.#at(path);
   }
 
-  lstat(path: string): HostStat {
-    return hostStat(lstatSync(this.#at(path), { bigint: true }));
+  lstat(path: string): HostStat | null {
+    const stat = lstatSync(this.#at(path), { bigint: true, throwIfNoEntry: false });
+    return stat === undefined ? null : hostStat(stat);
   }
 
   readdir(path: string): string[] {
@@ -200,10 +201,12 @@ export class NodeDirectory implements HostDirectory {
 
   rmdir(path: string): void {
     rmdirSync(this.#writable(path));
+    this.#folders.moved();
   }
 
   rename(from: string, to: string): void {
     renameSync(this.#writable(from), this.#writable(to));
+    this.#folders.moved();
   }
 
   // Attributes.

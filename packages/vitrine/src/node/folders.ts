@@ -3,6 +3,18 @@ import { O_PATH } from '@vitrine/uapi/fcntl.ts';
 
 const PROC = '/proc/self/fd';
 const KEPT = 16;
+/** Where a folder was so few milliseconds ago, it is. */
+const SURE = 1;
+
+/** Changes with every name that goes or moves: nothing is sure then. */
+let generation = 0;
+
+/** An open folder, and when it was last seen in its place. */
+interface Folder {
+  readonly fd: number;
+  seen: number;
+  generation: number;
+}
 
 const stale = (what: string): Error => Object.assign(new Error(what), { code: 'ESTALE' });
 
@@ -29,7 +41,7 @@ const hasProc = ((): boolean => {
  */
 export class Folders {
   /** Open folders by their paths, the least used first. */
-  readonly #kept: Map<string, number> = new Map();
+  readonly #kept: Map<string, Folder> = new Map();
 
   /** The path by which a folder is to be used. Throws ESTALE if it cannot be reached without links. */
   enter(path: Buffer): Buffer {
@@ -39,33 +51,38 @@ export class Folders {
     return path;
   }
 
+  /** A name went or moved, so that a path may lead to another folder. */
+  moved(): void {
+    generation++;
+  }
+
   #open(path: Buffer): number {
     const key = path.toString('latin1');
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
       this.#kept.delete(key);
-      if (isAt(kept, path)) {
+      if (isThere(kept, path)) {
         this.#kept.set(key, kept);
-        return kept;
+        return kept.fd;
       }
-      closeSync(kept);
+      closeSync(kept.fd);
     }
-    const fd = openFolder(path);
-    if (!isAt(fd, path)) {
-      closeSync(fd);
+    const folder = { fd: openFolder(path), seen: -Infinity, generation };
+    if (!isThere(folder, path)) {
+      closeSync(folder.fd);
       throw stale('a folder on the way has become a symbolic link');
     }
-    this.#kept.set(key, fd);
+    this.#kept.set(key, folder);
     if (this.#kept.size > KEPT) {
-      const [oldest] = this.#kept.keys();
-      closeSync(this.#kept.get(oldest!)!);
-      this.#kept.delete(oldest!);
+      const [oldest] = this.#kept;
+      closeSync(oldest![1].fd);
+      this.#kept.delete(oldest![0]);
     }
-    return fd;
+    return folder.fd;
   }
 
   release(): void {
-    for (const fd of this.#kept.values()) closeSync(fd);
+    for (const { fd } of this.#kept.values()) closeSync(fd);
     this.#kept.clear();
   }
 }
@@ -79,8 +96,13 @@ function openFolder(path: Buffer): number {
   }
 }
 
-const isAt = (fd: number, path: Buffer): boolean =>
-  readlinkSync(`${PROC}/${fd}`, { encoding: 'buffer' }).equals(path);
+function isThere(folder: Folder, path: Buffer): boolean {
+  const now = performance.now();
+  if (folder.generation === generation && now - folder.seen < SURE) return true;
+  folder.seen = now;
+  folder.generation = generation;
+  return readlinkSync(`${PROC}/${folder.fd}`, { encoding: 'buffer' }).equals(path);
+}
 
 /**
  * Does something with a file by a path that leads to this very file, whatever takes its name meanwhile. Throws ELOOP if
