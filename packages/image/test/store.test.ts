@@ -121,6 +121,14 @@ describe('an image archive', () => {
       (blobs) => blobs.set(image.manifest.digest, Buffer.alloc(image.manifest.size)),
       /digest/,
     );
+    for (const [config, reason] of [
+      [{ Env: 'A=b' }, /field config.Env of the wrong type/],
+      [{ User: 5 }, /field config.User/],
+      [{ Cmd: [1] }, /field config.Cmd/],
+    ] as const)
+      await expect(importArchive(store, layout(buildImage([tar(file('a'))], config)))).rejects.toThrow(reason); // prettier-ignore
+    writeFileSync(join(work, 'd.tar'), tar(file('manifest.json', '[null]')));
+    await expect(importArchive(store, join(work, 'd.tar'))).rejects.toThrow('without Config or Layers'); // prettier-ignore
     const evil = buildImage([tar(file('a')), tar(file('../../evil'))]);
     await expect(importArchive(store, layout(evil))).rejects.toThrow('leads out of the layer');
     expect(kept()).toEqual([]);
@@ -135,6 +143,7 @@ describe('an image archive', () => {
 describe('the store', () => {
   it("is in the user's cache", () => {
     expect(cacheFolder({ XDG_CACHE_HOME: '/c' })).toBe(join('/c', 'vitrine'));
+    expect(cacheFolder({ XDG_CACHE_HOME: 'relative' })).toBe(cacheFolder({}));
   });
 
   it('collects what nothing needs, and nothing else', async () => {

@@ -100,6 +100,15 @@ describe('vitrine with images', () => {
     expect(vitrine('run', join(work, 'layout')).stdout).toBe('hello from /srv as user\n');
   });
 
+  it('takes an archive through a pipe', () => {
+    const script = 'tar -C "$1" -cf - . | gzip | "$2" "$3" load --name piped'; // as docker save would
+    const run = (text: string): ReturnType<typeof vitrine> => spawnSync('sh', ['-c', text, 'sh', join(work, 'layout'), process.execPath, BIN], { encoding: 'utf8', env: { ...process.env, XDG_CACHE_HOME: join(work, 'cache') } }); // prettier-ignore
+    expect(run(script)).toMatchObject({ status: 0, stdout: 'Loaded image: piped:latest\n' });
+    expect(run('echo nothing | "$2" "$3" load').stderr).toMatch(/^vitrine: standard input is neither a folder nor a tar archive/); // prettier-ignore
+    expect(vitrine('rmi', 'piped').status).toBe(0);
+    expect(readdirSync(join(work, 'cache/vitrine/tmp'))).toEqual([]);
+  });
+
   it('says what it does not know', () => {
     expect(vitrine('pull')).toMatchObject({ status: 125, stderr: expect.stringContaining('name of an image') }); // prettier-ignore
     expect(vitrine('pull', 'UPPER')).toMatchObject({ status: 125, stderr: expect.stringContaining('no image name') }); // prettier-ignore

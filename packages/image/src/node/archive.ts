@@ -88,8 +88,8 @@ async function readDockerArchive(files: ArchiveFiles): Promise<ArchivedImage[]> 
   if (!Array.isArray(list) || list.length === 0)
     throw new CorruptImage('manifest.json names no image');
   return Promise.all(
-    list.map(async (value: { Config?: unknown; RepoTags?: unknown; Layers?: unknown }) => {
-      const { Config: config, RepoTags: tags, Layers: layers } = value;
+    list.map(async (value: { Config?: unknown; RepoTags?: unknown; Layers?: unknown } | null) => {
+      const { Config: config, RepoTags: tags, Layers: layers } = value ?? {};
       if (typeof config !== 'string' || !Array.isArray(layers)) throw new CorruptImage('manifest.json has an entry without Config or Layers'); // prettier-ignore
       const bytes = await readSmall(files, config);
       const hex = /([0-9a-f]{64})(?:\.json)?$/.exec(config)?.[1];

@@ -106,5 +106,33 @@ export function parseConfig(bytes: Uint8Array, layers: number, what: string): Oc
     throw new CorruptImage(`${what} does not name its layers (rootfs.diff_ids)`);
   if (ids.length !== layers)
     throw new CorruptImage(`${what} names ${ids.length} layers, the manifest ${layers}`);
+  checkFields(config, what);
   return config;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isList = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isMap = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value);
+
+/** What the fields that count have to be, where they are there. Docker's old shell form of a command is one string. */
+const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  User: isText,
+  WorkingDir: isText,
+  StopSignal: isText,
+  Env: isList,
+  Entrypoint: (value) => isText(value) || isList(value),
+  Cmd: (value) => isText(value) || isList(value),
+  ExposedPorts: isMap,
+  Labels: isMap,
+};
+
+function checkFields({ config, ...top }: OciConfig, what: string): void {
+  const wrong = (name: string): never => {
+    throw new CorruptImage(`${what} has a field ${name} of the wrong type`);
+  };
+  for (const name of ['architecture', 'os', 'created'] as const)
+    if (!isText(top[name] ?? '')) wrong(name);
+  if (!isMap(config ?? {})) wrong('config');
+  for (const [name, value] of Object.entries(config ?? {}))
+    if (value !== null && FIELDS[name]?.(value) === false) wrong(`config.${name}`);
 }

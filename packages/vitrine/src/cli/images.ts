@@ -1,3 +1,5 @@
+import { createReadStream, createWriteStream, fstatSync, rmSync, statSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { importArchive } from '@vitrine/image/node/archive.ts';
 import { ImageError } from '@vitrine/image/node/errors.ts';
 import { parsePlatform } from '@vitrine/image/node/manifest.ts';
@@ -146,9 +148,35 @@ async function prune(parsed: Parsed): Promise<number> {
 }
 
 async function load(parsed: Parsed): Promise<number> {
-  const [path, ...more] = parsed.operands;
-  if (path === undefined || more.length > 0)
-    throw new UsageError('load needs one folder or archive');
+  const [operand = '-', ...more] = parsed.operands;
+  if (more.length > 0 || (operand === '-' && process.stdin.isTTY))
+    throw new UsageError('load needs one folder or archive, or an archive on standard input');
+  const given = operand === '-' ? 0 : operand;
+  const path = await seekable(given);
+  try {
+    return await loadFrom(path, given === 0 ? 'standard input' : operand, parsed);
+  } catch (error) {
+    // Where it was kept meanwhile is nothing that its user knows.
+    if (error instanceof ImageError && path !== operand)
+      error.message = error.message.replaceAll(path, given === 0 ? 'standard input' : operand);
+    throw error;
+  } finally {
+    if (path !== operand) rmSync(path, { force: true });
+  }
+}
+
+/** The path of an archive as a file that can be read anywhere: what comes through a pipe is kept aside. */
+async function seekable(given: string | 0): Promise<string> {
+  const stat = given === 0 ? fstatSync(0) : statSync(given);
+  if (given !== 0 && (stat.isFile() || stat.isDirectory())) return given;
+  if (stat.isDirectory() || stat.isCharacterDevice())
+    throw new ImageError(`${given === 0 ? 'standard input' : given} is no archive`);
+  const file = imageStore().temporary();
+  await pipeline(given === 0 ? process.stdin : createReadStream(given), createWriteStream(file, { flags: 'wx' })); // prettier-ignore
+  return file;
+}
+
+async function loadFrom(path: string, shown: string, parsed: Parsed): Promise<number> {
   const name = value(parsed, 'name');
   const loaded = await importArchive(imageStore(), path, {
     ...(name === undefined ? {} : { name: canonical(parseReference(name)) }),
@@ -156,7 +184,7 @@ async function load(parsed: Parsed): Promise<number> {
   });
   if (loaded.some((image) => image.name === '')) {
     await imageStore().collect();
-    throw new ImageError(`${path} does not say what its image is called: --name gives it a name`);
+    throw new ImageError(`${shown} does not say what its image is called: --name gives it a name`);
   }
   for (const image of loaded) await print(`Loaded image: ${familiar(image.name)}\n`);
   return 0;
@@ -209,8 +237,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     prune,
   ),
   load: command(
-    'load [options] FOLDER_OR_ARCHIVE',
-    'Takes images from an OCI layout or from what `docker save` wrote (a folder or tar; gzip, zstd, xz).',
+    'load [options] [FOLDER_OR_ARCHIVE]',
+    'Takes images from an OCI layout or from what `docker save` wrote (a folder or tar; gzip, zstd, xz), or from such a tar\non standard input.',
     [{ name: 'name', value: 'IMAGE', help: 'call it so' }, PLATFORM],
     load,
   ),
