@@ -35,7 +35,7 @@ export class PseudoFsType extends FileSystemType {
 function pseudo_mount(kernel: Kernel, name: string, magic: number, listed = false): void {
   const sb = new PseudoSuperBlock(kernel, new PseudoFsType(name), magic);
   sb.root = new Dentry(`${name}:`, null, new Inode(sb, kernel.vfs.nextIno++, 0o40755), sb);
-  kernel.vfs.pseudo.set(name, kern_mount(sb.root));
+  kernel.vfs.pseudo.set(name, kern_mount(sb.root, name));
   if (listed) kernel.vfs.register_filesystem(sb.type);
 }
 

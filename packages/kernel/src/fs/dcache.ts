@@ -161,7 +161,8 @@ export function is_subdir(dentry: Dentry, ancestor: Dentry): boolean {
 export function d_path(path: Path, root: Path | null, reach = false, plain = false): string {
   let dentry = path.dentry;
   let mnt = path.mnt;
-  if (dentry.sb.pseudo) return dentry.name;
+  // What has no place has a name for itself; where a namespace's file is mounted, it has one.
+  if (dentry.sb.pseudo && (dentry !== mnt.root || mnt.parent === null)) return dentry.name;
   const suffix = dentry.unhashed && !plain ? ' (deleted)' : '';
   let text = '';
   for (;;) {

@@ -30,7 +30,7 @@ import type { Iattr } from './attr.ts';
 import type { Dentry, Path } from './dcache.ts';
 import type { File } from './file.ts';
 import type { FileLockContext } from './locks.ts';
-import type { Mount } from './mount.ts';
+import type { MntNamespace, Mount } from './mount.ts';
 import { fsnotify_inoderemove } from './fsnotify.ts';
 import type { LazyBytes } from '../include/lazy.ts';
 import type { FsnotifyMark } from './fsnotify_backend.ts';
@@ -88,6 +88,15 @@ export class Inode implements PageOwner {
   pipe: Pipe | null = null;
   /** Access control lists, on file systems that have them. */
   acls: Acls | null = null;
+
+  /** It is the file of a namespace (nsfs): it may be mounted though nobody sees its file system. */
+  get is_ns_file(): boolean {
+    return false;
+  }
+  /** …of this mount namespace: where it is mounted, that one lives on. */
+  get mnt_ns(): MntNamespace | null {
+    return null;
+  }
 
   constructor(sb: SuperBlock, ino: number, mode: number) {
     this.sb = sb;

@@ -146,7 +146,7 @@ export function mntget(mnt: Mount): void {
 
 /** Drops a reference; a mount that was detached lazily ends with the last one. */
 export function mntput(mnt: Mount): void {
-  if (--mnt.count === 0 && mnt.ns === null && !mnt.sb.pseudo) cleanup_mnt(mnt);
+  if (--mnt.count === 0 && mnt.ns === null && !(mnt.internal && mnt.sb.pseudo)) cleanup_mnt(mnt);
 }
 
 export function cleanup_mnt(mnt: Mount): void {
@@ -154,6 +154,7 @@ export function cleanup_mnt(mnt: Mount): void {
   fsnotify_clear_marks(mnt);
   mnt.sb.kernel.vfs.nr_mounts--;
   mnt.sb.type.mounts--;
+  put_mnt_ns(mnt.root.inode.mnt_ns);
   if (--mnt.sb.active > 0) return;
   fsnotify_sb_delete(mnt.sb);
   mnt.sb.kill();

@@ -54,6 +54,7 @@ import {
   cleanup_mnt,
   detach_mnt,
   follow_down,
+  get_mnt_ns,
   touch_mnt_namespace,
   umount_tree,
 } from './mount.ts';
@@ -211,6 +212,13 @@ function check_mount_max(mnt: Mount, at: Path): void {
   may_alloc_mounts(kernel, copies);
 }
 
+/** A mount namespace's file is mounted in one place. */
+function check_passed_on({ root }: Mount, at: Path): void {
+  if (root.inode.mnt_ns === null || at.mnt.group === 0) return;
+  for (const target of propagation_targets(at.mnt))
+    throw errno(EINVAL, '{} would be mounted below mount {}, too, and it is the file of a mount namespace', root, target.id); // prettier-ignore
+}
+
 function graft(at: Path, mnt: Mount): void {
   if (S_ISDIR(at.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) {
     umount_tree(mnt);
@@ -223,6 +231,7 @@ function graft(at: Path, mnt: Mount): void {
   try {
     check_mount_max(mnt, at);
     check_mount_root(mnt);
+    check_passed_on(mnt, at);
   } catch (error) {
     umount_tree(mnt);
     throw error;
@@ -273,7 +282,7 @@ function attach_recursive_mnt(mnt: Mount, at: Path): void {
       at.mnt,
       at.dentry,
       mnt,
-      (source) => copy_tree(source, source.root, true),
+      (source) => copy_tree(source, source.root, true, false),
       attachCopy,
     );
   }
@@ -288,11 +297,23 @@ function attachCopy(copy: Mount, to: Mount, at: Dentry): void {
   if (top !== undefined) attach(top, new Path(copy, copy.root));
 }
 
-/** A copy of a mount, and with `recurse` of all below it (copy_tree). @param copies gets which is whose copy */
+/** A namespace whose file is mounted in itself, or in one that it has mounted, would never go (mnt_ns_loop). */
+function check_ns_loop(current: Current, { inode }: Dentry): void {
+  const { mnt_ns } = inode;
+  if (mnt_ns !== null && mnt_ns.inum <= current.fs.root.mnt.ns!.inum)
+    throw errno(EINVAL, 'mount namespace {} is as old as that of process {}, and could hold itself', mnt_ns.inum, current.tgid); // prettier-ignore
+}
+
+/**
+ * A copy of a mount, and with `recurse` of all below it (copy_tree).
+ * @param nsFiles files of mount namespaces, too, which go to no other namespace and are not passed on
+ * @param copies gets which is whose copy
+ */
 function copy_tree(
   mnt: Mount,
   root: Dentry,
   recurse: boolean,
+  nsFiles: boolean,
   all = false,
   copies?: Map<Mount, Mount>,
 ): Mount {
@@ -301,7 +322,7 @@ function copy_tree(
   const todo: [from: Mount, parent: Mount][] = [];
   const below = (from: Mount, shown: Dentry, to: Mount): void => {
     for (const child of [...from.children.values()].toReversed())
-      if ((!child.unbindable || all) && is_subdir(child.mountpoint!, shown)) todo.push([child, to]);
+      if ((!child.unbindable || all) && (nsFiles || child.root.inode.mnt_ns === null) && is_subdir(child.mountpoint!, shown)) todo.push([child, to]); // prettier-ignore
   };
   if (recurse) below(mnt, root, top);
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
@@ -319,6 +340,7 @@ function copy_tree(
 
 function clone_mnt(mnt: Mount, root: Dentry, all: boolean): Mount {
   const copy = new Mount(mnt.sb.kernel, root, mnt.devname, mnt.flags);
+  get_mnt_ns(root.inode.mnt_ns);
   copy_propagation(copy, mnt);
   if (all) copy.unbindable = mnt.unbindable;
   return copy;
@@ -327,11 +349,15 @@ function clone_mnt(mnt: Mount, root: Dentry, all: boolean): Mount {
 function do_loopback(current: Current, at: Path, source: string, recurse: boolean): void {
   if (source === '') throw errno(EINVAL, 'mount --bind: no source is given');
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
+  check_ns_loop(current, old.dentry);
   if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
+  const { ns } = old.mnt;
+  if (ns !== current.fs.root.mnt.ns && ns?.inum !== 0 && !old.dentry.inode.is_ns_file)
+    throw errno(EINVAL, '{} is mounted in no or another namespace', old);
   at = follow_down(at);
   checkMountpoint(current, at);
   if (recurse) may_alloc_mounts(current.kernel, [...tree_mounts(old.mnt)].length);
-  graft(at, copy_tree(old.mnt, old.dentry, recurse));
+  graft(at, copy_tree(old.mnt, old.dentry, recurse, true));
 }
 
 function do_move_mount(current: Current, at: Path, source: string): void {
@@ -436,7 +462,7 @@ export function copy_mnt_ns(current: Current): MntNamespace {
   const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
   may_alloc_mounts(current.kernel, old.mounts.size);
   const copies = new Map<Mount, Mount>();
-  ns.root = copy_tree(old.root, old.root.root, true, true, copies);
+  ns.root = copy_tree(old.root, old.root.root, true, false, true, copies);
   setNs(ns.root, ns);
   const { fs } = current;
   const root = counterpart(fs.root, copies);
@@ -511,7 +537,7 @@ export function detached_tree(root: Mount): Path {
 export function open_detached_copy(path: Path, recurse: boolean): Path {
   if (path.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', path);
   may_alloc_mounts(path.mnt.sb.kernel, recurse ? [...tree_mounts(path.mnt)].length : 1);
-  return detached_tree(copy_tree(path.mnt, path.dentry, recurse));
+  return detached_tree(copy_tree(path.mnt, path.dentry, recurse, true));
 }
 
 /** The tree of a closed descriptor that was mounted nowhere goes (dissolve_on_fput). */

@@ -48,6 +48,13 @@ export class NsInode extends Inode {
     serializable('NsInode', this);
   }
 
+  override get is_ns_file(): boolean {
+    return true;
+  }
+  override get mnt_ns(): MntNamespace | null {
+    return this.ns instanceof MntNamespace ? this.ns : null;
+  }
+
   /** The CLONE_NEW… bit of its kind. */
   get type(): number {
     return TYPES[this.kind]!;
