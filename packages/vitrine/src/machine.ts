@@ -428,7 +428,9 @@ export class LinuxMachine {
     const kernel = restore(bytes, { host, cpu });
     const machine = new LinuxMachine(kernel, image, platform, options.limits ?? {}, virtual);
     machine.#jit = cpu.jit;
-    machine.#volumes = new Volumes(granted, mountedVolumes(kernel));
+    const mounted = volumes.length > 0 ? mountedVolumes(kernel) : [];
+    for (const sb of mounted) sb.reopen();
+    machine.#volumes = new Volumes(granted, mounted);
     machine.#kick();
     return machine;
   }

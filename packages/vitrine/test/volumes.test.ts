@@ -1,6 +1,9 @@
 import {
   appendFileSync,
+  chmodSync,
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -157,4 +160,30 @@ describe.skipIf(process.platform === 'win32')('folders of the host', () => {
     expect(await running).toBe('from the host\n0 14\nanother\n');
     expect(readFileSync(join(host, 'log'), 'utf8')).toBe('own\nhost\nown\n');
   });
+
+  it('are open again after a restore that grants them', async () => {
+    const volumes = { '/work/here': { host } };
+    const booted = await Machine.boot({ memory: '64m', volumes });
+    const waiting = await booted.spawn(['sh', '-c', 'exec 3< file; read line; cat <&3 > copied'], { cwd: '/work/here', stdin: 'pipe' }); // prettier-ignore
+    while (booted.processes().find(({ pid }) => pid === waiting.pid)?.state !== 'S') await new Promise((resolve) => setTimeout(resolve, 5)); // prettier-ignore
+    const snapshot = booted.snapshot();
+    await booted.close();
+    machine = await Machine.restore(snapshot, { volumes });
+    const again = await machine.spawn(['cat', '/work/here/file', `/proc/${waiting.pid}/fd/3`]);
+    expect(await again.stdout.text()).toBe('from the host\nfrom the host\n');
+    await machine.close();
+    machine = await Machine.restore(snapshot);
+    const without = await machine.spawn(['cat', '/work/here/file']);
+    expect(await without.stderr.text()).toMatch(/I\/O error/);
+  });
+
+  it.skipIf(process.getuid?.() !== 0 || process.platform !== 'linux')(
+    'belong to whom the host says, and new files to who makes them',
+    async () => {
+      chmodSync(host, 0o777);
+      chownSync(join(host, 'file'), 1000, 7);
+      expect(await sh('stat -c "%u %g" file; su user -s /bin/sh -c "echo x > theirs; mkdir d; ln -s x l"; stat -c "%u %g" theirs d l')).toBe('1000 7\n1000 1000\n1000 1000\n1000 1000\n'); // prettier-ignore
+      expect(lstatSync(join(host, 'l')).uid).toBe(1000);
+    },
+  );
 });

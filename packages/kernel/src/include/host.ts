@@ -65,6 +65,8 @@ export interface HostDirectory {
   /** @returns null when there is no such file */
   lstat(path: string): HostStat | null;
   readdir(path: string): readonly string[];
+  /** Throws what readdir would throw. */
+  mayReaddir(path: string): void;
   readlink(path: string): string;
   /**
    * Opens a regular file.

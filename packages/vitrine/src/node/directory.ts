@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, ftruncateSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, readdirSync, readlinkSync, readSync, realpathSync, renameSync, rmdirSync, statfsSync, statSync, symlinkSync, truncateSync, unlinkSync, writeSync, type BigIntStats } from 'node:fs'; // prettier-ignore
+import { accessSync, chmodSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, ftruncateSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, readdirSync, readlinkSync, readSync, realpathSync, renameSync, rmdirSync, statfsSync, statSync, symlinkSync, truncateSync, unlinkSync, writeSync, type BigIntStats } from 'node:fs'; // prettier-ignore
 import type {
   HostDirectory,
   HostOwner,
@@ -93,13 +93,21 @@ export class NodeDirectory implements HostDirectory {
   }
 
   lstat(path: string): HostStat | null {
-    const stat = lstatSync(this.#at(path), { bigint: true, throwIfNoEntry: false });
+    // The folder itself can be looked at by who may not search it.
+    const stat =
+      path === '' && this.#file === null
+        ? statSync(this.#folder(''), { bigint: true, throwIfNoEntry: false })
+        : lstatSync(this.#at(path), { bigint: true, throwIfNoEntry: false });
     return stat === undefined ? null : hostStat(stat);
   }
 
   readdir(path: string): string[] {
     const at = Buffer.concat([this.#folder(path), Buffer.from('/')]);
     return readdirSync(at, { encoding: 'buffer' }).map((name) => bytesToByteString(name));
+  }
+
+  mayReaddir(path: string): void {
+    accessSync(this.#folder(path), constants.R_OK);
   }
 
   readlink(path: string): string {

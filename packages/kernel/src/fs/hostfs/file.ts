@@ -24,7 +24,7 @@ function openHandle(inode: HostInode, flags: number): number {
 }
 
 export class HostFile extends File {
-  readonly handle: number;
+  handle: number;
 
   constructor(current: Current, path: Path, flags: number) {
     const inode = path.dentry.inode as HostInode;
@@ -41,6 +41,21 @@ export class HostFile extends File {
 
   static {
     serializable('HostFile', this);
+  }
+
+  /** Takes a handle of a host that has not seen this file before. @returns false when it is not there any more */
+  reopen(): boolean {
+    const { host, directory } = this;
+    try {
+      const handle = directory.open(host.path, this.flags & O_ACCMODE);
+      this.handle = handle;
+      if (host.is(directory.fstat(handle))) return true;
+      directory.close(handle);
+    } catch {
+      // It stays stale.
+    }
+    this.handle = -1;
+    return false;
   }
 
   override get can_odirect(): boolean {
@@ -130,7 +145,8 @@ export class HostFile extends File {
       // Nobody is left to hear of it.
       if (!(error instanceof Errno)) throw error;
     }
-    files.splice(files.indexOf(this), 1);
+    const at = files.indexOf(this);
+    if (at >= 0) files.splice(at, 1);
     this.directory.close(this.handle);
   }
 }

@@ -50,7 +50,7 @@ export class HostInode extends Inode {
   readonly key: string;
   path: string;
   /** Those open on it that hold a handle. */
-  readonly files: HostFile[] = [];
+  files: HostFile[] = [];
   private hostBlocks = 0;
   /** It changed so lately that a change since might not show. */
   private racy = false;
@@ -85,6 +85,10 @@ export class HostInode extends Inode {
 
   override get blocks(): number {
     return this.hostBlocks;
+  }
+
+  is({ dev, ino }: HostStat): boolean {
+    return `${dev}:${ino}` === this.key;
   }
 
   /** Takes over what the host says, and gives pages up that may show something older. */
@@ -127,7 +131,7 @@ export class HostInode extends Inode {
     if (file !== undefined) return asking(this.path, () => this.sb.directory.fstat(file.handle));
     if (this.nlink === 0) return null;
     const stat = this.sb.lstat(this.path);
-    if (stat === null || `${stat.dev}:${stat.ino}` !== this.key)
+    if (stat === null || !this.is(stat))
       throw errno(ESTALE, '{} is another file now, the host replaced it', this.path);
     return stat;
   }
@@ -336,7 +340,10 @@ export class HostInode extends Inode {
   }
 
   override open(current: Current, path: Path, flags: number): File {
-    if (S_ISDIR(this.mode)) return new HostDirFile(current, path, flags);
+    if (S_ISDIR(this.mode)) {
+      if (this.nlink > 0) asking(this.path, () => this.sb.directory.mayReaddir(this.path));
+      return new HostDirFile(current, path, flags);
+    }
     if (S_ISREG(this.mode)) return new HostFile(current, path, flags);
     return super.open(current, path, flags);
   }

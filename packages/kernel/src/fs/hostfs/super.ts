@@ -135,6 +135,12 @@ export class HostSuperBlock extends SuperBlock {
     return { ...room, type: this.magic, namelen: 255 };
   }
 
+  /** After a restore the host knows none of the handles: what is open is opened again, by the name that it had. */
+  reopen(): void {
+    for (const inode of this.inodes.values())
+      inode.files = inode.files.filter((file) => file.reopen());
+  }
+
   /** What was written through mappings goes to the host. */
   override sync(): void {
     this.each((inode) => inode.writeBack());
