@@ -105,6 +105,6 @@ export function checkBoot(options: BootOptions): void {
 /** The same for spawn's. */
 export function checkSpawn(argv: readonly string[], options: SpawnOptions): void {
   if (!Array.isArray(argv) || argv.length === 0 || !argv.every(isText))
-    throw new TypeError('spawn needs an array of strings without NUL, the program first');
+    throw new TypeError('spawn needs at least a program name, in an array of strings without NUL');
   check('spawn', options, SPAWN);
 }
