@@ -128,7 +128,9 @@ export class NodeDirectory implements HostDirectory {
   reopen(handle: number, access: number): number {
     if (access !== constants.O_RDONLY && this.#readonly)
       throw failure('EROFS', 'granted for reading only');
-    return this.#opened(reopen(this.#fd(handle), access));
+    const fd = reopen(this.#fd(handle), access);
+    if (fd === null) throw failure('ESTALE', 'an open file cannot be opened again here');
+    return this.#opened(fd);
   }
 
   #opened(fd: number): number {
@@ -165,8 +167,10 @@ export class NodeDirectory implements HostDirectory {
   write(handle: number, from: Uint8Array, position: number | null): number {
     const open = this.#handle(handle);
     if (position !== null) return writeSync(open.fd, from, 0, from.length, position);
-    if (open.append < 0) open.append = reopen(open.fd, constants.O_WRONLY | constants.O_APPEND);
-    return writeSync(open.append, from, 0, from.length);
+    if (open.append < 0)
+      open.append = reopen(open.fd, constants.O_WRONLY | constants.O_APPEND) ?? -1;
+    if (open.append >= 0) return writeSync(open.append, from, 0, from.length);
+    return writeSync(open.fd, from, 0, from.length, fstatSync(open.fd).size);
   }
 
   fsync(handle: number): void {

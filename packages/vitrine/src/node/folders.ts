@@ -124,8 +124,6 @@ function noLink(stat: Stats): Stats {
   return stat;
 }
 
-/** Opens a file again by its descriptor. */
-export function reopen(fd: number, flags: number): number {
-  if (!hasProc) throw stale('a file without a name cannot be opened again here');
-  return openSync(`${PROC}/${fd}`, flags);
-}
+/** Opens a file again by its descriptor; null where there is no way to. */
+export const reopen = (fd: number, flags: number): number | null =>
+  hasProc ? openSync(`${PROC}/${fd}`, flags) : null;

@@ -1,3 +1,4 @@
+import { ESTALE } from '@vitrine/uapi/errno.ts';
 import { O_ACCMODE, O_APPEND, SEEK_CUR, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno } from '../../include/errno.ts';
@@ -20,7 +21,15 @@ function openHandle(inode: HostInode, flags: number): number {
   const { directory } = inode.sb;
   const access = (flags & O_ACCMODE) === O_ACCMODE ? 0 : flags & O_ACCMODE;
   const [other] = inode.files;
-  return asking(inode.path, () => other === undefined ? directory.open(inode.path, access) : directory.reopen(other.handle, access)); // prettier-ignore
+  const byName = (): number => asking(inode.path, () => directory.open(inode.path, access));
+  if (other === undefined) return byName();
+  try {
+    return asking(inode.path, () => directory.reopen(other.handle, access));
+  } catch (error) {
+    // Not every host can do that.
+    if (!(error instanceof Errno) || error.code !== ESTALE || inode.nlink === 0) throw error;
+    return byName();
+  }
 }
 
 export class HostFile extends File {
