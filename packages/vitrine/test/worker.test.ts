@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { LinuxError, Machine, type WorkerMachine } from '../src/index.ts';
 
@@ -100,4 +101,17 @@ describe('a machine in a worker', () => {
     await expect(boot({ image: './none' })).rejects.toThrow('no image ./none');
     await expect(boot({ memory: 'much' })).rejects.toThrow('no amount of memory');
   });
+});
+
+it('does not let the process end before a close is done', () => {
+  const script = `import { Machine } from ${JSON.stringify(new URL('../dist/index.mjs', import.meta.url).href)};
+    for (let i = 0; i < 8; i++) {
+      const machine = await Machine.boot({ worker: true, memory: '64m' });
+      const yes = await machine.spawn(['yes']);
+      await yes.stdout.read();
+      await machine.close();
+    }
+    console.log('all');`;
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }); // prettier-ignore
+  expect([status, stdout]).toEqual([0, 'all\n']);
 });

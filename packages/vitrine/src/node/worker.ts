@@ -23,6 +23,8 @@ function start(name: string, workerData?: unknown): WorkerPort {
       void worker.on('exit', (code) => listener(error || `worker exit ${code}`)),
     hold: (on) => (on ? worker.ref() : worker.unref()),
     async terminate() {
+      // Who waits for it is not to end before.
+      worker.ref();
       await worker.terminate();
     },
   };

@@ -112,7 +112,8 @@ export class WorkerMachine {
 
   /** As a child process would, a machine with processes keeps this one from ending. */
   #hold(): void {
-    this.#port.hold(this.#pending.size > 0 || this.#processes.size > 0);
+    // What comes while the worker ends must not let this process end before.
+    if (!this.#closed) this.#port.hold(this.#pending.size > 0 || this.#processes.size > 0);
   }
 
   #receive(message: FromWorker): void {
