@@ -12,7 +12,9 @@ function script(name: string): URL {
 }
 
 function start(name: string, workerData?: unknown): WorkerPort {
-  const worker = new Worker(script(name), { workerData });
+  // What says how to read a program given with -e is refused for a worker's file.
+  const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
+  const worker = new Worker(script(name), { workerData, execArgv });
   let error = '';
   worker.on('error', (failure: Error) => (error = failure.message));
   worker.unref();
