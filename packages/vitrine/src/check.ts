@@ -77,7 +77,7 @@ const SPAWN: Readonly<Record<keyof SpawnOptions, Rule>> = {
   user: TEXT,
   groups: list('an array of names or numbers, as strings'),
   stdin: { what: "'pipe', a string, bytes, or an async iterable of bytes", holds: (value) => typeof value === 'string' || (typeof value === 'object' && value !== null) }, // prettier-ignore
-  tty: { what: 'a boolean or { columns, rows }', holds: (value) => typeof value === 'boolean' || (isObject(value) && [value['columns'], value['rows']].every((n) => Number.isInteger(n) && (n as number) > 0 && (n as number) < 65536)) }, // prettier-ignore
+  tty: { what: 'a boolean or { columns, rows }, each of 0 (not known) to 65535', holds: (value) => typeof value === 'boolean' || (isObject(value) && [value['columns'], value['rows']].every((n) => Number.isInteger(n) && (n as number) >= 0 && (n as number) < 65536)) }, // prettier-ignore
   signal: { what: 'an AbortSignal', holds: (value) => value instanceof AbortSignal },
 };
 

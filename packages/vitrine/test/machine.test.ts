@@ -248,4 +248,8 @@ it('says which option is wrong, and what it should be', async () => {
   await expect(machine.spawn(['a\0b'])).rejects.toThrow('an array of strings without NUL');
   await expect(machine.spawn(['true'], { env: { A: 1 } as never })).rejects.toThrow('env is an object, but must be an object of strings'); // prettier-ignore
   await expect(machine.spawn(['true'], { user: '99999999999' })).rejects.toThrow('the largest is');
+  await expect(machine.spawn(['true'], { tty: { columns: -1, rows: 24 } })).rejects.toThrow('tty is an object, but must be'); // prettier-ignore
+  // A terminal whose size nobody has set, as script(1) makes it.
+  const process = await machine.spawn(['sh', '-c', 'test -t 1 && echo yes'], { tty: { columns: 0, rows: 0 } }); // prettier-ignore
+  expect(await process.stdout.text()).toBe('yes\r\n');
 });
