@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type BootOptions, LinuxError, type LinuxMachine, Machine } from '../src/index.ts';
 import { signalNumber } from '../src/process.ts';
 
@@ -129,11 +129,12 @@ describe('machines', () => {
   it('list their processes', async () => {
     const machine = await boot();
     const sleeper = await machine.spawn(['sleep', '100']);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(machine.processes()).toMatchObject([
-      { pid: 1, comm: 'init' },
-      { pid: sleeper.pid, ppid: 1, comm: 'sleep', state: 'S', uid: 0 },
-    ]);
+    await vi.waitFor(() =>
+      expect(machine.processes()).toMatchObject([
+        { pid: 1, comm: 'init' },
+        { pid: sleeper.pid, ppid: 1, comm: 'sleep', state: 'S', uid: 0 },
+      ]),
+    );
   });
 
   it('tell what happens through tracepoints', async () => {
