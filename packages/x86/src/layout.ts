@@ -124,8 +124,9 @@ export const MOST_RETURNS = 48;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low
- * bits {@link TLB_READ_ONLY} may be; what makes an address physical), a jump cache of {@link JUMP_ENTRIES} entries of 16 bytes (virtual address, record, where other regions of tier 1 go on: a
- * region's place in the table of handlers and its entry, or 0), and code guards.
+ * bits {@link TLB_READ_ONLY} may be; what makes an address physical), a jump cache of {@link JUMP_ENTRIES} entries of 16
+ * bytes (virtual address, record, where other regions of tier 1 go on: a region's place in the table of handlers and its
+ * entry, or 0), and code guards.
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;

@@ -168,6 +168,9 @@ export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
   return b.add(b.and(offset, b.i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT)), tlb);
 }
 
+/** The same, as an index, for the low half of an address. */
+export const tlbIndex = (low: number): number => (low >>> 12) & (TLB_ENTRIES - 1);
+
 /** Whether an entry is of another page than the last byte of an operand is in, or may not be written. */
 export function missesTlb(b: Builder, entry: Node, last: Node, write: boolean): Node {
   const tag = b.load('i64.load', entry, TLB_TAG);
@@ -182,9 +185,6 @@ function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: number): v
   b.store('i64.store', entry, b.or(b.and(va, b.i64(PAGE)), b.i64(flags)), TLB_TAG);
   b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
 }
-
-/** The same, as an index, for the low half of an address. */
-export const tlbIndex = (low: number): number => (low >>> 12) & (TLB_ENTRIES - 1);
 
 /** Notes a guest write to a frame: drops code that came from it. */
 function noteWrite(b: Builder, physical: Node): void {

@@ -96,10 +96,6 @@ function d_link(dir: Dentry, dentry: Dentry): void {
 
 /** Takes a name out of the cache; the next lookup asks the file system. */
 export function d_forget(dentry: Dentry): void {
-  d_unlink(dentry);
-}
-
-function d_unlink(dentry: Dentry): void {
   const dir = dentry.parent;
   // A dynamic file's dentry is in no cache.
   if (dir.children?.get(dentry.name) !== dentry) return;
@@ -114,13 +110,13 @@ function d_unlink(dentry: Dentry): void {
 /** Takes the name away; open files keep the dentry, and its path then ends in " (deleted)". */
 export function d_drop(dentry: Dentry): void {
   if (dentry.unhashed || dentry.isRoot) return;
-  d_unlink(dentry);
+  d_forget(dentry);
   dentry.unhashed = true;
 }
 
 /** Renames. A name that is there already must have been dropped. */
 export function d_move(dentry: Dentry, dir: Dentry, name: string): void {
-  d_unlink(dentry);
+  d_forget(dentry);
   dentry.name = name;
   dentry.parent = dir;
   if (!dentry.inode.dynamic) d_link(dir, dentry);
@@ -138,8 +134,8 @@ export function d_exchange(a: Dentry, b: Dentry): void {
   const name = a.name;
   const toDir = b.parent;
   const toName = b.name;
-  d_unlink(a);
-  d_unlink(b);
+  d_forget(a);
+  d_forget(b);
   b.name = name;
   d_link(dir, b);
   a.name = toName;

@@ -5,20 +5,15 @@ import { errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
+import type { HostStatfs } from '../include/host.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import type { Dentry } from './dcache.ts';
 import type { FsnotifySbInfo } from './fsnotify_backend.ts';
 import { MKDEV } from './kdev_t.ts';
 
 /** statfs(2)'s answer; f_fsid is the device number. */
-export interface Statfs {
+export interface Statfs extends HostStatfs {
   readonly type: number;
-  readonly bsize: number;
-  readonly blocks: number;
-  readonly bfree: number;
-  readonly bavail: number;
-  readonly files: number;
-  readonly ffree: number;
   readonly namelen: number;
 }
 

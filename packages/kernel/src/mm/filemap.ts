@@ -147,7 +147,7 @@ export function filemap_punch(
 
 /** The file's bytes have changed elsewhere: pages are read again, private copies stay (invalidate_inode_pages2). */
 export function invalidate_inode_pages(kernel: Kernel, mapping: AddressSpace): void {
-  for (const range of mapping.mappings) range.unmap(0, Infinity);
+  for (const range of mapping.mappings) range.unmap();
   for (const pfn of mapping.pages.values()) kernel.frames.put(pfn);
   mapping.pages.clear();
   mapping.unwritten = null;

@@ -177,9 +177,9 @@ export class Mm {
   }
 
   /** The file has other bytes now: its pages go, private copies stay (unmap_mapping_pages without even_cows). */
-  unmap_file_pages(vma: Vma, start: number, end: number): void {
+  unmap_file_pages(vma: Vma): void {
     const { tables } = this;
-    tables.walk(start, end, (address, at) => {
+    tables.walk(vma.start, vma.end, (address, at) => {
       const lo = tables.lo(at);
       if (pte_mapped(lo) && !(lo & _PAGE_ANON)) this.zap_range(vma, address, address + PAGE_SIZE);
     });

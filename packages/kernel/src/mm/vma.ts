@@ -105,10 +105,8 @@ export class Vma implements MappedRange {
     if (from < to) this.mm.zap_file_pages(this, from, to);
   }
 
-  unmap(first: number, last: number): void {
-    const from = Math.max(this.start, this.start + (first - this.pgoff) * PAGE_SIZE);
-    const to = Math.min(this.end, this.start + (last + 1 - this.pgoff) * PAGE_SIZE);
-    if (from < to) this.mm.unmap_file_pages(this, from, to);
+  unmap(): void {
+    this.mm.unmap_file_pages(this);
   }
 
   clean(dirty: Set<number>): void {

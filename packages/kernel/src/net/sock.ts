@@ -119,12 +119,12 @@ export abstract class Sock {
   }
   // prettier-ignore
   listen(_current: Current, _backlog: number): void { unsupported('listen', this); }
-  /** The next connection; BLOCKED when there is none yet. */
   /** Files in messages that nobody has received: nobody else has them. */
   get filesOnTheWay(): number {
     return 0;
   }
 
+  /** The next connection; BLOCKED when there is none yet. */
   accept(_current: Current, _nonblock: boolean): Sock | number {
     return unsupported('accept', this);
   }

@@ -114,9 +114,8 @@ export function returnBuffer(request: UringRequest): void {
   const group = request.u16(BUF_INDEX);
   const shared = ring.bufferRings.get(group);
   const id = request.cqe_flags >>> U.IORING_CQE_BUFFER_SHIFT;
-  if (shared?.incremental) request.cqe_flags = 0;
-  else if (shared !== undefined) shared.head = (shared.head - 1) & 0xffff;
-  else ring.provided.get(group)?.unshift({ ...taken, id });
+  if (shared === undefined) ring.provided.get(group)?.unshift({ ...taken, id });
+  else if (!shared.incremental) shared.head = (shared.head - 1) & 0xffff;
   request.buffer = null;
   request.cqe_flags = 0;
 }

@@ -46,7 +46,6 @@ import { FULL, type SyscallRow, partial, row } from './row.ts';
 /** add_key(2), request_key(2), keyctl(2). */
 
 /** What a group of nobody is shown as. */
-const KEY_SPEC_REQUESTOR_KEYRING = -8;
 const OVERFLOWGID = 65534;
 const MAX_PAYLOAD = 1024 * 1024 - 1;
 const MAX_USER_PAYLOAD = 32767;
@@ -172,7 +171,7 @@ function instantiation_keyring(task: Task, id: number, dest: Key | null): Key | 
   if (id === 0) return null;
   if (id > 0) return lookup_user_key(task, id, true, KEY_NEED_WRITE).key;
   if (id === K.KEY_SPEC_REQKEY_AUTH_KEY) throw errno(E.EINVAL, 'the authority is no keyring');
-  if (id >= KEY_SPEC_REQUESTOR_KEYRING) return dest;
+  if (id >= K.KEY_SPEC_REQUESTOR_KEYRING) return dest;
   throw errno(E.ENOKEY, 'key number {} stands for no keyring', id);
 }
 

@@ -19,7 +19,7 @@ export interface PackedRegion {
   readonly records: Uint32Array;
   readonly bytes: Uint8Array;
   /**
-   * For each block the indices of its code and of the blocks that it goes on with (taken, next, behind), or -1, how many
+   * For each block {@link BLOCK_FIELDS} numbers, the indices of its code and of the blocks that it goes on with (taken, next, behind), or -1, how many
    * targets it has, and their indices.
    */
   readonly blocks: Int32Array;
@@ -30,6 +30,7 @@ export interface PackedRegion {
 }
 
 const CODE_FIELDS = 5;
+const BLOCK_FIELDS = 5;
 
 /** Numbers what it is shown, in the order of its first appearance. */
 class Numbered<T> {
@@ -89,7 +90,7 @@ export function unpackRegion(packed: PackedRegion): Region {
   const blocks: Block[] = [];
   const links: (readonly number[])[] = [];
   for (let at = 0; at < packed.blocks.length;) {
-    const [code, taken, next, behind, count] = packed.blocks.subarray(at, (at += 5));
+    const [code, taken, next, behind, count] = packed.blocks.subarray(at, (at += BLOCK_FIELDS));
     links.push([taken!, next!, behind!, ...packed.blocks.subarray(at, (at += count!))]);
     const none = { inline: undefined, taken: undefined, next: undefined, behind: undefined };
     blocks.push({ index: blocks.length, code: codes[code!]!, targets: [], ...none });

@@ -1,4 +1,5 @@
 import * as E from '@vitrine/uapi/errno.ts';
+import { KEY_SPEC_THREAD_KEYRING, KEY_SPEC_PROCESS_KEYRING, KEY_SPEC_SESSION_KEYRING, KEY_SPEC_USER_KEYRING, KEY_SPEC_USER_SESSION_KEYRING, KEY_SPEC_GROUP_KEYRING, KEY_SPEC_REQKEY_AUTH_KEY, KEY_SPEC_REQUESTOR_KEYRING } from '@vitrine/uapi/keyctl.ts'; // prettier-ignore
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -27,15 +28,6 @@ import {
 import { type Found, type Search, type Searcher, key_link, keyring_holds, keyring_search, search_error } from './keyring.ts'; // prettier-ignore
 
 /** The keyrings of threads, processes, sessions and users (analogous to security/keys/process_keys.c). */
-
-const KEY_SPEC_THREAD_KEYRING = -1;
-const KEY_SPEC_PROCESS_KEYRING = -2;
-const KEY_SPEC_SESSION_KEYRING = -3;
-const KEY_SPEC_USER_KEYRING = -4;
-const KEY_SPEC_USER_SESSION_KEYRING = -5;
-const KEY_SPEC_GROUP_KEYRING = -6;
-const KEY_SPEC_REQKEY_AUTH_KEY = -7;
-const KEY_SPEC_REQUESTOR_KEYRING = -8;
 
 declare module '../../kernel/task.ts' {
   interface Task {
