@@ -222,6 +222,15 @@ static void nodes(void) {
   P("%o\n", s.st_mode);
   R(rename("ff", "ff2"));
   R(unlink("ff2"));
+  mkdir("fd", 0755);
+  mkdir("fe", 0755);
+  R(mkfifo("fd/f", 0600));
+  R(rmdir("fd"));
+  R(rename("fe", "fd"));
+  R(lstat("fd/f", &s));
+  R(unlink("fd/f"));
+  R(rename("fe", "fd"));
+  R(rmdir("fd"));
   R(mknod("nn", S_IFREG | 0600, 0));
   struct sockaddr_un u = {AF_UNIX, "so"};
   int k = socket(AF_UNIX, SOCK_STREAM, 0), q = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -268,8 +268,7 @@ export class HostInode extends Inode {
 
   override rmdir(_current: Current, { inode, name }: Dentry): void {
     const path = this.child(name);
-    for (const known of this.sb.local.keys())
-      if (known.startsWith(`${path}/`)) this.sb.local.delete(known);
+    this.sb.want_empty(path);
     asking(path, () => this.sb.directory.rmdir(path));
     (inode as HostInode).nameless(true);
   }
@@ -304,6 +303,7 @@ export class HostInode extends Inode {
       }
       target = null;
     }
+    if (target !== null) this.sb.want_empty(to);
     asking(from, () => directory.rename(from, to));
     if (target !== null) (target.inode as HostInode).nameless(S_ISDIR(target.inode.mode));
     if (S_ISDIR(inode.mode)) this.sb.moved(from, to);

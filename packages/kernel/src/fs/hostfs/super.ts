@@ -1,4 +1,4 @@
-import { EIO, ENODEV, ENOENT } from '@vitrine/uapi/errno.ts';
+import { EIO, ENODEV, ENOENT, ENOTEMPTY } from '@vitrine/uapi/errno.ts';
 import { S_IFMT } from '@vitrine/uapi/stat.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
@@ -117,6 +117,18 @@ export class HostSuperBlock extends SuperBlock {
     return dentry ?? null;
   }
 
+  /** Throws ENOTEMPTY for a directory with FIFOs or sockets of ours, which the host would remove. */
+  want_empty(path: string): void {
+    for (const known of this.local.keys())
+      if (known.startsWith(`${path}/`))
+        throw errno(
+          ENOTEMPTY,
+          'the folder {} holds {}, which only this machine knows',
+          path,
+          known,
+        );
+  }
+
   /** A directory has another name: so has what is in it. */
   moved(from: string, to: string): void {
     const below = `${from}/`;
@@ -165,8 +177,9 @@ export class HostSuperBlock extends SuperBlock {
 
   override kill(): void {
     for (const inode of this.inodes.values()) inode.forgetPages();
-    this.kernel.kmem.charge(-KMEM_INODE * this.inodes.size);
+    this.kernel.kmem.charge(-KMEM_INODE * (this.inodes.size + this.local.size));
     this.inodes.clear();
+    this.local.clear();
   }
 }
 
