@@ -91,6 +91,8 @@ export const EXIT_LAST = 0x368;
 /** Where the known blocks begin, and how many bits of a hash of 32 are not for their lines (tier0/known-blocks.ts). */
 export const KNOWN_BLOCKS = 0x36c;
 export const KNOWN_BLOCKS_SHIFT = 0x370;
+/** Where tier 0 was to go on when tier 1 left to it last, 0 for a record; or since then that was seen (Jit.sample). */
+export const LEFT_TO = 0x378;
 /** An operand that straddles two pages is assembled here. */
 export const BOUNCE = 0x380;
 /** Scratch for semantics that need to index bytes of a vector. */

@@ -424,7 +424,9 @@ export class Machine implements Cpu {
       const before = left;
       left = this.#account(left, exit);
       // A slice goes on behind whatever else has ended execution: the fuel of this call, too.
-      this.#slice -= before - left - u32[L.REGIONS_RETIRED >> 2]!;
+      const interpreted = before - left - u32[L.REGIONS_RETIRED >> 2]!;
+      jit.counters.interpreted += interpreted;
+      this.#slice -= interpreted;
       u32[L.REGIONS_RETIRED >> 2] = 0;
       // One that ends with the fuel is no sample: calls begin and end where regions do.
       if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1 + ((this.retired * 7919) % SLICE);
@@ -459,17 +461,27 @@ export class Machine implements Cpu {
     if (page) this.#show(jit, page, this.rip - page.va);
   }
 
-  /** Tier 1 sees the block that was executed last: what comes next may be a region's already. */
+  /**
+   * Tier 1 sees where tier 0 has gone on since a region was left for it, which an entry there would have saved; or else the
+   * block that was executed last: what comes next may be a region's already.
+   */
   #sampleLast(jit: Jit): void {
+    const { u32 } = this.ram;
+    const va = u32[L.LEFT_TO >> 2]! + u32[(L.LEFT_TO + 4) >> 2]! * 2 ** 32;
+    if (va !== 0) {
+      u32[L.LEFT_TO >> 2] = u32[(L.LEFT_TO + 4) >> 2] = 0;
+      const left = this.#find(va, false);
+      if (left && !left.tail) return this.#show(jit, left.page, va - left.page.va, true);
+    }
     const rec = this.ram.u32[L.EXIT_LAST >> 2]!;
     const page = this.#pages.ownerOf(rec);
     const offset = page?.blockAt(rec);
     if (offset !== undefined) this.#show(jit, page!, offset);
   }
 
-  #show(jit: Jit, page: CodePage, offset: number): void {
+  #show(jit: Jit, page: CodePage, offset: number, left = false): void {
     const start = this.clock?.() ?? 0;
-    jit.sample(page, offset, page.blocks.get(offset)!);
+    jit.sample(page, offset, page.blocks.get(offset)!, left);
     if (this.clock) this.#tier1Ns += this.clock() - start;
   }
 

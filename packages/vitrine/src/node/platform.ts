@@ -10,6 +10,7 @@ import { NodeDirectory } from './directory.ts';
 import type { Platform } from '../platform.ts';
 import { WorkerGenerator } from '../remote/generator.ts';
 import { storageIn, userFolder } from './jit_cache.ts';
+import { nativeCode } from './native_code.ts';
 import { startGenerator } from './worker.ts';
 
 /** Time since some start; hrtime is a BigInt too slow to ask this often. */
@@ -58,7 +59,11 @@ export const nodePlatform: Platform = {
   translations(kept) {
     const folder = kept === true ? userFolder() : kept || '';
     let shared = translations.get(folder);
-    if (!shared) translations.set(folder, (shared = new Translations({ storage: storageIn(folder) }))); // prettier-ignore
+    if (!shared) {
+      const storage = storageIn(folder);
+      shared = new Translations({ storage, native: storage && nativeCode() });
+      translations.set(folder, shared);
+    }
     return shared;
   },
   generator: new WorkerGenerator(startGenerator),

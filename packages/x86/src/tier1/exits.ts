@@ -1,7 +1,7 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LEFT_TO, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
 import {
   continueAt,
   hashOf,
@@ -31,8 +31,9 @@ function note(b: Builder, share: Node, fuel: Node): void {
   b.store('i64.store', notes, b.add(before, b.extendU(executed)), NOTES_EXECUTED);
 }
 
-/** Gives tier 0 its share of the fuel that is left, and notes the rest. */
-function shareOf(b: Builder, fuel: Node): Node {
+/** Gives tier 0 its share of the fuel that is left, and notes the rest. @param va where it goes on; 0 when that is of no interest */
+function shareOf(b: Builder, fuel: Node, va: Node): Node {
+  b.store('i64.store', b.i32(LEFT_TO), va);
   const share = b.load('i32.load', b.i32(FUEL_SHARE));
   note(b, share, fuel);
   const mine = b.select(b.ltS(share, fuel), share, fuel);
@@ -47,7 +48,7 @@ export const exitTo: Helper = {
   result: 'i32',
   pure: false,
   body(b, va, fuel, tlb) {
-    b.node('return_call', undefined, 'effect', [va, shareOf(b, fuel), tlb], continueAt);
+    b.node('return_call', undefined, 'effect', [va, shareOf(b, fuel, va), tlb], continueAt);
   },
 };
 
@@ -130,7 +131,13 @@ export const exitToRecord: Helper = {
   result: 'i32',
   pure: false,
   body(b, rec, fuel, tlb, handler) {
-    b.node('return_call', undefined, 'effect', [rec, shareOf(b, fuel), tlb, handler], interpret);
+    b.node(
+      'return_call',
+      undefined,
+      'effect',
+      [rec, shareOf(b, fuel, b.i64(0n)), tlb, handler],
+      interpret,
+    );
   },
 };
 
@@ -143,7 +150,7 @@ export const exitWith: Helper = {
   body(b, rip, fuel, code) {
     b.call(settleFlags);
     b.store('i32.store', b.i32(EXIT_REC), b.i32(0));
-    b.store('i32.store', b.i32(EXIT_FUEL_LEFT), shareOf(b, fuel));
+    b.store('i32.store', b.i32(EXIT_FUEL_LEFT), shareOf(b, fuel, b.i64(0n)));
     b.store('i64.store', b.i32(RIP_CELL), rip);
     return code;
   },

@@ -61,14 +61,17 @@ const MOST_TARGETS = 64;
  */
 const COVERED = 32;
 
+/** How many samples one counts for that shows where an entry is missing. */
+const LEFT = 4;
+
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
   all: number;
   readonly byOffset: Map<number, number>;
-  /** What the store has of the page was looked for. */
-  recalled: boolean;
+  /** What was looked for of what the store has of the page: what costs next to nothing, at first. */
+  recalled: 'nothing' | 'ready' | 'all';
 }
 
 /** A block, and how often slices ended behind it. */
@@ -128,6 +131,8 @@ export class Jit {
     shrinks: 0,
     flushes: 0,
     failures: 0,
+    /** Instructions that were left to tier 0. */
+    interpreted: 0,
   };
 
   constructor(host: JitHost, options: JitOptions) {
@@ -161,8 +166,11 @@ export class Jit {
     return this.#options.threshold === 0;
   }
 
-  /** A block is about to be executed: for the first time when eager, otherwise because a slice ended here. */
-  sample(page: CodePage, offset: number, rec: number): void {
+  /**
+   * A block is about to be executed: for the first time when eager, otherwise because a slice ended here.
+   * @param left the slice ended behind it: a region was left for it, and none entered since
+   */
+  sample(page: CodePage, offset: number, rec: number, left = false): void {
     if (page.replaced.has(rec) || page.blocks.get(offset) !== rec) return;
     if (this.eager) {
       if (!this.#recall(page, page.va + offset))
@@ -172,16 +180,19 @@ export class Jit {
     this.#account.sample();
     let samples = this.#samples.get(page);
     if (!samples)
-      this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: false }));
-    if (this.#account.mayRecall) {
-      if (!samples.recalled) this.#recallPage(page);
-      samples.recalled = true;
-      if (this.#recall(page, page.va + offset)) return;
+      this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: 'nothing' }));
+    const { mayRecall } = this.#account;
+    if (samples.recalled === 'nothing' || (mayRecall && samples.recalled === 'ready')) {
+      this.#recallPage(page);
+      samples.recalled = mayRecall ? 'all' : 'ready';
     }
+    if (this.#recall(page, page.va + offset)) return;
     const { byOffset } = samples;
-    const times = (byOffset.get(offset) ?? 0) + 1;
+    const weight = left ? LEFT : 1;
+    const times = (byOffset.get(offset) ?? 0) + weight;
     byOffset.set(offset, times);
-    if (++samples.all < this.#options.threshold) return;
+    samples.all += weight;
+    if (samples.all < this.#options.threshold) return;
     if (!this.#mayCompile) {
       if (times > (this.#hottest?.times ?? 0)) this.#hottest = { page, offset, times };
       return;
@@ -256,6 +267,11 @@ export class Jit {
   /** Installs a translation if the code around is what it was made from, and nothing better is there. */
   #offer(store: Translations, translation: Translation): boolean {
     const start = this.#now();
+    // What is machine code already costs next to nothing, unless it comes and goes.
+    const evicted = this.#evicted.has(translation);
+    const isReady =
+      !evicted && (translation.native !== undefined || translation.module !== undefined);
+    if (!isReady && !this.eager && !this.#account.mayRecall) return false;
     if (this.#hasBetter(translation)) return false;
     const places = this.#placesOf(translation);
     if (!places) return false;
@@ -271,7 +287,7 @@ export class Jit {
       return false;
     }
     root.effort = translation.effort;
-    this.#account.recalls(translation, this.#evicted.has(translation));
+    if (!isReady) this.#account.recalls(translation, evicted);
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;

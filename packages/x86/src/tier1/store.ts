@@ -1,4 +1,5 @@
 import { wasm, type WasmModule } from '../wasm-api.ts';
+import { regionExport } from './generate.ts';
 import { decodeTranslations, encodeTranslations } from './stored.ts';
 import { footprintOf, type Translation } from './translation.ts';
 
@@ -16,12 +17,22 @@ export interface TranslationStorage {
   close?(): void;
 }
 
+/** Has an engine say what it made of a module, where it can. */
+export interface NativeCode {
+  /** @returns undefined as long as the function of that name is not optimised */
+  save(module: WasmModule, name: string): Uint8Array | undefined;
+  /** @returns undefined when it is another engine's, or made with other settings */
+  load(native: Uint8Array, bytes: Uint8Array): WasmModule | undefined;
+}
+
 export interface StoreOptions {
   /** Bytes of code and modules that are remembered; who was not used for the longest time goes first. */
   readonly limit?: number;
   /** Bytes that modules may take which stay compiled while no machine has them, with what V8 makes of them. */
   readonly compiled?: number;
   readonly storage?: TranslationStorage | undefined;
+  /** Keeps machine code beside the modules that the storage has. */
+  readonly native?: NativeCode | undefined;
 }
 
 const LIMIT = 16 * 2 ** 20;
@@ -29,10 +40,12 @@ const COMPILED = 8 * 2 ** 20;
 /** Translations of one root that differ in what they were made from. */
 const VARIANTS = 4;
 /** What has executed fewer instructions is not worth keeping on disk. */
-const WORTH_KEEPING = 100_000;
+const WORTH_KEEPING = 1_000;
 
-const weightOf = ({ bytes, blocks }: Translation): number =>
-  bytes.length + blocks.reduce((sum, { code }) => sum + code.length + 32, 0);
+const weightOf = ({ bytes, native, blocks }: Translation): number =>
+  bytes.length +
+  (native?.length ?? 0) +
+  blocks.reduce((sum, { code }) => sum + code.length + 32, 0);
 
 /** Translations made in one page, as the storage has them. */
 interface Kept {
@@ -53,6 +66,9 @@ export class Translations {
   readonly #limit: number;
   readonly #mostCompiled: number;
   readonly #storage: TranslationStorage | undefined;
+  readonly #native: NativeCode | undefined;
+  /** Those whose machine code the storage has. */
+  readonly #keptNative = new WeakSet<Translation>();
   /** By `isa` and virtual page: those with blocks of their own there, and which. */
   readonly #byPage = new Map<string, Map<Translation, Set<number>>>();
   /** By the name in the storage. */
@@ -63,10 +79,11 @@ export class Translations {
   #weight = 0;
   #compiledBytes = 0;
 
-  constructor({ limit = LIMIT, compiled = COMPILED, storage }: StoreOptions = {}) {
+  constructor({ limit = LIMIT, compiled = COMPILED, storage, native }: StoreOptions = {}) {
     this.#limit = limit;
     this.#mostCompiled = compiled;
     this.#storage = storage;
+    this.#native = storage && native;
   }
 
   /** Bytes that are remembered, and how many of modules stay compiled, for measurements. */
@@ -78,7 +95,10 @@ export class Translations {
   madeIn(isa: number, page: string): Iterable<Translation> {
     const name = nameOf(isa, page);
     if (this.#storage && !this.#kept.has(name)) {
-      for (const translation of this.#read(name)) this.#enter(isa, translation);
+      for (const translation of this.#read(name)) {
+        if (translation.native) this.#keptNative.add(translation);
+        this.#enter(isa, translation);
+      }
       const kept = this.#kept.get(name);
       if (kept) kept.changed = false;
     }
@@ -173,7 +193,7 @@ export class Translations {
   /** The module, compiled: machines share it, and with it what V8 makes of it. @throws when its bytes are none */
   compile(translation: Translation): WasmModule {
     const isa = this.#all.get(translation);
-    const module = (translation.module ??= new wasm.Module(translation.bytes));
+    const module = (translation.module ??= this.#load(translation));
     // One that was forgotten meanwhile is compiled for its machine alone.
     if (isa === undefined) {
       translation.module = undefined;
@@ -190,6 +210,23 @@ export class Translations {
     return module;
   }
 
+  #load(translation: Translation): WasmModule {
+    const { native, bytes } = translation;
+    if (native && this.#native) {
+      this.#drop(translation);
+      const module = this.#native.load(native, bytes);
+      if (module) return module;
+      this.#keptNative.delete(translation);
+    }
+    return new wasm.Module(bytes);
+  }
+
+  /** Machine code is of no use any more, or once more in the storage. */
+  #drop(translation: Translation): void {
+    if (this.#all.has(translation)) this.#weight -= translation.native?.length ?? 0;
+    translation.native = undefined;
+  }
+
   #cool(translation: Translation): void {
     translation.module = undefined;
     if (this.#compiled.delete(translation)) this.#compiledBytes -= footprintOf(translation);
@@ -200,17 +237,44 @@ export class Translations {
     const storage = this.#storage;
     if (!storage) return;
     for (const [name, kept] of this.#kept) {
-      if (!kept.changed) continue;
       const worth = [...kept.translations].filter((t) => t.executed >= WORTH_KEEPING);
+      const optimised = worth.filter((t) => this.#nativeOf(t));
+      if (!kept.changed && optimised.length === 0) continue;
       kept.changed = worth.length < kept.translations.size;
+      if (worth.length === 0) continue;
       // What another process has added meanwhile stays.
+      const before = this.#read(name);
       const roots = new Set([...kept.gone, ...worth.map(({ root }) => root)]);
-      const others = worth.length === 0 ? [] : this.#read(name).filter((t) => !roots.has(t.root));
-      if (worth.length > 0) storage.save(name, encodeTranslations([...worth, ...others]));
+      const others = before.filter((t) => !roots.has(t.root));
+      storage.save(name, encodeTranslations([...worth.map((t) => withNative(t, before)), ...others])); // prettier-ignore
+      for (const translation of optimised) {
+        this.#keptNative.add(translation);
+        translation.native = undefined;
+      }
     }
     storage.close?.();
   }
+
+  /** Asks for the machine code of what the storage has without. Returns whether there is any. */
+  #nativeOf(translation: Translation): boolean {
+    const { module } = translation;
+    if (!module || !this.#native || this.#keptNative.has(translation)) return false;
+    translation.native = this.#native.save(module, regionExport(0));
+    return translation.native !== undefined;
+  }
 }
+
+/** A translation with the machine code that the storage has of it, if it has none at hand. */
+function withNative(translation: Translation, stored: readonly Translation[]): Translation {
+  const { root, bytes } = translation;
+  const native =
+    translation.native ??
+    stored.find((other) => other.root === root && isEqual(other.bytes, bytes))?.native;
+  return { ...translation, native };
+}
+
+const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
 
 const nameOf = (isa: number, page: string): string => `${isa}-${page}`;
 const placeOf = (isa: number, va: number): string => `${isa}-${Math.floor(va / 4096)}`;

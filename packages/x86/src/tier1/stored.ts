@@ -1,4 +1,4 @@
-/** Translations of one page as bytes: a header in JSON, then the code and the modules in its order. */
+/** Translations of one page as bytes: a header in JSON, then the code, the modules and what engines made of them, in its order. */
 import type { SourceBlock, Translation } from './translation.ts';
 
 const HEADER = 4;
@@ -20,11 +20,13 @@ interface StoredTranslation {
   readonly globals: readonly string[];
   readonly blocks: readonly StoredBlock[];
   readonly length: number;
+  /** Bytes of machine code; 0: there is none. */
+  readonly native: number;
 }
 
 export function encodeTranslations(translations: readonly Translation[]): Uint8Array {
   const head = translations.map(
-    ({ root, effort, instructions, size, executed, entries, globals, blocks, bytes }): StoredTranslation => ({
+    ({ root, effort, instructions, size, executed, entries, globals, blocks, bytes, native }): StoredTranslation => ({
       root,
       effort,
       instructions,
@@ -34,10 +36,11 @@ export function encodeTranslations(translations: readonly Translation[]): Uint8A
       globals,
       blocks: blocks.map(({ va, code, own }) => [va, code.length, own ? 1 : 0]),
       length: bytes.length,
+      native: native?.length ?? 0,
     }),
   ); // prettier-ignore
   const text = JSON.stringify(head);
-  const pieces = translations.flatMap(({ blocks, bytes }) => [...blocks.map(({ code }) => code), bytes]); // prettier-ignore
+  const pieces = translations.flatMap(({ blocks, bytes, native }) => [...blocks.map(({ code }) => code), bytes, ...(native ? [native] : [])]); // prettier-ignore
   const total = pieces.reduce((sum, { length }) => sum + length, HEADER + text.length);
   const out = new Uint8Array(total);
   new DataView(out.buffer).setUint32(0, text.length, true);
@@ -96,9 +99,14 @@ function checkBlocks(blocks: unknown): asserts blocks is StoredBlock[] {
 
 function checkHead(head: unknown): asserts head is StoredTranslation {
   check(typeof head === 'object' && head !== null, 'no object');
-  const { root, effort, instructions, size, executed, entries, globals, blocks, length } = head as Record<string, unknown>; // prettier-ignore
+  const { root, effort, instructions, size, executed, entries, globals, blocks, length, native } = head as Record<string, unknown>; // prettier-ignore
   check(isCount(effort, 16) && isCount(instructions, 2 ** 20) && isCount(size, 2 ** 20), 'counts');
-  check(isCount(executed, Number.MAX_SAFE_INTEGER) && isCount(length, 2 ** 26), 'counts');
+  check(
+    isCount(executed, Number.MAX_SAFE_INTEGER) &&
+      isCount(length, 2 ** 26) &&
+      isCount(native, 2 ** 26),
+    'counts',
+  );
   checkBlocks(blocks);
   const known = new Set(blocks.map(([va]) => va));
   check(known.size === blocks.length, 'the same block twice');
@@ -122,7 +130,9 @@ export function decodeTranslations(bytes: Uint8Array, page: string): Translation
     const { root, effort, instructions, size, executed, entries, globals, length } = head;
     const blocks = head.blocks.map(([va, count, own]): SourceBlock => ({ va, code: reader.take(count), own: own === 1 })); // prettier-ignore
     const module = undefined;
-    return { root, effort, instructions, size, executed, entries, globals, blocks, bytes: reader.take(length), page, module }; // prettier-ignore
+    const wasm = reader.take(length);
+    const native = head.native > 0 ? reader.take(head.native) : undefined;
+    return { root, effort, instructions, size, executed, entries, globals, blocks, bytes: wasm, page, module, native }; // prettier-ignore
   });
   reader.end();
   return translations;

@@ -1,0 +1,87 @@
+/**
+ * Machine code that V8 made of WebAssembly modules, as bytes. Node has no public way to it (Chromium keeps such bytes beside what it
+ * fetched); V8's own tests do, by functions of its runtime. Bytes begin with a digest of V8's version, of its settings and of the
+ * processor's features: what another engine made is refused, and compiled anew.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
+import type { NativeCode } from '@vitrine/x86';
+
+interface Runtime {
+  isOptimised(exported: unknown): boolean;
+  serialize(module: WebAssembly.Module): ArrayBuffer;
+  deserialize(native: ArrayBuffer, bytes: Uint8Array): WebAssembly.Module | undefined;
+}
+
+const SOURCE = `({
+  isOptimised: (exported) => %IsTurboFanFunction(exported),
+  serialize: (module) => %SerializeWasmModule(module),
+  deserialize: (native, bytes) => %DeserializeWasmModule(native, bytes),
+})`;
+
+/** V8 parses a function when it is first called, and again when it has not been for long. */
+function withRuntime<T>(action: () => T): T {
+  setFlagsFromString('--allow-natives-syntax');
+  try {
+    return action();
+  } finally {
+    setFlagsFromString('--no-allow-natives-syntax');
+  }
+}
+
+/** The major versions of Node that this was tried with: elsewhere the functions may be others. */
+const KNOWN = new Set([20, 22, 24]);
+
+function open(): Runtime | undefined {
+  const [major] = process.versions.node.split('.', 1);
+  if (!KNOWN.has(Number(major))) return undefined;
+  try {
+    return withRuntime(() => new Script(SOURCE).runInThisContext() as Runtime);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Something of the right kind for everything that a module imports. */
+function imports(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Imports {
+  const made: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    const value = kind === 'memory' ? memory : kind === 'global' ? 0 : () => 0;
+    (made[from] ??= {})[name] = value;
+  }
+  return made;
+}
+
+class V8NativeCode implements NativeCode {
+  readonly #runtime: Runtime;
+  readonly #memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  save(module: WebAssembly.Module, name: string): Uint8Array | undefined {
+    const { exports } = new WebAssembly.Instance(module, imports(module, this.#memory));
+    // V8 ends the process when it is asked for machine code and has none.
+    return withRuntime(() =>
+      this.#runtime.isOptimised(exports[name])
+        ? new Uint8Array(this.#runtime.serialize(module))
+        : undefined,
+    );
+  }
+
+  load(native: Uint8Array, bytes: Uint8Array): WebAssembly.Module | undefined {
+    return withRuntime(() => this.#runtime.deserialize(new Uint8Array(native).buffer, bytes));
+  }
+}
+
+let code: NativeCode | null | undefined;
+
+/** undefined where V8 is not known to have what it takes. */
+export function nativeCode(): NativeCode | undefined {
+  if (code === undefined) {
+    const runtime = open();
+    code = runtime ? new V8NativeCode(runtime) : null;
+  }
+  return code ?? undefined;
+}
