@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -281,12 +289,15 @@ describe.skipIf(!hasPython)('in a terminal', () => {
 });
 
 describe('starting', () => {
-  it('keeps a code cache', () => {
+  it('keeps a code cache, which the next start takes', () => {
     vitrine(['run', 'true']);
     const dist = join(import.meta.dirname, '../dist');
     // By the build it is of: V8 takes a cache of any source of the same length.
     const build = readFileSync(join(dist, 'cli.cjs'), 'latin1').slice(-16);
     expect(build).toMatch(/^[0-9a-f]{16}$/);
-    expect(existsSync(join(dist, `cli-${build}-${process.version}-${process.arch}.cache`))).toBe(true); // prettier-ignore
+    const cache = join(dist, `cli-${build}-${process.version}-${process.arch}.cache`);
+    const { ino } = statSync(cache);
+    vitrine(['run', 'true']);
+    expect(statSync(cache).ino).toBe(ino);
   });
 });
