@@ -16,7 +16,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Machine } from '../src/index.ts';
+import { decodeTranslations } from '@vitrine/x86/tier1/stored.ts';
 import { storageIn } from '../src/node/jit_cache.ts';
+import { nativeCode } from '../src/node/native_code.ts';
 
 const BIN = join(import.meta.dirname, '../bin/vitrine.cjs');
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
@@ -24,6 +26,33 @@ const bytes = (length: number, value: number): Uint8Array => new Uint8Array(leng
 let work: string;
 beforeEach(() => (work = mkdtempSync(join(tmpdir(), 'jit-cache-'))));
 afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+describe('machine code of V8', () => {
+  // (func (export "sum") (param i32) (result i32)): the numbers up to its operand.
+  const body = [1, 1, 0x7f, 3, 0x40, 0x20, 1, 0x20, 0, 0x6a, 0x21, 1, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x20, 1, 0x0b]; // prettier-ignore
+  const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 6, 1, 0x60, 1, 0x7f, 1, 0x7f, 3, 2, 1, 0, 7, 7, 1, 3, 0x73, 0x75, 0x6d, 0, 0, 10, body.length + 2, 1, body.length, ...body); // prettier-ignore
+  const sumOf = (module: WebAssembly.Module): ((n: number) => number) =>
+    new WebAssembly.Instance(module).exports['sum'] as (n: number) => number;
+
+  test('is there once a function is optimised, and executes elsewhere', async () => {
+    const native = nativeCode()!;
+    const module = new WebAssembly.Module(WASM);
+    expect(native.save(module, 'sum')).toBeUndefined();
+    expect(native.save(module, 'other')).toBeUndefined();
+    const sum = sumOf(module);
+    let made: Uint8Array | undefined;
+    for (let i = 0; i < 500 && made === undefined; i++) {
+      for (let j = 0; j < 100; j++) sum(100_000);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      made = native.save(module, 'sum');
+    }
+    expect(sumOf(native.load(made!, WASM) as WebAssembly.Module)(1000)).toBe(500_500);
+    const foreign = made!.slice();
+    foreign[5]! ^= 1;
+    expect(native.load(foreign, WASM)).toBeUndefined();
+    expect(native.load(made!.subarray(0, 8), WASM)).toBeUndefined();
+  });
+});
 
 describe('a folder of translations', () => {
   const open = (version = 'v1', limit?: number): NonNullable<ReturnType<typeof storageIn>> =>
@@ -135,6 +164,13 @@ describe('vitrine run', () => {
     const { HOME: _, XDG_CACHE_HOME: __, ...env } = process.env;
     const { stdout, status } = spawnSync(process.execPath, [BIN, 'run', 'echo', 'hi'], { encoding: 'utf8', ...other, env: { ...env, VITRINE_JIT_CACHE: '1' } }); // prettier-ignore
     expect({ stdout, status }).toEqual({ stdout: 'hi\n', status: 0 });
+  });
+
+  test('has V8\u2019s machine code', () => {
+    expect(run()).toMatchObject({ stdout: '20000\n', status: 0 });
+    const kept = files().flatMap((name) => decodeTranslations(new Uint8Array(readFileSync(join(cache(), name))).subarray(32), name)); // prettier-ignore
+    expect(kept.some(({ native }) => native !== undefined)).toBe(true);
+    expect(run()).toMatchObject({ stdout: '20000\n', status: 0 });
   });
 
   test('--no-jit-cache keeps none', () => {

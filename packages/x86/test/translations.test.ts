@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { PTE_A, TRAP_FUEL, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Jit } from '../src/tier1/jit.ts';
-import { Translations, type TranslationStorage } from '../src/tier1/store.ts';
+import { type NativeCode, Translations, type TranslationStorage } from '../src/tier1/store.ts';
 import { decodeTranslations, encodeTranslations } from '../src/tier1/stored.ts';
+import type { WasmModule } from '../src/wasm-api.ts';
 import { assemble, CODE, FlatMachine } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
@@ -136,6 +137,56 @@ test('what is kept serves the next process', () => {
   const second = run(machine(new Translations({ storage: files }), LOOP, 16));
   expect(second.rax).toBe(rax);
   expect(second.counters).toMatchObject({ regions: 0, recalled: 1 });
+});
+
+/** An engine whose machine code is a number for each module. */
+class Engine implements NativeCode {
+  readonly modules: WasmModule[] = [];
+  loaded = 0;
+  isOptimised = true;
+  refuses = false;
+
+  save(module: WasmModule): Uint8Array | undefined {
+    return this.isOptimised ? Uint8Array.of(this.modules.push(module), 1, 2, 3) : undefined;
+  }
+
+  load([number]: Uint8Array): WasmModule | undefined {
+    if (this.refuses) return undefined;
+    this.loaded++;
+    return this.modules[number! - 1];
+  }
+}
+
+test('machine code is kept, and taken instead of compiling', () => {
+  const files = new Files();
+  const native = new Engine();
+  const open = (): Translations => new Translations({ storage: files, native });
+  const kept = (): (Uint8Array | undefined)[] =>
+    [...files.files].flatMap(([name, bytes]) => decodeTranslations(bytes, name).map((t) => t.native)); // prettier-ignore
+  native.isOptimised = false;
+  const first = machine(open());
+  const { rax } = run(first);
+  first.cpu.jit!.save();
+  expect(kept()).toEqual([undefined]);
+  native.isOptimised = true;
+  first.cpu.jit!.save();
+  expect(kept()).toEqual([Uint8Array.of(1, 1, 2, 3)]);
+  // It is asked for once.
+  first.cpu.jit!.save();
+  expect(native.modules).toHaveLength(1);
+
+  const second = machine(open(), LOOP, 16);
+  expect(run(second)).toMatchObject({ rax, counters: { regions: 0, recalled: 1 } });
+  expect(native.loaded).toBe(1);
+  second.cpu.jit!.save();
+  expect(kept()).toEqual([Uint8Array.of(1, 1, 2, 3)]);
+
+  // Another engine compiles, and has its own kept.
+  native.refuses = true;
+  const third = machine(open(), LOOP, 16);
+  expect(run(third)).toMatchObject({ rax, counters: { regions: 0, recalled: 1, failures: 0 } });
+  third.cpu.jit!.save();
+  expect(kept()).toEqual([Uint8Array.of(2, 1, 2, 3)]);
 });
 
 test('whatever the storage has, code runs; what is damaged is discarded', () => {

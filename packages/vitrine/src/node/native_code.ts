@@ -3,6 +3,7 @@
  * fetched); V8's own tests do, by functions of its runtime. Bytes begin with a digest of V8's version, of its settings and of the
  * processor's features: what another engine made is refused, and compiled anew.
  */
+import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import type { NativeCode } from '@vitrine/x86';
@@ -32,9 +33,24 @@ function withRuntime<T>(action: () => T): T {
 /** The major versions of Node that this was tried with: elsewhere the functions may be others. */
 const KNOWN = new Set([20, 22, 24]);
 
+/**
+ * Whether the processor's faults stand for checks of bounds, as usual, so that machine code has none. Its bytes do not tell; Node
+ * goes without where it was asked to, or may not reserve address space.
+ */
+function isGuarded(): boolean {
+  const options = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  if (options.includes('disable-wasm-trap-handler')) return false;
+  try {
+    return /^Max address space +unlimited/m.test(readFileSync('/proc/self/limits', 'latin1'));
+  } catch {
+    // Not Linux, where Node has no such limit.
+    return true;
+  }
+}
+
 function open(): Runtime | undefined {
   const [major] = process.versions.node.split('.', 1);
-  if (!KNOWN.has(Number(major))) return undefined;
+  if (!KNOWN.has(Number(major)) || !isGuarded()) return undefined;
   try {
     return withRuntime(() => new Script(SOURCE).runInThisContext() as Runtime);
   } catch {
@@ -62,11 +78,11 @@ class V8NativeCode implements NativeCode {
 
   save(module: WebAssembly.Module, name: string): Uint8Array | undefined {
     const { exports } = new WebAssembly.Instance(module, imports(module, this.#memory));
-    // V8 ends the process when it is asked for machine code and has none.
+    const made = exports[name];
+    // V8 ends the process when it is asked for machine code that it does not have, or of what is no function.
+    if (typeof made !== 'function') return undefined;
     return withRuntime(() =>
-      this.#runtime.isOptimised(exports[name])
-        ? new Uint8Array(this.#runtime.serialize(module))
-        : undefined,
+      this.#runtime.isOptimised(made) ? new Uint8Array(this.#runtime.serialize(module)) : undefined,
     );
   }
 

@@ -31,22 +31,34 @@ const RECALL_SHARE = 3;
 /** How much more that costs when it was installed already and had to make room: what comes and goes costs V8 more than it saves. */
 const EVICTED = 12;
 
+/**
+ * The same for what is machine code already: V8 has to find room for it, and the machine to enter it. It waits for a million
+ * instructions only.
+ */
+const READY = 300;
+const READY_INSTRUCTION = 1;
+const READY_SHARE = 4;
+const READY_ADVANCE = 0.2;
+
 /** What entering a region takes, which a larger one around it would save. */
 const ENTRY = 0.03;
 
 export class Account {
   #credit: number;
   #recallCredit: number;
+  #readyCredit: number;
 
   /** @param advance what may go into compiling before anything has been executed; less than 0: what tier 0 executes before */
   constructor(advance: number) {
     this.#credit = advance;
     this.#recallCredit = RECALL_SHARE * advance;
+    this.#readyCredit = READY_ADVANCE * advance;
   }
 
   sample(): void {
     this.#credit += SAMPLE;
     this.#recallCredit += RECALL_SHARE * SAMPLE;
+    this.#readyCredit += READY_SHARE * SAMPLE;
   }
 
   period(): void {
@@ -57,8 +69,9 @@ export class Account {
     return this.#credit >= 0;
   }
 
-  get mayRecall(): boolean {
-    return this.#recallCredit >= 0;
+  /** @param ready whether it is machine code already */
+  mayRecall(ready: boolean): boolean {
+    return (ready ? this.#readyCredit : this.#recallCredit) >= 0;
   }
 
   /** @param remote whether another thread does it */
@@ -67,8 +80,9 @@ export class Account {
   }
 
   /** @param evicted whether it has made room before */
-  recalls({ instructions }: Translation, evicted: boolean): void {
-    this.#recallCredit -= (RECALL + instructions * RECALLED_INSTRUCTION) * (evicted ? EVICTED : 1);
+  recalls({ instructions }: Translation, ready: boolean, evicted: boolean): void {
+    if (ready) this.#readyCredit -= READY + instructions * READY_INSTRUCTION;
+    else this.#recallCredit -= (RECALL + instructions * RECALLED_INSTRUCTION) * (evicted ? EVICTED : 1); // prettier-ignore
   }
 }
 

@@ -66,6 +66,9 @@ const LEFT = 4;
 
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
+/** The same for what is machine code already: it takes as long as tier 0 with so many. */
+const READY_HOT = 100_000;
+
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
   all: number;
@@ -181,12 +184,10 @@ export class Jit {
     let samples = this.#samples.get(page);
     if (!samples)
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: 'nothing' }));
-    const { mayRecall } = this.#account;
-    if (samples.recalled === 'nothing' || (mayRecall && samples.recalled === 'ready')) {
-      this.#recallPage(page);
-      samples.recalled = mayRecall ? 'all' : 'ready';
+    if (this.#account.mayRecall(true)) {
+      this.#recallPage(page, samples);
+      if (this.#recall(page, page.va + offset)) return;
     }
-    if (this.#recall(page, page.va + offset)) return;
     const { byOffset } = samples;
     const weight = left ? LEFT : 1;
     const times = (byOffset.get(offset) ?? 0) + weight;
@@ -237,11 +238,14 @@ export class Jit {
   }
 
   /** Installs what was made in a page before and proved hot. */
-  #recallPage(page: CodePage): void {
+  #recallPage(page: CodePage, samples: Samples): void {
     const { store } = this.#options;
-    if (!store) return;
+    const wanted = this.#account.mayRecall(false) ? 'all' : 'ready';
+    if (!store || samples.recalled === 'all' || samples.recalled === wanted) return;
+    samples.recalled = wanted;
     for (const translation of store.madeIn(page.isa, this.#nameOf(page)))
-      if (translation.executed >= HOT) this.#offer(store, translation);
+      if (translation.executed >= (this.#isReady(translation) ? READY_HOT : HOT))
+        this.#offer(store, translation);
   }
 
   /** Installs what the store has around a block. Returns whether there was anything. */
@@ -264,14 +268,17 @@ export class Jit {
     });
   }
 
+  /** What is machine code already costs next to nothing, unless it comes and goes. */
+  #isReady(translation: Translation): boolean {
+    if (this.#evicted.has(translation)) return false;
+    return translation.native !== undefined || translation.module !== undefined;
+  }
+
   /** Installs a translation if the code around is what it was made from, and nothing better is there. */
   #offer(store: Translations, translation: Translation): boolean {
     const start = this.#now();
-    // What is machine code already costs next to nothing, unless it comes and goes.
-    const evicted = this.#evicted.has(translation);
-    const isReady =
-      !evicted && (translation.native !== undefined || translation.module !== undefined);
-    if (!isReady && !this.eager && !this.#account.mayRecall) return false;
+    const isReady = this.#isReady(translation);
+    if (!this.eager && !this.#account.mayRecall(isReady)) return false;
     if (this.#hasBetter(translation)) return false;
     const places = this.#placesOf(translation);
     if (!places) return false;
@@ -287,7 +294,7 @@ export class Jit {
       return false;
     }
     root.effort = translation.effort;
-    if (!isReady) this.#account.recalls(translation, evicted);
+    this.#account.recalls(translation, isReady, this.#evicted.has(translation));
     this.counters.recalled++;
     this.counters.recall += this.#now() - start;
     return true;
