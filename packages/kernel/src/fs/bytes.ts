@@ -5,11 +5,17 @@ export function bytesOf(text: string): Uint8Array {
   return bytes;
 }
 
+/** A few thousand bytes at most as a byte string. */
+export function charString(bytes: Uint8Array, from: number, to: number): string {
+  // As arguments of a call, without an iterator's steps.
+  return String.fromCharCode.apply(null, bytes.subarray(from, to) as unknown as number[]);
+}
+
 /** Bytes as a byte string. */
 export function byteString(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 8192)
-    text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+    text += charString(bytes, i, Math.min(i + 8192, bytes.length));
   return text;
 }
 

@@ -26,6 +26,7 @@ import { Timekeeper } from '../kernel/time/timekeeping.ts';
 import { Kmem } from '../include/kmem.ts';
 import type { UserStruct } from '../include/user.ts';
 import { Uts } from '../kernel/uts.ts';
+import { ExitedMms } from '../mm/dup.ts';
 import { OutOfMemory } from '../mm/oom_kill.ts';
 import { BuddyAllocator } from '../mm/page_alloc.ts';
 import { WorkQueue } from '../include/work.ts';
@@ -64,6 +65,7 @@ export class Vmlinux implements Kernel {
   readonly pids: PidTable = new PidTable();
   readonly users: Map<number, UserStruct> = new Map();
   readonly page_caches: Set<AddressSpace> = new Set();
+  readonly exited_mms: ExitedMms;
   readonly oom: OutOfMemory;
   readonly uts: Uts;
   readonly random: RandomPool;
@@ -101,6 +103,7 @@ export class Vmlinux implements Kernel {
     this.clock = new Timekeeper(this);
     this.frames = new BuddyAllocator(this.ram);
     this.frames.code = this.cpu;
+    this.exited_mms = new ExitedMms(this);
     this.oom = new OutOfMemory(this);
     this.frames.reclaimer = this.oom;
     this.kmem.reclaimer = this.oom;

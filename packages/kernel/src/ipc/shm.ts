@@ -27,10 +27,9 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { TmpfsFile } from '../fs/tmpfs/file.ts';
-import { HPAGE_SHIFT } from '../mm/mmap.ts';
 import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
-import { do_mmap, do_munmap } from '../mm/mmap.ts';
+import { HPAGE_SHIFT, do_mmap, do_munmap, populate_on, populated } from '../mm/mmap.ts';
 import { vm_enough_memory } from '../mm/overcommit.ts';
 import { ipc_ns } from './ipc_ns.ts';
 import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
@@ -164,6 +163,7 @@ function checkRoom(current: Current, size: number): void {
 
 /** shmat(2). @returns the address */
 export function do_shmat(task: Task, id: number, address: number, flags: number): number {
+  if (task.callState !== null) return populate_on(task);
   reapSegments(task);
   const segment = ipc_ns(task.kernel).shm.find(id, 'shared memory segment') as ShmSegment;
   let at = address;
@@ -193,7 +193,7 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
     throw error;
   }
   segment.file.vm_open(task.kernel);
-  return result;
+  return populated(task, result);
 }
 
 /** shmdt(2): the mapping that begins at the address, whatever parts it was cut into. */

@@ -5,8 +5,18 @@ import type { Kernel } from '../include/kernel.ts';
 import { KMEM_VMA } from '../include/kmem.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { removeVma } from './mmap.ts';
+import { serializable } from '../include/serial.ts';
+import type { Work } from '../include/work.ts';
 import { MM_LAYOUT, Mm } from './mm.ts';
-import { TASK_SIZE, _PAGE_RW, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts';
+import {
+  PageTables,
+  TASK_SIZE,
+  _PAGE_ANON,
+  _PAGE_RW,
+  _PAGE_UFFD_WP,
+  pte_mapped,
+  pte_pfn,
+} from './pgtable.ts';
 import { type UserfaultfdCtx, dup_userfaultfd } from './userfaultfd.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_UFFD_WP, VM_WIPEONFORK, Vma } from './vma.ts';
 
@@ -81,26 +91,41 @@ function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, Userfa
   copy.anon = vma.anon;
   const { frames, zero_pfn } = mm.kernel;
   const keepWrite = (vma.flags & VM_SHARED) !== 0;
-  from.tables.walk(vma.start, vma.end, (address, at) => {
-    let lo = from.tables.lo(at);
-    if (copy.uffd === null) lo = (lo & ~_PAGE_UFFD_WP) >>> 0;
-    if (!pte_mapped(lo)) {
-      const marker = lo === 0 ? -1 : mm.tables.make(address);
-      if (marker !== -1) mm.tables.set(marker, lo, 0);
-      return;
+  const marks = copy.uffd === null ? ~_PAGE_UFFD_WP : ~0;
+  let anon = 0;
+  let others = 0;
+  from.tables.leaves(vma.start, vma.end, (first, entries, count) => {
+    // Entry i of the copy's table is at `entry + i * 2`, once there is one.
+    let entry = -1;
+    for (let i = 0, at = entries; i < count; i++, at += 2) {
+      const old = from.tables.lo(at);
+      let lo = (old & marks) >>> 0;
+      if (lo === 0) continue;
+      const mapped = pte_mapped(lo);
+      if (entry === -1) {
+        const made = mm.tables.make(first + i * PAGE_SIZE);
+        if (made === -1 && !mapped) continue;
+        if (made === -1) throw errno(ENOMEM, 'no page frame for the page tables of a forked process'); // prettier-ignore
+        entry = made - i * 2;
+      }
+      if (!mapped) {
+        mm.tables.set(entry + i * 2, lo, 0);
+        continue;
+      }
+      const hi = from.tables.hi(at);
+      if (!keepWrite && (lo & _PAGE_RW) !== 0) {
+        lo = (lo & ~_PAGE_RW) >>> 0;
+        from.tables.set(at, (old & ~_PAGE_RW) >>> 0, hi);
+      }
+      const pfn = pte_pfn(lo);
+      frames.get(pfn);
+      mm.tables.set(entry + i * 2, lo, hi);
+      if ((lo & _PAGE_ANON) !== 0) anon++;
+      else if (pfn !== zero_pfn) others++;
     }
-    const hi = from.tables.hi(at);
-    if (!keepWrite && (lo & _PAGE_RW) !== 0) {
-      lo = (lo & ~_PAGE_RW) >>> 0;
-      from.tables.set(at, (from.tables.lo(at) & ~_PAGE_RW) >>> 0, hi);
-    }
-    const to = mm.tables.make(address);
-    if (to === -1) throw errno(ENOMEM, 'no page frame for the page tables of a forked process');
-    const pfn = pte_pfn(lo);
-    frames.get(pfn);
-    mm.tables.set(to, lo, hi);
-    if (pfn !== zero_pfn) mm.account_rss(copy, (lo & 0x200) !== 0, 1);
   });
+  mm.account_rss(copy, true, anon);
+  mm.account_rss(copy, false, others);
 }
 
 /** One user of the address space less; the last one takes it down (mmput). */
@@ -108,12 +133,62 @@ export function mmput(mm: Mm): void {
   if (--mm.users === 0) exit_mmap(mm);
 }
 
+/** Who had more pages of private memory than this is taken down part by part, one in each turn of the machine. */
+const REAP_LATER = 16384;
+const REAP_PAGES = 4096;
+
+declare module '../include/kernel.ts' {
+  interface Kernel {
+    readonly exited_mms: ExitedMms;
+  }
+}
+
+/** The private memory of large address spaces that nobody uses any more (analogous to mmput_async). */
+export class ExitedMms implements Work {
+  readonly kernel: Kernel;
+  private readonly tables: PageTables[] = [];
+
+  static {
+    serializable('ExitedMms', this);
+  }
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  add(tables: PageTables): void {
+    this.tables.push(tables);
+    this.kernel.work.queue(this);
+  }
+
+  /** Gives some of it back. @returns false when there is none */
+  reap(): boolean {
+    const tables = this.tables[0];
+    if (tables === undefined) return false;
+    if (tables.reap(REAP_PAGES)) this.tables.shift();
+    return true;
+  }
+
+  run(): void {
+    this.reap();
+    if (this.tables.length > 0) this.kernel.work.queue(this);
+  }
+}
+
 export function exit_mmap(mm: Mm): void {
+  const { kernel } = mm;
   mm.exiting = true;
   for (const owned of [...mm.owned]) owned.mm_exit();
-  for (const vma of [...mm.vmas.list].reverse()) removeVma(mm, vma);
-  mm.kernel.tlb.flushTlb(mm.tables.pgd);
-  mm.tables.destroy();
+  const later = mm.rss_anon > REAP_LATER;
+  for (const vma of [...mm.vmas.list].reverse()) {
+    if (later && vma.mapping === null && vma.file === null) {
+      mm.account_vm(vma, -1);
+      mm.vmas.remove(vma);
+    } else removeVma(mm, vma);
+  }
+  kernel.tlb.flushTlb(mm.tables.pgd);
+  if (later) kernel.exited_mms.add(mm.tables);
+  else mm.tables.destroy();
   mm.exe_file?.allow_write_access();
   mm.exe_file?.put(mm.kernel);
   mm.exe_file = null;

@@ -137,12 +137,22 @@ export function filemap_punch(
   if (end !== Infinity && last + 1 >= first) zeroPart(kernel, mapping, (last + 1) * PAGE_SIZE, end);
   if (last < first) return;
   for (const range of mapping.mappings) range.zap(first, last);
-  for (const [index, pfn] of mapping.pages) {
-    if (index < first || index > last) continue;
-    mapping.pages.delete(index);
-    mapping.unwritten?.delete(index);
-    kernel.frames.put(pfn);
-  }
+  const { pages } = mapping;
+  if (first === 0 && last === Infinity) {
+    for (const pfn of pages.values()) kernel.frames.put(pfn);
+    pages.clear();
+    mapping.unwritten = null;
+  } else if (last - first < pages.size) {
+    for (let index = first; index <= last; index++) drop(kernel, mapping, index);
+  } else for (const index of pages.keys()) if (index >= first && index <= last) drop(kernel, mapping, index); // prettier-ignore
+}
+
+function drop(kernel: Kernel, mapping: AddressSpace, index: number): void {
+  const pfn = mapping.pages.get(index);
+  if (pfn === undefined) return;
+  mapping.pages.delete(index);
+  mapping.unwritten?.delete(index);
+  kernel.frames.put(pfn);
 }
 
 /** The file's bytes have changed elsewhere: pages are read again, private copies stay (invalidate_inode_pages2). */

@@ -16,7 +16,7 @@ import {
   populate,
 } from './mmap.ts';
 import { VM_FAULT_OOM } from './fault.ts';
-import type { Mm } from './mm.ts';
+import type { Mm, Populate } from './mm.ts';
 import { VM_DROPPABLE, VM_LOCKED, VM_LOCKONFAULT } from './vma.ts';
 
 /** mlock, mlock2 (flags VM_LOCKED and perhaps VM_LOCKONFAULT) and munlock (flags 0). */
@@ -48,10 +48,12 @@ export function do_mlock(current: MmCurrent, address: number, length: number, fl
     setLocked(current, at, stop, flags);
     at = stop;
   }
-  const fault = flags === 0 ? 0 : populate(mm, start, end);
-  if (fault === 0) return;
-  // What is locked stays so (__mlock_posix_error_return).
-  throw errno(fault === VM_FAULT_OOM ? E.EAGAIN : E.ENOMEM, 'mlock: a page of {}–{} cannot be had', hex(start), hex(end)); // prettier-ignore
+  if (flags !== 0) populate(mm, start, end);
+}
+
+/** What is locked stays so when a page cannot be had (__mlock_posix_error_return). */
+export function mlock_populated({ end, fault }: Populate): void {
+  if (fault !== 0) throw errno(fault === VM_FAULT_OOM ? E.EAGAIN : E.ENOMEM, 'mlock: a page below {} cannot be had', hex(end)); // prettier-ignore
 }
 
 /** Bytes of the range that are locked already (count_mm_mlocked_page_nr). */

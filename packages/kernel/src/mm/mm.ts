@@ -47,6 +47,13 @@ export const MM_LAYOUT = [
   'env_end',
 ] as const;
 
+/** Pages that are still to be faulted in, and the first VM_FAULT_… there was. */
+export interface Populate {
+  at: number;
+  readonly end: number;
+  fault: number;
+}
+
 /** Something that lives as long as an address space. */
 export interface MmOwned {
   mm_exit(): void;
@@ -109,6 +116,8 @@ export class Mm {
   mdwe = 0;
   /** Protection key 0 was asked for (sys_pkey_alloc). */
   pkey_taken = false;
+  /** Ranges whose pages the call that is under way faults in when it has done the rest (mm_populate). */
+  to_populate: Populate[] = [];
   /** Some of it is, or was, a userfaultfd's to fill. */
   served = false;
   /** With VM_FAULT_RETRY: what the fault waits for. The last change that a reader of a userfaultfd has not heard of. */
@@ -158,22 +167,46 @@ export class Mm {
   /**
    * Takes every page of [start, end) out of the tables (zap_page_range).
    * @param markers pages of files stay protected for a userfaultfd
+   * @param budget entries that may be looked at; it stops after the table in which they run out
+   * @returns where it stopped: `end` when all are gone
    */
-  zap_range(vma: Vma, start: number, end: number, markers = false): void {
-    const tables = this.tables;
+  zap_range(
+    vma: Vma,
+    start: number,
+    end: number,
+    markers = false,
+    budget: { entries: number } = { entries: Infinity },
+  ): number {
+    const { tables } = this;
+    const { frames, zero_pfn } = this.kernel;
     const dirty = vma.shared ? vma.mapping?.dirty : null;
-    let any = false;
-    tables.walk(start, end, (address, at) => {
-      const lo = tables.lo(at);
-      tables.set(at, markers && vma.mapping !== null ? lo & _PAGE_UFFD_WP : 0, 0);
-      if (!pte_mapped(lo)) return;
-      any = true;
-      if (dirty && lo & _PAGE_DIRTY) dirty.add(vma.index(address));
-      const pfn = pte_pfn(lo);
-      if (pfn !== this.kernel.zero_pfn) this.account_rss(vma, (lo & _PAGE_ANON) !== 0, -1);
-      this.kernel.frames.put(pfn);
+    const kept = markers && vma.mapping !== null ? _PAGE_UFFD_WP : 0;
+    let stopped = end;
+    let mapped = 0;
+    let anon = 0;
+    let others = 0;
+    tables.leaves(start, end, (first, entries, count) => {
+      for (let i = 0, at = entries; i < count; i++, at += 2) {
+        const lo = tables.lo(at);
+        if (lo === 0) continue;
+        tables.set(at, lo & kept, 0);
+        if (!pte_mapped(lo)) continue;
+        mapped++;
+        if (dirty && lo & _PAGE_DIRTY) dirty.add(vma.index(first + i * PAGE_SIZE));
+        const pfn = pte_pfn(lo);
+        if ((lo & _PAGE_ANON) !== 0) anon++;
+        else if (pfn !== zero_pfn) others++;
+        frames.put(pfn);
+      }
+      budget.entries -= count;
+      if (budget.entries > 0) return;
+      stopped = first + count * PAGE_SIZE;
+      return true;
     });
-    if (any && !this.exiting) this.flush_tlb_range(start, end);
+    this.account_rss(vma, true, -anon);
+    this.account_rss(vma, false, -others);
+    if (mapped > 0 && !this.exiting) this.flush_tlb_range(start, stopped);
+    return stopped;
   }
 
   /** The file has other bytes now: its pages go, private copies stay (unmap_mapping_pages without even_cows). */

@@ -5,14 +5,14 @@ import { CAP_IPC_LOCK, CAP_SYS_RAWIO } from '@vitrine/uapi/capability.ts';
 import { READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, errno } from '../include/errno.ts';
 import { KMEM_VMA } from '../include/kmem.ts';
 import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { VM_FAULT_ACCERR, handle_mm_fault } from './fault.ts';
 import { userfaultfd_unmap } from './userfaultfd.ts';
-import type { Mm } from './mm.ts';
+import type { Mm, Populate } from './mm.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
 import { TASK_SIZE } from './pgtable.ts';
 import { ShmemObject } from './shmem.ts';
@@ -399,25 +399,74 @@ function dropShmem(mm: Mm, mapping: AddressSpace): void {
   mapping.owner.charged = 0;
 }
 
+/** The call that is under way is to fault the pages of [start, end) in when it has done the rest. */
+export function populate(mm: Mm, start: number, end: number): void {
+  mm.to_populate.push({ at: start, end, fault: 0 });
+}
+
 /**
- * Faults the pages of [start, end) in (__mm_populate); a mapping whose pages cannot be had is left for later.
- * @returns the first VM_FAULT_… of a page that could not be had, or 0
+ * Faults pages in (__mm_populate); a mapping whose pages cannot be had is left for later.
+ * @param most pages that are tried
+ * @returns how many were
  */
-export function populate(mm: Mm, start: number, end: number): number {
-  let failed = 0;
-  for (let at = start; at < end;) {
-    const vma = mm.vmas.from(at);
-    if (vma === null || vma.start >= end) break;
+function populate_some(mm: Mm, todo: Populate, most: number): number {
+  const { end } = todo;
+  let tried = 0;
+  while (todo.at < end && tried < most) {
+    const vma = mm.vmas.from(todo.at);
+    if (vma === null || vma.start >= end) {
+      todo.at = end;
+      break;
+    }
     const stop = Math.min(end, vma.end);
     const lazy = (vma.flags & (VM_LOCKONFAULT | VM_PFNMAP | VM_IO)) !== 0;
-    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    const access = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE ? 'write' : 'read';
     let fault = !lazy && (vma.flags & VM_ACCESS) === 0 ? VM_FAULT_ACCERR : 0;
-    for (at = Math.max(at, vma.start); !lazy && fault === 0 && at < stop; at += PAGE_SIZE)
-      fault = handle_mm_fault(mm, at, write ? 'write' : 'read');
-    failed ||= fault;
-    at = stop;
+    let at = Math.max(todo.at, vma.start);
+    for (; !lazy && fault === 0 && at < stop && tried < most; at += PAGE_SIZE, tried++)
+      fault = handle_mm_fault(mm, at, access);
+    todo.fault ||= fault;
+    todo.at = lazy || fault !== 0 ? stop : at;
   }
-  return failed;
+  return tried;
+}
+
+/** Pages that one attempt at a call faults in. */
+export const POPULATE_PAGES = 1024;
+
+/** What a call returns once its pages are there. */
+interface Populating {
+  readonly ranges: Populate[];
+  readonly result: number;
+}
+
+/**
+ * The call has done its work but for the pages that it is to fault in: many of them come part by part, and others have
+ * their turn between.
+ */
+export function populated(
+  task: MmCurrent,
+  result: number,
+  check?: (range: Populate) => void,
+): number {
+  const mm = task.mm!;
+  if (mm.to_populate.length === 0) return result;
+  task.callState = { ranges: mm.to_populate, result } satisfies Populating;
+  mm.to_populate = [];
+  return populate_on(task, check);
+}
+
+export function populate_on(task: MmCurrent, check?: (range: Populate) => void): number {
+  const { ranges, result } = task.callState as Populating;
+  for (let left = POPULATE_PAGES; ranges.length > 0;) {
+    const range = ranges[0]!;
+    left -= populate_some(task.mm!, range, left);
+    if (task.fatal_signal_pending()) return result;
+    if (range.at < range.end) return BLOCKED;
+    check?.(range);
+    ranges.shift();
+  }
+  return result;
 }
 
 /** brk(2): moves the end of the heap when it can. @returns the break in force */

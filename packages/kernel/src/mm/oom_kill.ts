@@ -36,7 +36,9 @@ export class OutOfMemory implements Reclaimer, KmemReclaimer {
   }
 
   reclaim(): boolean {
-    return this.shrinkCaches() || this.drop() || this.out_of_memory();
+    return (
+      this.kernel.exited_mms.reap() || this.shrinkCaches() || this.drop() || this.out_of_memory()
+    );
   }
 
   /** Gives back some of the pages that no process maps, of the files that were read first. */

@@ -116,6 +116,21 @@ export class PageTables {
 
   /** Calls `visit(address, at)` for every entry in [start, end) whose low half is not 0, in rising order. */
   walk(start: number, end: number, visit: (address: number, at: number) => void): void {
+    this.leaves(start, end, (address, first, count) => {
+      for (let i = 0; i < count; i++)
+        if (this.u32[first + i * 2] !== 0) visit(address + i * PAGE_SIZE, first + i * 2);
+    });
+  }
+
+  /**
+   * Calls `visit(address, at, count)` for the part of each lowest table that [start, end) reaches into, in rising order,
+   * until it returns true.
+   */
+  leaves(
+    start: number,
+    end: number,
+    visit: (address: number, at: number, count: number) => boolean | void,
+  ): void {
     this.level(this.pgd >>> 2, 0, 3, start, end, visit);
   }
 
@@ -125,17 +140,17 @@ export class PageTables {
     depth: number,
     start: number,
     end: number,
-    visit: (address: number, at: number) => void,
-  ): void {
+    visit: (address: number, at: number, count: number) => boolean | void,
+  ): boolean | void {
     const span = 4096 * 512 ** depth;
     const from = Math.max(0, Math.floor((start - base) / span));
     const to = Math.min(511, Math.floor((end - 1 - base) / span));
+    if (depth === 0) return visit(base + from * span, table + from * 2, to - from + 1);
     for (let i = from; i <= to; i++) {
-      const at = table + i * 2;
-      const entry = this.u32[at]!;
+      const entry = this.u32[table + i * 2]!;
       if (entry === 0) continue;
-      if (depth === 0) visit(base + i * span, at);
-      else this.level((entry & PFN) >>> 2, base + i * span, depth - 1, start, end, visit);
+      if (this.level((entry & PFN) >>> 2, base + i * span, depth - 1, start, end, visit) === true)
+        return true;
     }
   }
 
@@ -143,6 +158,34 @@ export class PageTables {
   destroy(): void {
     this.freeLevel(this.pgd >>> 2, 3);
     this.frames.put(this.pgd / PAGE_SIZE);
+  }
+
+  /** Gives back tables and the pages in them, the lowest first, about `budget` at a time. @returns whether all are gone */
+  reap(budget: number): boolean {
+    const left = { pages: budget };
+    if (!this.reapLevel(this.pgd >>> 2, 3, left)) return false;
+    this.frames.put(this.pgd / PAGE_SIZE);
+    return true;
+  }
+
+  private reapLevel(table: number, depth: number, left: { pages: number }): boolean {
+    const { u32, frames } = this;
+    for (let at = table; at < table + 1024; at += 2) {
+      const entry = u32[at]!;
+      if (entry === 0) continue;
+      if (depth === 0) {
+        if (pte_mapped(entry)) frames.put(pte_pfn(entry));
+        u32[at] = 0;
+        continue;
+      }
+      if (left.pages <= 0) return false;
+      if (!this.reapLevel((entry & PFN) >>> 2, depth - 1, left)) return false;
+      u32[at] = 0;
+      frames.put(entry >>> 12);
+      this.tables--;
+    }
+    if (depth === 0) left.pages -= 512;
+    return true;
   }
 
   private freeLevel(table: number, depth: number): void {

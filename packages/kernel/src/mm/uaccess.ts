@@ -1,5 +1,6 @@
 import { UFFD_USER_MODE_ONLY } from '@vitrine/uapi/userfaultfd.ts';
 import { EFAULT } from '@vitrine/uapi/errno.ts';
+import { charString } from '../fs/bytes.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
@@ -153,7 +154,7 @@ export class MmMemory implements UserMemory {
       let stop = pa;
       while (stop < end && this.ram[stop] !== 0) stop++;
       const take = Math.min(stop - pa, max + 1 - text.length);
-      text += String.fromCharCode(...this.ram.subarray(pa, pa + take));
+      text += charString(this.ram, pa, pa + take);
       if (text.length > max) return null;
       if (stop < end) return text;
       at += end - pa;

@@ -179,7 +179,11 @@ op(U.IORING_OP_FSYNC, (r) => {
   return r.file!.fsync(r, (r.u32(OP_FLAGS) & 1) !== 0);
 }, FILE); // prettier-ignore
 op(U.IORING_OP_SYNC_FILE_RANGE, (r) => r.withFile((fd) => sys_sync_file_range(r, fd, r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS))), FILE); // prettier-ignore
-op(U.IORING_OP_FALLOCATE, (r) => r.withFile((fd) => sys_fallocate(r, fd, r.u32(LEN), r.u64(OFF), r.u64(ADDR))), FILE); // prettier-ignore
+op(U.IORING_OP_FALLOCATE, (r) => {
+  const result = r.withFile((fd) => sys_fallocate(r, fd, r.u32(LEN), r.u64(OFF), r.u64(ADDR)));
+  if (result === BLOCKED) r.kernel.work.queue(r); // there is more of it to do
+  return result;
+}, FILE); // prettier-ignore
 op(U.IORING_OP_FADVISE, (r) => r.withFile((fd) => sys_fadvise64(r, fd, r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS))), FILE); // prettier-ignore
 op(U.IORING_OP_FTRUNCATE, (r) => r.withFile((fd) => sys_ftruncate(r, fd, r.u64(OFF))), FILE);
 op(U.IORING_OP_MADVISE, (r) => {

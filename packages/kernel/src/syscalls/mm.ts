@@ -6,13 +6,14 @@ import type { File } from '../fs/file.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import { MAY_WRITE } from '../fs/inode.ts';
 import { inode_permission } from '../fs/permission.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, errno } from '../include/errno.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
-import { do_mlock, do_mlockall, do_munlockall } from '../mm/mlock.ts';
+import { do_mlock, do_mlockall, do_munlockall, mlock_populated } from '../mm/mlock.ts';
 import {
   HPAGE_SHIFT,
   aligned,
+  can_modify_mm,
   do_brk,
   do_mmap,
   do_munmap,
@@ -21,7 +22,10 @@ import {
   isolate,
   mergeAround,
   pageAlign,
+  POPULATE_PAGES,
   populate,
+  populate_on,
+  populated,
 } from '../mm/mmap.ts';
 import { do_mprotect } from '../mm/mprotect.ts';
 import { do_mremap } from '../mm/mremap.ts';
@@ -32,6 +36,9 @@ import { access_ok } from '../fs/iov.ts';
 import { choice, fd, flags, flags64, int, off, outBuf, ptr, size, ulong } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
 
+/** Entries of page tables that one attempt at a call empties. */
+const ZAP_ENTRIES = 8192;
+
 function sys_mmap(
   task: Task,
   address: number,
@@ -41,6 +48,7 @@ function sys_mmap(
   descriptor: number,
   offset: number,
 ): number {
+  if (task.callState !== null) return populate_on(task);
   if (offset % PAGE_SIZE !== 0)
     throw errno(E.EINVAL, 'mmap: offset {} is not a multiple of {}', offset, PAGE_SIZE);
   if ((mflags & M.MAP_ANONYMOUS) !== 0) {
@@ -53,20 +61,48 @@ function sys_mmap(
         'mmap: MAP_HUGETLB, but no huge pages are reserved (vm.nr_hugepages is 0)',
       );
     }
-    return do_mmap(task, address, length, prot, mflags, null, 0);
+    return populated(task, do_mmap(task, address, length, prot, mflags, null, 0));
   }
   const file = fget(task, descriptor);
   if ((mflags & M.MAP_HUGETLB) !== 0)
     throw errno(E.EINVAL, 'mmap: {} is no file of huge pages', file.path);
-  return do_mmap(task, address, length, prot, mflags, file, offset);
+  return populated(task, do_mmap(task, address, length, prot, mflags, file, offset));
 }
 
 function sys_munmap(task: Task, address: number, length: number): number {
   if (!aligned(address))
     throw errno(E.EINVAL, 'munmap: address {} is not a multiple of {}', hex(address), PAGE_SIZE);
   if (length === 0 || address + length > TASK_SIZE) throw errno(E.EINVAL, 'munmap: {} bytes at {} are no range of user space', length, hex(address)); // prettier-ignore
-  do_munmap(task.mm!, address, pageAlign(length));
+  const end = address + pageAlign(length);
+  if (!zap_before(task, address, end)) return BLOCKED;
+  do_munmap(task.mm!, address, end - address);
   return 0;
+}
+
+/** How far a long range has been emptied. */
+interface Zapped {
+  readonly at: number;
+}
+
+/** The pages of a long range go part by part before the range itself does. @returns false when there is more to do */
+function zap_before(task: Task, start: number, end: number): boolean {
+  const mm = task.mm!;
+  if (end - start <= ZAP_ENTRIES * PAGE_SIZE || mm.served || task.fatal_signal_pending())
+    return true;
+  if (task.callState === null) {
+    // What may fail comes first.
+    can_modify_mm(mm, start, end, 'munmap');
+    isolate(mm, start, end);
+  }
+  let at = (task.callState as Zapped | null)?.at ?? start;
+  const budget = { entries: ZAP_ENTRIES };
+  for (let vma = mm.vmas.from(at); vma !== null && vma.start < end; vma = mm.vmas.from(at)) {
+    at = mm.zap_range(vma, Math.max(at, vma.start), Math.min(end, vma.end), false, budget);
+    if (--budget.entries > 0) continue;
+    task.callState = { at } satisfies Zapped;
+    return false;
+  }
+  return true;
 }
 
 function sys_mprotect(task: Task, address: number, length: number, prot: number): number {
@@ -100,7 +136,8 @@ function sys_pkey_free(_task: Task, pkey: number): number {
 }
 
 function sys_brk(task: Task, to: number): number {
-  return do_brk(task, to);
+  if (task.callState !== null) return populate_on(task);
+  return populated(task, do_brk(task, to));
 }
 
 function sys_mremap(
@@ -111,34 +148,48 @@ function sys_mremap(
   mflags: number,
   to: number,
 ): number {
-  return do_mremap(task, address, oldLength, newLength, mflags, to);
+  if (task.callState !== null) return populate_on(task);
+  return populated(task, do_mremap(task, address, oldLength, newLength, mflags, to));
 }
 
 function sys_madvise(task: Task, address: number, length: number, advice: number): number {
-  do_madvise(task, address, length, advice);
-  return 0;
+  const populates = advice === M.MADV_POPULATE_READ || advice === M.MADV_POPULATE_WRITE;
+  const part = POPULATE_PAGES * PAGE_SIZE;
+  const at = (task.callState as { readonly at: number } | null)?.at ?? address;
+  const end = address + length;
+  if (!populates || end - at <= part || end > TASK_SIZE || task.fatal_signal_pending()) {
+    do_madvise(task, at, end - at, advice);
+    return 0;
+  }
+  do_madvise(task, at, part, advice);
+  task.callState = { at: at + part };
+  return BLOCKED;
+}
+
+function lock(task: Task, address: number, length: number, how: number): number {
+  if (task.callState !== null) return populate_on(task, mlock_populated);
+  do_mlock(task, address, length, how);
+  return populated(task, 0, mlock_populated);
 }
 
 function sys_mlock(task: Task, address: number, length: number): number {
-  do_mlock(task, address, length, VM_LOCKED);
-  return 0;
+  return lock(task, address, length, VM_LOCKED);
 }
 
 function sys_mlock2(task: Task, address: number, length: number, mflags: number): number {
   if ((mflags & ~M.MLOCK_ONFAULT) !== 0)
     throw errno(E.EINVAL, 'mlock2: unknown flags {}', hex(mflags));
-  do_mlock(task, address, length, VM_LOCKED | (mflags !== 0 ? VM_LOCKONFAULT : 0));
-  return 0;
+  return lock(task, address, length, VM_LOCKED | (mflags !== 0 ? VM_LOCKONFAULT : 0));
 }
 
 function sys_munlock(task: Task, address: number, length: number): number {
-  do_mlock(task, address, length, 0);
-  return 0;
+  return lock(task, address, length, 0);
 }
 
 function sys_mlockall(task: Task, mflags: number): number {
+  if (task.callState !== null) return populate_on(task);
   do_mlockall(task, mflags);
-  return 0;
+  return populated(task, 0);
 }
 
 function sys_munlockall(task: Task): number {
@@ -202,6 +253,7 @@ function sys_remap_file_pages(
   pgoff: number,
   mflags: number,
 ): number {
+  if (task.callState !== null) return populate_on(task);
   const mm = task.mm!;
   const start = address - (address % PAGE_SIZE);
   const len = length - (length % PAGE_SIZE);
@@ -222,7 +274,7 @@ function sys_remap_file_pages(
     do_munmap(mm, start, len);
     insertVma(mm, moved);
     if ((mflags & M.MAP_NONBLOCK) === 0) populate(mm, start, start + len);
-    return 0;
+    return populated(task, 0);
   }
   const rights =
     (vmFlags & VM_READ ? M.PROT_READ : 0) |
@@ -230,7 +282,7 @@ function sys_remap_file_pages(
     (vmFlags & VM_EXEC ? M.PROT_EXEC : 0);
   const how = (mflags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE | (vmFlags & VM_LOCKED ? M.MAP_LOCKED : 0); // prettier-ignore
   do_mmap(task, start, len, rights, how, file, pgoff * PAGE_SIZE);
-  return 0;
+  return populated(task, 0);
 }
 
 /** mseal(2): from now on the range is neither unmapped nor moved nor given other rights. */

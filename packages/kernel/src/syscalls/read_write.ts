@@ -317,6 +317,7 @@ export function vfs_fallocate(
   if (S_ISREG(inode.mode) && (end < 0 || end > inode.sb.maxbytes))
     throw errno(EFBIG, 'fallocate: {} bytes from {} are above the largest file of {}', length, offset, inode.sb); // prettier-ignore
   const result = file.fallocate(current, mode, offset, length);
+  if (result === BLOCKED) return BLOCKED;
   fsnotify_modify(file);
   return result;
 }

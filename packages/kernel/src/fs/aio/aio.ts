@@ -107,6 +107,7 @@ export function aio_setup(task: Task, max: number): KioCtx {
     0,
   );
   const mm = task.mm!;
+  mm.to_populate = []; // not even with mlockall(MCL_FUTURE)
   const vma = mm.vmas.at(id);
   if (vma !== null && vma.start === id) vma.name = '/[aio] (deleted)';
   // Never code, whatever READ_IMPLIES_EXEC says: the ring's file system is mounted noexec.

@@ -1,4 +1,4 @@
-import { ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { EINTR, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -11,7 +11,7 @@ import {
 import { i_size_read, i_size_write } from '../../include/pagecache.ts';
 import { type Loff, loff_add, page_index, page_start } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
-import { errno } from '../../include/errno.ts';
+import { BLOCKED, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
@@ -22,6 +22,9 @@ import { vfs_setpos } from '../file.ts';
 import { file_update_time } from '../inode.ts';
 import { RegularFile } from '../libfs/regular_file.ts';
 import type { TmpfsInode } from './inode.ts';
+
+/** Pages that one attempt at a fallocate sets aside. */
+const RESERVE_PAGES = 1024;
 
 /** An open regular file of tmpfs. */
 export class TmpfsFile extends RegularFile {
@@ -109,33 +112,47 @@ export class TmpfsFile extends RegularFile {
     inode_newsize_ok(current, inode, end);
     if (inode.seals & F_SEAL_GROW && end > i_size_read(inode))
       throw errno(EPERM, 'F_SEAL_GROW: {} cannot become larger', this.path);
-    this.reserve(current, page_index(offset), page_index(loff_add(end, -1)) + 1);
+    if (!this.reserve(current, page_index(offset), page_index(loff_add(end, -1)) + 1))
+      return BLOCKED;
     file_remove_privs(current, this);
     if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode)) i_size_write(inode, end);
     file_update_time(inode);
     return 0;
   }
 
-  /** All pages or none. */
-  private reserve(current: Current, first: number, last: number): void {
+  /** All pages or none; many of them part by part. @returns false when there are more to come */
+  private reserve(current: Current, first: number, last: number): boolean {
     const { inode } = this;
-    if (last - first > current.kernel.frames.free + inode.mapping!.pages.size) {
-      throw errno(
-        ENOSPC,
-        'fallocate of {} pages: {} page frames are free',
-        last - first,
-        current.kernel.frames.free,
-      );
-    }
     const mapping = inode.mapping!;
-    let missing = 0;
-    for (let i = first; i < last; i++) if (!mapping.pages.has(i)) missing++;
-    inode.sb.checkRoom(inode, missing);
-    for (let i = first; i < last; i++) {
-      if (mapping.pages.has(i)) continue;
-      const hole = inode.hole(i);
-      filemap_get_page(current.kernel, mapping, i);
-      if (hole) (mapping.unwritten ??= new Set()).add(i);
+    const { frames } = current.kernel;
+    let at = (current.callState as { readonly at: number } | null)?.at ?? -1;
+    if (at === -1) {
+      while (last - first > frames.free + mapping.pages.size && current.kernel.exited_mms.reap());
+      if (last - first > frames.free + mapping.pages.size)
+        throw errno(ENOSPC, 'fallocate of {} pages: {} page frames are free', last - first, frames.free); // prettier-ignore
+      let missing = last - first;
+      if (mapping.pages.size > 0)
+        for (let i = first; i < last; i++) if (mapping.pages.has(i)) missing--;
+      inode.sb.checkRoom(inode, missing);
+      at = first;
+    } else if (current.signal_pending()) {
+      inode.unreserve(first, at);
+      throw errno(EINTR, 'fallocate: a signal came with {} pages still to reserve', last - at);
     }
+    const stop = Math.min(last, at + RESERVE_PAGES);
+    try {
+      for (; at < stop; at++) {
+        if (mapping.pages.has(at)) continue;
+        const hole = inode.hole(at);
+        filemap_get_page(current.kernel, mapping, at);
+        if (hole) (mapping.unwritten ??= new Set()).add(at);
+      }
+    } catch (error) {
+      inode.unreserve(first, at);
+      throw error;
+    }
+    if (at === last) return true;
+    current.callState = { at };
+    return false;
   }
 }

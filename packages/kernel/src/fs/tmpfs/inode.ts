@@ -157,6 +157,17 @@ export class TmpfsInode extends Inode {
     this.freeing(() => filemap_punch(this.sb.kernel, this.mapping!, start, end));
   }
 
+  /** Takes back what was set aside in the pages [first, last) and nothing has filled (shmem_undo_range). */
+  unreserve(first: number, last: number): void {
+    const mapping = this.mapping!;
+    for (let i = first; i < last; i++) {
+      if (!mapping.unwritten?.delete(i)) continue;
+      this.sb.kernel.frames.put(mapping.pages.get(i)!);
+      mapping.pages.delete(i);
+      this.sb.usedBlocks--;
+    }
+  }
+
   override evict(): void {
     if (this.i_data !== null) this.truncate(0);
     this.backing = null;
