@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +59,30 @@ static int make_memfd(long i) {
   return memfd_create("x", 0) < 0 ? errno : 0;
 }
 
+/* A rule of Landlock on a file that has no name afterwards. */
+static int ruleset(int anew) {
+  static int fd = -1;
+  unsigned long attr[] = {1 << 2, 0, 0};
+  if (anew || fd < 0) fd = syscall(444, attr, 8, 0);
+  return fd;
+}
+
+static int make_rule(long i) {
+  struct {
+    unsigned long access;
+    int fd;
+  } __attribute__((packed)) rule = {1 << 2, -1};
+  char name[30];
+  (void)i;
+  sprintf(name, "/tmp/rule%d", getpid());
+  rule.fd = open(name, O_CREAT | O_RDWR, 0600);
+  if (rule.fd < 0) return errno;
+  int error = syscall(445, ruleset(0), 1, &rule, 0) ? errno : 0;
+  unlink(name);
+  close(rule.fd);
+  return error;
+}
+
 static long slab(void) {
   char text[4096] = "";
   int fd = open("/proc/meminfo", O_RDONLY);
@@ -93,9 +118,46 @@ static int refuse(void) {
   return 0;
 }
 
+/* Rules go with their ruleset, or with the last process that they bind. */
+static int rules(void) {
+  enum { N = 2000 };
+  int status;
+  for (int i = 0; i < 10; i++) make_rule(0);
+  close(ruleset(0));
+  ruleset(1);
+  long before = slab();
+  for (int i = 0; i < N; i++)
+    if (make_rule(0)) return 1;
+  int taken = slab() - before > N;
+  close(ruleset(0));
+  int back = slab() - before < 500;
+  ruleset(1);
+  if (fork() == 0) {
+    for (int i = 0; i < N; i++)
+      if (make_rule(0)) _exit(1);
+    if (syscall(446, ruleset(0), 0)) _exit(2);
+    close(ruleset(0));
+    int held = slab() - before > N;
+    for (int i = 0; i < 3; i++)
+      if (fork() == 0) {
+        unsigned long attr[] = {1 << 2, 0, 0};
+        int again = syscall(444, attr, 8, 0);
+        _exit(syscall(446, again, 0) ? 5 : 0);
+      }
+    while (wait(&status) > 0)
+      if (status) _exit(3);
+    _exit(held && slab() - before > N ? 0 : 4);
+  }
+  close(ruleset(0));
+  wait(&status);
+  printf("rules: taken %d, back %d, status %d, %s\n", taken, back, WEXITSTATUS(status), slab() - before < 500 ? "nothing left" : "left");
+  return 0;
+}
+
 int main(void) {
   struct rlimit files = {100000, 100000};
   setrlimit(RLIMIT_NOFILE, &files);
   if (exhaust("mappings", make_mapping, 40000) || exhaust("files", make_file, 20000)) return 1;
-  return exhaust("memfds", make_memfd, 8000) || refuse();
+  if (exhaust("memfds", make_memfd, 8000) || exhaust("rules", make_rule, 10000)) return 1;
+  return rules() || refuse();
 }

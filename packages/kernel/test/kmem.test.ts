@@ -14,6 +14,7 @@ describe.skipIf(!canCompile)('kernel objects', () => {
     });
     expect(stdout).toBe(
       'mappings: 1, 1, 0, then again\nfiles: 1, 1, 0, then again\nmemfds: 1, 1, 0, then again\n' +
+        'rules: 1, 1, 0, then again\nrules: taken 1, back 1, status 0, nothing left\n' +
         'memfds: status 0, nothing left\nlogged\n',
     );
   });

@@ -57,6 +57,12 @@ export const S_NOATIME = 2;
 export const S_APPEND = 4;
 export const S_IMMUTABLE = 8;
 
+/** What holds an inode that has no name perhaps: rules of Landlock. */
+export interface HeldInode {
+  /** The file system goes. */
+  forget(): void;
+}
+
 /**
  * Analogous to `struct inode` with its operations: a file system makes a subclass. The defaults are those of an inode
  * whose operation table has no entry.
@@ -86,6 +92,8 @@ export class Inode implements PageOwner {
   marks: Set<FsnotifyMark> | null = null;
   locks: FileLockContext | null = null;
   pipe: Pipe | null = null;
+  /** Rules of Landlock are tied to it, and hold it. */
+  landlock: HeldInode | null = null;
   /** Access control lists, on file systems that have them. */
   acls: Acls | null = null;
 

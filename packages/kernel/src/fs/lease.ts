@@ -131,7 +131,7 @@ export function setlease(current: Current, file: File, type: number): Lease | nu
     throw errno(EAGAIN, 'a read lease: {} is open for writing', file.path);
   // A file of memory that was made open for writing does not count among its writers, and so is written by one too few.
   const uncounted = (file.mode & (FMODE_WRITE | FMODE_WRITER)) === FMODE_WRITE;
-  if (type === F_WRLCK && (inode.count > 1 || uncounted))
+  if (type === F_WRLCK && (inode.count - (inode.landlock === null ? 0 : 1) > 1 || uncounted))
     throw errno(EAGAIN, 'a write lease: {} is open elsewhere', file.path);
   const others = leases.filter((lease) => lease.file !== file);
   if (others.length > 0 && (type === F_WRLCK || others.some((lease) => lease.target === F_UNLCK)))

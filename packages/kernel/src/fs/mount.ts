@@ -157,5 +157,6 @@ export function cleanup_mnt(mnt: Mount): void {
   put_mnt_ns(mnt.root.inode.mnt_ns);
   if (--mnt.sb.active > 0) return;
   fsnotify_sb_delete(mnt.sb);
+  for (const held of [...(mnt.sb.landlock ?? [])]) held.forget();
   mnt.sb.kill();
 }

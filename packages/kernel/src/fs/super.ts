@@ -1,3 +1,4 @@
+import type { HeldInode } from './inode.ts';
 import { EBUSY } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY, MS_RMT_MASK } from '@vitrine/uapi/mount.ts';
 import { LLONG_MAX, type Loff } from '../include/loff.ts';
@@ -64,6 +65,8 @@ export class SuperBlock {
   nextIno = 1;
   /** What FS_IOC_GETFSUUID tells, once somebody has asked. */
   uuid: Uint8Array | null = null;
+  /** Its inodes that rules of Landlock are tied to. */
+  landlock: Set<HeldInode> | null = null;
   /** What of it is watched. */
   fsnotify: FsnotifySbInfo | null = null;
   /** Others change what is in it: a name in the cache is looked up again, too. */

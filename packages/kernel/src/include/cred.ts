@@ -75,6 +75,11 @@ export class UserNamespace {
 
 /** What a process has forbidden itself (security/landlock); layers above add what they ask it. */
 export interface LandlockDomain {
+  /** A task more, or less, has credentials with it; with the last one its rules go. */
+  get(): void;
+  put(): void;
+  /** Kernel objects that go with each of those, in bytes. */
+  readonly kmem: number;
   /** Does it forbid what `scope` (LANDLOCK_SCOPE_…) is of towards whoever has the other domain, or none? */
   is_scoped(other: LandlockDomain | null, scope: number): boolean;
   /** Is the other domain this one, or nested in it? */

@@ -15,6 +15,8 @@ export const KMEM_VMA = 256;
 export const KMEM_INODE = 1024;
 /** A watch of epoll or inotify. */
 export const KMEM_WATCH = 192;
+/** A rule of Landlock. */
+export const KMEM_RULE = 192;
 /** An event that waits for its reader. */
 export const KMEM_EVENT = 192;
 /** An instruction of a seccomp filter. */

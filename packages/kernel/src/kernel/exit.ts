@@ -48,6 +48,7 @@ export function do_exit(task: Task, code: number): void {
   task.exiting = true;
   task.unpark();
   seccomp_filter_release(task);
+  task.cred.landlock?.put();
   const last = [...signal.threads].every((thread) => thread === task || thread.dead);
   task.exit_code = signal.group_exit ?? code;
   if (last) {

@@ -180,6 +180,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
   child.seccomp_mode = current.seccomp_mode;
   child.seccomp_filter = current.seccomp_filter;
   get_seccomp_filter(child);
+  child.cred.landlock?.get();
   child.timer_slack = child.default_timer_slack = current.timer_slack;
   child.io_flusher = current.io_flusher;
   child.mce_kill = current.mce_kill;

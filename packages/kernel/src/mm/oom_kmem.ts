@@ -21,15 +21,15 @@ function file_kmem(file: File): number {
 }
 
 /**
- * Kernel objects that would go with a process: its mappings, open files and what hangs on these, seccomp filters. Inodes
- * with a name stay, and are nobody's.
+ * Kernel objects that would go with a process: its mappings, open files and what hangs on these, seccomp filters, rules of Landlock.
+ * Inodes with a name stay, and are nobody's.
  */
 export function process_kmem(task: Task): number {
   let bytes = (task.mm?.vmas.list.length ?? 0) * KMEM_VMA;
   for (const file of task.files.fd) if (file !== null) bytes += file_kmem(file);
   for (let f = task.seccomp_filter; f !== null; f = f.prev)
     bytes += (f.program.length * KMEM_INSN) / Math.max(1, f.users);
-  return bytes;
+  return bytes + (task.cred.landlock?.kmem ?? 0);
 }
 
 /** Nobody kills threads of the kernel and who is marked (oom_unkillable_task, OOM_SCORE_ADJ_MIN). */

@@ -350,7 +350,7 @@ const OPERATIONS: readonly (Operation | undefined)[] = [
   probe,
   (task, ring, arg, count) => (nothing(arg, count), ring.add_personality(task.cred)),
   (_task, ring, arg, id) => {
-    needs(arg === 0 && ring.personalities.delete(id), 'there is no such personality');
+    needs(arg === 0 && ring.remove_personality(id), 'there is no such personality');
     return 0;
   },
   register_restrictions,

@@ -43,7 +43,7 @@ function sys_landlock_create_ruleset(
   known('scoped', scoped, MASK_SCOPE);
   if ((fs | net | scoped) === 0n)
     throw errno(E.ENOMSG, 'landlock_create_ruleset: the ruleset would deny nothing');
-  const ruleset = new Ruleset(Number(fs), Number(net), Number(scoped));
+  const ruleset = new Ruleset(task.kernel, Number(fs), Number(net), Number(scoped));
   return fd_install(task, new LandlockRulesetFile(task, ruleset), true);
 }
 
@@ -110,6 +110,7 @@ function sys_landlock_restrict_self(task: Task, rulesetFd: number, how: number):
   if (parent !== null && parent.depth >= LANDLOCK_MAX_NUM_LAYERS)
     throw errno(E.E2BIG, 'landlock_restrict_self: {} rulesets are enforced already', parent.depth);
   task.cred = task.cred.with({ landlock: new Domain(parent, ruleset) });
+  parent?.put();
   return 0;
 }
 

@@ -462,7 +462,14 @@ export class UringFile extends StreamFile {
   add_personality(cred: Cred): number {
     const id = ++this.lastPersonality;
     this.personalities.set(id, cred);
+    cred.landlock?.get();
     return id;
+  }
+
+  /** @returns false when there is none of the number */
+  remove_personality(id: number): boolean {
+    this.personalities.get(id)?.landlock?.put();
+    return this.personalities.delete(id);
   }
 
   override mmap_mapping(_current: Current): AddressSpace {
@@ -484,6 +491,7 @@ export class UringFile extends StreamFile {
     for (const rsrc of this.files ?? []) rsrc?.file?.put(kernel);
     this.files = null;
     this.sqpoll?.detach(this);
+    for (const id of [...this.personalities.keys()]) this.remove_personality(id);
     this.eventfd?.put(kernel);
     this.eventfd = null;
     for (const pfn of [...this.rings, ...this.sqePages]) kernel.frames.put(pfn);

@@ -6,7 +6,7 @@ import { LANDLOCK_MASK_ACCESS_FS, type Refer, is_device, make_access } from '../
 import type { LandlockDomain } from '../../include/cred.ts';
 import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
-import { type LandlockRuleset, type RuleKey, is_nouser, rule_key } from './ruleset.ts';
+import { type LandlockRules, type LandlockRuleset, is_nouser, rule_key } from './ruleset.ts';
 import { PathWalk } from './walk.ts';
 
 /** Accesses that make sense for a file that is no directory. */
@@ -40,7 +40,9 @@ export class Domain implements LandlockDomain {
   private readonly layers: readonly Domain[];
   private readonly handled: number;
   private readonly scoped: number;
-  private readonly rules: ReadonlyMap<RuleKey, number>;
+  private readonly rules: LandlockRules;
+  /** Tasks and domains nested in it. */
+  private users = 1;
   /** Does a layer restrict files at all? */
   private readonly fs: boolean;
 
@@ -49,12 +51,26 @@ export class Domain implements LandlockDomain {
     this.layers = [...(parent?.layers ?? []), this];
     this.handled = ruleset.fs | REFER;
     this.scoped = ruleset.scoped;
-    this.rules = new Map(ruleset.rules);
+    this.rules = ruleset.rules.copy();
+    parent?.get();
     this.fs = ruleset.fs !== 0 || (parent?.fs ?? false);
   }
 
   static {
     serializable('LandlockDomain', this);
+  }
+
+  get(): void {
+    this.users++;
+  }
+  put(): void {
+    if (--this.users > 0) return;
+    this.rules.free();
+    this.parent?.put();
+  }
+
+  get kmem(): number {
+    return (this.rules.kmem + (this.parent?.kmem ?? 0)) / Math.max(1, this.users);
   }
 
   get depth(): number {
@@ -68,9 +84,10 @@ export class Domain implements LandlockDomain {
   /** Takes away what rules on the file allow. @returns nothing is left */
   private unmask(inode: Inode, masks: Masks): boolean {
     const key = rule_key(inode);
-    this.layers.forEach((layer, i) => {
-      masks[i]! &= ~(layer.rules.get(key) ?? 0);
-    });
+    if (key !== null)
+      this.layers.forEach((layer, i) => {
+        masks[i]! &= ~layer.rules.allowed(key);
+      });
     return union(masks) === 0;
   }
 
