@@ -10,7 +10,7 @@ const RAM = 64 * 2 ** 20;
 const LOOP = assemble('mov ecx, 200000; 1: add rax, rcx; ror rax, 3; dec ecx; jnz 1b; syscall');
 
 class Queue implements RemoteGenerator {
-  state: 'away' | 'idle' | 'busy' = 'idle';
+  state: RemoteGenerator['state'] = 'idle';
   readonly orders: { region: PackedRegion; done: (reply: Reply) => void }[] = [];
   start(): void {}
   /** What threads send one another is copied. */
@@ -104,6 +104,24 @@ test('what arrives in another address space is at hand when the code is there ag
   cpu.gpr[0] = 0n;
   expect(finish(machine)).toBe(result);
   expect(installed.length).toBe(1);
+});
+
+test('until the other thread has come, only what takes a large part is made here', () => {
+  const loops = (count: number): Uint8Array => assemble('mov ecx, 8000; 1: add rax, rcx; ror rax, 3; dec ecx; jnz 1b; '.repeat(count) + 'syscall'); // prettier-ignore
+  const regions = (count: number): number => {
+    const queue = new Queue();
+    queue.state = 'away';
+    queue.start = () => (queue.state = 'coming');
+    const { machine } = start(loops(count), queue);
+    finish(machine);
+    expect(queue.state).toBe('coming');
+    expect(queue.orders).toEqual([]);
+    return machine.cpu.jit!.counters.regions;
+  };
+  expect(regions(1)).toBe(1);
+  const some = regions(80);
+  expect(some).toBeLessThan(40);
+  expect(some).toBeGreaterThan(0);
 });
 
 test('without the other thread a machine generates by itself', () => {

@@ -25,8 +25,9 @@ export class WorkerGenerator implements RemoteGenerator {
     this.#startWorker = startWorker;
   }
 
-  get state(): 'away' | 'idle' | 'busy' {
-    if (!this.#isReady) return 'away';
+  get state(): RemoteGenerator['state'] {
+    if (!this.#port) return 'away';
+    if (!this.#isReady) return 'coming';
     return this.#waiting.size < MOST_WAITING ? 'idle' : 'busy';
   }
 
@@ -62,6 +63,7 @@ export class WorkerGenerator implements RemoteGenerator {
 
   #lose(failure: string): void {
     this.#isReady = false;
+    this.#port = undefined;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const done of waiting) done({ failure });

@@ -39,8 +39,8 @@ export interface JitOptions {
 
 export const DEFAULT_JIT: JitOptions = { threshold: 8, advance: COLD, limit: 40 * 2 ** 20 };
 
-/** Regions that a machine makes before it asks for another thread, which takes 50 ms to be there. */
-const FIRST = 8;
+/** What is seen in a sample of so many is compiled at once, though it takes long on this thread when the generator is cold. */
+const LARGE = 32;
 
 /** How much of the room is left when some was made. */
 const SHRUNK = 0.75;
@@ -118,6 +118,8 @@ export class Jit {
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
+  /** Samples so far. */
+  #sampled = 0;
   /** What has been seen most often while there was no credit. */
   #hottest: Seen | undefined;
   readonly #account: Account;
@@ -157,12 +159,25 @@ export class Jit {
   /** Who generates on another thread, once it is there; what must be there at once is generated on this one. */
   get #generator(): RemoteGenerator | undefined {
     const { generator } = this.#options;
-    return this.eager || generator?.state === 'away' ? undefined : generator;
+    const isThere = generator?.state === 'idle' || generator?.state === 'busy';
+    return this.eager || !isThere ? undefined : generator;
   }
 
-  /** There is credit, and who generates has time. */
-  get #mayCompile(): boolean {
-    return this.#account.mayCompile && this.#generator?.state !== 'busy';
+  /**
+   * There is credit, and somebody has time to generate: this thread, too, as long as it waits for the other one, what takes a large
+   * part of all execution. @param times how often it was seen
+   */
+  #mayCompile(times: number): boolean {
+    if (!this.#account.mayCompile) return false;
+    return this.#isServed || (this.#generator === undefined && times * LARGE >= this.#sampled);
+  }
+
+  /** Who generates has time; another thread is asked to come, and waited for. */
+  get #isServed(): boolean {
+    const { generator } = this.#options;
+    if (!generator || this.eager) return true;
+    if (generator.state === 'away') generator.start();
+    return generator.state === 'away' || generator.state === 'idle';
   }
 
   get eager(): boolean {
@@ -181,6 +196,7 @@ export class Jit {
       return;
     }
     this.#account.sample();
+    this.#sampled++;
     let samples = this.#samples.get(page);
     if (!samples)
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: 'nothing' }));
@@ -194,15 +210,17 @@ export class Jit {
     byOffset.set(offset, times);
     samples.all += weight;
     if (samples.all < this.#options.threshold) return;
-    if (!this.#mayCompile) {
-      if (times > (this.#hottest?.times ?? 0)) this.#hottest = { page, offset, times };
+    const first = hottestOf(byOffset);
+    const seen: Seen = { page, offset: first, times: byOffset.get(first)! };
+    const waiting = this.#hottest;
+    const isBehind = waiting !== undefined && waiting.times > seen.times;
+    if (!this.#mayCompile(isBehind ? waiting.times : seen.times)) {
+      if (!isBehind) this.#hottest = seen;
       return;
     }
-    const waiting = this.#hottest;
     this.#hottest = undefined;
-    const first = hottestOf(byOffset);
-    if (waiting && waiting.times > byOffset.get(first)!) this.#compileAround(waiting);
-    if (this.#mayCompile) this.#compileAround({ page, offset: first, times: byOffset.get(first)! });
+    if (isBehind) this.#compileAround(waiting);
+    if (this.#mayCompile(seen.times)) this.#compileAround(seen);
   }
 
   /** Compiles what is around a block that was seen so many times, if that is worth it and the block still there. */
@@ -362,7 +380,7 @@ export class Jit {
     const restless = this.#restless();
     for (const { root } of restless) this.#gather(root.installed!);
     for (const { root } of restless.slice(0, AT_ONCE)) {
-      if (this.#generator?.state === 'busy') break;
+      if (!this.#isServed) break;
       // Another process may have other code at the address.
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
       if (root.ordered) continue;
@@ -384,7 +402,6 @@ export class Jit {
     if (factor === 0) this.#account.compiles(region.instructions, remote !== undefined);
     if (remote) return this.#order(remote, root, region);
     this.#make(root, region);
-    if (this.counters.regions >= FIRST) this.#options.generator?.start();
   }
 
   /** Generates a region here and now. */

@@ -19,8 +19,8 @@ export type Reply = Made | { readonly unsupported: string } | { readonly failure
 
 /** Whoever generates regions for the machines of this thread. */
 export interface RemoteGenerator {
-  /** Whether it is there (`idle` or `busy`), with more to do than it should (`busy`). */
-  readonly state: 'away' | 'idle' | 'busy';
+  /** Whether it is there (`idle` or `busy`), with more to do than it should (`busy`), on its way, or neither. */
+  readonly state: 'away' | 'coming' | 'idle' | 'busy';
   /** There will be something to do; does nothing where it has been said before. */
   start(): void;
   /** @param done told later, while nothing executes */
