@@ -49,7 +49,7 @@ const isXstate = ({ sem }: Row): boolean => /^x(save|rstor)$/.test(sem);
 
 /** It has several operands in memory, or one of many bytes. */
 export const isLarge = ({ sem }: Row): boolean =>
-  /^(retf|iret|callf|jmpf|.*maskmov.*|fnsave|frstor|fnstenv|fldenv|fxsave|fxrstor|xsave|xrstor)$/.test(sem); // prettier-ignore
+  /^(cmps|retf|iret|callf|jmpf|.*maskmov.*|fnsave|frstor|fnstenv|fldenv|fxsave|fxrstor|xsave|xrstor)$/.test(sem); // prettier-ignore
 
 /** One instruction. */
 export function makeCode(row: Row, random: Random): Code {

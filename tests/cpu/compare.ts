@@ -121,11 +121,15 @@ export function compare(code: Code, before: State, host: State, ours: State): st
   if (host.signal === ours.signal && Math.abs(ours.rip) >= 2 ** 47) return [];
   forgive(code.row, host, ours);
   if (code.isLarge) ours.address = host.address;
+  if (code.isLarge && isMemoryFault(host) && isMemoryFault(ours)) ours.signal = host.signal;
   // Code that changed itself to INT1: under some hypervisors RIP stays at it.
   const isTrap = host.signal === SIGTRAP && ours.signal === SIGTRAP;
   if (code.pointers && isTrap && host.rip === ours.rip - 1) ours.rip = host.rip;
   return listDifferences(host, ours, undefinedFlags(code, before));
 }
+
+/** A page that is not there, or a bad alignment. */
+const isMemoryFault = ({ signal }: State): boolean => signal === SIGSEGV || signal === SIGBUS;
 
 function forgive({ sem }: Row, host: State, ours: State): void {
   if (TRANSCENDENTAL.test(sem)) forgiveLastDigit(host, ours);
