@@ -39,3 +39,12 @@ it('the largest pipe is a power of two, of the low 32 bits of what is written', 
     done`);
   expect(text).toBe('4096\n8192\n2147483648\nrefused\n2147483648\nrefused\n2147483648\n');
 });
+
+it('the mask for interrupt lines to come names processors that there are', async () => {
+  const text = await sh(`cd /proc/irq
+    ls; for mask in 1 0 2 1,00000001 00000001 x; do
+      echo $mask > default_smp_affinity || echo refused
+      cat default_smp_affinity
+    done 2>&1 | grep -v sh:`);
+  expect(text).toBe('default_smp_affinity\n1\nrefused\n1\nrefused\n1\nrefused\n1\n1\nrefused\n1\n');
+});

@@ -65,6 +65,7 @@ export class Vmlinux implements Kernel {
   readonly pids: PidTable = new PidTable();
   readonly users: Map<number, UserStruct> = new Map();
   readonly page_caches: Set<AddressSpace> = new Set();
+  irq_default_affinity: number;
   readonly exited_mms: ExitedMms;
   readonly oom: OutOfMemory;
   readonly uts: Uts;
@@ -110,6 +111,7 @@ export class Vmlinux implements Kernel {
     this.zero_pfn = this.frames.alloc(true);
     this.arch = new X86(this, this.frames.alloc(true) * PAGE_SIZE);
     this.sched = new Scheduler(this, options.cpus ?? 1);
+    this.irq_default_affinity = 2 ** this.sched.rqs.length - 1;
     this.uts = new Uts(options.hostname ?? 'vitrine');
     this.random = new RandomPool(this.host);
     this.max_threads = defaultMaxThreads(this);

@@ -160,6 +160,14 @@ export class PageTables {
     this.frames.put(this.pgd / PAGE_SIZE);
   }
 
+  /** The frames of the tables themselves. */
+  *own_frames(table: number = this.pgd >>> 2, depth: number = 3): Generator<number> {
+    yield (table * 4) / PAGE_SIZE;
+    if (depth === 0) return;
+    for (let at = table; at < table + 1024; at += 2)
+      if (this.u32[at] !== 0) yield* this.own_frames((this.u32[at]! & PFN) >>> 2, depth - 1);
+  }
+
   /** Gives back tables and the pages in them, the lowest first, about `budget` at a time. @returns whether all are gone */
   reap(budget: number): boolean {
     const left = { pages: budget };
