@@ -1,4 +1,4 @@
-/** The table of programs that compute: native, qemu-user, Vitrine's interpreter, its JIT cold, warm and in the next process, in turn. */
+/** The table of programs that compute: native, qemu-user, Vitrine's interpreter, its JIT cold, warm, in the next process and settled, in turn. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,11 +11,16 @@ import type { BenchRoot } from './setup.ts';
 import { geometricMean, median, printTable, ratio } from './table.ts';
 import type { Run } from './vitrine.ts';
 
-export const WAYS = ['native', 'qemu', 'interpreter', 'cold', 'warm', 'second'] as const;
+export const WAYS = ['native', 'qemu', 'interpreter', 'cold', 'warm', 'second', 'settled'] as const;
 export type Way = (typeof WAYS)[number];
+
+/** The process whose second run is the settled one: each of those before adds to what is translated. */
+const SETTLED = 5;
 
 export interface ProgramOptions {
   readonly rounds: number;
+  /** Leaves out what is settled, which takes eight more runs. */
+  readonly settled: boolean;
   /** Rounds of the slow interpreter; 0 leaves it out. */
   readonly interpreterRounds: number;
   readonly qemu: boolean;
@@ -69,14 +74,14 @@ export async function benchProgram(
   const failed: string[] = [];
   const add = (way: Way, result: Run): void => void (runs[way] ??= []).push(result);
   const qemu = options.qemu ? bench.qemu : null;
-  const guest = async (ways: readonly Way[], ...args: string[]): Promise<void> => {
+  /** @param ways what the runs are, where they count */
+  const guest = async (ways: readonly (Way | undefined)[], ...args: string[]): Promise<void> => {
     try {
-      (await inProcess(row, options.timeout, ...args)).forEach((result, i) =>
-        add(ways[i]!, result),
-      );
+      const results = await inProcess(row, options.timeout, ...args);
+      ways.forEach((way, i) => way && add(way, results[i]!));
     } catch (error) {
       const { killed } = error as { killed?: boolean };
-      failed.push(`${ways.join(' and ')}: ${killed ? `not done after ${options.timeout} s a run` : String(error)}`); // prettier-ignore
+      failed.push(`${ways.filter((way) => way).join(' and ')}: ${killed ? `not done after ${options.timeout} s a run` : String(error)}`); // prettier-ignore
     }
   };
   for (let round = 0; round < Math.max(options.rounds, options.interpreterRounds); round++) {
@@ -85,7 +90,16 @@ export async function benchProgram(
       if (qemu !== null) add('qemu', runNative(bench, [qemu, ...row.argv]));
       const cache = mkdtempSync(join(tmpdir(), 'vitrine-bench-'));
       await guest(['cold', 'warm'], '--runs', '2', '--jit-cache', cache);
-      await guest(['second'], '--jit-cache', cache);
+      await guest(
+        ['second', undefined],
+        '--runs',
+        options.settled ? '2' : '1',
+        '--jit-cache',
+        cache,
+      );
+      for (let process = 3; options.settled && process < SETTLED; process++)
+        await guest([undefined, undefined], '--runs', '2', '--jit-cache', cache);
+      if (options.settled) await guest([undefined, 'settled'], '--runs', '2', '--jit-cache', cache);
       rmSync(cache, { recursive: true });
     }
     if (round < options.interpreterRounds) await guest(['interpreter'], '--no-jit');
@@ -112,6 +126,8 @@ export async function benchProgram(
 
 /** The ratios whose geometric means the project has targets for. */
 export const RATIOS: readonly (readonly [Way, Way])[] = [
+  ['settled', 'native'],
+  ['settled', 'qemu'],
   ['warm', 'native'],
   ['warm', 'qemu'],
   ['second', 'qemu'],
@@ -131,7 +147,7 @@ export function meanRatio(
 
 export function printPrograms(results: readonly ProgramResult[]): void {
   const cell = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(3));
-  const head = ['seconds', 'native', 'qemu-user', 'interpreter', 'cold JIT', 'warm JIT', '2nd process', ...RATIOS.map(([a, b]) => `${a}/${b}`)]; // prettier-ignore
+  const head = ['seconds', 'native', 'qemu-user', 'interpreter', 'cold JIT', 'warm JIT', '2nd process', 'settled', ...RATIOS.map(([a, b]) => `${a}/${b}`)]; // prettier-ignore
   const lines = results.map(({ title, seconds, wrong }) => [
     wrong.length === 0 ? title : `${title} WRONG`,
     ...WAYS.map((way) => cell(seconds[way])),

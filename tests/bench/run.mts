@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     'no-interp': { type: 'boolean', default: false },
     'no-qemu': { type: 'boolean', default: false },
     'no-kernel': { type: 'boolean', default: false },
+    'no-settled': { type: 'boolean', default: false },
     'no-jit': { type: 'boolean', default: false },
     cpu: { type: 'boolean', default: false },
     timeout: { type: 'string', default: '600' },
@@ -43,6 +44,7 @@ if (only !== '')
     const result = await benchProgram(bench, row, {
       rounds: Number(options.rounds),
       interpreterRounds: options['no-interp'] ? 0 : Number(options['interp-rounds']),
+      settled: !options['no-settled'],
       qemu: !options['no-qemu'],
       cpu: options.cpu,
       timeout: Number(options.timeout),
