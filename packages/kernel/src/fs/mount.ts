@@ -120,7 +120,11 @@ export function get_mnt_ns(ns: MntNamespace | null): void {
 }
 
 export function put_mnt_ns(ns: MntNamespace | null): void {
-  if (ns !== null && --ns.users === 0 && ns !== ns.root.sb.kernel.vfs.rootNs) umount_tree(ns.root);
+  if (ns === null || --ns.users > 0) return;
+  const { vfs } = ns.root.sb.kernel;
+  if (ns === vfs.rootNs) return;
+  vfs.mntNamespaces.delete(ns.inum);
+  umount_tree(ns.root);
 }
 
 /** The top mount on this dentry, seen through `mnt`, or null. */

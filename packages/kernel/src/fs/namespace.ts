@@ -46,6 +46,7 @@ import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { security_sb_mount } from './security.ts';
 import { reconfigure_super } from './super.ts';
+import type { Vfs } from './vfs.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from './namei.ts';
 import { change_mnt_propagation, copy_propagation, propagate_mnt, propagate_mount_busy, propagate_umount, propagation_targets, shows, tree_mounts } from './pnode.ts'; // prettier-ignore
 import {
@@ -102,12 +103,18 @@ function mountFlags(flags: number): number {
   return mnt;
 }
 
+function alloc_mnt_ns(vfs: Vfs): MntNamespace {
+  const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
+  vfs.mntNamespaces.set(ns.inum, ns);
+  return ns;
+}
+
 /** The first mount of a new namespace: the root file system. */
 export function mount_rootfs(current: Current, type: string, flags: number, data: string): Path {
   const { vfs } = current.kernel;
   const sb = vfs.get_fs_type(type).mount(current, flags, 'rootfs', data);
   const mnt = new Mount(current.kernel, sb.root, type, mountFlags(flags));
-  const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
+  const ns = alloc_mnt_ns(vfs);
   ns.root = mnt;
   setNs(mnt, ns);
   vfs.rootNs ??= ns;
@@ -459,8 +466,8 @@ function uncover(
 export function copy_mnt_ns(current: Current): MntNamespace {
   const { vfs } = current.kernel;
   const old = current.fs.root.mnt.ns!;
-  const ns = new MntNamespace(4026531840 + vfs.nextMntNs++);
   may_alloc_mounts(current.kernel, old.mounts.size);
+  const ns = alloc_mnt_ns(vfs);
   const copies = new Map<Mount, Mount>();
   ns.root = copy_tree(old.root, old.root.root, true, false, true, copies);
   setNs(ns.root, ns);
@@ -557,6 +564,7 @@ export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void
   if (to.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', to);
   if (mnt.parent !== null && mnt.parent.group !== 0) throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', from); // prettier-ignore
   if (S_ISDIR(to.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) throw errno(EINVAL, 'a directory and a file that is none cannot be mounted on each other ({})', to); // prettier-ignore
+  if (beneath) can_move_mount_beneath(mnt, to);
   if (to.mnt.group !== 0 && [...tree_mounts(mnt)].some((each) => each.unbindable)) throw errno(EINVAL, 'an unbindable mount cannot be moved below the shared mount {}', to); // prettier-ignore
   for (let m: Mount | null = to.mnt; m !== null; m = m.parent)
     if (m === mnt) throw errno(ELOOP, 'mount {} cannot be moved below itself ({})', from, to);
@@ -568,6 +576,14 @@ export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void
   if (covered !== null) detach_mnt(covered);
   attach_recursive_mnt(mnt, at);
   if (covered !== null) attach(covered, new Path(mnt, mnt.root));
+}
+
+/** Throws EINVAL where MOVE_MOUNT_BENEATH would make shadow mounts. */
+function can_move_mount_beneath(from: Mount, to: Path): void {
+  if (from.children.get(from.root) !== undefined)
+    throw errno(EINVAL, 'mount {} is covered: it cannot go beneath {}', from.id, to);
+  for (let m: Mount | null = from; m !== null && m.parent !== null; m = m.parent)
+    if (m === to.mnt) throw errno(EINVAL, 'mount {} is on {}: it cannot go beneath', from.id, to);
 }
 
 /** The place that the top mount at `to` covers. */

@@ -39,6 +39,8 @@ export class Vfs {
   /** Joins the two halves of a rename in inotify events. */
   nextCookie = 1;
   rootNs!: MntNamespace;
+  /** Those that have a number, in order of age. */
+  readonly mntNamespaces: Map<number, MntNamespace> = new Map();
 
   /** Open files in the machine (/proc/sys/fs/file-nr). */
   files = 0;

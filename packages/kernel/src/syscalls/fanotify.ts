@@ -127,7 +127,8 @@ function check_place(group: FanotifyFile, at: Path, mask: number, mflags: number
   const type = mflags & TYPE_BITS;
   if (mask & FAN_PERM_EVENTS && sb.type.name === 'proc')
     throw errno(E.EINVAL, 'fanotify_mark: nobody is asked about the files of {}', sb);
-  if (type !== 0 && sb.pseudo) throw errno(E.EINVAL, "fanotify_mark: {} is the kernel's own", sb);
+  if (type !== 0 && sb.pseudo && sb.type.name !== 'nsfs')
+    throw errno(E.EINVAL, "fanotify_mark: {} is the kernel's own", sb);
   const strict = group.fid_mode & I.FAN_REPORT_TARGET_FID || mask & I.FAN_RENAME || mflags & I.FAN_MARK_IGNORE; // prettier-ignore
   if (
     strict &&

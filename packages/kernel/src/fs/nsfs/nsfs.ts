@@ -1,11 +1,13 @@
-import { EINVAL, ENOTTY, EPERM } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { EINVAL, ENOENT, ENOTTY, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import { O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import * as C from '@vitrine/uapi/sched.ts';
-import { UserNamespace } from '../../include/cred.ts';
+import { UserNamespace, capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
+import type { Task } from '../../kernel/task.ts';
 import { Dentry, Path } from '../dcache.ts';
 import { fd_install } from '../fdtable.ts';
 import { StreamFile } from '../file.ts';
@@ -33,6 +35,17 @@ const NS_GET_PARENT = 0xb702;
 const NS_GET_NSTYPE = 0xb703;
 const NS_GET_OWNER_UID = 0xb704;
 const NS_GET_MNTNS_ID = 0x8008b705;
+const NS_GET_PID_FROM_PIDNS = 0x8004b706;
+const NS_GET_TGID_FROM_PIDNS = 0x8004b707;
+const NS_GET_PID_IN_PIDNS = 0x8004b708;
+const NS_GET_TGID_IN_PIDNS = 0x8004b709;
+/** These three carry the size of the caller's struct mnt_ns_info. */
+const NS_MNT_GET_INFO = 0x8000b70a;
+const NS_MNT_GET_NEXT = 0x8000b70b;
+const NS_MNT_GET_PREV = 0x8000b70c;
+const IOC_SIZE = 0x3fff0000;
+/** Bytes of struct mnt_ns_info. */
+const MNT_NS_INFO_SIZE = 16;
 
 export class NsInode extends Inode {
   readonly kind: string;
@@ -70,6 +83,28 @@ export function ns_path(kernel: Kernel, kind: string, inum: number, ns: NsObject
   const mnt = kernel.vfs.pseudo.get('nsfs')!;
   const inode = new NsInode(kernel, kind, inum, ns);
   return new Path(mnt, new Dentry(`${kind}:[${inum}]`, null, inode, mnt.sb));
+}
+
+/** The links of /proc/PID/ns: their names, the kinds they lead to, and the number of the first namespace. */
+export const NAMESPACES: readonly (readonly [string, string, number])[] = [
+  ['cgroup', 'cgroup', 4026531835],
+  ['ipc', 'ipc', 4026531839],
+  ['mnt', 'mnt', 0],
+  ['net', 'net', 4026531833],
+  ['pid', 'pid', 4026531836],
+  ['pid_for_children', 'pid', 4026531836],
+  ['time', 'time', 4026531834],
+  ['time_for_children', 'time', 4026531834],
+  ['user', 'user', 4026531837],
+  ['uts', 'uts', 4026531838],
+];
+
+/** The place of a namespace that a process is in, by the name of its link. */
+export function task_ns_path(task: Task, name: string): Path {
+  const [, kind, fixed] = NAMESPACES.find(([each]) => each === name)!;
+  const mounts = task.fs?.root.mnt.ns ?? null;
+  const ns = kind === 'mnt' ? mounts : kind === 'user' ? task.cred.userNs : null;
+  return ns_path(task.kernel, kind, ns?.inum ?? fixed, ns);
 }
 
 /** An open namespace, which lives as long: setns(2) enters it, ioctl_ns(2) asks of it. */
@@ -113,9 +148,56 @@ export class NsFile extends StreamFile {
           throw errno(EINVAL, 'NS_GET_MNTNS_ID: {} is no mount namespace', this.path);
         current.mem.putU64(arg, ns.inum);
         return 0;
+      case NS_GET_PID_FROM_PIDNS:
+      case NS_GET_PID_IN_PIDNS:
+        return this.task_in(current, arg).pid;
+      case NS_GET_TGID_FROM_PIDNS:
+      case NS_GET_TGID_IN_PIDNS:
+        return this.task_in(current, arg).tgid;
       default:
-        throw errno(ENOTTY, '{} has no ioctl 0x{}', this.path, (cmd >>> 0).toString(16));
+        return this.mnt_ioctl(current, cmd, arg);
     }
+  }
+
+  /** The process or thread of that number; there is one PID namespace, in which all have the same as outside. */
+  private task_in(current: Current, nr: number): Task {
+    if (this.inode.kind !== 'pid')
+      throw errno(EINVAL, 'NS_GET_PID_…: {} is no PID namespace', this.path);
+    const found = current.kernel.pids.find(nr | 0)?.task ?? null;
+    if (found === null) throw errno(ESRCH, 'NS_GET_PID_…: there is no process {}', nr | 0);
+    return found;
+  }
+
+  /** What a mount namespace is like, and which are older and newer. */
+  private mnt_ioctl(current: Current, cmd: number, arg: number): number {
+    const { ns } = this.inode;
+    const size = (cmd & IOC_SIZE) >>> 16;
+    const which = (cmd & ~IOC_SIZE) >>> 0;
+    if (which !== NS_MNT_GET_INFO && which !== NS_MNT_GET_NEXT && which !== NS_MNT_GET_PREV)
+      throw errno(ENOTTY, '{} has no ioctl 0x{}', this.path, (cmd >>> 0).toString(16));
+    if (!(ns instanceof MntNamespace))
+      throw errno(EINVAL, 'NS_MNT_GET_…: {} is no mount namespace', this.path);
+    if (size < MNT_NS_INFO_SIZE || (arg === 0 && which === NS_MNT_GET_INFO))
+      throw errno(EINVAL, 'NS_MNT_GET_…: {} bytes are less than {}', size, MNT_NS_INFO_SIZE);
+    if (which === NS_MNT_GET_INFO) {
+      put_info(current, arg, ns);
+      return 0;
+    }
+    if (!capable(current.cred, CAP_SYS_ADMIN))
+      throw errno(
+        ENOENT,
+        'NS_MNT_GET_…: no other mount namespace is for uid {}',
+        current.cred.euid,
+      );
+    const next = neighbour(current.kernel, ns, which === NS_MNT_GET_PREV);
+    const file = new NsFile(current, ns_path(current.kernel, 'mnt', next.inum, next), O_RDONLY);
+    try {
+      if (arg !== 0) put_info(current, arg, next);
+    } catch (error) {
+      file.put(current.kernel);
+      throw error;
+    }
+    return fd_install(current, file, true);
   }
 
   /** A descriptor of the user namespace that owns this one, or of its parent (open_related_ns). */
@@ -130,4 +212,31 @@ export class NsFile extends StreamFile {
     if (this.inode.ns instanceof MntNamespace) put_mnt_ns(this.inode.ns);
     super.release(kernel);
   }
+}
+
+/** struct mnt_ns_info; the namespace's root is not counted among its mounts. */
+function put_info({ mem }: Current, at: number, ns: MntNamespace): void {
+  const bytes = new Uint8Array(MNT_NS_INFO_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MNT_NS_INFO_SIZE, true);
+  view.setUint32(4, ns.mounts.size - 1, true);
+  view.setBigUint64(8, BigInt(ns.inum), true);
+  mem.write(at, bytes);
+}
+
+/** The mount namespace that is the next younger, or the next older (get_sequential_mnt_ns). */
+function neighbour(kernel: Kernel, { inum }: MntNamespace, older: boolean): MntNamespace {
+  let found: MntNamespace | null = null;
+  for (const ns of kernel.vfs.mntNamespaces.values()) {
+    if (older && ns.inum < inum) found = ns;
+    if (!older && ns.inum > inum) return ns;
+  }
+  if (found === null)
+    throw errno(
+      ENOENT,
+      'there is no {} mount namespace than {}',
+      older ? 'older' : 'younger',
+      inum,
+    );
+  return found;
 }

@@ -1,5 +1,5 @@
-import { EINVAL, EOPNOTSUPP, ESRCH } from '@vitrine/uapi/errno.ts';
-import { O_EXCL, O_NONBLOCK, O_RDWR } from '@vitrine/uapi/fcntl.ts';
+import { EINVAL, ENOTTY, EOPNOTSUPP, ESRCH } from '@vitrine/uapi/errno.ts';
+import { O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLHUP, EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
@@ -9,12 +9,19 @@ import { WaitQueue } from '../../include/wait.ts';
 import type { Pid } from '../../kernel/pid.ts';
 import type { Task } from '../../kernel/task.ts';
 import { Dentry, Path } from '../dcache.ts';
+import { fd_install } from '../fdtable.ts';
 import { StreamFile } from '../file.ts';
 import { Inode, ihold } from '../inode.ts';
+import { NsFile, task_ns_path } from '../nsfs/nsfs.ts';
+import { ptrace_may_access } from '../proc/access.ts';
 
 // Newer than the headers that packages/uapi is made from.
 /** The descriptor is a thread's, not a process's. */
 export const PIDFD_THREAD: number = O_EXCL;
+
+const PIDFS_IOCTL_MAGIC = 0xff;
+/** In the order of the ioctls' numbers, the first of which is 1. */
+const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'pid_for_children', 'time', 'time_for_children', 'user', 'uts'] as const; // prettier-ignore
 
 /** What every descriptor of one process or thread shares, so that fstat tells whether two name the same. */
 export class PidfdInode extends Inode {
@@ -72,6 +79,17 @@ export class PidfdFile extends StreamFile {
     // A leader that ended before its threads is not the end of the process, nor told of its own (delay_group_leader).
     if (!task.dead || (task.group_leader === task && task.signal.threads.size > 0)) return 0;
     return EPOLLIN | EPOLLRDNORM;
+  }
+
+  /** PIDFD_GET_…_NAMESPACE: a descriptor of one of the process's namespaces. */
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    if (arg !== 0) throw errno(EINVAL, 'the ioctls of a pidfd take no argument');
+    const task = pidfd_task(this);
+    if (task.exiting) throw errno(ESRCH, 'process {} has left its namespaces', task.tgid);
+    ptrace_may_access(current, task, 'a namespace');
+    const name = cmd >>> 8 === PIDFS_IOCTL_MAGIC ? NAMESPACES[(cmd & 0xff) - 1] : undefined;
+    if (name === undefined) throw errno(ENOTTY, '{} has no ioctl 0x{}', this.path, (cmd >>> 0).toString(16)); // prettier-ignore
+    return fd_install(current, new NsFile(current, task_ns_path(task, name), O_RDONLY), true);
   }
 
   override show_fdinfo(): string {

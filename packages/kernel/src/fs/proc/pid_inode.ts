@@ -8,7 +8,7 @@ import type { Mm } from '../../mm/mm.ts';
 import { type Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
 import { Inode, S_IMMUTABLE } from '../inode.ts';
-import { ns_path } from '../nsfs/nsfs.ts';
+import { NAMESPACES, task_ns_path } from '../nsfs/nsfs.ts';
 import type { SuperBlock } from '../super.ts';
 import { ptrace_may_access } from './access.ts';
 import {
@@ -469,19 +469,6 @@ export class TaskDirInode extends ProcDirInode {
 }
 
 /** The initial namespaces' numbers (include/linux/proc_ns.h). */
-const NAMESPACES: readonly (readonly [string, string, number])[] = [
-  ['cgroup', 'cgroup', 4026531835],
-  ['ipc', 'ipc', 4026531839],
-  ['mnt', 'mnt', 0],
-  ['net', 'net', 4026531833],
-  ['pid', 'pid', 4026531836],
-  ['pid_for_children', 'pid', 4026531836],
-  ['time', 'time', 4026531834],
-  ['time_for_children', 'time', 4026531834],
-  ['user', 'user', 4026531837],
-  ['uts', 'uts', 4026531838],
-];
-
 /** /proc/PID/ns: the text of the links tells which namespaces processes share. */
 export class NsDirInode extends ProcDirInode {
   readonly task: Task;
@@ -530,7 +517,7 @@ export class NsLinkInode extends ProcInode {
   }
   override get_link(current: Current): Path {
     ptrace_may_access(current, this.task, `ns/${NAMESPACES[this.index]![0]}`);
-    return nsPath(current, this);
+    return nsPath(this);
   }
   override readlink(current: Current): string {
     return this.get_link(current).dentry.name;
@@ -540,12 +527,10 @@ export class NsLinkInode extends ProcInode {
 /** What a zombie still has: the rest went with its nsproxy (exit_task_namespaces). */
 const KEPT = new Set(['pid', 'user']);
 
-function nsPath(current: Current, { index, task }: NsLinkInode): Path {
-  const [name, kind, fixed] = NAMESPACES[index]!;
+function nsPath({ index, task }: NsLinkInode): Path {
+  const [name, kind] = NAMESPACES[index]!;
   if (task.state === EXIT_DEAD) gone(task.pid);
   if (task.exiting && !KEPT.has(name))
     throw errno(ENOENT, 'process {} has left its {} namespace', task.pid, kind);
-  const mounts = task.fs?.root.mnt.ns ?? null;
-  const ns = kind === 'mnt' ? mounts : kind === 'user' ? task.cred.userNs : null;
-  return ns_path(current.kernel, kind, ns?.inum ?? fixed, ns);
+  return task_ns_path(task, name);
 }
