@@ -1,10 +1,11 @@
-import { EBUSY, EINVAL, ENODATA } from '@vitrine/uapi/errno.ts';
+import { EBUSY, EINVAL, EMSGSIZE, ENODATA } from '@vitrine/uapi/errno.ts';
 import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import {
   MS_DIRSYNC,
   MS_LAZYTIME,
   MS_MANDLOCK,
   MS_RDONLY,
+  MS_RMT_MASK,
   MS_SYNCHRONOUS,
 } from '@vitrine/uapi/mount.ts';
 import type { Current } from '../include/current.ts';
@@ -37,12 +38,17 @@ export const SB_FLAG_NAMES: Readonly<Record<string, readonly [set: number, clear
   rw: [0, MS_RDONLY],
 };
 
+/** Messages that a context keeps. */
+const LOG_LENGTH = 8;
+
 /** An open context: fsconfig sets it up, reading it gives the messages that came up. */
 export class FsContextFile extends StreamFile {
   readonly type: FileSystemType;
   phase: FsContextPhase;
   source: string | null = null;
-  sb_flags: number;
+  sb_flags = 0;
+  /** Which of them were set or cleared. Outlives fsmount(2), unlike the flags (vfs_clean_context). */
+  private sb_flags_mask = 0;
   /** Options of the type's own, as mount(2) would have them. */
   private readonly options: string[] = [];
   /** What was made, or is reconfigured. */
@@ -54,7 +60,6 @@ export class FsContextFile extends StreamFile {
     super(current, anon_inode_path(current.kernel, '[fscontext]'), O_RDWR);
     this.type = type;
     this.sb = picked === null ? null : picked.sb;
-    this.sb_flags = picked === null ? 0 : picked.sb.flags;
     this.phase = picked === null ? 'create' : 'reconfigure';
     if (this.sb !== null) this.sb.active++;
   }
@@ -70,18 +75,23 @@ export class FsContextFile extends StreamFile {
     return false;
   }
 
+  /** A flag of the super block, whatever value it comes with (vfs_parse_sb_flag). */
+  private set_sb_flag(key: string): boolean {
+    const flag = SB_FLAG_NAMES[key];
+    if (flag === undefined) return false;
+    this.sb_flags = (this.sb_flags | flag[0]) & ~flag[1];
+    this.sb_flags_mask |= flag[0] | flag[1];
+    return true;
+  }
+
   /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
   set(kernel: Kernel, key: string, value: string | null): void {
     this.open();
-    const flag = SB_FLAG_NAMES[key];
-    if (flag !== undefined) {
-      this.sb_flags = (this.sb_flags | flag[0]) & ~flag[1];
-      return;
-    }
+    if (this.set_sb_flag(key)) return;
     if (key === 'source') {
-      if (value === null) throw this.failed(errno(EINVAL, 'fsconfig: source needs a value'));
+      if (value === null) throw this.failed(errno(EINVAL, 'Non-string source'));
       if (this.source !== null) {
-        this.log.push('e Multiple sources');
+        this.logfc('e Multiple sources');
         throw errno(EINVAL, 'fsconfig: several sources are given');
       }
       this.source = value;
@@ -98,9 +108,11 @@ export class FsContextFile extends StreamFile {
     this.options.push(option);
   }
 
-  /** FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH and FSCONFIG_SET_FD: no parameter here is of such a type. */
-  set_other(key: string, what: string): never {
+  /** FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH and FSCONFIG_SET_FD: no parameter of a type here is of such a kind. */
+  set_other(key: string, what: string): void {
     this.open();
+    if (this.set_sb_flag(key)) return;
+    if (key === 'source') throw this.failed(errno(EINVAL, 'Non-string source'));
     this.checkKnown(key);
     this.badValue(key);
     throw errno(EINVAL, "fsconfig: parameter '{}' does not take {}", key, what);
@@ -112,7 +124,13 @@ export class FsContextFile extends StreamFile {
   }
 
   private badValue(key: string): void {
-    this.log.push(`e ${this.type.name}: Bad value for '${key}'`);
+    this.logfc(`e ${this.type.name}: Bad value for '${key}'`);
+  }
+
+  /** A message; only the last few are kept. */
+  private logfc(message: string): void {
+    if (this.log.length === LOG_LENGTH) this.log.shift();
+    this.log.push(message);
   }
 
   /** Throws unless options may be set now. */
@@ -145,10 +163,17 @@ export class FsContextFile extends StreamFile {
   reconfigure(current: Current): void {
     if (this.phase !== 'reconfigure')
       throw errno(EBUSY, 'fsconfig: the context is not one of fspick ({})', this.phase);
+    const mask = this.sb_flags_mask;
+    if ((mask & ~MS_RMT_MASK) !== 0) {
+      this.phase = 'failed';
+      throw errno(EINVAL, 'flags 0x{} of a super block cannot be changed', mask.toString(16));
+    }
     try {
       security_sb_mount(current, 'remounting');
-      reconfigure_super(current, this.sb!, this.sb_flags, this.options.join(','));
-      this.options.length = 0;
+      const sb = this.sb!;
+      const next = (sb.flags & ~mask) | (this.sb_flags & mask);
+      reconfigure_super(current, sb, next, this.options.join(','));
+      this.clean();
     } catch (error) {
       this.phase = 'failed';
       if (error instanceof Errno) throw this.failed(error);
@@ -156,16 +181,27 @@ export class FsContextFile extends StreamFile {
     }
   }
 
+  /** Ready to be reconfigured: what was made forgets how (vfs_clean_context). */
+  clean(): void {
+    this.phase = 'reconfigure';
+    this.sb_flags = 0;
+    this.source = null;
+    this.options.length = 0;
+  }
+
   private failed(error: Errno): Errno {
-    this.log.push(`e ${error.reason}`);
+    this.logfc(`e ${error.reason}`);
     return error;
   }
 
   override read_iter(_current: Current, to: IovIter): number {
-    const line = this.log.shift();
+    const line = this.log[0];
     if (line === undefined) throw errno(ENODATA, 'there are no messages about the file system');
     const bytes = bytesOf(`${line}\n`);
-    return to.copyTo(bytes, 0, Math.min(to.count, bytes.length));
+    if (bytes.length > to.count)
+      throw errno(EMSGSIZE, 'a message of {} bytes does not fit {}', bytes.length, to.count);
+    this.log.shift();
+    return to.copyTo(bytes, 0, bytes.length);
   }
 
   override release(_kernel: Kernel): void {

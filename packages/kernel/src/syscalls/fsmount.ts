@@ -12,7 +12,7 @@ import { Path, d_path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { PathFile } from '../fs/file.ts';
 import { FsContextFile } from '../fs/fs_context.ts';
-import { MNT_UNIQUE_ID_OFFSET, Mount, mnt_root_path, touch_mnt_namespace } from '../fs/mount.ts';
+import { MNT_UNIQUE_ID_OFFSET, type MntNamespace, Mount, follow_down, mnt_root_path, touch_mnt_namespace } from '../fs/mount.ts'; // prettier-ignore
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { security_sb_mount } from '../fs/security.ts';
 import { detached_tree, dissolve, do_move_mount_path, is_path_reachable, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
@@ -128,6 +128,7 @@ function sys_fsconfig(
       context.reconfigure(task);
       break;
     case FSCONFIG_SET_BINARY:
+      task.mem.read(value, aux);
       context.set_other(key(task, name), 'a blob');
       break;
     case FSCONFIG_SET_FD:
@@ -135,7 +136,8 @@ function sys_fsconfig(
       context.set_other(key(task, name), 'a descriptor');
       break;
     default:
-      getname(task, value);
+      if (getname(task, value) === '' && command === FSCONFIG_SET_PATH)
+        throw errno(E.ENOENT, 'fsconfig: the path is empty (FSCONFIG_SET_PATH_EMPTY)');
       context.set_other(key(task, name), 'a path');
   }
   return 0;
@@ -170,7 +172,7 @@ function sys_fsmount(task: Task, descriptor: number, fl: number, attr: number): 
   if (context.sb === null) throw errno(E.EINVAL, 'fsmount: the file system is not made yet (FSCONFIG_CMD_CREATE)'); // prettier-ignore
   if (context.phase !== 'mount') throw errno(E.EBUSY, 'fsmount: the file system is mounted already ({})', context.phase); // prettier-ignore
   const mount = new Mount(task.kernel, context.sb.root, context.source ?? 'none', mnt);
-  context.phase = 'reconfigure';
+  context.clean();
   const at = detached_tree(mount);
   return fd_install(task, new DetachedMountFile(task, at, O_PATH), (fl & M.FSMOUNT_CLOEXEC) !== 0);
 }
@@ -316,9 +318,15 @@ const STATMOUNT_MNT_OPTS = 0x80;
 /** Bytes of struct statmount before its strings. */
 const STATMOUNT_SIZE = 512;
 
+/** Bytes of struct mnt_id_req that are known here; callers from before there was mnt_ns_id pass fewer. */
+const MNT_ID_REQ_SIZE = 32;
+const MNT_ID_REQ_SIZE_VER0 = 24;
+
 interface MntIdReq {
   readonly id: bigint;
   readonly param: bigint;
+  /** Of a mount namespace; 0 for the caller's. */
+  readonly nsid: bigint;
 }
 
 /** struct mnt_id_req. */
@@ -326,25 +334,45 @@ function readRequest(task: Task, address: number, call: string): MntIdReq {
   const length = task.mem.getU32(address);
   if (length > 4096)
     throw errno(E.E2BIG, '{}: a request of {} bytes is more than a page', call, length);
-  if (length < 24) throw errno(E.EINVAL, '{}: a request of {} bytes is less than 24', call, length);
+  if (length < MNT_ID_REQ_SIZE_VER0) throw errno(E.EINVAL, '{}: a request of {} bytes is less than {}', call, length, MNT_ID_REQ_SIZE_VER0); // prettier-ignore
+  for (let at = MNT_ID_REQ_SIZE; at < length; at++)
+    if (task.mem.getU8(address + at) !== 0)
+      throw errno(E.E2BIG, '{}: members that are not known here are not 0', call);
   if (task.mem.getU32(address + 4) !== 0)
     throw errno(E.EINVAL, '{}: a reserved member is not 0', call);
   const id = task.mem.getBig(address + 8);
   if (id <= BigInt(MNT_UNIQUE_ID_OFFSET))
     throw errno(E.EINVAL, '{}: {} is no unique mount id', call, id);
-  return { id, param: task.mem.getBig(address + 16) };
+  const nsid = length < MNT_ID_REQ_SIZE ? 0n : task.mem.getBig(address + 24);
+  return { id, param: task.mem.getBig(address + 16), nsid };
+}
+
+/** The caller's mount namespace, or another by its number (grab_requested_mnt_ns). */
+function requested_ns(task: Task, id: bigint, call: string): MntNamespace {
+  const own = task.fs.root.mnt.ns!;
+  if (id === 0n) return own;
+  const ns = task.kernel.vfs.mntNamespaces.get(Number(id));
+  if (ns === undefined || (ns !== own && !capable(task.cred, CAP_SYS_ADMIN)))
+    throw errno(E.ENOENT, '{}: there is no mount namespace {} for process {}', call, id, task.tgid);
+  return ns;
 }
 
 const uniqueId = (mnt: Mount): number => MNT_UNIQUE_ID_OFFSET + mnt.id;
 
-function byUniqueId(task: Task, id: bigint, call: string): Mount {
-  for (const mnt of task.fs.root.mnt.ns?.mounts ?? []) if (BigInt(uniqueId(mnt)) === id) return mnt;
+function byUniqueId(ns: MntNamespace, id: bigint, call: string): Mount {
+  for (const mnt of ns.mounts) if (BigInt(uniqueId(mnt)) === id) return mnt;
   throw errno(E.ENOENT, '{}: no mount of the namespace has the id {}', call, id);
 }
 
+/** The caller's root, or that of a namespace it is not in (mnt_ns_root). */
+function rootIn(task: Task, ns: MntNamespace): Path {
+  const { root } = task.fs;
+  return root.mnt.ns === ns ? root : follow_down(new Path(ns.root, ns.root.root));
+}
+
 /** What cannot be reached from the caller's root is for CAP_SYS_ADMIN. */
-function want_reachable(task: Task, path: Path, call: string): void {
-  if (is_path_reachable(path, task.fs.root) || capable(task.cred, CAP_SYS_ADMIN)) return;
+function want_reachable(task: Task, path: Path, root: Path, call: string): void {
+  if (is_path_reachable(path, root) || capable(task.cred, CAP_SYS_ADMIN)) return;
   throw errno(E.EPERM, '{}: {} cannot be reached from the root of process {}', call, path, task.tgid); // prettier-ignore
 }
 
@@ -356,9 +384,11 @@ function sys_statmount(
   fl: number,
 ): number {
   if (fl !== 0) throw errno(E.EINVAL, 'statmount: flags {} are not known', fl);
-  const { id, param } = readRequest(task, request, 'statmount');
-  const mnt = byUniqueId(task, id, 'statmount');
-  want_reachable(task, new Path(mnt, mnt.root), 'statmount');
+  const { id, param, nsid } = readRequest(task, request, 'statmount');
+  const ns = requested_ns(task, nsid, 'statmount');
+  const mnt = byUniqueId(ns, id, 'statmount');
+  const seenFrom = rootIn(task, ns);
+  want_reachable(task, new Path(mnt, mnt.root), seenFrom, 'statmount');
   const want = Number(param & 0xffn);
   const bytes = new Uint8Array(STATMOUNT_SIZE);
   const view = new DataView(bytes.buffer);
@@ -389,8 +419,7 @@ function sys_statmount(
   if (has(STATMOUNT_PROPAGATE_FROM)) put64(96, dominating_id(mnt, mnt.ns?.mounts ?? new Set()));
   if (has(STATMOUNT_FS_TYPE)) text(36, sb.type.name);
   if (has(STATMOUNT_MNT_ROOT)) text(104, mnt_root_path(mnt));
-  if (has(STATMOUNT_MNT_POINT))
-    text(108, d_path(new Path(mnt, mnt.root), task.fs.root, false, true));
+  if (has(STATMOUNT_MNT_POINT)) text(108, d_path(new Path(mnt, mnt.root), seenFrom, false, true));
   if (has(STATMOUNT_MNT_NS_ID)) put64(112, mnt.ns?.inum ?? 0);
   if (has(STATMOUNT_MNT_OPTS)) text(4, sb.show_options().replace(/^,/, ''));
   const head = Math.min(length, STATMOUNT_SIZE);
@@ -427,14 +456,15 @@ function sys_listmount(
     throw errno(E.EINVAL, 'listmount: flags {} are not known', fl);
   if (count > 1_000_000)
     throw errno(E.EOVERFLOW, 'listmount: {} ids are more than a million', count);
-  const { id, param } = readRequest(task, request, 'listmount');
+  const { id, param, nsid } = readRequest(task, request, 'listmount');
   if (param !== 0n && param <= BigInt(MNT_UNIQUE_ID_OFFSET))
     throw errno(E.EINVAL, 'listmount: {} is no unique mount id to go on after', param);
-  const { root } = task.fs;
-  const mount = id === LSMT_ROOT ? null : byUniqueId(task, id, 'listmount');
+  const ns = requested_ns(task, nsid, 'listmount');
+  const root = rootIn(task, ns);
+  const mount = id === LSMT_ROOT ? null : byUniqueId(ns, id, 'listmount');
   const top = mount === null ? root : new Path(mount, mount.root);
-  want_reachable(task, top, 'listmount');
-  const all = [...(root.mnt.ns?.mounts ?? [])]
+  want_reachable(task, top, root, 'listmount');
+  const all = [...ns.mounts]
     .filter((mnt) => mnt !== mount && is_path_reachable(new Path(mnt, mnt.root), top))
     .map(uniqueId);
   const reverse = (fl & LISTMOUNT_REVERSE) !== 0;
