@@ -56,6 +56,8 @@ int main(void) {
   R(syscall(440, fd, v, 2, MADV_COLD, 1));
   R(syscall(440, a, v, 2, MADV_COLD, 0));
   R(syscall(440, self, v, 2, MADV_WILLNEED, 0));
+  v[1].iov_base = (void *)-4096;
+  R(syscall(440, self, v, 2, MADV_COLD, 0));
   R(syscall(448, fd, 0));
   R(syscall(448, fd, 1));
   R(syscall(448, a, 0));
@@ -129,6 +131,8 @@ int main(void) {
   mprotect(s, 4096, PROT_READ);
   R(syscall(462, s + 1, 4096, 0));
   R(syscall(462, s, 4096, 1));
+  R(syscall(462, s, -1L, 0));
+  R(syscall(462, -4096L, 2 * 4096L, 0));
   R(syscall(462, s, 2 * 4096, 0));
   R(syscall(462, s, 2 * 4096, 0));
   R(munmap(s, 4096));

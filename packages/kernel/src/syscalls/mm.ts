@@ -291,7 +291,7 @@ function sys_mseal(task: Task, start: number, length: number, mflags: number): n
   if (!aligned(start))
     throw errno(E.EINVAL, 'mseal: address {} is not a multiple of {}', hex(start), PAGE_SIZE);
   const end = start + pageAlign(length);
-  if (end < start) throw errno(E.EINVAL, 'mseal: {} bytes at {} pass the end of memory', length, hex(start)); // prettier-ignore
+  if (end < start || end >= 2 ** 64 || (end === start && length !== 0)) throw errno(E.EINVAL, 'mseal: {} bytes at {} pass the end of memory', length, hex(start)); // prettier-ignore
   if (end === start) return 0;
   const mm = task.mm!;
   for (let at = start; at < end;) {

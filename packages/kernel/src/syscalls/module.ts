@@ -26,7 +26,7 @@ function mayLoad(task: Task, call: string): void {
     throw errno(E.EPERM, '{} needs CAP_SYS_MODULE, and kernel.modules_disabled to be 0; the process has {}', call, describe_cred(task.cred)); // prettier-ignore
 }
 
-function load(task: Task, bytes: Uint8Array, args: string, mflags: number): number {
+function load(task: Task, bytes: Uint8Array, args: number, mflags: number): number {
   const { kernel } = task;
   const module = parse_module(bytes);
   const wanted = vermagic(kernel.uts.release);
@@ -40,7 +40,7 @@ function load(task: Task, bytes: Uint8Array, args: string, mflags: number): numb
       wanted,
     );
   }
-  load_module(kernel, module.name, args, bytes.length);
+  load_module(kernel, module.name, moduleArgs(task, args), bytes.length);
   return 0;
 }
 
@@ -52,10 +52,11 @@ function moduleArgs(task: Task, address: number): string {
 
 function sys_init_module(task: Task, image: number, length: number, args: number): number {
   mayLoad(task, 'init_module');
-  if (length < 64 || length > MAX_MODULE)
-    throw errno(E.ENOEXEC, 'init_module: {} bytes are no module', length);
+  if (length < 64) throw errno(E.ENOEXEC, 'init_module: {} bytes are no module', length);
+  if (length > MAX_MODULE)
+    throw errno(E.ENOMEM, 'init_module: there is no room for {} bytes', length);
   const bytes = task.mem.read(image, length);
-  return load(task, bytes, moduleArgs(task, args), 0);
+  return load(task, bytes, args, 0);
 }
 
 function sys_finit_module(task: Task, descriptor: number, args: number, mflags: number): number {
@@ -68,6 +69,8 @@ function sys_finit_module(task: Task, descriptor: number, args: number, mflags: 
   wantMode(file, FMODE_READ);
   if (!S_ISREG(file.inode.mode))
     throw errno(E.EINVAL, 'finit_module: {} is no regular file', file.path);
+  if (file.inode.writecount > 0)
+    throw errno(E.ETXTBSY, 'finit_module: {} is open for writing', file.path);
   if (file.inode.size === 0)
     throw errno(E.EINVAL, 'finit_module: {} is empty and no module', file.path);
   if (file.inode.size > MAX_MODULE)
@@ -80,7 +83,7 @@ function sys_finit_module(task: Task, descriptor: number, args: number, mflags: 
     if (n <= 0) throw errno(E.ENOEXEC, 'finit_module: {} ends early', file.path);
     done += n;
   }
-  return load(task, bytes, moduleArgs(task, args), mflags);
+  return load(task, bytes, args, mflags);
 }
 
 function sys_delete_module(task: Task, name: number, mflags: number): number {

@@ -10,7 +10,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { pidfd_task } from '../fs/pidfs/pidfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
-import { import_iovec, UIO_MAXIOV } from '../fs/iov.ts';
+import { access_ok, import_iovec, UIO_MAXIOV } from '../fs/iov.ts';
 import { choice, fd, inArray, type Kind, pid, uint, ulong } from './kinds.ts';
 import { pidfdOf } from './pidfd.ts';
 import { FULL, row, type SyscallRow } from './row.ts';
@@ -133,6 +133,7 @@ function sys_process_madvise(
 ): number {
   if (flags !== 0) throw errno(EINVAL, 'process_madvise: flags {} are unknown', flags);
   const pieces = remotePieces(task, iov, count);
+  for (const { base, length } of pieces) access_ok(base, length);
   const target = pidfdTask(task, descriptor);
   if (target.mm !== task.mm && !REMOTE_ADVICE.includes(advice)) throw errno(EINVAL, 'process_madvise: advice {} is not for other processes', advice); // prettier-ignore
   const { mm } = accessible(task, target.pid, EACCES);

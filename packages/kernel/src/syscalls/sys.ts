@@ -146,6 +146,7 @@ function sys_syslog(task: Task, type: number, buffer: number, length: number): n
       if (buffer === 0 || length < 0)
         throw errno(E.EINVAL, 'syslog: buffer {} of {} bytes', buffer, length);
       if (length === 0) return 0;
+      access_ok(buffer, length);
       if (type === 2) return syslog_print(task, buffer, length);
       const text = log.text(log.clear_seq, length);
       task.mem.write(buffer, text);
