@@ -19,7 +19,7 @@ import {
 } from '../fs/namespace.ts';
 import { follow_down } from '../fs/mount.ts';
 import { set_fs_pwd, set_fs_root, unshare_fs } from '../fs/fs_struct.ts';
-import { fget, fget_raw, fput, unshare_files } from '../fs/fdtable.ts';
+import { fget_raw, fput, unshare_files } from '../fs/fdtable.ts';
 import { LeaseWait } from '../fs/lease.ts';
 import { PermissionWait } from '../fs/fsnotify_backend.ts';
 import { do_filp_open } from '../fs/open.ts';
