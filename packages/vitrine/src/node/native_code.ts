@@ -20,8 +20,21 @@ const SOURCE = `({
   deserialize: (native, bytes) => %DeserializeWasmModule(native, bytes),
 })`;
 
+/** Whether the process was started with what {@link withRuntime} switches on, and may have functions of its own that need it. */
+let isAllowed: boolean | undefined;
+
+function parses(source: string): boolean {
+  try {
+    return new Script(source) instanceof Script;
+  } catch {
+    return false;
+  }
+}
+
 /** V8 parses a function when it is first called, and again when it has not been for long. */
 function withRuntime<T>(action: () => T): T {
+  isAllowed ??= parses('%IsSmi(1)');
+  if (isAllowed) return action();
   setFlagsFromString('--allow-natives-syntax');
   try {
     return action();
@@ -49,8 +62,9 @@ function isGuarded(): boolean {
 }
 
 function open(): Runtime | undefined {
-  const [major] = process.versions.node.split('.', 1);
-  if (!KNOWN.has(Number(major)) || !isGuarded()) return undefined;
+  const { node, electron } = process.versions;
+  const [major] = node.split('.', 1);
+  if (electron !== undefined || !KNOWN.has(Number(major)) || !isGuarded()) return undefined;
   try {
     return withRuntime(() => new Script(SOURCE).runInThisContext() as Runtime);
   } catch {
