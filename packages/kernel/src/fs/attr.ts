@@ -123,7 +123,7 @@ export function notify_change(current: Current, path: Path, attr: Iattr): void {
   if (attr.kill) killSetId(current, inode, attr);
   if (attr.kill || attr.size !== undefined) cap_inode_killpriv(current, inode);
   setattr_prepare(current, inode, attr, path);
-  inode.setattr(current, attr);
+  inode.setattr(current, attr, path.dentry);
   fsnotify_change(path.dentry, attr);
 }
 

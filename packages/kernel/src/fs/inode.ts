@@ -249,7 +249,8 @@ export class Inode implements PageOwner {
     generic_permission(current, this, mask, what);
   }
   /** Applies checked changes. */
-  setattr(_current: Current, attr: Iattr): void {
+  /** @param _dentry the name that the caller used, where there is one */
+  setattr(_current: Current, attr: Iattr, _dentry?: Dentry): void {
     if (attr.size !== undefined) {
       throw errno(EINVAL, 'inode {} of {} has no size to set', this.ino, this.sb);
     }
@@ -280,7 +281,13 @@ export class Inode implements PageOwner {
   getxattr(_current: Current, name: string): Uint8Array {
     throw errno(EOPNOTSUPP, 'file system {} has no extended attributes ({})', this.sb, name);
   }
-  setxattr(_current: Current, name: string, _value: Uint8Array | null, _flags: number): void {
+  setxattr(
+    _current: Current,
+    name: string,
+    _value: Uint8Array | null,
+    _flags: number,
+    _dentry?: Dentry,
+  ): void {
     throw errno(EOPNOTSUPP, 'file system {} has no extended attributes ({})', this.sb, name);
   }
 

@@ -89,7 +89,7 @@ export function setxattr(
     needs_setfcap(current, path);
   }
   xattr_permission(current, path, name, MAY_WRITE);
-  path.dentry.inode.setxattr(current, name, bytes, flags);
+  path.dentry.inode.setxattr(current, name, bytes, flags, path.dentry);
   fsnotify_xattr(path.dentry);
   return 0;
 }
@@ -141,7 +141,7 @@ function removexattr(current: Current, where: () => Path, nameAt: number): numbe
   mnt_want_write(path);
   xattr_permission(current, path, name, MAY_WRITE);
   if (name === 'security.capability') needs_setfcap(current, path);
-  path.dentry.inode.setxattr(current, name, null, 0);
+  path.dentry.inode.setxattr(current, name, null, 0, path.dentry);
   fsnotify_xattr(path.dentry);
   return 0;
 }

@@ -11,6 +11,7 @@ import { type Inode, S_ISDIR, S_ISLNK, S_ISREG } from '../inode.ts';
 import { vfs_mkdir, vfs_mknod, vfs_symlink } from '../namei_ops.ts';
 import { vfs_open } from '../open.ts';
 import { kernel_read, kernel_write } from '../read_write.ts';
+import { ovl_index_name, ovl_link_up, ovl_need_index, ovl_set_nlink } from './index.ts';
 import type { OvlInode, OvlLower } from './inode.ts';
 import { ovl_encode_fh } from './origin.ts';
 import type { OvlSuperBlock } from './super.ts';
@@ -35,15 +36,38 @@ export function ovl_copy_up(
   }
   const { sb } = inode;
   if (sb.upper === null) throw errno(EROFS, '{} is in a lower layer of an overlay without an upper one', inode); // prettier-ignore
+  const indexed = ovl_need_index(inode);
   // Its copy would need the name. Linux refuses for regular files; others it gives the name back.
-  if (is_unlinked(inode))
+  const unlinked = is_unlinked(inode);
+  if (unlinked && !indexed)
     throw errno(EEXIST, '{} of a lower layer was removed: it cannot be copied up any more', inode.name); // prettier-ignore
   const chain: OvlInode[] = [];
-  for (let i = inode; i.upper === null; i = i.dir!.inode as OvlInode) chain.push(i);
+  for (let i = inode; i.upper === null; i = i.dir!.inode as OvlInode) {
+    chain.push(i);
+    // A copy that goes into the index, for other names.
+    if (unlinked) break;
+  }
   as_mounter(current, sb, () => {
     for (const each of chain.toReversed())
       copyOne(current, each, each === inode ? content : 'full');
   });
+}
+
+/** The same for a file by this name, which will be one of the upper layer: another one may have been looked up before it. */
+export function ovl_copy_up_name(
+  current: Current,
+  dentry: Dentry,
+  content: 'full' | 'empty' | 'none' = 'full',
+): void {
+  const inode = dentry.inode as OvlInode;
+  if (ovl_need_index(inode) && !dentry.unhashed) {
+    inode.dir = dentry.parent;
+    inode.name = dentry.name;
+  }
+  ovl_copy_up(current, inode, content);
+  if (inode.index === null || dentry.unhashed) return;
+  ovl_copy_up(current, dentry.parent.inode as OvlInode);
+  ovl_link_up(current, dentry);
 }
 
 /** An open file whose name was removed (or given to another file). */
@@ -66,12 +90,13 @@ function completeCopy(current: Current, inode: OvlInode, empty: boolean): void {
 function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 'none'): void {
   const { sb } = inode;
   const lower = inode.lowers[0]!;
-  const parent = (inode.dir!.inode as OvlInode).upper!;
+  const indexed = ovl_need_index(inode);
+  const parent = indexed ? sb.index! : (inode.dir!.inode as OvlInode).upper!;
   const { mtime, atime } = parent.inode;
   const at = sb.upperPath(parent);
   const from = inode.described;
   from.getattr(current);
-  const copy = make(current, lower, at, inode.name);
+  const copy = make(current, lower, at, indexed ? ovl_index_name(inode) : inode.name);
   const source = inode.data ?? lower;
   const meta = content === 'none' && sb.config.metacopy === true && S_ISREG(from.mode);
   try {
@@ -81,7 +106,7 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     } else if (S_ISREG(from.mode) && content !== 'empty') copyData(current, sb, source, copy);
     copyXattrs(current, sb, from, copy.inode);
     // A lower file with several names breaks into several: their common origin would make them one again.
-    if (S_ISDIR(from.mode) || from.nlink === 1)
+    if (S_ISDIR(from.mode) || from.nlink === 1 || indexed)
       copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(lower.dentry.inode), 0);
     const { uid, gid } = from;
     copy.inode.setattr(current, {
@@ -95,15 +120,25 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     ovl_cleanup(current, at, copy);
     throw error;
   }
-  if (!S_ISDIR(from.mode)) {
+  if (indexed) {
+    inode.index = copy;
+    ovl_set_nlink(current, inode, from.nlink);
+  } else if (!S_ISDIR(from.mode)) {
     if (from.nlink === 1) sb.inodes.set(from, inode);
     else sb.inodes.set(copy.inode, inode);
   }
-  ovl_set_impure(current, sb, parent.inode);
-  parent.inode.setattr(current, { atime, mtime });
+  if (!indexed) {
+    ovl_set_impure(current, sb, parent.inode);
+    parent.inode.setattr(current, { atime, mtime });
+  }
   inode.data = meta ? source : null;
   inode.set_upper(copy, S_ISDIR(from.mode) ? null : lower);
-  (inode.dir!.inode as OvlInode).copyattr();
+  const dir = inode.dir!.inode as OvlInode;
+  if (indexed && !is_unlinked(inode)) {
+    ovl_set_impure(current, sb, dir.upper!.inode);
+    ovl_link_up(current, inode.dir!.children!.get(inode.name)!);
+  }
+  dir.copyattr();
 }
 
 function make(current: Current, { dentry }: OvlLower, at: Path, name: string): Dentry {

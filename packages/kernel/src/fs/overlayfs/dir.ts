@@ -7,7 +7,8 @@ import { Dentry, Path } from '../dcache.ts';
 import { Inode, S_ISCHR, S_ISDIR, drop_nlink, inode_init_owner, inode_set_ctime_current } from '../inode.ts'; // prettier-ignore
 import { lookup_one } from '../namei.ts';
 import { vfs_link, vfs_mkdir, vfs_mknod, vfs_symlink, vfs_unlink } from '../namei_ops.ts';
-import { ovl_copy_up, ovl_set_impure } from './copy_up.ts';
+import { ovl_copy_up, ovl_copy_up_name, ovl_set_impure } from './copy_up.ts';
+import { ovl_need_index, ovl_set_nlink } from './index.ts';
 import { OvlInode, refuseWhiteout } from './inode.ts';
 import { ovl_get_inode, ovl_hidden, ovl_lower_positive } from './namei.ts';
 import { ovl_dir_read_merged } from './readdir.ts';
@@ -84,7 +85,7 @@ export function ovl_link(current: Current, old: Dentry, dirDentry: Dentry, name:
   const inode = old.inode as OvlInode;
   const dir = dirDentry.inode as OvlInode;
   const { sb } = dir;
-  ovl_copy_up(current, inode, 'none');
+  ovl_copy_up_name(current, old, 'none');
   ovl_copy_up(current, dir);
   if (inode.data !== null) ovl_set_redirect(current, old, false);
   const at = sb.upperPath(dir.upper!);
@@ -98,6 +99,7 @@ export function ovl_link(current: Current, old: Dentry, dirDentry: Dentry, name:
       throw error;
     }
   });
+  if (inode.index !== null) ovl_set_nlink(current, inode, inode.names + 1);
   inode.copyattr();
   dir.copyattr();
 }
@@ -140,15 +142,23 @@ export function ovl_remove(current: Current, dentry: Dentry): void {
   const isdir = S_ISDIR(inode.mode);
   if (isdir) ovl_check_empty(current, dentry);
   ovl_copy_up(current, dir);
+  // Of a file with other names one less is known to the copy.
+  if (ovl_need_index(inode)) ovl_copy_up_name(current, dentry);
   as_mounter(current, sb, () => {
     const at = sb.upperPath(dir.upper!);
     const lower = inode.upper === null || ovl_lower_positive(current, dir, dentry.name);
-    if (inode.upper !== null) ovl_cleanup(current, at, upperName(current, dir, dentry));
+    if (inode.upper !== null && has_upper(current, dir, dentry))
+      ovl_cleanup(current, at, upperName(current, dir, dentry));
     if (lower) ovl_whiteout(current, sb, at, dentry.name);
   });
   dir.copyattr();
-  ovl_dropped(inode);
+  ovl_dropped(current, inode);
 }
+
+/** Is the name in the upper layer? Of an indexed file it may be in a lower one alone. */
+const has_upper = (current: Current, dir: OvlInode, dentry: Dentry): boolean =>
+  (dentry.inode as OvlInode).index === null ||
+  lookup_one(current, dir.upper!, dentry.name) !== null;
 
 /** The upper layer's dentry of a name: of a file with several names, not the one that was looked up first. */
 export function upperName(current: Current, dir: OvlInode, dentry: Dentry): Dentry {
@@ -159,7 +169,14 @@ export function upperName(current: Current, dir: OvlInode, dentry: Dentry): Dent
 }
 
 /** A name of the inode is gone. */
-export function ovl_dropped(inode: OvlInode): void {
+export function ovl_dropped(current: Current, inode: OvlInode): void {
+  if (inode.index !== null) {
+    ovl_set_nlink(current, inode, inode.names - 1);
+    inode.copyattr();
+    if (inode.names > 0) return;
+    inode.nlink = 1;
+    return drop_nlink(inode);
+  }
   if (inode.upper !== null) inode.copyattr();
   else inode_set_ctime_current(inode);
   if (S_ISDIR(inode.mode) || inode.upper === null || inode.upper.inode.nlink === 0) {

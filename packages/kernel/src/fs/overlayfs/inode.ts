@@ -12,7 +12,7 @@ import { type Dentry, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
 import { Inode, MAY_READ, MAY_WRITE, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISREG, S_NOATIME, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
 import { inode_permission, isSpecial } from '../permission.ts';
-import { ovl_copy_up } from './copy_up.ts';
+import { ovl_copy_up, ovl_copy_up_name } from './copy_up.ts';
 import { ovl_create, ovl_link, ovl_remove, ovl_symlink, ovl_tmpfile } from './dir.ts';
 import { OvlFile } from './file.ts';
 import { ovl_lookup } from './namei.ts';
@@ -42,6 +42,8 @@ export interface OvlInodeParams {
   readonly name: string;
   /** The directory of the upper layer hides what lower layers have. */
   readonly opaque: boolean;
+  /** index=on: the copy of a lower file with several names, and how many of them the overlay has. */
+  readonly index?: { readonly dentry: Dentry; readonly names: number } | null;
 }
 
 /**
@@ -61,12 +63,15 @@ export class OvlInode extends Inode {
   opaque: boolean;
   /** Under another name in the layers below, `trusted.overlay.redirect` of its upper directory. */
   redirect: string | null = null;
+  /** Where it is in the index; it has `names` in the overlay, then. */
+  index: Dentry | null;
+  names: number;
   /** For st_dev; 0 is the overlay's own. */
   private pseudoDev = 0;
 
   constructor(
     sb: OvlSuperBlock,
-    { upper, lowers, origin, data, dir, name, opaque }: OvlInodeParams,
+    { upper, lowers, origin, data, dir, name, opaque, index }: OvlInodeParams,
   ) {
     super(sb, 0, (upper ?? lowers[0]!.dentry).inode.mode);
     this.upper = upper;
@@ -76,6 +81,8 @@ export class OvlInode extends Inode {
     this.dir = dir;
     this.name = name;
     this.opaque = opaque;
+    this.index = index?.dentry ?? null;
+    this.names = index?.names ?? 0;
     this.ino = S_ISDIR(this.mode) && !sb.samefs ? sb.nextIno++ : 0;
     if (upper !== null) ihold(upper.inode);
     this.map_dev_ino();
@@ -122,7 +129,7 @@ export class OvlInode extends Inode {
   get hasOrigin(): boolean {
     if (S_ISDIR(this.mode)) return this.upper !== null && this.lowers.length > 0;
     // A lower file with several names broke into several.
-    return this.origin !== null && this.origin.dentry.inode.nlink <= 1;
+    return this.origin !== null && (this.index !== null || this.origin.dentry.inode.nlink <= 1);
   }
 
   /** May this directory's real one have whiteouts in it (OVL_WHITEOUTS)? */
@@ -137,10 +144,14 @@ export class OvlInode extends Inode {
     const lower = this.dir === null ? this.origin : (this.origin ?? this.lowers[0] ?? null);
     const from = this.upper === null ? this.lowers[0]! : lower;
     const broken =
-      this.upper !== null && from !== null && !S_ISDIR(this.mode) && from.dentry.inode.nlink > 1;
+      this.upper !== null &&
+      from !== null &&
+      !S_ISDIR(this.mode) &&
+      this.index === null &&
+      from.dentry.inode.nlink > 1;
     const inode = from === null || broken ? this.upper!.inode : from.dentry.inode;
     const layer = from === null || broken ? sb.upper! : from.layer;
-    if (sb.samefs) this.ino = inode.stat_ino;
+    if (sb.samefs || sb.xino) this.ino = sb.map_ino(layer, inode.stat_ino);
     else if (!S_ISDIR(this.mode)) {
       this.ino = inode.stat_ino;
       this.pseudoDev = layer.pseudoDev;
@@ -175,6 +186,7 @@ export class OvlInode extends Inode {
     i_size_write(this, i_size_read(inode));
     this.rdev = inode.rdev;
     this.nlink = S_ISDIR(inode.mode) && this.merged && inode.nlink > 0 ? 1 : inode.nlink;
+    if (this.index !== null) this.nlink = this.names;
     this.atime = inode.atime;
     this.mtime = inode.mtime;
     this.ctime = inode.ctime;
@@ -239,8 +251,13 @@ export class OvlInode extends Inode {
     this.copyattr();
   }
 
-  override setattr(current: Current, attr: Iattr): void {
-    ovl_copy_up(current, this, attr.size === undefined ? 'none' : attr.size === 0 ? 'empty' : 'full'); // prettier-ignore
+  private copy_up(current: Current, content: 'full' | 'empty' | 'none', dentry?: Dentry): void {
+    if (dentry === undefined) ovl_copy_up(current, this, content);
+    else ovl_copy_up_name(current, dentry, content);
+  }
+
+  override setattr(current: Current, attr: Iattr, dentry?: Dentry): void {
+    this.copy_up(current, attr.size === undefined ? 'none' : attr.size === 0 ? 'empty' : 'full', dentry); // prettier-ignore
     const upper = this.upper!.inode;
     as_mounter(current, this.sb, () => upper.setattr(current, attr));
     this.copyattr();
@@ -254,7 +271,7 @@ export class OvlInode extends Inode {
     if (S_ISDIR(this.mode)) return new OvlDirFile(current, path, flags);
     if (!S_ISREG(this.mode)) return super.open(current, path, flags);
     if ((flags & O_ACCMODE) !== 0 || flags & O_TRUNC)
-      ovl_copy_up(current, this, flags & O_TRUNC ? 'empty' : 'full');
+      ovl_copy_up_name(current, path.dentry, flags & O_TRUNC ? 'empty' : 'full');
     this.copyattr();
     return OvlFile.open(current, path, flags & ~O_TRUNC);
   }
@@ -331,7 +348,13 @@ export class OvlInode extends Inode {
     return as_mounter(current, this.sb, () => this.described.getxattr(current, this.escaped(name)));
   }
 
-  override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
+  override setxattr(
+    current: Current,
+    name: string,
+    value: Uint8Array | null,
+    flags: number,
+    dentry?: Dentry,
+  ): void {
     const { sb } = this;
     if (sb.upper === null) throw errno(EROFS, 'overlay {} has no upper layer', this);
     // The upper file system asks the mounter, not the caller.
@@ -339,7 +362,7 @@ export class OvlInode extends Inode {
     if (type !== null && may_set_acl(current, this, type, value) === undefined) return;
     // Removing what is not there must not copy the file.
     if (value === null && this.upper === null) this.getxattr(current, name);
-    ovl_copy_up(current, this, 'none');
+    this.copy_up(current, 'none', dentry);
     as_mounter(current, sb, () => this.upper!.inode.setxattr(current, this.escaped(name), value, flags)); // prettier-ignore
     this.copyattr();
   }

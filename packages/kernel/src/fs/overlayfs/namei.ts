@@ -4,6 +4,7 @@ import { errno } from '../../include/errno.ts';
 import { Dentry } from '../dcache.ts';
 import { S_ISDIR, S_ISREG } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
+import { ovl_get_nlink, ovl_lookup_index } from './index.ts';
 import { OvlInode, type OvlInodeParams, type OvlLower } from './inode.ts';
 import { ovl_find_origin } from './origin.ts';
 import type { OvlLayer, OvlSuperBlock } from './super.ts';
@@ -99,7 +100,7 @@ export function ovl_lookup(current: Current, dirDentry: Dentry, name: string): O
 function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string): OvlInode | null {
   const { sb } = dir;
   const find = new OvlLookup(current, sb, name);
-  const upper = dir.upper === null ? null : find.in(dir.upper);
+  let upper = dir.upper === null ? null : find.in(dir.upper);
   const redirect = find.redirect;
   const upperOpaque = find.opaque;
   const lowers: OvlLower[] = [];
@@ -121,16 +122,26 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
     throw errno(EIO, 'overlay: {} has attributes alone, and no layer below has its content', name);
   const isreg = !S_ISDIR((upper ?? lowers[0]!.dentry).inode.mode);
   const alone = isreg && lowers.length > (upper === null ? 1 : 0);
-  const data = alone ? lowers.at(-1)! : null;
-  const origin = upper !== null && !S_ISDIR(upper.inode.mode) ? ovl_find_origin(current, dir, upper, name) : null; // prettier-ignore
+  let data = alone ? lowers.at(-1)! : null;
+  let origin = upper !== null && !S_ISDIR(upper.inode.mode) ? ovl_find_origin(current, dir, upper, name) : null; // prettier-ignore
+  // Another name of the file was copied up already.
+  const lower = upper === null ? lowers[0]! : origin;
+  let index = lower === null ? null : ovl_lookup_index(current, sb, lower.dentry.inode);
+  if (index !== null && upper === null) {
+    upper = index;
+    origin = lower;
+    const meta = ovl_getxattr(current, index.inode, sb.xattr('metacopy')) !== null;
+    data = meta ? lowers.at(-1)! : null;
+  } else if (index !== null && index.inode !== upper!.inode) index = null;
   const inode = ovl_get_inode(sb, {
-    upper,
+    upper: index ?? upper,
     lowers: isreg ? (upper === null ? lowers.slice(0, 1) : []) : lowers,
     origin: origin ?? (upper === null ? null : data),
     data,
     dir: dirDentry,
     name,
     opaque: upperOpaque,
+    index: index && { dentry: index, names: ovl_get_nlink(current, sb, index) },
   });
   inode.redirect = redirect;
   return inode;
@@ -169,7 +180,8 @@ export function ovl_get_inode(sb: OvlSuperBlock, params: OvlInodeParams): OvlIno
   const lower = origin ?? lowers[0] ?? null;
   if (S_ISDIR((upper ?? lower!.dentry).inode.mode)) return new OvlInode(sb, params);
   // A lower file with several names would break into several when it is copied up.
-  const byLower = lower !== null && lower.dentry.inode.nlink === 1;
+  const indexed = sb.index !== null && (upper === null || params.index != null);
+  const byLower = lower !== null && (lower.dentry.inode.nlink === 1 || indexed);
   const key = byLower ? lower.dentry.inode : upper?.inode;
   const known = key === undefined ? undefined : sb.inodes.get(key);
   if (known !== undefined && known.upper?.inode === upper?.inode) return known;

@@ -129,9 +129,10 @@ function verify(kernel: Kernel, config: OvlConfig): void {
   if (config.userxattr && meta) conflict('userxattr', 'metacopy=on');
   if (meta && redirect === null) config.redirect = 'on';
   config.metacopy = meta;
-  if ((index === true || nfs) && config.upperdir !== '')
-    info('layers have no index of hard links, falling back to index=off,nfs_export=off.');
-  if (config.xino === 'on') info('numbers of files have no free bits, falling back to xino=off.');
+  if (nfs && config.upperdir !== '') {
+    config.index = true;
+    info('files without a path cannot be looked up, falling back to nfs_export=off.');
+  }
 }
 
 function parseLowerdirs(config: OvlConfig, value: string): void {

@@ -6,7 +6,7 @@ import { type Dentry, Path } from '../dcache.ts';
 import { File, seq_lseek } from '../file.ts';
 import { lookup_one } from '../namei.ts';
 import type { DirContext } from '../readdir.ts';
-import type { OvlInode } from './inode.ts';
+import type { OvlInode, OvlLower } from './inode.ts';
 import { as_mounter, ovl_has_flag_xattr, ovl_is_whiteout, ovl_opaque, ovl_open_real, ovl_readdir_real } from './util.ts'; // prettier-ignore
 
 const DT_CHR = 2;
@@ -22,21 +22,21 @@ interface OvlEntry {
 }
 
 /** The real directories of an overlay directory, uppermost first. */
-function layersOf(dir: OvlInode): Path[] {
-  const paths = dir.lowers.map(({ layer, dentry }) => new Path(layer.mnt, dentry));
-  if (dir.upper !== null) paths.unshift(dir.sb.upperPath(dir.upper));
-  return paths;
+function layersOf(dir: OvlInode): OvlLower[] {
+  const { upper, sb } = dir;
+  return upper === null ? [...dir.lowers] : [{ layer: sb.upper!, dentry: upper }, ...dir.lowers];
 }
 
-function entriesOf(current: Current, dir: OvlInode, path: Path): OvlEntry[] {
+function entriesOf(current: Current, dir: OvlInode, { layer, dentry: at }: OvlLower): OvlEntry[] {
   const { sb } = dir;
+  const path = new Path(layer.mnt, at);
   const maybeWhiteouts = ovl_opaque(current, sb, path.dentry.inode) === 'x';
   const upper = path.dentry === dir.upper;
   return ovl_readdir_real(current, path).map(({ name, ino, type }) => {
     const look = type === DT_CHR || (type === DT_REG && maybeWhiteouts);
     const dentry = look ? lookup_one(current, path.dentry, name) : null;
     const whiteout = dentry !== null && ovl_is_whiteout(current, sb, path.dentry, dentry);
-    return { name, ino, type, upper, whiteout };
+    return { name, ino: sb.map_ino(layer, ino), type, upper, whiteout };
   });
 }
 
@@ -48,8 +48,8 @@ export function ovl_dir_read_merged(current: Current, dir: OvlInode): OvlEntry[]
   return as_mounter(current, dir.sb, () => {
     const layers = layersOf(dir);
     const upper = new Map<string, OvlEntry>();
-    for (const path of layers.slice(0, -1))
-      for (const entry of entriesOf(current, dir, path))
+    for (const layer of layers.slice(0, -1))
+      for (const entry of entriesOf(current, dir, layer))
         if (!upper.has(entry.name)) upper.set(entry.name, entry);
     const lowest: OvlEntry[] = [];
     for (const entry of entriesOf(current, dir, layers.at(-1)!)) {
@@ -103,10 +103,11 @@ export class OvlDirFile extends File {
       this.realfile = ovl_open_real(current, inode.sb, inode.realPath, 0);
     }
     const impure = this.impure(current);
+    const { layer } = layersOf(inode)[0]!;
     const translated: DirContext = {
       pos: ctx.pos,
       emit: (name, ino, type, next) =>
-        ctx.emit(name, this.shownIno(current, name, ino, impure), type, next),
+        ctx.emit(name, this.shownIno(current, name, inode.sb.map_ino(layer, ino), impure), type, next), // prettier-ignore
     };
     this.realfile.iterate(current, translated);
     ctx.pos = translated.pos;
@@ -117,9 +118,10 @@ export class OvlDirFile extends File {
     return upper !== null && ovl_has_flag_xattr(current, upper.inode, sb.xattr('impure'));
   }
 
-  /** With one file system below, d_ino is st_ino; with several, the layer's own (ovl_cache_update). */
+  /** With one file system below, or xino, d_ino is st_ino; with several, the layer's own (ovl_cache_update). */
   private shownIno(current: Current, name: string, real: number, impure: boolean): number {
-    if (!this.inode.sb.samefs) return real;
+    const { samefs, xino } = this.inode.sb;
+    if (!samefs && !xino) return real;
     const { dentry } = this.path;
     if (name === '.') return this.inode.ino;
     if (name === '..') return dentry.parent.inode.ino;

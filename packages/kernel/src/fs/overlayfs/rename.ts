@@ -7,8 +7,9 @@ import type { Dentry } from '../dcache.ts';
 import { S_ISDIR } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
 import { vfs_mknod, vfs_rename } from '../namei_ops.ts';
-import { ovl_copy_up, ovl_set_impure } from './copy_up.ts';
+import { ovl_copy_up, ovl_copy_up_name, ovl_set_impure } from './copy_up.ts';
 import { ovl_check_empty, ovl_dropped, upperName } from './dir.ts';
+import { ovl_need_index } from './index.ts';
 import type { OvlInode } from './inode.ts';
 import { ovl_hidden, ovl_lower_positive } from './namei.ts';
 import { as_mounter, ovl_cleanup, ovl_set_flag } from './util.ts';
@@ -72,10 +73,12 @@ export function ovl_rename(
   checkMovable(old);
   if (exchange) checkMovable(target!);
   else if (target !== null && S_ISDIR(target.inode.mode)) ovl_check_empty(current, target);
-  ovl_copy_up(current, inode, 'none');
+  ovl_copy_up_name(current, old, 'none');
   ovl_copy_up(current, to);
   ovl_copy_up(current, from);
-  if (exchange) ovl_copy_up(current, target!.inode as OvlInode, 'none');
+  if (exchange) ovl_copy_up_name(current, target!, 'none');
+  else if (target !== null && ovl_need_index(target.inode as OvlInode))
+    ovl_copy_up_name(current, target);
   const samedir = old.parent === toDentry;
   if (!samedir) {
     const { sb } = inode;
@@ -93,7 +96,7 @@ export function ovl_rename(
   inode.copyattr();
   place(inode, toDentry, name);
   if (exchange) place(target!.inode as OvlInode, old.parent, old.name);
-  else if (target !== null) ovl_dropped(target.inode as OvlInode);
+  else if (target !== null) ovl_dropped(current, target.inode as OvlInode);
 }
 
 function place(inode: OvlInode, dir: Dentry, name: string): void {

@@ -15,6 +15,7 @@ import { MKDEV } from '../kdev_t.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
 import { Mount, mntget, mntput } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
+import { ovl_get_indexdir, ovl_trylock } from './index.ts';
 import type { OvlInode } from './inode.ts';
 import {
   OVL_OPTIONS,
@@ -33,7 +34,13 @@ export interface OvlLayer {
   readonly root: Dentry;
   /** st_dev of its files that are no directories, where the layers are on several file systems. */
   readonly pseudoDev: number;
+  /** Which of the layers' file systems it is on; 0 is the upper layer's. */
+  readonly fsid: number;
 }
+
+/** With xino, numbers of files have the file system's above this bit. Linux has it in the topmost of 64. */
+const XINO_SHIFT = 49;
+const XINO_MOST = 7;
 
 /** Most file systems on each other, a disk's one below (FILESYSTEM_MAX_STACK_DEPTH). */
 const MAX_STACK_DEPTH = 2;
@@ -47,10 +54,16 @@ export class OvlSuperBlock extends SuperBlock {
   lowers: OvlLayer[] = [];
   /** The overlay's own directory inside workdir. */
   work: Dentry | null = null;
+  /** workdir/index, with index=on. */
+  index: Dentry | null = null;
+  /** Directories that no other overlay with an index may have as upperdir or workdir. */
+  readonly locked: Inode[] = [];
   /** A whiteout that others are hard links of. */
   whiteout: Dentry | null = null;
   tempId = 0;
   samefs = true;
+  /** Layers on several file systems, and one device number for all (xino=on). */
+  xino = false;
   depth = 1;
   uuidOn = false;
   /** The mounter overrides all mode bits. */
@@ -91,6 +104,11 @@ export class OvlSuperBlock extends SuperBlock {
     return this.redirectMode !== 'nofollow' && !this.config.userxattr;
   }
 
+  /** The number that a layer's file has in the overlay (ovl_map_dev_ino, ovl_remap_lower_ino). */
+  map_ino({ fsid }: OvlLayer, ino: number): number {
+    return this.xino && ino < 2 ** XINO_SHIFT ? ino + fsid * 2 ** XINO_SHIFT : ino;
+  }
+
   upperPath(dentry: Dentry): Path {
     return new Path(this.upper!.mnt, dentry);
   }
@@ -112,8 +130,10 @@ export class OvlSuperBlock extends SuperBlock {
     // Without an upper layer nothing is renamed, and Linux shows the mode that follows.
     if (this.upper === null) text += config.userxattr ? '' : ',redirect_dir=on';
     else if (this.shownMode !== this.redirectDefault) text += `,redirect_dir=${this.shownMode}`;
+    if (this.index !== null) text += ',index=on';
     if (this.uuidOn) text += ',uuid=on';
     else if (config.uuid === 'off' || config.uuid === 'null') text += `,uuid=${config.uuid}`;
+    if (config.xino !== 'off' && !this.samefs) text += `,xino=${config.xino}`;
     if (config.metacopy === true) text += ',metacopy=on';
     if (config.volatile) text += ',volatile';
     if (config.userxattr) text += ',userxattr';
@@ -126,6 +146,10 @@ export class OvlSuperBlock extends SuperBlock {
     this.flags = flags;
   }
 
+  unlock(): void {
+    for (const inode of this.locked) (this.type as OvlType).inUse.delete(inode);
+  }
+
   override kill(): void {
     const todo = [this.root];
     for (let dentry = todo.pop(); dentry !== undefined; dentry = todo.pop()) {
@@ -135,6 +159,7 @@ export class OvlSuperBlock extends SuperBlock {
     }
     this.root.children = null;
     this.root.first = null;
+    this.unlock();
     for (const layer of [...this.lowers, ...(this.upper === null ? [] : [this.upper])])
       mntput(layer.mnt);
   }
@@ -179,7 +204,10 @@ class Builder {
   private layer(path: Path, flags: number): OvlLayer {
     const mnt = new Mount(this.sb.kernel, path.dentry, 'overlay', flags);
     mntget(mnt);
-    return { mnt, root: path.dentry, pseudoDev: this.pseudoDev(path.mnt.sb) };
+    const pseudoDev = this.pseudoDev(path.mnt.sb);
+    const nth = [...this.devs.keys()].indexOf(path.mnt.sb);
+    const fsid = this.sb.config.upperdir === '' ? nth + 1 : nth;
+    return { mnt, root: path.dentry, pseudoDev, fsid };
   }
 
   private trap(dentry: Dentry, what: string): void {
@@ -205,6 +233,22 @@ class Builder {
     sb.maxbytes = upper.mnt.sb.maxbytes;
     sb.work = as_mounter(current, sb, () => ovl_make_workdir(current, sb, work.dentry));
     this.traps.push(sb.work);
+    ovl_trylock(sb, (sb.type as OvlType).inUse, upper.dentry, 'upperdir');
+    ovl_trylock(sb, (sb.type as OvlType).inUse, work.dentry, 'workdir');
+  }
+
+  /** With index=on, where all layers give file handles. */
+  index(): void {
+    const { current, sb } = this;
+    if (sb.config.index !== true || sb.upper === null) return;
+    for (const { mnt } of [sb.upper, ...sb.lowers]) {
+      if (mnt.sb.exported) continue;
+      sb.kernel.printk(4, `overlayfs: fs on '${sb.config.lowerdir}' does not support file handles, falling back to index=off,nfs_export=off.`); // prettier-ignore
+      sb.config.index = false;
+      return;
+    }
+    const workdir = sb.work!.parent;
+    sb.work = sb.index = as_mounter(current, sb, () => ovl_get_indexdir(current, sb, workdir));
   }
 
   lowers(): void {
@@ -222,6 +266,18 @@ class Builder {
     if (sb.depth > MAX_STACK_DEPTH)
       throw errno(EINVAL, 'overlay: maximum fs stacking depth ({}) exceeded', MAX_STACK_DEPTH);
     sb.samefs = this.devs.size === 1;
+    this.xino();
+  }
+
+  private xino(): void {
+    const { sb } = this;
+    const { config } = sb;
+    const handles = [sb.upper, ...sb.lowers].every((layer) => layer?.mnt.sb.exported !== false);
+    if (config.xino === 'auto' && !handles) {
+      sb.kernel.printk(4, `overlayfs: fs on '${config.lowerdir}' does not support file handles, falling back to xino=off.`); // prettier-ignore
+      config.xino = 'off';
+    }
+    sb.xino = config.xino !== 'off' && !sb.samefs && sb.lowers.every(({ fsid }) => fsid <= XINO_MOST); // prettier-ignore
   }
 
   /** No layer may lie inside another one (ovl_check_overlapping_layers). */
@@ -257,6 +313,8 @@ export class OvlType extends FileSystemType {
   readonly name = 'overlay';
   override readonly options: readonly string[] = OVL_OPTIONS;
   override readonly userns = true;
+  /** Directories that are upperdir or workdir of an overlay. */
+  readonly inUse: Set<Inode> = new Set();
 
   static {
     serializable('OvlType', this);
@@ -278,8 +336,10 @@ export class OvlType extends FileSystemType {
       if (sb.config.upperdir !== '') builder.upper();
       builder.lowers();
       builder.overlaps();
+      builder.index();
       builder.uuid();
     } catch (error) {
+      sb.unlock();
       for (const layer of [...sb.lowers, ...(sb.upper === null ? [] : [sb.upper])])
         mntput(layer.mnt);
       throw error;
