@@ -12,6 +12,13 @@ export interface FileHandle {
   readonly bytes: Uint8Array;
 }
 
+/** What /proc/PID/fdinfo shows of a marked file (show_mark_fhandle). */
+export function show_fhandle(inode: Inode): string {
+  const { type, bytes } = encode_fh(inode);
+  const digits = [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
+  return `fhandle-bytes:${bytes.length.toString(16)} fhandle-type:${type.toString(16)} f_handle:${digits}`;
+}
+
 /** The file as a number of bytes that name it (exportfs_encode_inode_fh). */
 export function encode_fh(inode: Inode): FileHandle {
   const idOnly = !inode.sb.exported;

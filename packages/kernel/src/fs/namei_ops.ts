@@ -196,11 +196,13 @@ export function vfs_link(current: Current, old: Path, dir: Path, name: string): 
     throw errno(EPERM, '{} is immutable or append-only', old);
   if (S_ISDIR(inode.mode))
     throw errno(EPERM, '{} is a directory: it cannot have a second name', old);
-  if (inode.nlink === 0 && (inode.flags & I_NOLINK || !old.dentry.name.startsWith('#'))) {
+  const nameless = inode.nlink === 0;
+  if (nameless && (inode.flags & I_NOLINK || !old.dentry.name.startsWith('#'))) {
     throw errno(ENOENT, '{} has no name left: it cannot get one again', old);
   }
   dir.dentry.inode.link(current, old.dentry, dir.dentry, name);
   if (inode.nlink === 0) inode.nlink = 1;
+  if (nameless) inode.flags |= I_NOLINK;
   d_add(dir.dentry, name, inode);
   fsnotify_link_count(old.dentry);
   fsnotify_create(dir.dentry, name, inode);

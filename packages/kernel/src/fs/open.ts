@@ -194,7 +194,7 @@ function openTmpfile(
   return openCreated(current, new Path(dir.mnt, dentry), flags);
 }
 
-/** inode.flags: an O_TMPFILE | O_EXCL file, which linkat must not give a name. */
+/** inode.flags: a file without a name, which linkat must not give one: by O_EXCL, or it had one (no I_LINKABLE). */
 export const I_NOLINK = 0x10000;
 
 /** The checks between finding a file and opening it (do_open). */

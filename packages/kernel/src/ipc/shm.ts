@@ -29,7 +29,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { TmpfsFile } from '../fs/tmpfs/file.ts';
 import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
-import { HPAGE_SHIFT, do_mmap, do_munmap, populate_on, populated } from '../mm/mmap.ts';
+import { HPAGE_SHIFT, do_mmap, do_munmap, pageAlign, populate_on, populated } from '../mm/mmap.ts';
 import { vm_enough_memory } from '../mm/overcommit.ts';
 import { ipc_ns } from './ipc_ns.ts';
 import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
@@ -177,13 +177,15 @@ export function do_shmat(task: Task, id: number, address: number, flags: number)
       );
     at -= at % PAGE_SIZE;
   }
+  /** Rounded down to 0: a place that was asked for, too. */
+  const zero = at === 0 && address !== 0;
   if (at === 0 && flags & SHM_REMAP) throw errno(EINVAL, 'shmat: SHM_REMAP needs an address');
   const write = !(flags & SHM_RDONLY);
   ipcperms(task, segment, (write ? 0o666 : 0o444) | (flags & SHM_EXEC ? 0o111 : 0));
   const prot = PROT_READ | (write ? PROT_WRITE : 0) | (flags & SHM_EXEC ? PROT_EXEC : 0);
-  if (at !== 0 && !(flags & SHM_REMAP) && at + segment.size > 2 ** 64)
+  if (at !== 0 && !(flags & SHM_REMAP) && at > 2 ** 64 - pageAlign(segment.size))
     throw errno(EINVAL, 'shmat: {} and {} bytes pass the end of memory', at, segment.size);
-  const fixed = at === 0 ? 0 : flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+  const fixed = zero || flags & SHM_REMAP ? MAP_FIXED : at === 0 ? 0 : MAP_FIXED_NOREPLACE;
   let result: number;
   try {
     result = do_mmap(task, at, segment.size, prot, MAP_SHARED | fixed, segment.opened(task, write), 0); // prettier-ignore

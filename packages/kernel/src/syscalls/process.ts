@@ -7,7 +7,6 @@ import * as C from '@vitrine/uapi/sched.ts';
 import { SIGCHLD } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import * as W from '@vitrine/uapi/wait.ts';
-import { PATH_MAX } from '@vitrine/uapi/xattr.ts';
 import { getname } from '../fs/namei.ts';
 import { copy_struct_from_user } from '../include/copy_struct.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
@@ -189,10 +188,11 @@ function sys_execveat(
   envp: number,
   xflags: number,
 ): number {
+  const name = getname(task, filename);
+  if (name === '' && (xflags & AT_EMPTY_PATH) === 0)
+    throw errno(E.ENOENT, 'execveat: the path is empty, and AT_EMPTY_PATH is not set');
   if ((xflags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0)
     throw errno(E.EINVAL, 'execveat: unknown flags 0x{}', xflags.toString(16));
-  const empty = (xflags & AT_EMPTY_PATH) !== 0;
-  const name = empty ? emptyName(task, filename) : getname(task, filename);
   const left = { bytes: argLimit(task) };
   const args = copy_strings(task, argv, left);
   const env = copy_strings(task, envp, left);
@@ -203,13 +203,6 @@ function sys_execveat(
     throw wait;
   }
   return 0;
-}
-
-function emptyName(task: Task, address: number): string {
-  const name = task.mem.readString(address, PATH_MAX - 1);
-  if (name === null)
-    throw errno(E.ENAMETOOLONG, 'execveat: the path is longer than {} bytes', PATH_MAX - 1);
-  return name;
 }
 
 function sys_exit(task: Task, code: number): number {

@@ -529,7 +529,7 @@ function sys_adjtimex(task: Task, address: number): number {
 function sys_clock_adjtime(task: Task, clock: number, address: number): number {
   task.mem.read(address, TIMEX_SIZE);
   if (clock !== T.CLOCK_REALTIME) {
-    if (clock >= 0) clockNs(task, clock, 'clock_adjtime');
+    if (clock >= 0 && !ALARM_CLOCKS.includes(clock)) clockNs(task, clock, 'clock_adjtime');
     throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);
   }
   return sys_adjtimex(task, address);

@@ -16,6 +16,7 @@ import {
 } from '@vitrine/uapi/inotify.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { FIONREAD } from '@vitrine/uapi/termios.ts';
+import { show_fhandle } from '../exportfs.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { KMEM_EVENT, KMEM_WATCH } from '../../include/kmem.ts';
@@ -40,6 +41,12 @@ import {
 } from '../fsnotify_backend.ts';
 
 const EVENT_SIZE = 16;
+
+/** The next watch gets this number, or the first free one after it. */
+const INOTIFY_IOC_SETNEXTWD = 0x40044900;
+const INT_MAX = 0x7fff_ffff;
+/** What fdinfo shows of a mask (inotify_mark_user_mask). */
+const FDINFO_MASK = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
 
 /** Name length in the record: with its NUL, padded to a whole number of event headers. */
 function paddedName(name: string): number {
@@ -123,7 +130,9 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
       );
     this.sb.kernel.kmem.need(KMEM_WATCH, 'more watches');
     this.charge(1);
-    const added = new InotifyWatch(this, ++this.lastWd, inode, mask);
+    do this.lastWd = this.lastWd >= INT_MAX ? 1 : this.lastWd + 1;
+    while (this.watches.has(this.lastWd));
+    const added = new InotifyWatch(this, this.lastWd, inode, mask);
     this.watches.set(added.wd, added);
     attach_mark(added);
     return added.wd;
@@ -224,6 +233,12 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
   }
 
   override ioctl(current: Current, cmd: number, arg: number): number {
+    if (cmd === INOTIFY_IOC_SETNEXTWD) {
+      if (arg < 1 || arg > INT_MAX)
+        throw errno(EINVAL, 'INOTIFY_IOC_SETNEXTWD: {} is no watch descriptor', arg);
+      this.lastWd = arg - 1;
+      return 0;
+    }
     if (cmd !== FIONREAD) return super.ioctl(current, cmd, arg);
     let bytes = 0;
     for (const event of this.queue) bytes += EVENT_SIZE + paddedName(event.name);
@@ -246,8 +261,8 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
 
   override show_fdinfo(): string {
     let text = '';
-    for (const { wd, object: inode, mask } of this.watches.values()) {
-      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.sb.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ignored_mask:0 \n`;
+    for (const { wd, object: inode, mask } of [...this.watches.values()].toReversed()) {
+      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.sb.dev.toString(16)} mask:${((mask & FDINFO_MASK) >>> 0).toString(16)} ignored_mask:0 ${show_fhandle(inode)}\n`;
     }
     return text;
   }

@@ -101,11 +101,17 @@ function depthBelow(ring: Key, wanted: Key, depth = 0): number {
   return most;
 }
 
-/** Puts a key into a keyring, in place of one of the same type and description (key_link). */
+/** Puts a key into a keyring that takes it, in place of one of the same type and description (key_link). */
 export function key_link(kernel: Kernel, ring: Key, key: Key): void {
   if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
   if (ring.restricted)
     throw errno(E.EPERM, '{} takes no more links (KEYCTL_RESTRICT_KEYRING)', ring);
+  add_link(kernel, ring, key);
+}
+
+/** Puts a key into a keyring, whatever that takes (__key_link). */
+export function add_link(kernel: Kernel, ring: Key, key: Key): void {
+  if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
   if (key.isKeyring) depthBelow(key, ring);
   const at = ring.links.findIndex((other) => other.type === key.type && other.description === key.description); // prettier-ignore
   if (at < 0) key_payload_reserve(kernel, ring, KEYQUOTA_LINK_BYTES);

@@ -7,7 +7,7 @@ import { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { type UmhOwner, call_usermodehelper } from '../../kernel/umh.ts';
 import { KEY_IS_POSITIVE, KEY_IS_UNINSTANTIATED, KEY_NEED_WRITE, KEY_POS_ALL, KEY_USR_READ, KEY_USR_VIEW, type Key, type KeyType, key_alloc, key_get, key_permission, key_put, key_validate, set_payload } from './key.ts'; // prettier-ignore
-import { key_invalidate, key_link } from './keyring.ts';
+import { add_link, key_invalidate, key_link } from './keyring.ts';
 import { KEYRING, REQUEST_KEY_AUTH, process_keyrings, user_keyrings } from './process_keys.ts';
 
 /** Keys that a helper makes when they are asked for (request-key(8), security/keys/request_key.c and request_key_auth.c). */
@@ -141,7 +141,7 @@ export function construct_key_and_link(
   try {
     key.state = KEY_IS_UNINSTANTIATED;
     key.constructing = true;
-    key_link(kernel, ring, key);
+    add_link(kernel, ring, key);
     return call_sbin_request_key(task, key, callout, ring);
   } finally {
     key_put(kernel, key);

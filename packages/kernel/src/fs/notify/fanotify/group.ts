@@ -1,6 +1,7 @@
 import { EAGAIN, EINVAL, ENOENT } from '@vitrine/uapi/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import * as I from '@vitrine/uapi/inotify.ts';
+import { show_fhandle } from '../../exportfs.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { FIONREAD } from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../../include/current.ts';
@@ -402,7 +403,7 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
   override show_fdinfo(): string {
     const hex = (n: number): string => (n >>> 0).toString(16);
     let text = `fanotify flags:${hex(this.fan_flags & ~FANOTIFY_UNPRIV)} event-flags:${hex(this.event_flags)}\n`;
-    for (const mark of this.marks) {
+    for (const mark of [...this.marks].toReversed()) {
       const { object, mask, ignore_mask } = mark;
       const what =
         object instanceof Inode
@@ -411,7 +412,7 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
             ? `mnt_id:${hex(object.id)}`
             : `sdev:${hex(object.dev)}`;
       const mflags = mark_user_flags(mark);
-      text += `fanotify ${what} mflags:${hex(mflags)} mask:${hex(mask)} ignored_mask:${hex(ignore_mask)}${object instanceof Inode ? ' ' : ''}\n`;
+      text += `fanotify ${what} mflags:${hex(mflags)} mask:${hex(mask)} ignored_mask:${hex(ignore_mask)}${object instanceof Inode ? ` ${show_fhandle(object)}` : ''}\n`;
     }
     return text;
   }
