@@ -114,7 +114,7 @@ export class File {
     this.inode = path.dentry.inode;
     ihold(this.inode);
     try {
-      want_files(current);
+      if (!current.kernel.vfs.has_room) want_files(current);
     } catch (error) {
       // One without a name, made for this file, is gone with it.
       iput(this.inode);

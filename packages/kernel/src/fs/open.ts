@@ -67,6 +67,22 @@ import { security_file_open, security_file_truncate, security_path_mknod } from 
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 
 /**
+ * Opens something for which there is room. The file comes first, as in path_openat: nothing is looked up or made for one that
+ * cannot be, and what was looked up or made is not lost for want of a file.
+ */
+function with_room<T extends File>(current: Current, open: () => T): T {
+  const { vfs } = current.kernel;
+  if (current.callState === null) want_files(current);
+  const before = vfs.has_room;
+  vfs.has_room = true;
+  try {
+    return open();
+  } finally {
+    vfs.has_room = before;
+  }
+}
+
+/**
  * Opens a file by path (do_filp_open).
  * @param mode permission bits of a file that is made, before the umask
  */
@@ -78,9 +94,18 @@ export function do_filp_open(
   mode: number,
   resolve = 0,
 ): File {
+  return with_room(current, () => path_openat(current, dfd, name, flags, mode, resolve));
+}
+
+function path_openat(
+  current: Current,
+  dfd: number,
+  name: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): File {
   const { callState } = current;
-  // The file comes first, as in path_openat: nothing is looked up or made for a file that cannot be.
-  if (callState === null) want_files(current);
   if (callState instanceof CreatedFile) return openCreated(current, callState.path, flags);
   if (flags & O_PATH) return openPath(current, dfd, name, flags, resolve);
   if ((flags & O_TMPFILE) === O_TMPFILE)
@@ -326,6 +351,10 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
  * @param flags AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW
  */
 export function open_exec(current: Current, dirfd: number, name: string, flags: number): File {
+  return with_room(current, () => do_open_execat(current, dirfd, name, flags));
+}
+
+function do_open_execat(current: Current, dirfd: number, name: string, flags: number): File {
   const lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0); // prettier-ignore
   const path = path_lookupat(current, dirfd, name, lookup);
   const inode = path.dentry.inode;

@@ -44,6 +44,8 @@ export class Vfs {
 
   /** Open files in the machine (/proc/sys/fs/file-nr). */
   files = 0;
+  /** An open has asked for room already: the files that it makes are not asked for again. */
+  has_room = false;
   /** These four are set from the machine's memory at boot (init/fs.ts). */
   file_max = 0;
   epoll_max_user_watches = 0;

@@ -47,6 +47,7 @@ export function do_exit(task: Task, code: number): void {
   const { kernel, signal } = task;
   task.exiting = true;
   task.unpark();
+  task.callState = null;
   seccomp_filter_release(task);
   task.cred.landlock?.put();
   const last = [...signal.threads].every((thread) => thread === task || thread.dead);

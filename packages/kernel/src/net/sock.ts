@@ -77,6 +77,8 @@ export abstract class Sock {
   sndbuf = 212992;
   /** Somebody found no room to write, and O_ASYNC is set (SOCKWQ_ASYNC_NOSPACE). */
   async_nospace = false;
+  /** Who waits for bytes of a stream: where O_ASYNC is set, the call gets the news instead (SOCKWQ_ASYNC_WAITDATA). */
+  private data_waiter: { readonly current: Current; readonly state: unknown } | null = null;
   rcvbuf = 212992;
   rcvlowat = 1;
   rcvtimeo: number = Infinity;
@@ -220,6 +222,20 @@ export abstract class Sock {
     if (done > 0 && current.signal_pending()) return done;
     current.callState = { deadline, done } satisfies SockWait;
     return current.waitAny([queue], deadline, deadline === Infinity ? ERESTARTSYS : EINTR);
+  }
+
+  /** The call that waits now is for data of a stream. */
+  wait_data(current: Current): void {
+    const async = (this.file?.fasync ?? null) !== null;
+    this.data_waiter = async ? { current, state: current.callState } : null;
+  }
+
+  /** Such a call waits, or was woken and has not run again. */
+  get async_waitdata(): boolean {
+    const waiter = this.data_waiter;
+    if (waiter !== null && waiter.current.callState === waiter.state) return true;
+    this.data_waiter = null;
+    return false;
   }
 
   toString(): string {

@@ -1,7 +1,7 @@
 import { EAFNOSUPPORT, EINVAL, ENOTSOCK } from '@vitrine/uapi/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { AF_MAX, MSG_DONTWAIT } from '@vitrine/uapi/net.ts';
-import { EPOLLOUT, EPOLLWRBAND, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
+import { EPOLLERR, EPOLLOUT, EPOLLPRI, EPOLLWRBAND, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
@@ -79,9 +79,13 @@ export class SocketFile extends StreamFile {
     return true;
   }
 
-  /** Room to write is news for who found none (sock_wake_async, SOCK_WAKE_SPACE). */
+  /**
+   * Room to write is news for who found none, data and the end for who does not wait for them (sock_wake_async,
+   * SOCK_WAKE_SPACE and SOCK_WAKE_WAITD).
+   */
   override async_due(events: number): boolean {
-    if ((events & ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) !== 0 || events === 0) return true;
+    if ((events & ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) !== 0 || events === 0)
+      return (events & (EPOLLERR | EPOLLPRI)) !== 0 || !this.sk.async_waitdata;
     const { async_nospace } = this.sk;
     this.sk.async_nospace = false;
     return async_nospace;

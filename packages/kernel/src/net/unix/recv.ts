@@ -79,6 +79,7 @@ export function recvStream(
   const nonblock = (flags & MSG_DONTWAIT) !== 0;
   const waits = sock.waitFor(current, sock.wq, nonblock, sock.rcvtimeo, done, 'nothing has come');
   if (waits !== BLOCKED) return result;
+  sock.wait_data(current);
   (current.callState as Progress).cred = cred;
   (current.callState as Progress).name = progress.name;
   return waits;
