@@ -42,6 +42,69 @@ static void *find(const char *name) {
 
 static int64_t ns(struct timespec t) { return t.tv_sec * 1000000000LL + t.tv_nsec; }
 
+typedef ssize_t (*getrandom_t)(void *, size_t, unsigned, void *, size_t);
+
+static int zeros(const unsigned char *at, int n) {
+  int count = 0;
+  for (int i = 0; i < n; i++) count += at[i] == 0;
+  return count;
+}
+
+/* Random bytes with a state of the program's. */
+static void randoms(getrandom_t rnd) {
+  struct {
+    unsigned size, prot, flags, reserved[13];
+  } p;
+  memset(&p, 0xff, sizeof p);
+  R(rnd(0, 0, 0, &p, ~0UL));
+  printf("state of %u bytes, prot %u, flags %x, %d zeros\n", p.size, p.prot, p.flags, zeros((void *)p.reserved, 52));
+  unsigned char *state = mmap(0, 8192, p.prot, p.flags, -1, 0);
+  if (state == MAP_FAILED) return;
+  unsigned char a[3000], b[3000];
+  R(rnd(a, 16, 0, state + 4096 - p.size + 1, p.size));
+  R(rnd(a, 16, 0x100, state, p.size));
+  R(rnd(0, 0, 0, state, p.size));
+  R(rnd(a, 16, 0, state, p.size + 1));
+  R(rnd(0, 16, 0, 0, 0));
+  static const int sizes[] = {1, 4, 16, 31, 96, 97, 128, 129, 256, 3000};
+  for (int i = 0; i < 10; i++) {
+    int n = sizes[i], same = 0;
+    memset(a, 0, sizeof a);
+    memset(b, 0, sizeof b);
+    long x = rnd(a, n, i & 1 ? 1 : 0, state, p.size), y = rnd(b, n, i & 1 ? 4 : 2, state, p.size);
+    for (int j = 0; j < n; j++) same += a[j] == b[j];
+    printf("%d: %ld %ld, %s, nothing behind %d %d\n", n, x, y, n < 16 || (same < n / 8 + 3 && zeros(a, n) < n / 8 + 3) ? "random" : "not random", a[n] == 0 || n == 3000, b[n] == 0 || n == 3000);
+  }
+  // Each bit comes up.
+  unsigned all = 0, none = 0xff;
+  for (int i = 0; i < 1000; i++) {
+    rnd(a, 1, 0, state, p.size);
+    all |= a[0], none &= a[0];
+  }
+  printf("bits %x %x\n", all, none);
+  // A child does not get its parent's bytes.
+  int ends[2];
+  pipe(ends);
+  rnd(a, 8, 0, state, p.size);
+  pid_t child = fork();
+  rnd(a, 16, 0, state, p.size);
+  if (child == 0) {
+    write(ends[1], a, 16);
+    _exit(0);
+  }
+  read(ends[0], b, 16);
+  printf("child differs %d\n", memcmp(a, b, 16) != 0);
+  int st;
+  waitpid(child, &st, 0);
+  // Nothing that was handed out is kept.
+  int found = 0;
+  for (int i = 0; i < 200; i++) {
+    rnd(a, 8, 0, state, p.size);
+    for (unsigned j = 0; j + 8 <= p.size; j++) found += memcmp(state + j, a, 8) == 0;
+  }
+  printf("kept %d\n", found);
+}
+
 int main(void) {
   base = (const char *)getauxval(AT_SYSINFO_EHDR);
   R(base != 0);
@@ -51,6 +114,7 @@ int main(void) {
   time_t (*now)(time_t *) = find("__vdso_time");
   int (*cpu)(unsigned *, unsigned *, void *) = find("__vdso_getcpu");
   int (*res)(clockid_t, struct timespec *) = find("__vdso_clock_getres");
+  getrandom_t rnd = find("__vdso_getrandom");
   R(gettime && tod && now && cpu && res);
   const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,
                               CLOCK_PROCESS_CPUTIME_ID, CLOCK_TAI};
@@ -86,6 +150,7 @@ int main(void) {
   do gettime(CLOCK_MONOTONIC, &t), looks++;
   while (ns(t) - ns(first) < 3000000 && looks < 100000000);
   R(looks < 100000000);
+  if (rnd) randoms(rnd);
   // The image is code, its data cannot be written.
   if (!fork()) {
     *(volatile char *)base = 0;

@@ -17,7 +17,7 @@ import {
   VM_READ,
   Vma,
 } from '../../../mm/vma.ts';
-import { VVAR_ADJUSTED, VVAR_MONOTONIC, VVAR_RAW, VVAR_REALTIME } from './code.ts';
+import { VVAR_ADJUSTED, VVAR_GENERATION, VVAR_MONOTONIC, VVAR_RAW, VVAR_REALTIME } from './code.ts';
 import { vdso_image } from './image.ts';
 
 /** One page of the kernel's that programs map: its frame stays in the cache for ever. */
@@ -43,6 +43,7 @@ function specialMapping(pfn: number): AddressSpace {
 export class Vdso {
   readonly kernel: Kernel;
   private readonly vvar: number;
+  private generation = 0;
   private readonly data: AddressSpace;
   private readonly code: AddressSpace;
 
@@ -69,6 +70,8 @@ export class Vdso {
     page.setBigInt64(VVAR_MONOTONIC, monotonic, true);
     page.setBigInt64(VVAR_REALTIME, monotonic + time.offset_real, true);
     page.setBigInt64(VVAR_RAW, BigInt(-time.raw_zero), true);
+    // The machine may be a copy of another, whose programs have the same bytes.
+    page.setUint32(VVAR_GENERATION, ++this.generation, true);
     page.setUint32(VVAR_ADJUSTED, time.steady ? 0 : 1, true);
   }
 
