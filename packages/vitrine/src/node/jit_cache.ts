@@ -23,7 +23,7 @@ declare const VITRINE_TRANSLATIONS: string | undefined;
 const built = typeof VITRINE_TRANSLATIONS === 'undefined' ? undefined : VITRINE_TRANSLATIONS;
 
 /** Bytes of all files, of every version; who was not used for the longest time goes first. */
-const LIMIT = 128 * 2 ** 20;
+const LIMIT = 256 * 2 ** 20;
 const LARGEST_FILE = 16 * 2 ** 20;
 /** A file whose time of use is not older is not marked as used once more. */
 const RECENT = 3_600_000;

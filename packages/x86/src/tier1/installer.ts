@@ -297,12 +297,14 @@ export class Installer {
   }
 
   /**
-   * Takes out what has executed least since room was last made, until the rest takes at most `limit` bytes; new ones last.
+   * Takes out what has executed least for its size since room was last made, until the rest takes at most `limit` bytes; new ones last.
    * Only while nothing executes.
    */
   shrink(limit: number): void {
     const worth = (installed: Installed): number =>
-      installed.seen < 0 ? Infinity : this.executed(installed) - installed.seen;
+      installed.seen < 0
+        ? Infinity
+        : (this.executed(installed) - installed.seen) / footprintOf(installed.translation);
     const ranked = [...this.#all].map((installed) => ({ installed, worth: worth(installed) }));
     // A stable sort: of new ones, the oldest go first.
     ranked.sort((a, b) => (a.worth < b.worth ? -1 : a.worth > b.worth ? 1 : 0));

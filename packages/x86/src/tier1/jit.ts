@@ -289,7 +289,8 @@ export class Jit {
   /** What is machine code already costs next to nothing, unless it comes and goes. */
   #isReady(translation: Translation): boolean {
     if (this.#evicted.has(translation)) return false;
-    return translation.native !== undefined || translation.module !== undefined;
+    const { native, module, used } = translation;
+    return (native ?? module ?? used?.deref()) !== undefined;
   }
 
   /** Installs a translation if the code around is what it was made from, and nothing better is there. */

@@ -155,10 +155,16 @@ export class Translations {
     const kept = entryOf(this.#kept, name, (): Kept => ({ changed: true, translations: new Set(), gone: new Set() })); // prettier-ignore
     kept.translations.add(translation);
     kept.changed = true;
-    for (const [oldest] of this.#all) {
-      if (this.#weight <= this.#limit || oldest === translation) break;
-      this.#forget(oldest);
-    }
+    this.#makeRoom(translation);
+  }
+
+  /** Forgets the oldest but for one: those first that no machine has. */
+  #makeRoom(but: Translation): void {
+    for (const isSpared of [isUsed, () => false])
+      for (const [oldest] of this.#all) {
+        if (this.#weight <= this.#limit) return;
+        if (oldest !== but && !isSpared(oldest)) this.#forget(oldest);
+      }
   }
 
   /** Takes one out for good: it was bettered, or did not prove useful. */
@@ -193,7 +199,8 @@ export class Translations {
   /** The module, compiled: machines share it, and with it what V8 makes of it. @throws when its bytes are none */
   compile(translation: Translation): WasmModule {
     const isa = this.#all.get(translation);
-    const module = (translation.module ??= this.#load(translation));
+    const module = (translation.module ??= translation.used?.deref() ?? this.#load(translation));
+    translation.used = new WeakRef(module);
     // One that was forgotten meanwhile is compiled for its machine alone.
     if (isa === undefined) {
       translation.module = undefined;
@@ -257,7 +264,7 @@ export class Translations {
 
   /** Asks for the machine code of what the storage has without. Returns whether there is any. */
   #nativeOf(translation: Translation): boolean {
-    const { module } = translation;
+    const module = translation.used?.deref();
     if (!module || !this.#native || this.#keptNative.has(translation)) return false;
     translation.native = this.#native.save(module, regionExport(0));
     return translation.native !== undefined;
@@ -275,6 +282,8 @@ function withNative(translation: Translation, stored: readonly Translation[]): T
 
 const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+const isUsed = ({ used }: Translation): boolean => used?.deref() !== undefined;
 
 const nameOf = (isa: number, page: string): string => `${isa}-${page}`;
 const placeOf = (isa: number, va: number): string => `${isa}-${Math.floor(va / 4096)}`;

@@ -132,7 +132,7 @@ export function decodeTranslations(bytes: Uint8Array, page: string): Translation
     const module = undefined;
     const wasm = reader.take(length);
     const native = head.native > 0 ? reader.take(head.native) : undefined;
-    return { root, effort, instructions, size, executed, entries, globals, blocks, bytes: wasm, page, module, native }; // prettier-ignore
+    return { root, effort, instructions, size, executed, entries, globals, blocks, bytes: wasm, page, module, used: undefined, native }; // prettier-ignore
   });
   reader.end();
   return translations;

@@ -35,6 +35,8 @@ export interface Translation {
   readonly page: string;
   /** The module, while it is worth its memory. */
   module: WasmModule | undefined;
+  /** The same for as long as a machine has it. */
+  used: WeakRef<WasmModule> | undefined;
   /** What the engine had made of the module in another process (NativeCode), until it is wanted. */
   native: Uint8Array | undefined;
   /** Most instructions that it has executed in one machine. */
@@ -125,6 +127,7 @@ export function describe(
     bytes,
     page,
     module: undefined,
+    used: undefined,
     native: undefined,
     executed: 0,
   };
