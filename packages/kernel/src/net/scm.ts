@@ -29,6 +29,8 @@ import type { Ancillary, Sock, Ucred } from './sock.ts';
 /** Descriptors in one message (SCM_MAX_FD). */
 const SCM_MAX_FD = 253;
 const CMSG_HDR = 16;
+/** (uid_t)-1 and (gid_t)-1. */
+const INVALID_ID = 0xffff_ffff;
 /** Newer than the headers that packages/uapi is made from. */
 const SCM_PIDFD = 4;
 const align = (n: number): number => (n + 7) & ~7;
@@ -107,6 +109,8 @@ function checkCreds(current: Current, data: Uint8Array): Ucred {
     gid: view.getUint32(8, true),
     process: current.kernel.pids.find(view.getInt32(0, true)),
   };
+  if (claim.uid === INVALID_ID || claim.gid === INVALID_ID)
+    throw errno(EINVAL, 'SCM_CREDENTIALS claims ids that nobody has');
   const { cred } = current;
   const pid = claim.pid === current.tgid || capable(cred, CAP_SYS_ADMIN);
   const uid = [cred.uid, cred.euid, cred.suid].includes(claim.uid) || capable(cred, CAP_SETUID);

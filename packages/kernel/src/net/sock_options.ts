@@ -101,10 +101,18 @@ OPTIONS.set(SO.SO_BSDCOMPAT, { set() {}, get: () => 0 });
 OPTIONS.set(SO.SO_CNX_ADVICE, { set() {} });
 OPTIONS.set(SO.SO_INCOMING_NAPI_ID, { get: () => 0 });
 OPTIONS.set(SO.SO_BUSY_POLL_BUDGET, {
-  set(current, _sock, n) {
-    needs(current, n <= 8, [CAP_NET_ADMIN], 'a budget above 8 packets');
+  set(current, sock, n) {
+    needs(current, n <= kept(sock, SO.SO_BUSY_POLL_BUDGET), [CAP_NET_ADMIN], 'a larger budget');
     if (n < 0 || n > 65535)
       throw errno(EINVAL, 'SO_BUSY_POLL_BUDGET takes 0 to 65535 packets, not {}', n);
+    sock.options.set(SO.SO_BUSY_POLL_BUDGET, n);
+  },
+});
+/** What filters can look at besides the packet (SKF_AD_MAX). */
+OPTIONS.set(SO.SO_BPF_EXTENSIONS, { get: () => 64 });
+OPTIONS.set(SO.SO_DETACH_REUSEPORT_BPF, {
+  set(_current, sock) {
+    throw errno(EINVAL, '{} shares no port, and no program chooses who gets what', sock);
   },
 });
 

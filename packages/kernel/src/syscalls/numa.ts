@@ -149,7 +149,10 @@ function sys_mbind(
     throw errno(E.EINVAL, 'mbind: {} bytes at {} pass the end of memory', length, hex(start));
   if (end === start) return 0;
   const mm = task.mm!;
-  if (!covered(task, start, end)) throw errno(E.EFAULT, 'mbind: part of {}–{} is not mapped', hex(start), hex(end)); // prettier-ignore
+  const first = mm.vmas.from(start);
+  // The default policy does not mind holes (MPOL_MF_DISCONTIG_OK), if there is anything.
+  const anything = policy === null && first !== null && first.start < end;
+  if (!anything && !covered(task, start, end)) throw errno(E.EFAULT, 'mbind: part of {}–{} is not mapped', hex(start), hex(end)); // prettier-ignore
   for (const vma of isolate(mm, start, end)) {
     vma.policy = policy;
     mergeAround(mm, vma);

@@ -16,7 +16,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { sk_filter } from '../filter.ts';
 import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
 import { STREAM_CHUNK } from '../skbuff.ts';
-import { find_other, parse_sockaddr_un } from './address.ts';
+import { type UnixName, find_other, parse_sockaddr_un } from './address.ts';
 import type { UnixSock } from './af_unix.ts';
 import { queue_oob } from './oob.ts';
 
@@ -97,21 +97,15 @@ function copyIn(from: IovIter, data: Uint8Array, done: number): boolean {
   throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', data.length);
 }
 
-function destination(sock: UnixSock, current: Current, bytes: Uint8Array | null): UnixSock {
-  if (bytes !== null && bytes.length > 0 && sock.type === SOCK_DGRAM) {
-    return find_other(current, parse_sockaddr_un(bytes), sock.type);
+function destination(sock: UnixSock, current: Current, name: UnixName | null): UnixSock {
+  if (name !== null) return find_other(current, name, sock.type);
+  const peer = sock.peer!;
+  if (peer.dead && sock.type === SOCK_DGRAM) {
+    sock.peer = null;
+    sock.disconnected(peer);
+    throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
   }
-  if (sock.peer === null)
-    throw errno(ENOTCONN, '{} is not connected and no address is given', sock);
-  if (sock.peer.dead) {
-    const { peer } = sock;
-    if (sock.type === SOCK_DGRAM) {
-      sock.peer = null;
-      sock.disconnected(peer);
-      throw errno(ECONNREFUSED, '{}, the peer of the datagram socket, was closed', peer);
-    }
-  }
-  return sock.peer;
+  return peer;
 }
 
 export function sendDatagram(
@@ -122,17 +116,21 @@ export function sendDatagram(
   ancillary: Ancillary,
   flags: number,
 ): number {
-  const other = destination(sock, current, bytes);
+  const named = bytes !== null && bytes.length > 0 && sock.type === SOCK_DGRAM;
+  const name = named ? parse_sockaddr_un(bytes) : null;
+  if (name === null && sock.peer === null)
+    throw errno(ENOTCONN, '{} is not connected and no address is given', sock);
   const n = from.count;
   if (n > sock.sndbuf - 32)
     throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, sock.sndbuf);
+  sock.throwError();
+  if (sock.shutdownMask & SEND_SHUTDOWN) return brokenPipe(sock, current, flags, 0);
+  const other = destination(sock, current, name);
   if (sock.type === SOCK_DGRAM) {
     sock.checkMaySend(other);
     if (sock.peer !== other) sock.checkScope(current, other);
   }
-  sock.throwError();
-  if (sock.shutdownMask & SEND_SHUTDOWN || other.dead || other.shutdownMask & RCV_SHUTDOWN)
-    return brokenPipe(sock, current, flags, 0);
+  if (other.dead || other.shutdownMask & RCV_SHUTDOWN) return brokenPipe(sock, current, flags, 0);
   const nonblock = (flags & MSG_DONTWAIT) !== 0;
   if (sock.wmem >= sock.sndbuf) {
     sock.no_space();
