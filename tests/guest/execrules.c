@@ -235,4 +235,17 @@ int main(int ac, char **av) {
   EX("./r0");
   chmod("r0", 0001);
   EX("./r0");
+  // a line without an end
+  put("r0", "#!", 0755);
+  EX("./r0");
+  put("r0", "#! \t", 0755);
+  EX("./r0");
+  put("r0", "#!\n", 0755);
+  EX("./r0");
+  put("r0", "#!/bin/echo ", 0755);
+  EX("./r0");
+  put("r0", "#!/bin/echo a ", 0755);
+  EX("./r0");
+  put("r0", "#!/bin/echo a \n", 0755);
+  EX("./r0");
 }

@@ -1,5 +1,5 @@
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
-import { ENOENT, ENOEXEC } from '@vitrine/uapi/errno.ts';
+import { EACCES, ENOENT, ENOEXEC } from '@vitrine/uapi/errno.ts';
 import { fput } from '../fs/fdtable.ts';
 import { open_exec } from '../fs/open.ts';
 import { errno } from '../include/errno.ts';
@@ -22,7 +22,12 @@ export function load_script(current: Task, bprm: Binprm): boolean {
     const rest = String.fromCharCode(...buf.subarray(2, end)).replace(/^[ \t]+/, '');
     if (!/[ \t]/.test(rest)) throw errno(ENOEXEC, 'execve: the #! line of {} is longer than {} bytes', bprm.filename, end); // prettier-ignore
   }
-  const line = String.fromCharCode(...buf.subarray(2, end)).replace(/^[ \t]+|[ \t]+$/g, '');
+  // Where a NUL ends the line, blanks before it stay: they make an argument, if an empty one.
+  const open = buf[end] === 0;
+  const blanks = open ? /^[ \t]+/ : /^[ \t]+|[ \t]+$/g;
+  const line = String.fromCharCode(...buf.subarray(2, end)).replace(blanks, '');
+  if (line === '' && open)
+    throw errno(EACCES, 'execve: the #! line of {} ends before a name: that means the working directory', bprm.filename); // prettier-ignore
   if (line === '')
     throw errno(ENOEXEC, 'execve: the #! line of {} names no interpreter', bprm.filename);
   if (bprm.path_inaccessible) throw errno(ENOENT, 'execve: the interpreter {} could not open {}, which is closed by the exec', line, bprm.filename); // prettier-ignore

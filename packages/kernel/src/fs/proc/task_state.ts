@@ -1,5 +1,7 @@
-import { EINVAL } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
+import { EACCES, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
+import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import { RESUME_SYSCALL, type Task } from '../../kernel/task.ts';
@@ -94,10 +96,23 @@ pid_create('stack', { mode: 0o400, guarded: true, show: () => '' });
 pid_create('timers', { mode: 0o444, processOnly: true, show: timers });
 pid_create('arch_status', { mode: 0o444, show: () => '' });
 const OFFSETS = `monotonic           0         0\nboottime            0         0\n`;
+/** The first time namespace has processes in it, so that its offsets stay (proc_timens_set_offset). */
+function set_offsets(_task: Task, current: Current, text: string): never {
+  for (const line of text.replace(/\n$/, '').split('\n', 2)) {
+    const [, nsec] = /^\s*(?:monotonic|boottime|1|7)\s+[+-]?\d+\s+(\d+)/.exec(line) ?? [];
+    if (nsec === undefined || Number(nsec) >= 1e9)
+      throw errno(EINVAL, "timens_offsets: '{}' is no clock, seconds and nanoseconds", line);
+  }
+  if (!capable(current.cred, CAP_SYS_TIME))
+    throw errno(EPERM, 'timens_offsets: to set clocks needs CAP_SYS_TIME');
+  throw errno(EACCES, 'timens_offsets: the time namespace has processes in it already');
+}
+
 pid_create('timens_offsets', {
   mode: 0o644,
   processOnly: true,
   show: (task) => (task.exiting ? '' : OFFSETS),
+  write: set_offsets,
 });
 for (const name of ['current', 'prev', 'exec', 'fscreate', 'keycreate', 'sockcreate'])
   pid_create(`attr/${name}`, {
