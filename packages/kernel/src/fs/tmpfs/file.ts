@@ -25,6 +25,8 @@ import type { TmpfsInode } from './inode.ts';
 
 /** Pages that one attempt at a fallocate sets aside. */
 const RESERVE_PAGES = 1024;
+/** Pages that one attempt punches out of a file that has more. */
+const PUNCH_PAGES = 8192;
 
 /** An open regular file of tmpfs. */
 export class TmpfsFile extends RegularFile {
@@ -104,9 +106,15 @@ export class TmpfsFile extends RegularFile {
       if (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         throw errno(EPERM, 'F_SEAL_WRITE: {} cannot be punched', this.path);
       file_remove_privs(current, this);
-      inode.punch(Number(offset), Number(loff_add(offset, length)));
+      const at = (current.callState as { readonly at: number } | null)?.at ?? Number(offset);
+      const end = Number(loff_add(offset, length));
+      const stop = inode.mapping!.pages.size > PUNCH_PAGES ? at + PUNCH_PAGES * PAGE_SIZE : end;
+      inode.punch(at, Math.min(stop, end));
       file_update_time(inode);
-      return 0;
+      if (stop >= end || current.fatal_signal_pending()) return 0;
+      // Part by part; a part ends with a page.
+      current.callState = { at: stop - (stop % PAGE_SIZE) };
+      return BLOCKED;
     }
     const end = loff_add(offset, length);
     inode_newsize_ok(current, inode, end);
