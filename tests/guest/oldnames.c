@@ -1,4 +1,5 @@
-// Names and numbers that are given again: files without a name, watches, segments at 0, keys for a restricted keyring.
+// Names and numbers that are given again: files without a name, watches, segments at 0, keys for a restricted keyring;
+// clocks that cannot be adjusted and terminals that are no serial ports.
 #include "guest.h"
 #include <linux/keyctl.h>
 #include <sys/fanotify.h>
@@ -84,6 +85,15 @@ static void keys(void) {
   R(syscall(SYS_request_key, "user", "nokey", 0, KEY_SPEC_SESSION_KEYRING));
 }
 
+static void serial(void) {
+  char port[72] = {0};
+  int m = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+  R(ioctl(m, TIOCGSERIAL, -1L));
+  R(ioctl(m, TIOCSSERIAL, -1L));
+  R(ioctl(m, TIOCGSERIAL, port));
+  R(ioctl(m, TIOCSSERIAL, port));
+}
+
 static void clocks(void) {
   struct timex t = {0};
   for (int clock = 0; clock < 12; clock++) {
@@ -103,6 +113,7 @@ int main(void) {
   segments();
   keys();
   clocks();
+  serial();
   chdir("/");
   umount2("/tmp/oldnames", MNT_DETACH);
   rmdir("/tmp/oldnames");

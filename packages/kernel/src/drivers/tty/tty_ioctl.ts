@@ -185,11 +185,14 @@ function tiocsetd(task: Task, tty: Tty, side: TtySide, arg: number): number {
   return 0;
 }
 
+/** Bytes of struct serial_struct. */
+const SERIAL_STRUCT_SIZE = 72;
+
 /** Requests that the terminal itself answers, whatever its line discipline (tty_ioctl's own). */
 const OF_THE_TERMINAL: ReadonlySet<number> = new Set([
   T.TIOCGPTPEER, T.TIOCGWINSZ, T.TIOCSWINSZ, T.TIOCSCTTY, T.TIOCNOTTY, T.TIOCGPGRP, T.TIOCSPGRP, T.TIOCGSID,
   T.TCSBRK, T.TCSBRKP, T.TIOCSBRK, T.TIOCCBRK, T.TIOCSTI, T.TIOCEXCL, T.TIOCNXCL, TIOCGEXCL, T.TIOCGETD, T.TIOCSETD,
-  TIOCGDEV, T.TIOCVHANGUP, T.TIOCCONS,
+  TIOCGDEV, T.TIOCVHANGUP, T.TIOCCONS, T.TIOCGSERIAL, T.TIOCSSERIAL,
 ]); // prettier-ignore
 
 /** The rest are for the line discipline, and N_NULL answers none. */
@@ -285,6 +288,11 @@ export function tty_ioctl(task: Task, tty: Tty, side: TtySide, cmd: number, arg:
       if (!capable(task.cred, CAP_SYS_ADMIN))
         throw errno(EPERM, 'TIOCCONS needs CAP_SYS_ADMIN; uid {} has not', task.cred.euid);
       return 0;
+    case T.TIOCGSERIAL:
+      throw errno(ENOTTY, 'TIOCGSERIAL: {} is no serial port', tty);
+    case T.TIOCSSERIAL:
+      task.mem.read(arg, SERIAL_STRUCT_SIZE);
+      throw errno(ENOTTY, 'TIOCSSERIAL: {} is no serial port', tty);
     default:
       throw errno(ENOTTY, '{} has no ioctl {}', tty, '0x' + (cmd >>> 0).toString(16));
   }
