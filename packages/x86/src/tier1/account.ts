@@ -13,7 +13,7 @@ export const COLD: number = -60_000;
 /** What a sample is good for: half of the time that it stands for. */
 const SAMPLE = 60;
 /** What each of the periods is good for, at which regions are looked at: what runs for long gets rid of its last ways through tier 0. */
-const PERIOD = 500;
+const PERIOD = 2000;
 
 /** What compiling takes, with V8's part and the time that a region runs in the baseline compiler's code. */
 const REGION = 400;
