@@ -84,20 +84,29 @@ function imports(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAss
 
 class V8NativeCode implements NativeCode {
   readonly #runtime: Runtime;
-  readonly #memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+  #memory: WebAssembly.Memory | undefined;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
   }
 
   save(module: WebAssembly.Module, name: string): Uint8Array | undefined {
-    const { exports } = new WebAssembly.Instance(module, imports(module, this.#memory));
-    const made = exports[name];
+    const made = this.#exportOf(module, name);
     // V8 ends the process when it is asked for machine code that it does not have, or of what is no function.
     if (typeof made !== 'function') return undefined;
     return withRuntime(() =>
       this.#runtime.isOptimised(made) ? new Uint8Array(this.#runtime.serialize(module)) : undefined,
     );
+  }
+
+  /** undefined as well where there is no room for an instance. */
+  #exportOf(module: WebAssembly.Module, name: string): unknown {
+    try {
+      this.#memory ??= new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+      return new WebAssembly.Instance(module, imports(module, this.#memory)).exports[name];
+    } catch {
+      return undefined;
+    }
   }
 
   load(native: Uint8Array, bytes: Uint8Array): WebAssembly.Module | undefined {
