@@ -19,7 +19,7 @@ const SETTLED = 5;
 
 export interface ProgramOptions {
   readonly rounds: number;
-  /** Leaves out what is settled, which takes eight more runs. */
+  /** Whether what is settled is measured, too, which takes eight more runs. */
   readonly settled: boolean;
   /** Rounds of the slow interpreter; 0 leaves it out. */
   readonly interpreterRounds: number;

@@ -85,7 +85,10 @@ export function ns_path(kernel: Kernel, kind: string, inum: number, ns: NsObject
   return new Path(mnt, new Dentry(`${kind}:[${inum}]`, null, inode, mnt.sb));
 }
 
-/** The links of /proc/PID/ns: their names, the kinds they lead to, and the number of the first namespace. */
+/**
+ * The links of /proc/PID/ns, in the order of a pidfd's ioctls for them, the first of which is 1: their names, the kinds they lead
+ * to, and the number of the first namespace.
+ */
 export const NAMESPACES: readonly (readonly [string, string, number])[] = [
   ['cgroup', 'cgroup', 4026531835],
   ['ipc', 'ipc', 4026531839],

@@ -12,7 +12,7 @@ import { Dentry, Path } from '../dcache.ts';
 import { fd_install } from '../fdtable.ts';
 import { StreamFile } from '../file.ts';
 import { Inode, ihold } from '../inode.ts';
-import { NsFile, task_ns_path } from '../nsfs/nsfs.ts';
+import { NAMESPACES, NsFile, task_ns_path } from '../nsfs/nsfs.ts';
 import { ptrace_may_access } from '../proc/access.ts';
 
 // Newer than the headers that packages/uapi is made from.
@@ -20,8 +20,6 @@ import { ptrace_may_access } from '../proc/access.ts';
 export const PIDFD_THREAD: number = O_EXCL;
 
 const PIDFS_IOCTL_MAGIC = 0xff;
-/** In the order of the ioctls' numbers, the first of which is 1. */
-const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'pid_for_children', 'time', 'time_for_children', 'user', 'uts'] as const; // prettier-ignore
 
 /** What every descriptor of one process or thread shares, so that fstat tells whether two name the same. */
 export class PidfdInode extends Inode {
@@ -87,7 +85,7 @@ export class PidfdFile extends StreamFile {
     const task = pidfd_task(this);
     if (task.exiting) throw errno(ESRCH, 'process {} has left its namespaces', task.tgid);
     ptrace_may_access(current, task, 'a namespace');
-    const name = cmd >>> 8 === PIDFS_IOCTL_MAGIC ? NAMESPACES[(cmd & 0xff) - 1] : undefined;
+    const name = cmd >>> 8 === PIDFS_IOCTL_MAGIC ? NAMESPACES[(cmd & 0xff) - 1]?.[0] : undefined; // prettier-ignore
     if (name === undefined) throw errno(ENOTTY, '{} has no ioctl 0x{}', this.path, (cmd >>> 0).toString(16)); // prettier-ignore
     return fd_install(current, new NsFile(current, task_ns_path(task, name), O_RDONLY), true);
   }
