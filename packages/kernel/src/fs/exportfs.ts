@@ -1,3 +1,4 @@
+import { hexDigits } from './bytes.ts';
 import type { Inode } from './inode.ts';
 
 /** What tmpfs says; Linux's number has no name of its own for it. */
@@ -15,8 +16,7 @@ export interface FileHandle {
 /** What /proc/PID/fdinfo shows of a marked file (show_mark_fhandle). */
 export function show_fhandle(inode: Inode): string {
   const { type, bytes } = encode_fh(inode);
-  const digits = [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
-  return `fhandle-bytes:${bytes.length.toString(16)} fhandle-type:${type.toString(16)} f_handle:${digits}`;
+  return `fhandle-bytes:${bytes.length.toString(16)} fhandle-type:${type.toString(16)} f_handle:${hexDigits(bytes)}`;
 }
 
 /** The file as a number of bytes that name it (exportfs_encode_inode_fh). */

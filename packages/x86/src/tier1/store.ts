@@ -220,18 +220,14 @@ export class Translations {
   #load(translation: Translation): WasmModule {
     const { native, bytes } = translation;
     if (native && this.#native) {
-      this.#drop(translation);
+      // It is the module's from now on, or of no use.
+      translation.native = undefined;
+      if (this.#all.has(translation)) this.#weight -= native.length;
       const module = this.#native.load(native, bytes);
       if (module) return module;
       this.#keptNative.delete(translation);
     }
     return new wasm.Module(bytes);
-  }
-
-  /** Machine code is of no use any more, or once more in the storage. */
-  #drop(translation: Translation): void {
-    if (this.#all.has(translation)) this.#weight -= translation.native?.length ?? 0;
-    translation.native = undefined;
   }
 
   #cool(translation: Translation): void {

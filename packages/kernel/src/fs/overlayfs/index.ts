@@ -1,7 +1,7 @@
 import { EBUSY, ESTALE } from '@vitrine/uapi/errno.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
-import { byteString, bytesOf } from '../bytes.ts';
+import { byteString, bytesOf, hexDigits } from '../bytes.ts';
 import { type Dentry, Path } from '../dcache.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
@@ -18,8 +18,7 @@ import { as_mounter, ovl_cleanup, ovl_getxattr, ovl_readdir_real } from './util.
  */
 
 /** The index's name for a lower file: its file handle in hexadecimal digits (ovl_get_index_name). */
-const indexName = (inode: Inode): string =>
-  [...ovl_encode_fh(inode)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+const indexName = (inode: Inode): string => hexDigits(ovl_encode_fh(inode));
 
 /** Would it be indexed when it is copied up (ovl_need_index)? */
 export function ovl_need_index(inode: OvlInode): boolean {

@@ -1,10 +1,9 @@
 import { EINVAL } from '@vitrine/uapi/errno.ts';
-import { SEEK_CUR, SEEK_SET } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
-import { type Loff, loff_add } from '../../include/loff.ts';
+import type { Loff } from '../../include/loff.ts';
 import { serializable } from '../../include/serial.ts';
 import { for_each_process } from '../../kernel/signal.ts';
 import type { Mm } from '../../mm/mm.ts';
@@ -13,6 +12,7 @@ import { VM_LOCKED, VM_PFNMAP } from '../../mm/vma.ts';
 import type { Path } from '../dcache.ts';
 import { File } from '../file.ts';
 import { proc_create } from './registry.ts';
+import { mem_lseek } from './task_pages.ts';
 
 /**
  * /proc/kpagecount and /proc/kpageflags: a 64-bit word for each page frame (fs/proc/page.c). A frame does not know who maps
@@ -113,11 +113,8 @@ class KpageFile extends File {
     return false;
   }
 
-  /** Any place is a position (mem_lseek). */
   override llseek(_current: Current, offset: Loff, whence: number): Loff {
-    if (whence !== SEEK_SET && whence !== SEEK_CUR)
-      throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', this.path);
-    return (this.pos = whence === SEEK_SET ? offset : loff_add(this.pos, offset));
+    return mem_lseek(this, offset, whence);
   }
 
   override read_iter(current: Current, to: IovIter, pos: number): number {

@@ -9,6 +9,7 @@ import { uuid_gen } from '../../include/uuid.ts';
 import { defaultMaxThreads } from '../../kernel/fork.ts';
 import { RR_TIMESLICE } from '../../kernel/sched/fair.ts';
 import type { SysctlTable } from '../../kernel/sysctl.ts';
+import { hexDigits } from '../bytes.ts';
 import type { Vfs } from '../vfs.ts';
 import { proc_create, proc_mkdir } from './registry.ts';
 import { sysctl_numbers } from './sysctl_numbers.ts';
@@ -188,7 +189,7 @@ sysctl_create('kernel/pid_max', 301, 4194304, {
 });
 
 function randomUuid(kernel: Kernel): string {
-  const hex = Array.from(uuid_gen(kernel), (n) => n.toString(16).padStart(2, '0')).join('');
+  const hex = hexDigits(uuid_gen(kernel));
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

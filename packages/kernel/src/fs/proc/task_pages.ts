@@ -56,6 +56,13 @@ abstract class MmFile extends File {
   }
 }
 
+/** Any place is a position. */
+export function mem_lseek(file: File, offset: Loff, whence: number): Loff {
+  if (whence !== SEEK_SET && whence !== SEEK_CUR)
+    throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', file.path);
+  return (file.pos = whence === SEEK_SET ? offset : loff_add(file.pos, offset));
+}
+
 /** /proc/PID/mem: the position is the address. */
 class MemFile extends MmFile {
   static {
@@ -66,11 +73,8 @@ class MemFile extends MmFile {
     return true;
   }
 
-  /** Any address is a position (mem_lseek). */
   override llseek(_current: Current, offset: Loff, whence: number): Loff {
-    if (whence !== SEEK_SET && whence !== SEEK_CUR)
-      throw errno(EINVAL, 'lseek: {} has no end, data or holes to seek', this.path);
-    return (this.pos = whence === SEEK_SET ? offset : loff_add(this.pos, offset));
+    return mem_lseek(this, offset, whence);
   }
 
   override read_iter(_current: Current, to: IovIter, pos: Loff): number {
