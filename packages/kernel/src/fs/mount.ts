@@ -68,7 +68,7 @@ export function kern_mount(root: Dentry, devname = 'none'): Mount {
 export class MntNamespace {
   readonly inum: number;
   root!: Mount;
-  /** FsStructs whose root is in it; the last one that goes takes the mounts along. */
+  /** FsStructs that are in it, and files that show it; the last one that goes takes the mounts along. */
   users = 0;
   /** In the order of /proc/mounts. */
   readonly mounts: Set<Mount> = new Set();

@@ -42,7 +42,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { type Dentry, Path, d_pin, is_subdir } from './dcache.ts';
 import { SB_FLAG_NAMES } from './fs_context.ts';
-import { set_fs_pwd, set_fs_root } from './fs_struct.ts';
+import { type FsStruct, set_fs_ns, set_fs_pwd, set_fs_root } from './fs_struct.ts';
 import { S_ISDIR } from './inode.ts';
 import { security_sb_mount } from './security.ts';
 import { reconfigure_super } from './super.ts';
@@ -135,7 +135,7 @@ export function path_mount(
     throw errno(EINVAL, 'mount: MS_NOUSER is the kernel alone to use');
   security_sb_mount(current, 'mount');
   may_mount(current, 'mount');
-  if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(at, flags);
+  if (flags & MS_REMOUNT && flags & MS_BIND) return do_reconfigure_mnt(current, at, flags);
   if (flags & MS_REMOUNT) return do_remount(current, at, flags, data);
   if (flags & MS_BIND) return do_loopback(current, at, source ?? '', (flags & MS_REC) !== 0);
   if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) return do_change_type(at, flags);
@@ -182,9 +182,20 @@ function do_new_mount(
   graft(at, mnt);
 }
 
+/** Is it mounted where the caller is? What an open file or /proc/PID/root shows of other namespaces is not for changing. */
+export function check_mnt(current: Current, at: Path): void {
+  if (at.mnt.ns !== current.fs.ns)
+    throw errno(EINVAL, '{} is not in the mount namespace of process {}', at, current.tgid);
+}
+
+/** May a mount be copied? Those of other namespaces may not, but for namespaces' files. */
+function check_copy(current: Current, { mnt, dentry }: Path): void {
+  if (mnt.ns?.inum !== 0 && !dentry.inode.is_ns_file) check_mnt(current, new Path(mnt, dentry));
+}
+
 function checkMountpoint(current: Current, at: Path): void {
   if (at.dentry.unhashed) throw errno(ENOENT, 'the mount point {} was removed', at);
-  if (at.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', at);
+  check_mnt(current, at);
   may_alloc_mounts(current.kernel, 1);
 }
 
@@ -246,7 +257,8 @@ function graft(at: Path, mnt: Mount): void {
   attach_recursive_mnt(mnt, at);
 }
 
-function do_reconfigure_mnt(at: Path, flags: number): void {
+function do_reconfigure_mnt(current: Current, at: Path, flags: number): void {
+  check_mnt(current, at);
   requireMountRoot(at);
   const { mnt } = at;
   if (flags & MS_RDONLY && !(mnt.flags & MS_RDONLY) && mnt.writers > 0)
@@ -265,6 +277,7 @@ function setMountFlags(at: Path, flags: number): void {
 }
 
 function do_remount(current: Current, at: Path, flags: number, data: string): void {
+  check_mnt(current, at);
   requireMountRoot(at);
   if (data.split(',').includes('dirsync'))
     throw errno(EINVAL, '{}: dirsync is for the first mount (MS_RMT_MASK)', at);
@@ -307,7 +320,7 @@ function attachCopy(copy: Mount, to: Mount, at: Dentry): void {
 /** A namespace whose file is mounted in itself, or in one that it has mounted, would never go (mnt_ns_loop). */
 function check_ns_loop(current: Current, { inode }: Dentry): void {
   const { mnt_ns } = inode;
-  if (mnt_ns !== null && mnt_ns.inum <= current.fs.root.mnt.ns!.inum)
+  if (mnt_ns !== null && mnt_ns.inum <= current.fs.ns.inum)
     throw errno(EINVAL, 'mount namespace {} is as old as that of process {}, and could hold itself', mnt_ns.inum, current.tgid); // prettier-ignore
 }
 
@@ -358,9 +371,7 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   check_ns_loop(current, old.dentry);
   if (old.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', old);
-  const { ns } = old.mnt;
-  if (ns !== current.fs.root.mnt.ns && ns?.inum !== 0 && !old.dentry.inode.is_ns_file)
-    throw errno(EINVAL, '{} is mounted in no or another namespace', old);
+  check_copy(current, old);
   at = follow_down(at);
   checkMountpoint(current, at);
   if (recurse) may_alloc_mounts(current.kernel, [...tree_mounts(old.mnt)].length);
@@ -372,6 +383,8 @@ function do_move_mount(current: Current, at: Path, source: string): void {
   const old = path_lookupat(current, -100, source, LOOKUP_FOLLOW);
   at = follow_down(at);
   const { mnt } = old;
+  check_mnt(current, at);
+  check_mnt(current, old);
   if (old.dentry !== mnt.root || mnt.parent === null)
     throw errno(EINVAL, '{} is not a mount point', old);
   if (mnt.parent.group !== 0)
@@ -397,6 +410,7 @@ function do_move_mount(current: Current, at: Path, source: string): void {
 /** Shared, private, slave, unbindable. */
 function do_change_type(at: Path, flags: number): void {
   requireMountRoot(at);
+  if (at.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', at);
   const kind = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
   if ((kind & (kind - 1)) !== 0 || flags & ~(kind | MS_REC | MS_SILENT)) {
     throw errno(EINVAL, 'mount: one propagation type at a time, and only MS_REC with it');
@@ -412,8 +426,8 @@ function changeType(mnt: Mount, kind: number, recurse: boolean): void {
 export function path_umount(current: Current, path: Path, flags: number): void {
   may_mount(current, 'umount');
   const { mnt } = path;
-  if (path.dentry !== mnt.root || mnt.ns === null)
-    throw errno(EINVAL, '{} is not a mount point', path);
+  if (path.dentry !== mnt.root) throw errno(EINVAL, '{} is not a mount point', path);
+  check_mnt(current, path);
   security_sb_mount(current, 'umount');
   if (flags & MNT_EXPIRE) {
     if (flags & (MNT_FORCE | MNT_DETACH) || mnt === current.fs.root.mnt)
@@ -462,20 +476,19 @@ function uncover(
   return toppers;
 }
 
-/** A copy of the whole tree for a new namespace (copy_mnt_ns); the caller's root and directory move into it. */
-export function copy_mnt_ns(current: Current): MntNamespace {
-  const { vfs } = current.kernel;
-  const old = current.fs.root.mnt.ns!;
-  may_alloc_mounts(current.kernel, old.mounts.size);
-  const ns = alloc_mnt_ns(vfs);
+/** A copy of the whole tree for a new namespace (copy_mnt_ns); `fs`, root and directory, moves into it. */
+export function copy_mnt_ns(kernel: Kernel, fs: FsStruct): MntNamespace {
+  const old = fs.ns;
+  may_alloc_mounts(kernel, old.mounts.size);
+  const ns = alloc_mnt_ns(kernel.vfs);
   const copies = new Map<Mount, Mount>();
   ns.root = copy_tree(old.root, old.root.root, true, false, true, copies);
   setNs(ns.root, ns);
-  const { fs } = current;
   const root = counterpart(fs.root, copies);
   const pwd = counterpart(fs.pwd, copies);
   if (root !== null) set_fs_root(fs, root);
   if (pwd !== null) set_fs_pwd(fs, pwd);
+  set_fs_ns(fs, ns);
   return ns;
 }
 
@@ -504,8 +517,8 @@ export function do_pivot_root(current: Current, to: Path, place: Path): void {
   const shared = [putOld.mnt, mnt.parent, root.mnt.parent].find((each) => each && each.group !== 0);
   if (shared)
     throw errno(EINVAL, 'pivot_root: mount {} is shared: others would see the change', shared.id);
-  if (root.mnt.ns === null || mnt.ns !== root.mnt.ns)
-    throw errno(EINVAL, 'pivot_root: {} is not in the mount namespace of the root', to);
+  check_mnt(current, root);
+  check_mnt(current, to);
   if (to.dentry.unhashed) throw errno(ENOENT, 'pivot_root: {} was removed', to);
   if (mnt === root.mnt || putOld.mnt === root.mnt)
     throw errno(EBUSY, 'pivot_root: {} or {} is on the current root', to, putOld);
@@ -541,8 +554,9 @@ export function detached_tree(root: Mount): Path {
 }
 
 /** open_tree(OPEN_TREE_CLONE): a copy of what is mounted at a place. */
-export function open_detached_copy(path: Path, recurse: boolean): Path {
+export function open_detached_copy(current: Current, path: Path, recurse: boolean): Path {
   if (path.mnt.unbindable) throw errno(EINVAL, 'mount {} is unbindable', path);
+  check_copy(current, path);
   may_alloc_mounts(path.mnt.sb.kernel, recurse ? [...tree_mounts(path.mnt)].length : 1);
   return detached_tree(copy_tree(path.mnt, path.dentry, recurse, true));
 }
@@ -553,15 +567,16 @@ export function dissolve(root: Mount): void {
 }
 
 /** move_mount(2). @param beneath below what is mounted at the place (MOVE_MOUNT_BENEATH) */
-export function do_move_mount_path(from: Path, to: Path, beneath: boolean): void {
+export function do_move_mount_path(current: Current, from: Path, to: Path, beneath: boolean): void {
   const { mnt } = from;
+  if (to.mnt.ns?.inum !== 0) check_mnt(current, to);
   if (from.dentry !== mnt.root) throw errno(EINVAL, '{} is not a mount point', from);
   const detached = mnt.ns !== null && mnt.ns.inum === 0;
+  if (!detached) check_mnt(current, from);
   if (!detached && mnt.parent === null)
     throw errno(EINVAL, '{} is the root of its namespace', from);
   if (detached && mnt.ns!.root !== mnt)
     throw errno(EINVAL, '{} is not the root of its detached tree', from);
-  if (to.mnt.ns === null) throw errno(EINVAL, '{} is not in a mount namespace', to);
   if (mnt.parent !== null && mnt.parent.group !== 0) throw errno(EINVAL, 'mount {} is below a shared mount: it cannot be moved', from); // prettier-ignore
   if (S_ISDIR(to.dentry.inode.mode) !== S_ISDIR(mnt.root.inode.mode)) throw errno(EINVAL, 'a directory and a file that is none cannot be mounted on each other ({})', to); // prettier-ignore
   if (beneath) can_move_mount_beneath(mnt, to);

@@ -61,7 +61,7 @@ function limitsOfMemory(vfs: Vfs, frames: number): void {
 /** Mounts the root file system (a tmpfs) and makes it the task's root and current directory (mnt_init). */
 export function mnt_init(current: Current, data = 'mode=755,size=80%,nr_inodes=262144'): void {
   const root = mount_rootfs(current, 'tmpfs', 0, data);
-  current.fs = new FsStruct(root, root);
+  current.fs = new FsStruct(root, root, current.kernel.vfs.rootNs);
   current.files = new FilesStruct();
 }
 
@@ -73,5 +73,5 @@ export function init_fs(kernel: Kernel): FsStruct {
   for (let over = top.children.get(top.root); over !== undefined; over = top.children.get(top.root))
     top = over;
   const path = new Path(top, top.root);
-  return new FsStruct(path, path);
+  return new FsStruct(path, path, kernel.vfs.rootNs);
 }

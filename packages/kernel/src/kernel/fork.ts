@@ -8,7 +8,8 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC } from '@vitrine/uapi/resource.ts';
 import { SS_DISABLE } from '@vitrine/uapi/signal.ts';
 import { copy_files } from '../fs/fdtable.ts';
-import { copy_fs } from '../fs/fs_struct.ts';
+import { type FsStruct, copy_fs, put_fs } from '../fs/fs_struct.ts';
+import { copy_mnt_ns } from '../fs/namespace.ts';
 import { copy_keys } from '../security/keys/process_keys.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
@@ -52,8 +53,8 @@ export interface CloneArgs {
   readonly clear_sighand?: boolean;
 }
 
-const NAMESPACES =
-  C.CLONE_NEWNS |
+/** Mount namespaces are the only ones of which there are many. */
+const MISSING_NAMESPACES =
   C.CLONE_NEWUTS |
   C.CLONE_NEWIPC |
   C.CLONE_NEWUSER |
@@ -78,10 +79,10 @@ function check(current: Task, flags: number, args: CloneArgs): void {
     throw errno(E.EINVAL, 'clone: init may not use CLONE_PARENT');
   if ((flags & C.CLONE_THREAD) !== 0 && (flags & (C.CLONE_NEWUSER | C.CLONE_NEWPID)) !== 0)
     throw errno(E.EINVAL, 'clone: a thread cannot have its own pid or user namespace');
-  if ((flags & NAMESPACES) !== 0) {
-    if (!capable(current.cred, CAP_SYS_ADMIN) && (flags & C.CLONE_NEWUSER) === 0) throw errno(E.EPERM, 'clone: new namespaces (flags 0x{}) need CAP_SYS_ADMIN', (flags & NAMESPACES).toString(16)); // prettier-ignore
-    throw errno(E.EINVAL, 'clone: this kernel is built without the namespaces that flags 0x{} ask for', (flags & NAMESPACES).toString(16)); // prettier-ignore
-  }
+  const missing = flags & MISSING_NAMESPACES;
+  const wanted = missing | (flags & C.CLONE_NEWNS);
+  if (wanted !== 0 && !capable(current.cred, CAP_SYS_ADMIN) && (flags & C.CLONE_NEWUSER) === 0) throw errno(E.EPERM, 'clone: new namespaces (flags 0x{}) need CAP_SYS_ADMIN', wanted.toString(16)); // prettier-ignore
+  if (missing !== 0) throw errno(E.EINVAL, 'clone: this kernel is built without the namespaces that flags 0x{} ask for', (missing >>> 0).toString(16)); // prettier-ignore
 }
 
 /** Is there room for one more? Throws EAGAIN. */
@@ -140,7 +141,9 @@ export function copy_process(current: Task, args: CloneArgs): Task {
     throw errno(E.EAGAIN, 'fork: a SCHED_DEADLINE task has no share to give (SCHED_FLAG_RESET_ON_FORK)'); // prettier-ignore
   }
   let mm = current.mm;
+  let fs: FsStruct | null = null;
   try {
+    fs = copyFs(current, flags);
     if (mm !== null) {
       if ((flags & C.CLONE_VM) !== 0) mm.users++;
       else {
@@ -149,6 +152,7 @@ export function copy_process(current: Task, args: CloneArgs): Task {
       }
     }
   } catch (error) {
+    if (fs !== null) put_fs(fs);
     kernel.pids.pids.delete(pid.nr);
     throw error;
   }
@@ -210,14 +214,29 @@ export function copy_process(current: Task, args: CloneArgs): Task {
 
   child.files = (flags & C.CLONE_FILES) !== 0 ? current.files : copy_files(current);
   if ((flags & C.CLONE_FILES) !== 0) current.files.count++;
-  child.fs = (flags & C.CLONE_FS) !== 0 ? current.fs : copy_fs(current);
-  if ((flags & C.CLONE_FS) !== 0) current.fs.users++;
+  child.fs = fs;
   child.mempolicy = current.mempolicy;
   copy_keys(current, child, (flags & C.CLONE_THREAD) !== 0);
   kernel.arch.copy_thread(child, args.stack, (flags & C.CLONE_SETTLS) !== 0 ? args.tls : null);
   attach(current, child, flags);
   if (current.perf_events !== null) perf_event_init_task(current, child);
   return child;
+}
+
+/** Root and directory of the child: shared, its own, or its own in its own mount namespace. */
+function copyFs(current: Task, flags: number): FsStruct {
+  if ((flags & C.CLONE_FS) !== 0) {
+    current.fs.users++;
+    return current.fs;
+  }
+  const fs = copy_fs(current);
+  try {
+    if ((flags & C.CLONE_NEWNS) !== 0) copy_mnt_ns(current.kernel, fs);
+  } catch (error) {
+    put_fs(fs);
+    throw error;
+  }
+  return fs;
 }
 
 function copySighand(current: Task, flags: number, clear: boolean): Sighand {

@@ -15,7 +15,7 @@ import { FsContextFile } from '../fs/fs_context.ts';
 import { MNT_UNIQUE_ID_OFFSET, type MntNamespace, Mount, follow_down, mnt_root_path, touch_mnt_namespace } from '../fs/mount.ts'; // prettier-ignore
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, getname, user_path_at } from '../fs/namei.ts';
 import { security_sb_mount } from '../fs/security.ts';
-import { detached_tree, dissolve, do_move_mount_path, is_path_reachable, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
+import { check_mnt, detached_tree, dissolve, do_move_mount_path, is_path_reachable, may_mount, open_detached_copy } from '../fs/namespace.ts'; // prettier-ignore
 import { change_mnt_propagation, dominating_id, set_master, set_peer_group, tree_mounts } from '../fs/pnode.ts'; // prettier-ignore
 import { dirfd, fd, flags, int, path, ptr, size, str, uint } from './kinds.ts';
 import type { Task } from '../kernel/task.ts';
@@ -205,7 +205,7 @@ function sys_open_tree(task: Task, dir: number, name: number, fl: number): numbe
   if (clone) may_mount(task, 'open_tree(OPEN_TREE_CLONE)');
   const at = user_path_at(task, dir, name, lookupFlags((fl & AT_SYMLINK_NOFOLLOW) === 0, (fl & AT_EMPTY_PATH) !== 0)); // prettier-ignore
   const file = clone
-    ? new DetachedMountFile(task, open_detached_copy(at, (fl & AT_RECURSIVE) !== 0), O_PATH)
+    ? new DetachedMountFile(task, open_detached_copy(task, at, (fl & AT_RECURSIVE) !== 0), O_PATH)
     : new PathFile(task, at, O_PATH);
   return fd_install(task, file, (fl & O_CLOEXEC) !== 0);
 }
@@ -227,7 +227,7 @@ function sys_move_mount(
   const to = user_path_at(task, toDir, toName, lookupFlags((fl & M.MOVE_MOUNT_T_SYMLINKS) !== 0, (fl & M.MOVE_MOUNT_T_EMPTY_PATH) !== 0)); // prettier-ignore
   security_sb_mount(task, 'move_mount');
   if ((fl & M.MOVE_MOUNT_SET_GROUP) !== 0) return setGroup(from, to);
-  do_move_mount_path(from, to, beneath);
+  do_move_mount_path(task, from, to, beneath);
   return 0;
 }
 
@@ -273,6 +273,7 @@ function sys_mount_setattr(
   const at = user_path_at(task, dir, name, lookupFlags((fl & AT_SYMLINK_NOFOLLOW) === 0, (fl & AT_EMPTY_PATH) !== 0)); // prettier-ignore
   if (at.dentry !== at.mnt.root)
     throw errno(E.EINVAL, 'mount_setattr: {} is not a mount point', at);
+  if (at.mnt.ns?.inum !== 0) check_mnt(task, at);
   const mounts = (fl & AT_RECURSIVE) !== 0 ? [...tree_mounts(at.mnt)] : [at.mnt];
   for (const mnt of mounts) {
     const rises = ~mnt.flags & changedFlags(mnt.flags, set, clear);
@@ -349,7 +350,7 @@ function readRequest(task: Task, address: number, call: string): MntIdReq {
 
 /** The caller's mount namespace, or another by its number (grab_requested_mnt_ns). */
 function requested_ns(task: Task, id: bigint, call: string): MntNamespace {
-  const own = task.fs.root.mnt.ns!;
+  const own = task.fs.ns;
   if (id === 0n) return own;
   const ns = task.kernel.vfs.mntNamespaces.get(Number(id));
   if (ns === undefined || (ns !== own && !capable(task.cred, CAP_SYS_ADMIN)))
@@ -366,8 +367,7 @@ function byUniqueId(ns: MntNamespace, id: bigint, call: string): Mount {
 
 /** The caller's root, or that of a namespace it is not in (mnt_ns_root). */
 function rootIn(task: Task, ns: MntNamespace): Path {
-  const { root } = task.fs;
-  return root.mnt.ns === ns ? root : follow_down(new Path(ns.root, ns.root.root));
+  return task.fs.ns === ns ? task.fs.root : follow_down(new Path(ns.root, ns.root.root));
 }
 
 /** What cannot be reached from the caller's root is for CAP_SYS_ADMIN. */

@@ -121,7 +121,7 @@ export function sys_unshare(task: Task, flags: number): number {
   if (flags & C.CLONE_NEWNS) admin(task, 'unshare(CLONE_NEWNS)');
   if (flags & C.CLONE_FILES) unshare_files(task);
   if (flags & (C.CLONE_FS | C.CLONE_NEWNS)) unshare_fs(task);
-  if (flags & C.CLONE_NEWNS) copy_mnt_ns(task);
+  if (flags & C.CLONE_NEWNS) copy_mnt_ns(task.kernel, task.fs);
   return 0;
 }
 

@@ -6,7 +6,7 @@ import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { Path } from '../fs/dcache.ts';
 import { fget } from '../fs/fdtable.ts';
-import { set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
+import { set_fs_ns, set_fs_pwd, set_fs_root } from '../fs/fs_struct.ts';
 import { MntNamespace, follow_down } from '../fs/mount.ts';
 import { NsFile, type NsObject } from '../fs/nsfs/nsfs.ts';
 import { PidfdFile, pidfd_task } from '../fs/pidfs/pidfd.ts';
@@ -42,6 +42,7 @@ function enter_mounts(task: Task, ns: MntNamespace): void {
   const root = follow_down(new Path(ns.root, ns.root.root));
   set_fs_pwd(task.fs, root);
   set_fs_root(task.fs, root);
+  set_fs_ns(task.fs, ns);
 }
 
 /** May the caller enter, and is there anything to do? All kinds but mounts have one namespace, where everybody is. */
@@ -61,7 +62,7 @@ function of_process(task: Task, file: PidfdFile, types: number): void {
   if (!may_access(task, target))
     throw errno(E.EPERM, 'setns: process {} may not be looked into', target.tgid);
   if (types & C.CLONE_NEWUSER) install(task, C.CLONE_NEWUSER, null);
-  const { ns } = target.fs.root.mnt;
+  const { ns } = target.fs;
   install(task, types & C.CLONE_NEWTIME, types & C.CLONE_NEWNS ? ns : null);
 }
 

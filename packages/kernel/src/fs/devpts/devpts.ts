@@ -112,7 +112,7 @@ export class DevptsType extends FileSystemType {
   }
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
     const sb = new DevptsSuperBlock(current.kernel, this, parse(data));
-    sb.initial = current.fs.root.mnt.ns === current.kernel.vfs.rootNs;
+    sb.initial = current.fs.ns === current.kernel.vfs.rootNs;
     sb.flags = flags;
     return sb;
   }

@@ -105,7 +105,7 @@ export const NAMESPACES: readonly (readonly [string, string, number])[] = [
 /** The place of a namespace that a process is in, by the name of its link. */
 export function task_ns_path(task: Task, name: string): Path {
   const [, kind, fixed] = NAMESPACES.find(([each]) => each === name)!;
-  const mounts = task.fs?.root.mnt.ns ?? null;
+  const mounts = task.fs?.ns ?? null;
   const ns = kind === 'mnt' ? mounts : kind === 'user' ? task.cred.userNs : null;
   return ns_path(task.kernel, kind, ns?.inum ?? fixed, ns);
 }

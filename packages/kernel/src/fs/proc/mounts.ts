@@ -2,13 +2,23 @@ import { EINVAL } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mount.ts';
 import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
 import { errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { d_path, Path } from '../dcache.ts';
 import type { File } from '../file.ts';
-import { type MntNamespace, type Mount, mnt_root_path } from '../mount.ts';
+import type { FsStruct } from '../fs_struct.ts';
+import {
+  type MntNamespace,
+  type Mount,
+  get_mnt_ns,
+  mnt_root_path,
+  mntget,
+  mntput,
+  put_mnt_ns,
+} from '../mount.ts';
 import { dominating_id } from '../pnode.ts';
 import { type PidFileInode, PidTextFile } from './pid_inode.ts';
 import { pid_create, proc_create } from './registry.ts';
@@ -36,9 +46,9 @@ const SB_OPTS: readonly (readonly [number, string])[] = [
 const show = (flags: number, opts: readonly (readonly [number, string])[]): string =>
   opts.map(([bit, text]) => (flags & bit ? text : '')).join('');
 
-/** Mounts that are seen from a root, each with its path from there. */
-function* visible(root: Path): Generator<[Mount, string]> {
-  const mounts = [...(root.mnt.ns?.mounts ?? [])].sort((a, b) => a.id - b.id);
+/** Mounts of a namespace that are seen from a root, each with its path from there. */
+function* visible(ns: MntNamespace, root: Path): Generator<[Mount, string]> {
+  const mounts = [...ns.mounts].sort((a, b) => a.id - b.id);
   for (const mnt of mounts) {
     const place = new Path(mnt, mnt.root);
     const path = d_path(place, root, true, true);
@@ -46,19 +56,19 @@ function* visible(root: Path): Generator<[Mount, string]> {
   }
 }
 
-function mounts(root: Path): string {
+function mounts(ns: MntNamespace, root: Path): string {
   let text = '';
-  for (const [mnt, path] of visible(root)) {
+  for (const [mnt, path] of visible(ns, root)) {
     const ro = (mnt.flags | mnt.sb.flags) & M.MS_RDONLY ? 'ro' : 'rw';
     text += `${mangle(mnt.devname)} ${mangle(path)} ${mnt.sb.type.name} ${ro}${show(mnt.sb.flags, SB_OPTS)}${show(mnt.flags, MNT_OPTS)}${mnt.sb.show_options()} 0 0\n`;
   }
   return text;
 }
 
-function mountinfo(root: Path): string {
+function mountinfo(ns: MntNamespace, root: Path): string {
   let text = '';
-  const seen = new Set([...visible(root)].map(([mnt]) => mnt));
-  for (const [mnt, path] of visible(root)) {
+  const seen = new Set([...visible(ns, root)].map(([mnt]) => mnt));
+  for (const [mnt, path] of visible(ns, root)) {
     const { dev } = mnt.sb;
     const ro = mnt.flags & M.MS_RDONLY ? 'ro' : 'rw';
     const sbro = mnt.sb.flags & M.MS_RDONLY ? 'ro' : 'rw';
@@ -75,9 +85,9 @@ function mountinfo(root: Path): string {
   return text;
 }
 
-function mountstats(root: Path): string {
+function mountstats(ns: MntNamespace, root: Path): string {
   let text = '';
-  for (const [mnt, path] of visible(root)) {
+  for (const [mnt, path] of visible(ns, root)) {
     text += `device ${mangle(mnt.devname)} mounted on ${mangle(path)} with fstype ${mnt.sb.type.name}\n`;
   }
   return text;
@@ -88,36 +98,42 @@ const TEXTS = { mounts, mountinfo, mountstats };
 /** Shows the namespace that the process had when it was opened; polling tells of changes since the last poll (mounts_poll). */
 class MountsFile extends PidTextFile {
   private readonly root: Path;
-  private readonly ns: MntNamespace | null;
+  private readonly ns: MntNamespace;
   private event: number;
-  constructor(current: Current, path: Path, flags: number, root: Path) {
+  constructor(current: Current, path: Path, flags: number, { root, ns }: FsStruct) {
     super(current, path, flags);
     this.root = root;
-    this.ns = root.mnt.ns;
-    this.event = this.ns?.event ?? 0;
+    this.ns = ns;
+    this.event = ns.event;
+    mntget(root.mnt);
+    get_mnt_ns(ns);
   }
   static {
     serializable('MountsFile', this);
   }
   protected override show(): string {
-    return TEXTS[(this.inode as PidFileInode).name as keyof typeof TEXTS](this.root);
+    return TEXTS[(this.inode as PidFileInode).name as keyof typeof TEXTS](this.ns, this.root);
   }
   override get pollable(): boolean {
     return true;
   }
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     const ready = EPOLLIN | EPOLLRDNORM;
-    if (this.ns === null) return ready;
     collect?.push(this.ns.poll);
     if (this.ns.event === this.event) return ready;
     this.event = this.ns.event;
     return ready | EPOLLERR | EPOLLPRI;
   }
+  override release(kernel: Kernel): void {
+    mntput(this.root.mnt);
+    put_mnt_ns(this.ns);
+    super.release(kernel);
+  }
 }
 
 function open(task: Task, current: Current, path: Path, flags: number): File {
   if (task.exiting) throw errno(EINVAL, 'process {} has left its mount namespace', task.pid);
-  return new MountsFile(current, path, flags, task.fs.root);
+  return new MountsFile(current, path, flags, task.fs);
 }
 
 const MOUNTS = { splice: true, show: () => '', open } as const;
