@@ -17,9 +17,9 @@ export function load_script(current: Task, bprm: Binprm): boolean {
   const nul = buf.indexOf(0);
   if (end < 0 || (nul >= 0 && nul < end)) end = nul;
   if (end < 0) {
-    // No line end in sight: fine as long as the interpreter's name is complete.
+    // No line end in sight: fine as long as the interpreter's name is complete, for which the last byte may be its blank.
     end = buf.length - 1;
-    const rest = String.fromCharCode(...buf.subarray(2, end)).replace(/^[ \t]+/, '');
+    const rest = String.fromCharCode(...buf.subarray(2)).replace(/^[ \t]+/, '');
     if (!/[ \t]/.test(rest)) throw errno(ENOEXEC, 'execve: the #! line of {} is longer than {} bytes', bprm.filename, end); // prettier-ignore
   }
   // Where a NUL ends the line, blanks before it stay: they make an argument, if an empty one.

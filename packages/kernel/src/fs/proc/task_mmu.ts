@@ -49,6 +49,7 @@ function eachVma(mm: Mm | null, line: (vma: Vma) => string): string {
 interface Usage {
   rss: number;
   pss: number;
+  pssDirty: number;
   pssAnon: number;
   pssFile: number;
   pssShmem: number;
@@ -58,23 +59,28 @@ interface Usage {
   privDirty: number;
   anon: number;
   referenced: number;
+  locked: number;
 }
+
+const noUsage = (): Usage => ({
+  rss: 0,
+  pss: 0,
+  pssDirty: 0,
+  pssAnon: 0,
+  pssFile: 0,
+  pssShmem: 0,
+  shared: 0,
+  sharedDirty: 0,
+  priv: 0,
+  privDirty: 0,
+  anon: 0,
+  referenced: 0,
+  locked: 0,
+});
 
 /** What of a range is resident, as its page-table entries say. */
 function usageOf(mm: Mm, vma: Vma): Usage {
-  const u: Usage = {
-    rss: 0,
-    pss: 0,
-    pssAnon: 0,
-    pssFile: 0,
-    pssShmem: 0,
-    shared: 0,
-    sharedDirty: 0,
-    priv: 0,
-    privDirty: 0,
-    anon: 0,
-    referenced: 0,
-  };
+  const u = noUsage();
   if ((vma.flags & V.VM_PFNMAP) !== 0) return u;
   const { frames, zero_pfn } = mm.kernel;
   mm.tables.walk(vma.start, vma.end, (_address, at) => {
@@ -88,6 +94,7 @@ function usageOf(mm: Mm, vma: Vma): Usage {
     const dirty = isAnon || (lo & 0x40) !== 0;
     u.rss += 4;
     u.pss += 4 / users;
+    if (dirty) u.pssDirty += 4 / users;
     u[isAnon ? 'pssAnon' : vma.mapping?.reclaimable === false ? 'pssShmem' : 'pssFile'] +=
       4 / users;
     if (isAnon) u.anon += 4;
@@ -95,6 +102,7 @@ function usageOf(mm: Mm, vma: Vma): Usage {
     if (users > 1) u[dirty ? 'sharedDirty' : 'shared'] += 4;
     else u[dirty ? 'privDirty' : 'priv'] += 4;
   });
+  if (vma.flags & V.VM_LOCKED) u.locked = u.pss;
   return u;
 }
 
@@ -105,7 +113,7 @@ const kb = (name: string, n: number): string =>
 function usageText(u: Usage, rollup = false): string {
   const parts = kb('Pss_Anon', u.pssAnon) + kb('Pss_File', u.pssFile) + kb('Pss_Shmem', u.pssShmem);
   return (
-    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.privDirty) + (rollup ? parts : '') + kb('Shared_Clean', u.shared) +
+    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.pssDirty) + (rollup ? parts : '') + kb('Shared_Clean', u.shared) +
     kb('Shared_Dirty', u.sharedDirty) + kb('Private_Clean', u.priv) + kb('Private_Dirty', u.privDirty) +
     kb('Referenced', u.referenced) + kb('Anonymous', u.anon) + kb('KSM', 0) + kb('LazyFree', 0) +
     kb('AnonHugePages', 0) + kb('ShmemPmdMapped', 0) + kb('FilePmdMapped', 0) + kb('Shared_Hugetlb', 0) +
@@ -121,39 +129,27 @@ const VM_FLAGS: readonly (readonly [number, string])[] = [
   [V.VM_UFFD_WP, 'uw'], [V.VM_UFFD_MINOR, 'ui'],
 ]; // prettier-ignore
 
-function smaps(vma: Vma): string {
-  const u = usageOf(vma.mm, vma);
-  const flags = VM_FLAGS.filter(([bit]) => vma.flags & bit)
-    .map(([, name]) => name + ' ')
-    .join('');
+function smapsText(line: string, pages: number, u: Usage, flags: number): string {
+  const names = VM_FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name + ' ');
   return (
-    mapLine(vma) + kb('Size', vma.pages * 4) + kb('KernelPageSize', 4) + kb('MMUPageSize', 4) + usageText(u) +
-    kb('Locked', vma.flags & V.VM_LOCKED ? u.pss : 0) + `THPeligible:    ${String(0).padStart(8)}\nVmFlags: ${flags}\n`
+    line + kb('Size', pages * 4) + kb('KernelPageSize', 4) + kb('MMUPageSize', 4) + usageText(u) +
+    kb('Locked', u.locked) + `THPeligible:    ${String(0).padStart(8)}\nVmFlags: ${names.join('')}\n`
   ); // prettier-ignore
 }
 
+const smaps = (vma: Vma): string =>
+  smapsText(mapLine(vma), vma.pages, usageOf(vma.mm, vma), vma.flags);
+
 function smapsRollup(task: Task, mm: Mm | null): string {
   if (!isLive(mm)) throw errno(ESRCH, 'process {} has no memory any more', task.tgid);
-  const total: Usage = {
-    rss: 0,
-    pss: 0,
-    pssAnon: 0,
-    pssFile: 0,
-    pssShmem: 0,
-    shared: 0,
-    sharedDirty: 0,
-    priv: 0,
-    privDirty: 0,
-    anon: 0,
-    referenced: 0,
-  };
+  const total = noUsage();
   for (const vma of mm.vmas.list) {
     const u = usageOf(mm, vma);
     for (const key of Object.keys(total) as (keyof Usage)[]) total[key] += u[key];
   }
   const { list } = mm.vmas;
   const line = `${hex(list[0]?.start ?? 0, 8)}-${hex(list.at(-1)?.end ?? 0, 8)} ---p 00000000 00:00 0 `;
-  return `${line.padEnd(73)}[rollup]\n${usageText(total, true)}${kb('Locked', 0)}`;
+  return `${line.padEnd(73)}[rollup]\n${usageText(total, true)}${kb('Locked', total.locked)}`;
 }
 
 /** A range of the process's memory as a byte string; what cannot be read is left out. */
@@ -179,7 +175,8 @@ pid_create('maps', {
 pid_create('smaps', {
   mode: 0o444,
   guarded: true,
-  show: (_task, _current, _thread, mm) => eachVma(mm, smaps),
+  show: (_task, _current, _thread, mm) =>
+    eachVma(mm, smaps) + (isLive(mm) ? smapsText(GATE, 1, noUsage(), V.VM_EXEC) : ''),
 });
 pid_create('smaps_rollup', {
   mode: 0o444,
