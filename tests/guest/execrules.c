@@ -105,6 +105,15 @@ int main(int ac, char **av) {
     memcpy(b + 252, "/bin/sh\n", 8);
     putn("lng3", b, 400, 0755);
     EX("./lng3");
+    // The first 256 bytes are looked at: the blank after the name may be the last of them.
+    for (int i = 0; i < 3; i++) {
+      memset(b, ' ', 400);
+      memcpy(b, "#!", 2);
+      memcpy(b + 247 + i, "/bin/sh", 7);
+      memcpy(b + 255 + i, "\nexit 8\n", 8);
+      putn("lng4", b, 264, 0755);
+      EX("./lng4");
+    }
   }
   {
     putn("lng4", "#!/bin/echo a  b \t \nrest", 24, 0755);

@@ -17,6 +17,7 @@ import {
   is_orphaned_pgrp,
   kernelInfo,
   kill_pgrp,
+  retarget_shared_pending,
   send_signal,
   sig_action,
   signal_name,
@@ -46,6 +47,8 @@ export function do_exit(task: Task, code: number): void {
   if (task.exiting) return;
   const { kernel, signal } = task;
   task.exiting = true;
+  if (task.sigpending && signal.group_exit === null)
+    retarget_shared_pending(task, signal.shared_pending.signal & ~task.blocked);
   task.unpark();
   task.callState = null;
   seccomp_filter_release(task);
@@ -75,7 +78,7 @@ export function do_exit(task: Task, code: number): void {
   else leave_children(task);
   perf_event_exit_task(task);
   task.state = EXIT_ZOMBIE;
-  task.signal.threads.delete(task);
+  leave_threads(task);
   if (!last) task.thread_pid.wait_pidfd?.wake();
   if (task !== task.group_leader) {
     // A thread other than the leader needs no waiting for.
@@ -90,6 +93,15 @@ export function do_exit(task: Task, code: number): void {
   }
   if (last) exit_notify(task);
   else if (signal.stopping !== 0) settleStop(task);
+}
+
+function leave_threads(task: Task): void {
+  const { signal } = task;
+  if (signal.curr_target === task) {
+    const threads = [...signal.threads];
+    signal.curr_target = threads[(threads.indexOf(task) + 1) % threads.length]!;
+  }
+  signal.threads.delete(task);
 }
 
 /** The stop of a process is complete when its last running thread is gone, too. */

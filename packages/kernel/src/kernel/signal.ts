@@ -154,14 +154,27 @@ export const S_CLD_CONTINUED = 6;
 function wants_signal(task: Task, sig: number): boolean {
   if ((task.blocked & sigmask(sig)) !== 0n || task.dead || task.exiting) return false;
   if (sig === S.SIGKILL) return true;
-  return task.state !== TASK_STOPPED;
+  if (task.state === TASK_STOPPED) return false;
+  return !task.sigpending || task.kernel.sched.task_curr(task);
+}
+
+/** The thread that a process's signal is for: the one named if it can take it now, else the last such one, or who follows. */
+function choose_thread(task: Task, sig: number, shared: boolean): Task | null {
+  if (wants_signal(task, sig)) return task;
+  const { signal } = task;
+  if (!shared) return null;
+  const threads = [...signal.threads];
+  const from = Math.max(0, threads.indexOf(signal.curr_target!));
+  for (let i = 0; i < threads.length; i++) {
+    const thread = threads[(from + i) % threads.length]!;
+    if (wants_signal(thread, sig)) return (signal.curr_target = thread);
+  }
+  return null;
 }
 
 /** Chooses the thread that handles it and, for a fatal signal, starts the end of the whole process. */
 function complete_signal(task: Task, sig: number, shared: boolean): void {
-  let target: Task | null = null;
-  if (wants_signal(task, sig)) target = task;
-  else if (shared) for (const thread of task.signal.threads) if (wants_signal(thread, sig)) { target = thread; break; } // prettier-ignore
+  const target = choose_thread(task, sig, shared);
   if (target === null) return;
   const bit = sigmask(sig);
   const fatal =
@@ -332,18 +345,22 @@ export function dequeue_signal(task: Task, mask: bigint): SigInfo | null {
   return info;
 }
 
+/** Other threads take pending signals that this one no longer will. */
+export function retarget_shared_pending(task: Task, signals: bigint): void {
+  for (const thread of task.signal.threads) {
+    if (signals === 0n) return;
+    if (thread === task || thread.exiting || (signals & ~thread.blocked) === 0n) continue;
+    signals &= thread.blocked;
+    if (!thread.sigpending) signal_wake_up(thread, false);
+  }
+}
+
 /** Sets the blocked set; SIGKILL and SIGSTOP cannot be blocked (set_current_blocked). */
 export function set_current_blocked(task: Task, set: bigint): void {
   const blocked = set & ~SIG_KERNEL_ONLY;
   const newly = blocked & ~task.blocked;
   task.blocked = blocked;
-  // Another thread takes what this one no longer will.
-  if (newly !== 0n && (task.signal.shared_pending.signal & newly) !== 0n) {
-    for (const thread of task.signal.threads) {
-      if (thread !== task && (task.signal.shared_pending.signal & newly & ~thread.blocked) !== 0n)
-        signal_wake_up(thread, false);
-    }
-  }
+  retarget_shared_pending(task, task.signal.shared_pending.signal & newly);
   recalc_sigpending(task);
 }
 

@@ -108,6 +108,8 @@ export interface ControllingTty {
 export class SignalStruct {
   readonly threads: Set<Task> = new Set();
   readonly shared_pending: SigPending = new SigPending();
+  /** Who took the last signal that the thread it was sent to could not take. */
+  curr_target: Task | null = null;
   /** Woken when a child changes state. */
   readonly wait_chldexit: WaitQueue = new WaitQueue();
   pgrp: Pid;

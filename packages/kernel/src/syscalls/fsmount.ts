@@ -8,7 +8,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
-import { Path, d_path } from '../fs/dcache.ts';
+import { Path, d_path, is_subdir } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
 import { PathFile } from '../fs/file.ts';
 import { FsContextFile } from '../fs/fs_context.ts';
@@ -234,7 +234,10 @@ function sys_move_mount(
 /** MOVE_MOUNT_SET_GROUP: a private mount joins the peer group of another mount of the same file system. */
 function setGroup(from: Path, to: Path): number {
   const [a, b] = [from.mnt, to.mnt];
+  for (const at of [from, to]) if (at.mnt.ns === null) throw errno(E.EINVAL, 'move_mount: {} is not mounted any more', at); // prettier-ignore
   if (from.dentry !== a.root || to.dentry !== b.root || a.sb !== b.sb) throw errno(E.EINVAL, 'move_mount: {} and {} are not mounts of one file system', from, to); // prettier-ignore
+  if (!is_subdir(b.root, a.root))
+    throw errno(E.EINVAL, 'move_mount: {} shows what {} does not', to, from);
   if (b.group !== 0 || b.master !== 0)
     throw errno(E.EINVAL, 'move_mount: {} is shared already', to);
   if (a.group === 0 && a.master === 0) throw errno(E.EINVAL, 'move_mount: {} is not shared', from);

@@ -9,6 +9,7 @@ import {
   TASK_UNINTERRUPTIBLE,
   type Task,
 } from '../task.ts';
+import type { SignalStruct } from '../signal_struct.ts';
 import { DlEntity, type DlParams } from './deadline.ts';
 import { RunQueue, precedes } from './rq.ts';
 
@@ -268,6 +269,18 @@ export class Scheduler {
       rq.rt_time = 0;
     }
     return rq.tree.size > 0 && rq.rt_time >= this.rt_runtime;
+  }
+
+  /** Has it a processor, or would it have gone on but for an interrupt (task_curr)? */
+  task_curr(task: Task): boolean {
+    const rq = this.rq(task);
+    return this.current === task || (rq.preempted && rq.curr === task);
+  }
+
+  /** A thread of a process that has a processor. */
+  running_thread(signal: SignalStruct): Task | null {
+    if (this.current?.signal === signal) return this.current;
+    return this.rqs.find((rq) => rq.preempted && rq.curr?.signal === signal)?.curr ?? null;
   }
 
   /** A processor that has nothing takes a waiting task from the one that has most. */

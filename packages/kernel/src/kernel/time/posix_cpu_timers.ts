@@ -49,8 +49,8 @@ export function cpu_clock_sample(clock: CpuClock): number {
 
 /** What a timer on processor time belongs to. */
 export interface CpuTimerOwner {
-  /** Its time has come; it is not armed any more. */
-  cpuTimerFired(timer: CpuTimer): void;
+  /** Its time has come, as `current` ran; it is not armed any more. */
+  cpuTimerFired(timer: CpuTimer, current: Task): void;
 }
 
 declare module '../signal_struct.ts' {
@@ -97,7 +97,7 @@ export function run_posix_cpu_timers(task: Task): void {
   for (const timer of [...timers]) {
     if (cpu_clock_sample(timer.clock) < timer.expires) continue;
     timer.cancel();
-    timer.owner.cpuTimerFired(timer);
+    timer.owner.cpuTimerFired(timer, task);
   }
 }
 

@@ -98,8 +98,8 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
       kernel.timers.start(this.timer, wall_deadline(kernel, this.wall));
   }
 
-  cpuTimerFired(timer: CpuTimer): void {
-    this.expired(cpu_clock_sample(timer.clock), timer.expires);
+  cpuTimerFired(timer: CpuTimer, current: Task): void {
+    this.expired(cpu_clock_sample(timer.clock), timer.expires, current);
   }
 
   timerFired(): void {
@@ -109,7 +109,11 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
       kernel.vfs.wallTimers?.delete(this);
       this.wall = null;
     }
-    this.expired(kernel.clock.now(), timer.expires);
+    this.expired(
+      kernel.clock.now(),
+      timer.expires,
+      kernel.sched.running_thread(this.leader.signal),
+    );
   }
 
   /** The time of its clock. */
@@ -122,10 +126,11 @@ export class PosixTimer implements TimerOwner, CpuTimerOwner, WallTimer {
     else this.leader.kernel.timers.start(this.timer, expires);
   }
 
-  /** Sends the signal; a repeating timer goes on when that is taken (posix_timer_fn). */
-  private expired(now: number, expires: number): void {
+  /** Sends the signal, to a thread that is running if it may; a repeating timer goes on when that is taken (posix_timer_fn). */
+  private expired(now: number, expires: number, current: Task | null): void {
     const { leader, event } = this;
-    const target = event.thread ?? leader;
+    const own = current?.signal === leader.signal && !current.dead ? current : leader;
+    const target = event.thread ?? own;
     const directed = event.notify === SIGEV_THREAD_ID;
     const pending = directed ? target.pending : target.signal.shared_pending;
     const queued = (): boolean =>
