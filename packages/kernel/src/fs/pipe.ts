@@ -289,7 +289,7 @@ export class PipeFile extends StreamFile {
       if (done > 0) return done;
       throw errno(EAGAIN, '{} is full ({} pages) and O_NONBLOCK is set', this.path, pipe.max_usage);
     }
-    if (done > 0 && current.signal_pending()) return done;
+    if (done > 0 && (current.signal_pending() || current.takes_part)) return done;
     current.callState = { pipeDone: done } satisfies WriteState;
     return current.wait(pipe.wr_wait);
   }

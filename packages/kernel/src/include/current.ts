@@ -41,6 +41,8 @@ export interface Current {
   readonly ioac: TaskIo;
 
   signal_pending(): boolean;
+  /** What was written when the rest would have to wait is all that is wanted, as with O_NONBLOCK. */
+  readonly takes_part?: boolean;
   /** SIGKILL is pending: nothing that is done for the task counts any more. */
   fatal_signal_pending(): boolean;
   /** Sends a signal to the task itself, as the kernel does: SIGPIPE, SIGXFSZ. */

@@ -219,7 +219,7 @@ export abstract class Sock {
         nonblock ? 'the call must not wait' : 'its timeout is over',
       );
     }
-    if (done > 0 && current.signal_pending()) return done;
+    if (done > 0 && (current.signal_pending() || current.takes_part)) return done;
     current.callState = { deadline, done } satisfies SockWait;
     return current.waitAny([queue], deadline, deadline === Infinity ? ERESTARTSYS : EINTR);
   }

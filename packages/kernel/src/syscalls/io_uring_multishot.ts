@@ -1,15 +1,22 @@
 import * as E from '@vitrine/uapi/errno.ts';
-import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
-import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_WAITALL } from '@vitrine/uapi/net.ts';
+import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_TRUNC, MSG_WAITALL } from '@vitrine/uapi/net.ts';
 import { errno } from '../include/errno.ts';
 import { type UringRequest, uringOps } from '../fs/io_uring/request.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import { vfs_read } from '../fs/read_write.ts';
 import { scm_recv } from '../net/scm.ts';
-import { SocketFile } from '../net/socket.ts';
-import { position, returnBuffer, withBuffer } from './io_uring_ops.ts';
-import { userBuffer } from '../fs/iov.ts';
-import { finishRecv, type Msghdr, readMsghdr, sys_recvmsg } from './socket.ts';
+import type { SocketFile } from '../net/socket.ts';
+import type { IovIter } from '../include/iov.ts';
+import {
+  ofMessage,
+  position,
+  receiveFlags,
+  returnBuffer,
+  socketOf,
+  withBuffer,
+} from './io_uring_ops.ts';
+import { import_iovec, userBuffer } from '../fs/iov.ts';
+import { finishRecv, forbidCompat, type Msghdr, readMsghdr } from './socket.ts';
 
 /** Reads that go on (io_uring/rw.c, io_uring/net.c): every result takes a buffer of a group. */
 
@@ -57,13 +64,9 @@ uringOps.set(U.IORING_OP_READ_MULTISHOT, {
 
 const RECVMSG_FLAGS = U.IORING_RECVSEND_POLL_FIRST | U.IORING_RECV_MULTISHOT;
 
-function socketOf(r: UringRequest): SocketFile {
-  if (r.file instanceof SocketFile) return r.file;
-  throw errno(E.ENOTSOCK, 'io_uring: {} is not a socket', r.file!.path);
-}
-
 uringOps.set(U.IORING_OP_RECVMSG, {
   file: true,
+  message: true,
   ioprio: true,
   buffers: true,
   prep(r) {
@@ -76,18 +79,18 @@ uringOps.set(U.IORING_OP_RECVMSG, {
       throw errno(E.EINVAL, 'io_uring: a multishot receive cannot wait for all of a message');
   },
   run(r) {
-    if (!(r.flags & U.IOSQE_BUFFER_SELECT))
-      return r.withFile((fd) => sys_recvmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS)));
     const file = socketOf(r);
     const header = readMsghdr(r, r.u64(ADDR));
+    if (!(r.flags & U.IOSQE_BUFFER_SELECT)) {
+      forbidCompat(r.u32(OP_FLAGS));
+      const into = import_iovec(r, header.iov, header.iovCount);
+      return recvHeader(r, file, header, into, into.count);
+    }
     if (!(r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT)) return recvSelected(r, file, header);
     const got = { bytes: 0 };
     return multishot(r, () => recvHeaded(r, file, header, got), () => got.bytes <= 0); // prettier-ignore
   },
 });
-
-const flagsOf = (r: UringRequest, file: SocketFile): number =>
-  r.u32(OP_FLAGS) | (file.flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
 
 /** One message, its bytes into a buffer of a group: the header names at most one piece, for its length. */
 function recvSelected(r: UringRequest, file: SocketFile, header: Msghdr): number {
@@ -96,11 +99,21 @@ function recvSelected(r: UringRequest, file: SocketFile, header: Msghdr): number
   const wanted = header.iovCount === 0 ? 0 : r.mem.getU64(header.iov + 8);
   return withBuffer(r, (address, length) => {
     const room = wanted === 0 ? length : Math.min(wanted, length);
-    const got = file.sk.recvmsg(r, userBuffer(r, address, room), flagsOf(r, file));
-    if (typeof got === 'number') return got;
-    finishRecv(r, file.sk, header, got, r.u32(OP_FLAGS));
-    return got.n;
+    return recvHeader(r, file, header, userBuffer(r, address, room), room);
   });
+}
+
+function recvHeader(
+  r: UringRequest,
+  file: SocketFile,
+  header: Msghdr,
+  into: IovIter,
+  room: number,
+): number {
+  const got = file.sk.recvmsg(r, into, receiveFlags(r, file));
+  if (typeof got === 'number') return got;
+  const told = finishRecv(r, file.sk, header, got, r.u32(OP_FLAGS));
+  return ofMessage(r, got.n, () => room, told & (MSG_TRUNC | MSG_CTRUNC));
 }
 
 /** struct io_uring_recvmsg_out: lengths of name, control data and payload; flags. */
@@ -121,7 +134,7 @@ function recvHeaded(
       returnBuffer(r);
       throw errno(E.EFAULT, 'io_uring: a buffer of {} bytes has no room for {} before the data', length, before); // prettier-ignore
     }
-    const flags = flagsOf(r, file);
+    const flags = receiveFlags(r, file);
     const room = length - before;
     const got = file.sk.recvmsg(r, userBuffer(r, address + before, room), flags);
     out.bytes = typeof got === 'number' ? got : got.n;

@@ -3,7 +3,7 @@ import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
-import { AT_FDCWD, O_CLOEXEC } from '@vitrine/uapi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fd_install, fget, fget_raw, get_unused_fd } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -14,17 +14,26 @@ import {
   io_fixed_fd_remove,
   io_sqe_files_update,
 } from '../fs/io_uring/rsrc.ts';
+import {
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_TRUNC,
+  MSG_WAITALL,
+} from '@vitrine/uapi/net.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import type { Task } from '../kernel/task.ts';
 import { vfs_read, vfs_write } from '../fs/read_write.ts';
 import { do_madvise } from '../mm/madvise.ts';
+import { free_fds } from '../net/scm.ts';
+import { SocketFile } from '../net/socket.ts';
 import { sys_epoll_ctl } from './epoll.ts';
 import { import_iovec, userBuffer } from '../fs/iov.ts';
 import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } from './namei.ts';
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';
-import { check_accept_flags, do_accept, sys_bind, sys_connect, sys_listen, sys_recvfrom, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
+import { check_accept_flags, do_accept, sys_bind, sys_connect, readMsghdr, sys_listen, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
 import { ioprio_check_cap } from './sched.ts';
 import { type Place, do_splice, do_tee } from './splice.ts';
 import { sys_statx } from './stat.ts';
@@ -151,8 +160,18 @@ op(U.IORING_OP_NOP, () => 0, { iopoll: true });
 
 op(U.IORING_OP_READ, (r) => withBuffer(r, (address, length) => vfs_read(r, polled(r), userBuffer(r, address, length), position(r, r.file!))), { ...EXACT, buffers: true }); // prettier-ignore
 op(U.IORING_OP_WRITE, (r) => vfs_write(r, polled(r), userBuffer(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), EXACT); // prettier-ignore
-op(U.IORING_OP_READV, (r) => (r.flags & U.IOSQE_BUFFER_SELECT ? readvSelected(r) : vfs_read(r, polled(r), import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!))), { ...READ, buffers: true }); // prettier-ignore
-op(U.IORING_OP_WRITEV, (r) => vfs_write(r, polled(r), import_iovec(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), READ); // prettier-ignore
+/** Reads or writes all pieces of an array; less than all breaks a chain. */
+function inPieces(r: UringRequest, move: typeof vfs_read): number {
+  const file = polled(r);
+  const iter = import_iovec(r, r.u64(ADDR), r.u32(LEN));
+  const wanted = iter.count;
+  const n = move(r, file, iter, position(r, file));
+  if (n !== BLOCKED && n !== wanted) r.failed = true;
+  return n;
+}
+
+op(U.IORING_OP_READV, (r) => (r.flags & U.IOSQE_BUFFER_SELECT ? readvSelected(r) : inPieces(r, vfs_read)), { ...READ, buffers: true }); // prettier-ignore
+op(U.IORING_OP_WRITEV, (r) => inPieces(r, vfs_write), READ);
 
 /** Part of a registered buffer. */
 function fixedBuffer(request: UringRequest): IovIter {
@@ -391,18 +410,69 @@ op(U.IORING_OP_ASYNC_CANCEL, (r) => {
 
 // --- sockets --------------------------------------------------------------------------------------------------------
 
-op(U.IORING_OP_SENDMSG, (r) => r.withFile((fd) => sys_sendmsg(r, fd, r.u64(ADDR), r.u32(OP_FLAGS))), SOCKET); // prettier-ignore
-op(U.IORING_OP_SEND, (r) => r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), r.u32(OP_FLAGS), 0, 0)), { ...SOCKET, exact: true }); // prettier-ignore
+/** A ring tells of a closed connection by its result alone. */
+const sendFlags = (r: UringRequest): number => r.u32(OP_FLAGS) | MSG_NOSIGNAL;
+const checkSend = (r: UringRequest): void => {
+  if (r.u16(IOPRIO) & ~U.IORING_RECVSEND_POLL_FIRST) throw errno(E.EINVAL, 'io_uring: flags {} are not for sending', r.u16(IOPRIO)); // prettier-ignore
+};
+
+/** Less than all that was asked for, and a message that is cut, break a chain only where all must come (MSG_WAITALL). */
+export function ofMessage(r: UringRequest, n: number, wanted: () => number, cut = 0): number {
+  if (n >= 0 && r.u32(OP_FLAGS) & MSG_WAITALL && (n < wanted() || cut)) r.failed = true;
+  return n;
+}
+
+op(U.IORING_OP_SENDMSG, (r) => {
+  const n = r.withFile((fd) => sys_sendmsg(r, fd, r.u64(ADDR), sendFlags(r)));
+  return ofMessage(r, n, () => lengthOf(r));
+}, {
+  ...SOCKET,
+  message: true,
+  prep(r) {
+    if (r.u64(OFF) !== 0 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    checkSend(r);
+  },
+}); // prettier-ignore
+op(U.IORING_OP_SEND, (r) => {
+  const n = r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), sendFlags(r), r.u64(OFF), r.u16(FILE_INDEX)));
+  return ofMessage(r, n, () => r.u32(LEN));
+}, {
+  ...SOCKET,
+  message: true,
+  prep: checkSend,
+}); // prettier-ignore
+/** The length of the message that a header describes. */
+export function lengthOf(r: UringRequest): number {
+  const { iov, iovCount } = readMsghdr(r, r.u64(ADDR));
+  return import_iovec(r, iov, iovCount).count;
+}
+
+export function socketOf(r: UringRequest): SocketFile {
+  if (r.file instanceof SocketFile) return r.file;
+  throw errno(E.ENOTSOCK, 'io_uring: {} is not a socket', r.file!.path);
+}
+
+export const receiveFlags = (r: UringRequest, file: SocketFile): number =>
+  r.u32(OP_FLAGS) | (file.flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
+
+function recv(r: UringRequest, address: number, length: number): number {
+  const file = socketOf(r);
+  const got = file.sk.recvmsg(r, userBuffer(r, address, length), receiveFlags(r, file));
+  if (typeof got === 'number') return got;
+  if (got.ancillary !== null) free_fds(r.kernel, got.ancillary.fds);
+  return ofMessage(r, got.n, () => length, got.flags & (MSG_TRUNC | MSG_CTRUNC));
+}
+
 op(U.IORING_OP_RECV, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT) !== 0;
   for (;;) {
-    const n = withBuffer(r, (address, length) => r.withFile((fd) => sys_recvfrom(r, fd, address, length, r.u32(OP_FLAGS), 0, 0))); // prettier-ignore
+    const n = withBuffer(r, (address, length) => recv(r, address, length));
     // The end of a stream takes no buffer.
     if (n === 0) returnBuffer(r);
     if (!multi || n <= 0) return n;
     r.more(n);
   }
-}, { ...SOCKET, buffers: true }); // prettier-ignore
+}, { ...SOCKET, message: true, buffers: true }); // prettier-ignore
 op(U.IORING_OP_ACCEPT, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT) !== 0;
   for (;;) {
@@ -533,10 +603,11 @@ const placeOf = (at: number): Place => (at === -1 ? 0 : { pos: at });
 op(U.IORING_OP_SPLICE, (r) => {
   if (r.u32(LEN) === 0) return 0;
   return do_splice(r, spliceIn(r), placeOf(r.u64(ADDR)), r.file!, placeOf(r.u64(OFF)), r.u32(LEN), spliceFlags(r)); // prettier-ignore
-}, { ...FILE, exact: true, prep: spliceKnown }); // prettier-ignore
+}, { ...FILE, exact: true, worker: true, prep: spliceKnown }); // prettier-ignore
 op(U.IORING_OP_TEE, (r) => (r.u32(LEN) === 0 ? 0 : do_tee(r, spliceIn(r), r.file!, r.u32(LEN), spliceFlags(r))), {
   ...FILE,
   exact: true,
+  worker: true,
   prep(r) {
     spliceKnown(r);
     if (r.u64(ADDR) !== 0 || r.u64(OFF) !== 0) throw errno(E.EINVAL, 'io_uring: pipes have no positions'); // prettier-ignore

@@ -261,7 +261,7 @@ export function readMsghdr(current: Current, at: number): Msghdr {
 }
 
 /** MSG_CMSG_COMPAT is the kernel's own mark of calls by 32-bit programs. */
-function forbidCompat(flags: number): void {
+export function forbidCompat(flags: number): void {
   if (flags & 0x8000_0000) throw errno(EINVAL, 'MSG_CMSG_COMPAT is not for programs to set');
 }
 
@@ -293,14 +293,14 @@ export function sys_sendmsg(current: Current, fd: number, msg: number, flags: nu
   return sendOne(current, sockfd_lookup(current, fd), msg, flags);
 }
 
-/** Writes back what came with a message: address, control messages, flags. */
+/** Writes back what came with a message: address, control messages, flags. @returns the flags */
 export function finishRecv(
   current: Current,
   sk: Sock,
   header: Msghdr,
   got: Received,
   flags: number,
-): void {
+): number {
   const { mem } = current;
   let out = got.flags | (flags & MSG_CMSG_CLOEXEC);
   if (header.name !== 0) {
@@ -324,6 +324,7 @@ export function finishRecv(
   }
   mem.putU64(header.at + 40, written);
   mem.putU32(header.at + 48, out);
+  return out;
 }
 
 function recvOne(current: Current, file: SocketFile, at: number, flags: number): number {

@@ -108,6 +108,9 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   rlimit_max(resource: number): number {
     return this.task.rlimit_max(resource);
   }
+  get takes_part(): boolean {
+    return false;
+  }
   signal_pending(): boolean {
     return false;
   }

@@ -1,10 +1,12 @@
 import { EBADF, ECANCELED, EINVAL, EOPNOTSUPP, ETIME } from '@vitrine/uapi/errno.ts';
+import { MSG_WAITALL } from '@vitrine/uapi/net.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { AsyncRequest } from '../aio/request.ts';
 import { StreamFile } from '../file.ts';
+import { S_ISREG } from '../inode.ts';
 import { fget } from '../fdtable.ts';
 import type { Rsrc } from './rsrc.ts';
 import type { UringFile } from './ring.ts';
@@ -22,6 +24,10 @@ export interface UringOp {
   readonly buffers?: boolean;
   readonly ioprio?: boolean;
   readonly iopoll?: boolean;
+  /** Its flags are those of a message. */
+  readonly message?: boolean;
+  /** It can sleep, and is a worker's from the beginning (what may not be IO_URING_F_NONBLOCK). */
+  readonly worker?: boolean;
   /** Looks at the submission before anything is done. Throws. */
   prep?(request: UringRequest): void;
   /** Who cancels it is told 1, not 0. */
@@ -150,6 +156,24 @@ export class UringRequest extends AsyncRequest {
   }
   get drains(): boolean {
     return (this.flags & U.IOSQE_IO_DRAIN) !== 0;
+  }
+
+  /** Is it a worker that does it, or the poller, and not the task that submitted it? Regular files can never be polled. */
+  private get inWorker(): boolean {
+    if (this.ring.sqpoll !== null || uringOps.get(this.opcode)!.worker) return true;
+    if (this.file !== null && S_ISREG(this.file.inode.mode)) return true;
+    return (this.flags & U.IOSQE_ASYNC) !== 0;
+  }
+
+  /** All that is not a worker's tries without waiting, and what it then has is the result; MSG_WAITALL goes on. */
+  override get takes_part(): boolean {
+    const op = uringOps.get(this.opcode)!;
+    return !op.worker && !(op.message && this.u32(28) & MSG_WAITALL);
+  }
+
+  /** Nobody else is to be stopped by what a worker does: its signals are blocked for good. */
+  override force_or_send_sig(sig: number, reason: string): void {
+    if (!this.inWorker) super.force_or_send_sig(sig, reason);
   }
 
   begin(): void {

@@ -1,0 +1,247 @@
+// io_uring: who gets the signals of what fails, and what is sent and received in parts.
+// libc: glibc
+#include "guest.h"
+#include "uring.h"
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static volatile sig_atomic_t pipes, sizes;
+static void caught(int sig) { *(sig == SIGPIPE ? &pipes : &sizes) += 1; }
+
+static int setup(unsigned flags) {
+  if (fd > 0) close(fd);
+  memset(&p, 0, sizeof p);
+  p.flags = flags;
+  tail = 0;
+  fd = syscall(SYS_io_uring_setup, 32, &p);
+  if (fd < 0) return -errno;
+  size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
+  if (other > size) size = other;
+  rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+  sqes = mmap(0, p.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
+  return 0;
+}
+
+/** The last submission, and what it brings. */
+static void end(const char *name) {
+  reap(1);
+  P("%s: %d SIGPIPE, %d SIGXFSZ\n", name, pipes, sizes);
+  pipes = sizes = 0;
+}
+/** One submission as it is and with IOSQE_ASYNC. */
+#define BOTH(name, ...)                                                                            \
+  for (int async = 0; async < 2; async++) {                                                        \
+    struct io_uring_sqe *s = __VA_ARGS__;                                                          \
+    if (async) s->flags |= IOSQE_ASYNC;                                                            \
+    enter(1, 0, IORING_ENTER_SQ_WAKEUP);                                                           \
+    end(name);                                                                                     \
+  }
+
+static struct io_uring_sqe *splice_to(int op, int in, int out) {
+  struct io_uring_sqe *s = sqe(op, out, 0, 10, op == IORING_OP_TEE ? 0 : -1, 1);
+  s->splice_fd_in = in;
+  if (op == IORING_OP_SPLICE) s->splice_off_in = -1;
+  return s;
+}
+
+static void signals(void) {
+  char bytes[8192] = {0};
+  struct iovec iov = {bytes, 100};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  int gone[2], data[2], sock[2];
+  pipe(gone);
+  close(gone[0]);
+  pipe(data);
+  write(data[1], bytes, 100);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, sock);
+  close(sock[0]);
+  BOTH("write", sqe(IORING_OP_WRITE, gone[1], bytes, 100, 0, 1));
+  BOTH("writev", sqe(IORING_OP_WRITEV, gone[1], &iov, 1, 0, 1));
+  BOTH("write to a socket", sqe(IORING_OP_WRITE, sock[1], bytes, 100, 0, 1));
+  BOTH("send", sqe(IORING_OP_SEND, sock[1], bytes, 100, 0, 1));
+  BOTH("sendmsg", sqe(IORING_OP_SENDMSG, sock[1], &msg, 1, 0, 1));
+  BOTH("splice", splice_to(IORING_OP_SPLICE, data[0], gone[1]));
+  BOTH("tee", splice_to(IORING_OP_TEE, data[0], gone[1]));
+  BOTH("splice to a socket", splice_to(IORING_OP_SPLICE, data[0], sock[1]));
+  int file = open("file", O_RDWR | O_CREAT | O_TRUNC, 0666);
+  struct rlimit limit = {4096, 1 << 20};
+  setrlimit(RLIMIT_FSIZE, &limit);
+  BOTH("write above the limit", sqe(IORING_OP_WRITE, file, bytes, 100, 8192, 1));
+  BOTH("write across the limit", sqe(IORING_OP_WRITE, file, bytes, 8192, 0, 1));
+  BOTH("fallocate", sqe(IORING_OP_FALLOCATE, file, (void *)65536, 0, 0, 1));
+  BOTH("ftruncate", sqe(55, file, 0, 0, 65536, 1));
+  limit.rlim_cur = 1 << 20;
+  setrlimit(RLIMIT_FSIZE, &limit);
+  // What waits for room is done by the task in the end, whoever began it.
+  for (int async = 0; async < 2; async++) {
+    int full[2];
+    pipe(full);
+    fcntl(full[1], F_SETPIPE_SZ, 4096);
+    write(full[1], bytes, 4096);
+    sqe(IORING_OP_WRITE, full[1], bytes, 100, 0, 1)->flags = async ? IOSQE_ASYNC : 0;
+    enter(1, 0, IORING_ENTER_SQ_WAKEUP);
+    usleep(20000);
+    close(full[0]);
+    end("a full pipe");
+    close(full[1]);
+  }
+  close(file);
+  close(data[0]);
+  close(data[1]);
+  close(gone[1]);
+  close(sock[1]);
+}
+
+static void addresses(void) {
+  struct sockaddr_un to = {AF_UNIX, "\0uring_send"};
+  socklen_t length = offsetof(struct sockaddr_un, sun_path) + 11;
+  int in = socket(AF_UNIX, SOCK_DGRAM, 0), out = socket(AF_UNIX, SOCK_DGRAM, 0);
+  char got[20] = "";
+  struct iovec iov = {"message", 7};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = &to, .msg_namelen = length};
+  bind(in, (void *)&to, length);
+  P("addresses\n");
+  sqe(IORING_OP_SEND, out, "datagram", 8, 0, 1);
+  GO(1);
+  sqe(IORING_OP_SEND, out, "datagram", 8, (uintptr_t)&to, 1)->file_index = length;
+  GO(1);
+  sqe(IORING_OP_SEND, out, "datagram", 8, (uintptr_t)&to, 1)->file_index = length - 1;
+  GO(1);
+  sqe(IORING_OP_SEND, out, "datagram", 8, 16, 1)->file_index = length;
+  GO(1);
+  sqe(IORING_OP_SENDMSG, out, &msg, 1, 0, 1);
+  GO(1);
+  sqe(IORING_OP_SENDMSG, out, &msg, 1, (uintptr_t)&to, 1);
+  GO(1);
+  sqe(IORING_OP_SENDMSG, out, &msg, 1, 0, 1)->file_index = length;
+  GO(1);
+  sqe(IORING_OP_SEND, out, "datagram", 8, (uintptr_t)&to, 1)->ioprio = 1 << 12;
+  GO(1);
+  sqe(IORING_OP_RECV, in, got, sizeof got, 0, 1);
+  GO(1);
+  P("%s\n", got);
+  sqe(IORING_OP_RECV, in, got, sizeof got, 0, 1);
+  GO(1);
+  P("%s\n", got);
+  close(in);
+  close(out);
+}
+
+/** What breaks a chain is less than all where all was asked for. */
+static void parts(void) {
+  static char big[1 << 20];
+  struct iovec iov = {big, sizeof big}, two = {big, 2000};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  int sock[2], small = 4096;
+  socketpair(AF_UNIX, SOCK_STREAM, 0, sock);
+  setsockopt(sock[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  P("parts\n");
+  for (int way = 0; way < 2; way++) {
+    struct io_uring_sqe *s = way ? sqe(IORING_OP_SENDMSG, sock[0], &msg, 1, 0, 0) : sqe(IORING_OP_SEND, sock[0], big, sizeof big, 0, 0);
+    s->user_data = 1000; // not shown: how much fits
+    s->flags = IOSQE_IO_LINK;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    enter(2, 0, 0);
+    reap(2);
+    while (recv(sock[1], big, sizeof big, MSG_DONTWAIT) > 0);
+  }
+  // A write is done with what fits, a chain is not; a worker's, too.
+  for (int way = 0; way < 4; way++) {
+    int full[2];
+    pipe(full);
+    fcntl(full[1], F_SETPIPE_SZ, 4096);
+    struct io_uring_sqe *s = sqe(way & 1 ? IORING_OP_WRITEV : IORING_OP_WRITE, full[1], way & 1 ? (void *)&iov : big, way & 1 ? 1 : 8000, 0, 1);
+    s->flags = IOSQE_IO_LINK | (way & 2 ? IOSQE_ASYNC : 0);
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    enter(2, 0, 0);
+    reap(2);
+    s = sqe(IORING_OP_WRITE, full[1], big, 8000, 0, 1);
+    if (way & 2) s->flags = IOSQE_ASYNC;
+    enter(1, 0, 0);
+    P("%d\n", ready());
+    read(full[0], big, 4096);
+    reap(1);
+    close(full[0]);
+    close(full[1]);
+  }
+  // Reads the same.
+  for (int way = 0; way < 2; way++) {
+    int half[2];
+    pipe(half);
+    write(half[1], big, 1000);
+    struct io_uring_sqe *s = sqe(way & 1 ? IORING_OP_READV : IORING_OP_READ, half[0], way & 1 ? (void *)&two : big, way & 1 ? 1 : 2000, 0, 1);
+    s->flags = IOSQE_IO_LINK;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    GO(2);
+    close(half[0]);
+    close(half[1]);
+  }
+  // All of it, while somebody reads.
+  for (int way = 0; way < 2; way++) {
+    struct io_uring_sqe *s = way ? sqe(IORING_OP_SENDMSG, sock[0], &msg, 1, 0, 1) : sqe(IORING_OP_SEND, sock[0], big, sizeof big, 0, 1);
+    s->flags = IOSQE_IO_LINK;
+    s->msg_flags = MSG_WAITALL;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    enter(2, 0, 0);
+    P("%d\n", ready());
+    static char sink[1 << 20];
+    for (size_t n = 0; n < sizeof sink;) {
+      ssize_t m = recv(sock[1], sink, sizeof sink, MSG_DONTWAIT);
+      if (m > 0) n += m;
+      else enter(0, 0, IORING_ENTER_GETEVENTS);
+    }
+    reap(2);
+  }
+  struct msghdr in = {.msg_iov = &two, .msg_iovlen = 1};
+  for (int way = 0; way < 4; way++) {
+    send(sock[0], big, 1000, 0);
+    struct io_uring_sqe *s = way & 1 ? sqe(IORING_OP_RECVMSG, sock[1], &in, 1, 0, 1) : sqe(IORING_OP_RECV, sock[1], big, 2000, 0, 1);
+    s->flags = IOSQE_IO_LINK;
+    s->msg_flags = way & 2 ? MSG_WAITALL : 0;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    enter(2, 0, 0);
+    P("%d\n", ready());
+    if (way & 2) send(sock[0], big, 1500, 0);
+    reap(2);
+    while (recv(sock[1], big, sizeof big, MSG_DONTWAIT) > 0);
+  }
+  // The end comes before all was there.
+  send(sock[0], big, 1000, 0);
+  struct io_uring_sqe *s = sqe(IORING_OP_RECV, sock[1], big, 2000, 0, 1);
+  s->flags = IOSQE_IO_LINK;
+  s->msg_flags = MSG_WAITALL;
+  sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+  enter(2, 0, 0);
+  close(sock[0]);
+  reap(2);
+  close(sock[1]);
+  // A datagram that does not fit.
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, sock);
+  for (int way = 0; way < 4; way++) {
+    send(sock[0], big, 3000, 0);
+    s = way & 1 ? sqe(IORING_OP_RECVMSG, sock[1], &in, 1, 0, 1) : sqe(IORING_OP_RECV, sock[1], big, 2000, 0, 1);
+    s->flags = IOSQE_IO_LINK;
+    s->msg_flags = way & 2 ? MSG_WAITALL : 0;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    GO(2);
+    send(sock[0], big, 1000, 0);
+    s = way & 1 ? sqe(IORING_OP_RECVMSG, sock[1], &in, 1, 0, 1) : sqe(IORING_OP_RECV, sock[1], big, 2000, 0, 1);
+    s->flags = IOSQE_IO_LINK;
+    s->msg_flags = way & 2 ? MSG_WAITALL : 0;
+    sqe(IORING_OP_NOP, 0, 0, 0, 0, 2);
+    GO(2);
+  }
+}
+
+int main(void) {
+  signal(SIGPIPE, caught);
+  signal(SIGXFSZ, caught);
+  R(setup(0));
+  signals();
+  addresses();
+  parts();
+  R(setup(IORING_SETUP_SQPOLL));
+  P("poller\n");
+  signals();
+}
