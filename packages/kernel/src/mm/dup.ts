@@ -98,16 +98,18 @@ function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, Userfa
     // Entry i of the copy's table is at `entry + i * 2`, once there is one.
     let entry = -1;
     for (let i = 0, at = entries; i < count; i++, at += 2) {
+      if ((from.tables.lo(at) & marks) >>> 0 === 0) continue;
+      if (entry === -1) {
+        const made = mm.tables.make(first + i * PAGE_SIZE);
+        if (made !== -1) entry = made - i * 2;
+        else if (!pte_mapped(from.tables.lo(at))) continue;
+        else throw errno(ENOMEM, 'no page frame for the page tables of a forked process');
+      }
+      // To make the table may have cost the process that forks its pages.
       const old = from.tables.lo(at);
       let lo = (old & marks) >>> 0;
       if (lo === 0) continue;
       const mapped = pte_mapped(lo);
-      if (entry === -1) {
-        const made = mm.tables.make(first + i * PAGE_SIZE);
-        if (made === -1 && !mapped) continue;
-        if (made === -1) throw errno(ENOMEM, 'no page frame for the page tables of a forked process'); // prettier-ignore
-        entry = made - i * 2;
-      }
       if (!mapped) {
         mm.tables.set(entry + i * 2, lo, 0);
         continue;

@@ -250,10 +250,10 @@ function faultAround(mm: Mm, vma: Vma, page: number): void {
   }
 }
 
-/** A private copy of `from`, mapped for writing. The entry's old frame is the caller's business. */
+/** A private copy of `from`, mapped for writing in place of what the entry has: `from`, or nothing. */
 function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): number {
   const { kernel } = mm;
-  // The source stays referenced while a frame is looked for, which may reclaim the cache.
+  // The source stays referenced while a frame is looked for, which may reclaim the cache, or take this address space's pages.
   kernel.frames.get(from);
   const pfn = kernel.frames.alloc(false);
   if (pfn === 0) {
@@ -263,8 +263,12 @@ function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): num
   kernel.ram.u8.copyWithin(pfn * PAGE_SIZE, from * PAGE_SIZE, from * PAGE_SIZE + PAGE_SIZE);
   kernel.frames.put(from);
   vma.anon = true;
+  const old = mm.tables.lo(at);
   set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
+  if (!pte_mapped(old)) return VM_FAULT_NONE;
+  if (from !== kernel.zero_pfn) mm.account_rss(vma, (old & _PAGE_ANON) !== 0, -1);
+  kernel.frames.put(from);
   return VM_FAULT_NONE;
 }
 
@@ -282,9 +286,5 @@ function writeProtected(mm: Mm, vma: Vma, page: number, at: number): number {
     set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
     return VM_FAULT_NONE;
   }
-  const result = copyPage(mm, vma, page, at, pfn);
-  if (result !== VM_FAULT_NONE) return result;
-  if (pfn !== kernel.zero_pfn) mm.account_rss(vma, (lo & _PAGE_ANON) !== 0, -1);
-  kernel.frames.put(pfn);
-  return VM_FAULT_NONE;
+  return copyPage(mm, vma, page, at, pfn);
 }

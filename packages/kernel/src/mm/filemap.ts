@@ -62,7 +62,7 @@ export function filemap_read(
   for (let index = page_index(pos); to.count > 0 && done < left; index++, offset = 0) {
     const n = Math.min(to.count, PAGE_SIZE - offset, left - done);
     const pfn = filemap_read_page(kernel, mapping, index);
-    const copied = pfn === 0 ? to.zero(n) : copyPage(kernel, pfn, offset, n, to);
+    const copied = pfn === 0 ? to.zero(n) : whileHeld(kernel, pfn, () => to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n)); // prettier-ignore
     done += copied;
     if (copied < n) break;
   }
@@ -70,10 +70,10 @@ export function filemap_read(
 }
 
 /** The page stays while user memory is faulted in, which may reclaim the cache. */
-function copyPage(kernel: Kernel, pfn: number, offset: number, n: number, to: IovIter): number {
+function whileHeld(kernel: Kernel, pfn: number, copy: () => number): number {
   kernel.frames.get(pfn);
   try {
-    return to.copyTo(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+    return copy();
   } finally {
     kernel.frames.put(pfn);
   }
@@ -98,7 +98,7 @@ export function filemap_write(
     let pfn: number;
     try {
       pfn = filemap_get_page(kernel, mapping, index);
-      copied = from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE + offset, n);
+      copied = whileHeld(kernel, pfn, () => from.copyFrom(kernel.ram.u8, pfn * PAGE_SIZE + offset, n)); // prettier-ignore
       done += copied;
     } catch (error) {
       if (done === 0) throw error;
