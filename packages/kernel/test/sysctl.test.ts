@@ -48,3 +48,12 @@ it('the mask for interrupt lines to come names processors that there are', async
     done 2>&1 | grep -v sh:`);
   expect(text).toBe('default_smp_affinity\n1\nrefused\n1\nrefused\n1\nrefused\n1\n1\nrefused\n1\n');
 });
+
+it('fs.nr_open bounds RLIMIT_NOFILE and how far tables of descriptors grow', async () => {
+  const text = await sh(`cd /proc/sys/fs
+    echo 63 > nr_open || echo refused
+    sh -c 'ulimit -n 1000; exec 300>&1; echo 256 > nr_open; exec 400>&1; echo room in the table; (echo child); echo not here'
+    ulimit -Hn 500 || echo refused
+    sh -c 'echo 128 > nr_open; exec 100>&1; echo 100; (echo child); exec 128>&1; echo not here'`);
+  expect(text).toBe('refused\nroom in the table\nrefused\n100\nchild\n');
+});

@@ -2,6 +2,7 @@ import { EBADF, EMFILE } from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
+import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { FMODE_PATH, type File } from './file.ts';
 import { locks_remove_posix } from './locks.ts';
@@ -12,12 +13,19 @@ declare module '../include/current.ts' {
   }
 }
 
+/** What every table has room for; larger ones are multiples of it. */
+const NR_OPEN_DEFAULT = 64;
+const INT_MAX = 0x7fff_ffff;
+const SIZEOF_POINTER = 8;
+
 /** Analogous to `struct files_struct`: a descriptor table, shared by the tasks that were cloned with CLONE_FILES. */
 export class FilesStruct {
   readonly fd: (File | null)[] = [];
   readonly cloexec: Set<number> = new Set();
   /** No free descriptor is below this one. */
   next = 0;
+  /** What the table has room for: it grows in powers of two and never shrinks. */
+  max_fds: number = NR_OPEN_DEFAULT;
   /** Tasks that share the table. */
   count = 1;
 
@@ -73,12 +81,30 @@ export function fget_raw(current: Current, fd: number): File {
 /** Is there room for a descriptor at or above `from`? Throws EMFILE. @returns it */
 export function get_unused_fd(current: Current, from = 0): number {
   const fd = current.files.lowest(from);
-  const limit = Math.min(current.rlimit(RLIMIT_NOFILE), current.kernel.vfs.nr_open);
+  const limit = current.rlimit(RLIMIT_NOFILE);
   if (fd >= limit) {
     throw errno(EMFILE, 'process {} may open {} files (RLIMIT_NOFILE), all descriptors below are in use',
       current.tgid, limit); // prettier-ignore
   }
+  expand_files(current.kernel, current.files, fd);
   return fd;
+}
+
+/** The size of a table for so many descriptors (alloc_fdtable). */
+function alloc_fdtable({ vfs }: Kernel, wanted: number): number {
+  let nr = 2 ** Math.ceil(Math.log2(wanted));
+  if (nr > vfs.nr_open) nr = vfs.nr_open - (vfs.nr_open % NR_OPEN_DEFAULT);
+  if (nr < wanted || nr > INT_MAX / SIZEOF_POINTER)
+    throw errno(EMFILE, 'a table for {} descriptors is above fs.nr_open ({}), or too large for anybody', wanted, vfs.nr_open); // prettier-ignore
+  return nr;
+}
+
+/** Makes room for a descriptor; EMFILE where the table would need to grow above fs.nr_open. */
+export function expand_files(kernel: Kernel, files: FilesStruct, fd: number): void {
+  if (fd < files.max_fds) return;
+  const { nr_open } = kernel.vfs;
+  if (fd >= nr_open) throw errno(EMFILE, 'descriptor {} is not below fs.nr_open ({})', fd, nr_open);
+  files.max_fds = alloc_fdtable(kernel, fd + 1);
 }
 
 /** Gives the file a descriptor; the caller's reference becomes the table's. On EMFILE the file is released. */
@@ -115,23 +141,45 @@ export function close_fd(current: Current, fd: number): void {
   else filp_close(current, file, current.files);
 }
 
-/** A new table with the same open files (dup_fd), at most those below `max`. */
-export function dup_fd(from: FilesStruct, max: number = Infinity): FilesStruct {
+/** Descriptors that a copy of the table will lose at once. */
+export interface FdRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One more than the last descriptor that a copy needs, and at that one's end nothing that goes again (sane_fdtable_size). */
+function open_fds(files: FilesStruct, hole: FdRange | null): number {
+  let n = files.fd.length;
+  const skip = (): void => {
+    while (n > 0 && files.fd[n - 1] === null) n--;
+  };
+  skip();
+  if (hole !== null && hole.to >= n - 1 && hole.from < n) {
+    n = hole.from;
+    skip();
+  }
+  return n;
+}
+
+/** A new table with the same open files. */
+function dup_fd(kernel: Kernel, from: FilesStruct, hole: FdRange | null = null): FilesStruct {
   const to = new FilesStruct();
-  const n = Math.min(from.fd.length, max);
+  const n = open_fds(from, hole);
+  const size = Math.ceil(n / NR_OPEN_DEFAULT) * NR_OPEN_DEFAULT;
+  if (size > to.max_fds) to.max_fds = alloc_fdtable(kernel, size);
   for (let fd = 0; fd < n; fd++) {
     const file = from.fd[fd]!;
     if (file !== null) file.count++;
     to.fd.push(file);
   }
-  for (const fd of from.cloexec) if (fd < max) to.cloexec.add(fd);
+  for (const fd of from.cloexec) if (fd < n) to.cloexec.add(fd);
   to.next = Math.min(from.next, n);
   return to;
 }
 
 /** For fork without CLONE_FILES. */
 export function copy_files(current: Current): FilesStruct {
-  return dup_fd(current.files);
+  return dup_fd(current.kernel, current.files);
 }
 
 /** The task gives up its table; the last one that shares it closes everything. */
@@ -164,9 +212,9 @@ export function do_close_on_exec(current: Current): void {
 }
 
 /** The task gets a table of its own (unshare(CLONE_FILES)). */
-export function unshare_files(current: Current): void {
+export function unshare_files(current: Current, hole: FdRange | null = null): void {
   if (current.files.count === 1) return;
-  const copy = dup_fd(current.files);
+  const copy = dup_fd(current.kernel, current.files, hole);
   current.files.count--;
   current.files = copy;
 }

@@ -4,7 +4,7 @@ import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as SC from '@vitrine/uapi/seccomp.ts';
 import { anon_inode_path } from '../fs/anon_inodes.ts';
-import { fget, filp_close, get_unused_fd } from '../fs/fdtable.ts';
+import { expand_files, fget, filp_close, get_unused_fd } from '../fs/fdtable.ts';
 import { StreamFile } from '../fs/file.ts';
 import { copy_struct_from_user } from '../include/copy_struct.ts';
 import type { Current } from '../include/current.ts';
@@ -227,6 +227,7 @@ export class SeccompNotifyFile extends StreamFile {
       throw errno(E.EINPROGRESS, 'seccomp: notification {} is {}: it takes descriptors between reading and reply', knotif.id, knotif.state); // prettier-ignore
     const { task } = knotif;
     const fd = setfd ? allowedFd(task, newfd) : get_unused_fd(task);
+    expand_files(task.kernel, task.files, fd);
     const old = setfd ? task.files.remove(fd) : null;
     task.files.install(fd, file.get(), newfdFlags !== 0);
     if (old !== null) filp_close(task, old, task.files);

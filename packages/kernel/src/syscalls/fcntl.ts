@@ -6,7 +6,14 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { LLONG_MAX } from '../include/loff.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
-import { fd_install, fget, fget_raw, filp_close, get_unused_fd } from '../fs/fdtable.ts';
+import {
+  expand_files,
+  fd_install,
+  fget,
+  fget_raw,
+  filp_close,
+  get_unused_fd,
+} from '../fs/fdtable.ts';
 import { Fasync, fasync_helper } from '../fs/fasync/fasync.ts';
 import { FownStruct } from '../fs/fcntl.ts';
 import { FMODE_CREATED, FMODE_PATH, type File } from '../fs/file.ts';
@@ -274,8 +281,17 @@ function do_dup2(current: Current, oldfd: number, newfd: number, cloexec: boolea
   const limit = current.rlimit(RLIMIT_NOFILE);
   if (newfd < 0 || newfd >= limit)
     throw errno(EBADF, 'dup2: descriptor {} is not below RLIMIT_NOFILE ({})', newfd, limit);
-  const file = fget_raw(current, oldfd).get();
-  const { files } = current;
+  const file = fget_raw(current, oldfd);
+  const { files, kernel } = current;
+  if (newfd >= files.max_fds && newfd >= kernel.vfs.nr_open)
+    throw errno(
+      EBADF,
+      'dup2: descriptor {} is not below fs.nr_open ({})',
+      newfd,
+      kernel.vfs.nr_open,
+    );
+  expand_files(kernel, files, newfd);
+  file.get();
   const old = files.remove(newfd);
   files.install(newfd, file, cloexec);
   if (old !== null) filp_close(current, old, files);

@@ -153,7 +153,8 @@ export function sys_close_range(
   if (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
     throw errno(EINVAL, 'close_range: flags {} are unknown', flags);
   if (first > last) throw errno(EINVAL, 'close_range: {} is above {}', first, last);
-  if (flags & CLOSE_RANGE_UNSHARE) unshare_files(current);
+  const hole = (flags & CLOSE_RANGE_CLOEXEC) === 0 ? { from: first, to: last } : null;
+  if (flags & CLOSE_RANGE_UNSHARE) unshare_files(current, hole);
   const { files } = current;
   const end = Math.min(last, files.fd.length - 1);
   for (let fd = first; fd <= end; fd++) {

@@ -60,7 +60,9 @@ function setLimit(task: Task, target: Task, resource: number, next: Rlimit): voi
       next.cur,
       next.max,
     );
-  if (resource === R.RLIMIT_NOFILE && next.max > 1048576) throw errno(E.EPERM, 'setrlimit: RLIMIT_NOFILE {} exceeds fs.nr_open 1048576', next.max); // prettier-ignore
+  const { nr_open } = task.kernel.vfs;
+  if (resource === R.RLIMIT_NOFILE && next.max > nr_open)
+    throw errno(E.EPERM, 'setrlimit: RLIMIT_NOFILE {} exceeds fs.nr_open {}', next.max, nr_open);
   if (next.max > old.max && !capable(task.cred, CAP_SYS_RESOURCE)) throw errno(E.EPERM, 'setrlimit: raising the hard {} from {} to {} needs CAP_SYS_RESOURCE; the process has {}', name, old.max, next.max, describe_cred(task.cred)); // prettier-ignore
   target.signal.rlim[resource] = next;
   if (resource === R.RLIMIT_STACK && target.mm !== null) target.mm.stack_limit = Number(next.cur);

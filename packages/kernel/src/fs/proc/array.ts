@@ -50,7 +50,7 @@ function status(task: Task): string {
     (task.exiting ? '' : `Umask:\t${task.fs.umask.toString(8).padStart(4, '0')}\n`) +
     `State:\t${STATES[task.state]}\nTgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.pid}\nPPid:\t${ppid(task)}\nTracerPid:\t0\n` +
     `Uid:\t${cred.uid}\t${cred.euid}\t${cred.suid}\t${cred.fsuid}\nGid:\t${cred.gid}\t${cred.egid}\t${cred.sgid}\t${cred.fsgid}\n` +
-    `FDSize:\t${task.exiting ? 0 : Math.max(64, 2 ** Math.ceil(Math.log2(task.files.fd.length + 1)))}\nGroups:\t${cred.groups.join(' ')} \n` +
+    `FDSize:\t${task.exiting ? 0 : task.files.max_fds}\nGroups:\t${cred.groups.join(' ')} \n` +
     `NStgid:\t${task.tgid}\nNSpid:\t${task.pid}\nNSpgid:\t${signal.pgrp.nr}\nNSsid:\t${signal.session.nr}\nKthread:\t${task.kthread ? 1 : 0}\n`;
   if (mm !== null) {
     text +=

@@ -286,7 +286,7 @@ setting('kernel/modprobe', '/sbin/modprobe', null);
 setting('kernel/io_uring_disabled', '0', 0, 2);
 
 vfsNumber('fs/file-max', 'file_max', 0, Number.MAX_SAFE_INTEGER);
-vfsNumber('fs/nr_open', 'nr_open', 8, 2147483584);
+vfsNumber('fs/nr_open', 'nr_open', 64, 2147483584);
 proc_create('sys/fs/pipe-max-size', {
   ...NUMBER,
   show: (current) => `${current.kernel.vfs.pipe_max_size}\n`,
