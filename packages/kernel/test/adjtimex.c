@@ -52,6 +52,11 @@ int main(void) {
   printf("%ld\n", x.freq);
   x.freq = -33 << 16, adjtimex(&x);
   printf("%ld\n", x.freq);
+  static const long edges[] = {140737488355, 140737488356, -140737488355, -140737488356};
+  for (int i = 0; i < 4; i++) {
+    int state = (x.freq = edges[i], adjtimex(&x));
+    printf("%ld\n", state < 0 ? -1 : x.freq);
+  }
   x.freq = 0, adjtimex(&x);
   settle();
   /* Half a second of offset goes by a part of 1/4096 to 1/4 a second. */

@@ -88,6 +88,10 @@ describe.skipIf(!canCompile)('a machine whose clock is adjusted', () => {
     expect(numbers).toEqual([
       '32768000',
       '-2162688',
+      '32768000',
+      '-1',
+      '-32768000',
+      '-1',
       '400000000',
       '225 2 8321',
       '1600',

@@ -70,7 +70,7 @@ export class HostTerminal implements Terminal, Pump, Source {
 
   /** The process that had it is gone, and nobody else has it open. */
   get ended(): boolean {
-    return this.tty.count === 0 && this.tty.out.length === 0;
+    return this.tty.files.size === 0 && this.tty.out.length === 0;
   }
 
   end(): void {

@@ -37,7 +37,14 @@ import { kernelInfo, kill_pgrp } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 import { Tty } from './tty.ts';
 import { tty_ioctl } from './tty_ioctl.ts';
-import { TTYAUX_MAJOR, WRITE_CHUNK, bad_chunk, no_ldisc, tty_open } from './tty_io.ts';
+import {
+  TTYAUX_MAJOR,
+  WRITE_CHUNK,
+  bad_chunk,
+  no_ldisc,
+  tty_open,
+  tty_update_time,
+} from './tty_io.ts';
 
 export const UNIX98_PTY_SLAVE_MAJOR = 136;
 
@@ -72,10 +79,16 @@ export class PtyMasterFile extends StreamFile {
 
   /** No slave is open, and one was. */
   private get slaveGone(): boolean {
-    return this.tty.count === 0 && this.tty.generation === 0 && this.tty.opened;
+    return this.tty.files.size === 0 && this.tty.generation === 0 && this.tty.opened;
   }
 
   override read_iter(current: Current, to: IovIter): number {
+    const n = this.read(current, to);
+    if (n > 0) tty_update_time(this.inode, 'atime');
+    return n;
+  }
+
+  private read(current: Current, to: IovIter): number {
     const { tty } = this;
     if (tty.master_disc === T.N_NULL) no_ldisc(tty);
     if (to.count === 0) return 0;
@@ -120,6 +133,7 @@ export class PtyMasterFile extends StreamFile {
       tty.input(chunk);
       done += n;
     }
+    if (done > 0) tty_update_time(this.inode, 'mtime');
     if (from.count === 0) return done;
     if (this.flags & O_NONBLOCK || (done > 0 && current.signal_pending())) {
       if (done > 0) return done;
@@ -167,7 +181,7 @@ export class PtyMasterFile extends StreamFile {
       case T.TIOCGPTPEER: {
         const file = tty_open(
           current,
-          devpts_path(this.pts, tty.index),
+          devpts_path(this.path, this.pts, tty.index),
           arg | O_NOCTTY,
           tty,
           false,
@@ -203,7 +217,7 @@ export function pty_close_master(tty: Tty, pts: DevptsSuperBlock): void {
   tty.packet = false;
   devpts_pty_kill(pts, tty.index);
   tty.hangup();
-  if (tty.count === 0) devpts_kill_index(pts, tty.index);
+  if (tty.files.size === 0) devpts_kill_index(pts, tty.index);
 }
 
 /** A new pty: its slave has a name in devpts at once, and is locked until the master unlocks it. */

@@ -5,6 +5,7 @@ import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import type { DevptsSuperBlock } from '../../fs/devpts/devpts.ts';
+import type { File } from '../../fs/file.ts';
 import type { Pid } from '../../kernel/pid.ts';
 import { kernelInfo, kill_pgrp, send_sig } from '../../kernel/signal.ts';
 import type { ControllingTty } from '../../kernel/signal_struct.ts';
@@ -56,7 +57,7 @@ export class Tty implements ControllingTty {
   /** Stopped by TCOOFF: only TCOON starts it. */
   tco_stopped = false;
   /** Open files. */
-  count = 0;
+  readonly files: Set<File> = new Set();
   exclusive = false;
   /** Files opened before the last hang-up are dead. */
   generation = 0;

@@ -70,6 +70,12 @@ export function no_ldisc(tty: Tty): never {
   throw errno(EOPNOTSUPP, 'the line discipline of {} is N_NULL: it reads and writes nothing', tty);
 }
 
+/** Somebody typed or wrote; when it was is told to eight seconds, for it could give away what was typed. */
+export function tty_update_time(inode: Inode, which: 'atime' | 'mtime'): void {
+  const { sec } = inode.sb.kernel.clock.realtime();
+  if (Math.floor(sec / 8) !== Math.floor(inode[which].sec / 8)) inode[which] = { sec, nsec: 0 };
+}
+
 /** An open terminal: the slave side of a pty, or a console. */
 export class TtyFile extends StreamFile {
   readonly tty: Tty;
@@ -82,7 +88,7 @@ export class TtyFile extends StreamFile {
     this.tty = tty;
     this.console = console;
     this.generation = tty.generation;
-    tty.count++;
+    tty.files.add(this);
   }
 
   static {
@@ -98,6 +104,12 @@ export class TtyFile extends StreamFile {
   }
 
   override read_iter(current: Current, to: IovIter): number {
+    const n = this.read(current, to);
+    if (n > 0) for (const { inode } of this.tty.files) tty_update_time(inode, 'atime');
+    return n;
+  }
+
+  private read(current: Current, to: IovIter): number {
     const { tty } = this;
     if (this.hungUp) return 0;
     if (tty.disc === T.N_NULL) no_ldisc(tty);
@@ -179,6 +191,7 @@ export class TtyFile extends StreamFile {
       tty.ldisc.write(chunk.subarray(0, n));
       done += n;
     }
+    if (done > 0) for (const { inode } of tty.files) tty_update_time(inode, 'mtime');
     tty.outputReady();
     if (from.count === 0 || tty.writeRoom >= 8) return done;
     if (this.flags & O_NONBLOCK || (done > 0 && current.signal_pending())) {
@@ -214,8 +227,8 @@ export class TtyFile extends StreamFile {
 
   override release(): void {
     const { tty } = this;
-    tty.count--;
-    if (tty.count > 0) return;
+    tty.files.delete(this);
+    if (tty.files.size > 0) return;
     if (tty.pty) {
       // The master sees a hang-up when the last slave is closed.
       tty.far_wait.wake(EPOLLIN | EPOLLHUP);
@@ -236,7 +249,7 @@ export function tty_open(
 ): File {
   if (tty.other_closed) throw errno(EIO, 'the master of {} is closed', tty);
   if (tty.locked) throw errno(EIO, '{} is locked: its master has not called unlockpt', tty);
-  if (tty.exclusive && tty.count > 0 && !capable(current.cred, CAP_SYS_ADMIN)) {
+  if (tty.exclusive && tty.files.size > 0 && !capable(current.cred, CAP_SYS_ADMIN)) {
     throw errno(EBUSY, '{} is open for exclusive use (TIOCEXCL)', tty);
   }
   const file = new TtyFile(current, path, flags, tty, console);

@@ -1,14 +1,14 @@
-import { EINVAL, ENODEV } from '@vitrine/uapi/errno.ts';
+import { EINVAL, ENODEV, ENOENT } from '@vitrine/uapi/errno.ts';
 import { DEVPTS_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
-import { Dentry, Path, d_add, d_drop } from '../dcache.ts';
+import { Dentry, Path, d_add, d_drop, is_subdir } from '../dcache.ts';
 import type { File } from '../file.ts';
 import { Inode, S_ISDIR, drop_nlink } from '../inode.ts';
 import { MKDEV } from '../kdev_t.ts';
-import type { Mount } from '../mount.ts';
+import { type Mount, follow_down } from '../mount.ts';
 import { DcacheDirFile } from '../readdir.ts';
 import { FileSystemType, SuperBlock } from '../super.ts';
 
@@ -41,8 +41,6 @@ export class DevptsSuperBlock extends SuperBlock {
   /** Of the initial mount namespace, for which some terminals are kept (kernel.pty.reserve). */
   initial = true;
   readonly used: Set<number> = new Set();
-  /** The mount through which slaves are opened by TIOCGPTPEER. */
-  mnt: Mount | null = null;
 
   constructor(kernel: Kernel, type: FileSystemType, options: DevptsOptions) {
     super(kernel, type, DEVPTS_SUPER_MAGIC);
@@ -120,24 +118,21 @@ export class DevptsType extends FileSystemType {
 
 /** The devpts that belongs to a ptmx node: its own, or the one mounted on `pts` beside it. */
 export function devpts_of(ptmx: Path): DevptsSuperBlock {
-  let { mnt } = ptmx;
-  if (!(mnt.sb instanceof DevptsSuperBlock)) {
-    const pts = ptmx.dentry.parent.children?.get('pts');
-    const beside = pts === undefined ? undefined : mnt.children.get(pts);
-    if (beside === undefined) {
-      throw errno(
-        ENODEV,
-        '{}: no devpts is mounted on {}/pts',
-        ptmx,
-        new Path(mnt, ptmx.dentry.parent),
-      );
-    }
-    mnt = beside;
-  }
-  if (!(mnt.sb instanceof DevptsSuperBlock))
-    throw errno(ENODEV, '{}: {} is mounted on pts, not devpts', ptmx, mnt.sb);
-  mnt.sb.mnt = mnt;
-  return mnt.sb;
+  const { sb } = ptmx.mnt;
+  if (sb instanceof DevptsSuperBlock) return sb;
+  return devpts_beside(ptmx).sb as DevptsSuperBlock;
+}
+
+/** The devpts that is mounted on `pts` beside a place (devpts_ptmx_path). */
+function devpts_beside(at: Path): Mount {
+  const { mnt, dentry } = at;
+  const { parent } = dentry;
+  const pts = is_subdir(parent, mnt.root) ? parent.children?.get('pts') : undefined;
+  if (pts === undefined) throw errno(ENOENT, '{}: there is no pts beside it', at);
+  const found = follow_down(new Path(mnt, pts)).mnt;
+  if (!(found.sb instanceof DevptsSuperBlock) || found.root !== found.sb.root)
+    throw errno(ENODEV, '{}: {} is mounted on the pts beside it, not devpts', at, found.sb);
+  return found;
 }
 
 /** The lowest free number, or -1. */
@@ -183,10 +178,17 @@ export function devpts_pty_kill(pts: DevptsSuperBlock, index: number): void {
   drop_nlink(dentry.inode);
 }
 
-/** Where a slave is, for TIOCGPTPEER. */
-export function devpts_path(pts: DevptsSuperBlock, index: number): Path {
-  const dentry = pts.root.children?.get(String(index));
-  if (dentry === undefined || pts.mnt === null)
-    throw errno(ENODEV, 'pty {} has no name in devpts', index);
-  return new Path(pts.mnt, dentry);
+/** Where the slave of a master is, for TIOCGPTPEER: in the mount that the master was opened in or beside (devpts_mntget). */
+export function devpts_path(master: Path, pts: DevptsSuperBlock, index: number): Path {
+  let { mnt, dentry } = master;
+  // A mount of the one file shows it where it is mounted.
+  while (mnt.root === dentry && mnt.parent !== null) {
+    dentry = mnt.mountpoint!;
+    mnt = mnt.parent;
+  }
+  if (mnt.sb !== pts) mnt = devpts_beside(new Path(mnt, dentry));
+  const slave = pts.root.children?.get(String(index));
+  if (slave === undefined || mnt.sb !== pts)
+    throw errno(ENODEV, 'pty {} has no name in the devpts of its master', index);
+  return new Path(mnt, slave);
 }

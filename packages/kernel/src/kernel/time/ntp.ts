@@ -29,6 +29,8 @@ const MAX_TICKADJ = 500;
 const MAX_TICKADJ_SCALED = (BigInt(MAX_TICKADJ * 1000) << NTP_SCALE_SHIFT) / HZ;
 /** Makes a frequency of timex's one of ours. */
 const PPM_SCALE = 1000n << (NTP_SCALE_SHIFT - 16n);
+/** Above this a frequency, made one of ours, is no 64-bit number. */
+const FREQUENCY_LIMIT = Number((1n << 63n) / PPM_SCALE);
 const MAXFREQ_SCALED = 500_000n << NTP_SCALE_SHIFT;
 /** By so many microseconds a second the clock may be more wrong. */
 const MAXERROR_PER_SEC = 500;
@@ -105,6 +107,8 @@ export class Ntp {
       if (tx.usec < 0 || tx.usec >= (modes & T.ADJ_NANO ? 1e9 : 1e6))
         throw errno(EINVAL, 'adjtimex: {} is no part of a second', tx.usec);
     }
+    if (modes & T.ADJ_FREQUENCY && Math.abs(tx.freq) > FREQUENCY_LIMIT)
+      throw errno(EINVAL, 'adjtimex: a frequency of {} cannot be reckoned with', tx.freq);
   }
 
   /** Takes what is new. @param secs of the wall clock @returns the offset to tell (__do_adjtimex) */
