@@ -2,6 +2,7 @@
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_USERSOCK = 2;
+export const NETLINK_KOBJECT_UEVENT = 15;
 export const MAX_LINKS = 32;
 
 export const NLM_F_REQUEST = 1;

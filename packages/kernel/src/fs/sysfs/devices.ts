@@ -112,7 +112,7 @@ export function sysTree(kernel: Kernel): SysSpec {
       fscaps: '1\n',
       mm: {},
       profiling: '0\n',
-      uevent_seqnum: '0\n',
+      uevent_seqnum: () => `${kernel.vfs.netlink.uevent_seqnum}\n`,
     },
     module: moduleTree(kernel),
   };

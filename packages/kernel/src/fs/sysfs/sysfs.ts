@@ -1,12 +1,14 @@
-import { EACCES, EINVAL, ENOENT } from '@vitrine/uapi/errno.ts';
+import { EACCES, EFAULT, EINVAL, ENODEV, ENOENT } from '@vitrine/uapi/errno.ts';
 import { O_ACCMODE, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import { SYSFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { PAGE_SIZE } from '../../include/ram.ts';
 import { serializable } from '../../include/serial.ts';
-import { bytesOf } from '../bytes.ts';
+import { kobject_synth_uevent } from '../../net/core/kobject_uevent.ts';
+import { byteString, bytesOf } from '../bytes.ts';
 import { Dentry, type Path } from '../dcache.ts';
 import { File } from '../file.ts';
 import type { Iattr } from '../attr.ts';
@@ -33,6 +35,7 @@ export class SysfsInode extends Inode {
   constructor(sb: SuperBlock, path: string, node: SysNode) {
     super(sb, inodeNumber(path), path === '' ? 0o40555 : MODES[node.kind]);
     this.path = path;
+    if (node.kind === 'attribute' && node.writable === true) this.mode |= 0o200;
     if (node.kind === 'attribute') this.size = 4096;
     if (node.kind === 'directory') this.nlink = 2 + [...node.children.values()].filter((c) => c.kind === 'directory').length; // prettier-ignore
   }
@@ -69,7 +72,8 @@ export class SysfsInode extends Inode {
   override open(current: Current, path: Path, flags: number): File {
     if ((this.mode & 0o170000) === 0o40000) return new SysfsDirFile(current, path, flags);
     // Root, too: a mode without write bits means that there is nothing to write (kernfs_fop_open).
-    if ((flags & O_ACCMODE) !== O_RDONLY)
+    const node = this.node(current);
+    if ((flags & O_ACCMODE) !== O_RDONLY && !(node.kind === 'attribute' && node.writable))
       throw errno(EACCES, 'the attribute {} takes no values', path);
     return new SysfsFile(current, path, flags);
   }
@@ -102,6 +106,24 @@ class SysfsFile extends File {
     if (pos === 0 || this.text === null) this.text = bytesOf(this.value(current));
     if (pos >= this.text.length) return 0;
     return to.copyTo(this.text, pos, Math.min(to.count, this.text.length - pos));
+  }
+  /** What is written is one value, up to a page of it (kernfs_fop_write_iter). */
+  override write_iter(current: Current, from: IovIter): number {
+    const bytes = new Uint8Array(Math.min(from.count, PAGE_SIZE));
+    const n = from.copyFrom(bytes, 0, bytes.length);
+    if (n < bytes.length) throw errno(EFAULT, 'of {} bytes only {} can be read', bytes.length, n);
+    if (n > 0) this.store(current, byteString(bytes));
+    return n;
+  }
+  private store(current: Current, text: string): void {
+    const { kernel } = current;
+    const path = (this.inode as SysfsInode).path.replace(/\/[^/]*$/, '');
+    const device = walk(directory(sysTree(kernel)), path) as SysDirectory | null;
+    if (device === null) throw errno(ENODEV, 'the device /sys/{} is gone', path);
+    const link = device.children.get('subsystem');
+    const subsystem = link?.kind === 'link' ? link.target.replace(/.*\//, '') : null;
+    const env = this.value(current).split('\n').slice(0, -1);
+    kobject_synth_uevent(kernel, { path: `/${path}`, subsystem, env }, text);
   }
   private value(current: Current): string {
     const node = (this.inode as SysfsInode).node(current);

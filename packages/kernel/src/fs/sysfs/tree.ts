@@ -9,6 +9,8 @@ import type { Kernel } from '../../include/kernel.ts';
 export interface SysAttribute {
   readonly kind: 'attribute';
   show(): string;
+  /** Only a device's `uevent` takes values. */
+  readonly writable?: boolean;
 }
 
 export interface SysLink {
@@ -30,15 +32,16 @@ export interface SysSpec {
 
 export function directory(spec: SysSpec): SysDirectory {
   const children = new Map<string, SysNode>();
-  for (const [name, value] of Object.entries(spec)) children.set(name, node(value));
+  for (const [name, value] of Object.entries(spec)) children.set(name, node(name, value));
   return { kind: 'directory', children };
 }
 
-function node(value: SysSpec[string]): SysNode {
+function node(name: string, value: SysSpec[string]): SysNode {
   if (typeof value === 'object') return directory(value);
-  if (typeof value === 'function') return { kind: 'attribute', show: value };
+  const writable = name === 'uevent';
+  if (typeof value === 'function') return { kind: 'attribute', show: value, writable };
   if (value.startsWith('-> ')) return { kind: 'link', target: value.slice(3) };
-  return { kind: 'attribute', show: () => value };
+  return { kind: 'attribute', show: () => value, writable };
 }
 
 export type SysMaker = (kernel: Kernel) => SysSpec;

@@ -3,6 +3,7 @@ import { CAP_NET_ADMIN } from '@vitrine/uapi/capability.ts';
 import { AF_NETLINK, AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_DGRAM, SOCK_RAW } from '@vitrine/uapi/net.ts'; // prettier-ignore
 import {
   MAX_LINKS,
+  NETLINK_KOBJECT_UEVENT,
   NETLINK_PKTINFO,
   NETLINK_ROUTE,
   NETLINK_USERSOCK,
@@ -17,6 +18,7 @@ import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
+import { uevent_net_rcv } from '../core/kobject_uevent.ts';
 import { rtnetlink_rcv } from '../core/rtnetlink.ts';
 import { task_ucred } from '../scm.ts';
 import { type Ancillary, type Received, Sock, type Ucred } from '../sock.ts';
@@ -43,6 +45,7 @@ interface NetlinkProtocol {
 
 const PROTOCOLS: ReadonlyMap<number, NetlinkProtocol> = new Map([
   [NETLINK_ROUTE, { groups: 38, nonroot_recv: true, input: rtnetlink_rcv }],
+  [NETLINK_KOBJECT_UEVENT, { groups: 1, nonroot_recv: true, input: uevent_net_rcv }],
   [NETLINK_USERSOCK, { groups: 32, nonroot_send: true }],
 ]);
 
@@ -69,8 +72,24 @@ export class NetlinkTable {
   bytes = 0;
   /** Port numbers given where the process's own is taken go down from here. */
   rover = -4096;
+  /** Numbers of what was told of devices. */
+  uevent_seqnum = 0;
   static {
     serializable('NetlinkTable', this);
+  }
+
+  /** A message to all in a group but one. @param cred null for the kernel's own */
+  broadcast(protocol: number, group: number, data: Uint8Array, cred: Ucred | null): void {
+    this.send_group(protocol, { data, portid: 0, group, cred: cred ?? KERNEL }, null, 0);
+  }
+
+  send_group(protocol: number, skb: NlSkb, from: NetlinkSock | null, except: number): void {
+    for (const sk of this.sockets) {
+      if (sk === from || sk.protocol !== protocol) continue;
+      if (sk.portid === except || !sk.groups.has(skb.group)) continue;
+      if (sk.full) sk.overrun();
+      else sk.deliver(skb);
+    }
   }
 }
 
@@ -202,7 +221,7 @@ export class NetlinkSock extends Sock {
     const data = new Uint8Array(length);
     from.copyFrom(data, 0, length);
     const skb = { data, portid: this.portid, group: dst_group, cred: ancillary.cred ?? task_ucred(current) }; // prettier-ignore
-    if (dst_group !== 0) this.broadcast(skb, dst_portid);
+    if (dst_group !== 0) this.kernel.vfs.netlink.send_group(this.protocol, skb, this, dst_portid);
     this.unicast(current, skb, dst_portid, to);
     return length;
   }
@@ -221,22 +240,13 @@ export class NetlinkSock extends Sock {
     to.deliver(skb);
   }
 
-  private broadcast(skb: NlSkb, except: number): void {
-    for (const sk of this.kernel.vfs.netlink.sockets) {
-      if (sk === this || sk.protocol !== this.protocol) continue;
-      if (sk.portid === except || !sk.groups.has(skb.group)) continue;
-      if (sk.full) sk.overrun();
-      else sk.deliver(skb);
-    }
-  }
-
   get full(): boolean {
     const { netlink } = this.kernel.vfs;
     // All sockets share a bound of memory: a quarter of RAM.
     return this.rmem > this.rcvbuf || netlink.bytes > this.kernel.frames.total * 1024;
   }
 
-  private overrun(): void {
+  overrun(): void {
     this.err = ENOBUFS;
     this.wq.wake(EPOLLERR);
   }
