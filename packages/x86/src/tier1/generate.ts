@@ -236,7 +236,7 @@ class Writer {
     code.i64(BigInt(behind.to.code.va)).get(frame.fuel.local).get(2);
     code.returnCall(this.#imports.helper(exitTo)).end();
     this.#guardBehind(behind.to);
-    countEntry(code, this.#imports.global(this.#built.globalName(NOTES)));
+    countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
     this.#read(liveness.wantedBy([behind.to]));
     this.#jump(behind, depth);
   }
@@ -282,7 +282,7 @@ class Writer {
     code.get(1).i32(this.#built.longest).op('i32.le_s').enterUnlikely();
     code.get(0).get(1).get(2).get(0).mem('i32.load16_u');
     code.returnCall(this.#imports.helper(exitToRecord)).end();
-    countEntry(code, this.#imports.global(this.#built.globalName(NOTES)));
+    countEntry(code, 1, this.#imports.global(this.#built.globalName(NOTES)));
   }
 
   /** Reads registers, and what else the region takes for granted. */
