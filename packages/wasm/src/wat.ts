@@ -1,69 +1,8 @@
 /** Prints a module of this project's encoder as WebAssembly text, for tests and for looking at generated code. */
-import { instructionByCode, type Instruction } from './instructions.ts';
+import type { Instruction } from './instructions.ts';
+import { Reader, readInstruction, sectionsOf, VALTYPES } from './reader.ts';
 
-const VALTYPES: Record<number, string> = {
-  0x7f: 'i32',
-  0x7e: 'i64',
-  0x7d: 'f32',
-  0x7c: 'f64',
-  0x7b: 'v128',
-};
 const KINDS = ['func', 'table', 'memory', 'global'] as const;
-
-class Reader {
-  readonly #bytes: Uint8Array;
-  at: number;
-  readonly end: number;
-
-  constructor(bytes: Uint8Array, at: number, end: number) {
-    this.#bytes = bytes;
-    this.at = at;
-    this.end = end;
-  }
-
-  u8(): number {
-    return this.#bytes[this.at++]!;
-  }
-
-  uleb(): number {
-    let value = 0;
-    for (let shift = 1; ; shift *= 128) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * shift;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  sleb(): bigint {
-    let value = 0n;
-    for (let shift = 0n; ;) {
-      const byte = this.u8();
-      value |= BigInt(byte & 0x7f) << shift;
-      shift += 7n;
-      if (byte < 0x80) return BigInt.asIntN(Number(shift), value);
-    }
-  }
-
-  take(length: number): Uint8Array {
-    this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
-  }
-
-  name(): string {
-    return String.fromCharCode(...this.take(this.uleb()));
-  }
-
-  list<T>(item: () => T): T[] {
-    return Array.from({ length: this.uleb() }, item);
-  }
-
-  sub(): Reader {
-    const size = this.uleb();
-    const reader = new Reader(this.#bytes, this.at, this.at + size);
-    this.at += size;
-    return reader;
-  }
-}
 
 /** The text of a whole module, one field a line and bodies indented. */
 export function printWat(module: Uint8Array): string {
@@ -76,14 +15,10 @@ export function printFunction(module: Uint8Array, index: number): string {
 }
 
 class Printer {
-  readonly #sections = new Map<number, Reader>();
+  readonly #sections: ReadonlyMap<number, Reader>;
 
   constructor(module: Uint8Array) {
-    const reader = new Reader(module, 8, module.length);
-    while (reader.at < reader.end) {
-      const id = reader.u8();
-      this.#sections.set(id, reader.sub());
-    }
+    this.#sections = sectionsOf(module);
   }
 
   #list<T>(id: number, item: (reader: Reader) => T): T[] {
@@ -173,14 +108,6 @@ function readBody(reader: Reader): string[] {
     if (row.name === 'else' || row.immediate === 'block') depth++;
   }
   return lines;
-}
-
-function readInstruction(reader: Reader): Instruction {
-  const first = reader.u8();
-  const code = first >= 0xfc ? first * 256 + reader.uleb() : first;
-  const row = instructionByCode.get(code);
-  if (!row) throw new Error(`unknown instruction ${code.toString(16)} before byte ${reader.at}`);
-  return row;
 }
 
 function immediates(reader: Reader, row: Instruction): string {
