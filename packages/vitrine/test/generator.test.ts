@@ -57,7 +57,7 @@ describe('the generator', () => {
     let end: ((reason: string) => void) | undefined;
     let listener: ((message: unknown) => void) | undefined;
     const replies = await run(() => {
-      setTimeout(() => listener!('ready'));
+      setTimeout(() => listener!({ bundles: false }));
       return {
         post: () => void setTimeout(() => end!('worker exit 1')),
         onMessage: (to) => void (listener = to),

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Machine } from '../src/index.ts';
-import { decodeTranslations } from '@vitrine/x86/tier1/stored.ts';
+import { decodeBundles } from '@vitrine/x86/tier1/stored.ts';
 import { storageIn } from '../src/node/jit_cache.ts';
 import { nativeCode } from '../src/node/native_code.ts';
 
@@ -168,7 +168,7 @@ describe('vitrine run', () => {
 
   test('has V8\u2019s machine code', () => {
     expect(run()).toMatchObject({ stdout: '20000\n', status: 0 });
-    const kept = files().flatMap((name) => decodeTranslations(new Uint8Array(readFileSync(join(cache(), name))).subarray(32), name)); // prettier-ignore
+    const kept = files().flatMap((name) => decodeBundles(new Uint8Array(readFileSync(join(cache(), name))).subarray(32)).bundles); // prettier-ignore
     expect(kept.some(({ native }) => native !== undefined)).toBe(true);
     expect(run()).toMatchObject({ stdout: '20000\n', status: 0 });
   });

@@ -181,7 +181,7 @@ export class Machine implements Cpu {
           find: (va, decoding) => this.#find(va, decoding),
           pointerAt: (va) => this.#pointerAt(va),
           link: (...entry) => this.#contexts.link(...entry),
-          allow: (guard, va) => this.#allowAccessed(guard, va),
+          allow: (page) => this.#allowAccessed(page),
           forbid: () => this.#contexts.flushJumps(),
         },
         options,
@@ -533,8 +533,9 @@ export class Machine implements Cpu {
   }
 
   /** Where this space has not accessed a page yet, a region's first jump to it leaves, so that the A bit is set. */
-  #allowAccessed(guard: number, va: number): void {
-    if (this.#peek(va, true, PTE_P | PTE_U | PTE_A) >= 0) this.#contexts.allow(guard, va);
+  #allowAccessed({ guard, va, pfn }: CodePage): void {
+    const physical = this.#peek(va, true, PTE_P | PTE_U | PTE_A);
+    if (physical >= 0 && physical >>> 12 === pfn) this.#contexts.allow(guard, va);
   }
 
   #pointerAt(va: number): number | undefined {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { PTE_A, TRAP_FUEL, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Jit } from '../src/tier1/jit.ts';
 import { type NativeCode, Translations, type TranslationStorage } from '../src/tier1/store.ts';
-import { decodeTranslations, encodeTranslations } from '../src/tier1/stored.ts';
+import { decodeBundles, encodeBundles } from '../src/tier1/stored.ts';
 import type { WasmModule } from '../src/wasm-api.ts';
 import { assemble, CODE, FlatMachine } from '../../../tests/cpu/flat.ts';
 
@@ -162,7 +162,7 @@ test('machine code is kept, and taken instead of compiling', () => {
   const native = new Engine();
   const open = (): Translations => new Translations({ storage: files, native });
   const kept = (): (Uint8Array | undefined)[] =>
-    [...files.files].flatMap(([name, bytes]) => decodeTranslations(bytes, name).map((t) => t.native)); // prettier-ignore
+    [...files.files.values()].flatMap((bytes) => decodeBundles(bytes).bundles.map((b) => b.native)); // prettier-ignore
   native.isOptimised = false;
   const first = machine(open());
   const { rax } = run(first);
@@ -201,7 +201,7 @@ test('whatever the storage has, code runs; what is damaged is discarded', () => 
     const damaged = i % 4 === 0 ? bytes.slice(0, at) : bytes.slice();
     if (i % 4 !== 0) damaged[at]! ^= 1 << (i % 8);
     try {
-      decodeTranslations(damaged, name);
+      decodeBundles(damaged);
     } catch (error) {
       refused++;
       expect(error instanceof RangeError || error instanceof SyntaxError).toBe(true);
@@ -227,8 +227,8 @@ test('a module that is another one is taken out again', () => {
   first.cpu.jit!.save();
   const [[name, bytes]] = [...files.files] as [[string, Uint8Array]];
   const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-  const [translation] = decodeTranslations(bytes, name);
-  files.files.set(name, encodeTranslations([{ ...translation!, bytes: empty }]));
+  const [bundle] = decodeBundles(bytes).bundles;
+  files.files.set(name, encodeBundles({ bundles: [{ ...bundle!, bytes: empty }], elsewhere: [] }));
   const { rax: again, counters } = run(machine(new Translations({ storage: files })));
   expect(again).toBe(rax);
   expect(counters).toMatchObject({ recalled: 0, failures: 1, regions: 1 });

@@ -1,5 +1,5 @@
 // What the Web Worker runs that generates regions of translated code (x86's tier1/remote.ts).
-import { makeRegion } from '@vitrine/x86/tier1/remote.ts';
+import { carryOut } from '@vitrine/x86/tier1/remote.ts';
 import { serveGenerator } from '../remote/generator.ts';
 
 serveGenerator(
@@ -9,5 +9,6 @@ serveGenerator(
       self.onmessage = ({ data }) => listener(data);
     },
   },
-  makeRegion,
+  (order) => carryOut(order, undefined),
+  false,
 );

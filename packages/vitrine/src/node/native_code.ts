@@ -6,16 +6,18 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
-import type { NativeCode } from '@vitrine/x86';
+import type { NativeCode, Optimise } from '@vitrine/x86';
 
 interface Runtime {
   isOptimised(exported: unknown): boolean;
+  optimise(exported: unknown): void;
   serialize(module: WebAssembly.Module): ArrayBuffer;
   deserialize(native: ArrayBuffer, bytes: Uint8Array): WebAssembly.Module | undefined;
 }
 
 const SOURCE = `({
   isOptimised: (exported) => %IsTurboFanFunction(exported),
+  optimise: (exported) => %WasmTierUpFunction(exported),
   serialize: (module) => %SerializeWasmModule(module),
   deserialize: (native, bytes) => %DeserializeWasmModule(native, bytes),
 })`;
@@ -114,13 +116,31 @@ class V8NativeCode implements NativeCode {
   }
 }
 
-let code: NativeCode | null | undefined;
+let runtime: Runtime | null | undefined;
+let code: NativeCode | undefined;
+
+function opened(): Runtime | undefined {
+  if (runtime === undefined) runtime = open() ?? null;
+  return runtime ?? undefined;
+}
 
 /** undefined where V8 is not known to have what it takes. */
 export function nativeCode(): NativeCode | undefined {
-  if (code === undefined) {
-    const runtime = open();
-    code = runtime ? new V8NativeCode(runtime) : null;
-  }
-  return code ?? undefined;
+  const known = opened();
+  return (code ??= known && new V8NativeCode(known));
+}
+
+/** The same: compiles a function with the optimising compiler, and comes back when that is done. */
+export function optimiser(): Optimise | undefined {
+  const known = opened();
+  if (!known) return undefined;
+  return (exported) => {
+    try {
+      known.optimise(exported);
+    } catch (error) {
+      // It has to be parsed first. The switch is the whole process's, so it is not on for as long as compiling takes.
+      if (!(error instanceof SyntaxError)) throw error;
+      withRuntime(() => known.optimise(exported));
+    }
+  };
 }

@@ -1,13 +1,13 @@
-import type { PackedRegion, RemoteGenerator, Reply } from '@vitrine/x86';
+import type { Order, PackedRegion, RemoteGenerator, Reply } from '@vitrine/x86';
 import type { Port, WorkerPort } from './protocol.ts';
 
-interface Order {
+interface ToGenerator {
   readonly id: number;
-  readonly region: PackedRegion;
+  readonly order: Order;
 }
 
-/** The first message says that the worker is there. */
-type FromGenerator = 'ready' | { readonly id: number; readonly reply: Reply };
+/** The first message says that the worker is there, and whether it makes one module of several. */
+type FromGenerator = { readonly bundles: boolean } | { readonly id: number; readonly reply: Reply };
 
 /** Regions that wait for the other thread at most: what is hot by then may be something else. */
 const MOST_WAITING = 4;
@@ -18,6 +18,7 @@ export class WorkerGenerator implements RemoteGenerator {
   #port: WorkerPort | undefined;
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #isReady = false;
+  #bundles = false;
   #isStarted = false;
   #last = 0;
 
@@ -46,14 +47,31 @@ export class WorkerGenerator implements RemoteGenerator {
   }
 
   generate(region: PackedRegion, done: (reply: Reply) => void): void {
+    this.#order({ region }, done);
+  }
+
+  get bundles(): boolean {
+    return this.#bundles;
+  }
+
+  bundle(
+    modules: readonly Uint8Array[],
+    entries: readonly number[],
+    done: (reply: Reply) => void,
+  ): void {
+    this.#order({ modules, entries }, done);
+  }
+
+  #order(order: Order, done: (reply: Reply) => void): void {
     const id = ++this.#last;
     this.#waiting.set(id, done);
-    this.#port!.post({ id, region } satisfies Order);
+    this.#port!.post({ id, order } satisfies ToGenerator);
   }
 
   #receive(message: FromGenerator): void {
-    if (message === 'ready') {
+    if ('bundles' in message) {
       this.#isReady = true;
+      this.#bundles = message.bundles;
       return;
     }
     const done = this.#waiting.get(message.id);
@@ -70,11 +88,15 @@ export class WorkerGenerator implements RemoteGenerator {
   }
 }
 
-/** The worker's end. */
-export function serveGenerator(port: Port, makeRegion: (region: PackedRegion) => Reply): void {
+/** The worker's end. @param bundles whether it carries out orders to make one module of several */
+export function serveGenerator(
+  port: Port,
+  carryOut: (order: Order) => Reply,
+  bundles: boolean,
+): void {
   port.onMessage((message) => {
-    const { id, region } = message as Order;
-    port.post({ id, reply: makeRegion(region) } satisfies FromGenerator);
+    const { id, order } = message as ToGenerator;
+    port.post({ id, reply: carryOut(order) } satisfies FromGenerator);
   });
-  port.post('ready' satisfies FromGenerator);
+  port.post({ bundles } satisfies FromGenerator);
 }

@@ -36,12 +36,17 @@ const EVICTED = 12;
  * instructions only.
  */
 const READY = 300;
+/** The same for another one in the same module. */
+const READY_MORE = 60;
 const READY_INSTRUCTION = 1;
 const READY_SHARE = 4;
 const READY_ADVANCE = 0.2;
 
 /** What entering a region takes, which a larger one around it would save. */
 const ENTRY = 0.03;
+/** What entering a region takes less when it is in a module with others, by measurement; and how much of that it may cost before. */
+const BUNDLED_ENTRY = 0.006;
+const BUNDLED_ADVANCE = 4;
 
 export class Account {
   #credit: number;
@@ -79,12 +84,16 @@ export class Account {
     this.#credit -= costOf(instructions, remote);
   }
 
-  /** @param evicted whether it has made room before */
-  recalls({ instructions }: Translation, ready: boolean, evicted: boolean): void {
-    if (ready) this.#readyCredit -= READY + instructions * READY_INSTRUCTION;
+  /** @param some what was in one module; @param evicted whether that has made room before */
+  recalls(some: readonly Translation[], ready: boolean, evicted: boolean): void {
+    const instructions = instructionsOf(some);
+    if (ready) this.#readyCredit -= READY + (some.length - 1) * READY_MORE + instructions * READY_INSTRUCTION; // prettier-ignore
     else this.#recallCredit -= (RECALL + instructions * RECALLED_INSTRUCTION) * (evicted ? EVICTED : 1); // prettier-ignore
   }
 }
+
+const instructionsOf = (some: readonly Translation[]): number =>
+  some.reduce((sum, { instructions }) => sum + instructions, 0);
 
 function costOf(instructions: number, remote: boolean): number {
   return REGION + instructions * (remote ? REMOTE_INSTRUCTION : INSTRUCTION);
@@ -94,4 +103,10 @@ function costOf(instructions: number, remote: boolean): number {
 export function lostIn({ instructions }: Translation, entered: number, remote: boolean): number {
   const lost = entered * ENTRY;
   return lost > 2 * costOf(instructions, remote) ? lost : 0;
+}
+
+/** Whether making one module of regions pays, for those that have been entered so often. */
+export function bundlingPays(some: readonly Translation[], entered: number): boolean {
+  const cost = some.length * REGION + instructionsOf(some) * REMOTE_INSTRUCTION;
+  return entered * BUNDLED_ENTRY * BUNDLED_ADVANCE > cost;
 }

@@ -32,8 +32,16 @@ const COUNTED = 6;
  * multiplied so that loops of any length are seen.
  */
 export function countEntry(code: Code, fuel: number, notes: number): void {
-  code.get(fuel).i32(0x9e37_79b1 | 0).op('i32.mul').i32(32 - COUNTED);
+  code
+    .get(fuel)
+    .i32(0x9e37_79b1 | 0)
+    .op('i32.mul')
+    .i32(32 - COUNTED);
   code.op('i32.shr_u').op('i32.eqz').enterUnlikely();
   code.globalGet(notes).globalGet(notes).mem('i32.load', NOTES_ENTERED);
-  code.i32(1 << COUNTED).op('i32.add').mem('i32.store', NOTES_ENTERED).end();
+  code
+    .i32(1 << COUNTED)
+    .op('i32.add')
+    .mem('i32.store', NOTES_ENTERED)
+    .end();
 }

@@ -7,7 +7,7 @@ import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
 import { entryExport, handlerGlobal, notesGlobal, regionExport } from './generate.ts';
 import type { Found } from './region.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
-import { footprintOf, type Places, type Translation } from './translation.ts';
+import { type Bundle, footprintOf, type Places, type Translation } from './translation.ts';
 
 const TABLE_SIZE = 0x1_0000;
 
@@ -29,8 +29,8 @@ export interface JitHost {
   pointerAt(va: number): number | undefined;
   /** Regions go on at a record, which tier 0 executes by a handler, at an entry of a region (Contexts), or no longer (0). */
   link(va: number, rec: number, handler: number, linked: number): void;
-  /** The page is mapped, executable, in the current space. */
-  allow(guard: number, va: number): void;
+  /** Regions may go to a page from others, if the current space has it. */
+  allow(page: CodePage): void;
   /** Takes every guard back. */
   forbid(): void;
 }
@@ -46,9 +46,30 @@ interface Entry {
 
 const pagesOf = ({ page, tail }: Found): CodePage[] => (tail ? [page, tail] : [page]);
 
-/** A compiled region. */
-export interface Installed {
+/** A translation and where its blocks are. */
+export interface Placed {
   readonly translation: Translation;
+  readonly places: Places;
+}
+
+/** Regions that share an instance of their module, whose memory is there again when the last of them has gone. */
+interface Group {
+  readonly bundle: Bundle;
+  readonly members: Set<Installed>;
+}
+
+interface Noted extends Placed {
+  readonly notes: number;
+}
+
+/** What a region's module exports of it. */
+interface Exported {
+  readonly region: unknown;
+  readonly handlers: readonly unknown[];
+}
+
+/** A compiled region. */
+export interface Installed extends Placed {
   readonly pages: ReadonlySet<CodePage>;
   /** Addresses of its blocks, but for copies of functions. */
   readonly blocks: ReadonlySet<number>;
@@ -56,6 +77,7 @@ export interface Installed {
   /** The region's own place in the table: where other regions go on. */
   readonly place: number;
   readonly notes: number;
+  readonly group: Group;
   /** What it had executed when room was made last; -1 for one that is newer. */
   seen: number;
   /** False when it has been taken out. */
@@ -76,7 +98,7 @@ export class Installer {
   #unused = handlerCount;
   readonly #freeNotes: number[] = [];
   /** All, in the order of their age. */
-  readonly #all = new Set<Installed>();
+  readonly #groups = new Set<Group>();
   #footprint = 0;
   readonly #guarded = new Map<number, CodePage>();
   readonly #freeGuards: number[] = [];
@@ -92,11 +114,20 @@ export class Installer {
     this.#spare = this.#takeNotes();
   }
 
-  /** Whether there is room for a region. */
-  hasRoom({ entries, blocks }: Translation): boolean {
+  *#all(): Iterable<Installed> {
+    for (const { members } of this.#groups) yield* members;
+  }
+
+  /** Whether there is room for regions. */
+  hasRoom(some: readonly Placed[]): boolean {
     const places = this.#free.length + TABLE_SIZE - this.#unused;
     const guards = this.#freeGuards.length + GUARD_COUNT - this.#unusedGuard;
-    return places > entries.length && guards >= 2 * blocks.length;
+    const sum = (of: (translation: Translation) => number): number =>
+      some.reduce((all, { translation }) => all + of(translation), 0);
+    return (
+      places >= sum(({ entries }) => entries.length + 1) &&
+      guards >= sum(({ blocks }) => 2 * blocks.length)
+    );
   }
 
   /** A place in the table, which grows as they are needed: a machine that compiles nothing starts sooner. */
@@ -154,11 +185,24 @@ export class Installer {
     return notes;
   }
 
-  /** @throws when the module is not what a translation's must be; nothing is changed then */
-  install(translation: Translation, places: Places, module: WasmModule): Installed {
-    const { blocks } = translation;
-    const notes = this.#takeNotes();
-    const { region, handlers } = this.#instantiate(translation, places, module, notes);
+  /**
+   * Installs some of a module's regions, which share an instance of it.
+   * @throws when the module is not what a translation's must be; nothing is changed then
+   */
+  install(bundle: Bundle, some: readonly Placed[], module: WasmModule): Installed[] {
+    const noted = some.map((placed) => ({ ...placed, notes: this.#takeNotes() }));
+    const exported = this.#instantiate(bundle, noted, module);
+    const group: Group = { bundle, members: new Set() };
+    this.#groups.add(group);
+    this.#footprint += footprintOf(bundle);
+    return noted.map((one, i) => this.#enter(group, one, exported[i]!));
+  }
+
+  #enter(
+    group: Group,
+    { translation, places, notes }: Noted,
+    { region, handlers }: Exported,
+  ): Installed {
     const { u16 } = this.#host.ram;
     const own = this.#takePlace(region);
     const entries = translation.entries.map((va, i): Entry => {
@@ -170,19 +214,9 @@ export class Installer {
       return { page, va, rec, place };
     });
     const pages = new Set([...places.values()].flatMap(pagesOf));
-    const known = new Set(blocks.filter((block) => block.own).map(({ va }) => va));
-    const installed: Installed = {
-      translation,
-      pages,
-      blocks: known,
-      entries,
-      place: own,
-      notes,
-      seen: -1,
-      live: true,
-    };
-    this.#all.add(installed);
-    this.#footprint += footprintOf(translation);
+    const blocks = new Set(translation.blocks.filter((block) => block.own).map(({ va }) => va));
+    const installed: Installed = { translation, places, group, pages, blocks, entries, place: own, notes, seen: -1, live: true }; // prettier-ignore
+    group.members.add(installed);
     for (const page of pages) {
       let some = this.#regions.get(page);
       if (!some) this.#regions.set(page, (some = new Set()));
@@ -191,49 +225,51 @@ export class Installer {
     return installed;
   }
 
-  /** A module's region, and the handlers of its entries, in their order. */
-  #instantiate(
-    translation: Translation,
-    places: Places,
-    module: WasmModule,
-    notes: number,
-  ): { region: unknown; handlers: unknown[] } {
+  /** Regions of a module, and the handlers of their entries, in their order. */
+  #instantiate(bundle: Bundle, some: readonly Noted[], module: WasmModule): Exported[] {
     try {
       const { exports } = new wasm.Instance(module, {
         env: { memory: this.#host.ram.memory },
         tier0: this.#host.tier0,
-        globals: this.#globals(translation, places, notes || this.#spare),
+        globals: this.#globals(bundle, some),
       });
-      const region = exports[regionExport(0)];
-      const handlers = translation.entries.map((_, i) => exports[entryExport(0, i)]);
-      if ([region, ...handlers].every((made) => typeof made === 'function'))
-        return { region, handlers };
-      throw new TypeError('a translation has not all of its entries');
+      const exported = (name: string): unknown => {
+        if (typeof exports[name] === 'function') return exports[name];
+        throw new TypeError('a translation has not all of its entries');
+      };
+      return some.map(({ translation }) => {
+        const number = bundle.members.indexOf(translation);
+        const handlers = translation.entries.map((_, i) => exported(entryExport(number, i)));
+        return { region: exported(regionExport(number)), handlers };
+      });
     } catch (error) {
-      if (notes) this.#freeNotes.push(notes);
+      for (const { notes } of some) if (notes) this.#freeNotes.push(notes);
       throw error;
     }
   }
 
-  #globals(
-    { globals, entries }: Translation,
-    places: Places,
-    notes: number,
-  ): Record<string, number> {
-    // prettier-ignore
+  /** What the module's regions that are not installed want is of no interest. */
+  #globals({ globals, members }: Bundle, some: readonly Noted[]): Record<string, number> {
     const { u16 } = this.#host.ram;
     const wanted = new Set(globals);
-    const values: Record<string, number> = { [notesGlobal(0)]: notes };
+    const values: Record<string, number> = {};
+    for (const name of globals) values[name] = 0;
     const handlerOf = ({ page, rec }: Found): number => page.replaced.get(rec) ?? u16[rec >> 1]!;
-    for (const [va, place] of places) {
-      for (const page of pagesOf(place)) {
-        const guard = guardGlobal(page.va);
-        if (wanted.delete(guard)) values[guard] = this.#guardOf(page);
+    for (const { translation, places, notes } of some) {
+      const number = members.indexOf(translation);
+      values[notesGlobal(number)] = notes || this.#spare;
+      for (const [va, place] of places) {
+        for (const page of pagesOf(place)) {
+          const guard = guardGlobal(page.va);
+          if (wanted.delete(guard)) values[guard] = this.#guardOf(page);
+        }
+        values[recGlobal(va)] = place.rec;
+        values[ownHandlerGlobal(va)] = handlerOf(place);
       }
-      values[recGlobal(va)] = place.rec;
-      values[ownHandlerGlobal(va)] = handlerOf(place);
+      translation.entries.forEach((va, i) => {
+        values[handlerGlobal(number, i)] = handlerOf(places.get(va)!);
+      });
     }
-    entries.forEach((va, i) => (values[handlerGlobal(0, i)] = handlerOf(places.get(va)!)));
     return values;
   }
 
@@ -242,7 +278,7 @@ export class Installer {
       page.guard = this.#freeGuards.pop() ?? this.#unusedGuard++;
       this.#guarded.set(page.guard, page);
     }
-    this.#host.allow(page.guard, page.va);
+    this.#host.allow(page);
     return page.guard;
   }
 
@@ -263,7 +299,7 @@ export class Installer {
 
   /** Tells the translations what they have executed so far. */
   report(): void {
-    for (const installed of this.#all) this.#note(installed);
+    for (const installed of this.#all()) this.#note(installed);
   }
 
   #note(installed: Installed): void {
@@ -275,8 +311,10 @@ export class Installer {
     const { u16 } = this.#host.ram;
     this.#note(installed);
     installed.live = false;
-    this.#all.delete(installed);
-    this.#footprint -= footprintOf(installed.translation);
+    const { group } = installed;
+    group.members.delete(installed);
+    if (group.members.size === 0 && this.#groups.delete(group))
+      this.#footprint -= footprintOf(group.bundle);
     for (const { page, va, rec, place } of installed.entries) {
       const before = page.replaced.get(rec);
       if (before !== undefined && u16[rec >> 1] === place) {
@@ -297,22 +335,25 @@ export class Installer {
   }
 
   /**
-   * Takes out what has executed least for its size since room was last made, until the rest takes at most `limit` bytes; new ones last.
-   * Only while nothing executes.
+   * Takes out modules whose regions have executed least for their size since room was last made, until the rest takes at most
+   * `limit` bytes; new ones last. Only while nothing executes.
    */
   shrink(limit: number): void {
-    const worth = (installed: Installed): number =>
-      installed.seen < 0
-        ? Infinity
-        : (this.executed(installed) - installed.seen) / footprintOf(installed.translation);
-    const ranked = [...this.#all].map((installed) => ({ installed, worth: worth(installed) }));
+    const ranked = [...this.#groups].map((group) => ({ group, worth: this.#worthOf(group) }));
     // A stable sort: of new ones, the oldest go first.
     ranked.sort((a, b) => (a.worth < b.worth ? -1 : a.worth > b.worth ? 1 : 0));
-    for (const { installed } of ranked) {
+    for (const { group } of ranked) {
       if (this.#footprint <= limit) break;
-      this.remove(installed);
+      for (const installed of [...group.members]) this.remove(installed);
     }
-    for (const installed of this.#all) installed.seen = this.executed(installed);
+    for (const installed of this.#all()) installed.seen = this.executed(installed);
+  }
+
+  #worthOf({ bundle, members }: Group): number {
+    let executed = 0;
+    for (const installed of members)
+      executed += installed.seen < 0 ? Infinity : this.executed(installed) - installed.seen;
+    return executed / footprintOf(bundle);
   }
 
   /** Takes every region out. Only while nothing executes. */

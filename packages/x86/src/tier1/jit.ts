@@ -1,16 +1,18 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { WARM } from '../tier0/record.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
-import { Account, COLD, lostIn } from './account.ts';
+import { Account, bundlingPays, COLD, lostIn } from './account.ts';
 import { type Generated, generateRegions, Unsupported } from './generate.ts';
 import { functionAround } from './function.ts';
-import { type Installed, Installer, type JitHost } from './installer.ts';
+import { type Installed, Installer, type JitHost, type Placed } from './installer.ts';
 import { packRegion } from './packed.ts';
 import { pageDigest } from './page-digest.ts';
 import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
 import type { Made, RemoteGenerator } from './remote.ts';
 import type { Translations } from './store.ts';
 import {
+  type Bundle,
+  bundleOf,
   describe,
   footprintOf,
   holds,
@@ -52,6 +54,12 @@ const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
 /** Regions made anew at one look. */
 const AT_ONCE = 2;
+/**
+ * Regions that are put into one module, and how long they must have been there: those that are entered all the time find what
+ * they need of their instance in the caches then.
+ */
+const BUNDLED = 64;
+const SETTLED = 4 * PERIOD;
 /** Addresses kept of an indirect jump. */
 const MOST_TARGETS = 64;
 
@@ -93,6 +101,8 @@ interface Root {
   /** How much more than at first was put into its region, because it is left and entered all the time. */
   effort: number;
   installed: Installed | undefined;
+  /** When that was: instructions executed before. */
+  since: number;
   /** Its region is being made by another thread. */
   ordered: boolean;
 }
@@ -114,10 +124,12 @@ export class Jit {
   readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
   readonly #excluded = new Set<string>();
   /** Translations that had to make room. */
-  readonly #evicted = new WeakSet<Translation>();
+  readonly #evicted = new WeakSet<Bundle>();
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
+  /** A module of several regions is being made. */
+  #isBundling = false;
   /** Samples so far. */
   #sampled = 0;
   /** What has been seen most often while there was no credit. */
@@ -131,6 +143,8 @@ export class Jit {
     recall: 0,
     instructions: 0,
     bytes: 0,
+    /** Modules that were made of several. */
+    bundles: 0,
     generate: 0,
     instantiate: 0,
     shrinks: 0,
@@ -287,36 +301,41 @@ export class Jit {
   }
 
   /** What is machine code already costs next to nothing, unless it comes and goes. */
-  #isReady(translation: Translation): boolean {
-    if (this.#evicted.has(translation)) return false;
-    const { native, module, used } = translation;
+  #isReady({ bundle }: Translation): boolean {
+    if (this.#evicted.has(bundle)) return false;
+    const { native, module, used } = bundle;
     return (native ?? module ?? used?.deref()) !== undefined;
   }
 
-  /** Installs a translation if the code around is what it was made from, and nothing better is there. */
+  /** Installs a translation if the code around is what it was made from, and nothing better is there; with others of its module. */
   #offer(store: Translations, translation: Translation): boolean {
     const start = this.#now();
+    const { bundle } = translation;
     const isReady = this.#isReady(translation);
     if (!this.eager && !this.#account.mayRecall(isReady)) return false;
-    if (this.#hasBetter(translation)) return false;
-    const places = this.#placesOf(translation);
-    if (!places) return false;
-    const root = this.#rootOf(places.get(translation.root)!.page, translation.root);
-    const before = root.installed?.live ? root.installed.translation : undefined;
-    if (before && before.effort >= translation.effort) return false;
+    const first = this.#placed(translation);
+    if (!first) return false;
+    const others = bundle.members.filter((other) => other !== translation);
+    const all = [first, ...others.flatMap((other) => this.#placed(other) ?? [])];
     try {
-      this.#install(root, translation, places, store.compile(translation));
+      this.#install(bundle, all, store.compile(bundle));
     } catch {
       // It was kept by something that is not this tier.
       store.remove(translation);
       this.counters.failures++;
       return false;
     }
-    root.effort = translation.effort;
-    this.#account.recalls(translation, isReady, this.#evicted.has(translation));
-    this.counters.recalled++;
+    this.#account.recalls(all.map((one) => one.translation), isReady, this.#evicted.has(bundle)); // prettier-ignore
+    this.counters.recalled += all.length;
     this.counters.recall += this.#now() - start;
     return true;
+  }
+
+  /** A translation with its places, if they are here and have nothing better. */
+  #placed(translation: Translation): Placed | undefined {
+    if (this.#hasBetter(translation)) return undefined;
+    const places = this.#placesOf(translation);
+    return places && { translation, places };
   }
 
   /** Whether its root has it already, or a better one: cheaper to see than where all of its blocks are. */
@@ -354,7 +373,7 @@ export class Jit {
     if (!root)
       roots.set(
         va,
-        (root = { page, va, hot: va, effort: 0, installed: undefined, ordered: false }),
+        (root = { page, va, hot: va, effort: 0, installed: undefined, since: 0, ordered: false }),
       );
     return root;
   }
@@ -388,6 +407,57 @@ export class Jit {
       root.effort++;
       if (!this.#recallBetter(root)) this.#compile(root, WORTHWHILE);
     }
+    this.#bundle();
+  }
+
+  /** Has another thread put regions that are entered all the time into one module, if that pays. */
+  #bundle(): void {
+    const generator = this.#generator;
+    if (!generator?.bundles || this.#isBundling || !this.#isServed) return;
+    const settled: { installed: Installed; entered: number }[] = [];
+    for (const some of this.#roots.values())
+      for (const { installed, since, ordered } of some.values()) {
+        if (!installed?.live || ordered || this.#clock - since < SETTLED) continue;
+        if (installed.translation.bundle.members.length > 1) continue;
+        settled.push({ installed, entered: this.#installer.timesEntered(installed) });
+      }
+    if (settled.length < BUNDLED) return;
+    settled.sort((a, b) => b.entered - a.entered);
+    const chosen = settled.slice(0, BUNDLED);
+    const members = chosen.map(({ installed }) => installed.translation);
+    if (
+      !bundlingPays(
+        members,
+        chosen.reduce((sum, { entered }) => sum + entered, 0),
+      )
+    )
+      return;
+    this.#isBundling = true;
+    generator.bundle!(
+      members.map(({ bundle }) => bundle.bytes),
+      members.map(({ entries }) => entries.length),
+      (reply) => {
+        this.#isBundling = false;
+        if ('module' in reply)
+          this.#arriveBundled(chosen.map((one) => one.installed), reply); // prettier-ignore
+        else this.counters.failures++;
+      },
+    );
+  }
+
+  /** Puts regions in their own places, from one module. What has gone meanwhile is in it, too. */
+  #arriveBundled(chosen: readonly Installed[], made: Made): void {
+    const start = this.#now();
+    const { store } = this.#options;
+    const members = chosen.map(({ translation }) => translation);
+    const bundle = bundleOf(members, made);
+    bundle.module = made.module;
+    if (store) store.regroup(bundle);
+    else for (const translation of members) translation.bundle = bundle;
+    const module = store?.compile(bundle) ?? made.module;
+    this.#install(bundle, chosen.filter(({ live }) => live), module); // prettier-ignore
+    this.counters.bundles++;
+    this.counters.instantiate += this.#now() - start;
   }
 
   /**
@@ -414,9 +484,9 @@ export class Jit {
       this.counters.generate += made - start;
       const { blocks, places } = sourceOf(this.#host.ram.u8, region);
       const translation = this.#describe(root, region, blocks, generated);
-      const { store } = this.#options;
-      const module = store ? store.compile(translation) : new wasm.Module(translation.bytes);
-      this.#install(root, translation, places, module);
+      const { bundle } = translation;
+      const module = this.#options.store?.compile(bundle) ?? new wasm.Module(bundle.bytes);
+      this.#install(bundle, [{ translation, places }], module);
       this.counters.instantiate += this.#now() - made;
     } catch (error) {
       if (error instanceof Unsupported) this.#without(error.sem, root);
@@ -442,7 +512,8 @@ export class Jit {
   #arrive(root: Root, region: Region, blocks: readonly SourceBlock[], made: Made): void {
     const start = this.#now();
     const translation = this.#describe(root, region, blocks, made);
-    translation.module = made.module;
+    const { bundle } = translation;
+    bundle.module = made.module;
     const places = this.#placesOf(translation);
     // Without a store it is lost, where its code is not at hand.
     if (
@@ -451,10 +522,9 @@ export class Jit {
       this.#roots.get(root.page)?.get(root.va) === root
     )
       this.#install(
-        root,
-        translation,
-        places,
-        this.#options.store?.compile(translation) ?? made.module,
+        bundle,
+        [{ translation, places }],
+        this.#options.store?.compile(bundle) ?? made.module,
       );
     this.counters.instantiate += this.#now() - start;
   }
@@ -474,7 +544,7 @@ export class Jit {
     const { counters } = this;
     counters.regions++;
     counters.instructions += translation.instructions;
-    counters.bytes += translation.bytes.length;
+    counters.bytes += generated.bytes.length;
     return translation;
   }
 
@@ -485,14 +555,21 @@ export class Jit {
     if (region) this.#make(root, region);
   }
 
-  /** Puts a translation in the place of what the root has now. */
-  #install(root: Root, translation: Translation, places: Places, module: WasmModule): void {
-    this.#options.dump?.(root.va, translation.bytes);
-    if (root.installed?.live) this.#installer.remove(root.installed);
-    const { limit } = this.#options;
-    if (this.bytes + footprintOf(translation) > limit) this.#shrink(limit * SHRUNK);
-    if (!this.#installer.hasRoom(translation)) this.flush();
-    root.installed = this.#installer.install(translation, places, module);
+  /** Puts translations of one module in the places of what their roots have now. */
+  #install(bundle: Bundle, some: readonly Placed[], module: WasmModule): void {
+    if (some.length === 0) return;
+    const { limit, dump } = this.#options;
+    const roots = some.map(({ translation: { root }, places }) => this.#rootOf(places.get(root)!.page, root)); // prettier-ignore
+    if (bundle.members.length === 1) dump?.(roots[0]!.va, bundle.bytes);
+    for (const { installed } of roots) if (installed?.live) this.#installer.remove(installed);
+    if (this.bytes + footprintOf(bundle) > limit) this.#shrink(limit * SHRUNK);
+    if (!this.#installer.hasRoom(some)) this.flush();
+    const installed = this.#installer.install(bundle, some, module);
+    roots.forEach((root, i) => {
+      root.installed = installed[i]!;
+      root.effort = Math.max(root.effort, some[i]!.translation.effort);
+      root.since = this.#clock;
+    });
   }
 
   #shrink(limit: number): void {
@@ -501,7 +578,7 @@ export class Jit {
     for (const some of this.#roots.values())
       for (const root of some.values()) {
         if (!root.installed || root.installed.live) continue;
-        this.#evicted.add(root.installed.translation);
+        this.#evicted.add(root.installed.group.bundle);
         root.installed = undefined;
       }
   }

@@ -1,5 +1,6 @@
 /** Generating regions on another thread: what both sides say to one another, and the part of the one that generates. */
 import { wasm, type WasmMemory, type WasmModule } from '../wasm-api.ts';
+import { bundle } from './bundle.ts';
 import {
   entryExport,
   type Generated,
@@ -25,6 +26,25 @@ export interface RemoteGenerator {
   start(): void;
   /** @param done told later, while nothing executes */
   generate(region: PackedRegion, done: (reply: Reply) => void): void;
+  /** Whether it makes one module of several, and has it optimised before that is there. */
+  readonly bundles?: boolean;
+  /** @param entries how many entries each of the modules' regions has */
+  bundle?(modules: readonly Uint8Array[], entries: readonly number[], done: (reply: Reply) => void): void; // prettier-ignore
+}
+
+/** Has an engine optimise a function that a module exports, at once. */
+export type Optimise = (exported: unknown) => void;
+
+/** What the other thread is asked for: a region's module, or one of several with so many entries. */
+export type Order =
+  | { readonly region: PackedRegion }
+  | { readonly modules: readonly Uint8Array[]; readonly entries: readonly number[] };
+
+/** What the other thread does. @param optimise undefined where it cannot */
+export function carryOut(order: Order, optimise: Optimise | undefined): Reply {
+  if ('region' in order) return makeRegion(order.region);
+  if (optimise) return makeBundle(order.modules, order.entries, optimise);
+  return { failure: 'the engine is not to be asked for optimised code' };
 }
 
 /** What the other thread does with a region. */
@@ -32,10 +52,27 @@ export function makeRegion(packed: PackedRegion): Reply {
   try {
     const generated = generateRegions([unpackRegion(packed)]);
     const module = new wasm.Module(generated.bytes);
-    warm(module, packed.entries.length);
+    const call = (exported: unknown): unknown => (exported as (...args: number[]) => unknown)(0, 0, 0, 0); // prettier-ignore
+    for (const exported of exportsOf(module, [packed.entries.length])) call(exported);
     return { ...generated, module };
   } catch (error) {
     if (error instanceof Unsupported) return { unsupported: error.sem };
+    return { failure: String(error) };
+  }
+}
+
+/** Puts the functions of several modules into one. */
+function makeBundle(
+  modules: readonly Uint8Array[],
+  entries: readonly number[],
+  optimise: Optimise,
+): Reply {
+  try {
+    const generated = bundle(modules);
+    const module = new wasm.Module(generated.bytes);
+    for (const exported of exportsOf(module, entries)) optimise(exported);
+    return { ...generated, module };
+  } catch (error) {
     return { failure: String(error) };
   }
 }
@@ -46,17 +83,19 @@ let memory: WasmMemory | undefined;
 const anything = (value: unknown): Record<string, unknown> => new Proxy({}, { get: () => value });
 
 /**
- * Has the module's functions compiled: engines do so when one is first called, and threads share the outcome. Without fuel a
- * region leaves at once.
+ * Regions and their entries as functions: engines compile one when it is first called, and threads share the outcome. Without fuel
+ * a region leaves at once.
  */
-function warm(module: WasmModule, entries: number): void {
+function exportsOf(module: WasmModule, entries: readonly number[]): unknown[] {
   memory ??= new wasm.Memory({ initial: 1, maximum: 65536 });
   const { exports } = new wasm.Instance(module, {
     env: { memory },
     tier0: anything(() => 0),
     globals: anything(0),
   });
-  const call = (name: string): unknown => (exports[name] as (...args: number[]) => unknown)(0, 0, 0, 0); // prettier-ignore
-  call(regionExport(0));
-  for (let entry = 0; entry < entries; entry++) call(entryExport(0, entry));
+  const names = entries.flatMap((count, region) => [
+    regionExport(region),
+    ...Array.from({ length: count }, (_, entry) => entryExport(region, entry)),
+  ]);
+  return names.map((name) => exports[name]);
 }

@@ -1,7 +1,7 @@
 import { wasm, type WasmModule } from '../wasm-api.ts';
 import { regionExport } from './generate.ts';
-import { decodeTranslations, encodeTranslations } from './stored.ts';
-import { footprintOf, type Translation } from './translation.ts';
+import { decodeBundles, encodeBundles, type StoredPage } from './stored.ts';
+import { type Bundle, footprintOf, type Translation } from './translation.ts';
 
 /**
  * Where translations outlive the process: a file for each page of code, by its address and what it holds. Whoever
@@ -42,10 +42,10 @@ const VARIANTS = 4;
 /** What has executed fewer instructions is not worth keeping on disk. */
 const WORTH_KEEPING = 1_000;
 
-const weightOf = ({ bytes, native, blocks }: Translation): number =>
-  bytes.length +
-  (native?.length ?? 0) +
+const weightOf = ({ blocks }: Translation): number =>
   blocks.reduce((sum, { code }) => sum + code.length + 32, 0);
+
+const bundleWeight = ({ bytes, native }: Bundle): number => bytes.length + (native?.length ?? 0);
 
 /** Translations made in one page, as the storage has them. */
 interface Kept {
@@ -68,14 +68,18 @@ export class Translations {
   readonly #storage: TranslationStorage | undefined;
   readonly #native: NativeCode | undefined;
   /** Those whose machine code the storage has. */
-  readonly #keptNative = new WeakSet<Translation>();
+  readonly #keptNative = new WeakSet<Bundle>();
+  /** Modules, and how many of their translations are here. */
+  readonly #bundles = new Map<Bundle, number>();
   /** By `isa` and virtual page: those with blocks of their own there, and which. */
   readonly #byPage = new Map<string, Map<Translation, Set<number>>>();
   /** By the name in the storage. */
   readonly #kept = new Map<string, Kept>();
   /** All, with their instruction sets; who was used last comes last. */
   readonly #all = new Map<Translation, number>();
-  readonly #compiled = new Set<Translation>();
+  readonly #compiled = new Set<Bundle>();
+  /** Names under which the storage was asked. */
+  readonly #looked = new Set<string>();
   #weight = 0;
   #compiledBytes = 0;
 
@@ -94,25 +98,50 @@ export class Translations {
   /** What was made in a page before. What the storage has of it is at hand from now on. */
   madeIn(isa: number, page: string): Iterable<Translation> {
     const name = nameOf(isa, page);
-    if (this.#storage && !this.#kept.has(name)) {
-      for (const translation of this.#read(name)) {
-        if (translation.native) this.#keptNative.add(translation);
-        this.#enter(isa, translation);
-      }
-      const kept = this.#kept.get(name);
-      if (kept) kept.changed = false;
+    if (this.#storage && !this.#looked.has(name)) {
+      this.#looked.add(name);
+      const { bundles, elsewhere } = this.#read(name);
+      for (const bundle of bundles) this.#enterStored(isa, bundle);
+      for (const other of elsewhere) this.#lookIn(isa, other, page);
     }
     return [...(this.#kept.get(name)?.translations ?? [])];
   }
 
-  #read(name: string): Translation[] {
+  /** Takes from another page's file the modules that have something of a page. */
+  #lookIn(isa: number, other: string, page: string): void {
+    const name = nameOf(isa, other);
+    if (this.#looked.has(name)) return;
+    for (const bundle of this.#read(name).bundles)
+      if (bundle.members.some((member) => member.page === page)) this.#enterStored(isa, bundle);
+  }
+
+  /** Enters what is not here yet, nor anything better. */
+  #enterStored(isa: number, bundle: Bundle): void {
+    const isHere = ({ root, effort, page }: Translation): boolean => {
+      for (const other of this.#kept.get(nameOf(isa, page))?.translations ?? [])
+        if (other.root === root && other.effort >= effort) return true;
+      return false;
+    };
+    if (bundle.native) this.#keptNative.add(bundle);
+    for (const translation of bundle.members) {
+      if (isHere(translation)) continue;
+      const before = this.#kept.get(nameOf(isa, translation.page));
+      const wasChanged = before?.changed ?? false;
+      this.#enter(isa, translation);
+      this.#kept.get(nameOf(isa, translation.page))!.changed = wasChanged;
+    }
+  }
+
+  #read(name: string): StoredPage {
     const bytes = this.#storage!.load(name);
-    if (!bytes) return [];
+    if (!bytes) return NOTHING;
     try {
-      return decodeTranslations(bytes, name.slice(name.indexOf('-') + 1));
+      const page = decodeBundles(bytes);
+      if (page.bundles.every((bundle) => nameOf(isaOf(name), homeOf(bundle)) === name)) return page;
+      throw new RangeError('stored translations: of another page');
     } catch {
       this.#storage!.discard(name);
-      return [];
+      return NOTHING;
     }
   }
 
@@ -146,6 +175,7 @@ export class Translations {
   #enter(isa: number, translation: Translation): void {
     this.#all.set(translation, isa);
     this.#weight += weightOf(translation);
+    this.#hold(translation.bundle);
     for (const { va, own } of translation.blocks) {
       if (!own) continue;
       const page = entryOf(this.#byPage, placeOf(isa, va), () => new Map<Translation, Set<number>>()); // prettier-ignore
@@ -156,6 +186,33 @@ export class Translations {
     kept.translations.add(translation);
     kept.changed = true;
     this.#makeRoom(translation);
+  }
+
+  #hold(bundle: Bundle): void {
+    const held = this.#bundles.get(bundle) ?? 0;
+    this.#bundles.set(bundle, held + 1);
+    if (held === 0) this.#weight += bundleWeight(bundle);
+  }
+
+  #release(bundle: Bundle): void {
+    const held = this.#bundles.get(bundle)!;
+    if (held > 1) return void this.#bundles.set(bundle, held - 1);
+    this.#bundles.delete(bundle);
+    this.#weight -= bundleWeight(bundle);
+    this.#cool(bundle);
+  }
+
+  /** What was in modules of its own is in one from now on. */
+  regroup(bundle: Bundle): void {
+    for (const translation of bundle.members) {
+      const isa = this.#all.get(translation);
+      if (isa !== undefined) {
+        this.#release(translation.bundle);
+        this.#hold(bundle);
+        this.#kept.get(nameOf(isa, translation.page))!.changed = true;
+      }
+      translation.bundle = bundle;
+    }
   }
 
   /** Forgets the oldest but for one: those first that no machine has. */
@@ -176,7 +233,8 @@ export class Translations {
     kept.changed = true;
     kept.gone.add(translation.root);
     this.#forget(translation);
-    if (kept.translations.size === 0) this.#storage?.discard(name);
+    if (kept.translations.size === 0 && translation.bundle.members.length === 1)
+      this.#storage?.discard(name);
   }
 
   /** Makes room; what the storage has of it stays there. */
@@ -184,11 +242,14 @@ export class Translations {
     const isa = this.#all.get(translation)!;
     this.#all.delete(translation);
     this.#weight -= weightOf(translation);
-    this.#cool(translation);
+    this.#release(translation.bundle);
     const name = nameOf(isa, translation.page);
     const kept = this.#kept.get(name)!;
     kept.translations.delete(translation);
-    if (kept.translations.size === 0) this.#kept.delete(name);
+    if (kept.translations.size === 0) {
+      this.#kept.delete(name);
+      this.#looked.delete(name);
+    }
     for (const { va } of translation.blocks) {
       const page = this.#byPage.get(placeOf(isa, va));
       page?.delete(translation);
@@ -197,91 +258,110 @@ export class Translations {
   }
 
   /** The module, compiled: machines share it, and with it what V8 makes of it. @throws when its bytes are none */
-  compile(translation: Translation): WasmModule {
-    const isa = this.#all.get(translation);
-    const module = (translation.module ??= translation.used?.deref() ?? this.#load(translation));
-    translation.used = new WeakRef(module);
+  compile(bundle: Bundle): WasmModule {
+    const module = (bundle.module ??= bundle.used?.deref() ?? this.#load(bundle));
+    bundle.used = new WeakRef(module);
     // One that was forgotten meanwhile is compiled for its machine alone.
-    if (isa === undefined) {
-      translation.module = undefined;
+    if (!this.#bundles.has(bundle)) {
+      bundle.module = undefined;
       return module;
     }
-    this.#all.delete(translation);
-    this.#all.set(translation, isa);
-    if (!this.#compiled.delete(translation)) this.#compiledBytes += footprintOf(translation);
-    this.#compiled.add(translation);
+    for (const translation of bundle.members) {
+      const isa = this.#all.get(translation);
+      if (isa === undefined) continue;
+      this.#all.delete(translation);
+      this.#all.set(translation, isa);
+    }
+    if (!this.#compiled.delete(bundle)) this.#compiledBytes += footprintOf(bundle);
+    this.#compiled.add(bundle);
     for (const oldest of this.#compiled) {
-      if (this.#compiledBytes <= this.#mostCompiled || oldest === translation) break;
+      if (this.#compiledBytes <= this.#mostCompiled || oldest === bundle) break;
       this.#cool(oldest);
     }
     return module;
   }
 
-  #load(translation: Translation): WasmModule {
-    const { native, bytes } = translation;
+  #load(bundle: Bundle): WasmModule {
+    const { native, bytes } = bundle;
     if (native && this.#native) {
       // It is the module's from now on, or of no use.
-      translation.native = undefined;
-      if (this.#all.has(translation)) this.#weight -= native.length;
+      bundle.native = undefined;
+      if (this.#bundles.has(bundle)) this.#weight -= native.length;
       const module = this.#native.load(native, bytes);
       if (module) return module;
-      this.#keptNative.delete(translation);
+      this.#keptNative.delete(bundle);
     }
     return new wasm.Module(bytes);
   }
 
-  #cool(translation: Translation): void {
-    translation.module = undefined;
-    if (this.#compiled.delete(translation)) this.#compiledBytes -= footprintOf(translation);
+  #cool(bundle: Bundle): void {
+    bundle.module = undefined;
+    if (this.#compiled.delete(bundle)) this.#compiledBytes -= footprintOf(bundle);
   }
 
   /** Hands to the storage what is new and was worth it. */
   save(): void {
     const storage = this.#storage;
     if (!storage) return;
-    for (const [name, kept] of this.#kept) {
-      const worth = [...kept.translations].filter((t) => t.executed >= WORTH_KEEPING);
-      const optimised = worth.filter((t) => this.#nativeOf(t));
-      if (!kept.changed && optimised.length === 0) continue;
-      kept.changed = worth.length < kept.translations.size;
-      if (worth.length === 0) continue;
-      // What another process has added meanwhile stays.
-      const before = this.#read(name);
-      const roots = new Set([...kept.gone, ...worth.map(({ root }) => root)]);
-      const others = before.filter((t) => !roots.has(t.root));
-      storage.save(name, encodeTranslations([...worth.map((t) => withNative(t, before)), ...others])); // prettier-ignore
-      for (const translation of optimised) {
-        this.#keptNative.add(translation);
-        translation.native = undefined;
-      }
-    }
+    for (const [name, kept] of this.#kept) this.#saveAs(storage, name, kept);
     storage.close?.();
   }
 
+  /** A module of several pages' translations is in the file of its first one's page, to which the others' refer. */
+  #saveAs(storage: TranslationStorage, name: string, kept: Kept): void {
+    const worth = [...kept.translations].filter((t) => t.executed >= WORTH_KEEPING);
+    const all = new Set(worth.map(({ bundle }) => bundle));
+    const bundles = [...all].filter((bundle) => nameOf(isaOf(name), homeOf(bundle)) === name);
+    const optimised = bundles.filter((bundle) => this.#nativeOf(bundle));
+    if (!kept.changed && optimised.length === 0) return;
+    kept.changed = worth.length < kept.translations.size;
+    if (worth.length === 0) return;
+    // What another process has added meanwhile stays.
+    const before = this.#read(name);
+    const roots = new Set([...kept.gone, ...worth.map(({ root }) => root)]);
+    const keys = new Set(bundles.map(keyOf));
+    const others = before.bundles.filter(
+      (bundle) => !keys.has(keyOf(bundle)) && !bundle.members.every(({ root }) => roots.has(root)),
+    );
+    const elsewhere = new Set(before.elsewhere);
+    for (const bundle of all) if (!bundles.includes(bundle)) elsewhere.add(homeOf(bundle));
+    storage.save(name, encodeBundles({ bundles: [...bundles.map((bundle) => withNative(bundle, before.bundles)), ...others], elsewhere: [...elsewhere] })); // prettier-ignore
+    for (const bundle of optimised) {
+      this.#keptNative.add(bundle);
+      bundle.native = undefined;
+    }
+  }
+
   /** Asks for the machine code of what the storage has without. Returns whether there is any. */
-  #nativeOf(translation: Translation): boolean {
-    const module = translation.used?.deref();
-    if (!module || !this.#native || this.#keptNative.has(translation)) return false;
-    translation.native = this.#native.save(module, regionExport(0));
-    return translation.native !== undefined;
+  #nativeOf(bundle: Bundle): boolean {
+    const module = bundle.used?.deref();
+    if (!module || !this.#native || this.#keptNative.has(bundle)) return false;
+    bundle.native = this.#native.save(module, regionExport(0));
+    return bundle.native !== undefined;
   }
 }
 
-/** A translation with the machine code that the storage has of it, if it has none at hand. */
-function withNative(translation: Translation, stored: readonly Translation[]): Translation {
-  const { root, bytes } = translation;
-  const native =
-    translation.native ??
-    stored.find((other) => other.root === root && isEqual(other.bytes, bytes))?.native;
-  return { ...translation, native };
+const homeOf = ({ members }: Bundle): string => members[0]!.page;
+
+const keyOf = ({ members }: Bundle): string =>
+  members.map(({ root, effort }) => `${root} ${effort}`).join();
+
+/** A module with the machine code that the storage has of it, if it has none at hand. */
+function withNative(bundle: Bundle, stored: readonly Bundle[]): Bundle {
+  const key = keyOf(bundle);
+  const alike = stored.find((other) => keyOf(other) === key && isEqual(other.bytes, bundle.bytes));
+  return { ...bundle, native: bundle.native ?? alike?.native };
 }
 
 const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i]);
 
-const isUsed = ({ used }: Translation): boolean => used?.deref() !== undefined;
+const isUsed = ({ bundle }: Translation): boolean => bundle.used?.deref() !== undefined;
+
+const NOTHING: StoredPage = { bundles: [], elsewhere: [] };
 
 const nameOf = (isa: number, page: string): string => `${isa}-${page}`;
+const isaOf = (name: string): number => Number(name.slice(0, name.indexOf('-')));
 const placeOf = (isa: number, va: number): string => `${isa}-${Math.floor(va / 4096)}`;
 
 function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {

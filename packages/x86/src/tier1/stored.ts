@@ -1,46 +1,78 @@
 /** Translations of one page as bytes: a header in JSON, then the code, the modules and what engines made of them, in its order. */
-import type { SourceBlock, Translation } from './translation.ts';
+import { type Bundle, bundleOf, type SourceBlock, type Translation } from './translation.ts';
 
 const HEADER = 4;
 const MOST_BLOCKS = 4096;
 const MOST_CODE = 1024;
+const MOST_MEMBERS = 256;
 const MOST_GLOBALS = 3 * MOST_BLOCKS;
+const MOST_ELSEWHERE = 4096;
 const GLOBAL = /^[\w.]{1,32}$/;
+const PAGE = /^[\w-]{1,64}$/;
 
 /** `[address, bytes of code, 1 if it stands for itself]` */
 type StoredBlock = readonly [va: number, length: number, own: number];
 
 interface StoredTranslation {
+  readonly page: string;
   readonly root: number;
   readonly effort: number;
   readonly instructions: number;
   readonly size: number;
   readonly executed: number;
   readonly entries: readonly number[];
-  readonly globals: readonly string[];
   readonly blocks: readonly StoredBlock[];
+}
+
+interface StoredBundle {
+  readonly members: readonly StoredTranslation[];
+  readonly globals: readonly string[];
   readonly length: number;
   /** Bytes of machine code; 0: there is none. */
   readonly native: number;
 }
 
-export function encodeTranslations(translations: readonly Translation[]): Uint8Array {
-  const head = translations.map(
-    ({ root, effort, instructions, size, executed, entries, globals, blocks, bytes, native }): StoredTranslation => ({
-      root,
-      effort,
-      instructions,
-      size,
-      executed,
-      entries,
+interface Head {
+  readonly bundles: readonly StoredBundle[];
+  readonly elsewhere: readonly string[];
+}
+
+/** What the storage has under a page's name. */
+export interface StoredPage {
+  readonly bundles: readonly Bundle[];
+  /** Pages whose files have modules with more translations of this one. */
+  readonly elsewhere: readonly string[];
+}
+
+const storedTranslation = ({ page, root, effort, instructions, size, executed, entries, blocks }: Translation): StoredTranslation => ({
+  page,
+  root,
+  effort,
+  instructions,
+  size,
+  executed,
+  entries,
+  blocks: blocks.map(({ va, code, own }) => [va, code.length, own ? 1 : 0]),
+}); // prettier-ignore
+
+const piecesOf = ({ members, bytes, native }: Bundle): Uint8Array[] => [
+  ...members.flatMap(({ blocks }) => blocks.map(({ code }) => code)),
+  bytes,
+  ...(native ? [native] : []),
+];
+
+export function encodeBundles({ bundles, elsewhere }: StoredPage): Uint8Array {
+  const head: Head = {
+    bundles: bundles.map(({ members, globals, bytes, native }) => ({
+      members: members.map(storedTranslation),
       globals,
-      blocks: blocks.map(({ va, code, own }) => [va, code.length, own ? 1 : 0]),
       length: bytes.length,
       native: native?.length ?? 0,
-    }),
-  ); // prettier-ignore
+    })),
+    elsewhere,
+  };
   const text = JSON.stringify(head);
-  const pieces = translations.flatMap(({ blocks, bytes, native }) => [...blocks.map(({ code }) => code), bytes, ...(native ? [native] : [])]); // prettier-ignore
+  const pieces = bundles.flatMap(piecesOf);
   const total = pieces.reduce((sum, { length }) => sum + length, HEADER + text.length);
   const out = new Uint8Array(total);
   new DataView(out.buffer).setUint32(0, text.length, true);
@@ -97,16 +129,12 @@ function checkBlocks(blocks: unknown): asserts blocks is StoredBlock[] {
   }
 }
 
-function checkHead(head: unknown): asserts head is StoredTranslation {
-  check(typeof head === 'object' && head !== null, 'no object');
-  const { root, effort, instructions, size, executed, entries, globals, blocks, length, native } = head as Record<string, unknown>; // prettier-ignore
+function checkTranslation(stored: unknown): asserts stored is StoredTranslation {
+  check(typeof stored === 'object' && stored !== null, 'no object');
+  const { page, root, effort, instructions, size, executed, entries, blocks } = stored as Record<string, unknown>; // prettier-ignore
+  check(typeof page === 'string' && PAGE.test(page), 'page');
   check(isCount(effort, 16) && isCount(instructions, 2 ** 20) && isCount(size, 2 ** 20), 'counts');
-  check(
-    isCount(executed, Number.MAX_SAFE_INTEGER) &&
-      isCount(length, 2 ** 26) &&
-      isCount(native, 2 ** 26),
-    'counts',
-  );
+  check(isCount(executed, Number.MAX_SAFE_INTEGER), 'counts');
   checkBlocks(blocks);
   const known = new Set(blocks.map(([va]) => va));
   check(known.size === blocks.length, 'the same block twice');
@@ -115,25 +143,47 @@ function checkHead(head: unknown): asserts head is StoredTranslation {
     (entries as unknown[]).every((va) => known.has(va as number)),
     'entries',
   );
-  check(Array.isArray(globals) && globals.length <= MOST_GLOBALS, 'globals');
+}
+
+function checkBundle(stored: unknown): asserts stored is StoredBundle {
+  check(typeof stored === 'object' && stored !== null, 'no object');
+  const { members, globals, length, native } = stored as Record<string, unknown>;
+  check(isCount(length, 2 ** 26) && isCount(native, 2 ** 26), 'counts');
+  check(Array.isArray(members) && members.length > 0 && members.length <= MOST_MEMBERS, 'members');
+  for (const member of members as unknown[]) checkTranslation(member);
+  const most = MOST_GLOBALS * (members as unknown[]).length;
+  check(Array.isArray(globals) && globals.length <= most, 'globals');
   check((globals as unknown[]).every((name) => typeof name === 'string' && GLOBAL.test(name)), 'globals'); // prettier-ignore
 }
 
-/** @throws RangeError or SyntaxError when they are not what {@link encodeTranslations} gives */
-export function decodeTranslations(bytes: Uint8Array, page: string): Translation[] {
+function checkHead(head: unknown): asserts head is Head {
+  check(typeof head === 'object' && head !== null, 'no object');
+  const { bundles, elsewhere } = head as Record<string, unknown>;
+  check(Array.isArray(bundles), 'no list');
+  for (const bundle of bundles as unknown[]) checkBundle(bundle);
+  check(Array.isArray(elsewhere) && elsewhere.length <= MOST_ELSEWHERE, 'pages');
+  check((elsewhere as unknown[]).every((page) => typeof page === 'string' && PAGE.test(page)), 'pages'); // prettier-ignore
+}
+
+/** @throws RangeError or SyntaxError when they are not what {@link encodeBundles} gives */
+export function decodeBundles(bytes: Uint8Array): StoredPage {
   const reader = new Reader(bytes);
   const [a, b, c, d] = reader.take(HEADER);
-  const heads: unknown = JSON.parse(reader.text((a! | (b! << 8) | (c! << 16) | (d! << 24)) >>> 0));
-  check(Array.isArray(heads), 'no list');
-  const translations = (heads as unknown[]).map((head): Translation => {
-    checkHead(head);
-    const { root, effort, instructions, size, executed, entries, globals, length } = head;
-    const blocks = head.blocks.map(([va, count, own]): SourceBlock => ({ va, code: reader.take(count), own: own === 1 })); // prettier-ignore
-    const module = undefined;
-    const wasm = reader.take(length);
-    const native = head.native > 0 ? reader.take(head.native) : undefined;
-    return { root, effort, instructions, size, executed, entries, globals, blocks, bytes: wasm, page, module, used: undefined, native }; // prettier-ignore
-  });
+  const head: unknown = JSON.parse(reader.text((a! | (b! << 8) | (c! << 16) | (d! << 24)) >>> 0));
+  checkHead(head);
+  const bundles = head.bundles.map((stored) => readBundle(reader, stored));
   reader.end();
-  return translations;
+  return { bundles, elsewhere: head.elsewhere };
+}
+
+function readBundle(reader: Reader, { members, globals, length, native }: StoredBundle): Bundle {
+  const read = members.map(({ blocks, ...member }) => ({
+    ...member,
+    blocks: blocks.map(([va, count, own]): SourceBlock => ({ va, code: reader.take(count), own: own === 1 })), // prettier-ignore
+  }));
+  const generated = { bytes: reader.take(length), globals };
+  const translations: Translation[] = [];
+  const bundle = bundleOf(translations, generated, native > 0 ? reader.take(native) : undefined);
+  translations.push(...read.map((member) => ({ ...member, bundle })));
+  return bundle;
 }

@@ -13,9 +13,9 @@ export interface SourceBlock {
 }
 
 /**
- * A region's module, with all that it was generated from and all that installing it takes: plain data, good for every
- * machine of the same model that has the same bytes at the same addresses. What differs between machines are the globals
- * that the module imports.
+ * A region with all that it was generated from and all that installing it takes: plain data, good for every machine of the
+ * same model that has the same bytes at the same addresses. What differs between machines are the globals that its module
+ * imports.
  */
 export interface Translation {
   /** Address of the block that the region was made for. */
@@ -28,26 +28,41 @@ export interface Translation {
   readonly blocks: readonly SourceBlock[];
   /** Addresses of the blocks that tier 0 may enter. */
   readonly entries: readonly number[];
+  /** Digest of the page that the root is in (store.ts). */
+  readonly page: string;
+  /** The module that it is in. */
+  bundle: Bundle;
+  /** Most instructions that it has executed in one machine. */
+  executed: number;
+}
+
+/** A module with the functions of one region, or of several. */
+export interface Bundle {
+  /** In the order of their numbers in the module. */
+  readonly members: readonly Translation[];
   /** Names of the globals that the module imports. */
   readonly globals: readonly string[];
   readonly bytes: Uint8Array;
-  /** Digest of the page that the root is in (store.ts). */
-  readonly page: string;
   /** The module, while it is worth its memory. */
   module: WasmModule | undefined;
   /** The same for as long as a machine has it. */
   used: WeakRef<WasmModule> | undefined;
   /** What the engine had made of the module in another process (NativeCode), until it is wanted. */
   native: Uint8Array | undefined;
-  /** Most instructions that it has executed in one machine. */
-  executed: number;
 }
 
 /**
- * About what an installed translation takes, in bytes: its own, V8's copy, and what V8 compiles it to, once quickly and
- * once well (2.5 to 3.5 times as much, by measurement).
+ * About what an installed module takes, in bytes: its own, V8's copy, and what V8 compiles it to, once quickly and once well
+ * (2.5 to 3.5 times as much, by measurement).
  */
-export const footprintOf = ({ bytes }: Translation): number => 8192 + 4 * bytes.length;
+export const footprintOf = ({ bytes }: Bundle): number => 8192 + 4 * bytes.length;
+
+/** A module of members that are in other modules until now. */
+export const bundleOf = (
+  members: readonly Translation[],
+  { bytes, globals }: Generated,
+  native?: Uint8Array,
+): Bundle => ({ members, globals, bytes, module: undefined, used: undefined, native });
 
 /** Where the processor has the blocks of a translation. */
 export type Places = ReadonlyMap<number, Found>;
@@ -112,23 +127,22 @@ export function sourceOf(
 export function describe(
   region: Region,
   blocks: readonly SourceBlock[],
-  { bytes, globals }: Generated,
+  generated: Generated,
   page: string,
   effort: number,
 ): Translation {
-  return {
+  const members: Translation[] = [];
+  const translation: Translation = {
     root: region.entries[0]!.code.va,
     effort,
     instructions: region.instructions,
     size: region.size,
     blocks,
     entries: region.entries.map(({ code }) => code.va),
-    globals,
-    bytes,
     page,
-    module: undefined,
-    used: undefined,
-    native: undefined,
+    bundle: bundleOf(members, generated),
     executed: 0,
   };
+  members.push(translation);
+  return translation;
 }

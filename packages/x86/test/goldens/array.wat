@@ -50,12 +50,20 @@
       i32.load16_u align=1
       return_call 0
     end
-    global.get 3
-    global.get 3
-    i32.load offset=512 align=1
-    i32.const 1
-    i32.add
-    i32.store offset=512 align=1
+    local.get 1
+    i32.const -1640531535
+    i32.mul
+    i32.const 26
+    i32.shr_u
+    i32.eqz
+    if
+      global.get 3
+      global.get 3
+      i32.load offset=512 align=1
+      i32.const 64
+      i32.add
+      i32.store offset=512 align=1
+    end
     i32.const 0
     i64.load offset=16 align=1
     local.set 5
