@@ -4,6 +4,7 @@
  * processor's features: what another engine made is refused, and compiled anew.
  */
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import type { NativeCode, Optimise } from '@vitrine/x86';
@@ -130,11 +131,11 @@ export function nativeCode(): NativeCode | undefined {
   return (code ??= known && new V8NativeCode(known));
 }
 
-/** The same: compiles a function with the optimising compiler, and comes back when that is done. */
+/** The same: compiles a function with the optimising compiler, and comes back when that is done and others had their turn. */
 export function optimiser(): Optimise | undefined {
   const known = opened();
   if (!known) return undefined;
-  return (exported) => {
+  return async (exported) => {
     try {
       known.optimise(exported);
     } catch (error) {
@@ -142,5 +143,6 @@ export function optimiser(): Optimise | undefined {
       if (!(error instanceof SyntaxError)) throw error;
       withRuntime(() => known.optimise(exported));
     }
+    await setImmediate();
   };
 }

@@ -91,12 +91,12 @@ export class WorkerGenerator implements RemoteGenerator {
 /** The worker's end. @param bundles whether it carries out orders to make one module of several */
 export function serveGenerator(
   port: Port,
-  carryOut: (order: Order) => Reply,
+  carryOut: (order: Order) => Promise<Reply>,
   bundles: boolean,
 ): void {
   port.onMessage((message) => {
     const { id, order } = message as ToGenerator;
-    port.post({ id, reply: carryOut(order) } satisfies FromGenerator);
+    void carryOut(order).then((reply) => port.post({ id, reply } satisfies FromGenerator));
   });
   port.post({ bundles } satisfies FromGenerator);
 }

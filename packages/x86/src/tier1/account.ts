@@ -44,9 +44,11 @@ const READY_ADVANCE = 0.2;
 
 /** What entering a region takes, which a larger one around it would save. */
 const ENTRY = 0.03;
-/** What entering a region takes less when it is in a module with others, by measurement; and how much of that it may cost before. */
+/** What entering a region takes less when it is in a module with others, by measurement. */
 const BUNDLED_ENTRY = 0.006;
+/** How much more than it has cost already that may cost: for this process, and for those that find it on a disk. */
 const BUNDLED_ADVANCE = 4;
+const KEPT_ADVANCE = 400;
 
 export class Account {
   #credit: number;
@@ -105,8 +107,12 @@ export function lostIn({ instructions }: Translation, entered: number, remote: b
   return lost > 2 * costOf(instructions, remote) ? lost : 0;
 }
 
-/** Whether making one module of regions pays, for those that have been entered so often. */
-export function bundlingPays(some: readonly Translation[], entered: number): boolean {
+/** Whether making one module of regions pays, for those that have been entered so often. @param kept whether other processes find it */
+export function bundlingPays(
+  some: readonly Translation[],
+  entered: number,
+  kept: boolean,
+): boolean {
   const cost = some.length * REGION + instructionsOf(some) * REMOTE_INSTRUCTION;
-  return entered * BUNDLED_ENTRY * BUNDLED_ADVANCE > cost;
+  return entered * BUNDLED_ENTRY * (kept ? KEPT_ADVANCE : BUNDLED_ADVANCE) > cost;
 }

@@ -52,7 +52,7 @@ export interface Placed {
   readonly places: Places;
 }
 
-/** Regions that share an instance of their module, whose memory is there again when the last of them has gone. */
+/** What is installed of a module, whose memory is there again when the last of it has gone. */
 interface Group {
   readonly bundle: Bundle;
   readonly members: Set<Installed>;
@@ -97,8 +97,8 @@ export class Installer {
   readonly #free: number[] = [];
   #unused = handlerCount;
   readonly #freeNotes: number[] = [];
-  /** All, in the order of their age. */
-  readonly #groups = new Set<Group>();
+  /** In the order of their age. */
+  readonly #groups = new Map<Bundle, Group>();
   #footprint = 0;
   readonly #guarded = new Map<number, CodePage>();
   readonly #freeGuards: number[] = [];
@@ -115,18 +115,19 @@ export class Installer {
   }
 
   *#all(): Iterable<Installed> {
-    for (const { members } of this.#groups) yield* members;
+    for (const { members } of this.#groups.values()) yield* members;
   }
 
   /** Whether there is room for regions. */
   hasRoom(some: readonly Placed[]): boolean {
-    const places = this.#free.length + TABLE_SIZE - this.#unused;
-    const guards = this.#freeGuards.length + GUARD_COUNT - this.#unusedGuard;
-    const sum = (of: (translation: Translation) => number): number =>
-      some.reduce((all, { translation }) => all + of(translation), 0);
+    const unguarded = new Set<CodePage>();
+    for (const { places } of some)
+      for (const place of places.values())
+        for (const page of pagesOf(place)) if (page.guard < 0) unguarded.add(page);
+    const entries = some.reduce((sum, { translation }) => sum + 1 + translation.entries.length, 0);
     return (
-      places >= sum(({ entries }) => entries.length + 1) &&
-      guards >= sum(({ blocks }) => 2 * blocks.length)
+      this.#free.length + TABLE_SIZE - this.#unused >= entries &&
+      this.#freeGuards.length + GUARD_COUNT - this.#unusedGuard >= unguarded.size
     );
   }
 
@@ -192,9 +193,11 @@ export class Installer {
   install(bundle: Bundle, some: readonly Placed[], module: WasmModule): Installed[] {
     const noted = some.map((placed) => ({ ...placed, notes: this.#takeNotes() }));
     const exported = this.#instantiate(bundle, noted, module);
-    const group: Group = { bundle, members: new Set() };
-    this.#groups.add(group);
-    this.#footprint += footprintOf(bundle);
+    let group = this.#groups.get(bundle);
+    if (!group) {
+      this.#groups.set(bundle, (group = { bundle, members: new Set() }));
+      this.#footprint += footprintOf(bundle);
+    }
     return noted.map((one, i) => this.#enter(group, one, exported[i]!));
   }
 
@@ -313,7 +316,7 @@ export class Installer {
     installed.live = false;
     const { group } = installed;
     group.members.delete(installed);
-    if (group.members.size === 0 && this.#groups.delete(group))
+    if (group.members.size === 0 && this.#groups.delete(group.bundle))
       this.#footprint -= footprintOf(group.bundle);
     for (const { page, va, rec, place } of installed.entries) {
       const before = page.replaced.get(rec);
@@ -329,6 +332,11 @@ export class Installer {
     for (const page of installed.pages) this.#regions.get(page)?.delete(installed);
   }
 
+  /** About the bytes that all regions take once some of a module are installed. */
+  footprintWith(bundle: Bundle): number {
+    return this.#footprint + (this.#groups.has(bundle) ? 0 : footprintOf(bundle));
+  }
+
   /** About the bytes that all regions take. */
   get footprint(): number {
     return this.#footprint;
@@ -339,7 +347,10 @@ export class Installer {
    * `limit` bytes; new ones last. Only while nothing executes.
    */
   shrink(limit: number): void {
-    const ranked = [...this.#groups].map((group) => ({ group, worth: this.#worthOf(group) }));
+    const ranked = [...this.#groups.values()].map((group) => ({
+      group,
+      worth: this.#worthOf(group),
+    }));
     // A stable sort: of new ones, the oldest go first.
     ranked.sort((a, b) => (a.worth < b.worth ? -1 : a.worth > b.worth ? 1 : 0));
     for (const { group } of ranked) {

@@ -14,7 +14,6 @@ import {
   type Bundle,
   bundleOf,
   describe,
-  footprintOf,
   holds,
   type Places,
   type SourceBlock,
@@ -425,13 +424,8 @@ export class Jit {
     settled.sort((a, b) => b.entered - a.entered);
     const chosen = settled.slice(0, BUNDLED);
     const members = chosen.map(({ installed }) => installed.translation);
-    if (
-      !bundlingPays(
-        members,
-        chosen.reduce((sum, { entered }) => sum + entered, 0),
-      )
-    )
-      return;
+    const entered = chosen.reduce((sum, one) => sum + one.entered, 0);
+    if (!bundlingPays(members, entered, this.#options.store?.isKept ?? false)) return;
     this.#isBundling = true;
     generator.bundle!(
       members.map(({ bundle }) => bundle.bytes),
@@ -439,7 +433,7 @@ export class Jit {
       (reply) => {
         this.#isBundling = false;
         if ('module' in reply)
-          this.#arriveBundled(chosen.map((one) => one.installed), reply); // prettier-ignore
+          this.#attempt(() => this.#arriveBundled(chosen.map((one) => one.installed), reply)); // prettier-ignore
         else this.counters.failures++;
       },
     );
@@ -449,13 +443,12 @@ export class Jit {
   #arriveBundled(chosen: readonly Installed[], made: Made): void {
     const start = this.#now();
     const { store } = this.#options;
-    const members = chosen.map(({ translation }) => translation);
-    const bundle = bundleOf(members, made);
+    const bundle = bundleOf(chosen.map(({ translation }) => translation), made); // prettier-ignore
     bundle.module = made.module;
     if (store) store.regroup(bundle);
-    else for (const translation of members) translation.bundle = bundle;
-    const module = store?.compile(bundle) ?? made.module;
-    this.#install(bundle, chosen.filter(({ live }) => live), module); // prettier-ignore
+    else for (const translation of bundle.members) translation.bundle = bundle;
+    const live = chosen.filter((installed) => installed.live);
+    this.#install(bundle, live, store?.compile(bundle) ?? made.module);
     this.counters.bundles++;
     this.counters.instantiate += this.#now() - start;
   }
@@ -505,12 +498,23 @@ export class Jit {
       root.ordered = false;
       if ('failure' in reply) this.counters.failures++;
       else if ('unsupported' in reply) this.#excluded.add(reply.unsupported);
-      else if (root.effort === effort) this.#arrive(root, region, blocks, reply);
+      else if (root.effort === effort)
+        this.#attempt(() => this.#arrive(root, region, blocks, reply));
     });
   }
 
-  #arrive(root: Root, region: Region, blocks: readonly SourceBlock[], made: Made): void {
+  /** Takes what has arrived; without room for it, tier 0 goes on. */
+  #attempt(install: () => void): void {
     const start = this.#now();
+    try {
+      install();
+    } catch {
+      this.counters.failures++;
+    }
+    this.counters.instantiate += this.#now() - start;
+  }
+
+  #arrive(root: Root, region: Region, blocks: readonly SourceBlock[], made: Made): void {
     const translation = this.#describe(root, region, blocks, made);
     const { bundle } = translation;
     bundle.module = made.module;
@@ -526,7 +530,6 @@ export class Jit {
         [{ translation, places }],
         this.#options.store?.compile(bundle) ?? made.module,
       );
-    this.counters.instantiate += this.#now() - start;
   }
 
   /** The translation that a region was made into, which the store has from now on. */
@@ -562,7 +565,7 @@ export class Jit {
     const roots = some.map(({ translation: { root }, places }) => this.#rootOf(places.get(root)!.page, root)); // prettier-ignore
     if (bundle.members.length === 1) dump?.(roots[0]!.va, bundle.bytes);
     for (const { installed } of roots) if (installed?.live) this.#installer.remove(installed);
-    if (this.bytes + footprintOf(bundle) > limit) this.#shrink(limit * SHRUNK);
+    if (this.#installer.footprintWith(bundle) > limit) this.#shrink(limit * SHRUNK);
     if (!this.#installer.hasRoom(some)) this.flush();
     const installed = this.#installer.install(bundle, some, module);
     roots.forEach((root, i) => {

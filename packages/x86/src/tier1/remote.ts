@@ -32,8 +32,8 @@ export interface RemoteGenerator {
   bundle?(modules: readonly Uint8Array[], entries: readonly number[], done: (reply: Reply) => void): void; // prettier-ignore
 }
 
-/** Has an engine optimise a function that a module exports, at once. */
-export type Optimise = (exported: unknown) => void;
+/** Has an engine optimise a function that a module exports; other orders may be carried out before the next one. */
+export type Optimise = (exported: unknown) => Promise<void>;
 
 /** What the other thread is asked for: a region's module, or one of several with so many entries. */
 export type Order =
@@ -41,7 +41,7 @@ export type Order =
   | { readonly modules: readonly Uint8Array[]; readonly entries: readonly number[] };
 
 /** What the other thread does. @param optimise undefined where it cannot */
-export function carryOut(order: Order, optimise: Optimise | undefined): Reply {
+export async function carryOut(order: Order, optimise: Optimise | undefined): Promise<Reply> {
   if ('region' in order) return makeRegion(order.region);
   if (optimise) return makeBundle(order.modules, order.entries, optimise);
   return { failure: 'the engine is not to be asked for optimised code' };
@@ -62,15 +62,15 @@ export function makeRegion(packed: PackedRegion): Reply {
 }
 
 /** Puts the functions of several modules into one. */
-function makeBundle(
+async function makeBundle(
   modules: readonly Uint8Array[],
   entries: readonly number[],
   optimise: Optimise,
-): Reply {
+): Promise<Reply> {
   try {
     const generated = bundle(modules);
     const module = new wasm.Module(generated.bytes);
-    for (const exported of exportsOf(module, entries)) optimise(exported);
+    for (const exported of exportsOf(module, entries)) await optimise(exported);
     return { ...generated, module };
   } catch (error) {
     return { failure: String(error) };

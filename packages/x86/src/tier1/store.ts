@@ -90,6 +90,11 @@ export class Translations {
     this.#native = storage && native;
   }
 
+  /** Whether other processes find what is here. */
+  get isKept(): boolean {
+    return this.#storage !== undefined;
+  }
+
   /** Bytes that are remembered, and how many of modules stay compiled, for measurements. */
   get size(): { translations: number; bytes: number; compiled: number } {
     return { translations: this.#all.size, bytes: this.#weight, compiled: this.#compiledBytes };
