@@ -61,4 +61,33 @@ describe('cpu', () => {
     await expect(Machine.restore(snapshot)).rejects.toThrow('another model');
     await (await Machine.restore(snapshot, { cpu: 'x86-64-v3' })).close();
   });
+
+  it.skipIf(!has('gcc'))('takes from signal frames what XRSTOR takes', async () => {
+    machine = await Machine.boot({ memory: '64m', cpu: 'x86-64-v3' });
+    const dir = mkdtempSync(join(tmpdir(), 'v3-'));
+    const source = join(import.meta.dirname, '../../../tests/guest/sigfpstate.c');
+    execFileSync('gcc', ['-O1', '-static', '-w', '-o', join(dir, 'p'), source]);
+    await machine.fs.writeFile('/bin/p', readFileSync(join(dir, 'p')), { mode: 0o755 });
+    const lines = (await output(['env', 'XSAVE=1', '/bin/p'])).matchAll(/xsave: (.*), mxcsr (.*), xmm9 (.*)/g); // prettier-ignore
+    expect([...lines].map(([, how, mxcsr, xmm9]) => `${how}, ${mxcsr} ${xmm9}`)).toEqual([
+      'taken, 9fc0 1',
+      'SIGSEGV, 1f80 0',
+      'SIGSEGV, 1f80 0',
+      'SIGSEGV, 1f80 0',
+      'taken, 9fc0 1',
+      'taken, 1f80 0',
+      'taken, 1f80 0',
+      'taken, 9fc0 1',
+      'taken, 9fc0 1',
+      'taken, 9fc0 0',
+      'taken, 9fc0 0',
+      'SIGSEGV, 1f80 0',
+      'taken, 9fc0 1',
+      'SIGSEGV, 1f80 0',
+      'taken, 9fc0 1',
+      'taken, 9fc0 1',
+      'taken, 9fc0 1',
+      'taken, 1f80 0',
+    ]);
+  });
 });

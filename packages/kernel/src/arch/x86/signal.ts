@@ -198,12 +198,8 @@ function restore_altstack(task: Task, cpu: Cpu, view: DataView): void {
 export function restore_frame(task: Task, cpu: Cpu): void {
   const frame = Number(cpu.gpr[RSP]) - 8;
   let bytes: Uint8Array;
-  let fpu: Uint8Array;
-  let view: DataView;
   try {
     bytes = task.mem.read(frame, INFO);
-    view = new DataView(bytes.buffer);
-    fpu = read_fpu(cpu, task.mem, Number(view.getBigUint64(UC_REGS + 184, true)));
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     force_sigsegv(
@@ -213,17 +209,32 @@ export function restore_frame(task: Task, cpu: Cpu): void {
     );
     return;
   }
+  const view = new DataView(bytes.buffer);
   set_current_blocked(task, view.getBigUint64(UC_SIGMASK, true));
   restore_altstack(task, cpu, view);
   ORDER.forEach((reg, i) => (cpu.gpr[reg] = view.getBigUint64(UC_REGS + i * 8, true)));
   const rip = view.getBigUint64(UC_REGS + 128, true);
   cpu.rip = Number(rip);
   cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
-  load_fpu(cpu, fpu);
+  if (!restore_fpu(task, cpu, Number(view.getBigUint64(UC_REGS + 184, true)))) return;
   // The return to user mode faults there (#GP): a handler sees the address that was asked for.
   if (BigInt.asIntN(48, rip) !== BigInt.asIntN(64, rip)) {
     task.trap_nr = 13;
     task.error_code = 0;
     force_sigsegv(task, 0, `rt_sigreturn to the non-canonical address 0x${rip.toString(16)}`);
   }
+}
+
+/** @returns false after a SIGSEGV for a state that cannot be read or taken: it is initial then (fpu__clear_user_states) */
+function restore_fpu(task: Task, cpu: Cpu, fp: number): boolean {
+  let fpu: Uint8Array | null = null;
+  try {
+    fpu = read_fpu(cpu, task.mem, fp);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+  }
+  load_fpu(cpu, fpu ?? initial_fpu(cpu));
+  if (fpu !== null) return true;
+  force_sigsegv(task, 0, `rt_sigreturn finds no x87 and vector state at 0x${fp.toString(16)}`);
+  return false;
 }
