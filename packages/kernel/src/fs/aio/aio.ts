@@ -36,6 +36,8 @@ const KIOCB_KEY = 0;
 declare module '../../mm/mm.ts' {
   interface Mm {
     aio?: Map<number, KioCtx>;
+    /** Places that contexts have; none below the number is free. */
+    aio_places?: { readonly used: Set<number>; lowest: number };
   }
 }
 
@@ -113,9 +115,11 @@ export function aio_setup(task: Task, max: number): KioCtx {
   // Never code, whatever READ_IMPLIES_EXEC says: the ring's file system is mounted noexec.
   if (vma !== null) vma.flags = (vma.flags & ~(VM_EXEC | VM_MAYEXEC)) | VM_DONTEXPAND;
   const contexts = (mm.aio ??= new Map());
-  const used = new Set([...contexts.values()].map((one) => one.index));
-  let index = 0;
-  while (used.has(index)) index++;
+  const places = (mm.aio_places ??= { used: new Set(), lowest: 0 });
+  let index = places.lowest;
+  while (places.used.has(index)) index++;
+  places.used.add(index);
+  places.lowest = index + 1;
   ring.place(id, index);
   const ctx = new KioCtx(mm, max, ring, index);
   contexts.set(id, ctx);
@@ -136,6 +140,9 @@ export function kill_ioctx(mm: Mm, ctx: KioCtx, unmap: boolean): void {
   ctx.dead = true;
   mm.aio?.delete(ctx.id);
   mm.owned.delete(ctx);
+  const places = mm.aio_places!;
+  places.used.delete(ctx.index);
+  places.lowest = Math.min(places.lowest, ctx.index);
   mm.kernel.vfs.aio_nr -= ctx.max;
   for (const request of [...ctx.active]) request.abandon();
   ctx.active.clear();
