@@ -4,6 +4,7 @@
 #include "uring.h"
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 static volatile sig_atomic_t pipes, sizes;
@@ -234,6 +235,114 @@ static void parts(void) {
   }
 }
 
+/** A read, write or message waits though the file is O_NONBLOCK, unless it says that itself. */
+static void patience(void) {
+  static char big[1 << 16];
+  struct iovec iov = {big, 100};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  struct sockaddr_un to = {AF_UNIX, "\0uring_patience"};
+  socklen_t length = offsetof(struct sockaddr_un, sun_path) + 15;
+  int pipes_[2], sock[2];
+  P("patience\n");
+  pipe2(pipes_, O_NONBLOCK);
+  socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sock);
+  for (int way = 0; way < 12; way++) {
+    int in = way < 6 ? pipes_[0] : sock[0], out = way < 6 ? pipes_[1] : sock[1];
+    struct io_uring_sqe *s;
+    if (way == 6 || way == 7) s = sqe(IORING_OP_RECV, in, big, 100, 0, 1);
+    else if (way == 8 || way == 9) s = sqe(IORING_OP_RECVMSG, in, &msg, 1, 0, 1);
+    else if (way % 3 == 2) s = sqe(IORING_OP_READV, in, &iov, 1, 0, 1);
+    else s = sqe(IORING_OP_READ, in, big, 100, 0, 1);
+    if (way == 4 || way == 10) s->flags = IOSQE_ASYNC;
+    if (way == 5) s->rw_flags = 8; // RWF_NOWAIT
+    if (way == 7 || way == 9) s->msg_flags = MSG_DONTWAIT;
+    enter(1, 0, 0);
+    usleep(2000);
+    int now = ready();
+    P("%d: %d\n", way, now);
+    if (!now) write(out, "hello", 5);
+    reap(1);
+  }
+  // The calls that take the same flags.
+  fcntl(pipes_[0], F_SETFL, 0);
+  fcntl(pipes_[1], F_SETFL, O_WRONLY);
+  R(preadv2(pipes_[0], &iov, 1, -1, 8));
+  write(pipes_[1], "hello", 5);
+  R(preadv2(pipes_[0], &iov, 1, -1, 8));
+  while (pwritev2(pipes_[1], &iov, 1, -1, 8) > 0);
+  R(pwritev2(pipes_[1], &iov, 1, -1, 8));
+  sqe(IORING_OP_WRITE, pipes_[1], big, 100, 0, 1)->rw_flags = 8;
+  GO(1);
+  sqe(IORING_OP_WRITE, pipes_[1], big, 100, 0, 1)->rw_flags = 1; // RWF_HIPRI
+  GO(1);
+  sqe(IORING_OP_WRITE, pipes_[1], big, 100, 0, 1)->rw_flags = 1 << 30;
+  GO(1);
+  P("%x %x\n", fcntl(pipes_[0], F_GETFL), fcntl(pipes_[1], F_GETFL));
+  fcntl(pipes_[0], F_SETFL, O_NONBLOCK);
+  fcntl(pipes_[1], F_SETFL, O_NONBLOCK);
+  while (read(pipes_[0], big, sizeof big) > 0);
+  while (write(pipes_[1], big, 4096) > 0);
+  sqe(IORING_OP_WRITE, pipes_[1], big, 100, 0, 1);
+  enter(1, 0, 0);
+  P("%d\n", ready());
+  read(pipes_[0], big, sizeof big);
+  reap(1);
+  while (send(sock[1], big, 4096, 0) > 0);
+  sqe(IORING_OP_SEND, sock[1], big, 100, 0, 1);
+  enter(1, 0, 0);
+  P("%d\n", ready());
+  while (recv(sock[0], big, sizeof big, 0) > 0);
+  reap(1);
+  int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+  bind(server, (void *)&to, length);
+  listen(server, 5);
+  sqe(IORING_OP_ACCEPT, server, 0, 0, 0, 1000);
+  enter(1, 0, 0);
+  P("%d\n", ready());
+  connect(client, (void *)&to, length);
+  reap(1);
+  P("%d %d\n", fcntl(server, F_GETFL), fcntl(pipes_[0], F_GETFL));
+}
+
+static void members(void) {
+  P("members\n");
+  sqe(IORING_OP_NOP, 0, 0, -EFAULT, 0, 1)->rw_flags = 1;
+  GO(1);
+  sqe(IORING_OP_NOP, 0, 0, 7, 0, 1)->rw_flags = 1;
+  GO(1);
+  sqe(IORING_OP_NOP, 0, 0, -EFAULT, 0, 1);
+  GO(1);
+  sqe(IORING_OP_NOP, 0, 0, 0, 0, 1)->rw_flags = 1u << 30;
+  GO(1);
+  int file = open("file", O_RDWR | O_TRUNC);
+  sqe(IORING_OP_WRITE, file, "abc", 3, 0, 1)->rw_flags = 16; // RWF_APPEND
+  GO(1);
+  sqe(IORING_OP_WRITE, file, "de", 2, 0, 1)->rw_flags = 16;
+  GO(1);
+  P("%ld\n", (long)lseek(file, 0, SEEK_END));
+  sqe(55, file, "x", 0, 4, 1);
+  GO(1);
+  sqe(55, file, 0, 1, 4, 1);
+  GO(1);
+  sqe(55, file, 0, 0, 4, 1);
+  GO(1);
+  sqe(IORING_OP_SOCKET, AF_UNIX, 0, 0, SOCK_DGRAM, 1)->file_index = ~0u;
+  GO(1);
+  sqe(IORING_OP_SOCKET, AF_UNIX, 0, 0, SOCK_DGRAM, 1)->file_index = 1;
+  GO(1);
+  // What cancelling a waitid tells is what its timeout tells.
+  int64_t time[2] = {0, 1000000};
+  pid_t child = fork();
+  if (!child) pause();
+  struct io_uring_sqe *s = sqe(50, child, 0, 1 /* P_PID */, 0, 1);
+  s->file_index = WEXITED;
+  s->flags = IOSQE_IO_LINK;
+  sqe(IORING_OP_LINK_TIMEOUT, 0, time, 1, 0, 2);
+  GO(2);
+  kill(child, SIGKILL);
+  wait(0);
+}
+
 int main(void) {
   signal(SIGPIPE, caught);
   signal(SIGXFSZ, caught);
@@ -241,6 +350,8 @@ int main(void) {
   signals();
   addresses();
   parts();
+  patience();
+  members();
   R(setup(IORING_SETUP_SQPOLL));
   P("poller\n");
   signals();

@@ -1,5 +1,12 @@
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE } from '@vitrine/uapi/errno.ts';
-import { O_APPEND, RWF_APPEND, RWF_HIPRI, RWF_NOWAIT, RWF_SUPPORTED } from '@vitrine/uapi/fcntl.ts';
+import {
+  O_APPEND,
+  O_NONBLOCK,
+  RWF_APPEND,
+  RWF_HIPRI,
+  RWF_NOWAIT,
+  RWF_SUPPORTED,
+} from '@vitrine/uapi/fcntl.ts';
 import { RLIMIT_FSIZE } from '@vitrine/uapi/resource.ts';
 import { SIGXFSZ } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../include/current.ts';
@@ -32,6 +39,17 @@ export function check_rw_flags(file: File, rwf: number): void {
 /** Whether such a write goes to the end: undefined where the file decides. */
 export function rw_append(rwf: number): boolean | undefined {
   return rwf & RWF_APPEND ? true : rwf & RWF_NOAPPEND ? false : undefined;
+}
+
+/** Does a transfer with flags: with RWF_NOWAIT as on an O_NONBLOCK file. */
+export function with_rw_flags(file: File, rwf: number, transfer: () => number): number {
+  if ((rwf & RWF_NOWAIT) === 0 || (file.flags & O_NONBLOCK) !== 0) return transfer();
+  file.flags |= O_NONBLOCK;
+  try {
+    return transfer();
+  } finally {
+    file.flags &= ~O_NONBLOCK;
+  }
 }
 
 /** Reads at `pos`, or at the file's position when it is null. @returns bytes, or BLOCKED */

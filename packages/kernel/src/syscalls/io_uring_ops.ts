@@ -3,7 +3,7 @@ import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
-import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
+import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, RWF_HIPRI } from '@vitrine/uapi/fcntl.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fd_install, fget, fget_raw, get_unused_fd } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -24,7 +24,7 @@ import {
 import * as U from '../fs/io_uring/uapi.ts';
 import { LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import type { Task } from '../kernel/task.ts';
-import { vfs_read, vfs_write } from '../fs/read_write.ts';
+import { check_rw_flags, rw_append, vfs_read, vfs_write, with_rw_flags } from '../fs/read_write.ts'; // prettier-ignore
 import { do_madvise } from '../mm/madvise.ts';
 import { free_fds } from '../net/scm.ts';
 import { SocketFile } from '../net/socket.ts';
@@ -66,10 +66,20 @@ const READ = { file: true, ioprio: true, iopoll: true, prep: checkPriority };
 const EXACT = { ...READ, exact: true };
 const SOCKET = { file: true, ioprio: true };
 
+/** A transfer of a submission, with its flags. */
+function transfer(r: UringRequest, file: File, iter: IovIter, write: boolean): number {
+  const flags = r.u32(OP_FLAGS);
+  const pos = position(r, file);
+  return with_rw_flags(file, flags, () => write ? vfs_write(r, file, iter, pos, rw_append(flags)) : vfs_read(r, file, iter, pos)); // prettier-ignore
+}
+
 /** The file of a read or write: with IORING_SETUP_IOPOLL it must be one that completions are polled from. */
 function polled(request: UringRequest): File {
   if (request.ring.setup & U.IORING_SETUP_IOPOLL)
     throw errno(E.EOPNOTSUPP, 'io_uring: {} has no queue to poll', request.file!.path);
+  const flags = request.u32(OP_FLAGS);
+  if (flags !== 0) check_rw_flags(request.file!, flags);
+  if (flags & RWF_HIPRI) throw errno(E.EINVAL, 'io_uring: RWF_HIPRI is for IORING_SETUP_IOPOLL');
   return request.file!;
 }
 
@@ -77,7 +87,7 @@ function polled(request: UringRequest): File {
 function readvSelected(r: UringRequest): number {
   if (r.u32(LEN) !== 1) throw errno(E.EINVAL, 'io_uring: a buffer of a group is one piece, not {}', r.u32(LEN)); // prettier-ignore
   const wanted = r.mem.getU64(r.u64(ADDR) + 8);
-  return withBuffer(r, (address, length) => vfs_read(r, polled(r), userBuffer(r, address, Math.min(length, wanted)), position(r, r.file!))); // prettier-ignore
+  return withBuffer(r, (address, length) => transfer(r, polled(r), userBuffer(r, address, Math.min(length, wanted)), false)); // prettier-ignore
 }
 
 /** Position of a read or write: -1 is the file's own. */
@@ -156,22 +166,29 @@ export function withBuffer(
   return result;
 }
 
-op(U.IORING_OP_NOP, () => 0, { iopoll: true });
+const NOP_INJECT_RESULT = 1;
 
-op(U.IORING_OP_READ, (r) => withBuffer(r, (address, length) => vfs_read(r, polled(r), userBuffer(r, address, length), position(r, r.file!))), { ...EXACT, buffers: true }); // prettier-ignore
-op(U.IORING_OP_WRITE, (r) => vfs_write(r, polled(r), userBuffer(r, r.u64(ADDR), r.u32(LEN)), position(r, r.file!)), EXACT); // prettier-ignore
+op(U.IORING_OP_NOP, (r) => (r.u32(OP_FLAGS) & NOP_INJECT_RESULT ? r.i32(LEN) : 0), {
+  iopoll: true,
+  prep(r) {
+    if (r.u32(OP_FLAGS) & ~NOP_INJECT_RESULT) throw errno(E.EINVAL, 'io_uring: flags {} of nothing to do are not known', r.u32(OP_FLAGS)); // prettier-ignore
+  },
+});
+
+op(U.IORING_OP_READ, (r) => withBuffer(r, (address, length) => transfer(r, polled(r), userBuffer(r, address, length), false)), { ...EXACT, buffers: true }); // prettier-ignore
+op(U.IORING_OP_WRITE, (r) => transfer(r, polled(r), userBuffer(r, r.u64(ADDR), r.u32(LEN)), true), EXACT); // prettier-ignore
 /** Reads or writes all pieces of an array; less than all breaks a chain. */
-function inPieces(r: UringRequest, move: typeof vfs_read): number {
+function inPieces(r: UringRequest, write: boolean): number {
   const file = polled(r);
   const iter = import_iovec(r, r.u64(ADDR), r.u32(LEN));
   const wanted = iter.count;
-  const n = move(r, file, iter, position(r, file));
+  const n = transfer(r, file, iter, write);
   if (n !== BLOCKED && n !== wanted) r.failed = true;
   return n;
 }
 
-op(U.IORING_OP_READV, (r) => (r.flags & U.IOSQE_BUFFER_SELECT ? readvSelected(r) : inPieces(r, vfs_read)), { ...READ, buffers: true }); // prettier-ignore
-op(U.IORING_OP_WRITEV, (r) => inPieces(r, vfs_write), READ);
+op(U.IORING_OP_READV, (r) => (r.flags & U.IOSQE_BUFFER_SELECT ? readvSelected(r) : inPieces(r, false)), { ...READ, buffers: true }); // prettier-ignore
+op(U.IORING_OP_WRITEV, (r) => inPieces(r, true), READ);
 
 /** Part of a registered buffer. */
 function fixedBuffer(request: UringRequest): IovIter {
@@ -186,12 +203,8 @@ function fixedBuffer(request: UringRequest): IovIter {
   return IovIter.user(request.mem, address, length);
 }
 
-op(
-  U.IORING_OP_READ_FIXED,
-  (r) => vfs_read(r, polled(r), fixedBuffer(r), position(r, r.file!)),
-  EXACT,
-);
-op(U.IORING_OP_WRITE_FIXED, (r) => vfs_write(r, polled(r), fixedBuffer(r), position(r, r.file!)), EXACT); // prettier-ignore
+op(U.IORING_OP_READ_FIXED, (r) => transfer(r, polled(r), fixedBuffer(r), false), EXACT);
+op(U.IORING_OP_WRITE_FIXED, (r) => transfer(r, polled(r), fixedBuffer(r), true), EXACT); // prettier-ignore
 
 op(U.IORING_OP_FSYNC, (r) => {
   if ((r.u32(OP_FLAGS) & ~1) !== 0) throw errno(E.EINVAL, 'io_uring: fsync flags {} are not known', r.u32(OP_FLAGS)); // prettier-ignore
@@ -204,7 +217,12 @@ op(U.IORING_OP_FALLOCATE, (r) => {
   return result;
 }, FILE); // prettier-ignore
 op(U.IORING_OP_FADVISE, (r) => r.withFile((fd) => sys_fadvise64(r, fd, r.u64(OFF), r.u32(LEN), r.u32(OP_FLAGS))), FILE); // prettier-ignore
-op(U.IORING_OP_FTRUNCATE, (r) => r.withFile((fd) => sys_ftruncate(r, fd, r.u64(OFF))), FILE);
+op(U.IORING_OP_FTRUNCATE, (r) => r.withFile((fd) => sys_ftruncate(r, fd, r.u64(OFF))), {
+  ...FILE,
+  prep(r) {
+    if (r.u64(ADDR) !== 0 || r.u32(LEN) !== 0 || r.u32(OP_FLAGS) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u32(FILE_INDEX) !== 0 || r.u64(ADDR3) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+  },
+});
 op(U.IORING_OP_MADVISE, (r) => {
   do_madvise(r.task, r.u64(ADDR), r.u32(LEN), r.u32(OP_FLAGS));
   return 0;
@@ -351,9 +369,11 @@ op(U.IORING_OP_LINK_TIMEOUT, (r) => {
   r.callState ??= { deadline: deadline(r, r.u64(ADDR), r.u32(OP_FLAGS)), left: 1 };
   const state = r.callState as TimeoutState;
   if (r.kernel.clock.now() < state.deadline) return r.waitAny([], state.deadline);
-  r.limits.limit = null;
-  r.limits.stop();
-  return -E.ETIME;
+  const { limits } = r;
+  limits.limit = null;
+  limits.stop();
+  // What cancelling it tells, if that is not 0 (io_req_task_link_timeout).
+  return uringOps.get(limits.opcode)?.counted ? 1 : -E.ETIME;
 });
 
 export const CANCEL_FLAGS: number = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED | U.IORING_ASYNC_CANCEL_USERDATA | U.IORING_ASYNC_CANCEL_OP; // prettier-ignore

@@ -16,7 +16,7 @@ import {
   S_ISREG,
 } from '../fs/inode.ts';
 import { fsnotify_modify } from '../fs/fsnotify.ts';
-import { check_rw_flags, rw_append, rw_verify_area, vfs_read, vfs_write } from '../fs/read_write.ts'; // prettier-ignore
+import { check_rw_flags, rw_append, rw_verify_area, vfs_read, vfs_write, with_rw_flags } from '../fs/read_write.ts'; // prettier-ignore
 import { import_iovec, userBuffer } from '../fs/iov.ts';
 import {
   choice,
@@ -196,7 +196,7 @@ export function sys_preadv2(
   const file = transferFile(current, fd, FMODE_READ, pos);
   const to = import_iovec(current, vec, count);
   if (to.count > 0) check_rw_flags(file, rwf);
-  return readVec(current, file, to, pos);
+  return with_rw_flags(file, rwf, () => readVec(current, file, to, pos));
 }
 
 export function sys_pwritev2(
@@ -212,7 +212,7 @@ export function sys_pwritev2(
   const file = transferFile(current, fd, FMODE_WRITE, pos);
   const from = import_iovec(current, vec, count);
   if (from.count > 0) check_rw_flags(file, rwf);
-  return writeVec(current, file, from, pos, rw_append(rwf));
+  return with_rw_flags(file, rwf, () => writeVec(current, file, from, pos, rw_append(rwf)));
 }
 
 export function sys_lseek(current: Current, fd: number, offset: Loff, whence: number): Loff {

@@ -15,7 +15,7 @@ import { fget } from '../fdtable.ts';
 import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
 import { S_ISDIR } from '../inode.ts';
 import { iovec_from_user } from '../iov.ts';
-import { check_rw_flags, rw_append, vfs_read, vfs_write } from '../read_write.ts';
+import { check_rw_flags, rw_append, vfs_read, vfs_write, with_rw_flags } from '../read_write.ts';
 import { AsyncRequest } from './request.ts';
 import { AioRing } from './ring.ts';
 
@@ -253,10 +253,10 @@ export class AioRequest extends AsyncRequest {
     switch (this.opcode) {
       case IOCB_CMD_PREAD:
       case IOCB_CMD_PREADV:
-        return vfs_read(this, file, this.iter(), pos);
+        return with_rw_flags(file, this.rwf, () => vfs_read(this, file, this.iter(), pos));
       case IOCB_CMD_PWRITE:
       case IOCB_CMD_PWRITEV:
-        return vfs_write(this, file, this.iter(), pos, rw_append(this.rwf));
+        return with_rw_flags(file, this.rwf, () => vfs_write(this, file, this.iter(), pos, rw_append(this.rwf))); // prettier-ignore
       case IOCB_CMD_POLL: {
         if (this.told !== 0) return this.told;
         const queues: WaitQueue[] = [];

@@ -1,4 +1,5 @@
 import { EBADF, ECANCELED, EINVAL, EOPNOTSUPP, ETIME } from '@vitrine/uapi/errno.ts';
+import { O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import { MSG_WAITALL } from '@vitrine/uapi/net.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import { serializable } from '../../include/serial.ts';
@@ -187,9 +188,22 @@ export class UringRequest extends AsyncRequest {
     const op = uringOps.get(this.opcode);
     if (op === undefined) throw errno(EINVAL, 'io_uring: there is no operation {}', this.opcode);
     if (op.file && this.file === null) this.takeFile();
-    const result = op.run(this);
+    const result = this.patiently(op);
     if (result !== BLOCKED && op.exact && result !== this.u32(24)) this.failed = true;
     return result;
+  }
+
+  /** A file that can be asked and waited for is waited for, O_NONBLOCK or not: only the submission says otherwise. */
+  private patiently(op: UringOp): number {
+    const { file } = this;
+    if (file === null || op.worker || !file.nowait || !file.pollable) return op.run(this);
+    const nonblock = file.flags & O_NONBLOCK;
+    file.flags &= ~O_NONBLOCK;
+    try {
+      return op.run(this);
+    } finally {
+      file.flags |= nonblock;
+    }
   }
 
   private takeFile(): void {

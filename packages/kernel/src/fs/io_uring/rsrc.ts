@@ -231,8 +231,8 @@ const INDEX_ALLOC = 0xffff_ffff;
 export function io_fixed_fd_install(ring: UringFile, file: File, slot: number): number {
   try {
     const { files } = ring;
-    if (files === null) throw errno(ENXIO, 'io_uring: no files are registered');
     const alloc = slot === INDEX_ALLOC;
+    if (files === null) throw errno(alloc ? ENFILE : ENXIO, 'io_uring: no files are registered');
     const index = alloc ? free_index(ring) : slot - 1;
     if (index >= files.length)
       throw errno(EINVAL, 'io_uring: {} files are registered, not {}', files.length, slot);
