@@ -78,8 +78,9 @@ export class Translations {
   /** All, with their instruction sets; who was used last comes last. */
   readonly #all = new Map<Translation, number>();
   readonly #compiled = new Set<Bundle>();
-  /** Names under which the storage was asked. */
+  /** Names under which the storage was asked, and under which it was asked for modules of several pages. */
   readonly #looked = new Set<string>();
+  readonly #lookedIn = new Set<string>();
   #weight = 0;
   #compiledBytes = 0;
 
@@ -107,17 +108,18 @@ export class Translations {
       this.#looked.add(name);
       const { bundles, elsewhere } = this.#read(name);
       for (const bundle of bundles) this.#enterStored(isa, bundle);
-      for (const other of elsewhere) this.#lookIn(isa, other, page);
+      for (const other of elsewhere) this.#lookIn(isa, other);
     }
     return [...(this.#kept.get(name)?.translations ?? [])];
   }
 
-  /** Takes from another page's file the modules that have something of a page. */
-  #lookIn(isa: number, other: string, page: string): void {
-    const name = nameOf(isa, other);
-    if (this.#looked.has(name)) return;
+  /** Takes from a page's file the modules that have something of others. */
+  #lookIn(isa: number, page: string): void {
+    const name = nameOf(isa, page);
+    if (this.#looked.has(name) || this.#lookedIn.has(name)) return;
+    this.#lookedIn.add(name);
     for (const bundle of this.#read(name).bundles)
-      if (bundle.members.some((member) => member.page === page)) this.#enterStored(isa, bundle);
+      if (bundle.members.length > 1) this.#enterStored(isa, bundle);
   }
 
   /** Enters what is not here yet, nor anything better. */
@@ -248,6 +250,7 @@ export class Translations {
     this.#all.delete(translation);
     this.#weight -= weightOf(translation);
     this.#release(translation.bundle);
+    if (translation.bundle.members.length > 1) this.#lookedIn.clear();
     const name = nameOf(isa, translation.page);
     const kept = this.#kept.get(name)!;
     kept.translations.delete(translation);

@@ -86,6 +86,9 @@ export function encodeBundles({ bundles, elsewhere }: StoredPage): Uint8Array {
   return out;
 }
 
+/** Every host has it; this package compiles without any host's types. */
+const decoder = new (globalThis as unknown as { TextDecoder: new (label: string) => { decode(bytes: Uint8Array): string } }).TextDecoder('latin1'); // prettier-ignore
+
 /** Reads what may be anything. */
 class Reader {
   readonly #bytes: Uint8Array;
@@ -96,14 +99,17 @@ class Reader {
   }
 
   take(length: number): Uint8Array {
+    return this.view(length).slice();
+  }
+
+  /** The same without a copy: it keeps all else that was read. */
+  view(length: number): Uint8Array {
     if (length > this.#bytes.length - this.#at) throw new RangeError('translations are truncated');
-    return this.#bytes.slice(this.#at, (this.#at += length));
+    return this.#bytes.subarray(this.#at, (this.#at += length));
   }
 
   text(length: number): string {
-    let text = '';
-    for (const byte of this.take(length)) text += String.fromCharCode(byte);
-    return text;
+    return decoder.decode(this.view(length));
   }
 
   end(): void {
@@ -183,7 +189,7 @@ function readBundle(reader: Reader, { members, globals, length, native }: Stored
   }));
   const generated = { bytes: reader.take(length), globals };
   const translations: Translation[] = [];
-  const bundle = bundleOf(translations, generated, native > 0 ? reader.take(native) : undefined);
+  const bundle = bundleOf(translations, generated, native > 0 ? reader.view(native) : undefined);
   translations.push(...read.map((member) => ({ ...member, bundle })));
   return bundle;
 }
