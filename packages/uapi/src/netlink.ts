@@ -1,7 +1,8 @@
-// Constants of netlink sockets: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>.
+// Constants of netlink sockets: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>, <linux/sock_diag.h>, <linux/inet_diag.h>, <linux/unix_diag.h>.
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_USERSOCK = 2;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_KOBJECT_UEVENT = 15;
 export const MAX_LINKS = 32;
 
@@ -53,3 +54,23 @@ export const IFLA_NUM_TX_QUEUES = 31;
 export const IFLA_NUM_RX_QUEUES = 32;
 export const IFLA_CARRIER = 33;
 export const IFLA_CARRIER_CHANGES = 35;
+
+export const TCPDIAG_GETSOCK = 18;
+export const DCCPDIAG_GETSOCK = 19;
+export const SOCK_DIAG_BY_FAMILY = 20;
+export const SOCK_DESTROY = 21;
+export const UDIAG_SHOW_NAME = 1;
+export const UDIAG_SHOW_VFS = 2;
+export const UDIAG_SHOW_PEER = 4;
+export const UDIAG_SHOW_ICONS = 8;
+export const UDIAG_SHOW_RQLEN = 0x10;
+export const UDIAG_SHOW_MEMINFO = 0x20;
+export const UDIAG_SHOW_UID = 0x40;
+export const UNIX_DIAG_NAME = 0;
+export const UNIX_DIAG_VFS = 1;
+export const UNIX_DIAG_PEER = 2;
+export const UNIX_DIAG_ICONS = 3;
+export const UNIX_DIAG_RQLEN = 4;
+export const UNIX_DIAG_MEMINFO = 5;
+export const UNIX_DIAG_SHUTDOWN = 6;
+export const UNIX_DIAG_UID = 7;

@@ -3,28 +3,14 @@ import type { Kernel } from '../include/kernel.ts';
 import { PROC_NET, proc_create } from '../fs/proc/registry.ts';
 import { viewOf } from '../fs/bytes.ts';
 import { NetlinkSock } from './netlink/af_netlink.ts';
+import { open_sockets } from './open_sockets.ts';
 import { Sock } from './sock.ts';
-import { SocketFile } from './socket.ts';
 import { UnixSock } from './unix/af_unix.ts';
 
 /** /proc/PID/net of a kernel that has Unix sockets and no Internet protocols (net/unix/af_unix.c, net/core/net-procfs.c). */
 
 const file = (name: string, show: (kernel: Kernel) => string): void =>
   proc_create(`${PROC_NET}/${name}`, { mode: 0o444, show: (current) => show(current.kernel) });
-
-/** Sockets of a kind that a descriptor refers to, with their inode numbers. */
-function openSockets<T extends Sock>(
-  kernel: Kernel,
-  kind: abstract new (...args: never[]) => T,
-): Map<T, number> {
-  const sockets = new Map<T, number>();
-  for (const { task } of kernel.pids.pids.values()) {
-    if (task === null || task.exiting || task.files === undefined) continue;
-    for (const open of task.files.fd)
-      if (open instanceof SocketFile && open.sk instanceof kind) sockets.set(open.sk, open.ino);
-  }
-  return sockets;
-}
 
 const SO_ACCEPTCON = 0x10000;
 const SS_UNCONNECTED = 1;
@@ -34,8 +20,8 @@ const hex = (n: number, width: number): string => n.toString(16).toUpperCase().p
 
 function unix(kernel: Kernel): string {
   let text = 'Num       RefCount Protocol Flags    Type St Inode Path\n';
-  for (const [sk, ino] of openSockets(kernel, UnixSock)) {
-    const state = sk.peer !== null && sk.type !== SOCK_DGRAM ? SS_CONNECTED : SS_UNCONNECTED;
+  for (const [sk, ino] of open_sockets(kernel, UnixSock)) {
+    const state = sk.established && !sk.listening ? SS_CONNECTED : SS_UNCONNECTED;
     const refs = 2 + (sk.peer === null ? 0 : 1);
     const name = sk.name === null ? '' : ` ${sk.name.replaceAll('\0', '@')}`;
     text += `${hex(0, 16)}: ${hex(refs, 8)} ${hex(0, 8)} ${hex(sk.listening ? SO_ACCEPTCON : 0, 8)} ${hex(sk.type, 4)} ${hex(state, 2)} ${String(ino).padStart(5)}${name}\n`;
@@ -52,14 +38,14 @@ const dev = (): string => `${DEV_HEAD}    lo:       0       0    0    0    0    
 
 function protocols(kernel: Kernel): string {
   const kinds = [0, 0];
-  for (const sk of openSockets(kernel, UnixSock).keys()) kinds[sk.type === SOCK_DGRAM ? 1 : 0]!++;
+  for (const sk of open_sockets(kernel, UnixSock).keys()) kinds[sk.type === SOCK_DGRAM ? 1 : 0]!++;
   const line = (name: string, size: number, sockets: number, yes: 'y' | 'n'): string =>
     `${name.padEnd(9)} ${size} ${String(sockets).padStart(6)}      -1   NI       0   ${yes === 'y' ? 'yes' : 'no '}  kernel      ${yes}  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n  n\n`;
   return (
     'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n' +
     line('UNIX-STREAM', 1152, kinds[0]!, 'y') +
     line('UNIX', 1152, kinds[1]!, 'y') +
-    line('NETLINK', 1096, openSockets(kernel, NetlinkSock).size, 'n')
+    line('NETLINK', 1096, open_sockets(kernel, NetlinkSock).size, 'n')
   );
 }
 
@@ -69,7 +55,7 @@ const softnet = (kernel: Kernel): string =>
 function netlink(kernel: Kernel): string {
   let text =
     'sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n';
-  for (const [sk, ino] of openSockets(kernel, NetlinkSock)) {
+  for (const [sk, ino] of open_sockets(kernel, NetlinkSock)) {
     const groups = viewOf(sk.getname(false)).getUint32(8, true);
     text += `${hex(0, 16)} ${String(sk.protocol).padEnd(3)} ${String(sk.portid >>> 0).padEnd(10)} ${hex(groups, 8).toLowerCase()} ${String(sk.rmem).padEnd(8)} ${'0'.padEnd(8)} 0     ${'2'.padEnd(8)} ${'0'.padEnd(8)} ${String(ino).padEnd(8)}\n`;
   }
@@ -81,6 +67,6 @@ file('netlink', netlink);
 file('dev', dev);
 file('protocols', protocols);
 file('softnet_stat', softnet);
-file('sockstat', (kernel) => `sockets: used ${openSockets(kernel, Sock).size}\n`);
+file('sockstat', (kernel) => `sockets: used ${open_sockets(kernel, Sock).size}\n`);
 file('dev_mcast', () => '');
 file('ptype', () => 'Type Device      Function\n');

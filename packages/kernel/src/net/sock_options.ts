@@ -194,9 +194,8 @@ OPTIONS.set(SO.SO_RCVLOWAT, {
 });
 OPTIONS.set(SO.SO_SNDLOWAT, { get: () => 1 });
 /** SK_MEMINFO_VARS: what is used of both buffers, and of the others nothing. */
-OPTIONS.set(SO.SO_MEMINFO, {
-  get: (_current, sock) => ints(0, sock.rcvbuf, sock.wmem_alloc, sock.sndbuf, 0, 0, 0, 0, 0),
-});
+export const sk_get_meminfo = (sock: Sock): Uint8Array => ints(0, sock.rcvbuf, sock.wmem_alloc, sock.sndbuf, 0, 0, 0, 0, 0); // prettier-ignore
+OPTIONS.set(SO.SO_MEMINFO, { get: (_current, sock) => sk_get_meminfo(sock) });
 
 /** struct timeval to nanoseconds; 0 means for ever, less than that not to wait at all (sock_set_timeout). */
 function timeout(value: Uint8Array): number {
@@ -314,11 +313,13 @@ OPTIONS.set(SO.SO_PEERNAME, {
     return name;
   },
 });
+/** A number of its own for each socket that anybody asked about. */
+export const sock_gen_cookie = (sock: Sock): number =>
+  (sock.cookie ||= sock.kernel.vfs.sockCookie = (sock.kernel.vfs.sockCookie ?? 0) + 1);
 OPTIONS.set(SO.SO_COOKIE, {
   get(_current, sock, room) {
     if (room < 8) throw errno(EINVAL, 'SO_COOKIE has 8 bytes, not {}', room);
-    sock.cookie ||= sock.kernel.vfs.sockCookie = (sock.kernel.vfs.sockCookie ?? 0) + 1;
-    return long(BigInt(sock.cookie));
+    return long(BigInt(sock_gen_cookie(sock)));
   },
 });
 /** There is one network namespace. */

@@ -6,6 +6,7 @@ import {
   NETLINK_KOBJECT_UEVENT,
   NETLINK_PKTINFO,
   NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
   NETLINK_USERSOCK,
   SOL_NETLINK,
 } from '@vitrine/uapi/netlink.ts';
@@ -20,6 +21,7 @@ import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
 import { uevent_net_rcv } from '../core/kobject_uevent.ts';
 import { rtnetlink_rcv } from '../core/rtnetlink.ts';
+import { sock_diag_rcv } from '../unix/diag.ts';
 import { task_ucred } from '../scm.ts';
 import { type Ancillary, type Received, Sock, type Ucred } from '../sock.ts';
 import { type NetProtoFamily, sock_register, sockfd_lookup } from '../socket.ts';
@@ -33,6 +35,9 @@ declare module '../../fs/vfs.ts' {
   }
 }
 
+/** Groups that are told of Internet sockets that end. */
+const SKNLGRP_MAX = 4;
+
 /** What a protocol's kernel side is (nl_table, struct netlink_kernel_cfg). */
 interface NetlinkProtocol {
   readonly groups: number;
@@ -45,6 +50,7 @@ interface NetlinkProtocol {
 
 const PROTOCOLS: ReadonlyMap<number, NetlinkProtocol> = new Map([
   [NETLINK_ROUTE, { groups: 38, nonroot_recv: true, input: rtnetlink_rcv }],
+  [NETLINK_SOCK_DIAG, { groups: SKNLGRP_MAX, nonroot_recv: true, input: sock_diag_rcv }],
   [NETLINK_KOBJECT_UEVENT, { groups: 1, nonroot_recv: true, input: uevent_net_rcv }],
   [NETLINK_USERSOCK, { groups: 32, nonroot_send: true }],
 ]);

@@ -102,6 +102,8 @@ export class UnixSock extends Sock {
   inode: Inode | null = null;
   /** The other end; for datagrams, where send(2) goes. */
   peer: UnixSock | null = null;
+  /** It was connected, or of datagrams another to it (TCP_ESTABLISHED). */
+  established = false;
   queue: Skb[] = [];
   /** The message of the queue whose byte is urgent. */
   oob_skb: Skb | null = null;
@@ -227,11 +229,13 @@ export class UnixSock extends Sock {
   private establish(current: Current, listener: UnixSock): void {
     const end = new UnixSock(this.kernel, this.type);
     end.name = listener.name;
+    end.inode = listener.inode;
     end.peer = this;
+    end.established = this.established = true;
     end.init_peercred(current);
     this.peer = end;
     this.copy_peercred(listener);
-    listener.queue.push(this.skb(new Uint8Array(0), current, [], end, NOBODY));
+    listener.queue.push(end.skb(new Uint8Array(0), current, [], end, NOBODY));
     listener.wq.wake(EPOLLIN | EPOLLRDNORM);
   }
 
@@ -246,6 +250,8 @@ export class UnixSock extends Sock {
     }
     const old = this.peer;
     this.peer = other;
+    this.established = other !== null;
+    if (other !== null) other.established = true;
     if (old !== null && old !== other) this.disconnected(old);
     if (other !== null) this.copy_peercred(other);
     return 0;
@@ -313,6 +319,7 @@ export class UnixSock extends Sock {
     const b = other as UnixSock;
     this.peer = b;
     b.peer = this;
+    this.established = b.established = true;
     this.init_peercred(current);
     b.init_peercred(current);
   }
@@ -494,14 +501,16 @@ export class UnixSock extends Sock {
     return mask;
   }
 
+  /** Bytes to be read; of datagrams those of the first (unix_inq_len). */
+  get inq_len(): number {
+    const waiting = this.type !== SOCK_DGRAM ? this.queue : this.queue.slice(0, 1);
+    return waiting.reduce((n, skb) => n + skb.data.length - skb.offset, 0);
+  }
+
   override ioctl(current: Current, cmd: number, arg: number): number {
     if (cmd === FIONREAD) {
       if (this.isListening) throw errno(EINVAL, 'FIONREAD: {} is listening', this);
-      const waiting = this.type !== SOCK_DGRAM ? this.queue : this.queue.slice(0, 1);
-      current.mem.putU32(
-        arg,
-        waiting.reduce((n, skb) => n + skb.data.length - skb.offset, 0),
-      );
+      current.mem.putU32(arg, this.inq_len);
       return 0;
     }
     if (cmd === TIOCOUTQ) {
