@@ -6,23 +6,25 @@ import { bundle } from '../src/tier1/bundle.ts';
 import { makeRegion, type Order, type RemoteGenerator, type Reply } from '../src/tier1/remote.ts';
 import { Translations, type TranslationStorage } from '../src/tier1/store.ts';
 import { decodeBundles } from '../src/tier1/stored.ts';
-import { assemble, CODE, DATA, FlatMachine } from '../../../tests/cpu/flat.ts';
+import { assemble, CODE, DATA, FlatMachine, STACK_TOP } from '../../../tests/cpu/flat.ts';
 
 const FUNCTIONS = 96;
 const SPACE = 256;
 const ROUNDS = 40_000;
 
-/** Calls functions by a table, round after round. */
-const PROGRAM = assemble(`
+/** Calls functions by a table, round after round. What straddles pages is left to tier 0's record of the instruction. */
+const program = (turn: number): Uint8Array =>
+  assemble(`
   1: xor r13d, r13d
   2: mov rdx, [rbx+r13*8]; call rdx; inc r13d; cmp r13d, ${FUNCTIONS}; jb 2b
   dec r12d; jnz 1b; syscall
   .set k, 1
   .rept ${FUNCTIONS}
   .p2align 8
-  mov r8d, 4; 3: add rax, k; ror rax, 3; xor rax, r13; lea rax, [rax+rax*2+k]; rol rax, 7; dec r8d; jnz 3b; ret
+  mov r8d, 4; 3: add rax, k; ror rax, ${turn}; xor rax, r13; lea rax, [rax+rax*2+k]; rol rax, 7; dec r8d; jnz 3b; xor rax, [rbx+${4096 - turn}]; ret
   .set k, k+1
   .endr`);
+const PROGRAM = program(3);
 
 /** Carries orders out when the test says so; optimised code is as good as any. */
 class Queue implements RemoteGenerator {
@@ -63,9 +65,18 @@ class Files implements TranslationStorage {
 function load(store?: Translations, generator?: RemoteGenerator): FlatMachine {
   const jit = store && { threshold: 1, advance: 1e9, store, generator };
   const machine = new FlatMachine(64 * 2 ** 20, jit ?? false).load(PROGRAM);
+  writeData(machine);
+  return machine;
+}
+
+/** The table, and what stands where two pages meet. */
+function writeData(machine: FlatMachine): void {
   const table = new BigUint64Array(FUNCTIONS).map((_, i) => BigInt(CODE + SPACE * (i + 1)));
   machine.write(DATA, new Uint8Array(table.buffer));
-  return machine;
+  machine.write(
+    DATA + 4088,
+    Uint8Array.from({ length: 16 }, (_, i) => 37 * i + 1),
+  );
 }
 
 /** @param between called after each 50,000 instructions */
@@ -175,6 +186,33 @@ test('without the file that has them, the others are of use still', () => {
   const machine = load(new Translations({ storage: some }), new Queue());
   expect(run(machine)).toBe(wanted);
   expect(machine.cpu.jit!.counters.failures).toBe(0);
+});
+
+test('what has another program at the same addresses is in another module', () => {
+  const other = program(5);
+  const plain = load();
+  plain.write(CODE, other);
+  const wantedThere = run(plain, 2000);
+
+  const both = new Queue();
+  const machine = load(new Translations({ storage: new Files() }), both);
+  const { cpu } = machine;
+  const there = machine.frame();
+  cpu.ram.u8.fill(0, there, there + 4096);
+  for (let at = 0; at <= other.length; at += 4096)
+    cpu.ram.u8.set(other.subarray(at, at + 4096), machine.map(CODE + at, { root: there }));
+  for (const va of [DATA, DATA + 4096, STACK_TOP - 4096, STACK_TOP - 8192])
+    machine.map(va, { root: there, frame: machine.map(va), executable: false });
+  writeData(machine);
+  const wantedHere = run(load(), 2000);
+  for (let i = 0; i < 20; i++) {
+    cpu.cr3 = machine.root;
+    expect(run(machine, 2000, () => both.deliver())).toBe(wantedHere);
+    cpu.cr3 = there;
+    expect(run(machine, 2000, () => both.deliver())).toBe(wantedThere);
+  }
+  expect(cpu.jit!.counters).toMatchObject({ failures: 0 });
+  expect(cpu.jit!.counters.bundles).toBeGreaterThan(0);
 });
 
 test('a module that cannot be made is done without', () => {

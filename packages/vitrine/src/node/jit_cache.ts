@@ -24,7 +24,7 @@ const built = typeof VITRINE_TRANSLATIONS === 'undefined' ? undefined : VITRINE_
 
 /** Bytes of all files, of every version; who was not used for the longest time goes first. */
 const LIMIT = 256 * 2 ** 20;
-const LARGEST_FILE = 16 * 2 ** 20;
+const LARGEST_FILE = 64 * 2 ** 20;
 /** A file whose time of use is not older is not marked as used once more. */
 const RECENT = 3_600_000;
 const DIGEST = 32;

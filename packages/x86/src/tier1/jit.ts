@@ -112,6 +112,16 @@ function hottestOf(counts: ReadonlyMap<number, number>): number {
   return best;
 }
 
+/** The first of regions, and those of others that have nothing else at the addresses of its pages: a module names them once. */
+function togetherAt<T extends { readonly installed: Installed }>(some: readonly T[]): T[] {
+  const known = new Map<number, CodePage>();
+  return some.filter(({ installed: { pages } }) => {
+    for (const page of pages) if ((known.get(page.va) ?? page) !== page) return false;
+    for (const page of pages) known.set(page.va, page);
+    return true;
+  });
+}
+
 /** Tier 1: decides what is compiled, and when. */
 export class Jit {
   readonly #host: JitHost;
@@ -422,7 +432,8 @@ export class Jit {
       }
     if (settled.length < BUNDLED) return;
     settled.sort((a, b) => b.entered - a.entered);
-    const chosen = settled.slice(0, BUNDLED);
+    const chosen = togetherAt(settled).slice(0, BUNDLED);
+    if (chosen.length < BUNDLED) return;
     const members = chosen.map(({ installed }) => installed.translation);
     const entered = chosen.reduce((sum, one) => sum + one.entered, 0);
     if (!bundlingPays(members, entered, this.#options.store?.isKept ?? false)) return;
@@ -441,7 +452,6 @@ export class Jit {
 
   /** Puts regions in their own places, from one module. What has gone meanwhile is in it, too. */
   #arriveBundled(chosen: readonly Installed[], made: Made): void {
-    const start = this.#now();
     const { store } = this.#options;
     const bundle = bundleOf(chosen.map(({ translation }) => translation), made); // prettier-ignore
     bundle.module = made.module;
@@ -450,7 +460,6 @@ export class Jit {
     const live = chosen.filter((installed) => installed.live);
     this.#install(bundle, live, store?.compile(bundle) ?? made.module);
     this.counters.bundles++;
-    this.counters.instantiate += this.#now() - start;
   }
 
   /**
