@@ -343,6 +343,40 @@ static void members(void) {
   wait(0);
 }
 
+/** Polls that go on see each event, though it is gone before anybody looks, until the ring is full. */
+static void edges(unsigned flags) {
+  int ends[2], sock[2];
+  char c = 0;
+  R(setup(flags));
+  P("edges\n");
+  pipe(ends);
+  sqe(IORING_OP_POLL_ADD, ends[0], 0, 1 /* IORING_POLL_ADD_MULTI */, 0, 1)->poll32_events = 1;
+  enter(1, 0, 0);
+  for (int i = 0; i < 4; i++) {
+    write(ends[1], &c, 1);
+    read(ends[0], &c, 1);
+  }
+  P("%d\n", ready());
+  enter(0, 0, IORING_ENTER_GETEVENTS);
+  reap(ready());
+  if (!flags) {
+    for (int i = 0; i < 70; i++) {
+      write(ends[1], &c, 1);
+      read(ends[0], &c, 1);
+    }
+    P("%d\n", ready());
+    reap(65);
+  }
+  // What is there at the beginning is told as what comes later is.
+  socketpair(AF_UNIX, SOCK_STREAM, 0, sock);
+  sqe(IORING_OP_POLL_ADD, sock[0], 0, 1, 0, 1)->poll32_events = 5;
+  enter(1, 0, 0);
+  P("%d\n", ready());
+  write(sock[1], &c, 1);
+  enter(0, 0, IORING_ENTER_GETEVENTS);
+  reap(ready());
+}
+
 int main(void) {
   signal(SIGPIPE, caught);
   signal(SIGXFSZ, caught);
@@ -352,6 +386,8 @@ int main(void) {
   parts();
   patience();
   members();
+  edges(0);
+  edges(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
   R(setup(IORING_SETUP_SQPOLL));
   P("poller\n");
   signals();

@@ -7,6 +7,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
 import type { UserMemory } from '../include/uaccess.ts';
+import type { Work } from '../include/work.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { File } from '../fs/file.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
@@ -39,7 +40,7 @@ export type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'Z' | 'X';
 export const DL_PRIORITY = 100;
 
 /** A request to an io_uring (fs/io_uring/request.ts). */
-export interface UringWork {
+export interface UringWork extends Work {
   /** It works on a ring: it must not keep that alive when the task ends. */
   readonly tracked: boolean;
   stop(): boolean;
@@ -183,6 +184,8 @@ export class Task implements Current, Waiter, TimerOwner {
   registered_rings: (File | null)[] | null = null;
   /** Its io_uring requests that have not ended. */
   uring: Set<UringWork> | null = null;
+  /** Of them, those that can go on. */
+  uring_work: Set<UringWork> | null = null;
 
   clear_child_tid = 0;
   set_child_tid = 0;
@@ -318,10 +321,21 @@ export class Task implements Current, Waiter, TimerOwner {
    * holder of its ring closes it (io_uring_task_cancel, io_uring_files_cancel). Its rings by number go.
    */
   io_uring_cancel(all: boolean): void {
+    this.uring_work = null;
     for (const request of this.uring ?? []) if (all || request.tracked) request.stop();
     this.uring = null;
     for (const file of this.registered_rings ?? []) file?.put(this.kernel);
     this.registered_rings = null;
+  }
+
+  /** Goes on with what its rings wait for, where that is there (task_work_run). */
+  task_work_run(): void {
+    const requests = this.uring_work!;
+    this.uring_work = null;
+    for (const request of requests) {
+      this.kernel.work.cancel(request);
+      request.run();
+    }
   }
 
   woken(): void {

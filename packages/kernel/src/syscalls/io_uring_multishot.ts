@@ -35,8 +35,7 @@ function needBuffers(r: UringRequest): void {
 function multishot(r: UringRequest, once: () => number, ended: () => boolean): number {
   for (;;) {
     const n = once();
-    if (n < 0 || ended()) return n;
-    r.more(n);
+    if (n < 0 || ended() || !r.more(n)) return n;
   }
 }
 

@@ -234,12 +234,26 @@ op(U.IORING_OP_POLL_ADD, (r) => {
   const multi = (r.u32(LEN) & U.IORING_POLL_ADD_MULTI) !== 0;
   const wanted = r.u32(OP_FLAGS) | EPOLLERR | EPOLLHUP;
   const queues: WaitQueue[] = [];
-  const events = r.file!.poll(r, queues) & wanted;
-  if (events === 0) return r.waitAny(queues, Infinity);
+  const now = r.file!.poll(r, queues) & wanted;
+  // Told once, that is the result, whatever is there by now (io_poll_check_events).
+  const events = (r.wakes === 1 ? r.told & wanted : 0) || now;
+  if (events === 0) {
+    r.told = r.wakes = 0;
+    return r.waitAny(queues, Infinity);
+  }
   if (!multi) return events;
+  // What is there from the beginning is told as what comes later is.
+  if (r.callState === null && r.deferred) {
+    r.callState = 0;
+    r.told = events;
+    r.wakes = 1;
+    r.ring.defer(r);
+    return r.waitAny(queues, Infinity);
+  }
   // An edge: the same state is told once until the file tells of news.
-  if (r.callState !== events || (r.told & wanted) !== 0) r.more(events);
+  if ((r.callState !== events || (r.told & wanted) !== 0) && !r.more(events)) return events;
   r.told = 0;
+  r.wakes = 0;
   r.callState = events;
   return r.waitAny(queues, Infinity);
 }, {
@@ -329,7 +343,7 @@ op(U.IORING_OP_TIMEOUT, (r) => {
     if ((flags & U.IORING_TIMEOUT_ETIME_SUCCESS) === 0) r.failed = true;
     return -E.ETIME;
   }
-  r.more(-E.ETIME);
+  if (!r.more(-E.ETIME)) return -E.ETIME;
   r.callState = state;
   state.deadline += deadline(r, r.u64(ADDR), 0) - now;
   return r.waitAny([], state.deadline);
@@ -489,16 +503,14 @@ op(U.IORING_OP_RECV, (r) => {
     const n = withBuffer(r, (address, length) => recv(r, address, length));
     // The end of a stream takes no buffer.
     if (n === 0) returnBuffer(r);
-    if (!multi || n <= 0) return n;
-    r.more(n);
+    if (!multi || n <= 0 || !r.more(n)) return n;
   }
 }, { ...SOCKET, message: true, buffers: true }); // prettier-ignore
 op(U.IORING_OP_ACCEPT, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT) !== 0;
   for (;;) {
     const fd = accept(r);
-    if (!multi || fd < 0) return fd;
-    r.more(fd);
+    if (!multi || fd < 0 || !r.more(fd)) return fd;
   }
 }, {
   ...SOCKET,

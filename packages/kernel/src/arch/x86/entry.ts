@@ -44,6 +44,7 @@ export function run_task(kernel: Kernel, task: Task): void {
     // A call that is not through, and does not wait, gives way (a long read).
     if (task.state !== TASK_RUNNING || task.resume === RESUME_SYSCALL) return;
     if (turns % CALLS === 0 && host.monotonic() >= kernel.slice_end) return;
+    if (task.uring_work !== null) task.task_work_run();
     if (task.sigpending || task.restart_code !== 0 || task.saved_sigmask !== null) {
       if (!do_signal(task)) return;
       if (task.resume === RESUME_SYSCALL) continue;

@@ -214,8 +214,9 @@ export class UringRequest extends AsyncRequest {
     else this.file = fget(this.task, fd).get();
   }
 
-  /** Posts one of several results and goes on. */
-  more(res: number): void {
+  /** Posts one of several results. @returns is there room to go on? Without, this result is the last (io_req_post_cqe) */
+  more(res: number): boolean {
+    if (this.ring.full) return false;
     this.ring.post(
       this.data,
       res,
@@ -225,6 +226,7 @@ export class UringRequest extends AsyncRequest {
     this.cqe_flags = 0;
     this.buffer = null;
     this.callState = null;
+    return true;
   }
 
   protected override release(): void {
@@ -247,16 +249,27 @@ export class UringRequest extends AsyncRequest {
 
   /** What the file told a poll; 0 for "look". */
   told = 0;
+  /** How often it was told since the last result. */
+  wakes = 0;
   override woken(queue: WaitQueue, events = 0): void {
     this.told |= events;
+    this.wakes++;
     if (this.deferred) this.ring.defer(this);
-    else super.woken(queue, events);
+    else {
+      super.woken(queue, events);
+      // The task does it on its way back to user mode, if it gets there first (task_work_add).
+      if (!this.inWorker) (this.task.uring_work ??= new Set()).add(this);
+    }
+  }
+  override run(): void {
+    this.task.uring_work?.delete(this);
+    super.run();
   }
   override timerFired(): void {
     if (this.deferred) this.ring.defer(this);
     else super.timerFired();
   }
-  private get deferred(): boolean {
+  get deferred(): boolean {
     return (this.ring.setup & U.IORING_SETUP_DEFER_TASKRUN) !== 0;
   }
 

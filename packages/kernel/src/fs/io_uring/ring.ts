@@ -203,6 +203,10 @@ export class UringFile extends StreamFile {
     this.kernel.ram.u32[this.at(this.rings, offset)] = value;
   }
 
+  get full(): boolean {
+    return this.ready >= this.cqEntries;
+  }
+
   /** Completions that the program has not taken. */
   get ready(): number {
     return (this.get32(CQ_TAIL) - this.get32(CQ_HEAD)) >>> 0;
