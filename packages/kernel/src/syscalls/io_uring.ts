@@ -166,12 +166,14 @@ function sys_io_uring_enter(
   const patient = now < patience;
   const wanted = Math.min(min, ring.cqEntries, patient ? Infinity : 1);
   if (ring.ready >= wanted || ring.timeouts !== timeouts) return submitted;
-  if (now >= deadline) {
+  // Who is to be patient waits so long in any case, and without a timeout no longer.
+  const end = patience < Infinity && (patient || deadline === Infinity) ? patience : deadline;
+  if (now >= end) {
     if (submitted > 0 || ring.ready > 0) return submitted;
     throw errno(E.ETIME, 'io_uring_enter: {} completions did not come in time', wanted);
   }
   if (task.signal_pending() && (submitted > 0 || ring.ready > 0)) return submitted;
-  return task.waitAny([ring.wait], patient ? Math.min(deadline, patience) : deadline, E.EINTR);
+  return task.waitAny([ring.wait], end, E.EINTR);
 }
 
 /** Until when a wait lasts, and until when it is for all completions that it asks for. */
