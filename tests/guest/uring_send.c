@@ -377,6 +377,39 @@ static void edges(unsigned flags) {
   reap(ready());
 }
 
+/** Connections that are taken if there are any, or looked for first. */
+static void accepting(void) {
+  struct sockaddr_un name = {AF_UNIX, "/tmp/uring_accept"};
+  int listener = socket(AF_UNIX, SOCK_STREAM, 0), slot = 0;
+  unlink(name.sun_path);
+  bind(listener, (struct sockaddr *)&name, sizeof name);
+  listen(listener, 8);
+  for (unsigned flags = 0; flags < 16; flags++) {
+    if (!(flags & 10) || (flags & 9) == 1) continue;
+    sqe(IORING_OP_ACCEPT, listener, 0, 0, 0, 1)->ioprio = flags;
+    P("accept %u, none there\n", flags);
+    enter(1, 0, 0);
+    reap(1);
+  }
+  for (unsigned flags = 2; flags < 8; flags += 2) {
+    int other = socket(AF_UNIX, SOCK_STREAM, 0);
+    connect(other, (struct sockaddr *)&name, sizeof name);
+    P("accept %u\n", flags);
+    sqe(IORING_OP_ACCEPT, listener, 0, 0, 0, 1)->ioprio = flags;
+    enter(1, 0, 0);
+    reap(1);
+    close(other);
+  }
+  sqe(IORING_OP_ACCEPT, listener, 0, 0, 0, 1)->ioprio = 4;
+  enter(1, 0, 0);
+  int other = socket(AF_UNIX, SOCK_STREAM, 0);
+  connect(other, (struct sockaddr *)&name, sizeof name);
+  reap(1);
+  for (slot = 3; slot < 64; slot++)
+    if (slot != fd) close(slot);
+  unlink(name.sun_path);
+}
+
 int main(void) {
   signal(SIGPIPE, caught);
   signal(SIGXFSZ, caught);
@@ -386,6 +419,8 @@ int main(void) {
   parts();
   patience();
   members();
+  accepting();
+  R(setup(0));
   edges(0);
   edges(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
   R(setup(IORING_SETUP_SQPOLL));

@@ -518,7 +518,8 @@ op(U.IORING_OP_ACCEPT, (r) => {
     const multi = r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT;
     const slot = r.u32(FILE_INDEX);
     check_accept_flags(r.u32(OP_FLAGS));
-    if (r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0 || r.u16(IOPRIO) & ~U.IORING_ACCEPT_MULTISHOT) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (r.u32(LEN) !== 0 || r.u16(BUF_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0'); // prettier-ignore
+    if (r.u16(IOPRIO) & ~ACCEPT_FLAGS) throw errno(E.EINVAL, 'io_uring: flags {} are not for accepting', r.u16(IOPRIO)); // prettier-ignore
     if (slot !== 0 && r.u32(OP_FLAGS) & O_CLOEXEC) throw errno(E.EINVAL, 'io_uring: a registered file is no descriptor that exec could close'); // prettier-ignore
     if (multi && slot !== 0 && slot !== INDEX_ALLOC) throw errno(E.EINVAL, 'io_uring: many sockets and one number'); // prettier-ignore
   },
@@ -534,12 +535,16 @@ function intoSlot(r: UringRequest, fd: number): number {
   return io_fixed_fd_install(r.ring, r.task.files.remove(fd)!, slot);
 }
 
+const ACCEPT_FLAGS = U.IORING_ACCEPT_MULTISHOT | U.IORING_ACCEPT_DONTWAIT | U.IORING_ACCEPT_POLL_FIRST; // prettier-ignore
+
 /** accept4 on the request's socket: the new descriptor goes into the task's own table. */
 function accept(r: UringRequest): number {
   const flags = r.u32(OP_FLAGS);
   const slot = r.u32(FILE_INDEX);
   if (slot === 0) get_unused_fd(r);
-  const file = do_accept(r, r.file!, r.u64(ADDR), r.u64(OFF), flags);
+  const impatient = (r.u16(IOPRIO) & U.IORING_ACCEPT_DONTWAIT) !== 0 || undefined;
+  if (impatient && r.u16(IOPRIO) & U.IORING_ACCEPT_POLL_FIRST) throw errno(E.EAGAIN, 'io_uring: there is to be a wait first, and none'); // prettier-ignore
+  const file = do_accept(r, r.file!, r.u64(ADDR), r.u64(OFF), flags, impatient);
   if (typeof file === 'number') return file;
   if (slot !== 0) return io_fixed_fd_install(r.ring, file, slot);
   return fd_install(r, file, (flags & O_CLOEXEC) !== 0);

@@ -141,11 +141,12 @@ export function do_accept(
   name: number,
   lengthAt: number,
   flags: number,
+  nonblock: boolean = (listener.flags & O_NONBLOCK) !== 0,
 ): SocketFile | number {
   if (!(listener instanceof SocketFile))
     throw errno(ENOTSOCK, 'accept: {} is not a socket', listener.path);
   want_files(current);
-  const sk = listener.sk.accept(current, (listener.flags & O_NONBLOCK) !== 0);
+  const sk = listener.sk.accept(current, nonblock);
   if (typeof sk === 'number') return sk;
   const file = new SocketFile(current, sk, (flags & SOCK_NONBLOCK) !== 0);
   try {

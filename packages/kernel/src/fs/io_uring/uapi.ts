@@ -79,6 +79,8 @@ export const IORING_ASYNC_CANCEL_FD_FIXED: number = 1 << 3;
 export const IORING_ASYNC_CANCEL_USERDATA: number = 1 << 4;
 export const IORING_ASYNC_CANCEL_OP: number = 1 << 5;
 export const IORING_ACCEPT_MULTISHOT: number = 1 << 0;
+export const IORING_ACCEPT_DONTWAIT: number = 1 << 1;
+export const IORING_ACCEPT_POLL_FIRST: number = 1 << 2;
 export const IORING_RECVSEND_POLL_FIRST: number = 1 << 0;
 export const IORING_RECV_MULTISHOT: number = 1 << 1;
 
