@@ -59,6 +59,8 @@ interface Group {
 }
 
 interface Noted extends Placed {
+  /** Of its region in the module. */
+  readonly number: number;
   readonly notes: number;
 }
 
@@ -191,7 +193,7 @@ export class Installer {
    * @throws when the module is not what a translation's must be; nothing is changed then
    */
   install(bundle: Bundle, some: readonly Placed[], module: WasmModule): Installed[] {
-    const noted = some.map((placed) => ({ ...placed, notes: this.#takeNotes() }));
+    const noted = some.map((placed) => ({ ...placed, number: bundle.members.indexOf(placed.translation), notes: this.#takeNotes() })); // prettier-ignore
     const exported = this.#instantiate(bundle, noted, module);
     let group = this.#groups.get(bundle);
     if (!group) {
@@ -240,8 +242,7 @@ export class Installer {
         if (typeof exports[name] === 'function') return exports[name];
         throw new TypeError('a translation has not all of its entries');
       };
-      return some.map(({ translation }) => {
-        const number = bundle.members.indexOf(translation);
+      return some.map(({ translation, number }) => {
         const handlers = translation.entries.map((_, i) => exported(entryExport(number, i)));
         return { region: exported(regionExport(number)), handlers };
       });
@@ -252,14 +253,13 @@ export class Installer {
   }
 
   /** What the module's regions that are not installed want is of no interest. */
-  #globals({ globals, members }: Bundle, some: readonly Noted[]): Record<string, number> {
+  #globals({ globals }: Bundle, some: readonly Noted[]): Record<string, number> {
     const { u16 } = this.#host.ram;
     const wanted = new Set(globals);
     const values: Record<string, number> = {};
     for (const name of globals) values[name] = 0;
     const handlerOf = ({ page, rec }: Found): number => page.replaced.get(rec) ?? u16[rec >> 1]!;
-    for (const { translation, places, notes } of some) {
-      const number = members.indexOf(translation);
+    for (const { translation, number, places, notes } of some) {
       values[notesGlobal(number)] = notes || this.#spare;
       for (const [va, place] of places) {
         for (const page of pagesOf(place)) {
