@@ -18,6 +18,21 @@ static struct io_uring_sqe *sqe(int op, int f, const void *addr, unsigned len, u
   __atomic_store_n((unsigned *)(rings + p.sq_off.tail), tail, __ATOMIC_RELEASE);
   return s;
 }
+/** A new ring in place of the current one. */
+__attribute__((unused)) static int new_ring(unsigned flags, unsigned entries, unsigned idle) {
+  if (fd > 0) close(fd);
+  memset(&p, 0, sizeof p);
+  p.flags = flags;
+  p.sq_thread_idle = idle;
+  tail = 0;
+  fd = syscall(SYS_io_uring_setup, entries, &p);
+  if (fd < 0) return -errno;
+  size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
+  if (other > size) size = other;
+  rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+  sqes = mmap(0, p.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
+  return 0;
+}
 static long enter(unsigned n, unsigned min, unsigned flags) { return syscall(SYS_io_uring_enter, fd, n, min, flags, 0, 0); }
 static int ready(void) { return AT(unsigned, p.cq_off.tail) - AT(unsigned, p.cq_off.head); }
 /** Takes and prints completions, in order of their data. */

@@ -12,19 +12,7 @@ enum { READ_MULTISHOT = 49, WAITID, FUTEX_WAIT_OP, FUTEX_WAKE_OP_, FUTEX_WAITV_O
 #define CANCEL_OP (1 << 5)
 #define NO_SQARRAY (1 << 16)
 
-static int setup(unsigned flags) {
-  if (fd > 0) close(fd);
-  memset(&p, 0, sizeof p);
-  p.flags = flags;
-  tail = 0;
-  fd = syscall(SYS_io_uring_setup, 32, &p);
-  if (fd < 0) return -errno;
-  size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
-  if (other > size) size = other;
-  rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-  sqes = mmap(0, p.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
-  return 0;
-}
+static int setup(unsigned flags) { return new_ring(flags, 32, 0); }
 
 static struct io_uring_sqe *futex(int op, int flags, void *at, uint64_t val, uint64_t mask, uint64_t data) {
   struct io_uring_sqe *s = sqe(op, flags, at, 0, val, data);

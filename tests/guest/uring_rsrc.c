@@ -8,21 +8,7 @@
 
 static int reg(int op, const void *arg, unsigned n) { return syscall(SYS_io_uring_register, fd, op, arg, n); }
 
-/** A new ring in place of the current one. */
-static int setup(unsigned flags, unsigned entries, unsigned idle) {
-  if (fd > 0) close(fd);
-  memset(&p, 0, sizeof p);
-  p.flags = flags;
-  p.sq_thread_idle = idle;
-  tail = 0;
-  fd = syscall(SYS_io_uring_setup, entries, &p);
-  if (fd < 0) return -errno;
-  size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
-  if (other > size) size = other;
-  rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-  sqes = mmap(0, p.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
-  return 0;
-}
+static int setup(unsigned flags, unsigned entries, unsigned idle) { return new_ring(flags, entries, idle); }
 static unsigned sq_flags(void) { return AT(unsigned, p.sq_off.flags); }
 
 static void setups(void) {

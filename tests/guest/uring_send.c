@@ -10,19 +10,7 @@
 static volatile sig_atomic_t pipes, sizes;
 static void caught(int sig) { *(sig == SIGPIPE ? &pipes : &sizes) += 1; }
 
-static int setup(unsigned flags) {
-  if (fd > 0) close(fd);
-  memset(&p, 0, sizeof p);
-  p.flags = flags;
-  tail = 0;
-  fd = syscall(SYS_io_uring_setup, 32, &p);
-  if (fd < 0) return -errno;
-  size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
-  if (other > size) size = other;
-  rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-  sqes = mmap(0, p.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
-  return 0;
-}
+static int setup(unsigned flags) { return new_ring(flags, 32, 0); }
 
 /** The last submission, and what it brings. */
 static void end(const char *name) {
