@@ -311,11 +311,28 @@ export function mergeAround(mm: Mm, vma: Vma): Vma {
   return vma;
 }
 
+/** The same for all ranges that touch [start, end). */
+export function mergeAll(mm: Mm, start: number, end: number): void {
+  const { list } = mm.vmas;
+  const first = Math.max(0, mm.vmas.indexFrom(start) - 1);
+  let kept = first;
+  let i = first + 1;
+  for (; i < list.length && list[i]!.start <= end; i++) {
+    if (can_merge(list[kept]!, list[i]!)) extend(mm, list[kept]!, list[i]!);
+    else list[++kept] = list[i]!;
+  }
+  mm.vmas.cut(kept + 1, i);
+}
+
 function join(mm: Mm, prev: Vma, next: Vma): void {
+  extend(mm, prev, next);
+  mm.vmas.remove(next);
+}
+
+function extend(mm: Mm, prev: Vma, next: Vma): void {
   if (prev.mapping === null && !prev.anon) prev.pgoff = next.pgoff - prev.pages;
   prev.end = next.end;
   prev.anon ||= next.anon;
-  mm.vmas.remove(next);
   next.mapping?.mappings.delete(next);
   next.file?.put(mm.kernel);
 }
@@ -376,13 +393,21 @@ export function do_munmap(mm: Mm, start: number, length: number): void {
   const first = mm.vmas.from(start);
   if (first === null || first.start >= end) return;
   userfaultfd_unmap(mm, start, end);
-  for (const vma of isolate(mm, start, end)) removeVma(mm, vma);
+  const parts = isolate(mm, start, end);
+  for (const vma of parts) release(mm, vma);
+  const from = mm.vmas.indexFrom(start);
+  mm.vmas.cut(from, from + parts.length);
 }
 
 export function removeVma(mm: Mm, vma: Vma): void {
+  release(mm, vma);
+  mm.vmas.remove(vma);
+}
+
+/** Gives back what a range holds; the caller takes it out of the list. */
+function release(mm: Mm, vma: Vma): void {
   mm.zap_range(vma, vma.start, vma.end);
   mm.account_vm(vma, -1);
-  mm.vmas.remove(vma);
   vma.mapping?.mappings.delete(vma);
   if (vma.file === null && vma.mapping !== null && vma.mapping.mappings.size === 0)
     dropShmem(mm, vma.mapping);

@@ -13,7 +13,7 @@ import {
   checkLimits,
   hex,
   isolate,
-  mergeAround,
+  mergeAll,
   pageAlign,
 } from './mmap.ts';
 import {
@@ -66,26 +66,35 @@ export function do_mprotect(
     throw errno(E.EINVAL, 'mprotect: PROT_GROWSUP, but no mapping here grows up');
 
   can_modify_mm(mm, from, end, 'mprotect');
-  for (let at = from; at < end;) {
-    const vma = mm.vmas.at(at);
-    if (vma === null) throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(at));
-    if (
-      (prot & M.PROT_READ) !== 0 &&
-      (current.personality & READ_IMPLIES_EXEC) !== 0 &&
-      (vma.flags & 0x40) !== 0
-    )
-      rights |= VM_EXEC;
-    const may = (vma.flags >>> 4) & VM_ACCESS;
-    if ((rights & ~may) !== 0) throw errno(E.EACCES, 'mprotect: the file behind {} was not opened for these rights', hex(vma.start)); // prettier-ignore
-    if (
-      mm.mdwe !== 0 &&
-      (rights & VM_EXEC) !== 0 &&
-      ((rights & VM_WRITE) !== 0 || (vma.flags & VM_EXEC) === 0)
-    )
-      throw errno(E.EACCES, 'mprotect: PR_SET_MDWE: {} does not become executable', hex(vma.start));
-    const stop = Math.min(end, vma.end);
-    change(current, mm, vma, at, stop, rights);
-    at = stop;
+  let at = from;
+  try {
+    while (at < end) {
+      const vma = mm.vmas.at(at);
+      if (vma === null) throw errno(E.ENOMEM, 'mprotect: nothing is mapped at {}', hex(at));
+      if (
+        (prot & M.PROT_READ) !== 0 &&
+        (current.personality & READ_IMPLIES_EXEC) !== 0 &&
+        (vma.flags & 0x40) !== 0
+      )
+        rights |= VM_EXEC;
+      const may = (vma.flags >>> 4) & VM_ACCESS;
+      if ((rights & ~may) !== 0) throw errno(E.EACCES, 'mprotect: the file behind {} was not opened for these rights', hex(vma.start)); // prettier-ignore
+      if (
+        mm.mdwe !== 0 &&
+        (rights & VM_EXEC) !== 0 &&
+        ((rights & VM_WRITE) !== 0 || (vma.flags & VM_EXEC) === 0)
+      )
+        throw errno(
+          E.EACCES,
+          'mprotect: PR_SET_MDWE: {} does not become executable',
+          hex(vma.start),
+        );
+      const stop = Math.min(end, vma.end);
+      change(current, mm, vma, at, stop, rights);
+      at = stop;
+    }
+  } finally {
+    mergeAll(mm, from, at);
   }
 }
 
@@ -113,7 +122,6 @@ function change(
   part.flags = flags;
   mm.account_vm(part, 1);
   protectPages(mm, part);
-  mergeAround(mm, part);
 }
 
 /** Gives the present pages the range's rights; write access comes back page by page through faults. */

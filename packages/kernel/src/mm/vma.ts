@@ -194,10 +194,15 @@ export class VmaList {
 
   remove(vma: Vma): void {
     const i = this.list.indexOf(vma, Math.max(0, this.indexFrom(vma.start)));
-    if (i < 0) return;
-    this.list.splice(i, 1);
-    vma.mm.kernel.kmem.charge(-KMEM_VMA);
-    const next = this.list[i];
+    if (i >= 0) this.cut(i, i + 1);
+  }
+
+  /** Removes the ranges with these indices. */
+  cut(from: number, to: number): void {
+    if (to <= from) return;
+    const [vma] = this.list.splice(from, to - from);
+    vma!.mm.kernel.kmem.charge((from - to) * KMEM_VMA);
+    const next = this.list[from];
     this.searched = Math.max(this.searched, next === undefined ? Infinity : gapStart(next));
   }
 }
