@@ -346,7 +346,7 @@ export class File {
   }
 
   /** What mmap maps; null for a device of anonymous zeros. Throws ENODEV. */
-  mmap_mapping(_current: Current): AddressSpace | null {
+  mmap_mapping(_current: Current, _offset: number, _wish: number): AddressSpace | null {
     throw errno(ENODEV, '{} cannot be mapped into memory', this.path);
   }
 

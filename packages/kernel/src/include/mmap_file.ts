@@ -22,8 +22,10 @@ export interface MmapFile {
   /**
    * The pages to map; null when a mapping of the file is anonymous zeros (/dev/zero). Throws ENODEV when the file
    * cannot be mapped.
+   * @param offset where in the file, in bytes
+   * @param wish the address that the program asks for
    */
-  mmap_mapping(current: Current): AddressSpace | null;
+  mmap_mapping(current: Current, offset: number, wish: number): AddressSpace | null;
   /** A mapping of it was copied or cut in two; a mapping of it ended. */
   vm_open(kernel: Kernel): void;
   /** It counts its mappings, so none is joined to another (a vm_operations_struct with close). */

@@ -43,7 +43,7 @@ export const DL_PRIORITY = 100;
 export interface UringWork extends Work {
   /** It works on a ring: it must not keep that alive when the task ends. */
   readonly tracked: boolean;
-  stop(): boolean;
+  cancel(): void;
 }
 
 /** What the task does when the scheduler picks it. */
@@ -322,7 +322,7 @@ export class Task implements Current, Waiter, TimerOwner {
    */
   io_uring_cancel(all: boolean): void {
     this.uring_work = null;
-    for (const request of this.uring ?? []) if (all || request.tracked) request.stop();
+    for (const request of this.uring ?? []) if (all || request.tracked) request.cancel();
     this.uring = null;
     for (const file of this.registered_rings ?? []) file?.put(this.kernel);
     this.registered_rings = null;

@@ -224,7 +224,7 @@ export function do_mmap(
       vmFlags &= ~VM_MAYEXEC;
     }
     vmFlags = file.mmap_flags(vmFlags);
-    mapping = file.mmap_mapping(current);
+    mapping = file.mmap_mapping(current, offset, hint);
     if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
       mapping = shmem_zero_setup(current, len, vmFlags);
     }

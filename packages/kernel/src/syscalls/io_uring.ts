@@ -26,12 +26,12 @@ const SETUP_FLAGS =
   U.IORING_SETUP_CQSIZE | U.IORING_SETUP_CLAMP | U.IORING_SETUP_ATTACH_WQ | U.IORING_SETUP_R_DISABLED | U.IORING_SETUP_SUBMIT_ALL |
   U.IORING_SETUP_COOP_TASKRUN | U.IORING_SETUP_TASKRUN_FLAG | U.IORING_SETUP_SQE128 | U.IORING_SETUP_CQE32 |
   U.IORING_SETUP_SINGLE_ISSUER | U.IORING_SETUP_DEFER_TASKRUN | U.IORING_SETUP_SQPOLL | U.IORING_SETUP_SQ_AFF | U.IORING_SETUP_IOPOLL |
-  U.IORING_SETUP_NO_SQARRAY; // prettier-ignore
+  U.IORING_SETUP_NO_MMAP | U.IORING_SETUP_REGISTERED_FD_ONLY | U.IORING_SETUP_NO_SQARRAY; // prettier-ignore
 const FEATURES =
   U.IORING_FEAT_SINGLE_MMAP | U.IORING_FEAT_NODROP | U.IORING_FEAT_SUBMIT_STABLE | U.IORING_FEAT_RW_CUR_POS |
   U.IORING_FEAT_CUR_PERSONALITY | U.IORING_FEAT_FAST_POLL | U.IORING_FEAT_POLL_32BITS | U.IORING_FEAT_EXT_ARG |
   U.IORING_FEAT_NATIVE_WORKERS | U.IORING_FEAT_CQE_SKIP | U.IORING_FEAT_SQPOLL_NONFIXED | U.IORING_FEAT_RSRC_TAGS | U.IORING_FEAT_LINKED_FILE |
-  U.IORING_FEAT_REG_REG_RING | U.IORING_FEAT_MIN_TIMEOUT; // prettier-ignore
+  U.IORING_FEAT_REG_REG_RING | U.IORING_FEAT_RECVSEND_BUNDLE | U.IORING_FEAT_MIN_TIMEOUT; // prettier-ignore
 
 const roundUp = (n: number): number => 2 ** Math.ceil(Math.log2(n));
 
@@ -54,6 +54,9 @@ function sys_io_uring_setup(task: Task, wanted: number, params: number): number 
       );
     entries = IORING_MAX_ENTRIES;
   }
+  const own = (flags & U.IORING_SETUP_NO_MMAP) !== 0;
+  if (flags & U.IORING_SETUP_REGISTERED_FD_ONLY && !own)
+    throw errno(E.EINVAL, 'io_uring_setup: a ring without a descriptor cannot be mapped');
   const sq = roundUp(entries);
   let cq = sq * 2;
   if ((flags & U.IORING_SETUP_CQSIZE) !== 0) {
@@ -65,7 +68,8 @@ function sys_io_uring_setup(task: Task, wanted: number, params: number): number 
   }
   checkSetup(flags);
   const poller = sqPoll(task, flags, mem.getU32(params + 12), mem.getI32(params + 24));
-  const ring = new UringFile(task, sq, cq, flags);
+  const at = own ? { rings: userAddress(task, params + CQ_OFF), sqes: userAddress(task, params + SQ_OFF) } : null; // prettier-ignore
+  const ring = new UringFile(task, sq, cq, flags, at);
   ring_numbers(task);
   if (poller !== null) {
     ring.sqpoll = poller;
@@ -77,9 +81,29 @@ function sys_io_uring_setup(task: Task, wanted: number, params: number): number 
   mem.putU32(params, sq);
   mem.putU32(params + 4, cq);
   mem.putU32(params + 20, FEATURES);
-  [...sqOff, 0, 0].forEach((value, i) => mem.putU32(params + 40 + i * 4, value));
-  [...cqOff, 0, 0].forEach((value, i) => mem.putU32(params + 80 + i * 4, value));
+  const address = own ? [] : [0, 0];
+  [...sqOff, ...address].forEach((value, i) => mem.putU32(params + SQ_OFF + i * 4, value));
+  [...cqOff, ...address].forEach((value, i) => mem.putU32(params + CQ_OFF + i * 4, value));
+  if (flags & U.IORING_SETUP_REGISTERED_FD_ONLY) return io_ringfd_register(task, ring);
   return fd_install(task, ring, true);
+}
+
+// struct io_sqring_offsets and struct io_cqring_offsets in struct io_uring_params; each ends with an address.
+const SQ_OFF = 40;
+const CQ_OFF = 80;
+const USER_ADDR = 32;
+const userAddress = (task: Task, offsets: number): number => task.mem.getU64(offsets + USER_ADDR);
+
+/** The new ring has a number in place of a descriptor. */
+function io_ringfd_register(task: Task, ring: UringFile): number {
+  const rings = ring_numbers(task);
+  const free = rings.indexOf(null);
+  if (free < 0) {
+    ring.put(task.kernel);
+    throw errno(E.EBUSY, 'io_uring_setup: all {} numbers of rings are in use', rings.length);
+  }
+  rings[free] = ring;
+  return free;
 }
 
 function checkSetup(flags: number): void {
@@ -219,7 +243,7 @@ function sys_io_uring_register(
 }
 
 export const IO_URING: readonly SyscallRow[] = [
-  row(NR.__NR_io_uring_setup, 'io_uring_setup', [uint, ptr], partial('no files that IOPOLL could poll, no rings in memory of the program'), sys_io_uring_setup), // prettier-ignore
+  row(NR.__NR_io_uring_setup, 'io_uring_setup', [uint, ptr], partial('no files that IOPOLL could poll'), sys_io_uring_setup), // prettier-ignore
   row(NR.__NR_io_uring_enter, 'io_uring_enter', [fd, uint, uint, uint, ptr, size], partial('no commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
-  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('no buffer rings of the kernel\'s making, no polling of network devices'), sys_io_uring_register), // prettier-ignore
+  row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('no polling of network devices'), sys_io_uring_register), // prettier-ignore
 ];

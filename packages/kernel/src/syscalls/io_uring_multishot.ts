@@ -1,20 +1,14 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_TRUNC, MSG_WAITALL } from '@vitrine/uapi/net.ts';
 import { errno } from '../include/errno.ts';
+import { returnBuffer, withBuffer } from '../fs/io_uring/kbuf.ts';
 import { type UringRequest, uringOps } from '../fs/io_uring/request.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import { vfs_read } from '../fs/read_write.ts';
 import { scm_recv } from '../net/scm.ts';
 import type { SocketFile } from '../net/socket.ts';
 import type { IovIter } from '../include/iov.ts';
-import {
-  ofMessage,
-  position,
-  receiveFlags,
-  returnBuffer,
-  socketOf,
-  withBuffer,
-} from './io_uring_ops.ts';
+import { ofMessage, position, receiveFlags, socketOf } from './io_uring_ops.ts';
 import { import_iovec, userBuffer } from '../fs/iov.ts';
 import { finishRecv, forbidCompat, type Msghdr, readMsghdr } from './socket.ts';
 

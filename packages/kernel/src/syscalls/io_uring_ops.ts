@@ -8,6 +8,7 @@ import type { Path } from '../fs/dcache.ts';
 import { fd_install, fget, fget_raw, get_unused_fd } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { type UringOp, type UringRequest, uringOps } from '../fs/io_uring/request.ts';
+import { type Bundle, commitBundle, peekBundle, returnBuffer, withBuffer } from '../fs/io_uring/kbuf.ts'; // prettier-ignore
 import { UringFile } from '../fs/io_uring/ring.ts';
 import {
   io_fixed_fd_install,
@@ -33,7 +34,7 @@ import { import_iovec, userBuffer } from '../fs/iov.ts';
 import { sys_linkat, sys_mkdirat, sys_renameat2, sys_symlinkat, sys_unlinkat } from './namei.ts';
 import { sys_close, sys_ftruncate, sys_openat, sys_openat2 } from './open.ts';
 import { sys_fadvise64, sys_fallocate, sys_sync_file_range } from './read_write.ts';
-import { check_accept_flags, do_accept, sys_bind, sys_connect, readMsghdr, sys_listen, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
+import { check_accept_flags, do_accept, send_to, sys_bind, sys_connect, readMsghdr, sys_listen, sys_sendmsg, sys_sendto, sys_shutdown, sys_socket } from './socket.ts'; // prettier-ignore
 import { ioprio_check_cap } from './sched.ts';
 import { type Place, do_splice, do_tee } from './splice.ts';
 import { sys_statx } from './stat.ts';
@@ -94,76 +95,6 @@ function readvSelected(r: UringRequest): number {
 export function position(request: UringRequest, file: File): number | null {
   const off = request.u64(OFF);
   return off === -1 || !file.seekable ? null : off;
-}
-
-/** The buffer of an operation: given, or taken from a group (io_buffer_select). */
-function buffer(request: UringRequest): { address: number; length: number } {
-  if ((request.flags & U.IOSQE_BUFFER_SELECT) === 0)
-    return { address: request.u64(ADDR), length: request.u32(LEN) };
-  return (request.buffer ??= selectBuffer(request));
-}
-
-function selectBuffer(request: UringRequest): { address: number; length: number } {
-  const { ring } = request;
-  const group = request.u16(BUF_INDEX);
-  // Where LEN counts pieces, those tell the length.
-  const pieces = request.opcode === U.IORING_OP_READV || request.opcode === U.IORING_OP_RECVMSG;
-  const wanted = pieces ? 0 : request.u32(LEN);
-  const shared = ring.bufferRings.get(group);
-  let found: { address: number; length: number; id: number } | undefined;
-  if (shared !== undefined) {
-    const tail = request.mem.getU16(shared.address + 14);
-    if (((tail - shared.head) & 0xffff) !== 0) {
-      const at = shared.address + (shared.head & (shared.entries - 1)) * 16;
-      found = { address: request.mem.getU64(at), length: request.mem.getU32(at + 8), id: request.mem.getU16(at + 12) }; // prettier-ignore
-      if (!shared.incremental) shared.head = (shared.head + 1) & 0xffff;
-    }
-  } else found = ring.provided.get(group)?.shift();
-  if (found === undefined)
-    throw errno(E.ENOBUFS, 'io_uring: buffer group {} has no buffers left', group);
-  request.cqe_flags = U.IORING_CQE_F_BUFFER | (found.id << U.IORING_CQE_BUFFER_SHIFT);
-  const length = wanted === 0 ? found.length : Math.min(wanted, found.length);
-  return { address: found.address, length };
-}
-
-/** A buffer is given back when the operation did not use it and waits. */
-export function returnBuffer(request: UringRequest): void {
-  const { buffer: taken, ring } = request;
-  if (taken === null) return;
-  const group = request.u16(BUF_INDEX);
-  const shared = ring.bufferRings.get(group);
-  const id = request.cqe_flags >>> U.IORING_CQE_BUFFER_SHIFT;
-  if (shared === undefined) ring.provided.get(group)?.unshift({ ...taken, id });
-  else if (!shared.incremental) shared.head = (shared.head - 1) & 0xffff;
-  request.buffer = null;
-  request.cqe_flags = 0;
-}
-
-/** So much of a buffer is used; the rest is for others where the group says so (io_kbuf_commit). */
-function commitBuffer(request: UringRequest, used: number): void {
-  const shared = request.ring.bufferRings.get(request.u16(BUF_INDEX));
-  if (request.buffer === null || used < 0 || !shared?.incremental) return;
-  const { mem } = request;
-  const at = shared.address + (shared.head & (shared.entries - 1)) * 16;
-  const left = Math.max(0, mem.getU32(at + 8) - used);
-  mem.putU32(at + 8, left);
-  if (left === 0) shared.head = (shared.head + 1) & 0xffff;
-  else {
-    mem.putU64(at, mem.getU64(at) + used);
-    request.cqe_flags |= U.IORING_CQE_F_BUF_MORE;
-  }
-}
-
-/** Runs an operation that may take a buffer; one that has to wait leaves it for others. */
-export function withBuffer(
-  request: UringRequest,
-  run: (address: number, length: number) => number,
-): number {
-  const { address, length } = buffer(request);
-  const result = run(address, length);
-  if (result === BLOCKED) returnBuffer(request);
-  else commitBuffer(request, result);
-  return result;
 }
 
 const NOP_INJECT_RESULT = 1;
@@ -273,7 +204,7 @@ function byData(
   codes: readonly number[] | null,
 ): UringRequest | null {
   for (const other of request.ring.requests)
-    if (other !== request && other.data === data && !other.done && (codes === null || codes.includes(other.opcode))) return other; // prettier-ignore
+    if (other !== request && other.data === data && other.started && !other.over && (codes === null || codes.includes(other.opcode))) return other; // prettier-ignore
   return null;
 }
 
@@ -302,6 +233,10 @@ op(U.IORING_OP_POLL_REMOVE, (r) => {
   },
 }); // prettier-ignore
 
+/** A timespec in nanoseconds. */
+const span = (r: UringRequest, address: number): number =>
+  r.mem.getI64(address) * 1e9 + r.mem.getI64(address + 8);
+
 /** The deadline on CLOCK_MONOTONIC of a timeout's timespec. */
 function deadline(request: UringRequest, address: number, flags: number): number {
   const sec = request.mem.getI64(address);
@@ -315,19 +250,31 @@ function deadline(request: UringRequest, address: number, flags: number): number
 
 interface TimeoutState {
   deadline: number;
+  /** How long after one result the next comes. */
+  period: number;
   left: number;
 }
 
 const TIMEOUT_FLAGS = U.IORING_TIMEOUT_ABS | U.IORING_TIMEOUT_BOOTTIME | U.IORING_TIMEOUT_REALTIME | U.IORING_TIMEOUT_ETIME_SUCCESS | U.IORING_TIMEOUT_MULTISHOT; // prettier-ignore
 
+function timeoutPrep(r: UringRequest): void {
+  const flags = r.u32(OP_FLAGS);
+  if (r.u16(BUF_INDEX) !== 0 || r.u32(LEN) !== 1 || r.u32(FILE_INDEX) !== 0) throw errno(E.EINVAL, 'io_uring: unused members are not 0, or there is not one time'); // prettier-ignore
+  if ((flags & ~TIMEOUT_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: timeout flags {} are not known', flags); // prettier-ignore
+  if ((flags & U.IORING_TIMEOUT_CLOCK_MASK) === U.IORING_TIMEOUT_CLOCK_MASK) throw errno(E.EINVAL, 'io_uring: a timeout has one clock'); // prettier-ignore
+  const again = U.IORING_TIMEOUT_MULTISHOT | U.IORING_TIMEOUT_ABS;
+  if ((flags & again) === again) throw errno(E.EINVAL, 'io_uring: a time of day comes once');
+  deadline(r, r.u64(ADDR), flags);
+}
+
 op(U.IORING_OP_TIMEOUT, (r) => {
   const flags = r.u32(OP_FLAGS);
-  if (r.u32(LEN) !== 1 || (flags & ~TIMEOUT_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring: timeout flags {} are not known', flags); // prettier-ignore
   const count = r.u64(OFF);
   const multi = (flags & U.IORING_TIMEOUT_MULTISHOT) !== 0;
   if (r.callState === null) {
     r.callState = {
       deadline: deadline(r, r.u64(ADDR), flags),
+      period: span(r, r.u64(ADDR)),
       left: multi && count > 0 ? count : Infinity,
     };
     if (count > 0 && !multi) {
@@ -345,25 +292,31 @@ op(U.IORING_OP_TIMEOUT, (r) => {
   }
   if (!r.more(-E.ETIME)) return -E.ETIME;
   r.callState = state;
-  state.deadline += deadline(r, r.u64(ADDR), 0) - now;
+  state.deadline += state.period;
   return r.waitAny([], state.deadline);
-});
+}, { prep: timeoutPrep }); // prettier-ignore
 
 const TIMEOUT_UPDATES = U.IORING_TIMEOUT_UPDATE | U.IORING_LINK_TIMEOUT_UPDATE;
 
 op(U.IORING_OP_TIMEOUT_REMOVE, (r) => {
   const flags = r.u32(OP_FLAGS);
-  const codes =
-    (flags & U.IORING_LINK_TIMEOUT_UPDATE) !== 0
-      ? [U.IORING_OP_LINK_TIMEOUT]
-      : [U.IORING_OP_TIMEOUT];
-  const found = byData(r, r.view.getBigUint64(ADDR, true), codes);
+  const update = (flags & U.IORING_TIMEOUT_UPDATE) !== 0;
+  const limit = update && (flags & U.IORING_LINK_TIMEOUT_UPDATE) !== 0;
+  const found = byData(r, r.view.getBigUint64(ADDR, true), [limit ? U.IORING_OP_LINK_TIMEOUT : U.IORING_OP_TIMEOUT]); // prettier-ignore
   if (found === null) throw errno(E.ENOENT, 'io_uring: no timeout has that data');
-  if ((flags & TIMEOUT_UPDATES) === 0) {
+  if (!update) {
     found.stop();
     return 0;
   }
-  (found.callState as TimeoutState).deadline = deadline(r, r.u64(OFF), flags);
+  const clock = limit ? 0 : found.u32(OP_FLAGS) & U.IORING_TIMEOUT_CLOCK_MASK;
+  const state = found.callState as TimeoutState;
+  state.deadline = deadline(r, r.u64(OFF), flags | clock);
+  state.period = span(r, r.u64(OFF));
+  // It no longer counts completions.
+  if (!limit) {
+    found.target = Infinity;
+    r.ring.counting.delete(found);
+  }
   r.kernel.work.queue(found);
   return 0;
 }, {
@@ -380,7 +333,7 @@ op(U.IORING_OP_TIMEOUT_REMOVE, (r) => {
 op(U.IORING_OP_LINK_TIMEOUT, (r) => {
   if (r.limits === null)
     throw errno(E.EINVAL, 'io_uring: a link timeout follows the request that it limits');
-  r.callState ??= { deadline: deadline(r, r.u64(ADDR), r.u32(OP_FLAGS)), left: 1 };
+  r.callState ??= { deadline: deadline(r, r.u64(ADDR), r.u32(OP_FLAGS)), period: 0, left: 1 };
   const state = r.callState as TimeoutState;
   if (r.kernel.clock.now() < state.deadline) return r.waitAny([], state.deadline);
   const { limits } = r;
@@ -388,7 +341,12 @@ op(U.IORING_OP_LINK_TIMEOUT, (r) => {
   limits.stop();
   // What cancelling it tells, if that is not 0 (io_req_task_link_timeout).
   return uringOps.get(limits.opcode)?.counted ? 1 : -E.ETIME;
-});
+}, {
+  prep(r) {
+    if (r.u32(OFF) !== 0) throw errno(E.EINVAL, 'io_uring: a link timeout does not count');
+    timeoutPrep(r);
+  },
+}); // prettier-ignore
 
 export const CANCEL_FLAGS: number = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_FD | U.IORING_ASYNC_CANCEL_ANY | U.IORING_ASYNC_CANCEL_FD_FIXED | U.IORING_ASYNC_CANCEL_USERDATA | U.IORING_ASYNC_CANCEL_OP; // prettier-ignore
 const CANCEL_MANY = U.IORING_ASYNC_CANCEL_ALL | U.IORING_ASYNC_CANCEL_ANY;
@@ -413,7 +371,8 @@ export function cancel_matching(
   let stopped = 0;
   let counted = false;
   for (const other of [...ring.requests]) {
-    if (other === self || other.done) continue;
+    if (other === self || other.over || !other.started) continue;
+    if (other.opcode === U.IORING_OP_LINK_TIMEOUT) continue;
     if (!(flags & U.IORING_ASYNC_CANCEL_ANY)) {
       if (by_file && other.file !== file) continue;
       if (flags & U.IORING_ASYNC_CANCEL_OP && other.opcode !== opcode) continue;
@@ -446,8 +405,11 @@ op(U.IORING_OP_ASYNC_CANCEL, (r) => {
 
 /** A ring tells of a closed connection by its result alone. */
 const sendFlags = (r: UringRequest): number => r.u32(OP_FLAGS) | MSG_NOSIGNAL;
-const checkSend = (r: UringRequest): void => {
-  if (r.u16(IOPRIO) & ~U.IORING_RECVSEND_POLL_FIRST) throw errno(E.EINVAL, 'io_uring: flags {} are not for sending', r.u16(IOPRIO)); // prettier-ignore
+const checkSend = (r: UringRequest, known: number = U.IORING_RECVSEND_POLL_FIRST): void => {
+  if (r.u16(IOPRIO) & ~known) throw errno(E.EINVAL, 'io_uring: flags {} are not for sending', r.u16(IOPRIO)); // prettier-ignore
+};
+const needGroup = (r: UringRequest): void => {
+  if (r.u16(IOPRIO) & U.IORING_RECVSEND_BUNDLE && !r.bundles) throw errno(E.EINVAL, 'io_uring: a bundle is of buffers of a group'); // prettier-ignore
 };
 
 /** Less than all that was asked for, and a message that is cut, break a chain only where all must come (MSG_WAITALL). */
@@ -468,13 +430,42 @@ op(U.IORING_OP_SENDMSG, (r) => {
   },
 }); // prettier-ignore
 op(U.IORING_OP_SEND, (r) => {
+  if (r.flags & U.IOSQE_BUFFER_SELECT) return sendBundle(r);
   const n = r.withFile((fd) => sys_sendto(r, fd, r.u64(ADDR), r.u32(LEN), sendFlags(r), r.u64(OFF), r.u16(FILE_INDEX)));
   return ofMessage(r, n, () => r.u32(LEN));
 }, {
   ...SOCKET,
   message: true,
-  prep: checkSend,
+  buffers: true,
+  prep(r) {
+    checkSend(r, U.IORING_RECVSEND_POLL_FIRST | U.IORING_RECVSEND_BUNDLE);
+    needGroup(r);
+  },
 }); // prettier-ignore
+
+const bytesOf = ({ pieces }: Bundle): number => pieces.reduce((sum, { length }) => sum + length, 0);
+
+/** Sends the next buffer of a group; a bundle all that are there, and goes on while more come (io_send). */
+function sendBundle(r: UringRequest): number {
+  const file = socketOf(r);
+  const many = r.bundles;
+  let most = r.u32(LEN);
+  for (;;) {
+    if (r.bundle === null) {
+      r.bundle = peekBundle(r, most, many);
+      commitBundle(r, r.bundle, bytesOf(r.bundle));
+    }
+    const { bundle } = r;
+    most = bytesOf(bundle);
+    const iter = IovIter.vector(r.mem, bundle.pieces);
+    const n = send_to(r, file, iter, sendFlags(r) | (many ? MSG_WAITALL : 0), r.u64(OFF), r.u16(FILE_INDEX)); // prettier-ignore
+    if (n === BLOCKED) return n;
+    r.bundle = null;
+    if (many && n < most) r.failed = true;
+    if (!many || n <= 0 || bundle.last || r.wakes > 0 || !r.more(n)) return ofMessage(r, n, () => most); // prettier-ignore
+  }
+}
+
 /** The length of the message that a header describes. */
 export function lengthOf(r: UringRequest): number {
   const { iov, iovCount } = readMsghdr(r, r.u64(ADDR));
@@ -489,23 +480,43 @@ export function socketOf(r: UringRequest): SocketFile {
 export const receiveFlags = (r: UringRequest, file: SocketFile): number =>
   r.u32(OP_FLAGS) | (file.flags & O_NONBLOCK ? MSG_DONTWAIT : 0);
 
-function recv(r: UringRequest, address: number, length: number): number {
+function recv(r: UringRequest, into: IovIter): number {
   const file = socketOf(r);
-  const got = file.sk.recvmsg(r, userBuffer(r, address, length), receiveFlags(r, file));
+  const length = into.count;
+  const got = file.sk.recvmsg(r, into, receiveFlags(r, file));
   if (typeof got === 'number') return got;
   if (got.ancillary !== null) free_fds(r.kernel, got.ancillary.fds);
   return ofMessage(r, got.n, () => length, got.flags & (MSG_TRUNC | MSG_CTRUNC));
 }
 
+const RECV_FLAGS = U.IORING_RECVSEND_POLL_FIRST | U.IORING_RECV_MULTISHOT | U.IORING_RECVSEND_BUNDLE; // prettier-ignore
+
 op(U.IORING_OP_RECV, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_RECV_MULTISHOT) !== 0;
   for (;;) {
-    const n = withBuffer(r, (address, length) => recv(r, address, length));
+    const bundle = r.bundles ? peekBundle(r, r.u32(LEN), r.u32(LEN) !== 0) : null;
+    let n: number;
+    if (bundle !== null) {
+      n = recv(r, IovIter.vector(r.mem, bundle.pieces));
+      if (n > 0) commitBundle(r, bundle, Math.min(n, bytesOf(bundle)));
+      else r.cqe_flags = 0;
+    } else n = withBuffer(r, (address, length) => recv(r, userBuffer(r, address, length)));
     // The end of a stream takes no buffer.
     if (n === 0) returnBuffer(r);
-    if (!multi || n <= 0 || !r.more(n)) return n;
+    if (!multi || n <= 0 || bundle?.last || !r.more(n)) return n;
   }
-}, { ...SOCKET, message: true, buffers: true }); // prettier-ignore
+}, {
+  ...SOCKET,
+  message: true,
+  buffers: true,
+  prep(r) {
+    const flags = r.u16(IOPRIO);
+    if (r.u32(FILE_INDEX) !== 0 || r.u64(OFF) !== 0 || flags & ~RECV_FLAGS) throw errno(E.EINVAL, 'io_uring: unused members are not 0, or flags {} are unknown', flags); // prettier-ignore
+    if (!(flags & U.IORING_RECV_MULTISHOT)) return;
+    if (!(r.flags & U.IOSQE_BUFFER_SELECT)) throw errno(E.EINVAL, 'io_uring: to receive again and again needs buffers of a group'); // prettier-ignore
+    if (r.u32(OP_FLAGS) & MSG_WAITALL || r.u32(LEN) !== 0) throw errno(E.EINVAL, 'io_uring: to receive again and again is not for all of a message, or of a length'); // prettier-ignore
+  },
+}); // prettier-ignore
 op(U.IORING_OP_ACCEPT, (r) => {
   const multi = (r.u16(IOPRIO) & U.IORING_ACCEPT_MULTISHOT) !== 0;
   for (;;) {

@@ -5,6 +5,8 @@ import { EventfdFile } from '../fs/eventfd.ts';
 import { fget } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { uringOps } from '../fs/io_uring/request.ts';
+import { BufferRing } from '../fs/io_uring/kbuf.ts';
+import { SharedMemory } from '../fs/io_uring/memory.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
 import {
   Rsrc,
@@ -29,6 +31,7 @@ const RSRC_SPARSE = 1;
 const RSRC_REGISTER_SIZE = 32;
 const RSRC_UPDATE2_SIZE = 32;
 const RINGFD_MAX = 16;
+const IOU_PBUF_RING_MMAP = 1;
 const IOU_PBUF_RING_INC = 2;
 
 function needs(condition: boolean, what: string): void {
@@ -137,13 +140,16 @@ function register_pbuf_ring(task: Task, ring: UringFile, arg: number, count: num
     task.mem.read(arg + 16, 24).every((b) => b === 0),
     'a reserved member is not 0',
   );
-  needs((flags & ~IOU_PBUF_RING_INC) === 0, "no buffer rings of the kernel's making");
-  if (address === 0) throw errno(E.EFAULT, 'io_uring_register: there is no buffer ring at 0');
+  needs((flags & ~(IOU_PBUF_RING_MMAP | IOU_PBUF_RING_INC)) === 0, 'flags are unknown');
+  const own = (flags & IOU_PBUF_RING_MMAP) !== 0;
+  needs(!own || address === 0, "the kernel's buffer ring has no address");
+  if (address === 0 && !own) throw errno(E.EFAULT, 'io_uring_register: there is no buffer ring at 0'); // prettier-ignore
   if (address % 4096 !== 0) throw errno(E.EINVAL, 'io_uring_register: a buffer ring begins at a page, not 0x{}', address.toString(16)); // prettier-ignore
   if (entries === 0 || entries >= 65536 || (entries & (entries - 1)) !== 0) throw errno(E.EINVAL, 'io_uring_register: {} buffers are no power of two below 65536', entries); // prettier-ignore
   if (ring.bufferRings.has(group) || (ring.provided.get(group)?.length ?? 0) > 0) throw errno(E.EEXIST, 'io_uring_register: buffer group {} exists', group); // prettier-ignore
-  for (let at = address; at < address + entries * 16; at += 4096) task.mem.translate(at, true);
-  ring.bufferRings.set(group, { address, entries, head: 0, incremental: flags !== 0 });
+  const bytes = entries * 16;
+  const memory = own ? SharedMemory.alloc(task.kernel, bytes) : SharedMemory.of(task, address, bytes); // prettier-ignore
+  ring.addBufferRing(group, new BufferRing(memory, entries, (flags & IOU_PBUF_RING_INC) !== 0));
   return 0;
 }
 
@@ -154,7 +160,7 @@ function unregister_pbuf_ring(task: Task, ring: UringFile, arg: number, count: n
     'a reserved member is not 0',
   );
   const group = task.mem.getU16(arg + 12);
-  if (ring.bufferRings.delete(group)) return 0;
+  if (ring.removeBufferRing(group)) return 0;
   if (ring.provided.has(group)) throw errno(E.EINVAL, 'io_uring_register: buffer group {} is no ring', group); // prettier-ignore
   throw errno(E.ENOENT, 'io_uring_register: there is no buffer group {}', group);
 }

@@ -201,15 +201,20 @@ export function sys_sendto(
   name: number,
   nameLength: number,
 ): number {
-  const file = sockfd_lookup(current, fd);
+  const iter = userBuffer(current, buf, length);
+  return send_to(current, sockfd_lookup(current, fd), iter, flags, name, nameLength);
+}
+
+export function send_to(
+  current: Current,
+  file: SocketFile,
+  iter: IovIter,
+  flags: number,
+  name: number,
+  nameLength: number,
+): number {
   const address = name === 0 ? null : readName(current, name, nameLength);
-  return file.sk.sendmsg(
-    current,
-    address,
-    userBuffer(current, buf, length),
-    NO_ANCILLARY,
-    flags | dontwait(file),
-  );
+  return file.sk.sendmsg(current, address, iter, NO_ANCILLARY, flags | dontwait(file));
 }
 
 export function sys_recvfrom(

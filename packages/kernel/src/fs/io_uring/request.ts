@@ -9,6 +9,7 @@ import { AsyncRequest } from '../aio/request.ts';
 import { StreamFile } from '../file.ts';
 import { S_ISREG } from '../inode.ts';
 import { fget } from '../fdtable.ts';
+import type { Bundle } from './kbuf.ts';
 import type { Rsrc } from './rsrc.ts';
 import type { UringFile } from './ring.ts';
 import * as U from './uapi.ts';
@@ -71,6 +72,8 @@ export class UringRequest extends AsyncRequest {
   cqe_flags = 0;
   /** The buffer it took from a group. */
   buffer: { readonly address: number; readonly length: number } | null = null;
+  /** Buffers of a group that it sends as one (IORING_RECVSEND_BUNDLE). */
+  bundle: Bundle | null = null;
   /** Completions after which a timeout ends; Infinity for none. */
   target: number = Infinity;
 
@@ -152,6 +155,10 @@ export class UringRequest extends AsyncRequest {
   get links(): boolean {
     return (this.flags & (U.IOSQE_IO_LINK | U.IOSQE_IO_HARDLINK)) !== 0;
   }
+  /** It uses as many buffers of a group as it can. */
+  get bundles(): boolean {
+    return (this.flags & U.IOSQE_BUFFER_SELECT) !== 0 && (this.u16(2) & U.IORING_RECVSEND_BUNDLE) !== 0; // prettier-ignore
+  }
   get hard(): boolean {
     return (this.flags & U.IOSQE_IO_HARDLINK) !== 0;
   }
@@ -169,6 +176,7 @@ export class UringRequest extends AsyncRequest {
   /** All that is not a worker's tries without waiting, and what it then has is the result; MSG_WAITALL goes on. */
   override get takes_part(): boolean {
     const op = uringOps.get(this.opcode)!;
+    if (this.opcode === U.IORING_OP_SEND && this.bundles) return false;
     return !op.worker && !(op.message && this.u32(28) & MSG_WAITALL);
   }
 
@@ -251,19 +259,16 @@ export class UringRequest extends AsyncRequest {
   told = 0;
   /** How often it was told since the last result. */
   wakes = 0;
-  override woken(queue: WaitQueue, events = 0): void {
+  override woken(_queue: WaitQueue, events = 0): void {
     this.told |= events;
     this.wakes++;
     if (this.deferred) this.ring.defer(this);
-    else {
-      super.woken(queue, events);
-      // The task does it on its way back to user mode, if it gets there first (task_work_add).
-      if (!this.inWorker) (this.task.uring_work ??= new Set()).add(this);
-    }
+    else this.queueWork();
   }
   override run(): void {
     this.task.uring_work?.delete(this);
-    super.run();
+    if (this.stopping) this.finish(-ECANCELED);
+    else super.run();
   }
   override timerFired(): void {
     if (this.deferred) this.ring.defer(this);
@@ -275,7 +280,7 @@ export class UringRequest extends AsyncRequest {
 
   /** A completion was posted: a timeout that counts may be over. */
   counted(): void {
-    if (this.ring.posted >= this.target && !this.done && this.started) this.kernel.work.queue(this);
+    if (this.ring.posted >= this.target && !this.over && this.started) this.kernel.work.queue(this);
   }
 
   /** It, or what it is linked to, works on a ring. */
@@ -283,11 +288,29 @@ export class UringRequest extends AsyncRequest {
     return this.file instanceof StreamFile && 'sqEntries' in this.file;
   }
 
-  /** Ends it for somebody who cancels. @returns false when it had ended */
-  stop(): boolean {
-    if (this.done) return false;
+  /** Somebody cancelled it: it ends when who submitted it next gets to that (io_req_queue_tw_complete). */
+  stopping = false;
+  /** It cannot be cancelled or changed any more. */
+  get over(): boolean {
+    return this.done || this.stopping;
+  }
+  stop(): void {
+    if (this.over) return;
     this.started = true;
-    this.finish(-ECANCELED);
-    return true;
+    this.stopping = true;
+    this.unpark();
+    if (this.deferred) this.ring.defer(this);
+    else this.queueWork();
+  }
+  private queueWork(): void {
+    this.kernel.work.queue(this);
+    // The task does it on its way back to user mode, if it gets there first (task_work_add).
+    if (!this.inWorker) (this.task.uring_work ??= new Set()).add(this);
+  }
+
+  /** It ends at once, with the task. */
+  override cancel(): void {
+    this.started = true;
+    super.cancel();
   }
 }

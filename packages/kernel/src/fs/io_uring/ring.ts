@@ -12,6 +12,8 @@ import { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import { anon_inode_path } from '../anon_inodes.ts';
 import type { EventfdFile } from '../eventfd.ts';
+import type { BufferRing, UringBuffer } from './kbuf.ts';
+import { SharedMemory } from './memory.ts';
 import { StreamFile } from '../file.ts';
 import type { Rsrc } from './rsrc.ts';
 import type { SqPoll } from './sqpoll.ts';
@@ -37,7 +39,7 @@ const CQES = 320;
 
 /** A page that belongs to the ring alone. */
 class RingPages implements PageOwner {
-  size = U.IORING_OFF_SQES + 2 ** 26;
+  size = U.IORING_OFF_PBUF_RING + 2 ** (16 + U.IORING_OFF_PBUF_SHIFT);
   static {
     serializable('RingPages', this);
   }
@@ -60,29 +62,13 @@ export interface Restrictions {
   readonly required: number;
 }
 
-/** A provided buffer. */
-export interface UringBuffer {
-  readonly address: number;
-  readonly length: number;
-  readonly id: number;
-}
-
-/** A ring of buffers in the program's memory (IORING_REGISTER_PBUF_RING). */
-export interface BufferRing {
-  readonly address: number;
-  readonly entries: number;
-  head: number;
-  /** A buffer is used up bit by bit (IOU_PBUF_RING_INC). */
-  readonly incremental: boolean;
-}
-
 export class UringFile extends StreamFile {
   readonly kernel: Kernel;
   readonly sqEntries: number;
   readonly cqEntries: number;
   setup: number;
-  private readonly rings: number[] = [];
-  private readonly sqePages: number[] = [];
+  private readonly rings: SharedMemory;
+  private readonly sqes: SharedMemory;
   private readonly space: AddressSpace = new AddressSpace(new RingPages(), false);
   readonly wait: WaitQueue = new WaitQueue();
   /** Requests that are begun or wait for others, in order. */
@@ -134,19 +120,36 @@ export class UringFile extends StreamFile {
     serializable('UringFile', this);
   }
 
-  constructor(current: Current, sqEntries: number, cqEntries: number, setup: number) {
+  /** @param at where in the program's memory the rings and the submissions lie (IORING_SETUP_NO_MMAP) */
+  constructor(
+    current: Task,
+    sqEntries: number,
+    cqEntries: number,
+    setup: number,
+    at: { rings: number; sqes: number } | null,
+  ) {
     super(current, anon_inode_path(current.kernel, '[io_uring]'), O_RDWR | O_CLOEXEC);
     this.kernel = current.kernel;
     this.sqEntries = sqEntries;
     this.cqEntries = cqEntries;
     this.setup = setup;
-    this.allocate(this.rings, this.arrayOffset + sqEntries * 4);
-    this.allocate(this.sqePages, sqEntries * this.sqeSize);
-    const place = (offset: number, pages: readonly number[]): void =>
-      pages.forEach((pfn, i) => this.space.pages.set(offset / PAGE_SIZE + i, pfn));
-    place(U.IORING_OFF_SQ_RING, this.rings);
-    place(U.IORING_OFF_CQ_RING, this.rings);
-    place(U.IORING_OFF_SQES, this.sqePages);
+    const size = this.arrayOffset + (setup & U.IORING_SETUP_NO_SQARRAY ? 0 : sqEntries * 4);
+    const sqeBytes = sqEntries * this.sqeSize;
+    if (at !== null) {
+      this.rings = SharedMemory.of(current, at.rings, size);
+      this.sqes = SharedMemory.of(current, at.sqes, sqeBytes);
+    } else {
+      this.rings = SharedMemory.alloc(current.kernel, size);
+      try {
+        this.sqes = SharedMemory.alloc(current.kernel, sqeBytes);
+      } catch (error) {
+        this.rings.release();
+        throw error;
+      }
+      this.expose(U.IORING_OFF_SQ_RING, this.rings);
+      this.expose(U.IORING_OFF_CQ_RING, this.rings);
+      this.expose(U.IORING_OFF_SQES, this.sqes);
+    }
     this.put32(SQ_MASK, sqEntries - 1);
     this.put32(CQ_MASK, cqEntries - 1);
     this.put32(SQ_ENTRIES, sqEntries);
@@ -180,27 +183,37 @@ export class UringFile extends StreamFile {
     };
   }
 
-  private allocate(pages: number[], bytes: number): void {
-    for (let i = 0; i * PAGE_SIZE < bytes; i++) {
-      const pfn = this.kernel.frames.alloc(true);
-      if (pfn === 0) {
-        for (const page of pages.splice(0)) this.kernel.frames.put(page);
-        throw errno(ENOMEM, 'no page frames for an io_uring of {} entries', this.sqEntries);
-      }
-      pages.push(pfn);
-    }
-  }
-
   // The rings' memory, by offset.
 
-  private at(pages: readonly number[], offset: number): number {
-    return (pages[Math.floor(offset / PAGE_SIZE)]! * PAGE_SIZE + (offset % PAGE_SIZE)) >>> 2;
-  }
   private get32(offset: number): number {
-    return this.kernel.ram.u32[this.at(this.rings, offset)]!;
+    return this.rings.get32(offset);
   }
   private put32(offset: number, value: number): void {
-    this.kernel.ram.u32[this.at(this.rings, offset)] = value;
+    this.rings.put32(offset, value);
+  }
+
+  /** The program can map it at an offset of the file. */
+  private expose(offset: number, { pages }: SharedMemory): void {
+    pages.forEach((pfn, i) => this.space.pages.set(offset / PAGE_SIZE + i, pfn));
+  }
+
+  /** Offset at which a buffer ring is mapped. */
+  private pbufOffset(group: number): number {
+    return U.IORING_OFF_PBUF_RING + group * 2 ** U.IORING_OFF_PBUF_SHIFT;
+  }
+  addBufferRing(group: number, ring: BufferRing): void {
+    this.bufferRings.set(group, ring);
+    this.expose(this.pbufOffset(group), ring.memory);
+  }
+  /** @returns false when there is none */
+  removeBufferRing(group: number): boolean {
+    const ring = this.bufferRings.get(group);
+    if (ring === undefined) return false;
+    this.bufferRings.delete(group);
+    const first = this.pbufOffset(group) / PAGE_SIZE;
+    ring.memory.pages.forEach((_pfn, i) => this.space.pages.delete(first + i));
+    ring.memory.release();
+    return true;
   }
 
   get full(): boolean {
@@ -228,8 +241,7 @@ export class UringFile extends StreamFile {
       return null;
     }
     const offset = index * this.sqeSize;
-    const from = this.sqePages[Math.floor(offset / PAGE_SIZE)]! * PAGE_SIZE + (offset % PAGE_SIZE);
-    return this.kernel.ram.u8.slice(from, from + this.sqeSize);
+    return this.sqes.slice(offset, this.sqeSize);
   }
 
   /** A request could go on; whoever submitted is told, and does it (io_req_local_work_add). */
@@ -476,7 +488,17 @@ export class UringFile extends StreamFile {
     return this.personalities.delete(id);
   }
 
-  override mmap_mapping(_current: Current): AddressSpace {
+  override mmap_mapping(_current: Current, offset: number, wish: number): AddressSpace {
+    if (wish !== 0)
+      throw errno(EINVAL, 'an io_uring is mapped where the kernel likes, not at 0x{}', wish.toString(16)); // prettier-ignore
+    const place = offset % 2 ** 32;
+    const first = place - (place % U.IORING_OFF_PAGES);
+    const group = Math.floor((place - U.IORING_OFF_PBUF_RING) / 2 ** U.IORING_OFF_PBUF_SHIFT);
+    const there =
+      group >= 0
+        ? this.space.pages.has(this.pbufOffset(group) / PAGE_SIZE)
+        : first !== U.IORING_OFF_SQES + U.IORING_OFF_PAGES && this.space.pages.has(first / PAGE_SIZE); // prettier-ignore
+    if (!there) throw errno(ENOMEM, 'an io_uring has nothing to map at 0x{}', offset.toString(16));
     return this.space;
   }
 
@@ -498,7 +520,9 @@ export class UringFile extends StreamFile {
     for (const id of [...this.personalities.keys()]) this.remove_personality(id);
     this.eventfd?.put(kernel);
     this.eventfd = null;
-    for (const pfn of [...this.rings, ...this.sqePages]) kernel.frames.put(pfn);
+    for (const group of [...this.bufferRings.keys()]) this.removeBufferRing(group);
+    this.rings.release();
+    this.sqes.release();
   }
 
   override show_fdinfo(): string {

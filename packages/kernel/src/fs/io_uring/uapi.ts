@@ -3,6 +3,10 @@
 export const IORING_OFF_SQ_RING = 0;
 export const IORING_OFF_CQ_RING = 0x800_0000;
 export const IORING_OFF_SQES = 0x1000_0000;
+export const IORING_OFF_PBUF_RING = 0x8000_0000;
+export const IORING_OFF_PBUF_SHIFT = 16;
+/** Each of the places to map begins at a multiple of it. */
+export const IORING_OFF_PAGES = 0x800_0000;
 
 export const IORING_SETUP_IOPOLL: number = 1 << 0;
 export const IORING_SETUP_SQPOLL: number = 1 << 1;
@@ -18,6 +22,8 @@ export const IORING_SETUP_SQE128: number = 1 << 10;
 export const IORING_SETUP_CQE32: number = 1 << 11;
 export const IORING_SETUP_SINGLE_ISSUER: number = 1 << 12;
 export const IORING_SETUP_DEFER_TASKRUN: number = 1 << 13;
+export const IORING_SETUP_NO_MMAP: number = 1 << 14;
+export const IORING_SETUP_REGISTERED_FD_ONLY: number = 1 << 15;
 export const IORING_SETUP_NO_SQARRAY: number = 1 << 16;
 
 export const IORING_FEAT_SINGLE_MMAP: number = 1 << 0;
@@ -35,6 +41,7 @@ export const IORING_FEAT_CQE_SKIP: number = 1 << 11;
 
 export const IORING_FEAT_LINKED_FILE: number = 1 << 12;
 export const IORING_FEAT_REG_REG_RING: number = 1 << 13;
+export const IORING_FEAT_RECVSEND_BUNDLE: number = 1 << 14;
 export const IORING_FEAT_MIN_TIMEOUT: number = 1 << 15;
 export const IOSQE_FIXED_FILE: number = 1 << 0;
 export const IOSQE_IO_DRAIN: number = 1 << 1;
@@ -64,6 +71,7 @@ export const IORING_TIMEOUT_ABS: number = 1 << 0;
 export const IORING_TIMEOUT_UPDATE: number = 1 << 1;
 export const IORING_TIMEOUT_BOOTTIME: number = 1 << 2;
 export const IORING_TIMEOUT_REALTIME: number = 1 << 3;
+export const IORING_TIMEOUT_CLOCK_MASK: number = IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME;
 export const IORING_LINK_TIMEOUT_UPDATE: number = 1 << 4;
 export const IORING_TIMEOUT_ETIME_SUCCESS: number = 1 << 5;
 export const IORING_TIMEOUT_MULTISHOT: number = 1 << 6;
@@ -83,6 +91,7 @@ export const IORING_ACCEPT_DONTWAIT: number = 1 << 1;
 export const IORING_ACCEPT_POLL_FIRST: number = 1 << 2;
 export const IORING_RECVSEND_POLL_FIRST: number = 1 << 0;
 export const IORING_RECV_MULTISHOT: number = 1 << 1;
+export const IORING_RECVSEND_BUNDLE: number = 1 << 4;
 
 export const IORING_OP_NOP = 0;
 export const IORING_OP_READV = 1;

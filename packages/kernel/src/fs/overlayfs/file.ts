@@ -105,8 +105,8 @@ export class OvlFile extends File {
   }
 
   /** A mapping keeps the pages it was made with, also when the file is copied up later (overlayfs.rst, non-standard behavior). */
-  override mmap_mapping(current: Current): AddressSpace | null {
-    const mapping = this.real(current).mmap_mapping(current);
+  override mmap_mapping(current: Current, offset: number, wish: number): AddressSpace | null {
+    const mapping = this.real(current).mmap_mapping(current, offset, wish);
     this.inode.atime = this.realfile.inode.atime;
     return mapping;
   }

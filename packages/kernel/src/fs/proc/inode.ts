@@ -289,8 +289,9 @@ export class ProcStaticTextFile extends ProcTextFile {
   override get splice_write(): boolean {
     return isSysctl((this.inode as ProcStaticFile).path);
   }
-  override mmap_mapping(current: Current): AddressSpace | null {
-    if (isSysctl((this.inode as ProcStaticFile).path)) return super.mmap_mapping(current);
+  override mmap_mapping(current: Current, offset: number, wish: number): AddressSpace | null {
+    if (isSysctl((this.inode as ProcStaticFile).path))
+      return super.mmap_mapping(current, offset, wish);
     throw errno(EIO, '{} cannot be mapped into memory (proc_reg_mmap)', this.path);
   }
   protected override get seek(): ProcSeek {
