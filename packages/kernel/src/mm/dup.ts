@@ -48,6 +48,7 @@ export function dup_mm(from: Mm): Mm {
   }
   inherit_flags(mm, from);
   mm.membarrier = from.membarrier;
+  mm.ldt = from.ldt;
   mm.exe_file = from.exe_file;
   mm.exe_file?.get();
   mm.exe_file?.deny_write_access();

@@ -116,6 +116,8 @@ export class Mm {
   mdwe = 0;
   /** Protection key 0 was asked for (sys_pkey_alloc). */
   pkey_taken = false;
+  /** Segments of its own (modify_ldt); never changed in place, so that a child can share it. */
+  ldt: Uint8Array | null = null;
   /** Ranges whose pages the call that is under way faults in when it has done the rest (mm_populate). */
   to_populate: Populate[] = [];
   /** Some of it is, or was, a userfaultfd's to fill. */

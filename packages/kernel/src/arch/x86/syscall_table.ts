@@ -1,5 +1,6 @@
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { IOPORT } from './ioport.ts';
+import { LDT } from './ldt.ts';
 import { AIO } from '../../syscalls/aio.ts';
 import { FANOTIFY } from '../../syscalls/fanotify.ts';
 import { EPOLL } from '../../syscalls/epoll.ts';
@@ -95,6 +96,7 @@ const FAMILIES: readonly (readonly SyscallRow[])[] = [
   PRCTL,
   SYS,
   IOPORT,
+  LDT,
 ];
 
 /** THE system call table, by number: dispatch, strace, seccomp names and the compatibility page come from it. */
