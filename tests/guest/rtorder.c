@@ -88,6 +88,15 @@ static void *rr(void *a) {
   log_(t);
   return 0;
 }
+static volatile int over;
+/** Never gives way by itself. */
+static void *spin(void *a) {
+  while (!over) asm volatile("" ::: "memory");
+  struct timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  if (used.tv_sec * 1000 + used.tv_nsec / 1000000 >= 100) log_((long)a);
+  return 0;
+}
 static pthread_t mk(void *(*f)(void *), long a) {
   pthread_t t;
   pthread_create(&t, 0, f, (void *)a);
@@ -195,6 +204,13 @@ int main() {
   t[2] = mkp(run, 3, SCHED_RR, 19);
   for (int i = 0; i < 3; i++) pthread_join(t[i], 0);
   show("rr gives way");
+  t[0] = mkp(spin, 7, SCHED_RR, 20);
+  t[1] = mkp(spin, 7, SCHED_RR, 20);
+  t[2] = mkp(run, 0, SCHED_RR, 19);
+  msleep(600);
+  over = 1;
+  for (int i = 0; i < 3; i++) pthread_join(t[i], 0);
+  show("rr shares");
   t[0] = mkp(run, 1, SCHED_FIFO, 60);
   log_(0);
   pthread_join(t[0], 0);

@@ -4,6 +4,7 @@ import { serializable } from '../../include/serial.ts';
 import {
   EXIT_DEAD,
   EXIT_ZOMBIE,
+  RESUME_SYSCALL,
   TASK_INTERRUPTIBLE,
   TASK_RUNNING,
   TASK_UNINTERRUPTIBLE,
@@ -19,7 +20,7 @@ declare module '../../include/kernel.ts' {
   }
 }
 
-/** A task runs this long at nice 0 before another one's turn (base_slice_ns). */
+/** A task runs this long before another one's turn (base_slice_ns). */
 export const SLICE = 3e6;
 /** A woken task is placed at most this far before the others, so that sleepers come first but cannot starve them. */
 const WAKEUP_CREDIT = 3e6;
@@ -35,6 +36,11 @@ const LOAD_FREQ = 5e9;
 
 /** Virtual processors that a machine may have; a mask of them is an unsigned 32-bit number. */
 export const NR_CPUS = 32;
+
+/** Whether a task that wakes up comes before the one that runs (check_preempt_wakeup_fair). */
+const preempts = (task: Task, running: Task): boolean =>
+  precedes(task, running) ||
+  (running.rt_effective === 0 && task.se.vruntime + 1e6 < running.se.vruntime);
 
 const allows = (task: Task, cpu: number): boolean => ((task.cpus_mask >>> cpu) & 1) !== 0;
 
@@ -209,15 +215,12 @@ export class Scheduler {
     this.enqueue(task);
     const { trace } = this.kernel;
     if (trace.sched_wakeup.enabled) trace.sched_wakeup.emit({ pid: task.pid, comm: task.comm });
+    const rq = this.rq(task);
     const running = this.current;
-    if (running === null) return true;
-    if (running.cpu !== task.cpu) {
-      this.rq(task).ipis++;
-      return true;
-    }
-    if (precedes(task, running)) this.need_resched = true;
-    else if (running.rt_effective === 0 && se.vruntime + 1e6 < running.se.vruntime)
-      this.need_resched = true;
+    if (running !== null && running.cpu !== task.cpu) rq.ipis++;
+    else if (running !== null && preempts(task, running)) this.need_resched = true;
+    // One that was interrupted, and would go on, is preempted, too.
+    if (rq.preempted && preempts(task, rq.curr!)) rq.goes_on = false;
     return true;
   }
 
@@ -238,18 +241,32 @@ export class Scheduler {
     const now = this.rq_clock;
     const first = rq.firstRt();
     const held = first !== null && first.dl === null && this.rtThrottled(rq, now);
-    const task = (held ? null : first) ?? rq.tree.first()?.task ?? first!;
+    const task = (held ? null : first) ?? this.next_fair(rq) ?? first!;
     rq.dequeue(task);
     const { se } = task;
-    if (task.rt_effective === 0) rq.min_vruntime = Math.max(rq.min_vruntime, se.vruntime);
+    if (task.rt_effective === 0) {
+      const least = Math.min(se.vruntime, rq.tree.first()?.vruntime ?? Infinity);
+      rq.min_vruntime = Math.max(rq.min_vruntime, least);
+    }
     se.exec_start = now;
     se.run_delay += now - se.queued_at;
     rq.run_delay += now - se.queued_at;
+    if (rq.curr !== task || !rq.preempted || !rq.goes_on) {
+      rq.turn = 0;
+      rq.turn_start = now;
+    }
     if (rq.curr !== task || !rq.preempted) this.context_switch(rq, task);
     rq.preempted = false;
-    rq.turn = 0;
     this.need_resched = false;
     return task;
+  }
+
+  /** The one that was interrupted until its time is over, then the one that has had least. */
+  private next_fair(rq: RunQueue): Task | null {
+    const { curr } = rq;
+    const same = rq.preempted && rq.goes_on && this.rq_clock - rq.turn_start < SLICE;
+    if (same && curr!.se.on_rq && curr!.cpu === rq.cpu && curr!.rt_effective === 0) return curr;
+    return rq.tree.first()?.task ?? null;
   }
 
   /** Counts what a task that goes on where it was does not count. */
@@ -314,8 +331,10 @@ export class Scheduler {
       rq.curr = null;
     }
     if (task.state === TASK_RUNNING) {
-      if (rq.curr === task) rq.preempted = true;
-      else task.nivcsw++;
+      if (rq.curr === task) {
+        rq.preempted = true;
+        rq.goes_on = !this.need_resched && task.resume !== RESUME_SYSCALL;
+      } else task.nivcsw++;
       rq.ticks++;
       if (task.dl !== null && task.dl.runtime <= 0) {
         task.dl.throttle(this.kernel.clock.now());
@@ -361,8 +380,8 @@ export class Scheduler {
     const rq = this.rqs[this.at]!;
     se.instructions += instructions;
     se.calls += calls;
-    const ns = (instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL) * (1024 / se.weight);
-    se.vruntime += ns;
+    const ns = instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL;
+    se.vruntime += ns * (1024 / se.weight);
     rq.turn += ns;
     if (task.dl !== null) {
       if (rq.turn >= task.dl.runtime) this.need_resched = true;

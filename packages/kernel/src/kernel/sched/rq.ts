@@ -25,9 +25,12 @@ export class RunQueue {
   curr: Task | null = null;
   /** Between two turns: `curr` could have gone on. It was switched away from only when another one follows. */
   preempted = false;
+  /** Its time is not over, and nothing else is to come first: it goes on. */
+  goes_on = false;
   min_vruntime = 0;
-  /** Weighted time the running task has had in this turn. */
+  /** Time the running task has had in this turn, by what it executed; when the turn began. */
   turn = 0;
+  turn_start = 0;
   nr_switches = 0;
   /** Processor time by kind, in nanoseconds (kcpustat_cpu). */
   user = 0;
