@@ -9,6 +9,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
 #ifndef FIOQSIZE
 #define FIOQSIZE 0x5460
 #endif
@@ -185,6 +189,39 @@ static long pairwise(int how, int in, int out) {
   }
 }
 
+static long nowait_rw(int call, int fd, struct iovec *v) { return syscall(call, fd, v, 1, -1L, -1L, RWF_NOWAIT); }
+
+/** Which kinds can say whether they would wait. */
+static void nowait(void) {
+  char byte[2] = {0};
+  struct iovec v = {byte, 1};
+  P("RWF_NOWAIT:");
+  for (int i = 3; i < KINDS; i++) {
+    if (i == 27 || i == 28) continue; // the file system says
+    int fd = make(i);
+    TELL(NAMES[i], nowait_rw(SYS_preadv2, fd, &v));
+    close_all();
+  }
+  int p[2], file = temporary(O_RDWR);
+  pipe(p);
+  loff_t off = 0;
+  P("\nspliced:");
+  TELL("write", nowait_rw(SYS_pwritev2, p[1], &v));
+  TELL("splice", splice(file, &off, p[1], 0, 5, 0));
+  TELL("write", nowait_rw(SYS_pwritev2, p[1], &v));
+  TELL("read", nowait_rw(SYS_preadv2, p[0], &v));
+  TELL("splice", splice(p[0], 0, file, &off, 2, 0));
+  TELL("read", nowait_rw(SYS_preadv2, p[0], &v));
+  pipe(p);
+  v.iov_len = 2;
+  TELL("vmsplice", vmsplice(p[1], &v, 1, 0));
+  TELL("read", nowait_rw(SYS_preadv2, p[0], &v));
+  TELL("empty", nowait_rw(SYS_preadv2, p[0], &v));
+  TELL("write", nowait_rw(SYS_pwritev2, p[1], &v));
+  P("\n");
+  close_all();
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   for (int i = 0; i < KINDS; i++) {
@@ -211,4 +248,5 @@ int main(void) {
       }
       P("\n");
     }
+  nowait();
 }

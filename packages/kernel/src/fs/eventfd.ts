@@ -28,6 +28,10 @@ export class EventfdFile extends NoopSeekFile {
     serializable('EventfdFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   override get splice_write(): boolean {
     return false;
   }

@@ -155,7 +155,7 @@ export class File {
 
   /** Can it say whether a transfer would wait (FMODE_NOWAIT)? */
   get nowait(): boolean {
-    return this.pollable;
+    return false;
   }
 
   /** May it be open with O_DIRECT (FMODE_CAN_ODIRECT)? */

@@ -244,6 +244,12 @@ export class PipeFile extends StreamFile {
     return true;
   }
 
+  /** Pipes without a name begin so; what is spliced to or from one may wait (pipe_clear_nowait). */
+  may_nowait = false;
+  override get nowait(): boolean {
+    return this.may_nowait;
+  }
+
   override read_iter(current: Current, to: IovIter): number {
     const { pipe } = this;
     if (to.count === 0) return 0;
@@ -371,6 +377,7 @@ export function create_pipe_files(current: Current, flags: number): [PipeFile, P
   const status = flags & (O_NONBLOCK | O_DIRECT);
   const read = new PipeFile(current, path, O_RDONLY | (status & O_NONBLOCK), pipe);
   const write = new PipeFile(current, path, O_WRONLY | status, pipe);
+  read.may_nowait = write.may_nowait = true;
   return [read, write];
 }
 
@@ -482,6 +489,11 @@ export function pipe_set_size(current: Current, pipe: Pipe, size: number): numbe
   pipe.resize(pages);
   if (grown) pipe.wakeWriters();
   return pages * PAGE_SIZE;
+}
+
+/** Splices wait whether they may or not. */
+export function pipe_clear_nowait(file: File): void {
+  if (file instanceof PipeFile) file.may_nowait = false;
 }
 
 /** The pipe behind a file, or null. */

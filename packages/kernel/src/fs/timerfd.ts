@@ -44,6 +44,10 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
     serializable('TimerfdFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   /** What the timer's clock is ahead of CLOCK_MONOTONIC by, in nanoseconds; rounded for the wall clock. */
   clockOffset(): number {
     const { clock } = this.kernel;

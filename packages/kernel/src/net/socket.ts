@@ -75,6 +75,10 @@ export class SocketFile extends StreamFile {
     serializable('SocketFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   override get can_fasync(): boolean {
     return true;
   }

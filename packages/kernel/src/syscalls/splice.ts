@@ -21,7 +21,7 @@ import type { File } from '../fs/file.ts';
 import { S_IMMUTABLE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import type { Task } from '../kernel/task.ts';
-import { type Pipe, get_pipe_info } from '../fs/pipe.ts';
+import { type Pipe, get_pipe_info, pipe_clear_nowait } from '../fs/pipe.ts';
 import { MAX_RW_COUNT, rw_verify_area } from '../fs/read_write.ts';
 import {
   type Transfer,
@@ -264,6 +264,8 @@ export function do_splice(
   const target = get_pipe_info(to);
   if ((source !== null && inAt !== 0) || (target !== null && outAt !== 0))
     throw errno(ESPIPE, 'splice: a pipe has no position');
+  pipe_clear_nowait(from);
+  pipe_clear_nowait(to);
   wantRead(from);
   wantWrite(to);
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
@@ -312,6 +314,7 @@ export function sys_vmsplice(
   if (iter.count === 0) return 0;
   const pipe = get_pipe_info(file);
   if (pipe === null) throw errno(EBADF, 'vmsplice: {} is not a pipe', file.path);
+  pipe_clear_nowait(file);
   for (let i = 0; i < count; i++)
     if (current.mem.getU64(vec + i * 16 + 8) > 0)
       check_not_secret(current.mm!, current.mem.getU64(vec + i * 16));

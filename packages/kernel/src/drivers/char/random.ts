@@ -37,6 +37,10 @@ export class RandomFile extends File {
     serializable('RandomFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   override get can_fasync(): boolean {
     return true;
   }

@@ -55,6 +55,10 @@ export class SignalfdFile extends NoopSeekFile {
     serializable('SignalfdFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   private pending(task: Task): boolean {
     return ((task.pending.signal | task.signal.shared_pending.signal) & this.mask) !== 0n;
   }

@@ -46,6 +46,10 @@ export class UserfaultfdFile extends NoopSeekFile {
     serializable('UserfaultfdFile', this);
   }
 
+  override get nowait(): boolean {
+    return true;
+  }
+
   override release(): void {
     F.userfaultfd_release(this.ctx);
   }
