@@ -21,7 +21,37 @@ static void show(void) {
     a.policy, a.flags, a.nice, a.prio, a.policy == 6 ? a.rt : 0, a.dl * (a.policy == 6),
     a.pe * (a.policy == 6));
 }
+/** Lines of /proc/self/sched that depend on policy and nice value alone, and the names of the others. */
+static void weights(void) {
+  char line[200];
+  for (int policy = 0; policy < 6; policy++) {
+    struct sched_param sp = {policy == SCHED_FIFO || policy == SCHED_RR ? 5 : 0};
+    if (policy == 4 || syscall(SYS_sched_setscheduler, 0, policy, &sp)) continue;
+    P("policy %d:", policy);
+    FILE *f = fopen("/proc/self/sched", "r");
+    fgets(line, sizeof line, f);
+    while (fgets(line, sizeof line, f)) {
+      if (strstr(line, "numa") || strchr(line, ':') == 0) continue;
+      int value = strstr(line, "weight") || !strncmp(line, "prio", 4) || !strncmp(line, "policy", 6);
+      P(" %.*s", (int)strcspn(line, " :"), line);
+      if (value) P("=%ld", atol(strchr(line, ':') + 1));
+    }
+    P("\n");
+    fclose(f);
+  }
+  struct sched_param none = {0};
+  syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none);
+  for (int nice = -20; nice < 20; nice++) {
+    setpriority(PRIO_PROCESS, 0, nice);
+    FILE *f = fopen("/proc/self/sched", "r");
+    while (fgets(line, sizeof line, f))
+      if (strstr(line, "se.load.weight")) P("nice %d: %ld\n", nice, atol(strchr(line, ':') + 1));
+    fclose(f);
+  }
+}
+
 int main() {
+  INPROC(0, weights());
   drop_sys_resource();
   struct sched_param sp = {0};
   P("-- sched_*\n");

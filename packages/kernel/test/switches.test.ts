@@ -21,4 +21,10 @@ describe('context switches', () => {
       [ $((b - a)) -gt 5 ] && echo many`);
     expect(text).toBe('many\n');
   });
+
+  it('one that is alone waits for nobody', async () => {
+    const text = await sh(`set -- $(cat /proc/$$/schedstat); a=$1 b=$2; sleep 0.3; count
+      set -- $(cat /proc/$$/schedstat); [ $((($2 - b) * 3)) -lt $(($1 - a)) ] && echo little`);
+    expect(text).toBe('little\n');
+  });
 });

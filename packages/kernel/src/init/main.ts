@@ -158,8 +158,8 @@ export class Vmlinux implements Kernel {
     sched.calc_load(clock.now(), 0); // what passed since the last turn was idle time
     for (;;) {
       let now = clock.now();
-      if (timers.next <= now) sched.rqs[0]!.hrtimers += timers.run(now);
       sched.rq_clock = now;
+      if (timers.next <= now) sched.rqs[0]!.hrtimers += timers.run(now);
       if (!work.empty) work.run();
       if (this.halted !== null) return 'halted';
       const task = sched.pick_next_task();

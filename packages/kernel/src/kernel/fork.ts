@@ -194,7 +194,9 @@ export function copy_process(current: Task, args: CloneArgs): Task {
     child.policy = current.policy;
     child.rt_priority = current.rt_priority;
     child.sched_reset_on_fork = false;
+    child.se.set_nice(child.se.nice);
   } else if (child.se.nice < 0) child.se.set_nice(0);
+  child.se.avg.init(kernel.sched.rq_clock, child.se.weight, current.se.avg);
   child.ioprio = current.ioprio;
   child.cpu = current.cpu;
   child.cpus_mask = current.cpus_mask;

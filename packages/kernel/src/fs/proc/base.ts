@@ -7,6 +7,8 @@ import { strstrip, untilNul } from '../../include/string.ts';
 import { TaskIo } from '../../include/io_accounting.ts';
 import { kstrtoint, kstrtouint } from '../../include/kstrtox.ts';
 import { oom_badness } from '../../mm/oom_kill.ts';
+import { SCHED_BATCH, SCHED_NORMAL } from '@vitrine/uapi/sched.ts';
+import { SLICE } from '../../kernel/sched/fair.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { byteString } from '../bytes.ts';
@@ -159,8 +161,11 @@ function io(task: Task, thread: boolean): string {
   return `rchar: ${sum.rchar}\nwchar: ${sum.wchar}\nsyscr: ${sum.syscr}\nsyscw: ${sum.syscw}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
 }
 
+const AVERAGES = ['load_sum', 'runnable_sum', 'util_sum', 'load_avg', 'runnable_avg', 'util_avg', 'last_update_time', 'util_est'] as const; // prettier-ignore
+
 function sched(task: Task): string {
-  const { se } = task;
+  const { se, kernel } = task;
+  if (kernel.sched.current === task) se.avg.update(kernel.clock.now(), se.weight, true, true);
   const line = (name: string, value: string): string =>
     `${name.padEnd(45)}:${value.padStart(21)}\n`;
   const ms = (ns: number): string => (ns / 1e6).toFixed(6);
@@ -174,11 +179,18 @@ function sched(task: Task): string {
     line('nr_voluntary_switches', String(task.nvcsw)) +
     line('nr_involuntary_switches', String(task.nivcsw)) +
     line('se.load.weight', String(se.weight * 1024)) +
+    AVERAGES.map((name) => line(`se.avg.${name}`, String(se.avg[name]))).join('') +
     line('policy', String(task.policy)) +
     line(
       'prio',
       String(task.dl !== null ? -1 : task.rt_priority > 0 ? 99 - task.rt_priority : 120 + se.nice),
-    )
+    ) +
+    (task.dl !== null
+      ? line('dl.runtime', String(task.dl.runtime)) + line('dl.deadline', String(task.dl.deadline))
+      : task.policy === SCHED_NORMAL || task.policy === SCHED_BATCH
+        ? line('se.slice', String(SLICE))
+        : '') +
+    line('clock-delta', '0')
   );
 }
 

@@ -1,9 +1,18 @@
 import type { RbNode } from '@vitrine/lib/rbtree.ts';
 import { serializable } from '../../include/serial.ts';
+import { SCHED_IDLE } from '@vitrine/uapi/sched.ts';
 import type { Task } from '../task.ts';
+import { SchedAvg } from './pelt.ts';
 
-/** Weights of nice -20 … 19 (sched_prio_to_weight in kernel/sched/core.c: each step is a factor of about 1.25). */
-const NICE_WEIGHT = Array.from({ length: 40 }, (_, i) => Math.round(1024 / 1.25 ** (i - 20)));
+/** Weights of nice -20 … 19 (sched_prio_to_weight): each step is a factor of about 1.25. */
+const NICE_WEIGHT = [
+  88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916,
+  9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277,
+  1024, 820, 655, 526, 423, 335, 272, 215, 172, 137,
+  110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+]; // prettier-ignore
+/** Of SCHED_IDLE, whatever the nice value. */
+const WEIGHT_IDLEPRIO = 3;
 
 /** Analogous to `struct sched_entity`: where a task stands on the fair time line. */
 export class SchedEntity implements RbNode<SchedEntity> {
@@ -13,6 +22,7 @@ export class SchedEntity implements RbNode<SchedEntity> {
   nice = 0;
   weight = 1024;
   on_rq = false;
+  readonly avg: SchedAvg = new SchedAvg();
   /** Order of enqueueing, to break ties. */
   seq = 0;
   /** Nanoseconds run in all, and when it was last put on the CPU. */
@@ -39,6 +49,6 @@ export class SchedEntity implements RbNode<SchedEntity> {
 
   set_nice(nice: number): void {
     this.nice = nice;
-    this.weight = NICE_WEIGHT[nice + 20]!;
+    this.weight = this.task?.policy === SCHED_IDLE ? WEIGHT_IDLEPRIO : NICE_WEIGHT[nice + 20]!;
   }
 }

@@ -1,4 +1,4 @@
-import { SCHED_RR } from '@vitrine/uapi/sched.ts';
+import { SCHED_IDLE, SCHED_NORMAL, SCHED_RR } from '@vitrine/uapi/sched.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import {
@@ -40,7 +40,9 @@ export const NR_CPUS = 32;
 /** Whether a task that wakes up comes before the one that runs (check_preempt_wakeup_fair). */
 const preempts = (task: Task, running: Task): boolean =>
   precedes(task, running) ||
-  (running.rt_effective === 0 && task.se.vruntime + 1e6 < running.se.vruntime);
+  (running.rt_effective === 0 &&
+    (task.policy === SCHED_NORMAL || task.rt_effective > 0) &&
+    (running.policy === SCHED_IDLE || task.se.vruntime + 1e6 < running.se.vruntime));
 
 const allows = (task: Task, cpu: number): boolean => ((task.cpus_mask >>> cpu) & 1) !== 0;
 
@@ -55,7 +57,7 @@ export class Scheduler {
   current: Task | null = null;
   /** The running task should give way at the next safe point (TIF_NEED_RESCHED). */
   need_resched = false;
-  /** CLOCK_MONOTONIC when this turn began: a turn's bookkeeping needs no finer time. */
+  /** CLOCK_MONOTONIC when this turn began, or ended: a turn's bookkeeping needs no finer time. */
   rq_clock = 0;
   /** The processor whose turn it is, or was last. */
   private at = 0;
@@ -115,6 +117,7 @@ export class Scheduler {
     if (task.se.on_rq) rq.dequeue(task);
     task.policy = policy;
     task.rt_priority = priority;
+    task.se.set_nice(task.se.nice);
     this.set_deadline(task, dl);
     if (task.rt_or_dl) task.timer_slack = 0;
     else if (task.timer_slack === 0) task.timer_slack = task.default_timer_slack;
@@ -210,6 +213,8 @@ export class Scheduler {
       if (cpu !== task.cpu) this.move(task, cpu);
     }
     se.rt_since = se.sum_exec_runtime;
+    if (this.current === null) this.rq_clock = this.kernel.clock.now();
+    se.avg.update(this.rq_clock, se.weight, false, false);
     se.vruntime = Math.max(se.vruntime, this.rq(task).min_vruntime - WAKEUP_CREDIT);
     if (task.dl !== null && !task.dl.throttled) task.dl.wake(this.kernel.clock.now());
     this.enqueue(task);
@@ -248,6 +253,7 @@ export class Scheduler {
       const least = Math.min(se.vruntime, rq.tree.first()?.vruntime ?? Infinity);
       rq.min_vruntime = Math.max(rq.min_vruntime, least);
     }
+    se.avg.update(now, se.weight, true, false);
     se.exec_start = now;
     se.run_delay += now - se.queued_at;
     rq.run_delay += now - se.queued_at;
@@ -347,6 +353,7 @@ export class Scheduler {
       if (task.rt_effective > 0 && rq.turn < slice) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
+      task.se.avg.sleeps();
       this.goIdle(rq);
     } else {
       rq.curr = null;
@@ -365,6 +372,8 @@ export class Scheduler {
     const { se } = task;
     const rq = this.rqs[this.at]!;
     se.sum_exec_runtime += ns;
+    this.rq_clock += ns;
+    se.avg.update(this.rq_clock, se.weight, true, true);
     if (task.dl !== null) task.dl.charge(ns);
     else if (task.rt_effective > 0) rq.rt_time += ns;
     const user = instructions * NS_PER_INSTRUCTION;
