@@ -23,6 +23,61 @@ static void show(const char *what) {
   fclose(f);
 }
 
+/** Faults since the last time, in hundreds, and resident memory by kind, in MiB. */
+static long before;
+static void told(const char *what) {
+  struct rusage r;
+  getrusage(RUSAGE_SELF, &r);
+  P("%s:", what);
+  if (before) P(" %ld faults", (r.ru_minflt - before + 50) / 100);
+  char line[256];
+  FILE *f = fopen("/proc/self/status", "r");
+  while (fgets(line, sizeof line, f))
+    if (!strncmp(line, "RssAnon", 7) || !strncmp(line, "VmLck", 5))
+      P(", %.*s %ld", (int)strcspn(line, ":"), line, (strtol(strchr(line, ':') + 1, 0, 10) + 512) / 1024);
+  P("\n");
+  fclose(f);
+  getrusage(RUSAGE_SELF, &r);
+  before = r.ru_minflt;
+}
+
+/** What the kernel faults in for a program counts as the program's own faults do. */
+static void faults(void) {
+  enum { SIZE = 8 << 20 };
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  told("begin");
+  char *p = mmap(0, SIZE, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, -1, 0);
+  told("populate");
+  munmap(p, SIZE);
+  p = mmap(0, SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
+  madvise(p, SIZE, MADV_NOHUGEPAGE);
+  told("map");
+  if (read(open("/dev/zero", O_RDONLY), p, SIZE / 2) == SIZE / 2) told("read into it");
+  madvise(p, SIZE, 23);
+  told("populate the rest");
+  madvise(p, SIZE, MADV_DONTNEED);
+  mlock(p, SIZE);
+  told("lock");
+  munlock(p, SIZE);
+  mlock(p, SIZE / 2);
+  told("what is there");
+  pid_t child = fork();
+  if (!child) {
+    before = 0;
+    told("child");
+    memset(p, 1, SIZE);
+    told("child wrote");
+    _exit(0);
+  }
+  waitpid(child, 0, 0);
+  told("forked");
+  munlock(p, SIZE);
+  mlock(p, SIZE);
+  told("lock again");
+  munmap(p, SIZE);
+  told("gone");
+}
+
 static void protect(int first, int pages, int prot, const char *what) {
   mprotect(base + first * PAGE, pages * PAGE, prot);
   show(what);
@@ -55,5 +110,6 @@ int main(void) {
   protect(0, 3, rw, "file writable");
   map(4, rw, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, "shared");
   protect(0, 1, PROT_READ, "shared, read-only");
+  faults();
   return 0;
 }

@@ -16,6 +16,12 @@ export const PAGE_MASK: number = ~4095;
  * Page frames (analogous to `alloc_page`, `get_page`, `put_page`). A frame number times PAGE_SIZE is a physical
  * address. Implemented by mm/page_alloc.ts.
  */
+/** What a frame holds: something of the kernel's, a file that is nowhere else, one that can be read again, private memory. */
+export const FRAME_KERNEL = 0;
+export const FRAME_SHMEM = 1;
+export const FRAME_FILE = 2;
+export const FRAME_ANON = 3;
+
 export interface PageFrames {
   /** One frame with reference count 1, or 0 when memory is exhausted and nothing could be freed. */
   alloc(zero: boolean): number;
@@ -23,6 +29,8 @@ export interface PageFrames {
   /** Drops a reference; the last one frees the frame. */
   put(pfn: number): void;
   count(pfn: number): number;
+  /** Says what a frame holds until it is freed (FRAME_…). */
+  mark(pfn: number, kind: number): void;
   /** To be called after the kernel wrote into a frame that may hold code the processor translated. */
   written(pfn: number): void;
   readonly total: number;

@@ -27,10 +27,11 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { TmpfsFile } from '../fs/tmpfs/file.ts';
+import type { TmpfsInode } from '../fs/tmpfs/inode.ts';
 import { shmem_file_setup } from '../fs/tmpfs/memfd.ts';
 import type { Task } from '../kernel/task.ts';
 import { HPAGE_SHIFT, do_mmap, do_munmap, pageAlign, populate_on, populated } from '../mm/mmap.ts';
-import { vm_enough_memory } from '../mm/overcommit.ts';
+import { OVERCOMMIT_NEVER, vm_enough_memory } from '../mm/overcommit.ts';
 import { ipc_ns } from './ipc_ns.ts';
 import { IpcPerm, ipc_owner, ipcperms, put_ipc_perm, seconds } from './util.ts';
 
@@ -80,7 +81,8 @@ export class ShmSegment extends IpcPerm {
   readonly cpid: number;
   lpid = 0;
 
-  constructor(current: Current, key: number, mode: number, size: number) {
+  /** @param reserve the memory is promised at once (not SHM_NORESERVE) */
+  constructor(current: Current, key: number, mode: number, size: number, reserve: boolean) {
     super(current, key, mode);
     this.size = size;
     const pages = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
@@ -92,6 +94,10 @@ export class ShmSegment extends IpcPerm {
       (path, flags) => new ShmFile(current, path, flags),
     ) as ShmFile;
     this.file.segment = this;
+    if (reserve) {
+      (this.file.inode as TmpfsInode).prepaid = true;
+      current.kernel.vm_committed_as += this.pages;
+    }
     this.creator = (current as Task).group_leader;
     this.ctime = seconds(current);
     this.cpid = current.tgid;
@@ -141,8 +147,9 @@ export function ksys_shmget(current: Current, key: number, size: number, flags: 
         if (log !== 0 && log !== HPAGE_SHIFT) throw errno(EINVAL, 'shmget: there are no huge pages of 2^{} bytes', log); // prettier-ignore
         throw errno(ENOMEM, 'shmget: SHM_HUGETLB, but no huge pages are reserved (vm.nr_hugepages is 0)'); // prettier-ignore
       }
-      if (!(flags & SHM_NORESERVE)) vm_enough_memory(current, Math.ceil(size / PAGE_SIZE));
-      return new ShmSegment(current, key, flags, size);
+      const reserve = !(flags & SHM_NORESERVE) || current.kernel.sysctl.overcommit_memory === OVERCOMMIT_NEVER; // prettier-ignore
+      if (reserve) vm_enough_memory(current, Math.ceil(size / PAGE_SIZE));
+      return new ShmSegment(current, key, flags, size, reserve);
     },
     (found) => {
       if (size > (found as ShmSegment).size)
@@ -234,6 +241,7 @@ export function reapSegments(current: Current): void {
 function destroy(kernel: Kernel, segment: ShmSegment): void {
   if (segment.removed) return;
   ipc_ns(kernel).shm.remove(segment);
+  if ((segment.file.inode as TmpfsInode).prepaid) kernel.vm_committed_as -= segment.pages;
   segment.file.put(kernel);
   segment.reader?.put(kernel);
 }

@@ -21,7 +21,7 @@ import {
   pte_mapped,
   pte_pfn,
 } from './pgtable.ts';
-import { PAGE_SIZE } from '../include/ram.ts';
+import { FRAME_ANON, PAGE_SIZE } from '../include/ram.ts';
 import { Errno } from '../include/errno.ts';
 import { userfault_absent } from './userfaultfd.ts';
 import {
@@ -68,6 +68,17 @@ export function handle_mm_fault(mm: Mm, address: number, access: Access): number
     if ((vma.flags & VM_GROWSDOWN) === 0 || !expand_stack(mm, vma, address)) return VM_FAULT_MAPERR;
   }
   return allowed(vma, access) ? fault_page(mm, vma, address, access) : VM_FAULT_ACCERR;
+}
+
+/** A page comes because the kernel is to use it, or a call is to bring it (faultin_page): what is there is no fault. */
+export function faultin_page(mm: Mm, address: number, access: 'read' | 'write'): number {
+  const at = mm.tables.find(address);
+  const want = access === 'write' ? _PAGE_PRESENT | _PAGE_RW : _PAGE_PRESENT;
+  if (at !== -1 && (mm.tables.lo(at) & want) === want) return VM_FAULT_NONE;
+  const result = handle_mm_fault(mm, address, access);
+  const { current } = mm.kernel.sched;
+  if (result === VM_FAULT_NONE && current !== null) current.min_flt++;
+  return result;
 }
 
 /** The page comes as if the range allowed the access. */
@@ -204,6 +215,7 @@ function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
   const pfn = kernel.frames.alloc(true);
   if (pfn === 0) return VM_FAULT_OOM;
   vma.anon = true;
+  kernel.frames.mark(pfn, FRAME_ANON);
   set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
   return VM_FAULT_NONE;
@@ -263,6 +275,7 @@ function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): num
   kernel.ram.u8.copyWithin(pfn * PAGE_SIZE, from * PAGE_SIZE, from * PAGE_SIZE + PAGE_SIZE);
   kernel.frames.put(from);
   vma.anon = true;
+  kernel.frames.mark(pfn, FRAME_ANON);
   const old = mm.tables.lo(at);
   set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);

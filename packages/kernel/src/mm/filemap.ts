@@ -4,7 +4,7 @@ import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { type AddressSpace, i_size_read, i_size_write } from '../include/pagecache.ts';
 import { type Loff, loff_add, loff_sub, page_index, page_offset } from '../include/loff.ts';
-import { PAGE_SIZE } from '../include/ram.ts';
+import { FRAME_FILE, FRAME_SHMEM, PAGE_SIZE } from '../include/ram.ts';
 
 /**
  * The page cache (analogous to mm/filemap.c). Every file page in memory is one frame that read, write and mmap share.
@@ -35,6 +35,7 @@ export function filemap_get_page(kernel: Kernel, mapping: AddressSpace, index: n
     throw error;
   }
   mapping.pages.set(index, pfn);
+  kernel.frames.mark(pfn, mapping.reclaimable ? FRAME_FILE : FRAME_SHMEM);
   if (mapping.reclaimable) kernel.page_caches.add(mapping);
   return pfn;
 }

@@ -2,7 +2,7 @@ import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { VM_FAULT_OOM, handle_mm_fault } from './fault.ts';
+import { VM_FAULT_OOM, faultin_page } from './fault.ts';
 import { filemap_punch } from './filemap.ts';
 import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign } from './mmap.ts';
 import { userfaultfd_remove } from './userfaultfd.ts';
@@ -141,7 +141,7 @@ function madvise_populate(mm: Mm, vma: Vma, from: number, to: number, write: boo
   if ((vma.flags & (write ? VM_WRITE : VM_READ)) === 0)
     throw errno(E.EINVAL, 'madvise: what is mapped at {} cannot be {}', hex(from), write ? 'written' : 'read'); // prettier-ignore
   for (let at = from; at < to; at += PAGE_SIZE) {
-    const fault = handle_mm_fault(mm, at, write ? 'write' : 'read');
+    const fault = faultin_page(mm, at, write ? 'write' : 'read');
     if (fault === VM_FAULT_OOM) throw errno(E.ENOMEM, 'madvise: no page frame for {}', hex(at));
     if (fault !== 0) throw errno(E.EFAULT, 'madvise: {} is past the end of its file', hex(at));
   }

@@ -10,7 +10,7 @@ import { KMEM_VMA } from '../include/kmem.ts';
 import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { VM_FAULT_ACCERR, handle_mm_fault } from './fault.ts';
+import { VM_FAULT_ACCERR, faultin_page } from './fault.ts';
 import { userfaultfd_unmap } from './userfaultfd.ts';
 import type { Mm, Populate } from './mm.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
@@ -449,7 +449,7 @@ function populate_some(mm: Mm, todo: Populate, most: number): number {
     let fault = !lazy && (vma.flags & VM_ACCESS) === 0 ? VM_FAULT_ACCERR : 0;
     let at = Math.max(todo.at, vma.start);
     for (; !lazy && fault === 0 && at < stop && tried < most; at += PAGE_SIZE, tried++)
-      fault = handle_mm_fault(mm, at, access);
+      fault = faultin_page(mm, at, access);
     todo.fault ||= fault;
     todo.at = lazy || fault !== 0 ? stop : at;
   }

@@ -1,5 +1,5 @@
 import type { Ram } from '../include/ram.ts';
-import { PAGE_SIZE, type PageFrames } from '../include/ram.ts';
+import { FRAME_FILE, FRAME_KERNEL, FRAME_SHMEM, PAGE_SIZE, type PageFrames } from '../include/ram.ts'; // prettier-ignore
 import { serializable } from '../include/serial.ts';
 
 /** Largest block: 2^10 frames, 4 MiB. */
@@ -47,8 +47,10 @@ export class BuddyAllocator implements PageFrames {
   readonly nrFree: Int32Array = new Int32Array(MAX_PAGE_ORDER + 1);
   /** 1 for a frame that has ever been used: a fresh one still holds the zeros RAM starts with. */
   private readonly used: Uint8Array;
-  /** 1 for a frame of the page cache. */
-  readonly cached: Uint8Array;
+  /** FRAME_… of every frame that is in use. */
+  private readonly kind: Uint8Array;
+  /** Frames in use of each kind but the kernel's. */
+  readonly kinds: Int32Array = new Int32Array(4);
 
   static readonly transient: readonly string[] = ['ram', 'code'];
   static {
@@ -69,7 +71,7 @@ export class BuddyAllocator implements PageFrames {
     this.next = new Int32Array(this.end);
     this.prev = new Int32Array(this.end);
     this.used = new Uint8Array(this.end);
-    this.cached = new Uint8Array(this.end);
+    this.kind = new Uint8Array(this.end);
     this.free = 0;
     this.min_free = defaultMinFree(this.total);
     // From the top down, so that the lists hand out low frames first.
@@ -117,12 +119,29 @@ export class BuddyAllocator implements PageFrames {
     if (--this.refcount[pfn]! > 0) return;
     if (this.refcount[pfn]! < 0) throw new Error(`page frame ${pfn} freed twice`);
     this.written(pfn);
-    this.cached[pfn] = 0;
+    this.mark(pfn, FRAME_KERNEL);
     this.free_block(pfn, 0);
   }
 
   count(pfn: number): number {
     return this.refcount[pfn]!;
+  }
+
+  mark(pfn: number, kind: number): void {
+    const before = this.kind[pfn]!;
+    if (before === kind) return;
+    this.kinds[before]!--;
+    this.kinds[kind]!++;
+    this.kind[pfn] = kind;
+  }
+
+  /** Frames of files that are mapped: each counts once, and one reference is the page cache's (NR_FILE_MAPPED). */
+  mapped(): number {
+    const { kind, refcount } = this;
+    let mapped = 0;
+    for (let pfn = this.first; pfn < this.end; pfn++)
+      if (refcount[pfn]! > 1 && (kind[pfn] === FRAME_SHMEM || kind[pfn] === FRAME_FILE)) mapped++;
+    return mapped;
   }
 
   written(pfn: number): void {

@@ -5,7 +5,7 @@ import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { serializable } from '../include/serial.ts';
 import type { UserMemory } from '../include/uaccess.ts';
-import { VM_FAULT_OOM, VM_FAULT_RETRY, faultReason, handle_mm_fault } from './fault.ts';
+import { VM_FAULT_OOM, VM_FAULT_RETRY, faultReason, faultin_page } from './fault.ts';
 import { UserfaultWait } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import { TASK_SIZE, _PAGE_ACCESSED, _PAGE_DIRTY, _PAGE_PRESENT, _PAGE_RW } from './pgtable.ts';
@@ -48,7 +48,7 @@ export class MmMemory implements UserMemory {
           return ((lo & PFN) >>> 0) + (address & 0xfff);
         }
       }
-      const fault = handle_mm_fault(this.mm, address, write ? 'write' : 'read');
+      const fault = faultin_page(this.mm, address, write ? 'write' : 'read');
       if (fault === VM_FAULT_RETRY) {
         const { userfault } = this.mm;
         if (!(userfault!.ctx.flags & UFFD_USER_MODE_ONLY)) throw new UserfaultWait(userfault!);

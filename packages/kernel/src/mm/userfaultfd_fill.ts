@@ -1,7 +1,7 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import * as U from '@vitrine/uapi/userfaultfd.ts';
 import { Errno, errno } from '../include/errno.ts';
-import { PAGE_SIZE } from '../include/ram.ts';
+import { FRAME_ANON, PAGE_SIZE } from '../include/ram.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { set_pte } from './fault.ts';
 import { filemap_get_page } from './filemap.ts';
@@ -187,6 +187,7 @@ function fresh(vma: Vma, address: number, bytes: Uint8Array | null, wp: boolean)
   const pfn = shared ? filemap_get_page(kernel, vma.mapping!, index) : kernel.frames.alloc(false);
   if (pfn === 0) throw errno(E.ENOMEM, 'userfaultfd: no page frame for {}', hex(address));
   if (shared) kernel.frames.get(pfn);
+  else kernel.frames.mark(pfn, FRAME_ANON);
   if (bytes !== null) kernel.ram.u8.set(bytes, pfn * PAGE_SIZE);
   kernel.frames.written(pfn);
   install(vma, address, at, pfn, !shared, wp);

@@ -14,7 +14,7 @@ import { dmesg_restrict } from '../fs/proc/sysctl.ts';
 import { sys_acct } from '../kernel/acct.ts';
 import { membarrier } from '../kernel/membarrier.ts';
 import type { Task } from '../kernel/task.ts';
-import { PAGE_SIZE } from '../include/ram.ts';
+import { FRAME_SHMEM, PAGE_SIZE } from '../include/ram.ts';
 import { access_ok } from '../fs/iov.ts';
 import { choice, flags, inBuf, int, outBuf, outStruct, path, ptr, size, uint } from './kinds.ts';
 import { FULL, type SyscallRow, partial, row } from './row.ts';
@@ -75,7 +75,7 @@ function sys_sysinfo(task: Task, address: number): number {
   kernel.sched.avenrun.forEach((load, i) => put(8 + i * 8, load * 65536));
   put(32, kernel.frames.total * PAGE_SIZE);
   put(40, kernel.frames.free * PAGE_SIZE);
-  put(48, 0); // shared
+  put(48, kernel.buddy.kinds[FRAME_SHMEM]! * PAGE_SIZE);
   put(56, 0); // buffers
   view.setUint16(80, kernel.nr_threads, true);
   view.setUint32(104, 1, true); // mem_unit

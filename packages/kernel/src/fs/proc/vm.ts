@@ -1,5 +1,6 @@
 import { vm_commit_limit } from '../../mm/overcommit.ts';
 import type { Kernel } from '../../include/kernel.ts';
+import { FRAME_ANON, FRAME_FILE, FRAME_SHMEM } from '../../include/ram.ts';
 import type { Dentry } from '../dcache.ts';
 import { proc_create } from './registry.ts';
 
@@ -13,8 +14,15 @@ interface MemoryUse {
   readonly total: number;
   readonly free: number;
   readonly anon: number;
-  /** Files of tmpfs and shared memory, and everything else that is cached: files live in memory here. */
+  /** Files of tmpfs and shared memory; pages of layers and folders of the host, which can be read again. */
+  readonly shmem: number;
+  readonly file: number;
+  /** Both. */
   readonly cached: number;
+  /** What a program could have without anybody being killed (si_mem_available). */
+  readonly available: number;
+  /** Private and shared memory that is not locked. */
+  readonly inactive_anon: number;
   readonly mapped: number;
   readonly locked: number;
   readonly tables: number;
@@ -27,8 +35,6 @@ interface MemoryUse {
 
 export function memory_use(kernel: Kernel): MemoryUse {
   const { total, free } = kernel.frames;
-  let anon = 0;
-  let mapped = 0;
   let locked = 0;
   let tables = 0;
   let faults = 0;
@@ -45,14 +51,15 @@ export function memory_use(kernel: Kernel): MemoryUse {
     const { mm } = task;
     if (mm === null || seen.has(mm)) continue;
     seen.add(mm);
-    anon += mm.rss_anon;
-    mapped += mm.rss_file + mm.rss_shmem;
     locked += mm.locked_vm;
     tables += mm.tables.tables;
   }
-  // Pages that are neither free nor anonymous nor page tables hold files.
-  const cached = Math.max(0, total - free - anon - tables);
-  return { total, free, anon, cached, mapped, locked, tables, stacks: kernel.nr_threads * 4, slab: Math.ceil(kernel.kmem.bytes / 4096), faults, majorFaults }; // prettier-ignore
+  const { kinds } = kernel.buddy;
+  const mapped = kernel.buddy.mapped();
+  const [shmem, file, anon] = [kinds[FRAME_SHMEM]!, kinds[FRAME_FILE]!, kinds[FRAME_ANON]!];
+  const available = free + file - Math.min(Math.floor(file / 2), kernel.frames.min_free);
+  const inactive_anon = Math.max(0, anon + shmem - locked);
+  return { total, free, anon, shmem, file, cached: shmem + file, available, inactive_anon, mapped, locked, tables, stacks: kernel.nr_threads * 4, slab: Math.ceil(kernel.kmem.bytes / 4096), faults, majorFaults }; // prettier-ignore
 }
 
 /** Lines of `Name:  value kB`, from pages. */
@@ -62,11 +69,11 @@ function meminfo(kernel: Kernel): string {
     `${(name + ':').padEnd(16)}${String(pages * 4).padStart(8)} kB\n`;
   const count = (name: string): string => `${(name + ':').padEnd(16)}${'0'.padStart(8)}\n`;
   return (
-    line('MemTotal', m.total) + line('MemFree', m.free) + line('MemAvailable', m.free) + line('Buffers', 0) +
-    line('Cached', m.cached) + line('SwapCached', 0) + line('Active', m.anon) + line('Inactive', m.cached) +
-    line('Active(anon)', m.anon) + line('Inactive(anon)', m.cached) + line('Active(file)', 0) + line('Inactive(file)', 0) +
+    line('MemTotal', m.total) + line('MemFree', m.free) + line('MemAvailable', m.available) + line('Buffers', 0) +
+    line('Cached', m.cached) + line('SwapCached', 0) + line('Active', 0) + line('Inactive', m.inactive_anon + m.file) +
+    line('Active(anon)', 0) + line('Inactive(anon)', m.inactive_anon) + line('Active(file)', 0) + line('Inactive(file)', m.file) +
     line('Unevictable', m.locked) + line('Mlocked', m.locked) + line('SwapTotal', 0) + line('SwapFree', 0) + line('Dirty', 0) +
-    line('Writeback', 0) + line('AnonPages', m.anon) + line('Mapped', m.mapped) + line('Shmem', m.cached) +
+    line('Writeback', 0) + line('AnonPages', m.anon) + line('Mapped', m.mapped) + line('Shmem', m.shmem) +
     line('KReclaimable', 0) + line('Slab', m.slab) + line('SReclaimable', 0) + line('SUnreclaim', m.slab) +
     line('KernelStack', m.stacks) + line('PageTables', m.tables) + line('SecPageTables', 0) + line('NFS_Unstable', 0) +
     line('Bounce', 0) + line('WritebackTmp', 0) + line('CommitLimit', vm_commit_limit(kernel)) +
@@ -83,9 +90,9 @@ function zoneCounters(kernel: Kernel): [string, number][] {
   const m = memory_use(kernel);
   return [
     ['nr_free_pages', m.free],
-    ['nr_zone_inactive_anon', m.cached],
-    ['nr_zone_active_anon', m.anon],
-    ['nr_zone_inactive_file', 0],
+    ['nr_zone_inactive_anon', m.inactive_anon],
+    ['nr_zone_active_anon', 0],
+    ['nr_zone_inactive_file', m.file],
     ['nr_zone_active_file', 0],
     ['nr_zone_unevictable', m.locked],
     ['nr_zone_write_pending', 0],
@@ -121,9 +128,9 @@ const AFTER_OOM =
 function nodeCounters(kernel: Kernel): [string, number][] {
   const m = memory_use(kernel);
   return [
-    ['nr_inactive_anon', m.cached],
-    ['nr_active_anon', m.anon],
-    ['nr_inactive_file', 0],
+    ['nr_inactive_anon', m.inactive_anon],
+    ['nr_active_anon', 0],
+    ['nr_inactive_file', m.file],
     ['nr_active_file', 0],
     ['nr_unevictable', m.locked],
     ['nr_slab_reclaimable', 0],
@@ -137,7 +144,7 @@ function nodeCounters(kernel: Kernel): [string, number][] {
     ['nr_dirty', 0],
     ['nr_writeback', 0],
     ['nr_writeback_temp', 0],
-    ['nr_shmem', m.cached],
+    ['nr_shmem', m.shmem],
     ['nr_shmem_hugepages', 0],
     ['nr_shmem_pmdmapped', 0],
     ['nr_file_hugepages', 0],

@@ -68,10 +68,10 @@ function nodeMeminfo(kernel: Kernel): string {
     `Node 0 ${(name + ':').padEnd(16)}${String((pages * PAGE_SIZE) / 1024).padStart(8)} kB\n`;
   return (
     line('MemTotal', m.total) + line('MemFree', m.free) + line('MemUsed', m.total - m.free) + line('SwapCached', 0) +
-    line('Active', m.anon) + line('Inactive', m.cached) + line('Active(anon)', m.anon) +
-    line('Inactive(anon)', m.cached) + line('Active(file)', 0) + line('Inactive(file)', 0) +
+    line('Active', 0) + line('Inactive', m.inactive_anon + m.file) + line('Active(anon)', 0) +
+    line('Inactive(anon)', m.inactive_anon) + line('Active(file)', 0) + line('Inactive(file)', m.file) +
     line('Unevictable', m.locked) + line('Mlocked', m.locked) + line('Dirty', 0) + line('Writeback', 0) +
-    line('FilePages', m.cached) + line('Mapped', m.mapped) + line('AnonPages', m.anon) + line('Shmem', m.cached) +
+    line('FilePages', m.cached) + line('Mapped', m.mapped) + line('AnonPages', m.anon) + line('Shmem', m.shmem) +
     line('KernelStack', m.stacks) + line('PageTables', m.tables)
   ); // prettier-ignore
 }

@@ -113,6 +113,9 @@ export class TmpfsInode extends Inode {
     return this.backing === null || index * PAGE_SIZE >= this.backing.size;
   }
 
+  /** All of its pages were promised when it was made (VM_ACCOUNT without VM_NORESERVE): they count once. */
+  prepaid = false;
+
   override readPage(index: number, pa: number): void {
     const from = index * PAGE_SIZE;
     if (this.hole(index)) this.sb.reserveBlock(this);
@@ -121,13 +124,16 @@ export class TmpfsInode extends Inode {
       this.sb.usedBlocks++;
       this.sb.kernel.ram.u8.set(bytes, pa);
     }
+    if (this.prepaid) this.sb.kernel.vm_committed_as--;
   }
 
   /** Runs something that frees pages, and gives their blocks back to the file system. */
   private freeing(free: () => void): void {
     const before = this.mapping!.pages.size;
     free();
-    this.sb.usedBlocks -= before - this.mapping!.pages.size;
+    const freed = before - this.mapping!.pages.size;
+    this.sb.usedBlocks -= freed;
+    if (this.prepaid) this.sb.kernel.vm_committed_as += freed;
   }
 
   /** A file of an image's layer is not copied: its bytes are fetched when they are touched, as those of boot are. */

@@ -105,7 +105,7 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
 /** Analogous to `struct shmem_sb_info`. */
 export class TmpfsSuperBlock extends SuperBlock {
   options: TmpfsOptions;
-  usedBlocks = 0;
+  private blocks_in_use = 0;
   usedInodes = 1;
   /** Bytes of attributes: they count against nr_inodes, a KiB for an inode (BOGO_INODE_SIZE). */
   xattrBytes = 0;
@@ -121,6 +121,15 @@ export class TmpfsSuperBlock extends SuperBlock {
 
   static {
     serializable('TmpfsSuperBlock', this);
+  }
+
+  /** Pages of its files: as much memory is promised (shmem_acct_blocks). */
+  get usedBlocks(): number {
+    return this.blocks_in_use;
+  }
+  set usedBlocks(pages: number) {
+    this.kernel.vm_committed_as += pages - this.blocks_in_use;
+    this.blocks_in_use = pages;
   }
 
   override get has_uuid(): boolean {
