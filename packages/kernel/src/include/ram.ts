@@ -33,6 +33,12 @@ export interface PageFrames {
   mark(pfn: number, kind: number): void;
   /** To be called after the kernel wrote into a frame that may hold code the processor translated. */
   written(pfn: number): void;
+  /** Holds a block of 2^order frames, in front of another one if it is free there, for who takes them one by one; or 0. */
+  hold(order: number, before: number): number;
+  /** Takes a frame of a held block; false when it is not held any more. */
+  take_held(block: number, index: number, zero: boolean): boolean;
+  /** Frees what nobody took of a held block. */
+  unhold(block: number): void;
   readonly total: number;
   /** Frames kept free while there is something to give back. */
   min_free: number;

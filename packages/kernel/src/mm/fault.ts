@@ -23,6 +23,7 @@ import {
 } from './pgtable.ts';
 import { FRAME_ANON, PAGE_SIZE } from '../include/ram.ts';
 import { Errno } from '../include/errno.ts';
+import { stack_frame } from './stack_frames.ts';
 import { userfault_absent } from './userfaultfd.ts';
 import {
   VM_ACCESS,
@@ -204,6 +205,9 @@ export function set_pte(
   if (old !== 0) mm.flush_tlb_page(page);
 }
 
+const frameFor = (mm: Mm, vma: Vma, page: number, zero: boolean): number =>
+  (vma.flags & VM_GROWSDOWN) !== 0 ? stack_frame(mm, page, zero) : mm.kernel.frames.alloc(zero);
+
 /** First touch of private anonymous memory: a read sees the shared zero page, a write gets a frame of its own. */
 function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): number {
   const { kernel } = mm;
@@ -212,7 +216,7 @@ function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
     set_pte(mm, vma, page, at, kernel.zero_pfn, 0); // not counted as resident
     return VM_FAULT_NONE;
   }
-  const pfn = kernel.frames.alloc(true);
+  const pfn = frameFor(mm, vma, page, true);
   if (pfn === 0) return VM_FAULT_OOM;
   vma.anon = true;
   kernel.frames.mark(pfn, FRAME_ANON);
@@ -267,7 +271,7 @@ function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): num
   const { kernel } = mm;
   // The source stays referenced while a frame is looked for, which may reclaim the cache, or take this address space's pages.
   kernel.frames.get(from);
-  const pfn = kernel.frames.alloc(false);
+  const pfn = frameFor(mm, vma, page, false);
   if (pfn === 0) {
     kernel.frames.put(from);
     return VM_FAULT_OOM;

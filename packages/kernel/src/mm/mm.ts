@@ -125,6 +125,8 @@ export class Mm {
   /** With VM_FAULT_RETRY: what the fault waits for. The last change that a reader of a userfaultfd has not heard of. */
   userfault: PendingFault | null = null;
   userfault_event: UserfaultEvent | null = null;
+  /** Blocks of frames for pages of the stack, by the number of the first of 16 pages (stack_frames.ts). */
+  readonly stack_blocks: Map<number, number> = new Map();
   /** RLIMIT_STACK of the process, as far as its stack may grow. */
   stack_limit: number = 8 << 20;
 

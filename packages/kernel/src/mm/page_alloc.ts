@@ -51,6 +51,8 @@ export class BuddyAllocator implements PageFrames {
   private readonly kind: Uint8Array;
   /** Frames in use of each kind but the kernel's. */
   readonly kinds: Int32Array = new Int32Array(4);
+  /** Blocks that are held, by their first frame: a bit for each frame that nobody has taken yet. */
+  readonly held: Map<number, number> = new Map();
 
   static readonly transient: readonly string[] = ['ram', 'code'];
   static {
@@ -87,16 +89,79 @@ export class BuddyAllocator implements PageFrames {
 
   alloc(zero: boolean): number {
     const pfn = this.alloc_pages(0);
-    if (pfn !== 0 && zero && this.used[pfn] !== 0) {
-      this.ram.u8.fill(0, pfn * PAGE_SIZE, pfn * PAGE_SIZE + PAGE_SIZE);
-    }
-    this.used[pfn] = 1;
+    if (pfn !== 0) this.prepare(pfn, zero);
     return pfn;
+  }
+
+  private prepare(pfn: number, zero: boolean): void {
+    if (zero && this.used[pfn] !== 0)
+      this.ram.u8.fill(0, pfn * PAGE_SIZE, pfn * PAGE_SIZE + PAGE_SIZE);
+    this.used[pfn] = 1;
+  }
+
+  /** Held frames are given back when memory is short; there is nothing to hold when it nearly is. */
+  hold(order: number, before: number): number {
+    const size = 1 << order;
+    if (this.free - size < 2 * this.min_free) return 0;
+    let pfn = before === 0 ? 0 : before - size;
+    if (!this.isolate(pfn, order)) {
+      pfn = this.alloc_pages(order);
+      if (pfn === 0) return 0;
+      this.allocated -= size;
+      this.refcount.fill(0, pfn, pfn + size);
+    }
+    this.held.set(pfn, 2 ** size - 1);
+    return pfn;
+  }
+
+  take_held(block: number, index: number, zero: boolean): boolean {
+    const mask = this.held.get(block) ?? 0;
+    if ((mask & (1 << index)) === 0) return false;
+    this.held.set(block, mask & ~(1 << index));
+    this.refcount[block + index] = 1;
+    this.allocated++;
+    this.prepare(block + index, zero);
+    return true;
+  }
+
+  unhold(block: number): void {
+    const mask = this.held.get(block) ?? 0;
+    this.held.delete(block);
+    for (let i = 0; mask >>> i !== 0; i++) if ((mask >>> i) & 1) this.free_block(block + i, 0);
+  }
+
+  /** Gives everything back that is held. @returns false when nothing is */
+  private unhold_all(): boolean {
+    const { free } = this;
+    for (const block of [...this.held.keys()]) this.unhold(block);
+    return this.free > free;
+  }
+
+  /** Takes a block out of the free one around it, if there is one. */
+  private isolate(pfn: number, order: number): boolean {
+    if (pfn < this.first || pfn + (1 << order) > this.end) return false;
+    for (let from = order; from <= MAX_PAGE_ORDER; from++) {
+      const start = pfn & ~((1 << from) - 1);
+      if (this.order[start] !== from) continue;
+      this.unlink(start, from);
+      this.split(start, from, pfn, order);
+      return true;
+    }
+    return false;
+  }
+
+  /** Frees all of a block but a smaller one in it. */
+  private split(start: number, order: number, pfn: number, wanted: number): void {
+    if (order === wanted) return;
+    const half = 1 << (order - 1);
+    const isUpper = pfn >= start + half;
+    this.link(isUpper ? start : start + half, order - 1);
+    this.split(isUpper ? start + half : start, order - 1, pfn, wanted);
   }
 
   /** A block of 2^order frames, each with reference count 1, or 0. */
   alloc_pages(order: number): number {
-    while (this.free - (1 << order) < this.min_free && this.reclaimer?.reclaim());
+    while (this.free - (1 << order) < this.min_free && this.give_back());
     for (;;) {
       for (let from = order; from <= MAX_PAGE_ORDER; from++) {
         const pfn = this.heads[from]!;
@@ -107,8 +172,12 @@ export class BuddyAllocator implements PageFrames {
         this.allocated += 1 << order;
         return pfn;
       }
-      if (this.reclaimer === null || !this.reclaimer.reclaim()) return 0;
+      if (!this.give_back()) return 0;
     }
+  }
+
+  private give_back(): boolean {
+    return this.unhold_all() || (this.reclaimer?.reclaim() ?? false);
   }
 
   get(pfn: number): void {
