@@ -20,10 +20,10 @@ export const GS_CELL: number = SLOT_GS * 8;
 /** Lazily kept status flags; see ir/flags.ts. */
 export const FLAGS_RESULT = 0xb0;
 export const FLAGS_AUX = 0xb8;
-/** The other RFLAGS bits (DF, TF, AC, ID, NT, IF and the fixed ones). */
-export const FLAGS_REST = 0xbc;
 
 export const MXCSR_CELL = 0xc0;
+/** The other RFLAGS bits (DF, TF, AC, ID, NT, IF and the fixed ones). */
+export const FLAGS_REST = 0xc4;
 /** x87: control word, status word (TOP included), tag word (abridged: 1 = valid, by physical register). */
 export const FCW_CELL = 0xc8;
 export const FSW_CELL = 0xca;
@@ -71,10 +71,11 @@ export const FUEL_BEYOND = 0x338;
 export const FUEL_SHARE = 0x33c;
 /**
  * What regions of tier 1 hand on to one another of the flags (tier1/frame.ts): the kind of operation, 0 when FLAGS_RESULT
- * and FLAGS_AUX hold them, else their operands are in FLAGS_RESULT and KEPT_Y. Always 0 in tier 0 and outside.
+ * and FLAGS_AUX hold them, else their operands are in FLAGS_RESULT and KEPT_Y. Always 0 in tier 0 and outside, and the high half
+ * of KEPT_Y then, too.
  */
 export const KEPT_KIND = 0x340;
-export const KEPT_Y = 0x348;
+export const KEPT_Y: number = FLAGS_AUX;
 /** Instructions that regions of tier 1 have executed since it was last looked at. */
 export const REGIONS_RETIRED = 0x350;
 /** The notes of the region that executes. */

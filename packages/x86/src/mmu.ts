@@ -71,36 +71,61 @@ export const walk: Helper = {
   body(b, va, access) {
     const walks = b.load('i32.load', b.i32(WALKS_CELL));
     b.store('i32.store', b.i32(WALKS_CELL), b.add(walks, b.i32(1)));
-    const canonical = b.eq(b.shrS(b.shl(va, b.i64(16)), b.i64(16)), va);
-    b.if(b.eqz(canonical), () => fail(b, NON_CANONICAL, va, b.i32(0)));
-    const write = b.eq(access, b.i32(WRITE));
-    const fetch = b.eq(access, b.i32(FETCH));
-    const code = b.or(
-      b.i32(PF_USER),
-      b.or(b.mul(write, b.i32(PF_WRITE)), b.mul(fetch, b.i32(PF_FETCH))),
-    );
-    const table = b.var(b.and(b.load('i32.load', b.i32(CR3_CELL)), b.i32(-4096)));
-    const allowed = b.var(b.i64(-1));
-    const denied = b.var(b.i64(0));
-    const offset = b.var(b.i32(0));
-    const done = b.var(b.i32(0));
-    const places: Var[] = [];
-    for (const shift of LEVELS) {
-      const place = b.var(b.i32(0));
-      places.push(place);
-      b.if(b.eqz(b.value(done)), () =>
-        level(b, { shift, va, code, table, allowed, denied, offset, done, place }),
-      );
-    }
-    const user = b.wrap(b.and(b.value(allowed), b.i64(PTE_U)));
-    const writable = b.wrap(b.and(b.value(allowed), b.i64(PTE_W)));
-    const noExecute = b.ne(b.and(b.value(denied), b.i64(PTE_NX)), b.i64(0));
-    const refused = b.or(b.eqz(user), b.or(b.and(write, b.eqz(writable)), b.and(fetch, noExecute)));
-    b.if(refused, () => fail(b, 14, va, b.or(code, b.i32(PF_PRESENT))));
-    markAccessed(b, places, write);
-    return b.or(b.value(table), b.value(offset));
+    return walkWith(b, va, access, markAccessed);
   },
 };
+
+/** The same where the access leaves no trace: FAULT unless A, and D for a write, are set already. */
+const peek: Helper = {
+  name: 'peek',
+  params: ['i64', 'i32'],
+  result: 'i32',
+  pure: false,
+  body: (b, va, access) =>
+    walkWith(b, va, access, (_, places, write) => {
+      const last = lastOf(b, places);
+      const entry = b.load('i32.load', last);
+      const bits = b.select(write, b.i32(PTE_A | PTE_D), b.i32(PTE_A));
+      b.if(b.ne(b.and(entry, bits), bits), () => b.return(b.i32(FAULT)));
+    }),
+};
+
+/** @param mark what becomes of the entries that were used */
+function walkWith(
+  b: Builder,
+  va: Node,
+  access: Node,
+  mark: (b: Builder, places: readonly Var[], write: Node) => void,
+): Node {
+  const canonical = b.eq(b.shrS(b.shl(va, b.i64(16)), b.i64(16)), va);
+  b.if(b.eqz(canonical), () => fail(b, NON_CANONICAL, va, b.i32(0)));
+  const write = b.eq(access, b.i32(WRITE));
+  const fetch = b.eq(access, b.i32(FETCH));
+  const code = b.or(
+    b.i32(PF_USER),
+    b.or(b.mul(write, b.i32(PF_WRITE)), b.mul(fetch, b.i32(PF_FETCH))),
+  );
+  const table = b.var(b.and(b.load('i32.load', b.i32(CR3_CELL)), b.i32(-4096)));
+  const allowed = b.var(b.i64(-1));
+  const denied = b.var(b.i64(0));
+  const offset = b.var(b.i32(0));
+  const done = b.var(b.i32(0));
+  const places: Var[] = [];
+  for (const shift of LEVELS) {
+    const place = b.var(b.i32(0));
+    places.push(place);
+    b.if(b.eqz(b.value(done)), () =>
+      level(b, { shift, va, code, table, allowed, denied, offset, done, place }),
+    );
+  }
+  const user = b.wrap(b.and(b.value(allowed), b.i64(PTE_U)));
+  const writable = b.wrap(b.and(b.value(allowed), b.i64(PTE_W)));
+  const noExecute = b.ne(b.and(b.value(denied), b.i64(PTE_NX)), b.i64(0));
+  const refused = b.or(b.eqz(user), b.or(b.and(write, b.eqz(writable)), b.and(fetch, noExecute)));
+  b.if(refused, () => fail(b, 14, va, b.or(code, b.i32(PF_PRESENT))));
+  mark(b, places, write);
+  return b.or(b.value(table), b.value(offset));
+}
 
 interface LevelState {
   readonly shift: number;
@@ -143,20 +168,25 @@ function level(b: Builder, s: LevelState): void {
   b.if(b.value(reserved), () => fail(b, 14, s.va, b.or(s.code, b.i32(PF_PRESENT | PF_RSVD))));
 }
 
+/** The last entry that was used. */
+function lastOf(b: Builder, places: readonly Var[]): Node {
+  const last = b.var(b.i32(0));
+  for (const place of places) b.if(b.value(place), () => b.assign(last, b.value(place)));
+  return b.value(last);
+}
+
 /** Sets A in the entries used, and D in the last one on a write. */
 function markAccessed(b: Builder, places: readonly Var[], write: Node): void {
-  const last = b.var(b.i32(0));
   for (const place of places)
     b.if(b.value(place), () => {
-      b.assign(last, b.value(place));
       const entry = b.load('i32.load', b.value(place));
       b.if(b.eqz(b.and(entry, b.i32(PTE_A))), () =>
         b.store('i32.store', b.value(place), b.or(entry, b.i32(PTE_A))),
       );
     });
   b.if(write, () => {
-    const entry = b.load('i32.load', b.value(last));
-    b.store('i32.store', b.value(last), b.or(entry, b.i32(PTE_D)));
+    const last = lastOf(b, places);
+    b.store('i32.store', last, b.or(b.load('i32.load', last), b.i32(PTE_D)));
   });
 }
 
@@ -283,6 +313,57 @@ export const writeMiss: Helper = {
     noteWrite(b, physical);
     fill(b, va, physical, tlb, 0);
     return physical;
+  },
+};
+
+/** Where an address is that has been accessed in such a way before, or FAULT: (address, READ or WRITE, TLB). */
+const knownAt: Helper = {
+  name: 'known_at',
+  params: ['i64', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, access, tlb) {
+    const entry = tlbEntry(b, va, tlb);
+    const missed = b.select(access, missesTlb(b, entry, va, true), missesTlb(b, entry, va, false));
+    b.if(b.eqz(missed), () => b.return(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND))));
+    const physical = b.call(peek, va, access);
+    returnIfFault(b, physical);
+    b.if(
+      access,
+      () => {
+        const flags = b.load('i32.load8_u', b.shrU(physical, b.i32(12)), FRAME_FLAGS);
+        b.if(b.and(flags, b.i32(FRAME_CODE)), () => b.return(b.i32(FAULT)));
+        noteWrite(b, physical);
+        fill(b, va, physical, tlb, 0);
+      },
+      () => fill(b, va, physical, tlb, TLB_READ_ONLY),
+    );
+    return physical;
+  },
+};
+
+/**
+ * Where a stretch of memory is of which the first bytes are written, others read: (address, size, how many are written, TLB), less
+ * than a page long. FAULT where it is not in neighbouring frames, or has not been accessed like that before.
+ */
+export const windowAt: Helper = {
+  name: 'window_at',
+  params: ['i64', 'i32', 'i32', 'i32'],
+  result: 'i32',
+  pure: false,
+  body(b, va, size, written, tlb) {
+    const first = b.call(knownAt, va, b.ne(written, b.i32(0)), tlb);
+    returnIfFault(b, first);
+    const pageOf = (address: Node): Node => b.and(address, b.i64(PAGE));
+    const last = b.add(va, b.extendU(b.sub(size, b.i32(1))));
+    b.if(b.ne(pageOf(va), pageOf(last)), () => {
+      const lastWritten = b.add(va, b.extendU(b.sub(written, b.i32(1))));
+      const writes = b.and(b.ne(written, b.i32(0)), b.eq(pageOf(lastWritten), pageOf(last)));
+      const second = b.call(knownAt, last, writes, tlb);
+      returnIfFault(b, second);
+      b.if(b.ne(b.sub(second, first), b.sub(size, b.i32(1))), () => b.return(b.i32(FAULT)));
+    });
+    return first;
   },
 };
 

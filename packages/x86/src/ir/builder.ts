@@ -50,6 +50,14 @@ export function accessSize(op: string): number {
   return op.startsWith('i64') || op.startsWith('f64') ? 8 : 4;
 }
 
+/** An address as what instructions add an offset to, and the offset. */
+function apart(address: Node): readonly [Node, number] {
+  const [base, distance] = address.args;
+  const isApart =
+    address.op === 'i32.add' && base!.op === 'var.get' && (base!.imm as Var).isBase === true;
+  return isApart ? [base!, distance!.imm as number] : [address, 0];
+}
+
 /** Marks an `if` whose condition seldom holds. */
 export const UNLIKELY = 'unlikely';
 
@@ -410,11 +418,13 @@ export class Builder {
 
   /** Raw memory: physical addresses and the processor's own cells. */
   load(op: string, address: Node, offset = 0): Node {
-    return this.node(op, instructions.get(op)!.result, 'read', [address], offset);
+    const [base, distance] = apart(address);
+    return this.node(op, instructions.get(op)!.result, 'read', [base], distance + offset);
   }
 
   store(op: string, address: Node, value: Node, offset = 0): void {
-    this.node(op, undefined, 'effect', [address, value], offset);
+    const [base, distance] = apart(address);
+    this.node(op, undefined, 'effect', [base, value], distance + offset);
   }
 
   // ---- control

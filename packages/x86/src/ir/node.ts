@@ -41,6 +41,8 @@ export interface Var {
   local: number;
   /** Has its local for the whole function. */
   readonly kept?: true;
+  /** An address that constants are added to without overflow. */
+  readonly isBase?: true;
 }
 
 /** A WebAssembly function shared by handlers, written with the same builder. */

@@ -22,7 +22,7 @@ import {
   RIP_CELL,
   SLOT_EA,
 } from '../layout.ts';
-import { walk } from '../mmu.ts';
+import { walk, windowAt } from '../mmu.ts';
 import {
   baseHandlers,
   fingerprint,
@@ -260,6 +260,7 @@ const FOR_TIER1 = [
   interpret,
   settleFlags,
   ordinaryBits,
+  windowAt,
   keptAux,
   keptResult,
 ];

@@ -202,7 +202,7 @@ export const settleFlags: Helper = {
     b.if(kind, () => {
       const x = b.load('i64.load', b.i32(FLAGS_RESULT));
       const y = b.load('i64.load', b.i32(KEPT_Y));
-      b.store('i32.store', b.i32(FLAGS_AUX), b.call(keptAux, kind, x, y));
+      b.store('i64.store', b.i32(KEPT_Y), b.extendU(b.call(keptAux, kind, x, y)));
       b.store('i64.store', b.i32(FLAGS_RESULT), b.call(keptResult, kind, x, y));
       b.store('i32.store', b.i32(KEPT_KIND), b.i32(0));
     });

@@ -16,17 +16,17 @@ const SAMPLE = 60;
 const PERIOD = 2000;
 
 /** What compiling takes, with V8's part and the time that a region runs in the baseline compiler's code. */
-const REGION = 400;
-const INSTRUCTION = 70;
+const REGION = 300;
+const INSTRUCTION = 52;
 /** The same when another thread generates it and has it compiled: what V8 does there is not for nothing, either. */
-const REMOTE_INSTRUCTION = 60;
+const REMOTE_INSTRUCTION = 42;
 
 /**
  * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
  * sample is good for, since what was hot before most likely will be so again.
  */
 const RECALL = 700;
-const RECALLED_INSTRUCTION = 12;
+const RECALLED_INSTRUCTION = 8;
 const RECALL_SHARE = 3;
 /** How much more that costs when it was installed already and had to make room: what comes and goes costs V8 more than it saves. */
 const EVICTED = 12;
@@ -68,8 +68,8 @@ export class Account {
     this.#readyCredit += READY_SHARE * SAMPLE;
   }
 
-  period(): void {
-    this.#credit += PERIOD;
+  passes(periods: number): void {
+    this.#credit += periods * PERIOD;
   }
 
   get mayCompile(): boolean {

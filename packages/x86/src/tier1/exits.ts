@@ -20,6 +20,9 @@ export const NOTES_ENTERED = 512;
 /** And how many instructions it has executed (64 bits). */
 export const NOTES_EXECUTED: number = NOTES_ENTERED + 8;
 
+/** And how often the stack's window was not there. */
+export const NOTES_REFUSED: number = NOTES_EXECUTED + 8;
+
 /** Adds what the region has executed since it was entered to its notes. */
 function note(b: Builder, share: Node, fuel: Node): void {
   const cell = (address: number): Node => b.load('i32.load', b.i32(address));

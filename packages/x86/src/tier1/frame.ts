@@ -3,8 +3,9 @@ import type { Operation } from '../ir/flags.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
 import { flagWords, withCarry } from '../ir/flags.ts';
-import { MXCSR_CELL, XMM_BASE } from '../layout.ts';
+import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, XMM_BASE } from '../layout.ts';
 import { type Leaving, Use } from './liveness.ts';
+import type { Stack } from './stack.ts';
 import type { Edge } from './target.ts';
 
 /** The dispatcher's loop, as a label counted from the outermost. */
@@ -157,6 +158,11 @@ export class Frame {
   usesVectors = false;
   /** What the block at hand does with registers. */
   use!: Use;
+  readonly stack: Stack;
+
+  constructor(stack: Stack) {
+    this.stack = stack;
+  }
 
   read(b: Builder, kept: Kept): Node {
     this.use.reads |= kept.bit & ~this.use.settled;
@@ -175,6 +181,22 @@ export class Frame {
   #written(b: Builder, bit: bigint): void {
     this.use.written |= bit;
     if (!b.nested) this.use.settled |= bit;
+  }
+
+  /** Writes back what the block has written of registers. */
+  writeBack(b: Builder): void {
+    const { use } = this;
+    for (const { address, variable, bit } of this.registersOf(use.written)) {
+      use.reads |= bit & ~use.settled;
+      b.store(`${variable.type}.store`, b.i32(0), b.value(variable), address);
+    }
+    if (use.written & FLAGS) {
+      this.readFlags();
+      b.store('i64.store', b.i32(0), b.value(this.x), FLAGS_RESULT);
+      b.store('i64.store', b.i32(0), b.value(this.y), KEPT_Y);
+      b.store('i32.store', b.i32(0), b.value(this.kind), KEPT_KIND);
+    }
+    use.written = 0n;
   }
 
   /** The registers of a set, but for the flags. */

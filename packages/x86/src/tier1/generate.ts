@@ -1,27 +1,30 @@
 /** Generates the WebAssembly of regions: a function each, and a handler for each of their entries. */
 import type { Code } from '@vitrine/wasm/code.ts';
 import { ModuleWriter } from '@vitrine/wasm/module.ts';
+import { RSP } from '../cpu.ts';
 import { wraps } from '../decode.ts';
 import { semantics } from '../insn/index.ts';
 import { sseUsual } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
-import type { Helper, Region as Nodes, Var } from '../ir/node.ts';
+import type { Helper, Node, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
+import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
+import { windowAt } from '../mmu.ts';
 import type { Row } from '../opcodes.ts';
 import { helperExport } from '../tier0/generate.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
-import { interpret } from '../tier0/target.ts';
-import { exitTo, exitToRecord, exitWith, unwound } from './exits.ts';
+import { interpret, Tier0Target } from '../tier0/target.ts';
+import { exitTo, exitToRecord, exitWith, NOTES_REFUSED, unwound } from './exits.ts';
 import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { Imports } from './imports.ts';
 import { Exits } from './leave.ts';
 import type { Block, Region } from './region.ts';
+import { Stack } from './stack.ts';
 import { State } from './state.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
 import { guardGlobal, NOTES, Tier1Target, type Edge } from './target.ts';
@@ -65,10 +68,11 @@ function buildBlock(
   frame: Frame,
   block: Block,
   state: State,
+  isTight: boolean,
   goesOn: (to: Block) => boolean,
 ): Builder {
   frame.use = new Use(block);
-  const target = new Tier1Target(frame, block, state, goesOn);
+  const target = new Tier1Target(frame, block, state, isTight, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
   target.enter(b);
@@ -99,26 +103,34 @@ function buildBlock(
 class Built {
   readonly region: Region;
   readonly structure: Structure;
-  readonly frame: Frame = new Frame();
+  readonly frame: Frame;
+  readonly stack: Stack;
   readonly blocks: Map<Block, Nodes> = new Map();
   /** Most instructions before the fuel is looked at behind the dispatcher. */
   readonly longest: number;
   readonly liveness: Liveness;
   readonly uses: Map<Block, Use> = new Map();
   readonly #imports: Imports;
-  readonly #number: number;
+  readonly number: number;
 
-  constructor(region: Region, number: number, imports: Imports) {
+  constructor(region: Region, number: number, imports: Imports, verified: boolean) {
     this.region = region;
-    this.#number = number;
+    this.number = number;
     this.#imports = imports;
     this.structure = structureOf(region);
-    const { children, dispatched, longest } = this.structure;
+    const { children, dispatched, longest, order } = this.structure;
+    const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
+    this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
+    this.frame = new Frame(this.stack);
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
-    for (const block of children[region.blocks.length]!) this.#build(block, new State());
-    this.liveness = new Liveness(region.blocks, region.blocks.map(jumpsOf), [
-      ...this.uses.values(),
-    ]);
+    for (const block of children[region.blocks.length]!) this.#build(block, new State(), false);
+    this.#readStack(verified);
+    this.liveness = new Liveness(
+      region.blocks,
+      region.blocks.map(jumpsOf),
+      [...this.uses.values()],
+      (from, to) => this.endsLoop(from, to),
+    );
     imports.helper(interpret);
     imports.helper(exitTo);
     imports.helper(exitToRecord);
@@ -128,11 +140,12 @@ class Built {
   }
 
   /** A block and what it dominates. What holds at a jump holds behind it where no other leads there. */
-  #build(block: Block, state: State): void {
-    const { isLoop, isMerge, children } = this.structure;
+  #build(block: Block, state: State, anew: boolean): void {
+    const { isLoop, isMerge, children, tight } = this.structure;
     const start = isLoop[block.index] ? new State() : state;
+    start.begin(this.stack.startOf(block), anew);
     const { order, indirect } = this.structure;
-    const { root } = buildBlock(this.frame, block, start, (to) => {
+    const { root } = buildBlock(this.frame, block, start, tight[block.index]! >= 0, (to) => {
       const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
       return forward && !isMerge[to.index] && !isLoop[to.index];
     });
@@ -141,8 +154,30 @@ class Built {
     const edges = this.#note(root);
     for (const child of children[block.index]!) {
       const edge = isMerge[child.index] ? undefined : edges.find(({ to }) => to === child);
-      this.#build(child, edge?.state ?? new State());
+      this.#build(child, edge?.state ?? new State(), this.stack.isApart(block, child));
     }
+  }
+
+  /** Where the base changes from a block to the next, RSP is needed to find it; and at each block, where it is verified. */
+  #readStack(verified: boolean): void {
+    for (const [block, use] of this.uses) {
+      if (verified) use.reads |= this.frame.gprs[RSP]!.bit;
+      const finds = jumpsOf(block).some((to) => this.mustLookUp(block, to));
+      if (finds) use.reads |= this.frame.gprs[RSP]!.bit & ~use.settled;
+    }
+    if (this.region.blocks.some((block) => this.stack.isWanted(block)))
+      this.#imports.helper(windowAt);
+  }
+
+  /** Whether a jump leaves a tight loop: what that has written of registers is written back there. */
+  endsLoop(from: Block, to: Block): boolean {
+    const { tight } = this.structure;
+    return tight[from.index]! >= 0 && tight[from.index] !== tight[to.index];
+  }
+
+  /** Whether the window has to be looked up at a jump. */
+  mustLookUp(from: Block, to: Block): boolean {
+    return this.stack.isWanted(to) && this.stack.isApart(from, to);
   }
 
   /** Notes what nodes need of the module; returns the jumps among them. */
@@ -167,8 +202,16 @@ class Built {
   }
 
   globalName(name: string): string {
-    return name === NOTES ? notesGlobal(this.#number) : name;
+    return name === NOTES ? notesGlobal(this.number) : name;
   }
+}
+
+const rspInMemory = (b: Builder): Node => b.load('i64.load', b.i32(0), RSP * 8);
+
+function refuse(b: Builder): void {
+  const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
+  const times = b.load('i32.load', notes, NOTES_REFUSED);
+  b.store('i32.store', notes, b.add(times, b.i32(1)), NOTES_REFUSED);
 }
 
 /** Writes one region's function. */
@@ -199,6 +242,10 @@ class Writer {
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
       exit: (exit, depth) => this.#exit(exit as Exit, depth),
     };
+  }
+
+  get #isVerified(): boolean {
+    return this.#linker.verified === true;
   }
 
   write(): void {
@@ -238,7 +285,25 @@ class Writer {
     this.#guardBehind(behind.to);
     countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
     this.#read(liveness.wantedBy([behind.to]));
+    this.#stackBehind(behind, depth);
     this.#jump(behind, depth);
+  }
+
+  /**
+   * The window is still there where a call comes back, since whatever unmaps memory stops execution. It leaves where RSP is another
+   * than it was before.
+   */
+  #stackBehind({ from, to }: Edge, depth: number): void {
+    const { stack } = this.#built;
+    if (!stack.isWanted(to)) return;
+    const leave = (b: Builder): void => {
+      b.node('return_call', undefined, 'effect', this.#onwards(b, to), exitTo);
+    };
+    if (stack.isApart(from, to, true)) return this.#lookUp(to, depth, rspInMemory, leave);
+    const b = new Builder(new Tier0Target(undefined));
+    const base = b.sub(rspInMemory(b), b.i64(stack.startOf(to).rsp!));
+    b.unlikely(b.ne(base, b.value(stack.base)), () => leave(b));
+    emit(b.root, this.#code, this.#linker, depth);
   }
 
   /** Leaves where a call comes back to a page that is no longer what it was, or that this space has not been at. */
@@ -283,6 +348,40 @@ class Writer {
     code.get(0).get(1).get(2).get(0).mem('i32.load16_u');
     code.returnCall(this.#imports.helper(exitToRecord)).end();
     countEntry(code, 1, this.#imports.global(this.#built.globalName(NOTES)));
+    this.#findStack();
+  }
+
+  /** Looks up the stack's window at an entry; without it the record goes by its own handler. */
+  #findStack(): void {
+    const { region, stack, frame } = this.#built;
+    const wanting = region.entries.filter((block) => stack.isWanted(block));
+    if (wanting.length === 0) return;
+    const b = new Builder(new Tier0Target(undefined));
+    const isAt = (block: Block): Node =>
+      b.eq(b.value(frame.block), b.i32(region.entries.indexOf(block)));
+    const look = (): void => {
+      let depth: Node = b.i64(-stack.startOf(wanting[0]!).rsp!);
+      for (const block of wanting.slice(1)) {
+        const { rsp } = stack.startOf(block);
+        if (rsp !== stack.startOf(wanting[0]!).rsp) depth = b.select(isAt(block), b.i64(-rsp!), depth); // prettier-ignore
+      }
+      stack.lookUp(b, b.add(rspInMemory(b), depth), () => {
+        refuse(b);
+        const handlerOf = (block: Block): Node => {
+          const name = handlerGlobal(this.#built.number, region.entries.indexOf(block));
+          return b.node('global.get', 'i32', 'pure', [], name);
+        };
+        let handler = handlerOf(wanting[0]!);
+        for (const block of wanting.slice(1))
+          handler = b.select(isAt(block), handlerOf(block), handler);
+        const args = [b.param(0, 'i32'), b.param(1, 'i32'), b.param(2, 'i32'), handler];
+        b.node('return_call', undefined, 'effect', args, exitToRecord);
+      });
+    };
+    const some = wanting.map(isAt).reduce((x, y) => b.or(x, y));
+    if (wanting.length < region.entries.length) b.if(some, look);
+    else look();
+    emit(b.root, this.#code, this.#linker);
   }
 
   /** Reads registers, and what else the region takes for granted. */
@@ -293,9 +392,8 @@ class Writer {
       code.i32(0).mem(`${variable.type}.load`, address).set(this.#local(variable));
     if (wanted & FLAGS) {
       code.i32(0).mem('i64.load', FLAGS_RESULT).set(this.#local(frame.x));
-      code.i32(0).mem('i64.load', KEPT_Y).i32(0).mem('i64.load32_u', FLAGS_AUX);
-      code.i32(0).mem('i32.load', KEPT_KIND).tee(this.#local(frame.kind)).op('select');
-      code.set(this.#local(frame.y));
+      code.i32(0).mem('i64.load', KEPT_Y).set(this.#local(frame.y));
+      code.i32(0).mem('i32.load', KEPT_KIND).set(this.#local(frame.kind));
     }
     if (frame.usesFloat)
       code.call(this.#imports.helper(ordinaryBits)).set(this.#local(frame.ordinary));
@@ -337,6 +435,7 @@ class Writer {
       code.enter('loop');
       this.#loops.set(block, depth + 1);
     }
+    if (this.#isVerified) this.#verifyStack(block);
     const merges = structure.children[block.index]!.filter((b) => structure.isMerge[b.index]);
     this.#within(
       merges,
@@ -344,6 +443,16 @@ class Writer {
       loop ? depth + 1 : depth,
     );
     if (loop) code.end();
+  }
+
+  /** Traps where RSP is not where the region takes it to be. */
+  #verifyStack(block: Block): void {
+    const { frame, stack } = this.#built;
+    if (!stack.isWanted(block)) return;
+    const code = this.#code;
+    code.get(this.#local(frame.gprs[RSP]!.variable)).i64(BigInt(stack.startOf(block).rsp!));
+    code.op('i64.sub').get(this.#local(stack.base)).op('i64.ne').enterUnlikely();
+    code.op('unreachable').end();
   }
 
   /** Most instructions before the next look at the fuel behind a jump that has looked. */
@@ -359,7 +468,41 @@ class Writer {
     const back = order[to.index]! <= order[from.index]!;
     if (back || isStop[to.index] || indirect.has(edgeKey(from, to)))
       this.#unlessLow(from, to, this.#mostBehind(edge));
+    if (this.#built.mustLookUp(from, to)) {
+      const leaving = this.#built.uses.get(from)!;
+      const way: Exit = { helper: exitTo, leaving, behind: undefined };
+      const { variable } = this.#built.frame.gprs[RSP]!;
+      this.#lookUp(
+        to,
+        depth,
+        (b) => b.value(variable),
+        (b) => {
+          b.node('exit', undefined, 'effect', this.#onwards(b, to), way);
+        },
+      );
+    }
+    if (this.#built.endsLoop(from, to)) {
+      const { uses, liveness } = this.#built;
+      const dirty = liveness.dirtyAt(uses.get(from)!);
+      this.#exits.store(this.#code, dirty, this.#local);
+    }
     this.#jump(edge, depth);
+  }
+
+  /** What `exitTo` wants to go on with a block. */
+  #onwards(b: Builder, to: Block): Node[] {
+    return [b.i64(BigInt(to.code.va)), b.value(this.#built.frame.fuel), b.param(2, 'i32')];
+  }
+
+  /** Looks up the stack's window where a block begins; without it tier 0 goes on. */
+  #lookUp(to: Block, depth: number, rsp: (b: Builder) => Node, fail: (b: Builder) => void): void {
+    const { stack } = this.#built;
+    const b = new Builder(new Tier0Target(undefined));
+    stack.lookUp(b, b.add(rsp(b), b.i64(-stack.startOf(to).rsp!)), () => {
+      refuse(b);
+      fail(b);
+    });
+    emit(b.root, this.#code, this.#linker, depth);
   }
 
   /** Writes a jump: to a label, or the block itself where no other jump leads to it. */
@@ -398,7 +541,7 @@ export interface Generated {
  */
 export function generateRegions(regions: readonly Region[], verified = false): Generated {
   const imports = new Imports();
-  const built = regions.map((region, number) => new Built(region, number, imports));
+  const built = regions.map((region, number) => new Built(region, number, imports, verified));
   const module = new ModuleWriter();
   module.importMemory('env', 'memory', { min: 1, max: 65536 });
   for (const { name, params, result } of imports.helpers.keys())

@@ -3,7 +3,7 @@ import { GUARD_COUNT, LINK_ENTRY_SHIFT } from '../layout.ts';
 import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
-import { NOTES_ENTERED, NOTES_EXECUTED } from './exits.ts';
+import { NOTES_ENTERED, NOTES_EXECUTED, NOTES_REFUSED } from './exits.ts';
 import { entryExport, handlerGlobal, notesGlobal, regionExport } from './generate.ts';
 import type { Found } from './region.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
@@ -120,6 +120,13 @@ export class Installer {
     for (const { members } of this.#groups.values()) yield* members;
   }
 
+  /** How many regions there are. */
+  get count(): number {
+    let count = 0;
+    for (const { members } of this.#groups.values()) count += members.size;
+    return count;
+  }
+
   /** Whether there is room for regions. */
   hasRoom(some: readonly Placed[]): boolean {
     const unguarded = new Set<CodePage>();
@@ -156,6 +163,11 @@ export class Installer {
   /** How often a region has been entered since it was made. */
   timesEntered({ notes }: Installed): number {
     return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_ENTERED) >> 2]!;
+  }
+
+  /** How often it could not be entered for want of the stack's window. */
+  timesRefused({ notes }: Installed): number {
+    return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_REFUSED) >> 2]!;
   }
 
   /** How many instructions it has executed, about: what regions behind a link do counts for the first one. */

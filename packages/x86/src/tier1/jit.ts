@@ -7,7 +7,14 @@ import { functionAround } from './function.ts';
 import { type Installed, Installer, type JitHost, type Placed } from './installer.ts';
 import { packRegion } from './packed.ts';
 import { pageDigest } from './page-digest.ts';
-import { type Found, regionAt, type Region, type Surroundings } from './region.ts';
+import {
+  type Found,
+  NO_WINDOW,
+  regionAt,
+  type Region,
+  type Surroundings,
+  timesMade,
+} from './region.ts';
 import type { Made, RemoteGenerator } from './remote.ts';
 import type { Translations } from './store.ts';
 import {
@@ -46,8 +53,9 @@ const LARGE = 32;
 /** How much of the room is left when some was made. */
 const SHRUNK = 0.75;
 
-/** Instructions between two looks at how often regions are entered. */
+/** Instructions between two looks at how often regions are entered, and how many more for each of them. */
 const PERIOD = 10_000_000;
+const LOOK = 20_000;
 /** How often a region that is entered all the time is made anew, and how much larger it must become. */
 const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
@@ -70,6 +78,10 @@ const COVERED = 32;
 
 /** How many samples one counts for that shows where an entry is missing. */
 const LEFT = 4;
+
+/** A region does without the stack's window when so many entries were refused, and one in so many. */
+const REFUSED = 10_000;
+const REFUSED_SHARE = 32;
 
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
@@ -137,6 +149,7 @@ export class Jit {
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   #clock = 0;
+  #pause = PERIOD;
   /** A module of several regions is being made. */
   #isBundling = false;
   /** Samples so far. */
@@ -393,19 +406,35 @@ export class Jit {
     const remote = this.#generator !== undefined;
     for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
       const { installed, effort } = root;
-      if (!installed?.live || effort >= MAX_EFFORT) continue;
+      if (!installed?.live || timesMade(effort) >= MAX_EFFORT) continue;
       const lost = lostIn(installed.translation, this.#installer.timesEntered(installed), remote);
       if (lost > 0) found.push({ root, lost });
     }
     return found.sort((a, b) => b.lost - a.lost);
   }
 
+  /** Makes regions again that cannot be entered often, since the stack is not in one piece there. */
+  #withoutWindow(): void {
+    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
+      const { installed } = root;
+      if (!installed?.live || root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
+      const refused = this.#installer.timesRefused(installed);
+      if (refused < REFUSED || refused * REFUSED_SHARE < this.#installer.timesEntered(installed)) continue; // prettier-ignore
+      if (this.#host.find(root.va, false)?.page !== root.page) continue;
+      root.effort |= NO_WINDOW;
+      if (!this.#recallBetter(root)) this.#compile(root);
+    }
+  }
+
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
   tick(retired: number): void {
-    if (retired - this.#clock < PERIOD) return;
-    this.#account.period();
+    const elapsed = retired - this.#clock;
+    if (elapsed < this.#pause) return;
+    this.#account.passes(elapsed / PERIOD);
     this.#clock = retired;
+    this.#pause = PERIOD + LOOK * this.#installer.count;
     this.#installer.report();
+    this.#withoutWindow();
     const restless = this.#restless();
     for (const { root } of restless) this.#gather(root.installed!);
     for (const { root } of restless.slice(0, AT_ONCE)) {
@@ -604,7 +633,7 @@ export class Jit {
       targets: (page, site) => this.#targets.get(page)?.get(site & 0xffff) ?? [],
       pointerAt: (at) => this.#host.pointerAt(at),
       effort,
-      warm: this.eager ? 0 : WARM >> (4 * effort),
+      warm: this.eager ? 0 : WARM >> (4 * timesMade(effort)),
       excluded: this.#excluded,
     };
   }

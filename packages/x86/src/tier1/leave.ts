@@ -1,7 +1,7 @@
 import type { Code } from '@vitrine/wasm/code.ts';
 import type { ModuleWriter } from '@vitrine/wasm/module.ts';
 import type { Helper, Var } from '../ir/node.ts';
-import { FLAGS_AUX, FLAGS_RESULT, KEPT_KIND, KEPT_Y } from '../layout.ts';
+import { FLAGS_RESULT, KEPT_KIND, KEPT_Y } from '../layout.ts';
 import { callTo, linkTo, returnTo } from './exits.ts';
 import { FLAGS, type Frame } from './frame.ts';
 import type { Imports } from './imports.ts';
@@ -45,7 +45,7 @@ export class Exits {
   #prepare(code: Code, exit: Helper, dirty: bigint, local: LocalOf): number {
     const kept = this.#variablesOf(dirty);
     if (kept.length <= FEW || OFTEN.has(exit)) {
-      this.#store(code, dirty, local);
+      this.store(code, dirty, local);
       return this.#imports.helper(exit);
     }
     for (const variable of kept) code.get(local(variable));
@@ -59,14 +59,14 @@ export class Exits {
     return dirty & FLAGS ? [...registers, x, y, kind] : registers;
   }
 
-  #store(code: Code, dirty: bigint, local: LocalOf): void {
+  /** Writes registers back. */
+  store(code: Code, dirty: bigint, local: LocalOf): void {
     for (const { address, variable } of this.#frame.registersOf(dirty))
       code.i32(0).get(local(variable)).mem(`${variable.type}.store`, address);
     if (!(dirty & FLAGS)) return;
     const { x, y, kind } = this.#frame;
     code.i32(0).get(local(x)).mem('i64.store', FLAGS_RESULT);
     code.i32(0).get(local(y)).mem('i64.store', KEPT_Y);
-    code.i32(0).get(local(y)).mem('i64.store32', FLAGS_AUX);
     code.i32(0).get(local(kind)).mem('i32.store', KEPT_KIND);
   }
 
@@ -77,7 +77,7 @@ export class Exits {
     const kept = this.#variablesOf(dirty);
     const types = kept.map(({ type }) => type);
     const { index, code } = this.#module.func([...exit.params, ...types], ['i32']);
-    this.#store(code, dirty, (variable) => exit.params.length + kept.indexOf(variable));
+    this.store(code, dirty, (variable) => exit.params.length + kept.indexOf(variable));
     exit.params.forEach((_, i) => code.get(i));
     code.returnCall(this.#imports.helper(exit));
     this.#functions.set(key, index);

@@ -50,12 +50,16 @@ export class Liveness {
   /** What a block, or one behind it, wants. */
   readonly #live: bigint[];
   readonly #successors: readonly (readonly Block[])[];
+  readonly #cleans: (from: Block, to: Block) => boolean;
 
+  /** @param cleans whether registers are written back at a jump */
   constructor(
     blocks: readonly Block[],
     successors: readonly (readonly Block[])[],
     uses: readonly Use[],
+    cleans: (from: Block, to: Block) => boolean,
   ) {
+    this.#cleans = cleans;
     this.#successors = successors;
     this.#uses = uses;
     this.#dirty = blocks.map(() => 0n);
@@ -78,10 +82,10 @@ export class Liveness {
     let changed = false;
     for (const use of this.#uses) {
       const out = this.dirtyAt(use);
-      for (const { index } of this.#successors[use.block.index]!) {
-        const more = this.#dirty[index]! | out;
-        changed ||= more !== this.#dirty[index];
-        this.#dirty[index] = more;
+      for (const to of this.#successors[use.block.index]!) {
+        const more = this.#dirty[to.index]! | (this.#cleans(use.block, to) ? 0n : out);
+        changed ||= more !== this.#dirty[to.index];
+        this.#dirty[to.index] = more;
       }
     }
     return changed;

@@ -6,6 +6,8 @@ import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
 import { FAULT, missesTlb, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
 import { regSlot, rmSlot } from '../tier0/translate.ts';
 import type { Frame } from './frame.ts';
+import type { Block } from './region.ts';
+import { BASE } from './stack.ts';
 import type { Place, State, Translated } from './state.ts';
 
 /** Reads of the stack, which is written all the time. */
@@ -43,14 +45,16 @@ const NEAR = 2048n;
 /** Translates the addresses of a block's accesses, with as few looks at the TLB as what is known of them allows. */
 export class Memory {
   readonly #frame: Frame;
+  readonly #block: Block;
   readonly #insns: readonly Insn[];
   readonly #state: State;
   /** The instruction at hand. */
   index = 0;
 
-  constructor(frame: Frame, insns: readonly Insn[], state: State) {
+  constructor(frame: Frame, block: Block, state: State) {
     this.#frame = frame;
-    this.#insns = insns;
+    this.#block = block;
+    this.#insns = block.code.insns;
     this.#state = state;
   }
 
@@ -64,6 +68,10 @@ export class Memory {
     miss: () => void,
   ): Node {
     const physical: Var = { type: 'i32', local: -1 };
+    if (place?.root === BASE) {
+      const found = this.#frame.stack.at(b, this.#block, place.delta, size, write);
+      if (found) return found;
+    }
     const near = place && this.#near(place, write);
     if (near) this.#besides(b, va, place, size, write, near, physical, miss);
     else this.#lookUp(b, va, place, size, write, physical, miss);

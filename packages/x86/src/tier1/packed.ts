@@ -27,6 +27,7 @@ export interface PackedRegion {
   readonly entries: readonly number[];
   readonly instructions: number;
   readonly size: number;
+  readonly window: boolean;
 }
 
 const CODE_FIELDS = 5;
@@ -81,6 +82,7 @@ export function packRegion(region: Region, source: readonly SourceBlock[]): Pack
     entries: region.entries.map(indexOf),
     instructions: region.instructions,
     size: region.size,
+    window: region.window,
   };
 }
 
@@ -103,7 +105,8 @@ export function unpackRegion(packed: PackedRegion): Region {
     for (const target of targets) block.targets.push(blocks[target]!);
   });
   const entries = packed.entries.map((entry) => blocks[entry]!);
-  return { blocks, entries, instructions: packed.instructions, size: packed.size };
+  const { instructions, size, window } = packed;
+  return { blocks, entries, instructions, size, window };
 }
 
 function unpackCodes({ isa, pages, codes, records, bytes }: PackedRegion): BlockCode[] {

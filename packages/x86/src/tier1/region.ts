@@ -18,7 +18,13 @@ interface Limits {
   readonly small: number;
 }
 
-/** A region that is entered and left all the time is made again with more effort. */
+/** An effort has this added where the stack is not looked up at entries: it was refused too often (stack.ts). */
+export const NO_WINDOW = 8;
+
+/** How often a region has been made again, because it is entered and left all the time. */
+export const timesMade = (effort: number): number => effort & (NO_WINDOW - 1);
+
+/** It gets larger each time. */
 const limitsOf = (effort: number): Limits => ({
   blocks: 160 + 80 * effort,
   instructions: 600 + 300 * effort,
@@ -84,6 +90,8 @@ export interface Region {
   readonly instructions: number;
   /** Blocks and jumps within: what makes one region better than another around the same block. */
   readonly size: number;
+  /** Whether the stack is looked up where it is entered. */
+  readonly window: boolean;
 }
 
 /** Of a branch that a block does not have. */
@@ -107,7 +115,7 @@ export interface Surroundings {
   targets(page: CodePage, site: number): Iterable<number>;
   /** The pointer at an address. */
   pointerAt(va: number): number | undefined;
-  /** How often the region has been made before. */
+  /** How often the region has been made before, and {@link NO_WINDOW}. */
   readonly effort: number;
   /** How often the jumps were taken that the region follows. */
   readonly warm: number;
@@ -140,7 +148,7 @@ class Finder {
   constructor(around: Surroundings, root: number) {
     this.#around = around;
     this.#root = root;
-    this.#limits = limitsOf(around.effort);
+    this.#limits = limitsOf(timesMade(around.effort));
   }
 
   get #isFull(): boolean {
@@ -371,7 +379,8 @@ export function regionAt(
   const { blocks, entries, instructions } = finder;
   if (entries.length === 0) return undefined;
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
-  const region = { blocks, entries, instructions, size: blocks.length + jumps };
+  const window = (around.effort & NO_WINDOW) === 0;
+  const region = { blocks, entries, instructions, size: blocks.length + jumps, window };
   const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);
   const loop = inner && loopAround(region, inner);
   if (loop && !loop.inline && !loop.code.tail && !entries.includes(loop)) entries.push(loop);

@@ -1,6 +1,8 @@
+import { RBP, RSP } from '../cpu.ts';
 import type { Operation } from '../ir/flags.ts';
 import type { Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
+import { BASE, type Depth } from './stack.ts';
 
 /** A value as another one plus a constant. */
 export interface Place {
@@ -48,5 +50,18 @@ export class State {
     this.translated = new Map(from?.translated);
     this.flags = from?.flags;
     this.plain = new Map(from?.plain);
+  }
+
+  /** Where a block begins: what is relative to the base. @param anew whether there is another base than before */
+  begin({ rsp, rbp }: Depth, anew: boolean): void {
+    const named = (depth: number): Place => ({ root: BASE, delta: BigInt(depth) });
+    this.gprs.forEach(({ root }, i) => {
+      if (anew && root.includes(BASE)) this.gprs[i] = { root: freshRoot(), delta: 0n };
+    });
+    if (anew)
+      for (const root of this.translated.keys())
+        if (root.includes(BASE)) this.translated.delete(root);
+    if (rsp !== undefined) this.gprs[RSP] = named(rsp);
+    if (rbp !== undefined) this.gprs[RBP] = named(rbp);
   }
 }

@@ -21,6 +21,8 @@ export interface Structure {
   readonly isStop: Uint8Array;
   /** Most instructions from the start of a block to the next look at the fuel. */
   readonly longest: Int32Array;
+  /** The head of the tight loop that a block is in, or -1: one that has no other in it, and no calls that leave. */
+  readonly tight: Int32Array;
 }
 
 /** Instructions between two looks at the fuel, where blocks are not longer: tier 0 executes so many before it ends. */
@@ -169,7 +171,33 @@ export function structureOf(region: Region): Structure {
     }
     longest[block.index] = most + length;
   }
-  return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, isStop, longest };
+  const tight = tightLoops(region, flow, isLoop);
+  return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, isStop, longest, tight }; // prettier-ignore
+}
+
+/** Instructions of a tight loop. */
+const TIGHT = 400;
+
+function tightLoops({ blocks }: Region, flow: Flow, isLoop: Uint8Array): Int32Array {
+  const tight = new Int32Array(blocks.length).fill(-1);
+  for (const head of blocks) {
+    if (!isLoop[head.index]) continue;
+    const body = new Set([head.index]);
+    const left = flow.predecessors[head.index]!.filter(
+      (from) => flow.order[from]! >= flow.order[head.index]!,
+    );
+    for (let from = left.pop(); from !== undefined; from = left.pop()) {
+      if (body.has(from)) continue;
+      body.add(from);
+      left.push(...flow.predecessors[from]!);
+    }
+    const members = [...body].map((index) => blocks[index]!);
+    const size = members.reduce((sum, { code }) => sum + code.insns.length, 0);
+    if (size > TIGHT || members.some((one) => one.behind || (one !== head && isLoop[one.index])))
+      continue;
+    for (const index of body) tight[index] = head.index;
+  }
+  return tight;
 }
 
 /** The head of the innermost loop that a block is in. */

@@ -63,6 +63,7 @@ export const NOTES = 'notes';
 export class Tier1Target implements Target {
   readonly #frame: Frame;
   readonly #block: Block;
+  readonly #isTight: boolean;
   readonly #goesOn: (to: Block) => boolean;
   readonly state: State;
   readonly #vectors: Vectors;
@@ -77,14 +78,24 @@ export class Tier1Target implements Target {
   #stores = false;
   ended = false;
 
-  /** @param goesOn whether what is known here holds at the start of a block that this one jumps to */
-  constructor(frame: Frame, block: Block, state: State, goesOn: (to: Block) => boolean) {
+  /**
+   * @param goesOn whether what is known here holds at the start of a block that this one jumps to
+   * @param isTight whether registers that the block has written are left in locals at its end
+   */
+  constructor(
+    frame: Frame,
+    block: Block,
+    state: State,
+    isTight: boolean,
+    goesOn: (to: Block) => boolean,
+  ) {
+    this.#isTight = isTight;
     this.#goesOn = goesOn;
     this.#frame = frame;
     this.#block = block;
     this.state = state;
     this.#vectors = new Vectors(frame, state);
-    this.#memory = new Memory(frame, block.code.insns, state);
+    this.#memory = new Memory(frame, block, state);
   }
 
   /** Before the first instruction: tells the flags' builder what the block before has compared. */
@@ -435,6 +446,10 @@ export class Tier1Target implements Target {
   /** Ends the block: this instruction has been executed. */
   #spendBlock(b: Builder): void {
     this.#frame.spend(b, this.#index + 1);
+    if (!this.#isTight) {
+      this.#vectors.flush(b);
+      this.#frame.writeBack(b);
+    }
     this.ended = true;
   }
 

@@ -4,8 +4,7 @@
   (type 1 (func (param i32 i64 i64) (result i32)))
   (type 2 (func (param i32 i64 i64) (result i64)))
   (type 3 (func (param i64 i32 i32) (result i32)))
-  (type 4 (func (param i64 i32 i32 i64 i64 i64 i64 i64 i64 i32) (result i32)))
-  (type 5 (func (param i32 i32 i32) (result i32)))
+  (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
   (import "tier0" "h:kept_aux" (func (type 1)))
@@ -19,10 +18,10 @@
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
   (export "r0" (func 6))
-  (export "e0.0" (func 8))
+  (export "e0.0" (func 7))
   (func (type 0)
     local 1 i32
-    local 4 i64
+    local 5 i64
     local 2 i32
     local 2 i64
     local 1 i32
@@ -70,20 +69,23 @@
     i32.const 0
     i64.load offset=24 align=1
     local.set 6
+    i32.const 0
+    i64.load offset=32 align=1
+    local.set 7
     loop
       block
         br 0
       end
       block
         i64.const 100
-        local.set 7
+        local.set 8
         local.get 6
-        local.get 7
+        local.get 8
         i64.const 3
         i64.shl
         i64.add
-        local.set 8
-        local.get 8
+        local.set 9
+        local.get 9
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -91,19 +93,19 @@
         i32.and
         local.get 2
         i32.add
-        local.set 9
-        local.get 8
-        i32.wrap_i64
+        local.set 10
         local.get 9
+        i32.wrap_i64
+        local.get 10
         i32.load offset=8 align=1
         i32.add
-        local.set 10
-        local.get 8
         local.set 11
-        local.get 8
+        local.get 9
+        local.set 12
+        local.get 9
         i64.const 7
         i64.add
-        local.get 9
+        local.get 10
         i64.load align=1
         i64.xor
         i64.const 4096
@@ -112,57 +114,75 @@
           global.get 0
           i32.const 16
           i32.add
-          local.set 9
-          local.get 9
+          local.set 10
+          local.get 10
           local.get 1
           local.get 2
-          local.get 9
+          local.get 10
           i32.load16_u align=1
           i32.const 0
-          local.get 7
+          local.get 8
           i64.store offset=8 align=1
           return_call 0
         end
-        local.get 10
+        local.get 11
         i64.load align=1
-        local.set 12
+        local.set 13
         local.get 5
-        local.get 12
+        local.get 13
         i64.add
         local.set 5
-        local.get 7
+        local.get 8
         i32.wrap_i64
-        local.set 9
-        local.get 9
+        local.set 10
+        local.get 10
         i32.const -1
         i32.add
-        local.set 13
-        local.get 13
-        i64.extend_i32_u
-        local.set 7
-        local.get 9
-        i64.extend_i32_u
         local.set 14
-        i64.const 1
+        local.get 14
+        i64.extend_i32_u
+        local.set 8
+        local.get 10
+        i64.extend_i32_u
         local.set 15
-        i32.const 7
+        i64.const 1
         local.set 16
+        i32.const 7
+        local.set 17
         local.get 1
         i32.const -5
         i32.add
         local.set 1
+        i32.const 0
         local.get 13
+        i64.store align=1
+        i32.const 0
+        local.get 8
+        i64.store offset=8 align=1
+        i32.const 0
+        local.get 5
+        i64.store offset=16 align=1
+        i32.const 0
+        local.get 15
+        i64.store offset=176 align=1
+        i32.const 0
+        local.get 16
+        i64.store offset=184 align=1
+        i32.const 0
+        local.get 17
+        i32.store offset=832 align=1
+        local.get 14
         i32.eqz
         i32.eqz
         if
           loop
             local.get 6
-            local.get 7
+            local.get 8
             i64.const 3
             i64.shl
             i64.add
-            local.set 8
-            local.get 8
+            local.set 9
+            local.get 9
             i32.wrap_i64
             i32.const 8
             i32.shr_u
@@ -170,19 +190,19 @@
             i32.and
             local.get 2
             i32.add
-            local.set 13
-            local.get 8
+            local.set 14
+            local.get 9
             i32.wrap_i64
-            local.get 13
+            local.get 14
             i32.load offset=8 align=1
             i32.add
-            local.set 9
-            local.get 8
-            local.set 17
-            local.get 8
+            local.set 10
+            local.get 9
+            local.set 18
+            local.get 9
             i64.const 7
             i64.add
-            local.get 13
+            local.get 14
             i64.load align=1
             i64.xor
             i64.const 4096
@@ -193,57 +213,54 @@
               local.get 2
               global.get 2
               i32.const 0
-              local.get 12
+              local.get 13
               i64.store align=1
               i32.const 0
-              local.get 7
+              local.get 8
               i64.store offset=8 align=1
               i32.const 0
               local.get 5
               i64.store offset=16 align=1
               i32.const 0
-              local.get 14
+              local.get 15
               i64.store offset=176 align=1
               i32.const 0
-              local.get 15
-              i64.store offset=840 align=1
-              i32.const 0
-              local.get 15
-              i64.store32 offset=184 align=1
-              i32.const 0
               local.get 16
+              i64.store offset=184 align=1
+              i32.const 0
+              local.get 17
               i32.store offset=832 align=1
               return_call 0
             end
-            local.get 9
+            local.get 10
             i64.load align=1
-            local.set 12
+            local.set 13
             local.get 5
-            local.get 12
+            local.get 13
             i64.add
             local.set 5
-            local.get 7
+            local.get 8
             i32.wrap_i64
-            local.set 13
-            local.get 13
+            local.set 14
+            local.get 14
             i32.const -1
             i32.add
-            local.set 18
-            local.get 18
+            local.set 19
+            local.get 19
             i64.extend_i32_u
-            local.set 7
-            local.get 13
+            local.set 8
+            local.get 14
             i64.extend_i32_u
-            local.set 14
-            i64.const 1
             local.set 15
-            i32.const 7
+            i64.const 1
             local.set 16
+            i32.const 7
+            local.set 17
             local.get 1
             i32.const -4
             i32.add
             local.set 1
-            local.get 18
+            local.get 19
             i32.eqz
             i32.eqz
             if
@@ -255,102 +272,117 @@
                 local.get 1
                 local.get 2
                 i32.const 0
-                local.get 12
+                local.get 13
                 i64.store align=1
                 i32.const 0
-                local.get 7
+                local.get 8
                 i64.store offset=8 align=1
                 i32.const 0
                 local.get 5
                 i64.store offset=16 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 i64.store offset=176 align=1
                 i32.const 0
-                local.get 15
-                i64.store offset=840 align=1
-                i32.const 0
-                local.get 15
-                i64.store32 offset=184 align=1
-                i32.const 0
                 local.get 16
+                i64.store offset=184 align=1
+                i32.const 0
+                local.get 17
                 i32.store offset=832 align=1
                 return_call 5
               end
               br 1
             end
+            i32.const 0
+            local.get 13
+            i64.store align=1
+            i32.const 0
+            local.get 8
+            i64.store offset=8 align=1
+            i32.const 0
+            local.get 5
+            i64.store offset=16 align=1
+            i32.const 0
+            local.get 15
+            i64.store offset=176 align=1
+            i32.const 0
+            local.get 16
+            i64.store offset=184 align=1
+            i32.const 0
+            local.get 17
+            i32.store offset=832 align=1
             br 2
           end
         end
         br 0
       end
       i32.const 0
-      i32.load offset=188 align=1
-      local.set 10
-      local.get 14
+      i32.load offset=196 align=1
       local.set 11
       local.get 15
-      local.set 17
-      local.get 16
-      local.set 9
-      local.get 14
-      local.set 8
-      local.get 15
-      local.set 19
+      local.set 12
       local.get 16
       local.set 18
-      local.get 14
+      local.get 17
+      local.set 10
+      local.get 15
+      local.set 9
+      local.get 16
       local.set 20
+      local.get 17
+      local.set 19
       local.get 15
       local.set 21
       local.get 16
-      local.set 13
-      local.get 14
       local.set 22
+      local.get 17
+      local.set 14
       local.get 15
       local.set 23
       local.get 16
       local.set 24
-      local.get 14
+      local.get 17
       local.set 25
       local.get 15
       local.set 26
       local.get 16
       local.set 27
-      local.get 14
+      local.get 17
       local.set 28
       local.get 15
       local.set 29
       local.get 16
       local.set 30
-      local.get 14
+      local.get 17
       local.set 31
       local.get 15
       local.set 32
       local.get 16
       local.set 33
-      local.get 16
-      local.get 14
-      local.get 15
-      call 1
-      local.set 34
-      i64.const 4194323
-      local.set 7
-      local.get 10
-      local.get 9
-      local.get 11
       local.get 17
+      local.set 34
+      local.get 17
+      local.get 15
+      local.get 16
+      call 1
+      local.set 35
+      i64.const 4194323
+      local.set 8
+      local.get 11
+      local.get 10
+      local.get 12
+      local.get 18
       call 1
       i32.const 31
       i32.shr_u
-      local.get 18
-      local.get 8
       local.get 19
+      local.get 9
+      local.get 20
       call 2
       i32.wrap_i64
-      local.get 13
-      local.get 20
+      local.get 14
       local.get 21
+      local.get 22
       call 1
       i32.const 8
       i32.shr_u
@@ -365,9 +397,9 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 24
-      local.get 22
+      local.get 25
       local.get 23
+      local.get 24
       call 1
       i32.const 3
       i32.shr_u
@@ -375,33 +407,33 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 27
-      local.get 25
+      local.get 28
       local.get 26
+      local.get 27
       call 2
       i64.eqz
       i32.const 6
       i32.shl
       i32.or
       i32.or
-      local.get 30
-      local.get 28
+      local.get 31
       local.get 29
+      local.get 30
       call 2
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 33
-      local.get 31
+      local.get 34
       local.get 32
+      local.get 33
       call 1
       i32.const 1
       i32.and
       i32.xor
       i32.const 7
       i32.shl
-      local.get 34
-      local.get 34
+      local.get 35
+      local.get 35
       i32.const 1
       i32.shl
       i32.xor
@@ -413,57 +445,26 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 35
+      local.set 36
       local.get 1
       i32.const -1
       i32.add
       local.set 1
+      i32.const 0
+      local.get 8
+      i64.store offset=8 align=1
+      i32.const 0
+      local.get 36
+      i64.store offset=88 align=1
       i64.const 4194323
       local.get 1
       i32.const 2
-      local.get 12
-      local.get 7
-      local.get 5
-      local.get 35
-      local.get 14
-      local.get 15
-      local.get 16
-      return_call 7
+      return_call 3
       unreachable
     end
     unreachable
   )
   (func (type 4)
-    i32.const 0
-    local.get 3
-    i64.store align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 5
-    i64.store offset=16 align=1
-    i32.const 0
-    local.get 6
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 7
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 8
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 8
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 9
-    i32.store offset=832 align=1
-    local.get 0
-    local.get 1
-    local.get 2
-    return_call 3
-  )
-  (func (type 5)
     local 1 i32
     local.get 1
     i32.const 0

@@ -1,36 +1,29 @@
 ;; mov ecx, 9; 1: call 2f; dec ecx; jnz 1b; syscall; 2: lea rax, [rax+rax*2]; ret
 (module
-  (type 0 (func (param i32 i32 i32 i32) (result i32)))
-  (type 1 (func (param i64 i32 i32) (result i32)))
-  (type 2 (func (param i32 i64 i64) (result i32)))
-  (type 3 (func (param i64 i32 i32 i64 i64 i64 i64 i64 i64 i32) (result i32)))
+  (type 0 (func (param i64 i32 i32) (result i32)))
+  (type 1 (func (param i32 i64 i64) (result i32)))
+  (type 2 (func (param i64 i32 i32 i32) (result i32)))
+  (type 3 (func (param i32 i32 i32 i32) (result i32)))
   (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
-  (import "tier0" "h:exit_to_record" (func (type 0)))
-  (import "tier0" "h:return_to" (func (type 1)))
-  (import "tier0" "h:kept_aux" (func (type 2)))
-  (import "tier0" "h:exit_with" (func (type 1)))
-  (import "tier0" "h:interpret" (func (type 0)))
-  (import "tier0" "h:exit_to" (func (type 1)))
-  (import "globals" "r4194304" (global i32))
-  (import "globals" "r4194320" (global i32))
-  (import "globals" "r4194309" (global i32))
-  (import "globals" "o4194309" (global i32))
+  (import "tier0" "h:return_to" (func (type 0)))
+  (import "tier0" "h:kept_aux" (func (type 1)))
+  (import "tier0" "h:exit_with" (func (type 0)))
+  (import "tier0" "h:window_at" (func (type 2)))
+  (import "tier0" "h:interpret" (func (type 3)))
+  (import "tier0" "h:exit_to" (func (type 0)))
+  (import "tier0" "h:exit_to_record" (func (type 3)))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
-  (export "r0" (func 6))
+  (export "r0" (func 7))
   (export "e0.0" (func 8))
-  (func (type 0)
+  (func (type 3)
     local 1 i32
     local 3 i64
-    local 1 i32
+    local 3 i32
     local 4 i64
-    local 2 i32
-    local 1 i64
     local 1 i32
-    local 1 i64
-    local 1 i32
-    local 1 i64
+    local 2 i64
     local 3 i32
     local 1 i64
     local 1 i32
@@ -48,7 +41,7 @@
       local.get 2
       local.get 0
       i32.load16_u align=1
-      return_call 0
+      return_call 6
     end
     local.get 1
     i32.const -1640531535
@@ -57,333 +50,256 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 4
-      global.get 4
+      global.get 0
+      global.get 0
       i32.load offset=512 align=1
       i32.const 64
       i32.add
       i32.store offset=512 align=1
     end
     i32.const 0
-    i64.load align=1
+    i64.load offset=32 align=1
     local.set 5
+    local.get 5
+    local.set 6
+    local.get 5
+    i64.const -8
+    i64.add
+    local.set 7
+    local.get 7
+    i32.wrap_i64
+    i32.const 8
+    i32.shr_u
+    i32.const 65520
+    i32.and
+    local.get 2
+    i32.add
+    local.set 8
+    local.get 7
+    i32.wrap_i64
+    local.get 8
+    i32.load offset=8 align=1
+    i32.add
+    i32.const -3064
+    i32.add
+    local.set 9
+    local.get 5
+    i64.const -1
+    i64.add
+    i64.const -4096
+    i64.and
+    local.get 8
+    i64.load align=1
+    i64.ne
+    if
+      local.get 7
+      i32.const 8
+      i32.const 8
+      local.get 2
+      call 3
+      local.set 8
+      local.get 8
+      i32.const -1
+      i32.eq
+      if
+        global.get 0
+        local.set 10
+        local.get 10
+        local.get 10
+        i32.load offset=528 align=1
+        i32.const 1
+        i32.add
+        i32.store offset=528 align=1
+        local.get 0
+        local.get 1
+        local.get 2
+        global.get 1
+        return_call 6
+      end
+      local.get 8
+      i32.const -3064
+      i32.add
+      local.set 9
+    end
+    i32.const 0
+    i64.load align=1
+    local.set 11
     i32.const 0
     i64.load offset=32 align=1
-    local.set 6
+    local.set 12
     i32.const 0
     i64.load offset=176 align=1
-    local.set 7
+    local.set 13
     i32.const 0
-    i64.load offset=840 align=1
-    i32.const 0
-    i64.load32_u offset=184 align=1
+    i64.load offset=184 align=1
+    local.set 14
     i32.const 0
     i32.load offset=832 align=1
-    local.tee 8
-    select
-    local.set 9
+    local.set 15
     loop
       block
         br 0
       end
-      i64.const 9
-      local.set 10
+      local.get 12
+      i64.const 0
+      i64.sub
       local.get 6
-      local.set 11
-      local.get 11
+      i64.ne
+      if
+        unreachable
+      end
+      i64.const 9
+      local.set 16
+      local.get 12
+      local.set 7
+      local.get 9
+      i64.const 4194314
+      i64.store offset=3064 align=1
+      local.get 7
       i64.const -8
       i64.add
       local.set 12
-      local.get 12
-      i32.wrap_i64
-      i32.const 8
-      i32.shr_u
-      i32.const 65520
-      i32.and
-      local.get 2
-      i32.add
-      local.set 13
-      local.get 12
-      i32.wrap_i64
-      local.get 13
-      i32.load offset=8 align=1
-      i32.add
-      local.set 14
-      local.get 12
-      local.set 15
-      local.get 11
-      i64.const -1
-      i64.add
-      i64.const -4096
-      i64.and
-      local.get 13
-      i64.load align=1
-      i64.ne
-      if
-        global.get 0
-        i32.const 16
-        i32.add
-        local.set 13
-        local.get 13
-        local.get 1
-        local.get 2
-        local.get 13
-        i32.load16_u align=1
-        i32.const 0
-        local.get 10
-        i64.store offset=8 align=1
-        return_call 0
-      end
-      local.get 14
-      i64.const 4194314
-      i64.store align=1
-      local.get 12
-      local.set 6
       local.get 1
       i32.const -2
       i32.add
       local.set 1
+      i32.const 0
+      local.get 16
+      i64.store offset=8 align=1
+      i32.const 0
+      local.get 12
+      i64.store offset=32 align=1
       loop
-        local.get 5
-        local.get 5
+        local.get 12
+        i64.const -8
+        i64.sub
+        local.get 6
+        i64.ne
+        if
+          unreachable
+        end
+        local.get 11
+        local.get 11
         i64.const 1
         i64.shl
         i64.add
-        local.set 5
-        local.get 6
-        local.set 12
-        local.get 12
-        i64.const 7
-        i64.add
         local.set 11
-        local.get 12
-        i32.wrap_i64
-        i32.const 8
-        i32.shr_u
-        i32.const 65520
-        i32.and
-        local.get 2
-        i32.add
-        local.set 13
-        local.get 12
-        i32.wrap_i64
-        local.get 13
-        i32.load offset=8 align=1
-        i32.add
-        local.set 16
-        local.get 12
-        local.set 17
-        local.get 11
-        i64.const -4096
-        i64.and
-        local.get 13
-        i64.load align=1
-        i64.ne
-        if
-          local.get 11
-          local.get 13
-          i64.load align=1
-          i64.xor
-          i64.const 4096
-          i64.ge_u
-          if
-            global.get 1
-            i32.const 16
-            i32.add
-            local.set 13
-            local.get 13
-            local.get 1
-            local.get 2
-            local.get 13
-            i32.load16_u align=1
-            i32.const 0
-            local.get 5
-            i64.store align=1
-            i32.const 0
-            local.get 10
-            i64.store offset=8 align=1
-            i32.const 0
-            local.get 6
-            i64.store offset=32 align=1
-            i32.const 0
-            local.get 7
-            i64.store offset=176 align=1
-            i32.const 0
-            local.get 9
-            i64.store offset=840 align=1
-            i32.const 0
-            local.get 9
-            i64.store32 offset=184 align=1
-            i32.const 0
-            local.get 8
-            i32.store offset=832 align=1
-            return_call 0
-          end
-          i64.const 4611686018427387904
-          local.set 17
-        end
-        local.get 16
-        i64.load align=1
-        local.set 11
+        local.get 9
+        i64.load offset=3064 align=1
+        local.set 7
         local.get 12
         i64.const 8
         i64.add
-        local.set 6
+        local.set 12
         local.get 1
         i32.const -2
         i32.add
         local.set 1
-        local.get 11
+        local.get 7
         i64.const 4194314
         i64.eq
         if
-          local.get 10
+          local.get 12
+          i64.const 0
+          i64.sub
+          local.get 6
+          i64.ne
+          if
+            unreachable
+          end
+          local.get 16
           i32.wrap_i64
-          local.set 13
-          local.get 13
+          local.set 8
+          local.get 8
           i32.const -1
           i32.add
+          local.set 10
+          local.get 10
+          i64.extend_i32_u
+          local.set 16
+          local.get 13
+          local.set 5
+          local.get 14
+          local.set 17
+          local.get 15
           local.set 18
           local.get 18
-          i64.extend_i32_u
-          local.set 10
-          local.get 7
-          local.set 12
-          local.get 9
-          local.set 19
-          local.get 8
-          local.set 20
-          local.get 20
           i32.const -1
           i32.add
-          local.set 21
-          local.get 19
+          local.set 19
+          local.get 17
           i32.wrap_i64
-          local.set 22
-          local.get 21
+          local.set 20
+          local.get 19
           i32.const 8
           i32.lt_u
           if
-            local.get 21
+            local.get 19
             i32.const 4
             i32.lt_u
             if
-              local.get 20
-              local.get 12
-              local.get 19
-              call 2
-              local.set 22
+              local.get 18
+              local.get 5
+              local.get 17
+              call 1
+              local.set 20
             else
               i32.const 64
               i32.const 8
-              local.get 21
+              local.get 19
               i32.const 3
               i32.and
               i32.shl
               i32.sub
               i64.extend_i32_u
-              local.set 23
-              local.get 12
-              local.get 23
+              local.set 21
+              local.get 5
+              local.get 21
               i64.shl
-              local.get 19
-              local.get 23
+              local.get 17
+              local.get 21
               i64.shl
               i64.lt_u
               i32.const 31
               i32.shl
-              local.set 22
+              local.set 20
             end
           end
-          local.get 22
-          local.set 20
-          local.get 13
-          i64.extend_i32_u
-          local.set 7
           local.get 20
+          local.set 18
+          local.get 8
           i64.extend_i32_u
-          local.set 9
+          local.set 13
+          local.get 18
+          i64.extend_i32_u
+          local.set 14
           i32.const 23
-          local.set 8
+          local.set 15
           local.get 1
           i32.const -2
           i32.add
           local.set 1
-          local.get 18
+          local.get 10
           i32.eqz
           i32.eqz
           if
+            local.get 12
+            i64.const 0
+            i64.sub
             local.get 6
-            local.set 23
-            local.get 23
+            i64.ne
+            if
+              unreachable
+            end
+            local.get 12
+            local.set 21
+            local.get 9
+            i64.const 4194314
+            i64.store offset=3064 align=1
+            local.get 21
             i64.const -8
             i64.add
-            local.set 19
-            local.get 16
-            local.set 18
-            local.get 19
-            local.get 17
-            i64.xor
-            i64.const 4096
-            i64.ge_u
-            if
-              local.get 19
-              i32.wrap_i64
-              i32.const 8
-              i32.shr_u
-              i32.const 65520
-              i32.and
-              local.get 2
-              i32.add
-              local.set 20
-              local.get 23
-              i64.const -1
-              i64.add
-              i64.const -4096
-              i64.and
-              local.get 20
-              i64.load align=1
-              i64.ne
-              if
-                global.get 2
-                local.get 1
-                local.get 2
-                global.get 3
-                i32.const 0
-                local.get 5
-                i64.store align=1
-                i32.const 0
-                local.get 10
-                i64.store offset=8 align=1
-                i32.const 0
-                local.get 6
-                i64.store offset=32 align=1
-                i32.const 0
-                local.get 7
-                i64.store offset=176 align=1
-                i32.const 0
-                local.get 9
-                i64.store offset=840 align=1
-                i32.const 0
-                local.get 9
-                i64.store32 offset=184 align=1
-                i32.const 0
-                local.get 8
-                i32.store offset=832 align=1
-                return_call 0
-              end
-              local.get 19
-              i32.wrap_i64
-              local.get 20
-              i32.load offset=8 align=1
-              i32.add
-              local.set 18
-            end
-            local.get 18
-            i64.const 4194314
-            i64.store align=1
-            local.get 19
-            local.set 6
+            local.set 12
             local.get 1
             i32.const -1
             i32.add
@@ -396,64 +312,102 @@
               local.get 1
               local.get 2
               i32.const 0
-              local.get 5
+              local.get 11
               i64.store align=1
               i32.const 0
-              local.get 10
+              local.get 16
               i64.store offset=8 align=1
               i32.const 0
-              local.get 6
+              local.get 12
               i64.store offset=32 align=1
               i32.const 0
-              local.get 7
+              local.get 13
               i64.store offset=176 align=1
               i32.const 0
-              local.get 9
-              i64.store offset=840 align=1
+              local.get 14
+              i64.store offset=184 align=1
               i32.const 0
-              local.get 9
-              i64.store32 offset=184 align=1
-              i32.const 0
-              local.get 8
+              local.get 15
               i32.store offset=832 align=1
               return_call 5
             end
             br 2
           end
           i32.const 0
-          i32.load offset=188 align=1
+          local.get 11
+          i64.store align=1
+          i32.const 0
+          local.get 16
+          i64.store offset=8 align=1
+          i32.const 0
+          local.get 12
+          i64.store offset=32 align=1
+          i32.const 0
+          local.get 13
+          i64.store offset=176 align=1
+          i32.const 0
+          local.get 14
+          i64.store offset=184 align=1
+          i32.const 0
+          local.get 15
+          i32.store offset=832 align=1
+          i32.const 0
+          i32.load offset=196 align=1
+          local.set 10
+          local.get 14
+          local.set 21
+          local.get 13
+          i32.wrap_i64
           local.set 18
-          local.get 9
-          local.set 19
-          local.get 7
-          i32.wrap_i64
-          local.set 20
-          local.get 20
+          local.get 18
           i32.const -1
           i32.xor
-          local.set 13
-          local.get 13
+          local.set 8
+          local.get 8
           i32.const 1
           i32.and
-          local.get 13
+          local.get 8
           i32.const 1
           i32.or
-          local.get 20
+          local.get 18
           i32.const -1
           i32.add
           i32.and
           i32.or
           i32.const -1073741816
           i32.and
-          local.set 20
-          local.get 7
+          local.set 18
+          local.get 13
+          local.set 17
+          local.get 14
+          local.set 5
+          local.get 13
+          i32.wrap_i64
+          local.set 8
+          local.get 8
+          i32.const -1
+          i32.xor
+          local.set 22
+          local.get 22
+          i32.const 1
+          i32.and
+          local.get 22
+          i32.const 1
+          i32.or
+          local.get 8
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 8
+          local.get 14
           local.set 23
-          local.get 9
-          local.set 12
-          local.get 7
-          i32.wrap_i64
-          local.set 13
           local.get 13
+          i32.wrap_i64
+          local.set 22
+          local.get 22
           i32.const -1
           i32.xor
           local.set 24
@@ -463,88 +417,65 @@
           local.get 24
           i32.const 1
           i32.or
-          local.get 13
+          local.get 22
           i32.const -1
           i32.add
           i32.and
           i32.or
           i32.const -1073741816
           i32.and
-          local.set 13
-          local.get 9
+          local.set 22
+          local.get 13
           local.set 25
-          local.get 7
-          i32.wrap_i64
-          local.set 24
-          local.get 24
-          i32.const -1
-          i32.xor
+          local.get 13
           local.set 26
-          local.get 26
-          i32.const 1
-          i32.and
-          local.get 26
-          i32.const 1
-          i32.or
-          local.get 24
-          i32.const -1
-          i32.add
-          i32.and
-          i32.or
-          i32.const -1073741816
-          i32.and
-          local.set 24
-          local.get 7
+          local.get 14
           local.set 27
-          local.get 7
+          local.get 13
+          i32.wrap_i64
+          local.set 24
+          local.get 24
+          i32.const -1
+          i32.xor
           local.set 28
-          local.get 9
+          local.get 28
+          i32.const 1
+          i32.and
+          local.get 28
+          i32.const 1
+          i32.or
+          local.get 24
+          i32.const -1
+          i32.add
+          i32.and
+          i32.or
+          i32.const -1073741816
+          i32.and
+          local.set 24
+          local.get 13
+          i32.wrap_i64
+          local.set 28
+          local.get 28
+          i32.const -1
+          i32.xor
           local.set 29
-          local.get 7
-          i32.wrap_i64
-          local.set 26
-          local.get 26
-          i32.const -1
-          i32.xor
-          local.set 30
-          local.get 30
+          local.get 29
           i32.const 1
           i32.and
-          local.get 30
+          local.get 29
           i32.const 1
           i32.or
-          local.get 26
+          local.get 28
           i32.const -1
           i32.add
           i32.and
           i32.or
           i32.const -1073741816
           i32.and
-          local.set 26
-          local.get 7
-          i32.wrap_i64
-          local.set 30
-          local.get 30
-          i32.const -1
-          i32.xor
-          local.set 31
-          local.get 31
-          i32.const 1
-          i32.and
-          local.get 31
-          i32.const 1
-          i32.or
-          local.get 30
-          i32.const -1
-          i32.add
-          i32.and
-          i32.or
-          i32.const -1073741816
-          i32.and
-          local.set 30
-          local.get 30
-          local.get 30
-          local.get 9
+          local.set 28
+          local.get 28
+          local.get 28
+          local.get 14
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -552,13 +483,13 @@
           i32.const -1073741824
           i32.and
           i32.xor
-          local.set 30
+          local.set 28
           i64.const 4194320
-          local.set 10
+          local.set 16
+          local.get 10
           local.get 18
-          local.get 20
-          local.get 20
-          local.get 19
+          local.get 18
+          local.get 21
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -568,15 +499,15 @@
           i32.xor
           i32.const 31
           i32.shr_u
-          local.get 23
+          local.get 17
           i32.wrap_i64
           i32.const -1
           i32.add
           i64.extend_i32_s
           i32.wrap_i64
-          local.get 13
-          local.get 13
-          local.get 12
+          local.get 8
+          local.get 8
+          local.get 5
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -597,9 +528,9 @@
           i32.const 2
           i32.shl
           i32.or
-          local.get 24
-          local.get 24
-          local.get 25
+          local.get 22
+          local.get 22
+          local.get 23
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -613,7 +544,7 @@
           i32.and
           i32.const 4
           i32.shl
-          local.get 27
+          local.get 25
           i32.wrap_i64
           i32.const -1
           i32.add
@@ -623,7 +554,7 @@
           i32.shl
           i32.or
           i32.or
-          local.get 28
+          local.get 26
           i32.wrap_i64
           i32.const -1
           i32.add
@@ -631,9 +562,9 @@
           i64.const 63
           i64.shr_u
           i32.wrap_i64
-          local.get 26
-          local.get 26
-          local.get 29
+          local.get 24
+          local.get 24
+          local.get 27
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -646,8 +577,8 @@
           i32.xor
           i32.const 7
           i32.shl
-          local.get 30
-          local.get 30
+          local.get 28
+          local.get 28
           i32.const 1
           i32.shl
           i32.xor
@@ -659,82 +590,48 @@
           i32.or
           i32.or
           i64.extend_i32_u
-          local.set 32
+          local.set 30
           local.get 1
           i32.const -1
           i32.add
           local.set 1
+          i32.const 0
+          local.get 16
+          i64.store offset=8 align=1
+          i32.const 0
+          local.get 30
+          i64.store offset=88 align=1
           i64.const 4194320
           local.get 1
           i32.const 2
-          local.get 5
-          local.get 10
-          local.get 6
-          local.get 32
-          local.get 7
-          local.get 9
-          local.get 8
-          return_call 7
+          return_call 2
         end
-        local.get 11
+        local.get 7
         local.get 1
         local.get 2
         i32.const 0
-        local.get 5
+        local.get 11
         i64.store align=1
         i32.const 0
-        local.get 10
+        local.get 16
         i64.store offset=8 align=1
         i32.const 0
-        local.get 6
+        local.get 12
         i64.store offset=32 align=1
         i32.const 0
-        local.get 7
+        local.get 13
         i64.store offset=176 align=1
         i32.const 0
-        local.get 9
-        i64.store offset=840 align=1
+        local.get 14
+        i64.store offset=184 align=1
         i32.const 0
-        local.get 9
-        i64.store32 offset=184 align=1
-        i32.const 0
-        local.get 8
+        local.get 15
         i32.store offset=832 align=1
-        return_call 1
+        return_call 0
       end
       unreachable
     end
     unreachable
-  )
-  (func (type 3)
-    i32.const 0
-    local.get 3
-    i64.store align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 5
-    i64.store offset=32 align=1
-    i32.const 0
-    local.get 6
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 7
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 8
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 8
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 9
-    i32.store offset=832 align=1
-    local.get 0
-    local.get 1
-    local.get 2
-    return_call 3
   )
   (func (type 4)
     local 1 i32
@@ -749,11 +646,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 5
+      global.get 1
       return_call 4
     end
     i32.const 0
-    global.get 4
+    global.get 0
     i32.store offset=852 align=1
     i32.const 0
     local.get 1
@@ -762,6 +659,6 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 6
+    return_call 7
   )
 )

@@ -4,8 +4,7 @@
   (type 1 (func (param f64 f64) (result f64)))
   (type 2 (func (result i64)))
   (type 3 (func (param i64 i32 i32) (result i32)))
-  (type 4 (func (param i64 i32 i32 i64 i64 v128 v128 i64 i64 i32) (result i32)))
-  (type 5 (func (param i32 i32 i32) (result i32)))
+  (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
   (import "tier0" "h:mul_f64" (func (type 1)))
@@ -21,10 +20,10 @@
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
   (export "r0" (func 7))
-  (export "e0.0" (func 9))
+  (export "e0.0" (func 8))
   (func (type 0)
     local 1 i32
-    local 1 i64
+    local 2 i64
     local 2 v128
     local 2 i64
     local 2 i32
@@ -69,20 +68,23 @@
     i64.load offset=24 align=1
     local.set 5
     i32.const 0
-    v128.load offset=272 align=1
+    i64.load offset=32 align=1
     local.set 6
     i32.const 0
-    v128.load offset=288 align=1
+    v128.load offset=272 align=1
     local.set 7
-    call 2
+    i32.const 0
+    v128.load offset=288 align=1
     local.set 8
+    call 2
+    local.set 9
     loop
       block
         br 0
       end
       local.get 5
-      local.set 9
-      local.get 9
+      local.set 10
+      local.get 10
       i32.wrap_i64
       i32.const 8
       i32.shr_u
@@ -90,19 +92,19 @@
       i32.and
       local.get 2
       i32.add
-      local.set 10
-      local.get 9
-      i32.wrap_i64
+      local.set 11
       local.get 10
+      i32.wrap_i64
+      local.get 11
       i32.load offset=8 align=1
       i32.add
-      local.set 11
-      local.get 9
       local.set 12
-      local.get 9
+      local.get 10
+      local.set 13
+      local.get 10
       i64.const 7
       i64.add
-      local.get 10
+      local.get 11
       i64.load align=1
       i64.xor
       i64.const 4096
@@ -114,76 +116,76 @@
         global.get 1
         return_call 0
       end
-      local.get 11
+      local.get 12
       v128.load64_zero align=1
-      local.set 13
-      local.get 6
-      f64x2.extract_lane 0
       local.set 14
-      local.get 13
+      local.get 7
       f64x2.extract_lane 0
       local.set 15
-      local.get 15
       local.get 14
-      f64.mul
+      f64x2.extract_lane 0
       local.set 16
+      local.get 16
       local.get 15
-      i64.reinterpret_f64
-      local.set 9
-      local.get 14
-      i64.reinterpret_f64
+      f64.mul
       local.set 17
       local.get 16
       i64.reinterpret_f64
+      local.set 10
+      local.get 15
+      i64.reinterpret_f64
       local.set 18
-      local.get 9
-      local.get 9
-      local.get 9
+      local.get 17
+      i64.reinterpret_f64
+      local.set 19
+      local.get 10
+      local.get 10
+      local.get 10
       i64.add
       i64.xor
-      local.get 17
-      local.get 17
-      local.get 17
-      i64.add
-      i64.xor
-      i64.and
       local.get 18
       local.get 18
       local.get 18
       i64.add
       i64.xor
       i64.and
-      local.get 8
+      local.get 19
+      local.get 19
+      local.get 19
+      i64.add
+      i64.xor
+      i64.and
+      local.get 9
       i64.and
       i64.eqz
       if
-        local.get 15
-        f64.abs
-        local.set 19
-        local.get 14
+        local.get 16
         f64.abs
         local.set 20
+        local.get 15
+        f64.abs
+        local.set 21
         i32.const 1
-        local.get 19
+        local.get 20
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 19
+        local.get 20
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 15
+        local.get 16
         f64.const 0
         f64.eq
         i32.or
         i32.and
-        local.get 20
+        local.get 21
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 20
+        local.get 21
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 14
+        local.get 15
         f64.const 0
         f64.eq
         i32.or
@@ -200,29 +202,29 @@
           global.get 0
           i32.const 16
           i32.add
-          local.set 10
-          local.get 10
+          local.set 11
+          local.get 11
           local.get 1
           local.get 2
-          local.get 10
+          local.get 11
           i32.load16_u align=1
           i32.const 0
-          local.get 13
+          local.get 14
           v128.store offset=256 align=1
           return_call 0
         end
+        local.get 17
+        f64.const 0
+        f64.eq
         local.get 16
         f64.const 0
         f64.eq
         local.get 15
         f64.const 0
         f64.eq
-        local.get 14
-        f64.const 0
-        f64.eq
         i32.or
         i32.and
-        local.get 16
+        local.get 17
         i64.reinterpret_f64
         i64.const 52
         i64.shr_u
@@ -235,51 +237,51 @@
         i32.eqz
         i32.or
         i32.eqz
-        local.get 8
+        local.get 9
         i64.eqz
         i32.or
         if
-          local.get 8
+          local.get 9
           i64.eqz
           i32.eqz
           if
             global.get 0
             i32.const 16
             i32.add
-            local.set 10
-            local.get 10
+            local.set 11
+            local.get 11
             local.get 1
             local.get 2
-            local.get 10
+            local.get 11
             i32.load16_u align=1
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
-          local.get 15
-          local.get 14
-          call 1
-          local.set 15
-          local.get 15
-          local.set 16
-          call 2
-          local.set 18
-          local.get 18
-          local.set 8
           local.get 16
-          local.set 15
           local.get 15
+          call 1
+          local.set 16
+          local.get 16
+          local.set 17
+          call 2
+          local.set 19
+          local.get 19
+          local.set 9
+          local.get 17
+          local.set 16
+          local.get 16
           f64.abs
-          local.set 20
-          local.get 20
+          local.set 21
+          local.get 21
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 20
+          local.get 21
           f64.const Infinity
           f64.lt
           i32.and
-          local.get 15
+          local.get 16
           f64.const 0
           f64.eq
           i32.or
@@ -288,61 +290,61 @@
             global.get 0
             i32.const 16
             i32.add
-            local.set 10
-            local.get 10
+            local.set 11
+            local.get 11
             local.get 1
             local.get 2
-            local.get 10
+            local.get 11
             i32.load16_u align=1
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
         end
       end
-      local.get 16
-      local.set 15
-      local.get 7
+      local.get 17
+      local.set 16
+      local.get 8
       f64x2.extract_lane 0
-      local.set 20
-      local.get 20
-      local.get 15
+      local.set 21
+      local.get 21
+      local.get 16
       f64.add
+      local.set 20
+      local.get 21
+      i64.reinterpret_f64
       local.set 19
       local.get 20
       i64.reinterpret_f64
       local.set 18
       local.get 19
-      i64.reinterpret_f64
-      local.set 17
-      local.get 18
-      local.get 18
-      local.get 18
+      local.get 19
+      local.get 19
       i64.add
       i64.xor
-      local.get 17
-      local.get 17
-      local.get 17
+      local.get 18
+      local.get 18
+      local.get 18
       i64.add
       i64.xor
       i64.and
-      local.get 8
+      local.get 9
       i64.and
       i64.eqz
       if
-        local.get 20
-        f64.abs
-        local.set 21
-        i32.const 1
         local.get 21
+        f64.abs
+        local.set 22
+        i32.const 1
+        local.get 22
         f64.const 2.2250738585072014e-308
         f64.ge
-        local.get 21
+        local.get 22
         f64.const Infinity
         f64.lt
         i32.and
-        local.get 20
+        local.get 21
         f64.const 0
         f64.eq
         i32.or
@@ -359,29 +361,29 @@
           global.get 0
           i32.const 24
           i32.add
-          local.set 10
-          local.get 10
+          local.set 11
+          local.get 11
           i32.load16_u align=1
-          local.set 22
-          local.get 13
-          local.get 15
+          local.set 23
+          local.get 14
+          local.get 16
           f64x2.replace_lane 0
-          local.set 13
-          local.get 10
+          local.set 14
+          local.get 11
           local.get 1
           local.get 2
-          local.get 22
+          local.get 23
           i32.const 0
-          local.get 13
+          local.get 14
           v128.store offset=256 align=1
           return_call 0
         end
-        local.get 19
+        local.get 20
         f64.const 0
         f64.eq
         i32.const 1
         i32.and
-        local.get 19
+        local.get 20
         i64.reinterpret_f64
         i64.const 52
         i64.shr_u
@@ -394,57 +396,57 @@
         i32.eqz
         i32.or
         i32.eqz
-        local.get 8
+        local.get 9
         i64.eqz
         i32.or
         if
-          local.get 8
+          local.get 9
           i64.eqz
           i32.eqz
           if
             global.get 0
             i32.const 24
             i32.add
-            local.set 22
-            local.get 22
+            local.set 23
+            local.get 23
             i32.load16_u align=1
-            local.set 10
-            local.get 13
-            local.get 15
+            local.set 11
+            local.get 14
+            local.get 16
             f64x2.replace_lane 0
-            local.set 13
-            local.get 22
+            local.set 14
+            local.get 23
             local.get 1
             local.get 2
-            local.get 10
+            local.get 11
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
-          local.get 20
-          local.get 15
+          local.get 21
+          local.get 16
           call 3
-          local.set 20
-          local.get 20
-          local.set 19
-          call 2
-          local.set 17
-          local.get 17
-          local.set 8
-          local.get 19
-          local.set 20
-          local.get 20
-          f64.abs
           local.set 21
           local.get 21
+          local.set 20
+          call 2
+          local.set 18
+          local.get 18
+          local.set 9
+          local.get 20
+          local.set 21
+          local.get 21
+          f64.abs
+          local.set 22
+          local.get 22
           f64.const 2.2250738585072014e-308
           f64.ge
-          local.get 21
+          local.get 22
           f64.const Infinity
           f64.lt
           i32.and
-          local.get 20
+          local.get 21
           f64.const 0
           f64.eq
           i32.or
@@ -453,145 +455,160 @@
             global.get 0
             i32.const 24
             i32.add
-            local.set 10
-            local.get 10
+            local.set 11
+            local.get 11
             i32.load16_u align=1
-            local.set 22
-            local.get 13
-            local.get 15
+            local.set 23
+            local.get 14
+            local.get 16
             f64x2.replace_lane 0
-            local.set 13
-            local.get 10
+            local.set 14
+            local.get 11
             local.get 1
             local.get 2
-            local.get 22
+            local.get 23
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
         end
       end
-      local.get 19
-      local.set 20
       local.get 20
-      local.get 14
+      local.set 21
+      local.get 21
+      local.get 15
       f64.eq
       i32.const 6
       i32.shl
-      local.get 20
-      local.get 14
+      local.get 21
+      local.get 15
       f64.lt
       i32.or
-      local.set 22
-      local.get 22
-      i64.extend_i32_u
       local.set 23
-      local.get 22
+      local.get 23
+      i64.extend_i32_u
+      local.set 24
+      local.get 23
       i32.const 31
       i32.shl
       i64.extend_i32_u
-      local.set 24
-      i32.const 15
       local.set 25
+      i32.const 15
+      local.set 26
       local.get 1
       i32.const -5
       i32.add
       local.set 1
-      local.get 20
       local.get 14
+      local.get 16
+      f64x2.replace_lane 0
+      local.set 14
+      local.get 8
+      local.get 21
+      f64x2.replace_lane 0
+      local.set 8
+      i32.const 0
+      local.get 14
+      v128.store offset=256 align=1
+      i32.const 0
+      local.get 8
+      v128.store offset=288 align=1
+      i32.const 0
+      local.get 24
+      i64.store offset=176 align=1
+      i32.const 0
+      local.get 25
+      i64.store offset=184 align=1
+      i32.const 0
+      local.get 26
+      i32.store offset=832 align=1
+      local.get 21
+      local.get 15
       f64.gt
       i32.eqz
       if
-        local.get 13
-        local.get 15
-        f64x2.replace_lane 0
-        local.set 13
-        local.get 7
-        local.get 20
-        f64x2.replace_lane 0
-        local.set 7
         i32.const 0
-        i32.load offset=188 align=1
-        local.set 22
-        local.get 23
+        i32.load offset=196 align=1
+        local.set 23
+        local.get 24
         i32.wrap_i64
-        local.set 10
-        local.get 10
+        local.set 11
+        local.get 11
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
-        local.set 26
-        local.get 23
-        local.set 17
-        local.get 23
-        i32.wrap_i64
         local.set 27
-        local.get 27
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
-        local.set 28
-        local.get 23
-        i32.wrap_i64
-        local.set 29
-        local.get 29
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
-        local.set 30
-        local.get 23
+        local.get 24
         local.set 18
-        local.get 23
-        local.set 9
-        local.get 23
+        local.get 24
         i32.wrap_i64
+        local.set 28
+        local.get 28
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
+        local.set 29
+        local.get 24
+        i32.wrap_i64
+        local.set 30
+        local.get 30
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
         local.set 31
-        local.get 31
-        i32.const 0
-        i32.shr_u
-        i32.const 1
-        i32.and
-        local.set 32
-        local.get 23
+        local.get 24
+        local.set 19
+        local.get 24
+        local.set 10
+        local.get 24
         i32.wrap_i64
-        local.set 33
-        local.get 33
+        local.set 32
+        local.get 32
         i32.const 0
         i32.shr_u
         i32.const 1
         i32.and
+        local.set 33
+        local.get 24
+        i32.wrap_i64
         local.set 34
         local.get 34
+        i32.const 0
+        i32.shr_u
+        i32.const 1
+        i32.and
+        local.set 35
+        local.get 35
         i32.const 31
         i32.shl
-        local.get 33
+        local.get 34
         i32.const 11
+        i32.shr_u
+        i32.const 1
+        i32.and
+        local.get 35
+        i32.xor
+        i32.const 30
+        i32.shl
+        i32.or
+        local.get 34
+        i32.const 4
+        i32.shr_u
+        i32.const 1
+        i32.and
+        i32.const 3
+        i32.shl
+        i32.or
+        local.get 34
+        i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
         local.get 34
-        i32.xor
-        i32.const 30
-        i32.shl
-        i32.or
-        local.get 33
-        i32.const 4
-        i32.shr_u
-        i32.const 1
-        i32.and
-        i32.const 3
-        i32.shl
-        i32.or
-        local.get 33
-        i32.const 2
-        i32.shr_u
-        i32.const 1
-        i32.and
-        local.get 33
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -603,31 +620,31 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 33
+        local.get 34
         i32.const 7
         i32.shr_u
         i32.const 1
         i32.and
         i32.or
         i32.or
-        local.set 33
+        local.set 34
         i64.const 4194328
-        local.set 35
-        local.get 22
-        local.get 26
+        local.set 36
+        local.get 23
+        local.get 27
         i32.const 31
         i32.shl
-        local.get 10
+        local.get 11
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 26
+        local.get 27
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 10
+        local.get 11
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -635,12 +652,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 10
+        local.get 11
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 10
+        local.get 11
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -652,7 +669,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 10
+        local.get 11
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -661,7 +678,7 @@
         i32.or
         i32.const 31
         i32.shr_u
-        local.get 17
+        local.get 18
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -671,20 +688,20 @@
         i32.xor
         i64.extend_i32_u
         i32.wrap_i64
-        local.get 28
+        local.get 29
         i32.const 31
         i32.shl
-        local.get 27
+        local.get 28
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 28
+        local.get 29
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 27
+        local.get 28
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -692,12 +709,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 27
+        local.get 28
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 27
+        local.get 28
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -709,7 +726,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 27
+        local.get 28
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -729,20 +746,20 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 30
+        local.get 31
         i32.const 31
         i32.shl
-        local.get 29
+        local.get 30
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 30
+        local.get 31
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 29
+        local.get 30
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -750,12 +767,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 29
+        local.get 30
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 29
+        local.get 30
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -767,7 +784,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 29
+        local.get 30
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -780,7 +797,7 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 18
+        local.get 19
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -794,7 +811,7 @@
         i32.shl
         i32.or
         i32.or
-        local.get 9
+        local.get 10
         i32.wrap_i64
         i32.const 6
         i32.shr_u
@@ -806,20 +823,20 @@
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 32
+        local.get 33
         i32.const 31
         i32.shl
-        local.get 31
+        local.get 32
         i32.const 11
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 32
+        local.get 33
         i32.xor
         i32.const 30
         i32.shl
         i32.or
-        local.get 31
+        local.get 32
         i32.const 4
         i32.shr_u
         i32.const 1
@@ -827,12 +844,12 @@
         i32.const 3
         i32.shl
         i32.or
-        local.get 31
+        local.get 32
         i32.const 2
         i32.shr_u
         i32.const 1
         i32.and
-        local.get 31
+        local.get 32
         i32.const 6
         i32.shr_u
         i32.const 1
@@ -844,7 +861,7 @@
         i32.xor
         i32.const 8
         i32.shl
-        local.get 31
+        local.get 32
         i32.const 7
         i32.shr_u
         i32.const 1
@@ -856,8 +873,8 @@
         i32.xor
         i32.const 7
         i32.shl
-        local.get 33
-        local.get 33
+        local.get 34
+        local.get 34
         i32.const 1
         i32.shl
         i32.xor
@@ -869,36 +886,27 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 36
+        local.set 37
         local.get 1
         i32.const -1
         i32.add
         local.set 1
+        i32.const 0
+        local.get 36
+        i64.store offset=8 align=1
+        i32.const 0
+        local.get 37
+        i64.store offset=88 align=1
         i64.const 4194328
         local.get 1
         i32.const 2
-        local.get 35
-        local.get 36
-        local.get 13
-        local.get 7
-        local.get 23
-        local.get 24
-        local.get 25
-        return_call 8
+        return_call 4
       end
-      local.get 13
-      local.get 15
-      f64x2.replace_lane 0
-      local.set 13
-      local.get 7
-      local.get 20
-      f64x2.replace_lane 0
-      local.set 7
-      local.get 7
-      local.set 37
+      local.get 8
+      local.set 38
       local.get 5
-      local.set 9
-      local.get 9
+      local.set 10
+      local.get 10
       i32.wrap_i64
       i32.const 8
       i32.shr_u
@@ -906,21 +914,21 @@
       i32.and
       local.get 2
       i32.add
-      local.set 33
-      local.get 9
+      local.set 34
+      local.get 10
       i32.wrap_i64
-      local.get 33
+      local.get 34
       i32.load offset=8 align=1
       i32.add
-      local.set 31
-      local.get 9
-      local.set 18
-      local.get 9
+      local.set 32
+      local.get 10
+      local.set 19
+      local.get 10
       i64.const 7
       i64.add
       i64.const -4096
       i64.and
-      local.get 33
+      local.get 34
       i64.load align=1
       i64.ne
       if
@@ -928,147 +936,80 @@
         local.get 1
         local.get 2
         global.get 3
-        i32.const 0
-        local.get 13
-        v128.store offset=256 align=1
-        i32.const 0
-        local.get 7
-        v128.store offset=288 align=1
-        i32.const 0
-        local.get 23
-        i64.store offset=176 align=1
-        i32.const 0
-        local.get 24
-        i64.store offset=840 align=1
-        i32.const 0
-        local.get 24
-        i64.store32 offset=184 align=1
-        i32.const 0
-        local.get 25
-        i32.store offset=832 align=1
         return_call 0
       end
-      local.get 31
-      local.get 37
+      local.get 32
+      local.get 38
       i64x2.extract_lane 0
       i64.store align=1
       i32.const 0
-      i32.load offset=188 align=1
+      i32.load offset=196 align=1
+      local.set 34
+      local.get 24
+      i32.wrap_i64
       local.set 33
-      local.get 23
-      i32.wrap_i64
-      local.set 32
-      local.get 32
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 29
-      local.get 23
-      local.set 9
-      local.get 23
-      i32.wrap_i64
-      local.set 30
-      local.get 30
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 27
-      local.get 23
-      i32.wrap_i64
-      local.set 28
-      local.get 28
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 10
-      local.get 23
-      local.set 17
-      local.get 23
-      local.set 38
-      local.get 23
-      i32.wrap_i64
-      local.set 26
-      local.get 26
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 22
-      local.get 23
-      i32.wrap_i64
-      local.set 34
-      local.get 34
-      i32.const 0
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.set 39
-      local.get 39
-      i32.const 31
-      i32.shl
-      local.get 34
-      i32.const 11
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.get 39
-      i32.xor
-      i32.const 30
-      i32.shl
-      i32.or
-      local.get 34
-      i32.const 4
-      i32.shr_u
-      i32.const 1
-      i32.and
-      i32.const 3
-      i32.shl
-      i32.or
-      local.get 34
-      i32.const 2
-      i32.shr_u
-      i32.const 1
-      i32.and
-      local.get 34
-      i32.const 6
-      i32.shr_u
-      i32.const 1
-      i32.and
-      i32.const 1
-      i32.xor
-      i32.xor
-      i32.const 1
-      i32.xor
-      i32.const 8
-      i32.shl
-      local.get 34
-      i32.const 7
-      i32.shr_u
-      i32.const 1
-      i32.and
-      i32.or
-      i32.or
-      local.set 34
-      i64.const 4194328
-      local.set 35
       local.get 33
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 30
+      local.get 24
+      local.set 10
+      local.get 24
+      i32.wrap_i64
+      local.set 31
+      local.get 31
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 28
+      local.get 24
+      i32.wrap_i64
+      local.set 29
       local.get 29
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 11
+      local.get 24
+      local.set 18
+      local.get 24
+      local.set 39
+      local.get 24
+      i32.wrap_i64
+      local.set 27
+      local.get 27
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 23
+      local.get 24
+      i32.wrap_i64
+      local.set 35
+      local.get 35
+      i32.const 0
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.set 40
+      local.get 40
       i32.const 31
       i32.shl
-      local.get 32
+      local.get 35
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 29
+      local.get 40
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 32
+      local.get 35
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1076,12 +1017,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 32
+      local.get 35
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 32
+      local.get 35
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1093,7 +1034,56 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 32
+      local.get 35
+      i32.const 7
+      i32.shr_u
+      i32.const 1
+      i32.and
+      i32.or
+      i32.or
+      local.set 35
+      i64.const 4194328
+      local.set 36
+      local.get 34
+      local.get 30
+      i32.const 31
+      i32.shl
+      local.get 33
+      i32.const 11
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.get 30
+      i32.xor
+      i32.const 30
+      i32.shl
+      i32.or
+      local.get 33
+      i32.const 4
+      i32.shr_u
+      i32.const 1
+      i32.and
+      i32.const 3
+      i32.shl
+      i32.or
+      local.get 33
+      i32.const 2
+      i32.shr_u
+      i32.const 1
+      i32.and
+      local.get 33
+      i32.const 6
+      i32.shr_u
+      i32.const 1
+      i32.and
+      i32.const 1
+      i32.xor
+      i32.xor
+      i32.const 1
+      i32.xor
+      i32.const 8
+      i32.shl
+      local.get 33
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1102,7 +1092,7 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 9
+      local.get 10
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1112,20 +1102,20 @@
       i32.xor
       i64.extend_i32_u
       i32.wrap_i64
-      local.get 27
+      local.get 28
       i32.const 31
       i32.shl
-      local.get 30
+      local.get 31
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 27
+      local.get 28
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 30
+      local.get 31
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1133,12 +1123,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 30
+      local.get 31
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 30
+      local.get 31
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1150,7 +1140,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 30
+      local.get 31
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1170,20 +1160,20 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 10
+      local.get 11
       i32.const 31
       i32.shl
-      local.get 28
+      local.get 29
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 10
+      local.get 11
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 28
+      local.get 29
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1191,12 +1181,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 28
+      local.get 29
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 28
+      local.get 29
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1208,7 +1198,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 28
+      local.get 29
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1221,7 +1211,7 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 17
+      local.get 18
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1235,7 +1225,7 @@
       i32.shl
       i32.or
       i32.or
-      local.get 38
+      local.get 39
       i32.wrap_i64
       i32.const 6
       i32.shr_u
@@ -1247,20 +1237,20 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 22
+      local.get 23
       i32.const 31
       i32.shl
-      local.get 26
+      local.get 27
       i32.const 11
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 22
+      local.get 23
       i32.xor
       i32.const 30
       i32.shl
       i32.or
-      local.get 26
+      local.get 27
       i32.const 4
       i32.shr_u
       i32.const 1
@@ -1268,12 +1258,12 @@
       i32.const 3
       i32.shl
       i32.or
-      local.get 26
+      local.get 27
       i32.const 2
       i32.shr_u
       i32.const 1
       i32.and
-      local.get 26
+      local.get 27
       i32.const 6
       i32.shr_u
       i32.const 1
@@ -1285,7 +1275,7 @@
       i32.xor
       i32.const 8
       i32.shl
-      local.get 26
+      local.get 27
       i32.const 7
       i32.shr_u
       i32.const 1
@@ -1297,8 +1287,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 34
-      local.get 34
+      local.get 35
+      local.get 35
       i32.const 1
       i32.shl
       i32.xor
@@ -1310,57 +1300,26 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 36
+      local.set 37
       local.get 1
       i32.const -2
       i32.add
       local.set 1
+      i32.const 0
+      local.get 36
+      i64.store offset=8 align=1
+      i32.const 0
+      local.get 37
+      i64.store offset=88 align=1
       i64.const 4194328
       local.get 1
       i32.const 2
-      local.get 35
-      local.get 36
-      local.get 13
-      local.get 7
-      local.get 23
-      local.get 24
-      local.get 25
-      return_call 8
+      return_call 4
       unreachable
     end
     unreachable
   )
   (func (type 4)
-    i32.const 0
-    local.get 3
-    i64.store offset=8 align=1
-    i32.const 0
-    local.get 4
-    i64.store offset=88 align=1
-    i32.const 0
-    local.get 5
-    v128.store offset=256 align=1
-    i32.const 0
-    local.get 6
-    v128.store offset=288 align=1
-    i32.const 0
-    local.get 7
-    i64.store offset=176 align=1
-    i32.const 0
-    local.get 8
-    i64.store offset=840 align=1
-    i32.const 0
-    local.get 8
-    i64.store32 offset=184 align=1
-    i32.const 0
-    local.get 9
-    i32.store offset=832 align=1
-    local.get 0
-    local.get 1
-    local.get 2
-    return_call 4
-  )
-  (func (type 5)
     local 1 i32
     local.get 1
     i32.const 0

@@ -14,7 +14,7 @@
   (export "e0.0" (func 5))
   (func (type 1)
     local 1 i32
-    local 7 i64
+    local 8 i64
     local 1 i32
     local 2 i64
     local 1 i32
@@ -55,26 +55,38 @@
     i32.const 0
     i64.load offset=24 align=1
     local.set 7
+    i32.const 0
+    i64.load offset=32 align=1
+    local.set 8
     loop
       block
         br 0
       end
       local.get 5
-      local.set 8
-      local.get 7
       local.set 9
-      local.get 8
+      local.get 7
       local.set 10
       local.get 9
       local.set 11
-      i32.const 8
+      local.get 10
       local.set 12
+      i32.const 8
+      local.set 13
       local.get 1
       i32.const -2
       i32.add
       local.set 1
-      local.get 8
+      i32.const 0
+      local.get 11
+      i64.store offset=176 align=1
+      i32.const 0
+      local.get 12
+      i64.store offset=184 align=1
+      i32.const 0
+      local.get 13
+      i32.store offset=832 align=1
       local.get 9
+      local.get 10
       i64.le_u
       i32.eqz
       if
@@ -85,35 +97,35 @@
         i64.extend_i32_u
         local.set 5
         local.get 6
-        local.set 9
-        local.get 10
-        local.set 8
+        local.set 10
         local.get 11
-        local.set 13
-        local.get 8
+        local.set 9
+        local.get 12
+        local.set 14
+        local.get 9
         i64.const -1
         i64.xor
-        local.set 14
+        local.set 15
+        local.get 15
         local.get 14
-        local.get 13
         i64.and
+        local.get 15
         local.get 14
-        local.get 13
         i64.or
-        local.get 8
-        local.get 13
+        local.get 9
+        local.get 14
         i64.sub
         i64.and
         i64.or
-        local.set 13
-        local.get 9
-        local.get 13
+        local.set 14
+        local.get 10
+        local.get 14
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 13
+        local.get 14
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -122,68 +134,68 @@
         i32.shr_u
         i64.extend_i32_u
         i64.add
-        local.set 13
-        local.get 13
+        local.set 14
+        local.get 14
         local.set 6
-        local.get 9
+        local.get 10
         i64.const 0
         i64.and
-        local.get 9
+        local.get 10
         i64.const 0
         i64.or
-        local.get 13
+        local.get 14
         i64.const -1
         i64.xor
         i64.and
         i64.or
-        local.set 9
-        local.get 13
         local.set 10
-        local.get 9
+        local.get 14
+        local.set 11
+        local.get 10
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 9
+        local.get 10
         i32.wrap_i64
         i32.const 8
         i32.and
         i32.or
         i64.extend_i32_u
-        local.set 11
-        i32.const 0
         local.set 12
         i32.const 0
-        i32.load offset=188 align=1
-        local.set 15
-        local.get 11
-        local.set 9
-        local.get 10
         local.set 13
-        local.get 11
-        local.set 8
+        i32.const 0
+        i32.load offset=196 align=1
+        local.set 16
+        local.get 12
+        local.set 10
         local.get 11
         local.set 14
-        local.get 10
-        local.set 16
-        local.get 10
+        local.get 12
+        local.set 9
+        local.get 12
+        local.set 15
+        local.get 11
         local.set 17
         local.get 11
         local.set 18
-        local.get 11
-        i32.wrap_i64
+        local.get 12
         local.set 19
+        local.get 12
+        i32.wrap_i64
+        local.set 20
         i64.const 4194321
         local.set 6
-        local.get 15
-        local.get 9
+        local.get 16
+        local.get 10
         i32.wrap_i64
         i32.const 31
         i32.shr_u
-        local.get 13
+        local.get 14
         i32.wrap_i64
-        local.get 8
+        local.get 9
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -198,7 +210,7 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 14
+        local.get 15
         i32.wrap_i64
         i32.const 3
         i32.shr_u
@@ -206,25 +218,25 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 16
+        local.get 17
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 17
+        local.get 18
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 18
+        local.get 19
         i32.wrap_i64
         i32.const 1
         i32.and
         i32.xor
         i32.const 7
         i32.shl
-        local.get 19
-        local.get 19
+        local.get 20
+        local.get 20
         i32.const 1
         i32.shl
         i32.xor
@@ -236,14 +248,11 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 20
+        local.set 21
         local.get 1
         i32.const -3
         i32.add
         local.set 1
-        i64.const 4194321
-        local.get 1
-        i32.const 2
         i32.const 0
         local.get 5
         i64.store align=1
@@ -251,64 +260,64 @@
         local.get 6
         i64.store offset=8 align=1
         i32.const 0
-        local.get 20
+        local.get 21
         i64.store offset=88 align=1
         i32.const 0
-        local.get 10
+        local.get 11
         i64.store offset=176 align=1
         i32.const 0
-        local.get 11
-        i64.store offset=840 align=1
-        i32.const 0
-        local.get 11
-        i64.store32 offset=184 align=1
-        i32.const 0
         local.get 12
+        i64.store offset=184 align=1
+        i32.const 0
+        local.get 13
         i32.store offset=832 align=1
+        i64.const 4194321
+        local.get 1
+        i32.const 2
         return_call 0
       end
-      local.get 10
-      local.set 18
       local.get 11
-      local.set 17
+      local.set 19
+      local.get 12
+      local.set 18
       local.get 1
       i32.const -1
       i32.add
       local.set 1
+      local.get 19
       local.get 18
-      local.get 17
       i64.lt_u
       if
         local.get 6
-        local.set 17
-        local.get 10
         local.set 18
         local.get 11
-        local.set 16
-        local.get 18
+        local.set 19
+        local.get 12
+        local.set 17
+        local.get 19
         i64.const -1
         i64.xor
-        local.set 14
-        local.get 14
-        local.get 16
+        local.set 15
+        local.get 15
+        local.get 17
         i64.and
-        local.get 14
-        local.get 16
+        local.get 15
+        local.get 17
         i64.or
-        local.get 18
-        local.get 16
+        local.get 19
+        local.get 17
         i64.sub
         i64.and
         i64.or
-        local.set 16
+        local.set 17
+        local.get 18
         local.get 17
-        local.get 16
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 16
+        local.get 17
         i32.wrap_i64
         i32.const 8
         i32.and
@@ -317,68 +326,68 @@
         i32.shr_u
         i64.extend_i32_u
         i64.add
-        local.set 16
-        local.get 16
-        local.set 6
+        local.set 17
         local.get 17
+        local.set 6
+        local.get 18
         i64.const 0
         i64.and
-        local.get 17
+        local.get 18
         i64.const 0
         i64.or
-        local.get 16
+        local.get 17
         i64.const -1
         i64.xor
         i64.and
         i64.or
-        local.set 17
-        local.get 16
-        local.set 10
+        local.set 18
         local.get 17
+        local.set 11
+        local.get 18
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 17
+        local.get 18
         i32.wrap_i64
         i32.const 8
         i32.and
         i32.or
         i64.extend_i32_u
-        local.set 11
-        i32.const 0
         local.set 12
         i32.const 0
-        i32.load offset=188 align=1
-        local.set 19
-        local.get 11
-        local.set 17
-        local.get 10
-        local.set 16
-        local.get 11
+        local.set 13
+        i32.const 0
+        i32.load offset=196 align=1
+        local.set 20
+        local.get 12
         local.set 18
         local.get 11
-        local.set 14
-        local.get 10
-        local.set 8
-        local.get 10
-        local.set 13
+        local.set 17
+        local.get 12
+        local.set 19
+        local.get 12
+        local.set 15
         local.get 11
         local.set 9
         local.get 11
+        local.set 14
+        local.get 12
+        local.set 10
+        local.get 12
         i32.wrap_i64
-        local.set 15
+        local.set 16
         i64.const 4194321
         local.set 6
-        local.get 19
-        local.get 17
+        local.get 20
+        local.get 18
         i32.wrap_i64
         i32.const 31
         i32.shr_u
-        local.get 16
+        local.get 17
         i32.wrap_i64
-        local.get 18
+        local.get 19
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -393,7 +402,7 @@
         i32.const 2
         i32.shl
         i32.or
-        local.get 14
+        local.get 15
         i32.wrap_i64
         i32.const 3
         i32.shr_u
@@ -401,25 +410,25 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 8
+        local.get 9
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 13
+        local.get 14
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 9
+        local.get 10
         i32.wrap_i64
         i32.const 1
         i32.and
         i32.xor
         i32.const 7
         i32.shl
-        local.get 15
-        local.get 15
+        local.get 16
+        local.get 16
         i32.const 1
         i32.shl
         i32.xor
@@ -431,134 +440,111 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 20
+        local.set 21
         local.get 1
         i32.const -2
         i32.add
         local.set 1
-        i64.const 4194321
-        local.get 1
-        i32.const 2
         i32.const 0
         local.get 6
         i64.store offset=8 align=1
         i32.const 0
-        local.get 20
+        local.get 21
         i64.store offset=88 align=1
         i32.const 0
-        local.get 10
+        local.get 11
         i64.store offset=176 align=1
         i32.const 0
-        local.get 11
-        i64.store offset=840 align=1
-        i32.const 0
-        local.get 11
-        i64.store32 offset=184 align=1
-        i32.const 0
         local.get 12
+        i64.store offset=184 align=1
+        i32.const 0
+        local.get 13
         i32.store offset=832 align=1
+        i64.const 4194321
+        local.get 1
+        i32.const 2
         return_call 0
       end
       i32.const 0
-      i32.load offset=188 align=1
+      i32.load offset=196 align=1
+      local.set 16
+      local.get 11
+      local.set 10
+      local.get 12
+      local.set 14
+      local.get 10
+      i64.const -1
+      i64.xor
+      local.set 9
+      local.get 9
+      local.get 14
+      i64.and
+      local.get 9
+      local.get 14
+      i64.or
+      local.get 10
+      local.get 14
+      i64.sub
+      i64.and
+      i64.or
+      local.set 14
+      local.get 11
+      local.set 10
+      local.get 12
+      local.set 9
+      local.get 11
       local.set 15
-      local.get 10
-      local.set 9
-      local.get 11
-      local.set 13
-      local.get 9
-      i64.const -1
-      i64.xor
-      local.set 8
-      local.get 8
-      local.get 13
-      i64.and
-      local.get 8
-      local.get 13
-      i64.or
-      local.get 9
-      local.get 13
-      i64.sub
-      i64.and
-      i64.or
-      local.set 13
-      local.get 10
-      local.set 9
-      local.get 11
-      local.set 8
-      local.get 10
-      local.set 14
-      local.get 11
-      local.set 18
-      local.get 14
-      i64.const -1
-      i64.xor
-      local.set 16
-      local.get 16
-      local.get 18
-      i64.and
-      local.get 16
-      local.get 18
-      i64.or
-      local.get 14
-      local.get 18
-      i64.sub
-      i64.and
-      i64.or
-      local.set 18
-      local.get 10
-      local.set 14
-      local.get 11
-      local.set 16
-      local.get 14
+      local.get 12
+      local.set 19
+      local.get 15
       i64.const -1
       i64.xor
       local.set 17
       local.get 17
-      local.get 16
+      local.get 19
       i64.and
       local.get 17
-      local.get 16
+      local.get 19
       i64.or
-      local.get 14
-      local.get 16
+      local.get 15
+      local.get 19
       i64.sub
       i64.and
       i64.or
-      local.set 16
-      local.get 10
-      local.set 14
+      local.set 19
       local.get 11
+      local.set 15
+      local.get 12
       local.set 17
-      local.get 10
-      local.set 21
+      local.get 15
+      i64.const -1
+      i64.xor
+      local.set 18
+      local.get 18
+      local.get 17
+      i64.and
+      local.get 18
+      local.get 17
+      i64.or
+      local.get 15
+      local.get 17
+      i64.sub
+      i64.and
+      i64.or
+      local.set 17
+      local.get 11
+      local.set 15
+      local.get 12
+      local.set 18
       local.get 11
       local.set 22
-      local.get 10
+      local.get 12
       local.set 23
       local.get 11
       local.set 24
-      local.get 23
-      i64.const -1
-      i64.xor
+      local.get 12
       local.set 25
-      local.get 25
       local.get 24
-      i64.and
-      local.get 25
-      local.get 24
-      i64.or
-      local.get 23
-      local.get 24
-      i64.sub
-      i64.and
-      i64.or
-      local.set 24
-      local.get 10
-      local.set 23
-      local.get 11
-      local.set 25
-      local.get 23
       i64.const -1
       i64.xor
       local.set 26
@@ -568,51 +554,71 @@
       local.get 26
       local.get 25
       i64.or
-      local.get 23
+      local.get 24
       local.get 25
       i64.sub
       i64.and
       i64.or
       local.set 25
-      local.get 25
+      local.get 11
+      local.set 24
+      local.get 12
+      local.set 26
+      local.get 24
+      i64.const -1
+      i64.xor
+      local.set 27
+      local.get 27
+      local.get 26
+      i64.and
+      local.get 27
+      local.get 26
+      i64.or
+      local.get 24
+      local.get 26
+      i64.sub
+      i64.and
+      i64.or
+      local.set 26
+      local.get 26
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 25
+      local.get 26
       i32.wrap_i64
       i32.const 8
       i32.and
       i32.or
-      local.set 19
+      local.set 20
       i64.const 4194313
       local.set 6
-      local.get 15
-      local.get 13
+      local.get 16
+      local.get 14
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 13
+      local.get 14
       i32.wrap_i64
       i32.const 8
       i32.and
       i32.or
       i32.const 31
       i32.shr_u
+      local.get 10
       local.get 9
-      local.get 8
       i64.sub
       i32.wrap_i64
-      local.get 18
+      local.get 19
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 18
+      local.get 19
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -630,13 +636,13 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 16
+      local.get 17
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 16
+      local.get 17
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -647,27 +653,27 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 14
-      local.get 17
+      local.get 15
+      local.get 18
       i64.sub
       i64.eqz
       i32.const 6
       i32.shl
       i32.or
       i32.or
-      local.get 21
       local.get 22
+      local.get 23
       i64.sub
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 24
+      local.get 25
       i64.const 32
       i64.shr_u
       i32.wrap_i64
       i32.const -1073741824
       i32.and
-      local.get 24
+      local.get 25
       i32.wrap_i64
       i32.const 8
       i32.and
@@ -677,8 +683,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 19
-      local.get 19
+      local.get 20
+      local.get 20
       i32.const 1
       i32.shl
       i32.xor
@@ -690,32 +696,20 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 20
+      local.set 21
       local.get 1
       i32.const -1
       i32.add
       local.set 1
-      i64.const 4194313
-      local.get 1
-      i32.const 2
       i32.const 0
       local.get 6
       i64.store offset=8 align=1
       i32.const 0
-      local.get 20
+      local.get 21
       i64.store offset=88 align=1
-      i32.const 0
-      local.get 10
-      i64.store offset=176 align=1
-      i32.const 0
-      local.get 11
-      i64.store offset=840 align=1
-      i32.const 0
-      local.get 11
-      i64.store32 offset=184 align=1
-      i32.const 0
-      local.get 12
-      i32.store offset=832 align=1
+      i64.const 4194313
+      local.get 1
+      i32.const 2
       return_call 0
       unreachable
     end

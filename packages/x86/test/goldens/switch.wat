@@ -16,7 +16,7 @@
   (export "e0.0" (func 5))
   (func (type 0)
     local 1 i32
-    local 3 i64
+    local 4 i64
     local 2 i32
     local 1 i64
     local.get 1
@@ -50,6 +50,9 @@
     i32.const 0
     i64.load offset=24 align=1
     local.set 6
+    i32.const 0
+    i64.load offset=32 align=1
+    local.set 7
     loop
       block
         br 0
@@ -59,8 +62,8 @@
       i64.const 3
       i64.shl
       i64.add
-      local.set 7
-      local.get 7
+      local.set 8
+      local.get 8
       i32.wrap_i64
       i32.const 8
       i32.shr_u
@@ -68,19 +71,19 @@
       i32.and
       local.get 2
       i32.add
-      local.set 8
-      local.get 7
-      i32.wrap_i64
+      local.set 9
       local.get 8
+      i32.wrap_i64
+      local.get 9
       i32.load offset=8 align=1
       i32.add
-      local.set 9
-      local.get 7
       local.set 10
-      local.get 7
+      local.get 8
+      local.set 11
+      local.get 8
       i64.const 7
       i64.add
-      local.get 8
+      local.get 9
       i64.load align=1
       i64.xor
       i64.const 4096
@@ -92,36 +95,36 @@
         global.get 1
         return_call 0
       end
-      local.get 9
+      local.get 10
       i64.load align=1
-      local.set 7
+      local.set 8
       local.get 1
       i32.const -1
       i32.add
       local.set 1
-      local.get 7
+      local.get 8
       i32.wrap_i64
       i32.const 0
       i32.xor
-      local.set 8
+      local.set 9
       global.get 2
-      local.get 8
+      local.get 9
       i32.const 2
       i32.shl
-      local.get 8
+      local.get 9
       i32.const 3
       i32.shr_u
       i32.xor
       i32.const 504
       i32.and
       i32.add
-      local.get 7
+      local.get 8
       i64.const 281474976710655
       i64.and
       i64.const 0
       i64.or
       i64.store align=1
-      local.get 7
+      local.get 8
       local.get 1
       local.get 2
       return_call 1

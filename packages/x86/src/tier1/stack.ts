@@ -1,0 +1,239 @@
+/**
+ * The stack as a region sees it. Compilers reach it by RSP plus a constant, and what is done to RSP is nearly always known: so
+ * most of these accesses lie at known distances from one address, the *base*, which is RSP where the region's function begins.
+ * The memory around it, the *window*, is looked up once where the region is gone into, and needs no look at an access.
+ */
+import { RBP, RSP } from '../cpu.ts';
+import type { Insn } from '../decode.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Node, Var } from '../ir/node.ts';
+import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
+import { FAULT, missesTlb, tlbEntry, windowAt } from '../mmu.ts';
+import { regSlot, rmSlot } from '../tier0/translate.ts';
+import type { Block, Region } from './region.ts';
+import { jumpsOf, successors } from './structure.ts';
+
+/** The base as a root of places (state.ts). */
+export const BASE = 'base';
+
+/** How far below the base the window may begin, and how far above it end: it is in two pages at most. */
+const LOWEST = -3072;
+const HIGHEST = 1024;
+
+/** RSP and RBP as distances from the base, where they are known. */
+export interface Depth {
+  readonly rsp: number | undefined;
+  readonly rbp: number | undefined;
+}
+
+const depthOf = (at: Depth, register: number): number | undefined =>
+  register === RSP ? at.rsp : register === RBP ? at.rbp : undefined;
+
+const moved = (from: number | undefined, by: number): number | undefined =>
+  from === undefined ? undefined : from + by;
+
+function withRegister(at: Depth, register: number, depth: number | undefined): Depth {
+  if (register === RSP) return { ...at, rsp: depth };
+  return register === RBP ? { ...at, rbp: depth } : at;
+}
+
+/** The general register that an operand of an instruction is, or -1. */
+function registerOf(insn: Insn, code: string): number {
+  if (code === 'G' || code === 'Z') return regSlot(insn) >> 3;
+  return (code === 'E' && insn.isReg) || code === 'R' ? rmSlot(insn) >> 3 : -1;
+}
+
+/** The same after an instruction that changes neither but by its operands. */
+function operandsWritten(insn: Insn, at: Depth): Depth {
+  let after = at;
+  for (const { code, access } of insn.row.operands)
+    if (access !== 'r') after = withRegister(after, registerOf(insn, code), undefined);
+  return after;
+}
+
+/** MOV, LEA, ADD and SUB of 64 bits, where they give one of the two a known distance. */
+function computed(insn: Insn, at: Depth): number | undefined {
+  const { row, base, index, address32, disp, dispHigh, imm } = insn;
+  const [first, second] = row.operands;
+  if (row.sem === 'mov') return depthOf(at, registerOf(insn, second!.code));
+  if (row.sem === 'lea') {
+    const isSimple = index === SLOT_ZERO && !address32 && dispHigh === disp >> 31;
+    return isSimple ? moved(depthOf(at, base), disp) : undefined;
+  }
+  if (second?.code !== 'I') return undefined;
+  const from = depthOf(at, registerOf(insn, first!.code));
+  return moved(from, row.sem === 'add' ? imm : -imm);
+}
+
+const COMPUTED: ReadonlySet<string> = new Set(['mov', 'lea', 'add', 'sub']);
+
+/** Where RSP and RBP are after an instruction. */
+function after(insn: Insn, at: Depth): Depth {
+  const { row, opsize, imm } = insn;
+  const bytes = opsize >> 3;
+  const popped = moved(at.rsp, bytes);
+  switch (row.sem) {
+    case 'push':
+    case 'pushf':
+      return { ...at, rsp: moved(at.rsp, -bytes) };
+    case 'pop':
+      return operandsWritten(insn, { ...at, rsp: popped });
+    case 'popf':
+      return { ...at, rsp: popped };
+    case 'call':
+    case 'call_indirect':
+      return { ...at, rsp: moved(at.rsp, -8) };
+    case 'ret':
+      return { ...at, rsp: moved(at.rsp, 8 + (row.operands.length > 0 ? imm & 0xffff : 0)) };
+    case 'leave':
+      return { rsp: moved(at.rbp, bytes), rbp: undefined };
+    case 'enter':
+    case 'callf':
+    case 'retf':
+    case 'iret':
+      return { rsp: undefined, rbp: undefined };
+  }
+  const [first] = row.operands;
+  const register = first ? registerOf(insn, first.code) : -1;
+  if (COMPUTED.has(row.sem) && opsize === 64 && (register === RSP || register === RBP))
+    return withRegister(at, register, computed(insn, at));
+  return operandsWritten(insn, at);
+}
+
+/** How far the depths at the two ends of a jump are apart makes no difference, but it must be looked up anew where they differ. */
+export class Stack {
+  /** RSP and RBP where each block begins. */
+  readonly #starts: Depth[];
+  readonly #ends: Depth[];
+  /** Where the window would begin if it did at {@link LOWEST}. */
+  readonly #physical: Var = { type: 'i32', local: -1, kept: true, isBase: true };
+  /** The base itself. */
+  readonly base: Var = { type: 'i64', local: -1, kept: true };
+  /** What is used of the window, and how far it is written. */
+  #low = HIGHEST;
+  #high = LOWEST;
+  #written = LOWEST;
+  /** Blocks with such accesses. */
+  readonly #using = new Set<Block>();
+  /** Blocks that are to be gone into with the window looked up. */
+  #wanting: Uint8Array | undefined;
+  readonly #region: Region;
+
+  /** @param order the blocks, such that most jumps lead to later ones */
+  constructor(region: Region, order: readonly Block[]) {
+    this.#region = region;
+    const starts: (Depth | undefined)[] = region.blocks.map(() => undefined);
+    this.#ends = region.blocks.map(() => ({ rsp: undefined, rbp: undefined }));
+    for (const block of order) {
+      const start = (starts[block.index] ??= { rsp: 0, rbp: undefined });
+      const { rsp } = this.#end(block, start);
+      for (const to of successors(block)) {
+        const depth = to === block.behind ? moved(rsp, 8) : rsp;
+        starts[to.index] ??= { rsp: depth ?? 0, rbp: undefined };
+      }
+    }
+    this.#starts = starts.map((start) => start ?? { rsp: 0, rbp: undefined });
+    this.#findFrames(order);
+  }
+
+  #end(block: Block, start: Depth): Depth {
+    const end = block.code.insns.reduce((at, insn) => after(insn, at), start);
+    this.#ends[block.index] = end;
+    return end;
+  }
+
+  /** RBP is known where it is the same on all ways to a block. */
+  #findFrames(order: readonly Block[]): void {
+    const { blocks, entries } = this.#region;
+    const unknown = new Set<Block>(entries);
+    for (const { behind } of blocks) if (behind) unknown.add(behind);
+    const known = new Map<Block, number>();
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const block of order) {
+        const rbp = unknown.has(block) ? undefined : known.get(block);
+        this.#starts[block.index] = { ...this.#starts[block.index]!, rbp };
+        const end = this.#end(block, this.#starts[block.index]!);
+        for (const to of jumpsOf(block)) {
+          if (unknown.has(to)) continue;
+          const before = known.get(to);
+          const isSame = !this.isApart(block, to) && end.rbp !== undefined;
+          if (isSame && before === undefined) known.set(to, end.rbp!);
+          else if (isSame && before === end.rbp) continue;
+          else unknown.add(to);
+          changed = true;
+        }
+      }
+    }
+  }
+
+  /** Where RSP and RBP are at the start of a block. */
+  startOf(block: Block): Depth {
+    return this.#starts[block.index]!;
+  }
+
+  /** Whether a jump, or coming back to `to` behind a call, changes what the base is. */
+  isApart(from: Block, to: Block, isBehind = false): boolean {
+    const { rsp } = this.#ends[from.index]!;
+    return moved(rsp, isBehind ? 8 : 0) !== this.#starts[to.index]!.rsp;
+  }
+
+  /** Where an access of a block is, if it is in the window. */
+  at(b: Builder, block: Block, distance: bigint, size: number, write: boolean): Node | undefined {
+    if (!this.#region.window || distance < LOWEST || distance + BigInt(size) > HIGHEST)
+      return undefined;
+    const from = Number(distance);
+    this.#using.add(block);
+    this.#low = Math.min(this.#low, from);
+    this.#high = Math.max(this.#high, from + size);
+    if (write) this.#written = Math.max(this.#written, from + size);
+    // It is the same throughout a block.
+    const base = b.node('var.get', 'i32', 'pure', [], this.#physical);
+    return b.add(base, b.i32(from - LOWEST));
+  }
+
+  /** Whether the window has to be there at the start of a block. Not before all blocks are built. */
+  isWanted(block: Block): boolean {
+    this.#wanting ??= this.#spread();
+    return this.#wanting[block.index] === 1;
+  }
+
+  #spread(): Uint8Array {
+    const { blocks } = this.#region;
+    const wanting = new Uint8Array(blocks.length);
+    for (const { index } of this.#using) wanting[index] = 1;
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const block of blocks) {
+        if (wanting[block.index]) continue;
+        const passes = (to: Block, isBehind = false): boolean =>
+          wanting[to.index] === 1 && !this.isApart(block, to, isBehind);
+        const { behind } = block;
+        if (!jumpsOf(block).some((to) => passes(to)) && !(behind && passes(behind, true))) continue;
+        wanting[block.index] = 1;
+        changed = true;
+      }
+    }
+    return wanting;
+  }
+
+  /** Looks the window up. @param fail leaves: tier 0 can do without */
+  lookUp(b: Builder, base: Node, fail: () => void): void {
+    b.assign(this.base, base);
+    const size = this.#high - this.#low;
+    const tlb = b.param(2, 'i32');
+    const va = b.add(base, b.i64(this.#low));
+    const entry = tlbEntry(b, va, tlb);
+    const last = b.add(va, b.i64(size - 1));
+    const writes = this.#written > this.#low;
+    const lowest = b.i32(LOWEST - this.#low);
+    const addend = b.load('i32.load', entry, TLB_ADDEND);
+    b.assign(this.#physical, b.add(b.add(b.wrap(va), addend), lowest));
+    b.unlikely(missesTlb(b, entry, last, writes), () => {
+      const written = b.i32(writes ? this.#written - this.#low : 0);
+      const found = b.call(windowAt, va, b.i32(size), written, tlb);
+      b.unlikely(b.eq(found, b.i32(FAULT)), fail);
+      b.assign(this.#physical, b.add(found, lowest));
+    });
+  }
+}
