@@ -11,7 +11,7 @@ import { deserialize, serialize } from './serializer.ts';
  */
 
 const MAGIC = 0x5652_544e; // "VRTN"
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = 40;
 
 /** @returns the machine's state; the machine goes on undisturbed */
