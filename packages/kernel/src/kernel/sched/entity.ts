@@ -35,9 +35,14 @@ export class SchedEntity implements RbNode<SchedEntity> {
   run_delay = 0;
   pcount = 0;
   nr_migrations = 0;
-  /** Instructions and calls since fork: the measure by which run time is split into user and system time. */
+  /** Instructions and calls since fork; instructions when it was last put on the CPU. */
   instructions = 0;
   calls = 0;
+  turn_instructions = 0;
+  /** Of sum_exec_runtime, what its instructions took; what was told of both kinds of time, for neither goes back. */
+  user_time = 0;
+  prev_utime = 0;
+  prev_stime = 0;
   rb_parent: SchedEntity | null = null;
   rb_left: SchedEntity | null = null;
   rb_right: SchedEntity | null = null;

@@ -26,6 +26,10 @@ export const SLICE = 3e6;
 const WAKEUP_CREDIT = 3e6;
 /** What one instruction and one system call count for; the measure is the same on every host, so that turns are too. */
 const NS_PER_INSTRUCTION = 5;
+/** More than a system call takes, but for a few. */
+const MAX_NS_PER_CALL = 20_000;
+/** So many instructions tell what one takes. */
+const MEASURABLE = 10_000;
 const NS_PER_CALL = 500;
 
 /** A round-robin task's turn, until kernel.sched_rr_timeslice_ms says otherwise (RR_TIMESLICE). */
@@ -68,6 +72,8 @@ export class Scheduler {
   rt_period = 1000e6;
   /** Tasks under SCHED_DEADLINE, whose shares of the processors are promised. */
   readonly dl_tasks: Set<Task> = new Set();
+  /** What an instruction takes on this host, in nanoseconds, as far as turns have shown. */
+  ns_per_instruction: number = NS_PER_INSTRUCTION;
   /** Load averages over 1, 5 and 15 minutes, and when they were last brought up to date. */
   readonly avenrun: [number, number, number] = [0, 0, 0];
   private load_updated = 0;
@@ -255,6 +261,7 @@ export class Scheduler {
     }
     se.avg.update(now, se.weight, true, false);
     se.exec_start = now;
+    se.turn_instructions = se.instructions;
     se.run_delay += now - se.queued_at;
     rq.run_delay += now - se.queued_at;
     if (rq.curr !== task || !rq.preempted || !rq.goes_on) {
@@ -376,11 +383,23 @@ export class Scheduler {
     se.avg.update(this.rq_clock, se.weight, true, true);
     if (task.dl !== null) task.dl.charge(ns);
     else if (task.rt_effective > 0) rq.rt_time += ns;
-    const user = instructions * NS_PER_INSTRUCTION;
-    const share = user + calls === 0 ? 0 : Math.round((ns * user) / (user + calls * NS_PER_CALL));
-    if (se.nice > 0) rq.nice += share;
-    else rq.user += share;
-    rq.system += ns - share;
+    const user = this.user_share(ns, instructions, calls);
+    se.user_time += user;
+    if (se.nice > 0) rq.nice += user;
+    else rq.user += user;
+    rq.system += ns - user;
+  }
+
+  /** How much of a turn's time its instructions took: what they take is seen in turns without system calls. */
+  private user_share(ns: number, instructions: number, calls: number): number {
+    if (instructions >= MEASURABLE) {
+      const cost = ns / instructions;
+      if (calls === 0 || cost < this.ns_per_instruction)
+        this.ns_per_instruction += (cost - this.ns_per_instruction) / 4;
+    }
+    // What takes longer than calls do is the translation of the program.
+    const least = ns - calls * MAX_NS_PER_CALL;
+    return Math.round(Math.min(ns, Math.max(instructions * this.ns_per_instruction, least)));
   }
 
   /** Charges what the current task executed (update_curr). */
@@ -436,15 +455,17 @@ export class Scheduler {
   }
 }
 
-/** User and system time in nanoseconds: run time split by what was executed (cputime_adjust). */
+/** User and system time in nanoseconds (cputime_adjust). */
 export function task_cputime(task: Task): { utime: number; stime: number } {
   const { se } = task;
-  const user = se.instructions * NS_PER_INSTRUCTION;
-  const system = se.calls * NS_PER_CALL;
   const { sched, clock } = task.kernel;
   // What the running task has had of this turn counts, too.
-  const runtime = se.sum_exec_runtime + (sched.current === task ? clock.now() - sched.rq_clock : 0);
-  if (user + system === 0) return { utime: 0, stime: runtime };
-  const utime = Math.round((runtime * user) / (user + system));
-  return { utime, stime: runtime - utime };
+  const turn = sched.current === task ? clock.now() - sched.rq_clock : 0;
+  const runtime = se.sum_exec_runtime + turn;
+  const executed = (se.instructions - se.turn_instructions) * sched.ns_per_instruction;
+  const user = Math.round(se.user_time + (turn === 0 ? 0 : Math.min(turn, executed)));
+  const stime = Math.max(se.prev_stime, runtime - user);
+  se.prev_utime = Math.max(se.prev_utime, runtime - stime);
+  se.prev_stime = runtime - se.prev_utime;
+  return { utime: se.prev_utime, stime: se.prev_stime };
 }
