@@ -106,19 +106,31 @@ function usageOf(mm: Mm, vma: Vma): Usage {
   return u;
 }
 
-const kb = (name: string, n: number): string =>
-  `${(name + ':').padEnd(16)}${String(Math.floor(n)).padStart(8)} kB\n`;
+/** Numbers as they are printed: nearly all of them are small, and there are many lines. */
+const SMALL: string[] = [];
+function kib(n: number): string {
+  const whole = Math.floor(n);
+  if (whole >= 4096) return `${String(whole).padStart(8)} kB\n`;
+  return (SMALL[whole] ??= `${String(whole).padStart(8)} kB\n`);
+}
+const label = (name: string): string => (name + ':').padEnd(16);
+
+// Fields whose numbers follow: they are joined at once, as a process may have many thousands of ranges.
+const [SIZE, RSS, PSS, PSS_DIRTY, PSS_ANON, PSS_FILE, PSS_SHMEM, SHARED_CLEAN, SHARED_DIRTY, PRIVATE_CLEAN, PRIVATE_DIRTY, REFERENCED, ANONYMOUS, LOCKED] =
+  ['Size', 'Rss', 'Pss', 'Pss_Dirty', 'Pss_Anon', 'Pss_File', 'Pss_Shmem', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty', 'Referenced', 'Anonymous', 'Locked'].map(label); // prettier-ignore
+/** What there is none of. */
+const NONE = ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb', 'Swap', 'SwapPss'].map((name) => label(name) + kib(0)).join(''); // prettier-ignore
+const PAGE_SIZES = label('KernelPageSize') + kib(4) + label('MMUPageSize') + kib(4);
+const THP = `THPeligible:    ${'0'.padStart(8)}\nVmFlags: `;
 
 /** @param rollup with what the proportional set size is made of */
-function usageText(u: Usage, rollup = false): string {
-  const parts = kb('Pss_Anon', u.pssAnon) + kb('Pss_File', u.pssFile) + kb('Pss_Shmem', u.pssShmem);
-  return (
-    kb('Rss', u.rss) + kb('Pss', u.pss) + kb('Pss_Dirty', u.pssDirty) + (rollup ? parts : '') + kb('Shared_Clean', u.shared) +
-    kb('Shared_Dirty', u.sharedDirty) + kb('Private_Clean', u.priv) + kb('Private_Dirty', u.privDirty) +
-    kb('Referenced', u.referenced) + kb('Anonymous', u.anon) + kb('KSM', 0) + kb('LazyFree', 0) +
-    kb('AnonHugePages', 0) + kb('ShmemPmdMapped', 0) + kb('FilePmdMapped', 0) + kb('Shared_Hugetlb', 0) +
-    kb('Private_Hugetlb', 0) + kb('Swap', 0) + kb('SwapPss', 0)
-  ); // prettier-ignore
+function usage(u: Usage, rollup = false): string[] {
+  const parts = rollup ? [PSS_ANON!, kib(u.pssAnon), PSS_FILE!, kib(u.pssFile), PSS_SHMEM!, kib(u.pssShmem)] : []; // prettier-ignore
+  return [
+    RSS!, kib(u.rss), PSS!, kib(u.pss), PSS_DIRTY!, kib(u.pssDirty), ...parts, SHARED_CLEAN!, kib(u.shared),
+    SHARED_DIRTY!, kib(u.sharedDirty), PRIVATE_CLEAN!, kib(u.priv), PRIVATE_DIRTY!, kib(u.privDirty),
+    REFERENCED!, kib(u.referenced), ANONYMOUS!, kib(u.anon), NONE, LOCKED!, kib(u.locked),
+  ]; // prettier-ignore
 }
 
 const VM_FLAGS: readonly (readonly [number, string])[] = [
@@ -129,12 +141,19 @@ const VM_FLAGS: readonly (readonly [number, string])[] = [
   [V.VM_UFFD_WP, 'uw'], [V.VM_UFFD_MINOR, 'ui'],
 ]; // prettier-ignore
 
-function smapsText(line: string, pages: number, u: Usage, flags: number): string {
+/** The letters of a range's flags, which few sets of flags have. */
+const FLAG_NAMES = new Map<number, string>();
+function flagNames(flags: number): string {
+  const known = FLAG_NAMES.get(flags);
+  if (known !== undefined) return known;
   const names = VM_FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name + ' ');
-  return (
-    line + kb('Size', pages * 4) + kb('KernelPageSize', 4) + kb('MMUPageSize', 4) + usageText(u) +
-    kb('Locked', u.locked) + `THPeligible:    ${String(0).padStart(8)}\nVmFlags: ${names.join('')}\n`
-  ); // prettier-ignore
+  const text = names.join('') + '\n';
+  if (FLAG_NAMES.size < 1024) FLAG_NAMES.set(flags, text);
+  return text;
+}
+
+function smapsText(line: string, pages: number, u: Usage, flags: number): string {
+  return [line, SIZE!, kib(pages * 4), PAGE_SIZES, ...usage(u), THP, flagNames(flags)].join('');
 }
 
 const smaps = (vma: Vma): string =>
@@ -149,7 +168,7 @@ function smapsRollup(task: Task, mm: Mm | null): string {
   }
   const { list } = mm.vmas;
   const line = `${hex(list[0]?.start ?? 0, 8)}-${hex(list.at(-1)?.end ?? 0, 8)} ---p 00000000 00:00 0 `;
-  return `${line.padEnd(73)}[rollup]\n${usageText(total, true)}${kb('Locked', total.locked)}`;
+  return `${line.padEnd(73)}[rollup]\n${usage(total, true).join('')}`;
 }
 
 /** A range of the process's memory as a byte string; what cannot be read is left out. */
