@@ -29,6 +29,17 @@ describe('context switches', () => {
   });
 });
 
+describe('the processor', () => {
+  it('is shared by time, whatever it is used for', async () => {
+    const text = await sh(`ran() { set -- $(cat /proc/$1/schedstat); echo $(($1 / 1000)); }
+      sh -c 'while :; do :; done' & spins=$!
+      dd if=/dev/zero of=/dev/null bs=1M & reads=$!
+      sleep 1.5; a=$(ran $spins) b=$(ran $reads); kill $spins $reads
+      [ $((a * 3)) -gt $b ] && [ $((b * 3)) -gt $a ] && echo alike || echo $a $b`);
+    expect(text).toBe('alike\n');
+  });
+});
+
 describe('user and system time', () => {
   it('are divided by what the calls and the instructions took', async () => {
     const text = await sh(`times_of() { set -- $(cat /proc/$$/stat); echo \${16} \${17}; }

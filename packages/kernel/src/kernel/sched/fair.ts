@@ -379,6 +379,7 @@ export class Scheduler {
     const { se } = task;
     const rq = this.rqs[this.at]!;
     se.sum_exec_runtime += ns;
+    se.vruntime += ns * (1024 / se.weight);
     this.rq_clock += ns;
     se.avg.update(this.rq_clock, se.weight, true, true);
     if (task.dl !== null) task.dl.charge(ns);
@@ -402,14 +403,13 @@ export class Scheduler {
     return Math.round(Math.min(ns, Math.max(instructions * this.ns_per_instruction, least)));
   }
 
-  /** Charges what the current task executed (update_curr). */
+  /** Counts what the current task executed, and looks whether its turn is over. */
   charge(task: Task, instructions: number, calls: number): void {
     const { se } = task;
     const rq = this.rqs[this.at]!;
     se.instructions += instructions;
     se.calls += calls;
     const ns = instructions * NS_PER_INSTRUCTION + calls * NS_PER_CALL;
-    se.vruntime += ns * (1024 / se.weight);
     rq.turn += ns;
     if (task.dl !== null) {
       if (rq.turn >= task.dl.runtime) this.need_resched = true;
