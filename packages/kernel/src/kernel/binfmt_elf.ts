@@ -352,6 +352,7 @@ function setup_arg_pages(current: Task, mm: Mm, bprm: Binprm, exec: boolean): St
     VM_ACCOUNT;
   const start = top - length;
   const vma = new Vma(mm, start, top, flags, null, null, start / PAGE_SIZE);
+  vma.stack = true;
   vma.name = '[stack]';
   insertVma(mm, vma);
   const gap = Math.min(Math.max(mm.stack_limit, 128 << 20), Math.floor(STACK_TOP / 6) * 5);

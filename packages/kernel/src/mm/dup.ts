@@ -18,7 +18,7 @@ import {
   pte_pfn,
 } from './pgtable.ts';
 import { type UserfaultfdCtx, dup_userfaultfd } from './userfaultfd.ts';
-import { put_stack_frames } from './stack_frames.ts';
+import { exit_stack_frames } from './stack_frames.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_UFFD_WP, VM_WIPEONFORK, Vma } from './vma.ts';
 
 const MDWE_NO_INHERIT = 2;
@@ -77,6 +77,7 @@ function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, Userfa
     vma.pgoff,
   );
   copy.name = vma.name;
+  copy.stack = vma.stack;
   copy.policy = vma.policy;
   dup_userfaultfd(copy, vma, contexts);
   copy.file?.get();
@@ -190,7 +191,7 @@ export function exit_mmap(mm: Mm): void {
       mm.vmas.remove(vma);
     } else removeVma(mm, vma);
   }
-  put_stack_frames(mm);
+  exit_stack_frames(mm);
   kernel.tlb.flushTlb(mm.tables.pgd);
   if (later) kernel.exited_mms.add(mm.tables);
   else mm.tables.destroy();

@@ -206,7 +206,7 @@ export function set_pte(
 }
 
 const frameFor = (mm: Mm, vma: Vma, page: number, zero: boolean): number =>
-  (vma.flags & VM_GROWSDOWN) !== 0 ? stack_frame(mm, page, zero) : mm.kernel.frames.alloc(zero);
+  vma.stack ? stack_frame(mm, page, zero) : mm.kernel.frames.alloc(zero);
 
 /** First touch of private anonymous memory: a read sees the shared zero page, a write gets a frame of its own. */
 function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): number {

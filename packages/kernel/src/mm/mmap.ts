@@ -11,6 +11,7 @@ import type { MmapFile } from '../include/mmap_file.ts';
 import type { AddressSpace } from '../include/pagecache.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { VM_FAULT_ACCERR, faultin_page } from './fault.ts';
+import { put_stack_frames } from './stack_frames.ts';
 import { userfaultfd_unmap } from './userfaultfd.ts';
 import type { Mm, Populate } from './mm.ts';
 import { OVERCOMMIT_NEVER, vm_enough_memory } from './overcommit.ts';
@@ -241,6 +242,7 @@ export function do_mmap(
   if (accountable_mapping(vmFlags)) vmFlags |= VM_ACCOUNT;
   do_munmap(mm, address, len);
   const vma = new Vma(mm, address, address + len, vmFlags, backing, mapping, pgoff);
+  vma.stack = (flags & (M.MAP_STACK | M.MAP_GROWSDOWN)) !== 0;
   backing?.get();
   mapping?.mappings.add(vma);
   insertVma(mm, vma);
@@ -344,6 +346,7 @@ export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
   mm.kernel.kmem.need(KMEM_VMA, 'more mappings');
   const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
   upper.name = vma.name;
+  upper.stack = vma.stack;
   upper.anon = vma.anon;
   upper.policy = vma.policy;
   upper.uffd = vma.uffd;
@@ -407,6 +410,7 @@ export function removeVma(mm: Mm, vma: Vma): void {
 /** Gives back what a range holds; the caller takes it out of the list. */
 function release(mm: Mm, vma: Vma): void {
   mm.zap_range(vma, vma.start, vma.end);
+  if (vma.stack) put_stack_frames(mm, vma.start, vma.end);
   mm.account_vm(vma, -1);
   vma.mapping?.mappings.delete(vma);
   if (vma.file === null && vma.mapping !== null && vma.mapping.mappings.size === 0)

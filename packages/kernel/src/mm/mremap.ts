@@ -138,6 +138,7 @@ function move(
     source.index(from),
   );
   copy.name = source.name;
+  copy.stack = source.stack;
   mremap_userfaultfd(copy, source, from, oldLen);
   copy.anon = source.anon;
   copy.file?.get();

@@ -6,7 +6,7 @@ const ORDER = 4;
 const FRAMES = 1 << ORDER;
 
 /**
- * A frame for a page of a stack that grows down: the frames of its neighbours are its neighbours, as far as there are enough of them, so
+ * A frame for a page of a stack: the frames of its neighbours are its neighbours, as far as there are enough of them, so
  * that a function's frame is one stretch of physical memory, too (`packages/x86/src/tier1/stack.ts` looks at it once).
  * @returns 0 when memory is exhausted
  */
@@ -23,8 +23,19 @@ export function stack_frame(mm: Mm, page: number, zero: boolean): number {
   return frames.take_held(block, index, zero) ? block + index : frames.alloc(zero);
 }
 
+/** A stack is unmapped: nobody takes what is still held for it. */
+export function put_stack_frames(mm: Mm, start: number, end: number): void {
+  const from = Math.floor(start / PAGE_SIZE / FRAMES) * FRAMES;
+  for (let at = from; at < end / PAGE_SIZE; at += FRAMES) {
+    const block = mm.stack_blocks.get(at);
+    if (block === undefined) continue;
+    mm.kernel.frames.unhold(block);
+    mm.stack_blocks.delete(at);
+  }
+}
+
 /** The address space ends. */
-export function put_stack_frames(mm: Mm): void {
+export function exit_stack_frames(mm: Mm): void {
   for (const block of mm.stack_blocks.values()) mm.kernel.frames.unhold(block);
   mm.stack_blocks.clear();
 }

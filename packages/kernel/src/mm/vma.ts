@@ -57,6 +57,8 @@ export class Vma implements MappedRange {
   anon = false;
   /** mbind(2); null for the process's own policy. */
   policy: MemPolicy | null = null;
+  /** Mapped as a stack, of a thread (MAP_STACK) or growing down: its frames are neighbours (stack_frames.ts). */
+  stack = false;
   /** Who serves its faults. */
   uffd: UserfaultfdCtx | null = null;
 
