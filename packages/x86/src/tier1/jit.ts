@@ -148,6 +148,8 @@ export class Jit {
   readonly #evicted = new WeakSet<Bundle>();
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
+  /** Where translations were installed last. */
+  readonly #installed = new WeakMap<Translation, Installed>();
   #clock = 0;
   #pause = PERIOD;
   /** A module of several regions is being made. */
@@ -308,6 +310,8 @@ export class Jit {
     if (!store) return false;
     return store.around(page.isa, va).some((translation) => {
       if (this.eager && !translation.entries.includes(va)) return false;
+      const installed = this.#installed.get(translation);
+      if (installed?.live && installed.pages.has(page)) return false;
       return this.#offer(store, translation);
     });
   }
@@ -608,6 +612,7 @@ export class Jit {
     const installed = this.#installer.install(bundle, some, module);
     roots.forEach((root, i) => {
       root.installed = installed[i]!;
+      this.#installed.set(some[i]!.translation, installed[i]!);
       root.effort = Math.max(root.effort, some[i]!.translation.effort);
       root.since = this.#clock;
     });
