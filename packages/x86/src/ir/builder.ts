@@ -58,6 +58,31 @@ function apart(address: Node): readonly [Node, number] {
   return isApart ? [base!, distance!.imm as number] : [address, 0];
 }
 
+/** Whether a number of 32 bits surely has no others than those of a mask of low bits. */
+export function fits({ op, imm, args }: Node, mask: number, depth = 3): boolean {
+  if (depth === 0) return false;
+  const each = (some: readonly Node[]): boolean => some.every((x) => fits(x, mask, depth - 1));
+  switch (op) {
+    case 'i32.const':
+      return ((imm as number) & ~mask) === 0;
+    case 'i32.load8_u':
+      return mask >= 0xff;
+    case 'i32.load16_u':
+      return mask >= 0xffff;
+    case 'i32.and':
+      return fits(args[0]!, mask, depth - 1) || fits(args[1]!, mask, depth - 1);
+    case 'i32.or':
+    case 'i32.xor':
+      return each(args);
+    case 'i32.shr_u':
+      return each(args.slice(0, 1));
+    case 'select':
+      return each(args.slice(0, 2));
+    default:
+      return false;
+  }
+}
+
 /** Marks an `if` whose condition seldom holds. */
 export const UNLIKELY = 'unlikely';
 
@@ -283,6 +308,7 @@ export class Builder {
   /** Clears the bits above `width`. */
   zeroExtend(x: Node, width: Width): Node {
     if (width === 64 || (width === 32 && x.type === 'i32')) return x;
+    if (width < 32 && fits(x, 2 ** width - 1)) return x;
     return this.and(x, this.constant(x, width === 32 ? 0xffff_ffffn : (1 << width) - 1));
   }
 

@@ -1,5 +1,5 @@
 import { SEG_NONE, type Insn } from '../decode.ts';
-import type { Builder } from '../ir/builder.ts';
+import { type Builder, fits } from '../ir/builder.ts';
 import { flagWords, type Operation } from '../ir/flags.ts';
 import type { Node } from '../ir/node.ts';
 import type { Slot, Width } from '../ir/operand.ts';
@@ -48,6 +48,8 @@ export interface Edge {
   readonly state: State | undefined;
 }
 
+const BITWISE: ReadonlySet<string> = new Set(['i32.and', 'i32.or', 'i32.xor']);
+
 /** Names of imported globals: a block's first record and its handler in tier 0, and a page's code guard. */
 export const recGlobal = (va: number): string => `r${va}`;
 export const ownHandlerGlobal = (va: number): string => `o${va}`;
@@ -74,6 +76,8 @@ export class Tier1Target implements Target {
   /** Index of the instruction in its block. */
   #index = 0;
   #addressNode: Node | undefined;
+  /** The low bits of registers that the instruction has read, by their slots and widths. */
+  readonly #narrow = new Map<Node, number>();
   /** The instruction contains a store whose TLB miss was dealt with here. */
   #stores = false;
   ended = false;
@@ -117,6 +121,7 @@ export class Tier1Target implements Target {
     this.#memory.index = index;
     this.#insn = this.#block.code.insns[index]!;
     this.#addressNode = undefined;
+    this.#narrow.clear();
     this.#stores = false;
     return this.#insn;
   }
@@ -174,7 +179,9 @@ export class Tier1Target implements Target {
     if (width === 64) return value;
     const low = b.wrap(value);
     if (width === 32) return low;
-    return b.zeroExtend(at & 1 ? b.shrU(low, b.i32(8)) : low, width);
+    const narrow = b.zeroExtend(at & 1 ? b.shrU(low, b.i32(8)) : low, width);
+    this.#narrow.set(narrow, at + width * 256);
+    return narrow;
   }
 
   writeGpr(b: Builder, slot: Slot, width: Width, value: Node): void {
@@ -184,10 +191,25 @@ export class Tier1Target implements Target {
     this.state.gprs[at >> 3] = place ?? { root: freshRoot(), delta: 0n };
     const wide = b.extendU(width === 64 ? value : b.zeroExtend(b.wrap(value), width));
     if (width >= 32) return this.#frame.write(b, kept, wide);
+    const whole = this.#bitwise(b, value, at, width);
+    if (whole) return this.#frame.write(b, kept, whole);
     const shift = (at & 1) * 8;
     const mask = (width === 8 ? 0xffn : 0xffffn) << BigInt(shift);
     const rest = b.and(this.#frame.read(b, kept), b.i64(~mask));
     this.#frame.write(b, kept, b.or(rest, shift ? b.shl(wide, b.i64(shift)) : wide));
+  }
+
+  /** AND, OR and XOR of a register's low bits leave the others alone if their other operand does. */
+  #bitwise(b: Builder, { op, args }: Node, at: number, width: Width): Node | undefined {
+    if (at & 1 || !BITWISE.has(op)) return undefined;
+    const isOwn = (node: Node): boolean => this.#narrow.get(node) === at + width * 256;
+    const [own, other] = isOwn(args[0]!) ? args : args.toReversed();
+    const mask = 2 ** width - 1;
+    if (!isOwn(own!) || !fits(other!, mask)) return undefined;
+    const before = this.#frame.read(b, this.#frame.gprs[at >> 3]!);
+    const bits = b.extendU(other!);
+    if (op === 'i32.and') return b.and(before, b.or(bits, b.i64(~BigInt(mask))));
+    return op === 'i32.or' ? b.or(before, bits) : b.xor(before, bits);
   }
 
   /** A node's value as a named one plus a constant, where that is known. */
