@@ -357,7 +357,9 @@ export class Scheduler {
       // A real-time task keeps its place unless its time slice is over or it yielded.
       const { rt } = this.rq(task);
       const slice = task.policy === SCHED_RR ? this.rr_timeslice : Infinity;
-      if (task.rt_effective > 0 && rq.turn < slice) rt.unshift(rt.pop()!);
+      const over = rq.turn === Infinity || this.rq_clock - rq.turn_start >= slice;
+      if (over) rq.goes_on = false;
+      if (task.rt_effective > 0 && !over) rt.unshift(rt.pop()!);
     } else if (task.state !== EXIT_ZOMBIE && task.state !== EXIT_DEAD) {
       task.nvcsw++;
       task.se.avg.sleeps();
@@ -413,11 +415,8 @@ export class Scheduler {
     rq.turn += ns;
     if (task.dl !== null) {
       if (rq.turn >= task.dl.runtime) this.need_resched = true;
-    } else if (task.rt_effective > 0) {
-      const rivals = rq.turn >= this.rr_timeslice && task.policy === SCHED_RR;
-      if (rivals && rq.rt.some((other) => other.rt_effective === task.rt_effective))
-        this.need_resched = true;
-    } else if (rq.rt.length > 0 || (rq.turn >= SLICE && rq.tree.size > 0)) this.need_resched = true;
+    } else if (task.rt_effective > 0) return;
+    else if (rq.rt.length > 0 || (rq.turn >= SLICE && rq.tree.size > 0)) this.need_resched = true;
   }
 
   /** sched_yield(2): to the right end of the time line. */
