@@ -100,7 +100,10 @@ function after(insn: Insn, at: Depth): Depth {
   return operandsWritten(insn, at);
 }
 
-/** How far the depths at the two ends of a jump are apart makes no difference, but it must be looked up anew where they differ. */
+/**
+ * How far RSP and RBP are from the base where a region's blocks begin, and what is used of the window. Where a jump leads to a block
+ * that takes RSP to be somewhere else, that block has another base, and its window is looked up on the way.
+ */
 export class Stack {
   /** RSP and RBP where each block begins. */
   readonly #starts: Depth[];
