@@ -22,8 +22,9 @@ const FUEL = 100_000;
 /** What one system call counts for against a turn's fuel. */
 const CALL_FUEL = 300;
 
-/** System calls between two looks at the clock: some take long. */
+/** System calls between two looks at the clock: some take long. A turn of them ends after so many nanoseconds. */
 const CALLS = 8;
+const TURN = 1e6;
 
 /** The argument registers in order, as offsets into gpr32. */
 const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
@@ -35,6 +36,7 @@ const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
 export function run_task(kernel: Kernel, task: Task): void {
   const { cpu, sched, host } = kernel;
   let fuel = FUEL;
+  const end = Math.min(kernel.slice_end, host.monotonic() + TURN);
   for (let turns = 1; fuel > 0; turns++) {
     if (task.resume === RESUME_SYSCALL) {
       do_syscall(kernel, task);
@@ -43,7 +45,7 @@ export function run_task(kernel: Kernel, task: Task): void {
     }
     // A call that is not through, and does not wait, gives way (a long read).
     if (task.state !== TASK_RUNNING || task.resume === RESUME_SYSCALL) return;
-    if (turns % CALLS === 0 && host.monotonic() >= kernel.slice_end) return;
+    if (turns % CALLS === 0 && host.monotonic() >= end) return;
     if (task.uring_work !== null) task.task_work_run();
     if (task.sigpending || task.restart_code !== 0 || task.saved_sigmask !== null) {
       if (!do_signal(task)) return;

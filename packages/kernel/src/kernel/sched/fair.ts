@@ -24,6 +24,8 @@ declare module '../../include/kernel.ts' {
 export const SLICE = 3e6;
 /** A woken task is placed at most this far before the others, so that sleepers come first but cannot starve them. */
 const WAKEUP_CREDIT = 3e6;
+/** A processor is behind the others by no more of the host's time than this: it was idle, or they were in long calls. */
+const HOST_DEBT = 4e6;
 /** What one instruction and one system call count for; the measure is the same on every host, so that turns are too. */
 const NS_PER_INSTRUCTION = 5;
 /** More than a system call takes, but for a few. */
@@ -63,6 +65,8 @@ export class Scheduler {
   need_resched = false;
   /** CLOCK_MONOTONIC when this turn began, or ended: a turn's bookkeeping needs no finer time. */
   rq_clock = 0;
+  /** What the processor that had least of the host's time had, when one was last chosen. */
+  private host_time = 0;
   /** The processor whose turn it is, or was last. */
   private at = 0;
   /** sysctl kernel.sched_rt_runtime_us and _period_us, in nanoseconds; the runtime may be Infinity. */
@@ -235,17 +239,23 @@ export class Scheduler {
     return true;
   }
 
-  /** The next task to run, taken off its queue: each processor that has one in turn. Null when none is runnable. */
+  /**
+   * The next task to run, taken off its queue: of the processors that have one, the one that had least of the host's time, all
+   * of them in turn where they had the same. Null when none is runnable.
+   */
   pick_next_task(): Task | null {
     const { rqs } = this;
+    let next: RunQueue | null = null;
     for (let i = 1; i <= rqs.length; i++) {
-      const cpu = (this.at + i) % rqs.length;
-      const rq = rqs[cpu]!;
+      const rq = rqs[(this.at + i) % rqs.length]!;
       if (rq.waiting === 0 && !this.newidle_balance(rq)) continue;
-      this.at = cpu;
-      return this.pick(rq);
+      rq.host_time = Math.max(rq.host_time, this.host_time - HOST_DEBT);
+      if (next === null || rq.host_time < next.host_time) next = rq;
     }
-    return null;
+    if (next === null) return null;
+    this.host_time = Math.max(this.host_time, next.host_time);
+    this.at = next.cpu;
+    return this.pick(next);
   }
 
   private pick(rq: RunQueue): Task {
@@ -382,6 +392,7 @@ export class Scheduler {
     const rq = this.rqs[this.at]!;
     se.sum_exec_runtime += ns;
     se.vruntime += ns * (1024 / se.weight);
+    rq.host_time += ns;
     this.rq_clock += ns;
     se.avg.update(this.rq_clock, se.weight, true, true);
     if (task.dl !== null) task.dl.charge(ns);

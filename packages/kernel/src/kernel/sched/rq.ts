@@ -31,6 +31,8 @@ export class RunQueue {
   /** Time the running task has had in this turn, by what it executed; when the turn began. */
   turn = 0;
   turn_start = 0;
+  /** Time it has had of the host's thread; one that was idle is given no more than a little for that. */
+  host_time = 0;
   nr_switches = 0;
   /** Processor time by kind, in nanoseconds (kcpustat_cpu). */
   user = 0;
