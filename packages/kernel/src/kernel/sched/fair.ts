@@ -43,12 +43,15 @@ const LOAD_FREQ = 5e9;
 /** Virtual processors that a machine may have; a mask of them is an unsigned 32-bit number. */
 export const NR_CPUS = 32;
 
-/** Whether a task that wakes up comes before the one that runs (check_preempt_wakeup_fair). */
+/**
+ * Whether a task that wakes up comes before the one that runs (check_preempt_wakeup_fair). Among equals that one's turn is not cut
+ * short (RUN_TO_PARITY): a shell that kills its job waits for it before that dies.
+ */
 const preempts = (task: Task, running: Task): boolean =>
   precedes(task, running) ||
   (running.rt_effective === 0 &&
-    (task.policy === SCHED_NORMAL || task.rt_effective > 0) &&
-    (running.policy === SCHED_IDLE || task.se.vruntime + 1e6 < running.se.vruntime));
+    running.policy === SCHED_IDLE &&
+    (task.policy === SCHED_NORMAL || task.rt_effective > 0));
 
 const allows = (task: Task, cpu: number): boolean => ((task.cpus_mask >>> cpu) & 1) !== 0;
 
