@@ -12,16 +12,16 @@ export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
 export const PAGE_MASK: number = ~4095;
 
-/**
- * Page frames (analogous to `alloc_page`, `get_page`, `put_page`). A frame number times PAGE_SIZE is a physical
- * address. Implemented by mm/page_alloc.ts.
- */
 /** What a frame holds: something of the kernel's, a file that is nowhere else, one that can be read again, private memory. */
 export const FRAME_KERNEL = 0;
 export const FRAME_SHMEM = 1;
 export const FRAME_FILE = 2;
 export const FRAME_ANON = 3;
 
+/**
+ * Page frames (analogous to `alloc_page`, `get_page`, `put_page`). A frame number times PAGE_SIZE is a physical
+ * address. Implemented by mm/page_alloc.ts.
+ */
 export interface PageFrames {
   /** One frame with reference count 1, or 0 when memory is exhausted and nothing could be freed. */
   alloc(zero: boolean): number;

@@ -18,7 +18,7 @@ import {
   pte_pfn,
 } from './pgtable.ts';
 import { type UserfaultfdCtx, dup_userfaultfd } from './userfaultfd.ts';
-import { exit_stack_frames } from './stack_frames.ts';
+import { put_stack_frames } from './stack_frames.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_SHARED, VM_UFFD_WP, VM_WIPEONFORK, Vma } from './vma.ts';
 
 const MDWE_NO_INHERIT = 2;
@@ -191,7 +191,7 @@ export function exit_mmap(mm: Mm): void {
       mm.vmas.remove(vma);
     } else removeVma(mm, vma);
   }
-  exit_stack_frames(mm);
+  put_stack_frames(mm);
   kernel.tlb.flushTlb(mm.tables.pgd);
   if (later) kernel.exited_mms.add(mm.tables);
   else mm.tables.destroy();

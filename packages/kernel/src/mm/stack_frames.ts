@@ -23,19 +23,11 @@ export function stack_frame(mm: Mm, page: number, zero: boolean): number {
   return frames.take_held(block, index, zero) ? block + index : frames.alloc(zero);
 }
 
-/** A stack is unmapped: nobody takes what is still held for it. */
-export function put_stack_frames(mm: Mm, start: number, end: number): void {
-  const from = Math.floor(start / PAGE_SIZE / FRAMES) * FRAMES;
-  for (let at = from; at < end / PAGE_SIZE; at += FRAMES) {
-    const block = mm.stack_blocks.get(at);
-    if (block === undefined) continue;
+/** Stacks in [start, end) are unmapped, or all end: nobody takes what is still held for them. */
+export function put_stack_frames(mm: Mm, start: number = 0, end: number = Infinity): void {
+  for (const [at, block] of mm.stack_blocks) {
+    if ((at + FRAMES) * PAGE_SIZE <= start || at * PAGE_SIZE >= end) continue;
     mm.kernel.frames.unhold(block);
     mm.stack_blocks.delete(at);
   }
-}
-
-/** The address space ends. */
-export function exit_stack_frames(mm: Mm): void {
-  for (const block of mm.stack_blocks.values()) mm.kernel.frames.unhold(block);
-  mm.stack_blocks.clear();
 }

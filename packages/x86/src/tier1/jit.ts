@@ -404,11 +404,15 @@ export class Jit {
     return root;
   }
 
+  *#allRoots(): Iterable<Root> {
+    for (const some of this.#roots.values()) yield* some.values();
+  }
+
   /** Regions that are left and entered all the time; those that lose most by it come first. */
   #restless(): { root: Root; lost: number }[] {
     const found: { root: Root; lost: number }[] = [];
     const remote = this.#generator !== undefined;
-    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
+    for (const root of this.#allRoots()) {
       const { installed, effort } = root;
       if (!installed?.live || timesMade(effort) >= MAX_EFFORT) continue;
       const lost = lostIn(installed.translation, this.#installer.timesEntered(installed), remote);
@@ -419,7 +423,8 @@ export class Jit {
 
   /** Makes regions again that cannot be entered often, since the stack is not in one piece there. */
   #withoutWindow(): void {
-    for (const root of [...this.#roots.values()].flatMap((some) => [...some.values()])) {
+    // Compiling may add others.
+    for (const root of [...this.#allRoots()]) {
       const { installed } = root;
       if (!installed?.live || root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
       const refused = this.#installer.timesRefused(installed);
@@ -457,12 +462,11 @@ export class Jit {
     const generator = this.#generator;
     if (!generator?.bundles || this.#isBundling || !this.#isServed) return;
     const settled: { installed: Installed; entered: number }[] = [];
-    for (const some of this.#roots.values())
-      for (const { installed, since, ordered } of some.values()) {
-        if (!installed?.live || ordered || this.#clock - since < SETTLED) continue;
-        if (installed.translation.bundle.members.length > 1) continue;
-        settled.push({ installed, entered: this.#installer.timesEntered(installed) });
-      }
+    for (const { installed, since, ordered } of this.#allRoots()) {
+      if (!installed?.live || ordered || this.#clock - since < SETTLED) continue;
+      if (installed.translation.bundle.members.length > 1) continue;
+      settled.push({ installed, entered: this.#installer.timesEntered(installed) });
+    }
     if (settled.length < BUNDLED) return;
     settled.sort((a, b) => b.entered - a.entered);
     const chosen = togetherAt(settled).slice(0, BUNDLED);
@@ -621,12 +625,11 @@ export class Jit {
   #shrink(limit: number): void {
     this.#installer.shrink(limit);
     this.counters.shrinks++;
-    for (const some of this.#roots.values())
-      for (const root of some.values()) {
-        if (!root.installed || root.installed.live) continue;
-        this.#evicted.add(root.installed.group.bundle);
-        root.installed = undefined;
-      }
+    for (const root of this.#allRoots()) {
+      if (!root.installed || root.installed.live) continue;
+      this.#evicted.add(root.installed.group.bundle);
+      root.installed = undefined;
+    }
   }
 
   #surroundings({ effort }: Root): Surroundings {
@@ -658,8 +661,7 @@ export class Jit {
 
   /** How often each region has been entered, for measurements. */
   entered(): { va: number; size: number; grown: number; entered: number; executed: number }[] {
-    return [...this.#roots.values()]
-      .flatMap((some) => [...some.values()])
+    return [...this.#allRoots()]
       .filter(({ installed }) => installed?.live)
       .map(({ va, effort, installed }) => ({
         va,
