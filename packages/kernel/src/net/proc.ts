@@ -14,17 +14,22 @@ const file = (name: string, show: (kernel: Kernel) => string): void =>
 
 const SO_ACCEPTCON = 0x10000;
 const SS_UNCONNECTED = 1;
+const SS_CONNECTING = 2;
 const SS_CONNECTED = 3;
 
 const hex = (n: number, width: number): string => n.toString(16).toUpperCase().padStart(width, '0');
 
 function unix(kernel: Kernel): string {
   let text = 'Num       RefCount Protocol Flags    Type St Inode Path\n';
-  for (const [sk, ino] of open_sockets(kernel, UnixSock)) {
-    const state = sk.established && !sk.listening ? SS_CONNECTED : SS_UNCONNECTED;
+  const add = (sk: UnixSock, flags: number, state: number, ino: number): void => {
     const refs = 2 + (sk.peer === null ? 0 : 1);
     const name = sk.name === null ? '' : ` ${sk.name.replaceAll('\0', '@')}`;
-    text += `${hex(0, 16)}: ${hex(refs, 8)} ${hex(0, 8)} ${hex(sk.listening ? SO_ACCEPTCON : 0, 8)} ${hex(sk.type, 4)} ${hex(state, 2)} ${String(ino).padStart(5)}${name}\n`;
+    text += `${hex(0, 16)}: ${hex(refs, 8)} ${hex(0, 8)} ${hex(flags, 8)} ${hex(sk.type, 4)} ${hex(state, 2)} ${String(ino).padStart(5)}${name}\n`;
+  };
+  for (const [sk, ino] of open_sockets(kernel, UnixSock)) {
+    add(sk, sk.listening ? SO_ACCEPTCON : 0, sk.established && !sk.listening ? SS_CONNECTED : SS_UNCONNECTED, ino); // prettier-ignore
+    // Ends that nobody has accepted have no descriptor and no inode.
+    for (const { embryo } of sk.queue) if (embryo !== null) add(embryo, 0, SS_CONNECTING, 0);
   }
   return text;
 }

@@ -202,15 +202,14 @@ export function scm_recv(
   }
   if (sk.passpidfd && cred !== null) {
     if (out.left < CMSG_HDR + 4) out.truncated = true;
-    else out.put(SCM_PIDFD, ints(pidfdOf(current, cred.process)));
+    else if (cred.process !== null) out.put(SCM_PIDFD, ints(pidfdOf(current, cred.process)));
   }
   return { control: out.bytes, truncated: out.truncated };
 }
 
 /** A descriptor of the sender (SO_PASSPIDFD). @returns the negative error where there can be no descriptor */
-function pidfdOf(current: Current, process: Pid | null): number {
+function pidfdOf(current: Current, process: Pid): number {
   try {
-    if (process === null) throw errno(ESRCH, 'the sender of the message is gone');
     return fd_install(current, pidfd_prepare(current, process, 0), true);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;

@@ -143,6 +143,23 @@ OPTIONS.set(SO.SO_ATTACH_FILTER, {
   },
   get: () => new Uint8Array(0),
 });
+/** Programs of bpf(2), of which there are none. */
+OPTIONS.set(SO.SO_ATTACH_BPF, {
+  set(_current, sock, fd, value) {
+    if (value.length !== 4) throw errno(EINVAL, 'SO_ATTACH_BPF takes 4 bytes, not {}', value.length); // prettier-ignore
+    if (kept(sock, SO.SO_LOCK_FILTER)) throw errno(EPERM, 'the filter of {} is locked', sock);
+    throw errno(EOPNOTSUPP, 'fd {} cannot be a program: there is no bpf(2)', fd);
+  },
+});
+OPTIONS.set(SO.SO_ATTACH_REUSEPORT_EBPF, OPTIONS.get(SO.SO_ATTACH_BPF)!);
+OPTIONS.set(SO.SO_ATTACH_REUSEPORT_CBPF, {
+  set(_current, sock, _n, value) {
+    if (value.length !== 16)
+      throw errno(EINVAL, 'struct sock_fprog has 16 bytes, not {}', value.length);
+    if (kept(sock, SO.SO_LOCK_FILTER)) throw errno(EPERM, 'the filter of {} is locked', sock);
+    throw errno(EINVAL, '{} shares no port, and no program chooses who gets what', sock);
+  },
+});
 OPTIONS.set(SO.SO_DETACH_FILTER, {
   set(_current, sock) {
     if (kept(sock, SO.SO_LOCK_FILTER)) throw errno(EPERM, 'the filter of {} is locked', sock);
@@ -197,6 +214,9 @@ OPTIONS.set(SO.SO_SNDLOWAT, { get: () => 1 });
 export const sk_get_meminfo = (sock: Sock): Uint8Array => ints(0, sock.rcvbuf, sock.wmem_alloc, sock.sndbuf, 0, 0, 0, 0, 0); // prettier-ignore
 OPTIONS.set(SO.SO_MEMINFO, { get: (_current, sock) => sk_get_meminfo(sock) });
 
+/** Seconds that a timeout in ticks (64 bits, 250 a second) cannot hold. */
+const MAX_TIMEOUT = 2 ** 63 / 250 - 1;
+
 /** struct timeval to nanoseconds; 0 means for ever, less than that not to wait at all (sock_set_timeout). */
 function timeout(value: Uint8Array): number {
   if (value.length < 16) throw errno(EINVAL, 'a socket timeout has 16 bytes, not {}', value.length);
@@ -206,11 +226,14 @@ function timeout(value: Uint8Array): number {
     throw errno(EDOM, 'a socket timeout of {} microseconds is out of range', usec);
   if (sec < 0) return 0;
   const ns = sec * 1e9 + usec * 1e3;
-  return ns === 0 || !Number.isSafeInteger(ns) ? Infinity : ns;
+  return ns === 0 || sec >= MAX_TIMEOUT ? Infinity : ns;
 }
 
 function timeval(ns: number): Uint8Array {
-  const n = ns === Infinity ? 0 : ns;
+  // What a number holds no longer exactly has no microseconds.
+  const n = ns === Infinity ? 0 : Number.isSafeInteger(ns) ? ns : Math.round(ns / 1e9) * 1e9;
+  if (n > Number.MAX_SAFE_INTEGER)
+    return new Uint8Array(BigInt64Array.of(BigInt(Math.round(n / 1e9)), 0n).buffer);
   return new Uint8Array(BigInt64Array.of(BigInt(Math.floor(n / 1e9)), BigInt(Math.floor((n % 1e9) / 1e3))).buffer); // prettier-ignore
 }
 

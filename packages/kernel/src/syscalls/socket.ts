@@ -10,7 +10,7 @@ import {
   SOCK_TYPE_MASK,
   SOL_SOCKET,
 } from '@vitrine/uapi/net.ts';
-import { SO_GET_FILTER } from '@vitrine/uapi/socket.ts';
+import { SO_GET_FILTER, SO_PASSSEC } from '@vitrine/uapi/socket.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
 import { BLOCKED, Errno, errno } from '../include/errno.ts';
@@ -278,7 +278,7 @@ function sendOne(current: Current, file: SocketFile, at: number, flags: number):
   const iter = import_iovec(current, header.iov, header.iovCount);
   file.sk.check_send();
   let ancillary = NO_ANCILLARY;
-  if (header.control !== 0 && header.controlLength > 0) {
+  if (header.controlLength > 0) {
     if (header.controlLength > 81920)
       throw errno(
         ENOBUFS,
@@ -314,6 +314,9 @@ export function finishRecv(
     mem.write(header.name, name.subarray(0, Math.min(header.nameLength, name.length)));
     mem.putU32(header.at + 8, name.length);
   }
+  // Who wants to know of labels is told that there is no room for them.
+  if (got.ancillary !== null && header.control === 0 && sk.options.get(SO_PASSSEC))
+    out |= MSG_CTRUNC;
   let written = 0;
   if (got.ancillary !== null) {
     const room = header.control === 0 ? 0 : header.controlLength;

@@ -15,6 +15,7 @@ import { Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { byteString, bytesOf } from '../../fs/bytes.ts';
+import { Path } from '../../fs/dcache.ts';
 import { type Inode, MAY_WRITE, S_ISSOCK } from '../../fs/inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '../../fs/namei.ts';
 import { filename_create, vfs_mknod } from '../../fs/namei_ops.ts';
@@ -106,8 +107,10 @@ export function bind_path(current: Current, sock: UnixSock, name: UnixName): voi
   security_path_mknod(current, nd.path, S_IFSOCK, 0);
   if (sock.name !== null)
     throw errno(EINVAL, 'the socket is bound to {} already', printable(sock.name));
-  const dentry = vfs_mknod(current, nd.path, nd.last, S_IFSOCK | (0o777 & ~current.fs.umask), 0);
-  sock.inode = dentry.inode;
+  // The mode is that of the descriptor, which fchmod(2) may have changed.
+  const mode = S_IFSOCK | ((sock.file?.inode.mode ?? 0o777) & 0o7777 & ~current.fs.umask);
+  const dentry = vfs_mknod(current, nd.path, nd.last, mode, 0);
+  sock.stay(new Path(nd.path.mnt, dentry));
   current.kernel.vfs.unix.byInode.set(dentry.inode, sock);
 }
 

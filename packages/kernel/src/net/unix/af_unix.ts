@@ -5,13 +5,17 @@ import {
   ECONNRESET,
   EINVAL,
   EISCONN,
+  ENODATA,
   ENOBUFS,
+  ENOENT,
   ENOTCONN,
   EOPNOTSUPP,
   EPERM,
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from '@vitrine/uapi/errno.ts';
+import { CAP_NET_ADMIN } from '@vitrine/uapi/capability.ts';
+import { O_PATH } from '@vitrine/uapi/fcntl.ts';
 import {
   AF_UNIX,
   AF_UNSPEC,
@@ -35,13 +39,17 @@ import {
 import { SIOCATMARK, SO_PEERCRED, SO_PEERGROUPS } from '@vitrine/uapi/socket.ts';
 import { FIONREAD, TIOCOUTQ } from '@vitrine/uapi/termios.ts';
 import type { Current } from '../../include/current.ts';
+import { capable } from '../../include/cred.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { WaitQueue } from '../../include/wait.ts';
-import type { File } from '../../fs/file.ts';
-import type { Inode } from '../../fs/inode.ts';
+import type { Path } from '../../fs/dcache.ts';
+import { fd_install } from '../../fs/fdtable.ts';
+import { type File, PathFile } from '../../fs/file.ts';
+import { type Inode, ihold, iput } from '../../fs/inode.ts';
+import { mntget, mntput } from '../../fs/mount.ts';
 import type { Pid } from '../../kernel/pid.ts';
 import { check_inflight, free_fds, task_ucred } from '../scm.ts';
 import {
@@ -99,7 +107,8 @@ const MAX_DGRAM_QLEN = 10;
 /** A Unix-domain socket (unix(7); analogous to `struct unix_sock`). */
 export class UnixSock extends Sock {
   name: UnixName | null = null;
-  inode: Inode | null = null;
+  /** Where it is bound; an accepted socket is where its listener is. */
+  path: Path | null = null;
   /** The other end; for datagrams, where send(2) goes. */
   peer: UnixSock | null = null;
   /** It was connected, or of datagrams another to it (TCP_ESTABLISHED). */
@@ -122,6 +131,17 @@ export class UnixSock extends Sock {
 
   static {
     serializable('UnixSock', this);
+  }
+
+  get inode(): Inode | null {
+    return this.path?.dentry.inode ?? null;
+  }
+
+  /** Takes a place in the file system, which stays mounted for it. */
+  stay(path: Path): void {
+    mntget(path.mnt);
+    ihold(path.dentry.inode);
+    this.path = path;
   }
 
   get prot_name(): string {
@@ -229,7 +249,7 @@ export class UnixSock extends Sock {
   private establish(current: Current, listener: UnixSock): void {
     const end = new UnixSock(this.kernel, this.type);
     end.name = listener.name;
-    end.inode = listener.inode;
+    if (listener.path !== null) end.stay(listener.path);
     end.peer = this;
     end.established = this.established = true;
     end.init_peercred(current);
@@ -522,7 +542,16 @@ export class UnixSock extends Sock {
       current.mem.putU32(arg, at_mark(this) ? 1 : 0);
       return 0;
     }
+    if (cmd === SIOCUNIXFILE) return this.open_file(current);
     return super.ioctl(current, cmd, arg);
+  }
+
+  /** A descriptor (O_PATH) of where the socket is bound (unix_open_file). */
+  private open_file(current: Current): number {
+    if (!capable(current.cred, CAP_NET_ADMIN))
+      throw errno(EPERM, 'SIOCUNIXFILE needs CAP_NET_ADMIN');
+    if (this.path === null) throw errno(ENOENT, '{} is not bound to a path', this);
+    return fd_install(current, new PathFile(current, this.path, O_PATH), true);
   }
 
   override getSpecialOption(name: number): Uint8Array | null {
@@ -530,7 +559,10 @@ export class UnixSock extends Sock {
       const { pid, uid, gid } = this.peercred ?? { pid: 0, uid: -1, gid: -1 };
       return new Uint8Array(Int32Array.of(pid, uid, gid).buffer);
     }
-    if (name === SO_PEERGROUPS) return new Uint8Array(Int32Array.from(this.peergroups).buffer);
+    if (name === SO_PEERGROUPS) {
+      if (this.peercred === null) throw errno(ENODATA, 'nobody is at the other end of {}', this);
+      return new Uint8Array(Int32Array.from(this.peergroups).buffer);
+    }
     return null;
   }
 
@@ -542,6 +574,11 @@ export class UnixSock extends Sock {
     if (table.abstract.get(key) === this) table.abstract.delete(key);
     if (this.inode !== null && table.byInode.get(this.inode) === this)
       table.byInode.delete(this.inode);
+    if (this.path !== null) {
+      iput(this.path.dentry.inode);
+      mntput(this.path.mnt);
+      this.path = null;
+    }
     const { peer } = this;
     if (peer !== null && this.connected) {
       if (unread(this)) peer.err = ECONNRESET;
@@ -570,6 +607,9 @@ export class UnixSock extends Sock {
     return out;
   }
 }
+
+/** ioctl(2): where is the socket? */
+const SIOCUNIXFILE = 0x89e0;
 
 export class UnixFamily implements NetProtoFamily {
   static {
