@@ -29,7 +29,7 @@ int main(void) {
   };
   for (int u = 0; u < 2; u++)
     for (int i = 0; i < sizeof list / sizeof *list; i++) try(list[i], u);
-  R(mount("o", "m", "overlay", 0, "lowerdir=l::l2,upperdir=u,workdir=w"));
+  R(mount("o", "m", "overlay", 0, "lowerdir=l::l2,upperdir=u,workdir=w,metacopy=on"));
   if (mount("o", "m", "overlay", 0, "lowerdir=l,upperdir=u,workdir=w,metacopy=on,xino=on")) return 1;
   struct stat a, b;
   stat("m/f", &a);

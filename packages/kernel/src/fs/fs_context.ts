@@ -85,7 +85,7 @@ export class FsContextFile extends StreamFile {
   }
 
   /** FSCONFIG_SET_FLAG (value null) and FSCONFIG_SET_STRING. */
-  set(kernel: Kernel, key: string, value: string | null): void {
+  set(current: Current, key: string, value: string | null): void {
     this.open();
     if (this.set_sb_flag(key)) return;
     if (key === 'source') {
@@ -98,11 +98,11 @@ export class FsContextFile extends StreamFile {
       return;
     }
     this.checkKnown(key);
-    const option = value === null ? key : `${key}=${value}`;
+    const option = value === null ? key : `${key}=${value.replaceAll(',', String.raw`\,`)}`;
     try {
-      this.type.check_option(kernel, option);
+      this.type.check_option(current.kernel, option, current, this.options);
     } catch (error) {
-      if (error instanceof Errno) this.badValue(key);
+      if (error instanceof Errno && error.code === EINVAL) this.badValue(key);
       throw error;
     }
     this.options.push(option);

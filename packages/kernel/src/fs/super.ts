@@ -33,7 +33,12 @@ export abstract class FileSystemType {
   readonly nouser: boolean = false;
 
   /** Throws EINVAL if an option of fsconfig(2), as mount(2) would have it, has a value that does not fit. */
-  check_option(_kernel: Kernel, _option: string): void {}
+  check_option(
+    _kernel: Kernel,
+    _option: string,
+    _current: Current,
+    _before: readonly string[],
+  ): void {}
 
   /**
    * Makes or finds the super block (fs_context's get_tree).

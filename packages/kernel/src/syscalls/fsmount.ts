@@ -110,12 +110,12 @@ function sys_fsconfig(
   const context = contextOf(task, descriptor);
   switch (command) {
     case FSCONFIG_SET_FLAG:
-      context.set(task.kernel, key(task, name), null);
+      context.set(task, key(task, name), null);
       break;
     case FSCONFIG_SET_STRING: {
       const text = task.mem.readString(value, 255);
       if (text === null) throw errno(E.EINVAL, 'fsconfig: a value has at most 255 bytes');
-      context.set(task.kernel, key(task, name), text);
+      context.set(task, key(task, name), text);
       break;
     }
     case FSCONFIG_CMD_CREATE:

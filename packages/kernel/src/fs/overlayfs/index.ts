@@ -104,9 +104,13 @@ export function ovl_get_indexdir(current: Current, sb: OvlSuperBlock, workdir: D
 
 /** Two overlays with one upper layer know nothing of each other: with an index there may be only one (ovl_inuse_trylock). */
 export function ovl_trylock(sb: OvlSuperBlock, inUse: Set<Inode>, dir: Dentry, what: string): void {
-  if (!inUse.has(dir.inode)) {
-    inUse.add(dir.inode);
-    sb.locked.push(dir.inode);
-  } else if (sb.config.index === true)
+  if (inUse.has(dir.inode)) return ovl_report_in_use(sb, what, dir);
+  inUse.add(dir.inode);
+  sb.locked.push(dir.inode);
+}
+
+export function ovl_report_in_use(sb: OvlSuperBlock, what: string, dir: Dentry): void {
+  if (sb.config.index)
     throw errno(EBUSY, 'overlay: {} {} is in use as upperdir or workdir of another overlay, and index=on', what, dir); // prettier-ignore
+  sb.kernel.printk(4, `overlayfs: ${what} is in-use as upperdir/workdir of another mount, accessing files from both mounts will result in undefined behavior.`); // prettier-ignore
 }

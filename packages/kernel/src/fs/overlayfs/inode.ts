@@ -1,4 +1,4 @@
-import { EPERM, EROFS } from '@vitrine/uapi/errno.ts';
+import { ENOENT, EPERM, EROFS } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_ACCMODE, O_TRUNC } from '@vitrine/uapi/fcntl.ts';
 import { STATX_ATTR_APPEND, STATX_ATTR_IMMUTABLE } from '@vitrine/uapi/stat.ts';
@@ -57,6 +57,8 @@ export class OvlInode extends Inode {
   lowers: readonly OvlLower[];
   origin: OvlLower | null;
   data: OvlLower | null;
+  /** No layer for data alone has the content. */
+  missing = false;
   /** A lower file has exactly one place in the overlay: where a copy of it goes. */
   dir: Dentry | null;
   name: string;
@@ -270,6 +272,7 @@ export class OvlInode extends Inode {
   override open(current: Current, path: Path, flags: number): File {
     if (S_ISDIR(this.mode)) return new OvlDirFile(current, path, flags);
     if (!S_ISREG(this.mode)) return super.open(current, path, flags);
+    if (this.missing) throw errno(ENOENT, 'overlay: no layer has the content of {}', path);
     if ((flags & O_ACCMODE) !== 0 || flags & O_TRUNC)
       ovl_copy_up_name(current, path.dentry, flags & O_TRUNC ? 'empty' : 'full');
     this.copyattr();

@@ -31,6 +31,10 @@ class OvlLookup {
     this.name = name;
   }
 
+  get target(): string {
+    return this.name;
+  }
+
   get absolute(): boolean {
     return this.name.startsWith('/');
   }
@@ -118,11 +122,18 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
   }
   if (upper === null && lowers.length === 0) return null;
   refuseMetacopy(sb, find, name);
+  let far = false;
+  let elsewhere: OvlLower | null = null;
+  if (find.metacopy && lowers.length > 0 && sb.datas.length > 0 && find.absolute) {
+    elsewhere = ovl_lookup_data_layers(current, sb, find.target);
+    find.metacopy = false;
+    far = true;
+  }
   if (find.metacopy)
     throw errno(EIO, 'overlay: {} has attributes alone, and no layer below has its content', name);
   const isreg = !S_ISDIR((upper ?? lowers[0]!.dentry).inode.mode);
   const alone = isreg && lowers.length > (upper === null ? 1 : 0);
-  let data = alone ? lowers.at(-1)! : null;
+  let data = far ? elsewhere : alone ? lowers.at(-1)! : null;
   let origin = upper !== null && !S_ISDIR(upper.inode.mode) ? ovl_find_origin(current, dir, upper, name) : null; // prettier-ignore
   // Another name of the file was copied up already.
   const lower = upper === null ? lowers[0]! : origin;
@@ -144,7 +155,23 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
     index: index && { dentry: index, names: ovl_get_nlink(current, sb, index) },
   });
   inode.redirect = redirect;
+  inode.missing = far && elsewhere === null;
   return inode;
+}
+
+/** The file that one of attributes alone refers to, in the first layer for data alone that has it. */
+function ovl_lookup_data_layers(
+  current: Current,
+  sb: OvlSuperBlock,
+  target: string,
+): OvlLower | null {
+  for (const layer of sb.datas) {
+    let at: Dentry | null = layer.root;
+    for (const part of target.split('/').filter((one) => one !== ''))
+      at = at !== null && S_ISDIR(at.inode.mode) ? lookup_one(current, at, part) : null;
+    if (at !== null && S_ISREG(at.inode.mode)) return { layer, dentry: at };
+  }
+  return null;
 }
 
 /** Content elsewhere is followed only where the mount says so: who can write the layer would choose the file. */

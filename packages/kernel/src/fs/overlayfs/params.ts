@@ -1,7 +1,13 @@
 import { EINVAL } from '@vitrine/uapi/errno.ts';
+import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
+import { MS_RDONLY } from '@vitrine/uapi/mount.ts';
+import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { ModuleParam } from '../../kernel/module.ts';
+import type { Path } from '../dcache.ts';
+import { S_ISDIR } from '../inode.ts';
+import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
 
 /** Parameters of the module: what mounts do that say nothing of it. */
 export const OVL_PARAMS: readonly ModuleParam[] = [
@@ -19,24 +25,38 @@ export function ovl_redirect_mode_def(kernel: Kernel): 'on' | 'follow' | 'nofoll
   return isOn(kernel, 'redirect_always_follow', 'Y') ? 'follow' : 'nofollow';
 }
 
-/** What the mount options ask for (analogous to `struct ovl_config`). */
+/** A layer as it was asked for (analogous to `struct ovl_fs_context_layer`). */
+export interface OvlLayerParam {
+  /** As it was written. */
+  readonly name: string;
+  readonly path: Path;
+  /** For data alone: files of other layers refer to what is in it. */
+  readonly data: boolean;
+}
+
+/** What the mount options ask for (analogous to `struct ovl_config` with `struct ovl_fs_context`). */
 export interface OvlConfig {
-  /** As given, for /proc/mounts. */
-  lowerdir: string;
-  lowerdirs: string[];
-  upperdir: string;
-  workdir: string;
-  redirect: 'on' | 'off' | 'follow' | 'nofollow' | null;
+  /** `lowerdir=` as given, for /proc/mounts; null when layers were added one by one. */
+  lowerdir: string | null;
+  lower: OvlLayerParam[];
+  upper: OvlLayerParam | null;
+  work: OvlLayerParam | null;
+  redirect: 'on' | 'follow' | 'nofollow';
   uuid: 'auto' | 'on' | 'null' | 'off';
   defaultPermissions: boolean;
   userxattr: boolean;
-  volatile: boolean;
-  /** What was asked for by name; null when it was not. */
-  index: boolean | null;
-  nfsExport: boolean | null;
-  metacopy: boolean | null;
+  fsync: 'auto' | 'strict' | 'volatile';
+  verity: 'off' | 'on' | 'require';
+  index: boolean;
+  nfsExport: boolean;
+  metacopy: boolean;
   xino: 'on' | 'off' | 'auto';
+  /** What was asked for by name. */
+  readonly set: Set<string>;
 }
+
+/** Most lower layers. */
+const OVL_MAX_STACK = 500;
 
 /** Splits at a separator that no backslash stands before. */
 function split(text: string, separator: string): string[] {
@@ -59,108 +79,172 @@ function choice<const T extends string>(name: string, value: string, known: read
   return found;
 }
 
-/** `a:b::c`: after a double colon come layers for data alone, which nothing refers to without metacopy. */
-function lowerdirs(value: string): string[] {
-  const dirs = split(value, ':');
-  if (dirs[0] === '' || dirs.at(-1) === '')
-    throw errno(EINVAL, 'overlay: lowerdir={} has an empty part', value);
-  return dirs;
-}
-
 /** Parses the option string of mount(2). Throws EINVAL for what is unknown, contradicts or is missing. */
-export function ovl_parse_params(kernel: Kernel, data: string): OvlConfig {
-  const config = empty();
-  for (const option of split(data, ',')) if (option !== '') parseOption(config, option);
-  if (config.lowerdirs.length === 0) throw errno(EINVAL, "overlay: missing 'lowerdir'");
-  if (config.lowerdirs.length > 500)
-    throw errno(EINVAL, 'overlay: too many lower directories, limit is 500');
-  if (config.upperdir !== '' && config.workdir === '')
+export function ovl_parse_params(current: Current, data: string): OvlConfig {
+  const config = empty(current.kernel);
+  for (const option of split(data, ','))
+    if (option !== '') parseOption(current, config, option, false);
+  verify(current.kernel, config);
+  if (config.lower.length === 0) throw errno(EINVAL, "overlay: missing 'lowerdir'");
+  if (config.upper !== null && config.work === null)
     throw errno(EINVAL, "overlay: missing 'workdir' (upperdir needs one)");
-  // Linux ignores these two without an upper layer.
-  if (config.upperdir === '') {
-    config.workdir = '';
-    config.volatile = false;
-  }
-  if (
-    config.userxattr &&
-    config.redirect !== null &&
-    config.redirect !== 'nofollow' &&
-    config.redirect !== 'off'
-  )
-    // prettier-ignore
-    throw errno(EINVAL, 'overlay: userxattr excludes redirect_dir={}', config.redirect);
-  verify(kernel, config);
-  if (config.userxattr) config.redirect ??= 'nofollow';
   return config;
 }
 
 /** The names of the options, for fsconfig(2). */
-export const OVL_OPTIONS: readonly string[] = ['lowerdir', 'lowerdir+', 'upperdir', 'workdir', 'redirect_dir', 'uuid', 'index', 'nfs_export', 'metacopy', 'xino', 'verity', 'default_permissions', 'userxattr', 'volatile']; // prettier-ignore
+export const OVL_OPTIONS: readonly string[] = ['lowerdir', 'lowerdir+', 'datadir+', 'upperdir', 'workdir', 'redirect_dir', 'uuid', 'index', 'nfs_export', 'metacopy', 'xino', 'verity', 'fsync', 'default_permissions', 'userxattr', 'volatile']; // prettier-ignore
 
-/** Throws EINVAL for a value that the option does not take. */
-export function ovl_check_option(option: string): void {
-  parseOption(empty(), option);
+/** Throws for a value that the option does not take after the others. */
+export function ovl_check_option(
+  current: Current,
+  option: string,
+  before: readonly string[],
+): void {
+  const config = empty(current.kernel);
+  for (const one of [...before, option]) parseOption(current, config, one, true);
 }
 
-function empty(): OvlConfig {
-  return { lowerdir: '', lowerdirs: [], upperdir: '', workdir: '', redirect: null, uuid: 'auto', defaultPermissions: false, userxattr: false, volatile: false, index: null, nfsExport: null, metacopy: null, xino: 'off' }; // prettier-ignore
+function empty(kernel: Kernel): OvlConfig {
+  const metacopy = isOn(kernel, 'metacopy', 'N');
+  return { lowerdir: null, lower: [], upper: null, work: null, redirect: ovl_redirect_mode_def(kernel), uuid: 'auto', defaultPermissions: false, userxattr: false, fsync: 'auto', verity: 'off', index: false, nfsExport: false, metacopy, xino: 'off', set: new Set() }; // prettier-ignore
 }
 
 const conflict = (a: string, b: string): never => {
   throw errno(EINVAL, 'overlay: conflicting options: {},{}', a, b);
 };
 
-/** Features that depend on each other (ovl_fs_params_verify), and those that are not here, which mounts do without. */
+/** Features that depend on each other (ovl_fs_params_verify). */
 function verify(kernel: Kernel, config: OvlConfig): void {
   const info = (text: string): void => kernel.printk(6, `overlayfs: ${text}`);
-  const { metacopy, redirect, index } = config;
-  let nfs = config.nfsExport === true;
-  const meta = metacopy === true;
-  // `off` follows what is there, where the module's parameter says so; without an upper layer that is all there is.
-  const follows = redirect === 'follow' || (redirect === 'off' && ovl_redirect_mode_def(kernel) !== 'nofollow'); // prettier-ignore
-  const chosen = redirect === null || redirect === 'on' || (follows && config.upperdir === '');
-  if (meta && !chosen) conflict('metacopy=on', `redirect_dir=${redirect}`);
-  if (nfs && (index !== true || config.upperdir === '')) {
-    const mode = redirect ?? ovl_redirect_mode_def(kernel);
-    if (config.upperdir === '' && mode !== 'nofollow') nfs = false;
-    else if (index === false) conflict('nfs_export=on', 'index=off');
+  const set = new Set(config.set);
+  if (config.upper === null) {
+    if (config.work !== null)
+      info(`option "workdir=${config.work.name}" is useless in a non-upper mount, ignore`);
+    config.work = null;
+    if (config.index) set.delete('index');
+    config.index = false;
+    if (config.fsync === 'volatile') config.fsync = 'auto';
+    if (config.uuid === 'on') config.uuid = 'null';
   }
-  if (nfs && meta) conflict('nfs_export=on', 'metacopy=on');
-  if (config.userxattr && meta) conflict('userxattr', 'metacopy=on');
-  if (meta && redirect === null) config.redirect = 'on';
-  config.metacopy = meta;
-  if (nfs && config.upperdir !== '') {
-    config.index = true;
-    info('files without a path cannot be looked up, falling back to nfs_export=off.');
+  if (config.verity !== 'off' && !config.metacopy) {
+    if (set.has('metacopy')) conflict('metacopy=off', `verity=${config.verity}`);
+    config.metacopy = true;
+  }
+  if (config.upper === null && config.redirect === 'follow') config.redirect = 'on';
+  if (config.metacopy && config.redirect !== 'on') {
+    const mode = `redirect_dir=${config.redirect}`;
+    if (set.has('redirect_dir')) {
+      if (set.has('metacopy')) conflict('metacopy=on', mode);
+      if (config.verity !== 'off') conflict(`verity=${config.verity}`, mode);
+      info(`disabling metacopy due to ${mode}`);
+      config.metacopy = false;
+    } else config.redirect = 'on';
+  }
+  if (config.nfsExport && !config.index) {
+    if (config.upper === null && config.redirect !== 'nofollow') {
+      info('NFS export requires "redirect_dir=nofollow" on non-upper mount, falling back to nfs_export=off.'); // prettier-ignore
+      config.nfsExport = false;
+    } else if (set.has('index')) {
+      if (set.has('nfs_export')) conflict('nfs_export=on', 'index=off');
+      config.nfsExport = false;
+    } else config.index = true;
+  }
+  if (config.nfsExport && config.metacopy) {
+    if (set.has('nfs_export') && set.has('metacopy')) conflict('nfs_export=on', 'metacopy=on');
+    if (set.has('metacopy') || config.verity !== 'off') config.nfsExport = false;
+    else config.metacopy = false;
+  }
+  if (config.userxattr) {
+    if (set.has('redirect_dir') && config.redirect !== 'nofollow')
+      conflict('userxattr', `redirect_dir=${config.redirect}`);
+    if (config.metacopy && set.has('metacopy')) conflict('userxattr', 'metacopy=on');
+    if (config.verity !== 'off') conflict('userxattr', `verity=${config.verity}`);
+    config.redirect = 'nofollow';
+    config.metacopy = false;
+  }
+  if (config.lower.some(({ data }) => data) && !config.metacopy)
+    throw errno(EINVAL, 'overlay: layers for data alone need metacopy=on');
+}
+
+/** A directory that is to be a layer (ovl_parse_layer). */
+function layer(
+  current: Current,
+  config: OvlConfig,
+  option: string,
+  name: string,
+  as: 'upper' | 'lower' | 'data',
+): OvlLayerParam {
+  const added = option.endsWith('+');
+  const at = added ? name.replaceAll('\\,', ',') : unescape(name);
+  if (at === '') throw errno(EINVAL, 'overlay: {} is empty', option);
+  const path = path_lookupat(current, AT_FDCWD, at, LOOKUP_FOLLOW);
+  if (!S_ISDIR(path.dentry.inode.mode))
+    throw errno(EINVAL, 'overlay: {}={} is no directory', option, name);
+  if (as === 'upper') {
+    if (path.mnt.sb.type.name === 'overlay')
+      throw errno(EINVAL, 'overlay: filesystem {} on {} is not supported as {}', path.mnt.sb, path, option); // prettier-ignore
+    if ((path.mnt.flags | path.mnt.sb.flags) & MS_RDONLY)
+      throw errno(EINVAL, 'overlay: filesystem on {} is read-only', name);
+  } else {
+    if (config.lowerdir !== null && added)
+      throw errno(EINVAL, 'overlay: lowerdir+ and datadir+ cannot follow lowerdir');
+    if (option === 'lowerdir+' && config.lower.some(({ data }) => data))
+      throw errno(EINVAL, 'overlay: regular lower layers cannot follow data layers');
+    if (config.lower.length === OVL_MAX_STACK)
+      throw errno(EINVAL, 'overlay: too many lower directories, limit is {}', OVL_MAX_STACK);
+  }
+  return { name, path, data: as === 'data' };
+}
+
+/** `lowerdir=a:b::c`: in place of all layers before; after a double colon come layers for data alone. */
+function lowerdirs(current: Current, config: OvlConfig, value: string): void {
+  config.lower = [];
+  config.lowerdir = null;
+  if (value === '') return;
+  if (value.startsWith(':')) throw errno(EINVAL, 'overlay: cannot append lower layer');
+  const parts = split(value, ':');
+  const empty = (i: number): boolean => parts[i] === '';
+  if (parts.some((_, i) => empty(i) && (i === parts.length - 1 || empty(i + 1))))
+    throw errno(EINVAL, 'overlay: lowerdir={} has an empty part', value);
+  config.lowerdir = value;
+  for (const [i, part] of parts.entries()) {
+    if (part === '') continue;
+    const data = i > 0 && empty(i - 1);
+    if (!data && config.lower.some((before) => before.data))
+      throw errno(EINVAL, 'overlay: regular lower layers cannot follow data lower layers');
+    config.lower.push(layer(current, config, 'lowerdir', part, data ? 'data' : 'lower'));
   }
 }
 
-function parseLowerdirs(config: OvlConfig, value: string): void {
-  const dirs = value === '' ? [] : lowerdirs(value);
-  const data = dirs.indexOf('');
-  config.lowerdirs = (data < 0 ? dirs : dirs.slice(0, data)).map(unescape);
-}
-
-function parseOption(config: OvlConfig, option: string): void {
+/** @param alone the option is by itself, as fsconfig(2) takes it: a value must not be empty */
+function parseOption(current: Current, config: OvlConfig, option: string, alone: boolean): void {
   const eq = option.indexOf('=');
   const name = eq < 0 ? option : option.slice(0, eq);
   const value = eq < 0 ? '' : option.slice(eq + 1);
+  config.set.add(name);
   switch (name) {
     case 'lowerdir':
-      config.lowerdir = value;
-      parseLowerdirs(config, value);
+      lowerdirs(current, config, value);
       break;
     case 'lowerdir+':
-      config.lowerdir += `${config.lowerdir === '' ? '' : ':'}${value}`;
-      config.lowerdirs.push(value);
+    case 'datadir+':
+      config.lower.push(
+        layer(current, config, name, value, name === 'datadir+' ? 'data' : 'lower'),
+      );
       break;
     case 'upperdir':
+      config.upper = layer(current, config, name, value, 'upper');
+      break;
     case 'workdir':
-      config[name] = value;
+      config.work = layer(current, config, name, value, 'upper');
       break;
-    case 'redirect_dir':
-      config.redirect = choice(name, value, ['on', 'off', 'follow', 'nofollow']);
+    case 'redirect_dir': {
+      const mode = choice(name, value, ['on', 'off', 'follow', 'nofollow']);
+      // `off` follows what is there, where the module's parameter says so.
+      const off = isOn(current.kernel, 'redirect_always_follow', 'Y') ? 'follow' : 'nofollow';
+      config.redirect = mode === 'off' ? off : mode;
       break;
+    }
     case 'uuid':
       config.uuid = choice(name, value, ['auto', 'on', 'null', 'off']);
       break;
@@ -175,22 +259,20 @@ function parseOption(config: OvlConfig, option: string): void {
       config.xino = choice(name, value, ['on', 'off', 'auto']);
       break;
     case 'verity':
-      if (choice(name, value, ['on', 'off', 'require']) !== 'off')
-        throw errno(EINVAL, 'overlay: verity={} needs fs-verity, which no file system here has', value); // prettier-ignore
+      config.verity = choice(name, value, ['off', 'on', 'require']);
+      break;
+    case 'fsync':
+      config.fsync = choice(name, value, ['auto', 'strict', 'volatile']);
       break;
     case 'default_permissions':
-      config.defaultPermissions = true;
-      break;
     case 'userxattr':
-      config.userxattr = true;
-      break;
     case 'volatile':
-      config.volatile = true;
+      if (eq >= 0 && alone) throw errno(EINVAL, 'overlay: {} takes no value', name);
+      if (name === 'default_permissions') config.defaultPermissions = true;
+      else if (name === 'userxattr') config.userxattr = true;
+      else config.fsync = 'volatile';
       break;
     default:
       throw errno(EINVAL, 'overlay has no option {}', option);
   }
 }
-
-/** A directory of an option without the backslashes that keep commas and colons apart. */
-export const ovl_path_of = (value: string): string => unescape(value);

@@ -1,5 +1,4 @@
 import { EINVAL, ELOOP, EROFS } from '@vitrine/uapi/errno.ts';
-import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import { OVERLAYFS_SUPER_MAGIC } from '@vitrine/uapi/magic.ts';
 import { MS_NOATIME, MS_RDONLY, MS_RELATIME } from '@vitrine/uapi/mount.ts';
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH } from '@vitrine/uapi/capability.ts';
@@ -10,19 +9,17 @@ import { uuid_gen } from '../../include/uuid.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { type Dentry, Path, is_subdir } from '../dcache.ts';
-import { type Inode, S_ISDIR } from '../inode.ts';
+import type { Inode } from '../inode.ts';
 import { MKDEV } from '../kdev_t.ts';
-import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
 import { Mount, mntget, mntput } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
-import { ovl_get_indexdir, ovl_trylock } from './index.ts';
+import { ovl_get_indexdir, ovl_report_in_use, ovl_trylock } from './index.ts';
 import type { OvlInode } from './inode.ts';
 import {
   OVL_OPTIONS,
   type OvlConfig,
   ovl_check_option,
   ovl_parse_params,
-  ovl_path_of,
   ovl_redirect_mode_def,
 } from './params.ts';
 import { ovl_get_root } from './namei.ts';
@@ -52,6 +49,8 @@ export class OvlSuperBlock extends SuperBlock {
   readonly cred: Cred;
   upper: OvlLayer | null = null;
   lowers: OvlLayer[] = [];
+  /** Layers for data alone, not merged: what files of others refer to is looked up in them. */
+  datas: OvlLayer[] = [];
   /** The overlay's own directory inside workdir. */
   work: Dentry | null = null;
   /** workdir/index, with index=on. */
@@ -69,7 +68,6 @@ export class OvlSuperBlock extends SuperBlock {
   /** The mounter overrides all mode bits. */
   readonly readsAll: boolean;
   private readonly redirectDefault: 'on' | 'follow' | 'nofollow';
-  private readonly redirectMode: 'on' | 'off' | 'follow' | 'nofollow';
   /** Overlay inodes by the real inode that stands for them, so that hard links share one. */
   readonly inodes: Map<Inode, OvlInode> = new Map();
 
@@ -80,9 +78,6 @@ export class OvlSuperBlock extends SuperBlock {
     this.nextIno = 2;
     this.cred = cred;
     this.redirectDefault = ovl_redirect_mode_def(kernel);
-    const mode = config.redirect ?? this.redirectDefault;
-    // `off` follows what is there, where the module's parameter says so.
-    this.redirectMode = mode === 'off' && this.redirectDefault === 'nofollow' ? 'nofollow' : mode;
     this.readsAll = capable(cred, CAP_DAC_OVERRIDE) && capable(cred, CAP_DAC_READ_SEARCH);
   }
 
@@ -96,12 +91,12 @@ export class OvlSuperBlock extends SuperBlock {
   }
 
   get redirects(): boolean {
-    return this.redirectMode === 'on';
+    return this.config.redirect === 'on';
   }
 
   /** redirect_always_follow is Y. */
   get followsRedirects(): boolean {
-    return this.redirectMode !== 'nofollow' && !this.config.userxattr;
+    return this.config.redirect !== 'nofollow';
   }
 
   /** The number that a layer's file has in the overlay (ovl_map_dev_ino, ovl_remap_lower_ino). */
@@ -118,25 +113,25 @@ export class OvlSuperBlock extends SuperBlock {
     return { ...real, type: this.magic };
   }
 
-  private get shownMode(): string {
-    return this.redirectMode === 'off' ? 'follow' : this.redirectMode;
-  }
-
   override show_options(): string {
     const { config } = this;
-    let text = `,lowerdir=${config.lowerdir}`;
-    if (config.upperdir !== '') text += `,upperdir=${config.upperdir},workdir=${config.workdir}`;
+    const escaped = (name: string): string => name.replaceAll(',', String.raw`\054`);
+    let text = '';
+    if (config.lowerdir !== null) text += `,lowerdir=${config.lowerdir}`;
+    else for (const { name, data } of config.lower) text += `,${data ? 'datadir+' : 'lowerdir+'}=${escaped(name)}`; // prettier-ignore
+    if (config.upper !== null)
+      text += `,upperdir=${config.upper.name},workdir=${config.work!.name}`;
     if (config.defaultPermissions) text += ',default_permissions';
-    // Without an upper layer nothing is renamed, and Linux shows the mode that follows.
-    if (this.upper === null) text += config.userxattr ? '' : ',redirect_dir=on';
-    else if (this.shownMode !== this.redirectDefault) text += `,redirect_dir=${this.shownMode}`;
-    if (this.index !== null) text += ',index=on';
+    if (config.redirect !== this.redirectDefault) text += `,redirect_dir=${config.redirect}`;
+    if (config.index) text += ',index=on';
     if (this.uuidOn) text += ',uuid=on';
     else if (config.uuid === 'off' || config.uuid === 'null') text += `,uuid=${config.uuid}`;
+    if (config.nfsExport) text += ',nfs_export=on';
     if (config.xino !== 'off' && !this.samefs) text += `,xino=${config.xino}`;
-    if (config.metacopy === true) text += ',metacopy=on';
-    if (config.volatile) text += ',volatile';
+    if (config.metacopy) text += ',metacopy=on';
+    if (config.fsync !== 'auto') text += `,fsync=${config.fsync}`;
     if (config.userxattr) text += ',userxattr';
+    if (config.verity !== 'off') text += `,verity=${config.verity}`;
     return text;
   }
 
@@ -144,6 +139,11 @@ export class OvlSuperBlock extends SuperBlock {
     if (!(flags & MS_RDONLY) && this.upper === null)
       throw errno(EROFS, 'overlay: without upperdir it stays read-only');
     this.flags = flags;
+  }
+
+  /** All of them, the upper one last. */
+  get layers(): readonly OvlLayer[] {
+    return [...this.lowers, ...this.datas, ...(this.upper === null ? [] : [this.upper])];
   }
 
   unlock(): void {
@@ -160,22 +160,14 @@ export class OvlSuperBlock extends SuperBlock {
     this.root.children = null;
     this.root.first = null;
     this.unlock();
-    for (const layer of [...this.lowers, ...(this.upper === null ? [] : [this.upper])])
-      mntput(layer.mnt);
+    for (const layer of this.layers) mntput(layer.mnt);
   }
-}
-
-function lookupDir(current: Current, option: string, path: string): Path {
-  const found = path_lookupat(current, AT_FDCWD, path, LOOKUP_FOLLOW);
-  if (!S_ISDIR(found.dentry.inode.mode))
-    throw errno(EINVAL, 'overlay: {}={} is no directory', option, path);
-  return found;
 }
 
 /** A file system whose directories an upper layer may be: it keeps whiteouts, attributes and nameless files. */
 function checkUpper(option: string, path: Path): void {
   const { sb } = path.mnt;
-  if (sb instanceof OvlSuperBlock || !sb.upperLayer)
+  if (!sb.upperLayer)
     throw errno(EINVAL, 'overlay: filesystem {} on {} is not supported as {}', sb, path, option);
 }
 
@@ -206,7 +198,7 @@ class Builder {
     mntget(mnt);
     const pseudoDev = this.pseudoDev(path.mnt.sb);
     const nth = [...this.devs.keys()].indexOf(path.mnt.sb);
-    const fsid = this.sb.config.upperdir === '' ? nth + 1 : nth;
+    const fsid = this.sb.config.upper === null ? nth + 1 : nth;
     return { mnt, root: path.dentry, pseudoDev, fsid };
   }
 
@@ -217,8 +209,8 @@ class Builder {
 
   upper(): void {
     const { current, sb } = this;
-    const upper = lookupDir(current, 'upperdir', ovl_path_of(sb.config.upperdir));
-    const work = lookupDir(current, 'workdir', ovl_path_of(sb.config.workdir));
+    const upper = sb.config.upper!.path;
+    const work = sb.config.work!.path;
     checkUpper('upperdir', upper);
     checkUpper('workdir', work);
     if ((upper.mnt.flags | upper.mnt.sb.flags) & MS_RDONLY)
@@ -232,7 +224,7 @@ class Builder {
     sb.blocksize = upper.mnt.sb.blocksize;
     sb.maxbytes = upper.mnt.sb.maxbytes;
     sb.work = as_mounter(current, sb, () => ovl_make_workdir(current, sb, work.dentry));
-    this.traps.push(sb.work);
+    this.traps.push(sb.work, work.dentry);
     ovl_trylock(sb, (sb.type as OvlType).inUse, upper.dentry, 'upperdir');
     ovl_trylock(sb, (sb.type as OvlType).inUse, work.dentry, 'workdir');
   }
@@ -240,29 +232,32 @@ class Builder {
   /** With index=on, where all layers give file handles. */
   index(): void {
     const { current, sb } = this;
-    if (sb.config.index !== true || sb.upper === null) return;
-    for (const { mnt } of [sb.upper, ...sb.lowers]) {
+    const { config } = sb;
+    if ((!config.index || sb.upper === null) && !config.nfsExport) return;
+    for (const { mnt } of sb.layers) {
       if (mnt.sb.exported) continue;
-      sb.kernel.printk(4, `overlayfs: fs on '${sb.config.lowerdir}' does not support file handles, falling back to index=off,nfs_export=off.`); // prettier-ignore
-      sb.config.index = false;
+      sb.kernel.printk(4, `overlayfs: fs on '${config.lowerdir}' does not support file handles, falling back to index=off,nfs_export=off.`); // prettier-ignore
+      config.index = config.nfsExport = false;
       return;
     }
+    if (sb.upper === null) return;
     const workdir = sb.work!.parent;
     sb.work = sb.index = as_mounter(current, sb, () => ovl_get_indexdir(current, sb, workdir));
   }
 
   lowers(): void {
-    const { current, sb } = this;
-    for (const dir of sb.config.lowerdirs) {
-      const path = lookupDir(current, 'lowerdir', dir);
+    const { sb } = this;
+    const { upper, lower } = sb.config;
+    if (upper === null && lower.length === 1)
+      throw errno(EINVAL, "overlay: at least 2 lowerdir are needed while upperdir isn't given");
+    if (lower.every(({ data }) => data))
+      throw errno(EINVAL, 'overlay: at least one non-data lowerdir is required');
+    for (const { path, data } of lower) {
       this.trap(path.dentry, 'lowerdir');
       const depth = path.mnt.sb instanceof OvlSuperBlock ? path.mnt.sb.depth + 1 : 1;
       sb.depth = Math.max(sb.depth, depth);
-      sb.lowers.push(this.layer(path, MS_RDONLY | MS_NOATIME));
+      (data ? sb.datas : sb.lowers).push(this.layer(path, MS_RDONLY | MS_NOATIME));
     }
-    const { upperdir, lowerdirs, lowerdir } = sb.config;
-    if (upperdir === '' && lowerdirs.length === 1 && !lowerdir.includes('::'))
-      throw errno(EINVAL, "overlay: at least 2 lowerdir are needed while upperdir isn't given");
     if (sb.depth > MAX_STACK_DEPTH)
       throw errno(EINVAL, 'overlay: maximum fs stacking depth ({}) exceeded', MAX_STACK_DEPTH);
     sb.samefs = this.devs.size === 1;
@@ -272,7 +267,7 @@ class Builder {
   private xino(): void {
     const { sb } = this;
     const { config } = sb;
-    const handles = [sb.upper, ...sb.lowers].every((layer) => layer?.mnt.sb.exported !== false);
+    const handles = sb.layers.every((layer) => layer.mnt.sb.exported);
     if (config.xino === 'auto' && !handles) {
       sb.kernel.printk(4, `overlayfs: fs on '${config.lowerdir}' does not support file handles, falling back to xino=off.`); // prettier-ignore
       config.xino = 'off';
@@ -280,21 +275,34 @@ class Builder {
     sb.xino = config.xino !== 'off' && !sb.samefs && sb.lowers.every(({ fsid }) => fsid <= XINO_MOST); // prettier-ignore
   }
 
-  /** No layer may lie inside another one (ovl_check_overlapping_layers). */
+  /**
+   * No lower layer may lie inside another layer or the work directory, and none at all inside what is another overlay's
+   * (ovl_check_overlapping_layers). An upper layer inside of a lower one hides from it.
+   */
   overlaps(): void {
-    const layers = [...this.sb.lowers, ...(this.sb.upper === null ? [] : [this.sb.upper])];
-    for (const { root } of layers) {
+    const { sb } = this;
+    const { inUse } = sb.type as OvlType;
+    const check = (root: Dentry, lower: boolean): void => {
       for (let d = root; !d.isRoot; d = d.parent) {
-        if (this.traps.includes(d.parent))
+        if (lower && this.traps.includes(d.parent))
           throw errno(ELOOP, 'overlay: layer {} overlaps with {}', root, d.parent);
+        if (inUse.has(d.parent.inode)) ovl_report_in_use(sb, root.name, d.parent);
       }
+    };
+    if (sb.upper !== null) {
+      check(sb.upper.root, false);
+      check(sb.config.work!.path.dentry, false);
     }
+    for (const { root } of [...sb.lowers, ...sb.datas]) check(root, true);
   }
 
   /** A new overlay gets a UUID that stays with its upper directory (ovl_init_uuid_xattr). */
   uuid(): void {
     const { sb, current } = this;
-    if (sb.upper === null || sb.config.uuid === 'off' || sb.config.uuid === 'null') return;
+    const { config } = sb;
+    // Origins in other file systems than the upper one cannot be told apart without UUIDs.
+    if (config.uuid === 'off' && (sb.upper === null || !sb.samefs)) config.uuid = 'null';
+    if (sb.upper === null || config.uuid === 'off' || config.uuid === 'null') return;
     const inode = sb.upper.root.inode;
     const name = sb.xattr('uuid');
     if (ovl_has_flag_xattr(current, inode, name)) {
@@ -320,28 +328,32 @@ export class OvlType extends FileSystemType {
     serializable('OvlType', this);
   }
 
-  override check_option(_kernel: Kernel, option: string): void {
-    ovl_check_option(option);
+  override check_option(
+    _kernel: Kernel,
+    option: string,
+    current: Current,
+    before: readonly string[],
+  ): void {
+    ovl_check_option(current, option, before);
   }
 
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
     const sb = new OvlSuperBlock(
       current.kernel,
       this,
-      ovl_parse_params(current.kernel, data),
+      ovl_parse_params(current, data),
       current.cred,
     );
     const builder = new Builder(current, sb);
     try {
-      if (sb.config.upperdir !== '') builder.upper();
+      if (sb.config.upper !== null) builder.upper();
       builder.lowers();
       builder.overlaps();
       builder.index();
       builder.uuid();
     } catch (error) {
       sb.unlock();
-      for (const layer of [...sb.lowers, ...(sb.upper === null ? [] : [sb.upper])])
-        mntput(layer.mnt);
+      for (const layer of sb.layers) mntput(layer.mnt);
       throw error;
     }
     sb.flags = sb.upper === null ? flags | MS_RDONLY : flags;

@@ -1,8 +1,8 @@
-import { ENODATA, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
-import { S_IFCHR } from '@vitrine/uapi/stat.ts';
+import { EINVAL, ENODATA, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { S_IFCHR, S_IFREG } from '@vitrine/uapi/stat.ts';
 import type { Cred } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
-import { Errno } from '../../include/errno.ts';
+import { Errno, errno } from '../../include/errno.ts';
 import { type Dentry, Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
 import type { File } from '../file.ts';
@@ -132,13 +132,29 @@ export function ovl_make_workdir(current: Current, sb: OvlSuperBlock, workdir: D
   const old = lookup_one(current, workdir, 'work');
   if (old !== null) {
     if (S_ISDIR(old.inode.mode)) {
+      refuseIncompat(current, new Path(dir.mnt, old));
       removeTree(current, new Path(dir.mnt, old));
       vfs_rmdir(current, dir, old);
     } else vfs_unlink(current, dir, old);
   }
   const made = vfs_mkdir(current, dir, 'work', 0);
   made.inode.mode = 0o40000;
+  if (sb.config.fsync === 'volatile') {
+    let at = made;
+    for (const name of ['incompat', 'volatile'])
+      at = vfs_mkdir(current, new Path(dir.mnt, at), name, 0);
+    vfs_mknod(current, new Path(dir.mnt, at), 'dirty', S_IFREG, 0);
+  }
   return made;
+}
+
+/** What an overlay left here that is not to be used again, as one whose files may not have been written (`volatile`). */
+function refuseIncompat(current: Current, work: Path): void {
+  const incompat = lookup_one(current, work.dentry, 'incompat');
+  if (incompat === null || !S_ISDIR(incompat.inode.mode)) return;
+  for (const { name } of ovl_readdir_real(current, new Path(work.mnt, incompat)))
+    if (name !== '.' && name !== '..')
+      throw errno(EINVAL, "overlay with incompat feature '{}' cannot be mounted", name);
 }
 
 /** Puts a whiteout in a directory of the upper layer: a link of the overlay's one whiteout (ovl_whiteout). */

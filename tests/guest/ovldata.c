@@ -1,0 +1,147 @@
+// Layers of an overlay: for data alone, added one by one, inside one another; and mounts whose files may not have been written.
+#include "overlay.h"
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+static int context(void) { return syscall(430, "overlay", 0); }
+static int set(int fd, const char *name, const char *value) { return syscall(431, fd, 1, name, value, 0); }
+
+static int mounted(const char *options) {
+  errno = 0;
+  int e = mount("o", "m", "overlay", 0, options);
+  P("%s: %d errno %d\n", options, e, errno);
+  return e;
+}
+
+static void try(const char *options) {
+  if (!mounted(options)) umount("m");
+}
+
+static void told(void) {
+  char line[1000];
+  FILE *f = fopen("/proc/self/mountinfo", "r");
+  while (fgets(line, sizeof line, f)) {
+    char *at = strstr(line, " overlay o ");
+    if (at) P("%s", at + 11);
+  }
+  fclose(f);
+}
+
+static const char *const DIRS[] = {"l", "l/in", "l2", "d", "d2", "u", "w", "m"};
+static void fresh(void) {
+  umount("t");
+  mount("t", "t", "tmpfs", 0, "mode=755");
+  chdir("t");
+  for (int i = 0; i < sizeof DIRS / sizeof *DIRS; i++) mkdir(DIRS[i], 0755);
+}
+
+int main(void) {
+  unshare(CLONE_NEWNS);
+  mount(0, "/", 0, MS_REC | MS_PRIVATE, 0);
+  mkdir("t", 0755);
+  fresh();
+  P("-- inside one another\n");
+  try("lowerdir=w,upperdir=u,workdir=w");
+  try("lowerdir=l,upperdir=l/in,workdir=w");
+  try("lowerdir=l/in,upperdir=l,workdir=w");
+  try("lowerdir=l:l/in");
+  try("lowerdir=l,upperdir=u,workdir=u");
+  P("-- parts of lowerdir\n");
+  try("lowerdir=l::d,metacopy=on");
+  try("lowerdir=l:l2::d::d2,metacopy=on");
+  try("lowerdir=l:l2::d:d2,metacopy=on");
+  try("lowerdir=l:::d,metacopy=on");
+  try("lowerdir=::d,metacopy=on");
+  try("lowerdir=l::,metacopy=on");
+  try("lowerdir=l:");
+  try("lowerdir=:l");
+  try("lowerdir=l:none");
+  try("lowerdir=l,l2");
+  P("-- how they are shown\n");
+  const char *shown[] = {"redirect_dir=nofollow", "userxattr", "uuid=off", "uuid=on", "uuid=null", "xino=on", "metacopy=on", "index=on"};
+  for (int i = 0; i < sizeof shown / sizeof *shown; i++)
+    for (int upper = 0; upper < 2; upper++) {
+      char o[200];
+      sprintf(o, "lowerdir=l%s,%s", upper ? ",upperdir=u,workdir=w" : ":l2", shown[i]);
+      if (!mounted(o)) told(), umount("m");
+    }
+
+  P("-- data elsewhere\n");
+  put("d2/data", "elsewhere", 0644);
+  for (int i = 0; i < 2; i++) {
+    const char *name = i ? "l/lost" : "l/meta", *to = i ? "/none" : "/data";
+    put(name, "", 0640);
+    truncate(name, 9);
+    R(setxattr(name, "trusted.overlay.metacopy", "", 0, 0));
+    R(setxattr(name, "trusted.overlay.redirect", to, 5, 0));
+  }
+  if (!mounted("lowerdir=l::d::d2,upperdir=u,workdir=w,metacopy=on")) {
+    struct stat st;
+    show("m/meta");
+    show("m/data");
+    show("m/lost");
+    R(stat("m/lost", &st));
+    P("%o %ld\n", st.st_mode, (long)st.st_size);
+    R(chmod("m/meta", 0600));
+    show("m/meta");
+    int fd = open("m/meta", O_WRONLY);
+    R(pwrite(fd, "E", 1, 0));
+    close(fd);
+    show("m/meta");
+    show("d2/data");
+    R(umount("m"));
+  }
+
+  P("-- one by one\n");
+  put("l/a", "A", 0644);
+  put("l2/b", "B", 0644);
+  int fs = context();
+  R(set(fs, "source", "o"));
+  R(set(fs, "lowerdir+", "l"));
+  R(set(fs, "lowerdir+", "l2"));
+  R(set(fs, "lowerdir+", "none"));
+  R(set(fs, "lowerdir+", ""));
+  R(set(fs, "lowerdir+", "l/a"));
+  R(set(fs, "datadir+", "d"));
+  R(set(fs, "datadir+", "d2"));
+  R(set(fs, "lowerdir+", "l/in"));
+  R(set(fs, "upperdir", "none"));
+  R(set(fs, "metacopy", "on"));
+  R(set(fs, "metacopy", "perhaps"));
+  R(syscall(431, fs, 6, 0, 0, 0));
+  int mnt = syscall(432, fs, 0, 0);
+  R(syscall(429, mnt, "", AT_FDCWD, "m", 4));
+  told();
+  show("m/a");
+  show("m/b");
+  show("m/meta");
+  R(umount("m"));
+  close(fs), close(mnt);
+  fs = context();
+  R(set(fs, "lowerdir", "l:"));
+  R(set(fs, "lowerdir", ":l"));
+  R(set(fs, "lowerdir", "l:l2"));
+  R(set(fs, "lowerdir+", "d"));
+  R(set(fs, "datadir+", "d"));
+  close(fs);
+
+  P("-- not to be used again\n");
+  if (!mounted("lowerdir=l,upperdir=u,workdir=w,volatile")) {
+    struct stat st;
+    R(stat("w/work/incompat/volatile/dirty", &st));
+    P("%o\n", st.st_mode);
+    R(stat("w/work/incompat/volatile", &st));
+    P("%o\n", st.st_mode);
+    told();
+    R(umount("m"));
+  }
+  try("lowerdir=l,upperdir=u,workdir=w");
+  try("lowerdir=l,upperdir=u,workdir=w,volatile");
+  R(unlink("w/work/incompat/volatile/dirty"));
+  try("lowerdir=l,upperdir=u,workdir=w");
+  R(rmdir("w/work/incompat/volatile"));
+  try("lowerdir=l,upperdir=u,workdir=w");
+  try("lowerdir=l:l2,volatile");
+  return 0;
+}
