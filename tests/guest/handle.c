@@ -79,6 +79,9 @@ int main(void) {
   v.h.handle_bytes = 4;
   R(open_by_handle_at(m, &v.h, O_RDONLY));
   v = u;
+  v.h.handle_type = 99;
+  R(open_by_handle_at(m, &v.h, O_RDONLY) > 0);
+  v = u;
   v.h.f_handle[0] ^= 0x55;
   R(open_by_handle_at(m, &v.h, O_RDONLY));
   int proc = open("/proc", O_RDONLY);

@@ -155,5 +155,12 @@ int main(void) {
   wait(0);
   R(open("fifo", O_RDWR) > 0);
   R(open("fifo", O_WRONLY | O_NONBLOCK) > 0);
+  // A length of 0 is looked at before the flags, and one that a file cannot have is refused.
+  R(pipe2(p, O_NONBLOCK));
+  int self = open("/proc/self/exe", O_RDONLY);
+  R(splice(self, 0, p[1], 0, 0, 0x100));
+  R(splice(self, 0, p[1], 0, 1, 0x100));
+  R(splice(self, 0, p[1], 0, -1, 0));
+  R(tee(p[0], p[1], 0, 0x100));
   return 0;
 }

@@ -1,6 +1,8 @@
 // Limits of tmpfs: blocks, inodes, options, holes and reserved space; sealed files; how appending writes move the position.
 #include "guest.h"
+#include <linux/fs.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 
@@ -145,6 +147,45 @@ static void watched(void) {
     P("watch %d: %x\n", ((struct inotify_event *)(buf + at))->wd, ((struct inotify_event *)(buf + at))->mask);
 }
 
+/* Which attributes a new file has of its directory's, and what is not looked at without a size. */
+static void attributes(void) {
+  if (mount("t", "m", "tmpfs", 0, 0)) return;
+  int dir = open("m", O_RDONLY), flags = FS_NODUMP_FL | FS_NOATIME_FL | FS_APPEND_FL;
+  R(ioctl(dir, FS_IOC_SETFLAGS, &flags));
+  int f = open("m/f", O_CREAT | O_RDWR, 0644);
+  R(ioctl(f, FS_IOC_GETFLAGS, &flags));
+  P("%x\n", flags);
+  mkdir("m/d", 0755);
+  int d = open("m/d", O_RDONLY);
+  R(ioctl(d, FS_IOC_GETFLAGS, &flags));
+  P("%x\n", flags);
+  f = open("m", O_TMPFILE | O_RDWR, 0644);
+  R(ioctl(f, FS_IOC_GETFLAGS, &flags));
+  P("%x\n", flags);
+  const unsigned bits[] = {0x800, 0x1000, 0x8000, 0x10000};
+  for (int i = 0; i < 4; i++)
+    for (int size = 0; size <= 4096; size += 4096) {
+      struct fsxattr x = {.fsx_xflags = bits[i], .fsx_extsize = size};
+      P("%x %d\n", bits[i], size);
+      R(ioctl(f, FS_IOC_FSSETXATTR, &x));
+      R(ioctl(d, FS_IOC_FSSETXATTR, &x));
+    }
+  close(f), close(d), close(dir);
+  umount2("m", MNT_DETACH);
+}
+
+/* A directory without a name takes none, whatever stands elsewhere. */
+static void removed(void) {
+  mkdir("gone", 0755);
+  int d = open("gone", O_RDONLY);
+  rmdir("gone");
+  R(linkat(AT_FDCWD, "/proc/self/exe", d, "n", 0));
+  R(linkat(AT_FDCWD, ".", d, "n", 0));
+  R(mkdirat(d, "n/", 0755));
+  R(symlinkat("t", d, "n/"));
+  close(d);
+}
+
 int main(void) {
   umask(0), mkdir("m", 0777);
   room();
@@ -153,5 +194,7 @@ int main(void) {
   seals();
   appends();
   watched();
+  attributes();
+  removed();
   return 0;
 }

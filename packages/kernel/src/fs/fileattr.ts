@@ -1,10 +1,11 @@
-import { EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
+import { EINVAL, EOPNOTSUPP, EPERM } from '@vitrine/uapi/errno.ts';
 import { CAP_LINUX_IMMUTABLE } from '@vitrine/uapi/capability.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { inode_owner_or_capable } from './attr.ts';
 import type { File } from './file.ts';
+import { type Inode, S_ISDIR, S_ISREG } from './inode.ts';
 import { mnt_want_write } from './permission.ts';
 
 /** Attributes of files beyond their mode: chattr(1), ioctl_iflags(2), ioctl_fsgetxattr (fs/ioctl.c). */
@@ -26,6 +27,10 @@ const XFLAGS: readonly (readonly [flag: number, xflag: number])[] = [
   [FS_NOATIME_FL, 0x40],
   [FS_NODUMP_FL, 0x80],
 ];
+const FS_XFLAG_EXTSIZE = 0x800;
+const FS_XFLAG_EXTSZINHERIT = 0x1000;
+const FS_XFLAG_DAX = 0x8000;
+const FS_XFLAG_COWEXTSIZE = 0x1_0000;
 const FSXATTR_SIZE = 28;
 
 /** vfs_fileattr_set */
@@ -52,10 +57,20 @@ function put_fsxattr(current: Current, arg: number, flags: number): number {
   return 0;
 }
 
-function get_fsxattr(current: Current, arg: number): number {
+function get_fsxattr(current: Current, inode: Inode, arg: number): number {
   const bytes = current.mem.read(arg, FSXATTR_SIZE);
   const view = new DataView(bytes.buffer, bytes.byteOffset, FSXATTR_SIZE);
-  const xflags = view.getUint32(0, true);
+  let xflags = view.getUint32(0, true);
+  const { mode } = inode;
+  if (
+    (xflags & FS_XFLAG_EXTSIZE && !S_ISREG(mode)) ||
+    (xflags & FS_XFLAG_EXTSZINHERIT && !S_ISDIR(mode)) ||
+    (xflags & (FS_XFLAG_COWEXTSIZE | FS_XFLAG_DAX) && !S_ISREG(mode) && !S_ISDIR(mode))
+  )
+    throw errno(EINVAL, 'FS_IOC_FSSETXATTR: flags 0x{} do not go with {}', xflags.toString(16), inode); // prettier-ignore
+  // Without a size the flags that say how it is used mean nothing.
+  if (view.getUint32(4, true) === 0) xflags &= ~(FS_XFLAG_EXTSIZE | FS_XFLAG_EXTSZINHERIT);
+  if (view.getUint32(16, true) === 0) xflags &= ~FS_XFLAG_COWEXTSIZE;
   const known = XFLAGS.reduce((bits, [, x]) => bits | x, 0);
   if (xflags & ~known || view.getUint32(4, true) || view.getUint32(12, true) || view.getUint32(16, true)) // prettier-ignore
     throw errno(EOPNOTSUPP, 'FS_IOC_FSSETXATTR: extents, projects and flags 0x{} are not there', xflags.toString(16)); // prettier-ignore
@@ -83,6 +98,6 @@ export function ioctl_fileattr(
     case FS_IOC_FSGETXATTR:
       return put_fsxattr(current, arg, old);
     default:
-      return set(current, file, old, get_fsxattr(current, arg));
+      return set(current, file, old, get_fsxattr(current, file.inode, arg));
   }
 }

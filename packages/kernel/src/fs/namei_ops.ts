@@ -76,6 +76,8 @@ export function filename_create(
   const nd = filename_parentat(current, dfd, name);
   if (nd.lastType !== LAST_NORM)
     throw errno(EEXIST, 'the new name {} exists: it is . or .. or the root', name);
+  if (nd.dentry.unhashed || nd.dentry.inode.nlink === 0)
+    throw errno(ENOENT, 'directory {} was removed', nd.path);
   const child = nd.child(nd.last);
   if (child !== null) throw errno(EEXIST, 'the new name {} exists already', child);
   if (nd.slash && !isdir) {

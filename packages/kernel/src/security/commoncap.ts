@@ -46,6 +46,15 @@ export function valid_vfs_caps(bytes: Uint8Array): boolean {
   return bytes.length >= 20 && parse_vfs_caps(bytes) !== null;
 }
 
+/** As a reader sees them: what belongs to its own root is of revision 2 (cap_inode_getsecurity). */
+export function own_vfs_caps(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 24 || view.getUint32(20, true) !== 0) return bytes;
+  const out = bytes.slice(0, 20);
+  out[3] = 2; // the revision is the topmost byte
+  return out;
+}
+
 /** The capabilities a file carries, or null. Throws EINVAL for an attribute that nobody understands. */
 function file_caps(current: Current, file: File): FileCaps | null {
   let bytes: Uint8Array;

@@ -7,7 +7,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { Path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
-import { FILEID_TMPFS, GENERATION, encode_fh } from '../fs/exportfs.ts';
+import { GENERATION, encode_fh } from '../fs/exportfs.ts';
 import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { file_open_path } from '../fs/open.ts';
@@ -69,10 +69,8 @@ export function sys_open_by_handle_at(
   const root = mountFd === AT_FDCWD ? current.fs.pwd : fget(current, mountFd).path;
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const { sb } = root.mnt;
-  const known =
-    length >= 12 &&
-    mem.getU32(handle + 4) === FILEID_TMPFS &&
-    view.getUint32(0, true) === GENERATION;
+  // tmpfs looks at the bytes alone, whatever type the handle says it is of.
+  const known = length >= 12 && view.getUint32(0, true) === GENERATION;
   const dentry = known && sb.exported ? sb.find_inode(view.getUint32(4, true) + view.getUint32(8, true) * 2 ** 32) : null; // prettier-ignore
   if (dentry === null) throw errno(ESTALE, 'the handle names no file of {}', sb);
   const file = file_open_path(current, new Path(root.mnt, dentry), flags);

@@ -245,8 +245,8 @@ export function sys_splice(
   len: number,
   flags: number,
 ): number {
-  if (flags & ~15) throw errno(EINVAL, 'splice: flags {} are unknown', flags);
   if (len === 0) return 0;
+  if (flags & ~15) throw errno(EINVAL, 'splice: flags {} are unknown', flags);
   return do_splice(current, fget(current, inFd), inAt, fget(current, outFd), outAt, len, flags);
 }
 
@@ -272,6 +272,7 @@ export function do_splice(
   const count = Math.min(len, MAX_RW_COUNT);
   if (source !== null && target !== null)
     return pipeToPipe(current, from, to, count, nonblock, false);
+  if (len >= 2 ** 63) throw errno(EINVAL, 'splice: {} bytes are more than a file has', len);
   if (target !== null) return spliceToPipe(current, from, to, target, count, inAt, nonblock);
   if (source !== null) {
     if (to.flags & O_APPEND) throw errno(EINVAL, 'splice: {} is open with O_APPEND', to.path);

@@ -7,7 +7,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
-import { valid_vfs_caps } from '../security/commoncap.ts';
+import { own_vfs_caps, valid_vfs_caps } from '../security/commoncap.ts';
 import { inode_owner_or_capable } from '../fs/attr.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fget } from '../fs/fdtable.ts';
@@ -104,9 +104,12 @@ export function getxattr(
   const name = nameOf(current, nameAt);
   const path = where();
   xattr_permission(current, path, name, MAY_READ);
-  const bytes = path.dentry.inode.getxattr(current, name);
-  if (name === 'security.capability' && !valid_vfs_caps(bytes))
-    throw errno(EINVAL, '{} bytes are no file capabilities', bytes.length);
+  let bytes = path.dentry.inode.getxattr(current, name);
+  if (name === 'security.capability') {
+    if (!valid_vfs_caps(bytes))
+      throw errno(EINVAL, '{} bytes are no file capabilities', bytes.length);
+    bytes = own_vfs_caps(bytes);
+  }
   if (length === 0) return bytes.length;
   if (bytes.length > length)
     throw errno(ERANGE, 'attribute {} has {} bytes, the buffer {}', name, bytes.length, length);

@@ -243,6 +243,11 @@ export class TmpfsInode extends Inode {
     this.sb.reserveInode(this);
     const inode = new TmpfsInode(this.sb, mode);
     inode_init_owner(current, inode, this);
+    const inherited = this.fsflags & (FS_NODUMP_FL | FS_NOATIME_FL);
+    if (inherited !== 0) {
+      inode.fsflags = inherited;
+      inode.flags |= inode_flags(inherited);
+    }
     if (this.acls?.default && !S_ISLNK(mode)) posix_acl_create(this.acls, inode);
     return inode;
   }
