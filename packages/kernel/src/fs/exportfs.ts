@@ -21,6 +21,8 @@ export function show_fhandle(inode: Inode): string {
 
 /** The file as a number of bytes that name it (exportfs_encode_inode_fh). */
 export function encode_fh(inode: Inode): FileHandle {
+  const own = inode.sb.encode_fh(inode);
+  if (own !== null) return own;
   const idOnly = !inode.sb.exported;
   const bytes = new Uint8Array(12);
   const view = new DataView(bytes.buffer);

@@ -1,4 +1,4 @@
-import type { HeldInode } from './inode.ts';
+import type { HeldInode, Inode } from './inode.ts';
 import { EBUSY } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY, MS_RMT_MASK } from '@vitrine/uapi/mount.ts';
 import { LLONG_MAX, type Loff } from '../include/loff.ts';
@@ -9,8 +9,10 @@ import type { Kernel } from '../include/kernel.ts';
 import type { HostStatfs } from '../include/host.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import type { Dentry } from './dcache.ts';
+import type { FileHandle } from './exportfs.ts';
 import type { FsnotifySbInfo } from './fsnotify_backend.ts';
 import { MKDEV } from './kdev_t.ts';
+import type { Mount } from './mount.ts';
 
 /** statfs(2)'s answer; f_fsid is the device number. */
 export interface Statfs extends HostStatfs {
@@ -111,6 +113,15 @@ export class SuperBlock {
 
   /** One of the names of an inode that has any, by its number. */
   find_inode(_ino: number): Dentry | null {
+    return null;
+  }
+
+  /** A file handle of the file system's own kind. */
+  encode_fh(_inode: Inode): FileHandle | null {
+    return null;
+  }
+  /** The file that a handle names, or null. */
+  fh_to_dentry(_current: Current, _mnt: Mount, _handle: FileHandle): Dentry | null {
     return null;
   }
 

@@ -7,7 +7,7 @@ import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { Path } from '../fs/dcache.ts';
 import { fd_install, fget } from '../fs/fdtable.ts';
-import { GENERATION, encode_fh } from '../fs/exportfs.ts';
+import { encode_fh } from '../fs/exportfs.ts';
 import { MNT_UNIQUE_ID_OFFSET } from '../fs/mount.ts';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, user_path_at } from '../fs/namei.ts';
 import { file_open_path } from '../fs/open.ts';
@@ -67,11 +67,9 @@ export function sys_open_by_handle_at(
     throw errno(EINVAL, 'a file handle has 1 to {} bytes, not {}', MAX_HANDLE_SZ, length);
   const bytes = mem.read(handle + 8, length);
   const root = mountFd === AT_FDCWD ? current.fs.pwd : fget(current, mountFd).path;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const { sb } = root.mnt;
-  // tmpfs looks at the bytes alone, whatever type the handle says it is of.
-  const known = length >= 12 && view.getUint32(0, true) === GENERATION;
-  const dentry = known && sb.exported ? sb.find_inode(view.getUint32(4, true) + view.getUint32(8, true) * 2 ** 32) : null; // prettier-ignore
+  const named = { type: mem.getU32(handle + 4), bytes };
+  const dentry = sb.exported ? sb.fh_to_dentry(current, root.mnt, named) : null;
   if (dentry === null) throw errno(ESTALE, 'the handle names no file of {}', sb);
   const file = file_open_path(current, new Path(root.mnt, dentry), flags);
   return fd_install(current, file, (flags & O_CLOEXEC) !== 0);

@@ -32,7 +32,7 @@ export function ovl_encode_fh(inode: Inode): Uint8Array {
   return bytes;
 }
 
-function decode(bytes: Uint8Array): { dev: number; ino: number } | null {
+export function ovl_decode_fh(bytes: Uint8Array): { dev: number; ino: number } | null {
   if (bytes.length !== HEADER + 12 || bytes[1] !== OVL_FH_MAGIC || bytes[4] !== FILEID_INO)
     return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -51,7 +51,7 @@ export function ovl_find_origin(
 ): OvlLower | null {
   const { sb } = dir;
   const value = ovl_getxattr(current, upper.inode, sb.xattr('origin'));
-  const wanted = value === null ? null : decode(value);
+  const wanted = value === null ? null : ovl_decode_fh(value);
   if (wanted === null) return null;
   // Most were not renamed.
   for (const { layer, dentry } of dir.lowers) {

@@ -13,6 +13,8 @@ import type { Inode } from '../inode.ts';
 import { MKDEV } from '../kdev_t.ts';
 import { Mount, mntget, mntput } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
+import type { FileHandle } from '../exportfs.ts';
+import { ovl_decode_handle, ovl_encode_handle } from './export.ts';
 import { ovl_get_indexdir, ovl_report_in_use, ovl_trylock } from './index.ts';
 import type { OvlInode } from './inode.ts';
 import {
@@ -67,6 +69,8 @@ export class OvlSuperBlock extends SuperBlock {
   uuidOn = false;
   /** The mounter overrides all mode bits. */
   readonly readsAll: boolean;
+  /** All layers give file handles. */
+  handles = false;
   private readonly redirectDefault: 'on' | 'follow' | 'nofollow';
   /** Overlay inodes by the real inode that stands for them, so that hard links share one. */
   readonly inodes: Map<Inode, OvlInode> = new Map();
@@ -111,6 +115,19 @@ export class OvlSuperBlock extends SuperBlock {
   override statfs(): Statfs {
     const real = (this.upper ?? this.lowers[0]!).mnt.sb.statfs();
     return { ...real, type: this.magic };
+  }
+
+  /** nfs_export=on: handles open files. */
+  override get exported(): boolean {
+    return this.config.nfsExport;
+  }
+
+  override encode_fh(inode: Inode): FileHandle | null {
+    return this.handles ? ovl_encode_handle(this, inode as OvlInode) : null;
+  }
+
+  override fh_to_dentry(current: Current, mnt: Mount, handle: FileHandle): Dentry | null {
+    return ovl_decode_handle(current, this, mnt, handle);
   }
 
   override show_options(): string {
@@ -267,7 +284,7 @@ class Builder {
   private xino(): void {
     const { sb } = this;
     const { config } = sb;
-    const handles = sb.layers.every((layer) => layer.mnt.sb.exported);
+    const handles = (sb.handles = sb.layers.every((layer) => layer.mnt.sb.exported));
     if (config.xino === 'auto' && !handles) {
       sb.kernel.printk(4, `overlayfs: fs on '${config.lowerdir}' does not support file handles, falling back to xino=off.`); // prettier-ignore
       config.xino = 'off';

@@ -7,7 +7,9 @@ import { PAGE_SIZE } from '../../include/ram.ts';
 import { KMEM_INODE } from '../../include/kmem.ts';
 import { serializable } from '../../include/serial.ts';
 import { Dentry } from '../dcache.ts';
+import { type FileHandle, GENERATION } from '../exportfs.ts';
 import type { Inode } from '../inode.ts';
+import type { Mount } from '../mount.ts';
 import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
 import { TmpfsInode } from './inode.ts';
 import { mpol_parse_str } from './mpol.ts';
@@ -152,6 +154,13 @@ export class TmpfsSuperBlock extends SuperBlock {
       for (const child of dentry.children?.values() ?? []) left.push(child);
     }
     return null;
+  }
+
+  /** The bytes alone count, whatever type the handle says it is of (shmem_fh_to_dentry). */
+  override fh_to_dentry(_current: Current, _mnt: Mount, { bytes }: FileHandle): Dentry | null {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes.length < 12 || view.getUint32(0, true) !== GENERATION) return null;
+    return this.find_inode(view.getUint32(4, true) + view.getUint32(8, true) * 2 ** 32);
   }
 
   /** One more page. Throws ENOSPC. */
