@@ -186,6 +186,37 @@ static void removed(void) {
   close(d);
 }
 
+/* Where reading goes on after each entry, and what becomes of it when that entry is gone. */
+static void positions(void) {
+  struct {
+    long ino, off;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+  } *e;
+  char b[1024], name[20];
+  if (mount("t", "m", "tmpfs", 0, 0)) return;
+  int d = open("m", O_RDONLY);
+  for (int files = 0; files <= 4; files += 2) {
+    for (int i = 0; i < files; i++) sprintf(name, "m/%d", i), close(open(name, O_CREAT | O_RDONLY, 0644));
+    if (files == 4) unlink("m/1"), rename("m/0", "m/9");
+    lseek(d, 0, SEEK_SET);
+    int n = syscall(SYS_getdents64, d, b, sizeof b);
+    for (int at = 0; at < n; at += e->length) e = (void *)(b + at), P("%s %ld ", e->name, e->off);
+    P("end %ld\n", (long)lseek(d, 0, SEEK_CUR));
+  }
+  // Room for three at a time.
+  lseek(d, 0, SEEK_SET);
+  R(syscall(SYS_getdents64, d, b, 72));
+  R(lseek(d, 0, SEEK_CUR));
+  unlink("m/3"), close(open("m/5", O_CREAT | O_RDONLY, 0644));
+  int n = syscall(SYS_getdents64, d, b, sizeof b);
+  for (int at = 0; at < n; at += e->length) e = (void *)(b + at), P("%s %ld ", e->name, e->off);
+  P("\n");
+  close(d);
+  umount("m");
+}
+
 int main(void) {
   umask(0), mkdir("m", 0777);
   room();
@@ -196,5 +227,6 @@ int main(void) {
   watched();
   attributes();
   removed();
+  positions();
   return 0;
 }

@@ -33,15 +33,19 @@ export function iterate_dir(current: Current, file: File, ctx: DirContext): void
   file_accessed(file);
 }
 
-/** Emits `.` and `..` at positions 0 and 1. @returns false when there is no room */
-export function dir_emit_dots(file: File, ctx: DirContext): boolean {
+/**
+ * Emits `.` and `..` at positions 0 and 1.
+ * @param first position of what comes after them
+ * @returns false when there is no room
+ */
+export function dir_emit_dots(file: File, ctx: DirContext, first = 2): boolean {
   if (ctx.pos === 0) {
     if (!ctx.emit('.', file.inode.ino, 4, 1)) return false;
     ctx.pos = 1;
   }
   if (ctx.pos === 1) {
-    if (!ctx.emit('..', file.path.dentry.parent.inode.ino, 4, 2)) return false;
-    ctx.pos = 2;
+    if (!ctx.emit('..', file.path.dentry.parent.inode.ino, 4, first)) return false;
+    ctx.pos = first;
   }
   return true;
 }
@@ -51,10 +55,10 @@ const END = 0x7fff_ffff;
 
 /**
  * An open directory whose entries are its dentries, newest first (simple_offset_dir_operations). The position is the
- * offset of the dentry emitted last, so removing and making names while reading skips and repeats none.
+ * offset of the dentry to be emitted next: where that is gone, reading goes on with those that are older.
  */
 export class DcacheDirFile extends File {
-  /** Where reading stopped: a shortcut, valid while it is still in the directory. */
+  /** The dentry at the position: a shortcut, valid while it is still in the directory. */
   private cursor: Dentry | null = null;
 
   static {
@@ -62,26 +66,19 @@ export class DcacheDirFile extends File {
   }
 
   override iterate(_current: Current, ctx: DirContext): void {
-    if (!dir_emit_dots(this, ctx)) return;
-    if (ctx.pos === END) return;
     const dir = this.path.dentry;
-    let next: Dentry | null;
-    if (ctx.pos === 2) next = dir.first;
-    else if (
-      this.cursor !== null &&
-      this.cursor.offset === ctx.pos &&
-      this.cursor.parent === dir &&
-      !this.cursor.unhashed
-    )
-      next = this.cursor.next; // prettier-ignore
-    else {
+    if (!dir_emit_dots(this, ctx, dir.first?.offset ?? END)) return;
+    if (ctx.pos === END) return;
+    let next = ctx.pos === 2 ? dir.first : this.cursor;
+    if (ctx.pos !== 2 && (next?.offset !== ctx.pos || next.parent !== dir || next.unhashed)) {
       next = dir.first;
-      while (next !== null && next.offset >= ctx.pos) next = next.next;
+      while (next !== null && next.offset > ctx.pos) next = next.next;
     }
     for (; next !== null; next = next.next) {
-      if (!ctx.emit(next.name, next.inode.ino, (next.inode.mode >> 12) & 15, next.offset)) return;
       ctx.pos = next.offset;
       this.cursor = next;
+      const after = next.next?.offset ?? END;
+      if (!ctx.emit(next.name, next.inode.ino, (next.inode.mode >> 12) & 15, after)) return;
     }
     ctx.pos = END;
   }
