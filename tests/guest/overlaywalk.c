@@ -3,6 +3,7 @@
 #include "guest.h"
 #include "walk.h"
 #include <dirent.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 
@@ -37,7 +38,7 @@ static void entry(const char *p, const struct dirent *e, int upper) {
     out(" %s!%d", e->d_name, errno);
     return;
   }
-  out(" %s:%o", e->d_name, st.st_mode);
+  out(" %s:%o.%d", e->d_name, st.st_mode, st.st_uid);
   if (e->d_type != st.st_mode >> 12) out("T%d", e->d_type);
   if (!S_ISDIR(st.st_mode)) out("n%d", (int)st.st_nlink);
   if (S_ISREG(st.st_mode)) {
@@ -97,9 +98,72 @@ static void same(const char *p) {
   if (f >= 0) close(f);
 }
 
+/** A file without a name that gets one. */
+static void nameless(const char *p, int k) {
+  int f = open("m/a", O_TMPFILE | O_RDWR, 0640);
+  out("tmpfile %d", f < 0 ? -errno : 0);
+  if (f < 0) return;
+  char link[40];
+  dprintf(f, "T%d", k);
+  sprintf(link, "/proc/self/fd/%d", f);
+  out(" link %s %d", p, er(linkat(AT_FDCWD, link, AT_FDCWD, p, AT_SYMLINK_FOLLOW)));
+  close(f);
+}
+
+/** Who reads one name while another one is written to. */
+static void two(const char *p, const char *q) {
+  char text[20];
+  struct stat a, b;
+  int r = open(p, O_RDONLY), w;
+  out("two %s %s %d", p, q, r < 0 ? -errno : 0);
+  w = open(q, O_WRONLY);
+  out(" %d", w < 0 ? -errno : 0);
+  if (r >= 0 && w >= 0) {
+    (void)!pwrite(w, "Z", 1, 0);
+    int n = read(r, text, 19);
+    fstat(r, &a), fstat(w, &b);
+    out(" %d '%.*s' same %d", n < 0 ? -errno : n, n > 0 ? n : 0, text, a.st_ino == b.st_ino);
+  }
+  if (r >= 0) close(r);
+  if (w >= 0) close(w);
+}
+
+/** Does the directory tell of its files what they tell themselves? */
+static void numbers(const char *p) {
+  DIR *d = opendir(p);
+  int bad = 0;
+  out("dirents %s %d", p, d ? 0 : -errno);
+  if (!d) return;
+  for (struct dirent *e; (e = readdir(d));) {
+    char file[400];
+    struct stat st;
+    snprintf(file, sizeof file, "%s/%s", p, e->d_name);
+    if (e->d_name[0] != '.' && (lstat(file, &st) || st.st_ino != e->d_ino)) bad++;
+  }
+  closedir(d);
+  out(" bad %d", bad);
+}
+
+/** Through an open file, while another name goes. */
+static void opened(const char *p, const char *q) {
+  struct stat st;
+  int f = open(p, O_RDWR);
+  out("fd %s %d", p, f < 0 ? -errno : 0);
+  if (f < 0) return;
+  char *m = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+  unlink(q);
+  (void)!ftruncate(f, 4);
+  if (m != MAP_FAILED) m[1] = 'M', munmap(m, 4096);
+  fchmod(f, 0604);
+  fstat(f, &st);
+  out(" %o %d n%d", st.st_mode, (int)st.st_size, (int)st.st_nlink);
+  close(f);
+}
+
+static char options[300];
 static void step(int k) {
   char *p = path("m"), *q = path("m");
-  int what = rnd(14), flags;
+  int what = rnd(22), flags;
   if (what == 0) out("mkdir %s %d", p, er(mkdir(p, 0755)));
   else if (what == 1) out("rmdir %s %d", p, er(rmdir(p)));
   else if (what == 2) out("unlink %s %d", p, er(unlink(p)));
@@ -114,29 +178,46 @@ static void step(int k) {
   else if (what == 10) flags = 0700 + rnd(64), out("chmod %s %d", p, er(chmod(p, flags)));
   else if (what == 11) flags = rnd(4), out("truncate %s %d", p, er(truncate(p, flags)));
   else if (what == 12) flags = rnd(3), out("setxattr %s %d", p, er(lsetxattr(p, "trusted.own", "v", 1, flags)));
-  else same(p);
+  else if (what == 13) same(p);
+  else if (what == 14) flags = rnd(3), out("chown %s %d", p, er(lchown(p, flags, rnd(3))));
+  else if (what == 15) nameless(p, k);
+  else if (what == 16) two(p, q);
+  else if (what == 17) out("removexattr %s %d", p, er(lremovexattr(p, "trusted.own")));
+  else if (what == 18) {
+    struct timespec t[2] = {{k, 5}, {k + 100, 7}};
+    struct stat st = {0};
+    out("utimes %s %d", p, er(utimensat(AT_FDCWD, p, t, AT_SYMLINK_NOFOLLOW)));
+    if (!lstat(p, &st)) out(" %d", st.st_mtim.tv_sec < 1000 ? (int)st.st_mtim.tv_sec : -1);
+  } else if (what == 19) numbers(p);
+  else if (what == 20) umount("m"), out("remount %d", er(mount("overlay", "m", "overlay", 0, options)));
+  else opened(p, q);
   out("\n");
   tree("m", 0);
   out("\n");
 }
 
 static const char *const redirects[] = {"", "", ",redirect_dir=on", ",redirect_dir=nofollow"};
+static const char *const features[] = {"", ",index=on", ",metacopy=on", ",xino=on", ",userxattr", ",index=on,metacopy=on", ",volatile"};
+/** Beyond the first walks, those that found something. */
+static const int seeds[] = {84, 254, 390, 690, 841, 1043, 2098};
 static const char *const folders[] = {"l1", "l2", "u", "w", "m"};
 
 int main(int argc, char **argv) {
   verbose = argc > 1;
   mkdir("/tmp/ov", 0755);
   mount("ov", "/tmp/ov", "tmpfs", 0, "");
-  for (int walk = 1; walk < 60; walk++) {
-    char options[300], base[30];
-    seed = walk;
+  for (int walk = 1; walk < 60 + sizeof seeds / sizeof *seeds; walk++) {
+    char base[30];
+    seed = walk < 60 ? walk : seeds[walk - 60];
     snprintf(base, sizeof base, "/tmp/ov/%d", walk);
     mkdir(base, 0755);
     chdir(base);
     for (int i = 0; i < 5; i++) mkdir(folders[i], 0755);
     fill("l1");
     fill("l2");
-    snprintf(options, sizeof options, "lowerdir=%s/l1:%s/l2,upperdir=%s/u,workdir=%s/w%s", base, base, base, base, redirects[rnd(4)]);
+    snprintf(options, sizeof options, "lowerdir=%s/l1:%s/l2,upperdir=%s/u,workdir=%s/w", base, base, base, base);
+    strcat(options, redirects[rnd(4)]);
+    strcat(options, features[rnd(7)]);
     out("mount %d\n", er(mount("overlay", "m", "overlay", 0, options)));
     for (int k = 0; k < 30; k++) {
       step(k);

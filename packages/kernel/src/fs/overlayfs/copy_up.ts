@@ -106,7 +106,8 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     } else if (S_ISREG(from.mode) && content !== 'empty') copyData(current, sb, source, copy);
     copyXattrs(current, sb, from, copy.inode);
     // A lower file with several names breaks into several: their common origin would make them one again.
-    if (S_ISDIR(from.mode) || from.nlink === 1 || indexed)
+    const keeps = !sb.config.userxattr || S_ISREG(from.mode) || S_ISDIR(from.mode);
+    if (keeps && (S_ISDIR(from.mode) || from.nlink === 1 || indexed))
       copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(lower.dentry.inode), 0);
     const { uid, gid } = from;
     copy.inode.setattr(current, {

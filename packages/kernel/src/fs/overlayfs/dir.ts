@@ -46,7 +46,7 @@ function create(
   }
   const isdir = S_ISDIR(mode);
   // Nothing may come in from below later, where the layers must not change meanwhile (ovl_allow_offline_changes).
-  const opaque = isdir && (hidden || (dir.merged && sb.redirects));
+  const opaque = isdir && (hidden || (dir.merged && !sb.offlineChanges));
   if (opaque) ovl_set_flag(current, sb, made.inode, 'opaque', 'y');
   dir.copyattr();
   return ovl_get_inode(sb, { upper: made, lowers: [], origin: null, data: null, dir: dirDentry, name, opaque }); // prettier-ignore

@@ -6,6 +6,7 @@ import { type Dentry, Path } from '../dcache.ts';
 import { type Inode, S_ISDIR } from '../inode.ts';
 import { lookup_one } from '../namei.ts';
 import { vfs_link, vfs_mkdir } from '../namei_ops.ts';
+import { ovl_set_impure } from './copy_up.ts';
 import type { OvlInode } from './inode.ts';
 import { ovl_encode_fh } from './origin.ts';
 import type { OvlSuperBlock } from './super.ts';
@@ -65,6 +66,7 @@ export function ovl_link_up(current: Current, dentry: Dentry): void {
     if (lookup_one(current, dir.upper!, dentry.name) !== null) return;
     const at = sb.upperPath(dir.upper!);
     const { mtime, atime } = at.dentry.inode;
+    ovl_set_impure(current, sb, at.dentry.inode);
     vfs_link(current, sb.upperPath(index), at, dentry.name);
     at.dentry.inode.setattr(current, { atime, mtime });
   });

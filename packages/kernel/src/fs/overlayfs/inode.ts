@@ -365,7 +365,8 @@ export class OvlInode extends Inode {
     if (type !== null && may_set_acl(current, this, type, value) === undefined) return;
     // Removing what is not there must not copy the file.
     if (value === null && this.upper === null) this.getxattr(current, name);
-    this.copy_up(current, 'none', dentry);
+    // A lower name of a file that is in the index already stays one.
+    if (this.upper === null) this.copy_up(current, 'none', dentry);
     as_mounter(current, sb, () => this.upper!.inode.setxattr(current, this.escaped(name), value, flags)); // prettier-ignore
     this.copyattr();
   }

@@ -37,6 +37,9 @@ function redirectOf(dentry: Dentry, samedir: boolean): string {
 /** What lower layers call it stays known: of a directory, or of a file whose content is there. */
 export function ovl_set_redirect(current: Current, dentry: Dentry, samedir: boolean): void {
   const inode = dentry.inode as OvlInode;
+  // A lower file with several names may get others in the upper layer, in other directories.
+  const lower = S_ISDIR(inode.mode) ? null : (inode.origin ?? inode.data);
+  if (lower !== null && lower.dentry.inode.nlink > 1) samedir = false;
   if (inode.redirect !== null && (samedir || inode.redirect.startsWith('/'))) return;
   inode.redirect = redirectOf(dentry, samedir);
   ovl_set_flag(current, inode.sb, inode.upper!.inode, 'redirect', inode.redirect);

@@ -98,6 +98,12 @@ export class OvlSuperBlock extends SuperBlock {
     return this.config.redirect === 'on';
   }
 
+  /** Layers may be changed while they are not mounted: none of the features that rely on them is on. */
+  get offlineChanges(): boolean {
+    const { index, metacopy, xino } = this.config;
+    return !index && !metacopy && !this.redirects && xino !== 'on';
+  }
+
   /** redirect_always_follow is Y. */
   get followsRedirects(): boolean {
     return this.config.redirect !== 'nofollow';

@@ -112,18 +112,29 @@ export function ovl_cleanup(current: Current, dir: Path, victim: Dentry): void {
   vfs_rmdir(current, dir, victim);
 }
 
-/** Everything below a directory of the work directory that a crash or another overlay left. */
-function removeTree(current: Current, dir: Path): void {
+/**
+ * Everything below a directory of the work directory that a crash or another overlay left. What `work/incompat` has says that
+ * the layers are not to be used again, as those of an overlay whose files may not have been written (`volatile`).
+ */
+function removeTree(current: Current, dir: Path, top: boolean): void {
   for (const { name } of ovl_readdir_real(current, dir)) {
     if (name === '.' || name === '..') continue;
     const child = lookup_one(current, dir.dentry, name);
     if (child === null) continue;
     if (!S_ISDIR(child.inode.mode)) vfs_unlink(current, dir, child);
     else {
-      removeTree(current, new Path(dir.mnt, child));
+      const path = new Path(dir.mnt, child);
+      if (top && name === 'incompat') refuseIncompat(current, path);
+      removeTree(current, path, false);
       vfs_rmdir(current, dir, child);
     }
   }
+}
+
+function refuseIncompat(current: Current, incompat: Path): void {
+  for (const { name } of ovl_readdir_real(current, incompat))
+    if (name !== '.' && name !== '..')
+      throw errno(EINVAL, "overlay with incompat feature '{}' cannot be mounted", name);
 }
 
 /** workdir/work, empty (ovl_workdir_create). */
@@ -132,8 +143,7 @@ export function ovl_make_workdir(current: Current, sb: OvlSuperBlock, workdir: D
   const old = lookup_one(current, workdir, 'work');
   if (old !== null) {
     if (S_ISDIR(old.inode.mode)) {
-      refuseIncompat(current, new Path(dir.mnt, old));
-      removeTree(current, new Path(dir.mnt, old));
+      removeTree(current, new Path(dir.mnt, old), true);
       vfs_rmdir(current, dir, old);
     } else vfs_unlink(current, dir, old);
   }
@@ -146,15 +156,6 @@ export function ovl_make_workdir(current: Current, sb: OvlSuperBlock, workdir: D
     vfs_mknod(current, new Path(dir.mnt, at), 'dirty', S_IFREG, 0);
   }
   return made;
-}
-
-/** What an overlay left here that is not to be used again, as one whose files may not have been written (`volatile`). */
-function refuseIncompat(current: Current, work: Path): void {
-  const incompat = lookup_one(current, work.dentry, 'incompat');
-  if (incompat === null || !S_ISDIR(incompat.inode.mode)) return;
-  for (const { name } of ovl_readdir_real(current, new Path(work.mnt, incompat)))
-    if (name !== '.' && name !== '..')
-      throw errno(EINVAL, "overlay with incompat feature '{}' cannot be mounted", name);
 }
 
 /** Puts a whiteout in a directory of the upper layer: a link of the overlay's one whiteout (ovl_whiteout). */
