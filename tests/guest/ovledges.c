@@ -1,6 +1,7 @@
 // Files through an overlay: sizes near the largest, lists and their refusals, what mappings and writes change and tell.
 #include "guest.h"
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 
@@ -86,4 +87,6 @@ int main(void) {
   lists("link");
   mapping();
   watch();
+  int size = 7, f = open("file", O_RDONLY);
+  R(ioctl(f, 2, &size)); // FIGETBSZ
 }

@@ -62,6 +62,10 @@ export class SuperBlock {
   /** MS_RDONLY, MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME. */
   flags = 0;
   blocksize = 4096;
+  /** It has blocks itself, not only those of other file systems that its files are in (s_blocksize). */
+  get has_blocks(): boolean {
+    return true;
+  }
   /** Largest file size and position. */
   maxbytes: Loff = LLONG_MAX;
   root!: Dentry;

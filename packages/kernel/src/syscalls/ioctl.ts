@@ -132,6 +132,7 @@ export function sys_ioctl(current: Current, fd: number, request: number, arg: nu
     case FS_IOC_FIEMAP:
       throw errno(EOPNOTSUPP, 'FS_IOC_FIEMAP: {} is in no blocks of a device', file.path);
     case FIGETBSZ:
+      if (!inode.sb.has_blocks) throw errno(EINVAL, 'FIGETBSZ: {} has no blocks of its own', inode.sb); // prettier-ignore
       current.mem.putU32(arg, inode.sb.blocksize);
       return 0;
     case FS_IOC_GETFSUUID:

@@ -123,6 +123,10 @@ export class OvlSuperBlock extends SuperBlock {
     return { ...real, type: this.magic };
   }
 
+  override get has_blocks(): boolean {
+    return false;
+  }
+
   /** nfs_export=on: handles open files. */
   override get exported(): boolean {
     return this.config.nfsExport;
