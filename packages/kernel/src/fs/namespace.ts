@@ -87,6 +87,8 @@ function attach(mnt: Mount, at: Path): void {
 
 function setNs(root: Mount, ns: MntNamespace | null): void {
   touch_mnt_namespace(root.ns);
+  // A tree is in one namespace: what only changes its place there is not walked, which may be long.
+  if (root.ns === ns) return;
   for (const mnt of tree_mounts(root)) {
     mnt.ns?.mounts.delete(mnt);
     mnt.ns = ns;
@@ -208,6 +210,11 @@ function may_alloc_mounts(kernel: Kernel, n: number): void {
     throw errno(ENOMEM, 'there are {} mounts: memory has no room for {} more', nr_mounts, n);
 }
 
+function check_room({ root, mounts }: MntNamespace, n: number): void {
+  if (mounts.size + n > root.sb.kernel.vfs.mount_max)
+    throw errno(ENOSPC, 'the namespace has {} mounts, {} more are above fs.mount-max', mounts.size, n); // prettier-ignore
+}
+
 /** No namespace may have more than fs.mount-max, with what is passed on to it (count_mounts). */
 function check_mount_max(mnt: Mount, at: Path): void {
   const { kernel } = mnt.sb;
@@ -223,10 +230,7 @@ function check_mount_max(mnt: Mount, at: Path): void {
     copies += size;
     add(target.ns);
   }
-  for (const [ns, n] of more) {
-    if (ns.mounts.size + n > kernel.vfs.mount_max)
-      throw errno(ENOSPC, 'the namespace has {} mounts, {} more are above fs.mount-max', ns.mounts.size, n); // prettier-ignore
-  }
+  for (const [ns, n] of more) check_room(ns, n);
   may_alloc_mounts(kernel, copies);
 }
 
@@ -374,7 +378,11 @@ function do_loopback(current: Current, at: Path, source: string, recurse: boolea
   check_copy(current, old);
   at = follow_down(at);
   checkMountpoint(current, at);
-  if (recurse) may_alloc_mounts(current.kernel, [...tree_mounts(old.mnt)].length);
+  if (recurse) {
+    const size = [...tree_mounts(old.mnt)].length;
+    check_room(at.mnt.ns!, size);
+    may_alloc_mounts(current.kernel, size);
+  }
   graft(at, copy_tree(old.mnt, old.dentry, recurse, true));
 }
 

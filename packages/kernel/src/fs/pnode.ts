@@ -225,8 +225,14 @@ export function propagate_umount(tree: readonly Mount[]): Mount[] {
   const going = new Set(tree);
   const more: Mount[] = [];
   const kept = new Set<Mount>();
+  // Mounts at one place of a group's members all have the same counterparts.
+  const seen = new Map<Dentry, Set<number>>();
   for (const mnt of tree.toReversed()) {
-    if (mnt.parent === null) continue;
+    if (mnt.parent === null || mnt.parent.group === 0) continue;
+    let groups = seen.get(mnt.mountpoint!);
+    if (groups === undefined) seen.set(mnt.mountpoint!, (groups = new Set()));
+    if (groups.has(mnt.parent.group)) continue;
+    groups.add(mnt.parent.group);
     for (const target of propagation_targets(mnt.parent)) {
       let child = target.children.get(mnt.mountpoint!) ?? null;
       // What had to stay because of this one may go with it.

@@ -176,10 +176,10 @@ function randomPages(current: Task, bits: number, level = 1): number {
 }
 
 function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFile | null): void {
-  const execStack = elf.segments.find((s) => s.type === EL.PT_GNU_STACK);
-  const stackExec = execStack === undefined || (execStack.flags & EL.PF_X) !== 0;
-  if (execStack === undefined) current.personality |= READ_IMPLIES_EXEC;
-  else current.personality &= ~READ_IMPLIES_EXEC;
+  // A 64-bit program that says nothing of its stack has none that is executed (arch/x86/include/asm/elf.h).
+  const stack = elf.segments.find((s) => s.type === EL.PT_GNU_STACK);
+  const stackExec = stack !== undefined && (stack.flags & EL.PF_X) !== 0;
+  current.personality &= ~READ_IMPLIES_EXEC;
   const strings = setup_arg_pages(current, mm, bprm, stackExec);
 
   const loads = elf.segments.filter((s) => s.type === EL.PT_LOAD);
@@ -282,12 +282,13 @@ function mapSegments(current: Task, elf: ElfFile, loads: readonly Segment[], bia
       );
     }
     const mapped = s.filesz > 0 ? pageAlign(fileEnd) : start - skew;
+    // Of the segment's rights the pages past the file have the one to execute only (elf_load).
     if (end > mapped)
       do_mmap(
         current,
         mapped,
         end - mapped,
-        prot,
+        M.PROT_READ | M.PROT_WRITE | (prot & M.PROT_EXEC),
         M.MAP_PRIVATE | M.MAP_FIXED | M.MAP_ANONYMOUS,
         null,
         0,

@@ -111,7 +111,7 @@ function sys_get_mempolicy(
   if ((flags & MPOL_F_ADDR) !== 0) {
     const vma = task.mm!.vmas.at(address);
     if (vma === null) throw errno(E.EFAULT, 'get_mempolicy: nothing is mapped at {}', hex(address));
-    policy = vma.policy ?? policy;
+    policy = vma.policy;
   } else if (address !== 0) throw errno(E.EINVAL, 'get_mempolicy: an address needs MPOL_F_ADDR');
   let value: number;
   if ((flags & MPOL_F_NODE) === 0)

@@ -22,8 +22,9 @@ const toupper = (c: number): number =>
   (c >= 97 && c <= 122) || (c >= 223 && c !== 247) ? c - 32 : c;
 
 const isCntrl = (c: number): boolean => c < 32 || c === 127;
+/** The kernel's characters are those of Latin-1 (lib/ctype.c). */
 const isAlnum = (c: number): boolean =>
-  (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
+  (c >= 48 && c <= 57) || tolower(c) !== c || toupper(c) !== c;
 
 /**
  * The line discipline N_TTY (drivers/tty/n_tty.c; termios(3) says what each flag does): edits and echoes what is typed,

@@ -1,7 +1,8 @@
 import { EACCES, EIO, ENOENT, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import { O_ACCMODE, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import type { Loff } from '../../include/loff.ts';
-import { in_egroup_p } from '../../include/cred.ts';
+import { CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
+import { capable, in_egroup_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -12,7 +13,7 @@ import { bytesOf } from '../bytes.ts';
 import type { Dentry, Path } from '../dcache.ts';
 import { DEFAULT_POLLMASK, File, default_llseek, generic_file_llseek, seq_lseek } from '../file.ts';
 import type { Iattr } from '../attr.ts';
-import { Inode, setattr_copy } from '../inode.ts';
+import { Inode, MAY_EXEC, MAY_WRITE, setattr_copy } from '../inode.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
 import type { SuperBlock } from '../super.ts';
 import {
@@ -170,6 +171,13 @@ function sysctl_perm(current: Current, mode: number, mask: number, what: unknown
     throw errno(EACCES, '{} has mode 0{}, which binds root, too', what, (mode & 0o777).toString(8));
 }
 
+/** The limits of a user namespace are its own: who has its resources writes them, whoever that is (kernel/ucount.c). */
+function ucount_perm(current: Current, mask: number, what: unknown): void {
+  if ((mask & MAY_EXEC) !== 0) throw errno(EACCES, '{} is no program', what);
+  if ((mask & MAY_WRITE) !== 0 && !capable(current.cred, CAP_SYS_RESOURCE))
+    throw errno(EACCES, '{} is written with CAP_SYS_RESOURCE', what);
+}
+
 /** Inode numbers of the static part follow the path. */
 export function static_ino(path: string): number {
   if (path === '') return 1;
@@ -240,7 +248,8 @@ export class ProcStaticFile extends ProcInode {
     serializable('ProcStaticFile', this);
   }
   override permission(current: Current, mask: number, what: unknown): void {
-    if (this.path.startsWith('sys/')) sysctl_perm(current, this.mode, mask, what);
+    if (this.path.startsWith('sys/user/')) ucount_perm(current, mask, what);
+    else if (this.path.startsWith('sys/')) sysctl_perm(current, this.mode, mask, what);
     else super.permission(current, mask, what);
   }
   override setattr(_current: Current, attr: Iattr): void {

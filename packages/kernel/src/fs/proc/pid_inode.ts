@@ -134,7 +134,7 @@ export class PidNetDirInode extends ProcStaticDir {
     serializable('PidNetDirInode', this);
   }
   override get dead(): boolean {
-    return this.task.state === EXIT_DEAD;
+    return false;
   }
   override get dynamic(): boolean {
     return true;

@@ -52,7 +52,7 @@ export class ProcRootInode extends ProcStaticDir {
     // With hidepid=ptraceable there is no process that the caller could not look into.
     const hidden = proc_info(this.sb).hide_pid === HIDEPID_NOT_PTRACEABLE;
     if (hidden && !has_pid_permissions(current, this.sb, task, HIDEPID_NO_ACCESS)) return null;
-    return new PidDirInode(this.sb, task.group_leader, false);
+    return new PidDirInode(this.sb, task, false);
   }
 
   override list(current: Current): ListEntry[] {

@@ -322,6 +322,34 @@ vfsNumber('fs/fanotify/max_user_marks', 'fanotify_max_user_marks', 0, 2147483647
 vfsNumber('fs/inotify/max_queued_events', 'inotify_max_queued_events', 0, 2147483647);
 vfsNumber('fs/inotify/max_user_instances', 'inotify_max_user_instances', 0, 2147483647);
 vfsNumber('fs/inotify/max_user_watches', 'inotify_max_user_watches', 0, 2147483647);
+/** A limit of the user namespace, of which there is one (kernel/ucount.c); who may write it ucount_perm says. */
+function ucount(path: string, get: (kernel: Kernel) => number, set: (kernel: Kernel, value: number) => void): void {
+  proc_create(`sys/user/${path}`, {
+    ...NUMBER,
+    show: ({ kernel }) => `${get(kernel)}\n`,
+    write: ({ kernel }, text) => store_number(`user/${path}`, text, 0, 2147483647, (value) => set(kernel, value)),
+  });
+}
+
+function vfsUcount(path: string, key: NumberKey<Vfs> & string): void {
+  const set = ({ vfs }: Kernel, value: number): void => {
+    (vfs as unknown as Record<string, number>)[key] = value;
+  };
+  ucount(path, ({ vfs }) => vfs[key] as number, set);
+}
+
+vfsUcount('max_inotify_instances', 'inotify_max_user_instances');
+vfsUcount('max_inotify_watches', 'inotify_max_user_watches');
+vfsUcount('max_fanotify_groups', 'fanotify_max_user_groups');
+vfsUcount('max_fanotify_marks', 'fanotify_max_user_marks');
+for (const kind of ['user', 'pid', 'uts', 'ipc', 'net', 'mnt', 'cgroup', 'time']) {
+  const path = `max_${kind}_namespaces`;
+  const limit = (kernel: Kernel): number =>
+    Number(sysctl_text(kernel, `user/${path}`, String(defaultMaxThreads(kernel) >> 1)));
+  ucount(path, limit, (kernel, value) => {
+    (kernel.vfs.sysctls ??= new Map()).set(`user/${path}`, String(value));
+  });
+}
 vfsNumber('fs/epoll/max_user_watches', 'epoll_max_user_watches', 0, Number.MAX_SAFE_INTEGER);
 proc_mkdir('sys/fs/binfmt_misc');
 proc_mkdir('bus');
