@@ -43,6 +43,8 @@ static void standard(void) {
   length = at + sizeof code;
 }
 
+static int with_stack;
+
 /* Mappings of the program, as distances from its lowest where that is not fixed. */
 static void mappings(pid_t child) {
   char path[64], line[400];
@@ -52,6 +54,7 @@ static void mappings(pid_t child) {
   FILE *f = fopen(path, "r");
   while (fgets(line, sizeof line, f)) {
     sscanf(line, "%lx-%lx %7s", &start, &end, rights);
+    if (with_stack && strstr(line, "[stack]")) P("  stack %s\n", rights);
     if (strchr(line, '[')) continue;
     if (low == 0) low = start < 0x100000 ? 1 : start;
     char at[30] = "high";
@@ -124,6 +127,33 @@ static void programs(void) {
   standard();
   second(0x20000);
   run("not in order");
+}
+
+/* What rights the pages past the file and the stack have. */
+static void rights(void) {
+  standard();
+  second(0x42000);
+  elf.p[2].p_flags = PF_R;
+  elf.p[2].p_memsz = 0x2000;
+  run("more memory than file, read only");
+  standard();
+  second(0x42000);
+  elf.p[2].p_flags = PF_R | PF_X;
+  elf.p[2].p_memsz = 0x2000;
+  run("more memory than file, executed");
+  standard();
+  second(0x42000);
+  elf.p[2].p_flags = PF_R;
+  elf.p[2].p_filesz = 0;
+  run("memory only, read only");
+  with_stack = 1;
+  standard();
+  elf.p[0].p_type = PT_NULL;
+  run("no word of the stack");
+  standard();
+  elf.p[0].p_flags = PF_R | PF_W | PF_X;
+  run("a stack for code");
+  with_stack = 0;
 }
 
 static void interpreter(const char *name, const char *what) {
@@ -199,6 +229,7 @@ static void busy(void) {
 int main(void) {
   prctl(PR_SET_DUMPABLE, 1);
   programs();
+  rights();
   interpreters();
   unreadable();
   busy();

@@ -1,4 +1,4 @@
-// Pseudoterminals: how newlines typed without ICANON are shown, letters of Latin-1, what packet mode tells of flushes and
+// Pseudoterminals: how newlines typed without ICANON are shown, letters of Latin-1 and words of them, what packet mode tells of flushes and
 // when it forgets, TCXONC beside ^S, and output that is on the other side at once.
 #include "guest.h"
 #include <sys/ioctl.h>
@@ -57,6 +57,17 @@ static void letters(void) {
   type("AZ\xc0\xc3\xd6\xd7\xd8\xde\xdf\xe0\xf7\xff\n");
   shown("upper");
   typed();
+  // ^W takes letters back to the last other character, and Latin-1's are letters.
+  set(0, OPOST, ICANON | ECHO | ECHOE | IEXTEN);
+  for (int utf8 = 0; utf8 < 2; utf8++) {
+    set(utf8 ? IUTF8 : 0, OPOST, ICANON | ECHO | ECHOE | IEXTEN);
+    type("a \xe4\xbd\xa0\x17\n");
+    shown("word");
+    typed();
+    type("a \xc3\xb7\xd7\xdf\x17\n");
+    shown("word");
+    typed();
+  }
 }
 
 static void packets(void) {

@@ -88,6 +88,12 @@ int main(void) {
   P("mode %d\n", mode);
   R(syscall(SYS_get_mempolicy, &mode, 0, 0, m, MPOL_F_NODE | MPOL_F_ADDR));
   P("node %d\n", mode);
+  // A mapping without a policy of its own has the default one, whatever the task's is.
+  mask = 1;
+  R(syscall(SYS_set_mempolicy, MPOL_PREFERRED, &mask, 64));
+  R(syscall(SYS_get_mempolicy, &mode, 0, 0, &mask, MPOL_F_ADDR));
+  P("policy %d\n", mode);
+  R(syscall(SYS_set_mempolicy, MPOL_DEFAULT, 0, 0));
   R(syscall(SYS_get_mempolicy, &mode, &mask, 64, 0, MPOL_F_MEMS_ALLOWED));
   R(mask & 1);
   R(syscall(SYS_get_mempolicy, &mode, 0, 0, m, 0));

@@ -323,11 +323,16 @@ vfsNumber('fs/inotify/max_queued_events', 'inotify_max_queued_events', 0, 214748
 vfsNumber('fs/inotify/max_user_instances', 'inotify_max_user_instances', 0, 2147483647);
 vfsNumber('fs/inotify/max_user_watches', 'inotify_max_user_watches', 0, 2147483647);
 /** A limit of the user namespace, of which there is one (kernel/ucount.c); who may write it ucount_perm says. */
-function ucount(path: string, get: (kernel: Kernel) => number, set: (kernel: Kernel, value: number) => void): void {
+function ucount(
+  path: string,
+  get: (kernel: Kernel) => number,
+  set: (kernel: Kernel, value: number) => void,
+): void {
   proc_create(`sys/user/${path}`, {
     ...NUMBER,
     show: ({ kernel }) => `${get(kernel)}\n`,
-    write: ({ kernel }, text) => store_number(`user/${path}`, text, 0, 2147483647, (value) => set(kernel, value)),
+    write: ({ kernel }, text) =>
+      store_number(`user/${path}`, text, 0, 2147483647, (value) => set(kernel, value)),
   });
 }
 
