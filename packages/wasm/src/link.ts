@@ -18,14 +18,25 @@ interface Signature {
 const TYPES = 1;
 const IMPORTS = 2;
 const FUNCTIONS = 3;
+const GLOBALS = 6;
 const EXPORTS = 7;
 const CODE = 10;
 const CUSTOM = 0;
-const LINKABLE: ReadonlySet<number> = new Set([TYPES, IMPORTS, FUNCTIONS, EXPORTS, CODE, CUSTOM]);
+const LINKABLE: ReadonlySet<number> = new Set([
+  TYPES,
+  IMPORTS,
+  FUNCTIONS,
+  GLOBALS,
+  EXPORTS,
+  CODE,
+  CUSTOM,
+]);
 
 const FUNC = 0;
 const MEMORY = 2;
 const GLOBAL = 3;
+
+const GLOBAL_GET = 0x23;
 
 /** One of the modules, as far as the whole has it. */
 class Part {
@@ -66,6 +77,19 @@ class Part {
       this.#funcs.push(index);
       this.#codes.push(code);
     }
+  }
+
+  /** Adds its globals that are copies of imported ones. */
+  copyGlobals(whole: Whole): void {
+    this.#list(GLOBALS, (reader) => {
+      const type = VALTYPES[reader.u8()]!;
+      if (reader.u8() !== 1 || reader.u8() !== GLOBAL_GET)
+        throw new TypeError(
+          'a module with a global that is no copy of an imported one cannot be linked',
+        );
+      this.#globals.push(whole.copyOfGlobal(type, this.#globals[reader.uleb()]!));
+      reader.u8();
+    });
   }
 
   write({ module }: Whole, exported: (name: string) => string): void {
@@ -156,6 +180,10 @@ class Whole {
     );
   }
 
+  copyOfGlobal(type: ValType, index: number): number {
+    return this.#once(`copy ${index}`, () => this.module.copyOfGlobal(type, index));
+  }
+
   /** All have the same one. */
   memory(from: string, name: string, reader: Reader): void {
     const hasMost = (reader.u8() & 1) === 1;
@@ -184,6 +212,7 @@ export function linkModules(modules: readonly Uint8Array[], names: Names): Uint8
   const whole = new Whole();
   const parts = modules.map((module, number) => new Part(module, whole, (name) => names.global(name, number))); // prettier-ignore
   for (const part of parts) part.declare(whole);
+  for (const part of parts) part.copyGlobals(whole);
   parts.forEach((part, number) => part.write(whole, (name) => names.exported(name, number)));
   return whole.module.finish();
 }

@@ -122,6 +122,12 @@ export class ModuleWriter {
     return this.#importedGlobals + this.#globals.length - 1;
   }
 
+  /** A global that can be written, and is what an imported one is at first. */
+  copyOfGlobal(type: ValType, index: number): number {
+    this.#globals.push((into) => into.u8(valtypeCode(type)).u8(1).u8(0x23).uleb(index).u8(0x0b));
+    return this.#importedGlobals + this.#globals.length - 1;
+  }
+
   exportFunc(name: string, index: number): void {
     this.#exports.push({ name, kind: FUNC, index });
   }

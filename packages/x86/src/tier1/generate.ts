@@ -12,7 +12,6 @@ import type { Operand, Width } from '../ir/operand.ts';
 import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
 import { windowAt } from '../mmu.ts';
 import type { Row } from '../opcodes.ts';
-import { helperExport } from '../tier0/generate.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
@@ -543,10 +542,7 @@ export function generateRegions(regions: readonly Region[], verified = false): G
   const imports = new Imports();
   const built = regions.map((region, number) => new Built(region, number, imports, verified));
   const module = new ModuleWriter();
-  module.importMemory('env', 'memory', { min: 1, max: 65536 });
-  for (const { name, params, result } of imports.helpers.keys())
-    module.importFunc('tier0', helperExport(name), params, result ? [result] : []);
-  for (const name of imports.globals.keys()) module.importGlobal('globals', name, 'i32', false);
+  imports.declare(module);
   built.forEach((one, number) => {
     const { index, code } = module.func(REGION, ['i32']);
     new Writer(one, imports, code, new Exits(module, one.frame, imports), verified).write();

@@ -17,6 +17,11 @@
   (import "globals" "o4194309" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (global (mut i32) (i32.const 0))
+  (global (mut i32) (i32.const 1))
+  (global (mut i32) (i32.const 2))
+  (global (mut i32) (i32.const 3))
+  (global (mut i32) (i32.const 4))
   (export "r0" (func 6))
   (export "e0.0" (func 7))
   (func (type 0)
@@ -56,8 +61,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 3
-      global.get 3
+      global.get 8
+      global.get 8
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -111,7 +116,7 @@
         i64.const 4096
         i64.ge_u
         if
-          global.get 0
+          global.get 5
           i32.const 16
           i32.add
           local.set 10
@@ -208,10 +213,10 @@
             i64.const 4096
             i64.ge_u
             if
-              global.get 1
+              global.get 6
               local.get 1
               local.get 2
-              global.get 2
+              global.get 7
               i32.const 0
               local.get 13
               i64.store align=1
@@ -477,11 +482,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 4
+      global.get 9
       return_call 4
     end
     i32.const 0
-    global.get 3
+    global.get 8
     i32.store offset=852 align=1
     i32.const 0
     local.get 1

@@ -15,6 +15,8 @@
   (import "tier0" "h:exit_to_record" (func (type 3)))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (global (mut i32) (i32.const 0))
+  (global (mut i32) (i32.const 1))
   (export "r0" (func 7))
   (export "e0.0" (func 8))
   (func (type 3)
@@ -50,8 +52,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 0
-      global.get 0
+      global.get 2
+      global.get 2
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -102,7 +104,7 @@
       i32.const -1
       i32.eq
       if
-        global.get 0
+        global.get 2
         local.set 10
         local.get 10
         local.get 10
@@ -113,7 +115,7 @@
         local.get 0
         local.get 1
         local.get 2
-        global.get 1
+        global.get 3
         return_call 6
       end
       local.get 8
@@ -646,11 +648,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 1
+      global.get 3
       return_call 4
     end
     i32.const 0
-    global.get 0
+    global.get 2
     i32.store offset=852 align=1
     i32.const 0
     local.get 1

@@ -19,6 +19,12 @@
   (import "globals" "o4194322" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (global (mut i32) (i32.const 0))
+  (global (mut i32) (i32.const 1))
+  (global (mut i32) (i32.const 2))
+  (global (mut i32) (i32.const 3))
+  (global (mut i32) (i32.const 4))
+  (global (mut i32) (i32.const 5))
   (export "r0" (func 7))
   (export "e0.0" (func 8))
   (func (type 0)
@@ -57,8 +63,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 4
-      global.get 4
+      global.get 10
+      global.get 10
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -110,10 +116,10 @@
       i64.const 4096
       i64.ge_u
       if
-        global.get 0
+        global.get 6
         local.get 1
         local.get 2
-        global.get 1
+        global.get 7
         return_call 0
       end
       local.get 12
@@ -199,7 +205,7 @@
         i32.ne
         i32.or
         if
-          global.get 0
+          global.get 6
           i32.const 16
           i32.add
           local.set 11
@@ -245,7 +251,7 @@
           i64.eqz
           i32.eqz
           if
-            global.get 0
+            global.get 6
             i32.const 16
             i32.add
             local.set 11
@@ -287,7 +293,7 @@
           i32.or
           i32.eqz
           if
-            global.get 0
+            global.get 6
             i32.const 16
             i32.add
             local.set 11
@@ -358,7 +364,7 @@
         i32.ne
         i32.or
         if
-          global.get 0
+          global.get 6
           i32.const 24
           i32.add
           local.set 11
@@ -404,7 +410,7 @@
           i64.eqz
           i32.eqz
           if
-            global.get 0
+            global.get 6
             i32.const 24
             i32.add
             local.set 23
@@ -452,7 +458,7 @@
           i32.or
           i32.eqz
           if
-            global.get 0
+            global.get 6
             i32.const 24
             i32.add
             local.set 11
@@ -932,10 +938,10 @@
       i64.load align=1
       i64.ne
       if
-        global.get 2
+        global.get 8
         local.get 1
         local.get 2
-        global.get 3
+        global.get 9
         return_call 0
       end
       local.get 32
@@ -1332,11 +1338,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 5
+      global.get 11
       return_call 5
     end
     i32.const 0
-    global.get 4
+    global.get 10
     i32.store offset=852 align=1
     i32.const 0
     local.get 1

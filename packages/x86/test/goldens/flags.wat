@@ -10,6 +10,8 @@
   (import "tier0" "h:exit_to_record" (func (type 1)))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (global (mut i32) (i32.const 0))
+  (global (mut i32) (i32.const 1))
   (export "r0" (func 4))
   (export "e0.0" (func 5))
   (func (type 1)
@@ -39,8 +41,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 0
-      global.get 0
+      global.get 2
+      global.get 2
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -728,11 +730,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 1
+      global.get 3
       return_call 1
     end
     i32.const 0
-    global.get 0
+    global.get 2
     i32.store offset=852 align=1
     i32.const 0
     local.get 1

@@ -12,6 +12,10 @@
   (import "globals" "o4194304" (global i32))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
+  (global (mut i32) (i32.const 0))
+  (global (mut i32) (i32.const 1))
+  (global (mut i32) (i32.const 2))
+  (global (mut i32) (i32.const 3))
   (export "r0" (func 4))
   (export "e0.0" (func 5))
   (func (type 0)
@@ -45,8 +49,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 2
-      global.get 2
+      global.get 6
+      global.get 6
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -94,10 +98,10 @@
       i64.load align=1
       i64.ne
       if
-        global.get 0
+        global.get 4
         local.get 1
         local.get 2
-        global.get 1
+        global.get 5
         return_call 0
       end
       local.get 10
@@ -141,7 +145,7 @@
         i64.const 4096
         i64.ge_u
         if
-          global.get 0
+          global.get 4
           i32.const 16
           i32.add
           local.set 15
@@ -212,7 +216,7 @@
         i64.load align=1
         i64.ne
         if
-          global.get 0
+          global.get 4
           i32.const 48
           i32.add
           local.set 20
@@ -561,11 +565,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 3
+      global.get 7
       return_call 2
     end
     i32.const 0
-    global.get 2
+    global.get 6
     i32.store offset=852 align=1
     i32.const 0
     local.get 1
