@@ -108,6 +108,8 @@ class Built {
   /** Most instructions before the fuel is looked at behind the dispatcher. */
   readonly longest: number;
   readonly liveness: Liveness;
+  /** Registers that each block begins with reading from memory. */
+  readonly read: bigint[];
   readonly uses: Map<Block, Use> = new Map();
   readonly #imports: Imports;
   readonly number: number;
@@ -117,6 +119,7 @@ class Built {
     this.number = number;
     this.#imports = imports;
     this.structure = structureOf(region);
+    this.read = region.blocks.map(() => 0n);
     const { children, dispatched, longest, order } = this.structure;
     const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
     this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
@@ -128,8 +131,9 @@ class Built {
       region.blocks,
       region.blocks.map(jumpsOf),
       [...this.uses.values()],
-      (from, to) => this.endsLoop(from, to),
+      (from, to) => this.#staysInLoop(from, to),
     );
+    for (const block of children[region.blocks.length]!) this.#find(block, 0n);
     imports.helper(interpret);
     imports.helper(exitTo);
     imports.helper(exitToRecord);
@@ -166,6 +170,29 @@ class Built {
     }
     if (this.region.blocks.some((block) => this.stack.isWanted(block)))
       this.#imports.helper(windowAt);
+  }
+
+  /**
+   * What a block, and those that it dominates, read from memory. Locals have what was read or written on the way, but where several
+   * ways meet: to bring it to the same places there takes V8 longer than reading it again.
+   * @param known what is in locals at its end
+   */
+  #find(block: Block, before: bigint): void {
+    const { children, isLoop, isMerge, tight } = this.structure;
+    const { index } = block;
+    const isInside = tight[index]! >= 0 && tight[index] !== index;
+    const isOpen =
+      !isInside && (isMerge[index] === 1 || (isLoop[index] === 1 && tight[index] !== index));
+    const kept = isOpen ? 0n : before;
+    if (!isInside) this.read[index] = this.liveness.wantedBy(block) & ~kept;
+    const known = kept | this.read[index]! | this.uses.get(block)!.settled;
+    for (const child of children[index]!) this.#find(child, child === block.behind ? 0n : known);
+  }
+
+  /** Whether a jump stays in a tight loop. */
+  #staysInLoop(from: Block, to: Block): boolean {
+    const { tight } = this.structure;
+    return tight[from.index]! >= 0 && tight[from.index] === tight[to.index];
   }
 
   /** Whether a jump leaves a tight loop: what that has written of registers is written back there. */
@@ -283,7 +310,7 @@ class Writer {
     code.returnCall(this.#imports.helper(exitTo)).end();
     this.#guardBehind(behind.to);
     countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
-    this.#read(liveness.wantedBy([behind.to]));
+    this.#readOrdinary();
     this.#stackBehind(behind, depth);
     this.#jump(behind, depth);
   }
@@ -322,22 +349,12 @@ class Writer {
     return variable.local;
   };
 
-  /** Reads what the function keeps in locals. */
   #enter(): void {
-    const { frame, liveness, region } = this.#built;
+    const { frame } = this.#built;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
     this.#begin();
-    const [first] = region.entries;
-    const wanted = liveness.wantedBy([first!]);
-    const all = liveness.wantedBy(region.entries);
-    if (wanted === all) return this.#read(all);
-    // Most come in by the first entry.
-    this.#code.get(frame.block.local).enter('if');
-    this.#read(all);
-    this.#code.op('else');
-    this.#read(wanted);
-    this.#code.end();
+    this.#readOrdinary();
   }
 
   /** Counts the entry; with too little fuel, the record goes by the handler that tier 0 would take. */
@@ -383,7 +400,7 @@ class Writer {
     emit(b.root, this.#code, this.#linker);
   }
 
-  /** Reads registers, and what else the region takes for granted. */
+  /** Reads registers. */
   #read(wanted: bigint): void {
     const { frame } = this.#built;
     const code = this.#code;
@@ -394,6 +411,12 @@ class Writer {
       code.i32(0).mem('i64.load', KEPT_Y).set(this.#local(frame.y));
       code.i32(0).mem('i32.load', KEPT_KIND).set(this.#local(frame.kind));
     }
+  }
+
+  /** Reads what the region takes for granted of MXCSR. */
+  #readOrdinary(): void {
+    const { frame } = this.#built;
+    const code = this.#code;
     if (frame.usesFloat)
       code.call(this.#imports.helper(ordinaryBits)).set(this.#local(frame.ordinary));
     if (!frame.usesVectors) return;
@@ -427,13 +450,16 @@ class Writer {
 
   /** A block and what it dominates, with `depth` labels open. */
   #tree(block: Block, depth: number): void {
-    const { structure, blocks } = this.#built;
+    const { structure, blocks, read } = this.#built;
     const loop = structure.isLoop[block.index] === 1;
     const code = this.#code;
+    const isTight = structure.tight[block.index] === block.index;
+    if (isTight) this.#read(read[block.index]!);
     if (loop) {
       code.enter('loop');
       this.#loops.set(block, depth + 1);
     }
+    if (!isTight) this.#read(read[block.index]!);
     if (this.#isVerified) this.#verifyStack(block);
     const merges = structure.children[block.index]!.filter((b) => structure.isMerge[b.index]);
     this.#within(

@@ -1,6 +1,7 @@
 /**
- * Which registers a region reads at its entries, and which it writes back where it leaves: those that a path to there
- * may have written. Sets are bit masks over the registers that a frame keeps (frame.ts).
+ * Which registers are read from memory where, and which are written back where a region is left: those that a path to there may
+ * have written. At the ends of blocks everything is in memory, except within a tight loop (structure.ts). Sets are bit masks over
+ * the registers that a frame keeps (frame.ts).
  */
 import type { Block } from './region.ts';
 
@@ -44,22 +45,24 @@ export class Use implements Leaving {
 }
 
 export class Liveness {
+  readonly #blocks: readonly Block[];
   readonly #uses: readonly Use[];
   /** What paths to a block may have written. */
   readonly #dirty: bigint[];
-  /** What a block, or one behind it, wants. */
+  /** What a block, or one behind it in the same tight loop, wants. */
   readonly #live: bigint[];
   readonly #successors: readonly (readonly Block[])[];
-  readonly #cleans: (from: Block, to: Block) => boolean;
+  readonly #stays: (from: Block, to: Block) => boolean;
 
-  /** @param cleans whether registers are written back at a jump */
+  /** @param stays whether a jump stays in a tight loop, where registers are not written back */
   constructor(
     blocks: readonly Block[],
     successors: readonly (readonly Block[])[],
     uses: readonly Use[],
-    cleans: (from: Block, to: Block) => boolean,
+    stays: (from: Block, to: Block) => boolean,
   ) {
-    this.#cleans = cleans;
+    this.#stays = stays;
+    this.#blocks = blocks;
     this.#successors = successors;
     this.#uses = uses;
     this.#dirty = blocks.map(() => 0n);
@@ -73,17 +76,22 @@ export class Liveness {
     return this.#dirty[block.index]! | written;
   }
 
-  /** What is to be read where some blocks are entered from outside, or a call comes back. */
-  wantedBy(entries: readonly Block[]): bigint {
-    return entries.reduce((all, { index }) => all | this.#live[index]!, 0n);
+  /** What a block wants to have in locals, or the tight loop that begins with it. */
+  wantedBy({ index }: Block): bigint {
+    return this.#live[index]!;
+  }
+
+  /** Where a block's jumps lead with registers in locals. */
+  *#onwards({ index }: Block): Iterable<Block> {
+    for (const to of this.#successors[index]!) if (this.#stays(this.#blocks[index]!, to)) yield to;
   }
 
   #spread(): boolean {
     let changed = false;
     for (const use of this.#uses) {
       const out = this.dirtyAt(use);
-      for (const to of this.#successors[use.block.index]!) {
-        const more = this.#dirty[to.index]! | (this.#cleans(use.block, to) ? 0n : out);
+      for (const to of this.#onwards(use.block)) {
+        const more = this.#dirty[to.index]! | out;
         changed ||= more !== this.#dirty[to.index];
         this.#dirty[to.index] = more;
       }
@@ -97,7 +105,7 @@ export class Liveness {
       const { block } = use;
       // Jumps may leave for want of fuel.
       let live = this.dirtyAt(use);
-      for (const { index } of this.#successors[block.index]!) live |= this.#live[index]!;
+      for (const { index } of this.#onwards(block)) live |= this.#live[index]!;
       live = use.reads | (live & ~use.settled);
       for (const exit of use.exits) live |= this.dirtyAt(exit) & ~exit.settled;
       changed ||= live !== this.#live[block.index];

@@ -68,19 +68,19 @@
       i32.add
       i32.store offset=512 align=1
     end
-    i32.const 0
-    i64.load offset=16 align=1
-    local.set 5
-    i32.const 0
-    i64.load offset=24 align=1
-    local.set 6
-    i32.const 0
-    i64.load offset=32 align=1
-    local.set 7
     loop
       block
         br 0
       end
+      i32.const 0
+      i64.load offset=16 align=1
+      local.set 5
+      i32.const 0
+      i64.load offset=24 align=1
+      local.set 6
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 7
       block
         i64.const 100
         local.set 8
@@ -321,6 +321,18 @@
         end
         br 0
       end
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 7
+      i32.const 0
+      i64.load offset=176 align=1
+      local.set 15
+      i32.const 0
+      i64.load offset=184 align=1
+      local.set 16
+      i32.const 0
+      i32.load offset=832 align=1
+      local.set 17
       i32.const 0
       i32.load offset=196 align=1
       local.set 11

@@ -23,9 +23,9 @@
     local 1 i32
     local 3 i64
     local 3 i32
-    local 4 i64
+    local 5 i64
     local 1 i32
-    local 2 i64
+    local 1 i64
     local 3 i32
     local 1 i64
     local 1 i32
@@ -123,26 +123,14 @@
       i32.add
       local.set 9
     end
-    i32.const 0
-    i64.load align=1
-    local.set 11
-    i32.const 0
-    i64.load offset=32 align=1
-    local.set 12
-    i32.const 0
-    i64.load offset=176 align=1
-    local.set 13
-    i32.const 0
-    i64.load offset=184 align=1
-    local.set 14
-    i32.const 0
-    i32.load offset=832 align=1
-    local.set 15
     loop
       block
         br 0
       end
-      local.get 12
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 11
+      local.get 11
       i64.const 0
       i64.sub
       local.get 6
@@ -151,8 +139,8 @@
         unreachable
       end
       i64.const 9
-      local.set 16
-      local.get 12
+      local.set 12
+      local.get 11
       local.set 7
       local.get 9
       i64.const 4194314
@@ -160,19 +148,31 @@
       local.get 7
       i64.const -8
       i64.add
-      local.set 12
+      local.set 11
       local.get 1
       i32.const -2
       i32.add
       local.set 1
       i32.const 0
-      local.get 16
+      local.get 12
       i64.store offset=8 align=1
       i32.const 0
-      local.get 12
+      local.get 11
       i64.store offset=32 align=1
+      i32.const 0
+      i64.load align=1
+      local.set 13
+      i32.const 0
+      i64.load offset=176 align=1
+      local.set 14
+      i32.const 0
+      i64.load offset=184 align=1
+      local.set 15
+      i32.const 0
+      i32.load offset=832 align=1
+      local.set 16
       loop
-        local.get 12
+        local.get 11
         i64.const -8
         i64.sub
         local.get 6
@@ -180,19 +180,19 @@
         if
           unreachable
         end
-        local.get 11
-        local.get 11
+        local.get 13
+        local.get 13
         i64.const 1
         i64.shl
         i64.add
-        local.set 11
+        local.set 13
         local.get 9
         i64.load offset=3064 align=1
         local.set 7
-        local.get 12
+        local.get 11
         i64.const 8
         i64.add
-        local.set 12
+        local.set 11
         local.get 1
         i32.const -2
         i32.add
@@ -201,7 +201,7 @@
         i64.const 4194314
         i64.eq
         if
-          local.get 12
+          local.get 11
           i64.const 0
           i64.sub
           local.get 6
@@ -209,7 +209,7 @@
           if
             unreachable
           end
-          local.get 16
+          local.get 12
           i32.wrap_i64
           local.set 8
           local.get 8
@@ -218,12 +218,12 @@
           local.set 10
           local.get 10
           i64.extend_i32_u
-          local.set 16
-          local.get 13
-          local.set 5
+          local.set 12
           local.get 14
-          local.set 17
+          local.set 5
           local.get 15
+          local.set 17
+          local.get 16
           local.set 18
           local.get 18
           i32.const -1
@@ -271,12 +271,12 @@
           local.set 18
           local.get 8
           i64.extend_i32_u
-          local.set 13
+          local.set 14
           local.get 18
           i64.extend_i32_u
-          local.set 14
-          i32.const 23
           local.set 15
+          i32.const 23
+          local.set 16
           local.get 1
           i32.const -2
           i32.add
@@ -285,7 +285,7 @@
           i32.eqz
           i32.eqz
           if
-            local.get 12
+            local.get 11
             i64.const 0
             i64.sub
             local.get 6
@@ -293,7 +293,7 @@
             if
               unreachable
             end
-            local.get 12
+            local.get 11
             local.set 21
             local.get 9
             i64.const 4194314
@@ -301,7 +301,7 @@
             local.get 21
             i64.const -8
             i64.add
-            local.set 12
+            local.set 11
             local.get 1
             i32.const -1
             i32.add
@@ -314,51 +314,51 @@
               local.get 1
               local.get 2
               i32.const 0
-              local.get 11
+              local.get 13
               i64.store align=1
               i32.const 0
-              local.get 16
+              local.get 12
               i64.store offset=8 align=1
               i32.const 0
-              local.get 12
+              local.get 11
               i64.store offset=32 align=1
               i32.const 0
-              local.get 13
+              local.get 14
               i64.store offset=176 align=1
               i32.const 0
-              local.get 14
+              local.get 15
               i64.store offset=184 align=1
               i32.const 0
-              local.get 15
+              local.get 16
               i32.store offset=832 align=1
               return_call 5
             end
             br 2
           end
           i32.const 0
-          local.get 11
+          local.get 13
           i64.store align=1
           i32.const 0
-          local.get 16
+          local.get 12
           i64.store offset=8 align=1
           i32.const 0
-          local.get 12
+          local.get 11
           i64.store offset=32 align=1
           i32.const 0
-          local.get 13
+          local.get 14
           i64.store offset=176 align=1
           i32.const 0
-          local.get 14
+          local.get 15
           i64.store offset=184 align=1
           i32.const 0
-          local.get 15
+          local.get 16
           i32.store offset=832 align=1
           i32.const 0
           i32.load offset=196 align=1
           local.set 10
-          local.get 14
+          local.get 15
           local.set 21
-          local.get 13
+          local.get 14
           i32.wrap_i64
           local.set 18
           local.get 18
@@ -379,11 +379,11 @@
           i32.const -1073741816
           i32.and
           local.set 18
-          local.get 13
-          local.set 17
           local.get 14
+          local.set 17
+          local.get 15
           local.set 5
-          local.get 13
+          local.get 14
           i32.wrap_i64
           local.set 8
           local.get 8
@@ -404,9 +404,9 @@
           i32.const -1073741816
           i32.and
           local.set 8
-          local.get 14
+          local.get 15
           local.set 23
-          local.get 13
+          local.get 14
           i32.wrap_i64
           local.set 22
           local.get 22
@@ -427,13 +427,13 @@
           i32.const -1073741816
           i32.and
           local.set 22
-          local.get 13
-          local.set 25
-          local.get 13
-          local.set 26
           local.get 14
+          local.set 25
+          local.get 14
+          local.set 26
+          local.get 15
           local.set 27
-          local.get 13
+          local.get 14
           i32.wrap_i64
           local.set 24
           local.get 24
@@ -454,7 +454,7 @@
           i32.const -1073741816
           i32.and
           local.set 24
-          local.get 13
+          local.get 14
           i32.wrap_i64
           local.set 28
           local.get 28
@@ -477,7 +477,7 @@
           local.set 28
           local.get 28
           local.get 28
-          local.get 14
+          local.get 15
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -487,7 +487,7 @@
           i32.xor
           local.set 28
           i64.const 4194320
-          local.set 16
+          local.set 12
           local.get 10
           local.get 18
           local.get 18
@@ -598,7 +598,7 @@
           i32.add
           local.set 1
           i32.const 0
-          local.get 16
+          local.get 12
           i64.store offset=8 align=1
           i32.const 0
           local.get 30
@@ -612,22 +612,22 @@
         local.get 1
         local.get 2
         i32.const 0
-        local.get 11
+        local.get 13
         i64.store align=1
         i32.const 0
-        local.get 16
+        local.get 12
         i64.store offset=8 align=1
         i32.const 0
-        local.get 12
+        local.get 11
         i64.store offset=32 align=1
         i32.const 0
-        local.get 13
+        local.get 14
         i64.store offset=176 align=1
         i32.const 0
-        local.get 14
+        local.get 15
         i64.store offset=184 align=1
         i32.const 0
-        local.get 15
+        local.get 16
         i32.store offset=832 align=1
         return_call 0
       end

@@ -29,9 +29,9 @@
   (export "e0.0" (func 8))
   (func (type 0)
     local 1 i32
-    local 2 i64
+    local 3 i64
     local 2 v128
-    local 2 i64
+    local 1 i64
     local 2 i32
     local 1 i64
     local 1 v128
@@ -70,25 +70,25 @@
       i32.add
       i32.store offset=512 align=1
     end
-    i32.const 0
-    i64.load offset=24 align=1
-    local.set 5
-    i32.const 0
-    i64.load offset=32 align=1
-    local.set 6
-    i32.const 0
-    v128.load offset=272 align=1
-    local.set 7
-    i32.const 0
-    v128.load offset=288 align=1
-    local.set 8
     call 2
-    local.set 9
+    local.set 5
     loop
       block
         br 0
       end
-      local.get 5
+      i32.const 0
+      i64.load offset=24 align=1
+      local.set 6
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 7
+      i32.const 0
+      v128.load offset=272 align=1
+      local.set 8
+      i32.const 0
+      v128.load offset=288 align=1
+      local.set 9
+      local.get 6
       local.set 10
       local.get 10
       i32.wrap_i64
@@ -125,7 +125,7 @@
       local.get 12
       v128.load64_zero align=1
       local.set 14
-      local.get 7
+      local.get 8
       f64x2.extract_lane 0
       local.set 15
       local.get 14
@@ -161,7 +161,7 @@
       i64.add
       i64.xor
       i64.and
-      local.get 9
+      local.get 5
       i64.and
       i64.eqz
       if
@@ -243,11 +243,11 @@
         i32.eqz
         i32.or
         i32.eqz
-        local.get 9
+        local.get 5
         i64.eqz
         i32.or
         if
-          local.get 9
+          local.get 5
           i64.eqz
           i32.eqz
           if
@@ -274,7 +274,7 @@
           call 2
           local.set 19
           local.get 19
-          local.set 9
+          local.set 5
           local.get 17
           local.set 16
           local.get 16
@@ -311,7 +311,7 @@
       end
       local.get 17
       local.set 16
-      local.get 8
+      local.get 9
       f64x2.extract_lane 0
       local.set 21
       local.get 21
@@ -335,7 +335,7 @@
       i64.add
       i64.xor
       i64.and
-      local.get 9
+      local.get 5
       i64.and
       i64.eqz
       if
@@ -402,11 +402,11 @@
         i32.eqz
         i32.or
         i32.eqz
-        local.get 9
+        local.get 5
         i64.eqz
         i32.or
         if
-          local.get 9
+          local.get 5
           i64.eqz
           i32.eqz
           if
@@ -439,7 +439,7 @@
           call 2
           local.set 18
           local.get 18
-          local.set 9
+          local.set 5
           local.get 20
           local.set 21
           local.get 21
@@ -510,15 +510,15 @@
       local.get 16
       f64x2.replace_lane 0
       local.set 14
-      local.get 8
+      local.get 9
       local.get 21
       f64x2.replace_lane 0
-      local.set 8
+      local.set 9
       i32.const 0
       local.get 14
       v128.store offset=256 align=1
       i32.const 0
-      local.get 8
+      local.get 9
       v128.store offset=288 align=1
       i32.const 0
       local.get 24
@@ -908,9 +908,9 @@
         i32.const 2
         return_call 4
       end
-      local.get 8
+      local.get 9
       local.set 38
-      local.get 5
+      local.get 6
       local.set 10
       local.get 10
       i32.wrap_i64

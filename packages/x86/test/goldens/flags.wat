@@ -16,9 +16,9 @@
   (export "e0.0" (func 5))
   (func (type 1)
     local 1 i32
-    local 8 i64
+    local 7 i64
     local 1 i32
-    local 2 i64
+    local 3 i64
     local 1 i32
     local 3 i64
     local 1 i32
@@ -48,63 +48,63 @@
       i32.add
       i32.store offset=512 align=1
     end
-    i32.const 0
-    i64.load align=1
-    local.set 5
-    i32.const 0
-    i64.load offset=8 align=1
-    local.set 6
-    i32.const 0
-    i64.load offset=24 align=1
-    local.set 7
-    i32.const 0
-    i64.load offset=32 align=1
-    local.set 8
     loop
       block
         br 0
       end
+      i32.const 0
+      i64.load align=1
+      local.set 5
+      i32.const 0
+      i64.load offset=24 align=1
+      local.set 6
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 7
       local.get 5
+      local.set 8
+      local.get 6
       local.set 9
-      local.get 7
+      local.get 8
       local.set 10
       local.get 9
       local.set 11
-      local.get 10
-      local.set 12
       i32.const 8
-      local.set 13
+      local.set 12
       local.get 1
       i32.const -2
       i32.add
       local.set 1
       i32.const 0
-      local.get 11
+      local.get 10
       i64.store offset=176 align=1
       i32.const 0
-      local.get 12
+      local.get 11
       i64.store offset=184 align=1
       i32.const 0
-      local.get 13
+      local.get 12
       i32.store offset=832 align=1
+      local.get 8
       local.get 9
-      local.get 10
       i64.le_u
       i32.eqz
       if
+        i32.const 0
+        i64.load offset=8 align=1
+        local.set 13
         local.get 5
         i32.wrap_i64
         i32.const 1
         i32.add
         i64.extend_i32_u
         local.set 5
-        local.get 6
-        local.set 10
-        local.get 11
+        local.get 13
         local.set 9
-        local.get 12
+        local.get 10
+        local.set 8
+        local.get 11
         local.set 14
-        local.get 9
+        local.get 8
         i64.const -1
         i64.xor
         local.set 15
@@ -114,13 +114,13 @@
         local.get 15
         local.get 14
         i64.or
-        local.get 9
+        local.get 8
         local.get 14
         i64.sub
         i64.and
         i64.or
         local.set 14
-        local.get 10
+        local.get 9
         local.get 14
         i64.const 32
         i64.shr_u
@@ -138,11 +138,11 @@
         i64.add
         local.set 14
         local.get 14
-        local.set 6
-        local.get 10
+        local.set 13
+        local.get 9
         i64.const 0
         i64.and
-        local.get 10
+        local.get 9
         i64.const 0
         i64.or
         local.get 14
@@ -150,54 +150,54 @@
         i64.xor
         i64.and
         i64.or
-        local.set 10
+        local.set 9
         local.get 14
-        local.set 11
-        local.get 10
+        local.set 10
+        local.get 9
         i64.const 32
         i64.shr_u
         i32.wrap_i64
         i32.const -1073741824
         i32.and
-        local.get 10
+        local.get 9
         i32.wrap_i64
         i32.const 8
         i32.and
         i32.or
         i64.extend_i32_u
-        local.set 12
+        local.set 11
         i32.const 0
-        local.set 13
+        local.set 12
         i32.const 0
         i32.load offset=196 align=1
         local.set 16
-        local.get 12
-        local.set 10
         local.get 11
-        local.set 14
-        local.get 12
         local.set 9
-        local.get 12
+        local.get 10
+        local.set 14
+        local.get 11
+        local.set 8
+        local.get 11
         local.set 15
-        local.get 11
+        local.get 10
         local.set 17
-        local.get 11
+        local.get 10
         local.set 18
-        local.get 12
+        local.get 11
         local.set 19
-        local.get 12
+        local.get 11
         i32.wrap_i64
         local.set 20
         i64.const 4194321
-        local.set 6
+        local.set 13
         local.get 16
-        local.get 10
+        local.get 9
         i32.wrap_i64
         i32.const 31
         i32.shr_u
         local.get 14
         i32.wrap_i64
-        local.get 9
+        local.get 8
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -259,28 +259,28 @@
         local.get 5
         i64.store align=1
         i32.const 0
-        local.get 6
+        local.get 13
         i64.store offset=8 align=1
         i32.const 0
         local.get 21
         i64.store offset=88 align=1
         i32.const 0
-        local.get 11
+        local.get 10
         i64.store offset=176 align=1
         i32.const 0
-        local.get 12
+        local.get 11
         i64.store offset=184 align=1
         i32.const 0
-        local.get 13
+        local.get 12
         i32.store offset=832 align=1
         i64.const 4194321
         local.get 1
         i32.const 2
         return_call 0
       end
-      local.get 11
+      local.get 10
       local.set 19
-      local.get 12
+      local.get 11
       local.set 18
       local.get 1
       i32.const -1
@@ -290,11 +290,14 @@
       local.get 18
       i64.lt_u
       if
-        local.get 6
+        i32.const 0
+        i64.load offset=8 align=1
+        local.set 13
+        local.get 13
         local.set 18
-        local.get 11
+        local.get 10
         local.set 19
-        local.get 12
+        local.get 11
         local.set 17
         local.get 19
         i64.const -1
@@ -330,7 +333,7 @@
         i64.add
         local.set 17
         local.get 17
-        local.set 6
+        local.set 13
         local.get 18
         i64.const 0
         i64.and
@@ -344,7 +347,7 @@
         i64.or
         local.set 18
         local.get 17
-        local.set 11
+        local.set 10
         local.get 18
         i64.const 32
         i64.shr_u
@@ -357,31 +360,31 @@
         i32.and
         i32.or
         i64.extend_i32_u
-        local.set 12
+        local.set 11
         i32.const 0
-        local.set 13
+        local.set 12
         i32.const 0
         i32.load offset=196 align=1
         local.set 20
-        local.get 12
-        local.set 18
         local.get 11
+        local.set 18
+        local.get 10
         local.set 17
-        local.get 12
+        local.get 11
         local.set 19
-        local.get 12
+        local.get 11
         local.set 15
+        local.get 10
+        local.set 8
+        local.get 10
+        local.set 14
         local.get 11
         local.set 9
         local.get 11
-        local.set 14
-        local.get 12
-        local.set 10
-        local.get 12
         i32.wrap_i64
         local.set 16
         i64.const 4194321
-        local.set 6
+        local.set 13
         local.get 20
         local.get 18
         i32.wrap_i64
@@ -412,7 +415,7 @@
         i32.and
         i32.const 4
         i32.shl
-        local.get 9
+        local.get 8
         i64.eqz
         i32.const 6
         i32.shl
@@ -422,7 +425,7 @@
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 10
+        local.get 9
         i32.wrap_i64
         i32.const 1
         i32.and
@@ -448,19 +451,19 @@
         i32.add
         local.set 1
         i32.const 0
-        local.get 6
+        local.get 13
         i64.store offset=8 align=1
         i32.const 0
         local.get 21
         i64.store offset=88 align=1
         i32.const 0
-        local.get 11
+        local.get 10
         i64.store offset=176 align=1
         i32.const 0
-        local.get 12
+        local.get 11
         i64.store offset=184 align=1
         i32.const 0
-        local.get 13
+        local.get 12
         i32.store offset=832 align=1
         i64.const 4194321
         local.get 1
@@ -470,33 +473,33 @@
       i32.const 0
       i32.load offset=196 align=1
       local.set 16
-      local.get 11
-      local.set 10
-      local.get 12
-      local.set 14
       local.get 10
+      local.set 9
+      local.get 11
+      local.set 14
+      local.get 9
       i64.const -1
       i64.xor
-      local.set 9
-      local.get 9
+      local.set 8
+      local.get 8
       local.get 14
       i64.and
-      local.get 9
+      local.get 8
       local.get 14
       i64.or
-      local.get 10
+      local.get 9
       local.get 14
       i64.sub
       i64.and
       i64.or
       local.set 14
-      local.get 11
-      local.set 10
-      local.get 12
+      local.get 10
       local.set 9
       local.get 11
+      local.set 8
+      local.get 10
       local.set 15
-      local.get 12
+      local.get 11
       local.set 19
       local.get 15
       i64.const -1
@@ -514,9 +517,9 @@
       i64.and
       i64.or
       local.set 19
-      local.get 11
+      local.get 10
       local.set 15
-      local.get 12
+      local.get 11
       local.set 17
       local.get 15
       i64.const -1
@@ -534,17 +537,17 @@
       i64.and
       i64.or
       local.set 17
-      local.get 11
+      local.get 10
       local.set 15
-      local.get 12
-      local.set 18
       local.get 11
+      local.set 18
+      local.get 10
       local.set 22
-      local.get 12
-      local.set 23
       local.get 11
+      local.set 23
+      local.get 10
       local.set 24
-      local.get 12
+      local.get 11
       local.set 25
       local.get 24
       i64.const -1
@@ -562,9 +565,9 @@
       i64.and
       i64.or
       local.set 25
-      local.get 11
+      local.get 10
       local.set 24
-      local.get 12
+      local.get 11
       local.set 26
       local.get 24
       i64.const -1
@@ -595,7 +598,7 @@
       i32.or
       local.set 20
       i64.const 4194313
-      local.set 6
+      local.set 13
       local.get 16
       local.get 14
       i64.const 32
@@ -610,8 +613,8 @@
       i32.or
       i32.const 31
       i32.shr_u
-      local.get 10
       local.get 9
+      local.get 8
       i64.sub
       i32.wrap_i64
       local.get 19
@@ -704,7 +707,7 @@
       i32.add
       local.set 1
       i32.const 0
-      local.get 6
+      local.get 13
       i64.store offset=8 align=1
       i32.const 0
       local.get 21

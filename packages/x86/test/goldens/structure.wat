@@ -56,16 +56,16 @@
       i32.add
       i32.store offset=512 align=1
     end
-    i32.const 0
-    i64.load offset=24 align=1
-    local.set 5
-    i32.const 0
-    i64.load offset=32 align=1
-    local.set 6
     loop
       block
         br 0
       end
+      i32.const 0
+      i64.load offset=24 align=1
+      local.set 5
+      i32.const 0
+      i64.load offset=32 align=1
+      local.set 6
       local.get 5
       local.set 7
       local.get 7
