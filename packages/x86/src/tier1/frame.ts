@@ -6,6 +6,7 @@ import { flagWords, withCarry } from '../ir/flags.ts';
 import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, XMM_BASE } from '../layout.ts';
 import { type Leaving, Use } from './liveness.ts';
 import type { Stack } from './stack.ts';
+import type { Block } from './region.ts';
 import type { Edge } from './target.ts';
 
 /** The dispatcher's loop, as a label counted from the outermost. */
@@ -132,6 +133,11 @@ export interface Exit {
   readonly behind: Edge | undefined;
 }
 
+/** The other way out: a block is left to tier 0 as a whole, with registers in memory as they were at its start. */
+export interface Restart {
+  readonly restarts: Block;
+}
+
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
 export class Frame {
   readonly gprs: readonly Kept[] = Array.from({ length: 16 }, (_, i) => keep(i * 8, 'i64', i));
@@ -217,6 +223,12 @@ export class Frame {
   #exit(b: Builder, helper: Helper, behind: Edge | undefined, ...args: Node[]): void {
     const way: Exit = { helper, leaving: this.use.leave(b.repeats), behind };
     b.node('exit', undefined, 'effect', args, way);
+  }
+
+  restart(b: Builder): void {
+    const way: Restart = { restarts: this.use.block };
+    this.use.restarts = true;
+    b.node('exit', undefined, 'effect', [], way);
   }
 
   spend(b: Builder, instructions: number): void {

@@ -17,7 +17,7 @@ import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret, Tier0Target } from '../tier0/target.ts';
 import { exitTo, exitToRecord, exitWith, NOTES_REFUSED, unwound } from './exits.ts';
-import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits } from './frame.ts';
+import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits, type Restart } from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { Imports } from './imports.ts';
@@ -26,7 +26,14 @@ import type { Block, Region } from './region.ts';
 import { Stack } from './stack.ts';
 import { State } from './state.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
-import { guardGlobal, NOTES, Tier1Target, type Edge } from './target.ts';
+import {
+  guardGlobal,
+  NOTES,
+  ownHandlerGlobal,
+  recGlobal,
+  Tier1Target,
+  type Edge,
+} from './target.ts';
 
 /** The pages that a block is in. */
 const pagesOf = ({ code }: Block): CodePage[] => (code.tail ? [code.page, code.tail] : [code.page]);
@@ -210,7 +217,7 @@ class Built {
   #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
     for (const { op, imm, bodies } of nodes.nodes) {
       if (op === 'call') this.#imports.helper(imm as Helper);
-      else if (op === 'exit') this.#noteExit(imm as Exit, edges);
+      else if (op === 'exit') this.#noteExit(imm as Exit | Restart, edges);
       else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
       else if (op === 'goto') edges.push(imm as Edge);
       for (const body of bodies) this.#note(body, edges);
@@ -218,7 +225,14 @@ class Built {
     return edges;
   }
 
-  #noteExit({ helper, behind }: Exit, edges: Edge[]): void {
+  #noteExit(exit: Exit | Restart, edges: Edge[]): void {
+    if ('restarts' in exit) {
+      const { va } = exit.restarts.code;
+      this.#imports.global(recGlobal(va));
+      this.#imports.global(ownHandlerGlobal(va));
+      return;
+    }
+    const { helper, behind } = exit;
     this.#imports.helper(helper);
     if (!behind) return;
     this.#imports.helper(unwound);
@@ -248,6 +262,7 @@ class Writer {
   /** How many labels are open inside the one that leads to a block. */
   readonly #labels = new Map<Block, number>();
   readonly #loops = new Map<Block, number>();
+  readonly #restarts = new Map<Block, number>();
   readonly #linker: Linker;
   readonly #exits: Exits;
 
@@ -266,7 +281,7 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
-      exit: (exit, depth) => this.#exit(exit as Exit, depth),
+      exit: (exit, depth) => this.#exit(exit as Exit | Restart, depth),
     };
   }
 
@@ -287,7 +302,9 @@ class Writer {
     code.op('unreachable').end().op('unreachable');
   }
 
-  #exit({ helper, leaving, behind }: Exit, depth: number): void {
+  #exit(exit: Exit | Restart, depth: number): void {
+    if ('restarts' in exit) return void this.#code.br(depth - this.#restarts.get(exit.restarts)!);
+    const { helper, leaving, behind } = exit;
     if (behind) this.#call(helper, leaving, behind, depth);
     else this.#leave(helper, leaving);
   }
@@ -450,7 +467,7 @@ class Writer {
 
   /** A block and what it dominates, with `depth` labels open. */
   #tree(block: Block, depth: number): void {
-    const { structure, blocks, read } = this.#built;
+    const { structure, read } = this.#built;
     const loop = structure.isLoop[block.index] === 1;
     const code = this.#code;
     const isTight = structure.tight[block.index] === block.index;
@@ -462,12 +479,29 @@ class Writer {
     if (!isTight) this.#read(read[block.index]!);
     if (this.#isVerified) this.#verifyStack(block);
     const merges = structure.children[block.index]!.filter((b) => structure.isMerge[b.index]);
-    this.#within(
-      merges,
-      (inner) => emit(blocks.get(block)!, code, this.#linker, inner),
-      loop ? depth + 1 : depth,
-    );
+    this.#within(merges, (inner) => this.#own(block, inner), loop ? depth + 1 : depth);
     if (loop) code.end();
+  }
+
+  /** A block itself, with `depth` labels open; behind it, the way out that leaves it to tier 0. */
+  #own(block: Block, depth: number): void {
+    const { blocks, frame, uses } = this.#built;
+    const code = this.#code;
+    const { restarts } = uses.get(block)!;
+    if (restarts) {
+      code.enter('block');
+      this.#restarts.set(block, depth + 1);
+    }
+    emit(blocks.get(block)!, code, this.#linker, restarts ? depth + 1 : depth);
+    if (!restarts) return;
+    const { va } = block.code;
+    code
+      .end()
+      .globalGet(this.#imports.global(recGlobal(va)))
+      .get(frame.fuel.local)
+      .get(2);
+    code.globalGet(this.#imports.global(ownHandlerGlobal(va)));
+    code.returnCall(this.#imports.helper(exitToRecord));
   }
 
   /** Traps where RSP is not where the region takes it to be. */

@@ -21,6 +21,8 @@ export class Use implements Leaving {
   reads = 0n;
   written = 0n;
   settled = 0n;
+  /** Whether some ways out leave tier 0 to execute it from its start. */
+  restarts = false;
   readonly exits: Leaving[] = [];
   /** Ways out of a loop within the instruction at hand. */
   readonly #inLoop: { written: bigint }[] = [];

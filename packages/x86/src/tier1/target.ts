@@ -36,6 +36,7 @@ import {
 } from './frame.ts';
 import { callTo, exitToRecord, exitWith, linkTo, NOTES_ENTERED, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
+import { Progress } from './progress.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -80,6 +81,7 @@ export class Tier1Target implements Target {
   readonly #narrow = new Map<Node, number>();
   /** The instruction contains a store whose TLB miss was dealt with here. */
   #stores = false;
+  readonly #progress: Progress;
   ended = false;
 
   /**
@@ -94,6 +96,7 @@ export class Tier1Target implements Target {
     goesOn: (to: Block) => boolean,
   ) {
     this.#isTight = isTight;
+    this.#progress = new Progress(!isTight);
     this.#goesOn = goesOn;
     this.#frame = frame;
     this.#block = block;
@@ -130,6 +133,7 @@ export class Tier1Target implements Target {
   finish(b: Builder): void {
     this.#vectors.reload(b);
     this.#frame.use.finish();
+    this.#progress.finish(b, this.#insn);
     if (this.ended || !this.#stores) return;
     this.#stores = false;
     const { missed } = this.#frame;
@@ -363,7 +367,11 @@ export class Tier1Target implements Target {
       this.#stores ||= write;
       return this.#memory.translateInside(b, va, size, write, () => this.#exitHere(b, EXIT_FAULT));
     }
-    return this.#memory.translate(b, va, this.#placeOf(va), size, write, () => this.#defer(b));
+    const physical = this.#memory.translate(b, va, this.#placeOf(va), size, write, () =>
+      this.#leaveOff(b),
+    );
+    this.#progress.accesses(physical, write);
+    return physical;
   }
 
   commit(b: Builder, physical: Node): void {
@@ -395,8 +403,14 @@ export class Tier1Target implements Target {
       b.assign(ordinaryLanes.f32, b.or(altered, b.i32(15)));
       b.assign(ordinaryLanes.f64, b.or(altered, b.i32(3)));
     },
-    defer: (b) => this.#defer(b),
+    defer: (b) => this.#leaveOff(b),
   };
+
+  /** Leaves this instruction to tier 0, with nothing of it done; where that does no harm, with all of its block. */
+  #leaveOff(b: Builder): void {
+    if (this.#progress.isRepeatable) this.#frame.restart(b);
+    else this.#defer(b);
+  }
 
   /** Leaves to tier 0's record of this instruction: its block goes on there, and spends its fuel as a whole. */
   #defer(b: Builder, spent = 0): void {

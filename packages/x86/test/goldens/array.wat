@@ -13,6 +13,7 @@
   (import "tier0" "h:interpret" (func (type 0)))
   (import "tier0" "h:exit_to" (func (type 3)))
   (import "globals" "r4194304" (global i32))
+  (import "globals" "o4194304" (global i32))
   (import "globals" "r4194309" (global i32))
   (import "globals" "o4194309" (global i32))
   (import "globals" "n0" (global i32))
@@ -22,6 +23,7 @@
   (global (mut i32) (i32.const 2))
   (global (mut i32) (i32.const 3))
   (global (mut i32) (i32.const 4))
+  (global (mut i32) (i32.const 5))
   (export "r0" (func 6))
   (export "e0.0" (func 7))
   (func (type 0)
@@ -61,8 +63,8 @@
     i32.shr_u
     i32.eqz
     if
-      global.get 8
-      global.get 8
+      global.get 10
+      global.get 10
       i32.load offset=512 align=1
       i32.const 64
       i32.add
@@ -82,200 +84,130 @@
       i64.load offset=32 align=1
       local.set 7
       block
-        i64.const 100
-        local.set 8
-        local.get 6
-        local.get 8
-        i64.const 3
-        i64.shl
-        i64.add
-        local.set 9
-        local.get 9
-        i32.wrap_i64
-        i32.const 8
-        i32.shr_u
-        i32.const 65520
-        i32.and
-        local.get 2
-        i32.add
-        local.set 10
-        local.get 9
-        i32.wrap_i64
-        local.get 10
-        i32.load offset=8 align=1
-        i32.add
-        local.set 11
-        local.get 9
-        local.set 12
-        local.get 9
-        i64.const 7
-        i64.add
-        local.get 10
-        i64.load align=1
-        i64.xor
-        i64.const 4096
-        i64.ge_u
-        if
-          global.get 5
-          i32.const 16
+        block
+          i64.const 100
+          local.set 8
+          local.get 6
+          local.get 8
+          i64.const 3
+          i64.shl
+          i64.add
+          local.set 9
+          local.get 9
+          i32.wrap_i64
+          i32.const 8
+          i32.shr_u
+          i32.const 65520
+          i32.and
+          local.get 2
           i32.add
           local.set 10
+          local.get 9
+          i32.wrap_i64
           local.get 10
+          i32.load offset=8 align=1
+          i32.add
+          local.set 11
+          local.get 9
+          local.set 12
+          local.get 9
+          i64.const 7
+          i64.add
+          local.get 10
+          i64.load align=1
+          i64.xor
+          i64.const 4096
+          i64.ge_u
+          if
+            br 1
+          end
+          local.get 11
+          i64.load align=1
+          local.set 13
+          local.get 5
+          local.get 13
+          i64.add
+          local.set 5
+          local.get 8
+          i32.wrap_i64
+          local.set 10
+          local.get 10
+          i32.const -1
+          i32.add
+          local.set 14
+          local.get 14
+          i64.extend_i32_u
+          local.set 8
+          local.get 10
+          i64.extend_i32_u
+          local.set 15
+          i64.const 1
+          local.set 16
+          i32.const 7
+          local.set 17
           local.get 1
-          local.get 2
-          local.get 10
-          i32.load16_u align=1
+          i32.const -5
+          i32.add
+          local.set 1
+          i32.const 0
+          local.get 13
+          i64.store align=1
           i32.const 0
           local.get 8
           i64.store offset=8 align=1
-          return_call 0
-        end
-        local.get 11
-        i64.load align=1
-        local.set 13
-        local.get 5
-        local.get 13
-        i64.add
-        local.set 5
-        local.get 8
-        i32.wrap_i64
-        local.set 10
-        local.get 10
-        i32.const -1
-        i32.add
-        local.set 14
-        local.get 14
-        i64.extend_i32_u
-        local.set 8
-        local.get 10
-        i64.extend_i32_u
-        local.set 15
-        i64.const 1
-        local.set 16
-        i32.const 7
-        local.set 17
-        local.get 1
-        i32.const -5
-        i32.add
-        local.set 1
-        i32.const 0
-        local.get 13
-        i64.store align=1
-        i32.const 0
-        local.get 8
-        i64.store offset=8 align=1
-        i32.const 0
-        local.get 5
-        i64.store offset=16 align=1
-        i32.const 0
-        local.get 15
-        i64.store offset=176 align=1
-        i32.const 0
-        local.get 16
-        i64.store offset=184 align=1
-        i32.const 0
-        local.get 17
-        i32.store offset=832 align=1
-        local.get 14
-        i32.eqz
-        i32.eqz
-        if
-          loop
-            local.get 6
-            local.get 8
-            i64.const 3
-            i64.shl
-            i64.add
-            local.set 9
-            local.get 9
-            i32.wrap_i64
-            i32.const 8
-            i32.shr_u
-            i32.const 65520
-            i32.and
-            local.get 2
-            i32.add
-            local.set 14
-            local.get 9
-            i32.wrap_i64
-            local.get 14
-            i32.load offset=8 align=1
-            i32.add
-            local.set 10
-            local.get 9
-            local.set 18
-            local.get 9
-            i64.const 7
-            i64.add
-            local.get 14
-            i64.load align=1
-            i64.xor
-            i64.const 4096
-            i64.ge_u
-            if
-              global.get 6
-              local.get 1
-              local.get 2
-              global.get 7
-              i32.const 0
-              local.get 13
-              i64.store align=1
-              i32.const 0
+          i32.const 0
+          local.get 5
+          i64.store offset=16 align=1
+          i32.const 0
+          local.get 15
+          i64.store offset=176 align=1
+          i32.const 0
+          local.get 16
+          i64.store offset=184 align=1
+          i32.const 0
+          local.get 17
+          i32.store offset=832 align=1
+          local.get 14
+          i32.eqz
+          i32.eqz
+          if
+            loop
+              local.get 6
               local.get 8
-              i64.store offset=8 align=1
-              i32.const 0
-              local.get 5
-              i64.store offset=16 align=1
-              i32.const 0
-              local.get 15
-              i64.store offset=176 align=1
-              i32.const 0
-              local.get 16
-              i64.store offset=184 align=1
-              i32.const 0
-              local.get 17
-              i32.store offset=832 align=1
-              return_call 0
-            end
-            local.get 10
-            i64.load align=1
-            local.set 13
-            local.get 5
-            local.get 13
-            i64.add
-            local.set 5
-            local.get 8
-            i32.wrap_i64
-            local.set 14
-            local.get 14
-            i32.const -1
-            i32.add
-            local.set 19
-            local.get 19
-            i64.extend_i32_u
-            local.set 8
-            local.get 14
-            i64.extend_i32_u
-            local.set 15
-            i64.const 1
-            local.set 16
-            i32.const 7
-            local.set 17
-            local.get 1
-            i32.const -4
-            i32.add
-            local.set 1
-            local.get 19
-            i32.eqz
-            i32.eqz
-            if
-              local.get 1
-              i32.const 5
-              i32.le_s
+              i64.const 3
+              i64.shl
+              i64.add
+              local.set 9
+              local.get 9
+              i32.wrap_i64
+              i32.const 8
+              i32.shr_u
+              i32.const 65520
+              i32.and
+              local.get 2
+              i32.add
+              local.set 14
+              local.get 9
+              i32.wrap_i64
+              local.get 14
+              i32.load offset=8 align=1
+              i32.add
+              local.set 10
+              local.get 9
+              local.set 18
+              local.get 9
+              i64.const 7
+              i64.add
+              local.get 14
+              i64.load align=1
+              i64.xor
+              i64.const 4096
+              i64.ge_u
               if
-                i64.const 4194309
+                global.get 8
                 local.get 1
                 local.get 2
+                global.get 9
                 i32.const 0
                 local.get 13
                 i64.store align=1
@@ -294,32 +226,97 @@
                 i32.const 0
                 local.get 17
                 i32.store offset=832 align=1
-                return_call 5
+                return_call 0
               end
-              br 1
+              local.get 10
+              i64.load align=1
+              local.set 13
+              local.get 5
+              local.get 13
+              i64.add
+              local.set 5
+              local.get 8
+              i32.wrap_i64
+              local.set 14
+              local.get 14
+              i32.const -1
+              i32.add
+              local.set 19
+              local.get 19
+              i64.extend_i32_u
+              local.set 8
+              local.get 14
+              i64.extend_i32_u
+              local.set 15
+              i64.const 1
+              local.set 16
+              i32.const 7
+              local.set 17
+              local.get 1
+              i32.const -4
+              i32.add
+              local.set 1
+              local.get 19
+              i32.eqz
+              i32.eqz
+              if
+                local.get 1
+                i32.const 5
+                i32.le_s
+                if
+                  i64.const 4194309
+                  local.get 1
+                  local.get 2
+                  i32.const 0
+                  local.get 13
+                  i64.store align=1
+                  i32.const 0
+                  local.get 8
+                  i64.store offset=8 align=1
+                  i32.const 0
+                  local.get 5
+                  i64.store offset=16 align=1
+                  i32.const 0
+                  local.get 15
+                  i64.store offset=176 align=1
+                  i32.const 0
+                  local.get 16
+                  i64.store offset=184 align=1
+                  i32.const 0
+                  local.get 17
+                  i32.store offset=832 align=1
+                  return_call 5
+                end
+                br 1
+              end
+              i32.const 0
+              local.get 13
+              i64.store align=1
+              i32.const 0
+              local.get 8
+              i64.store offset=8 align=1
+              i32.const 0
+              local.get 5
+              i64.store offset=16 align=1
+              i32.const 0
+              local.get 15
+              i64.store offset=176 align=1
+              i32.const 0
+              local.get 16
+              i64.store offset=184 align=1
+              i32.const 0
+              local.get 17
+              i32.store offset=832 align=1
+              br 3
             end
-            i32.const 0
-            local.get 13
-            i64.store align=1
-            i32.const 0
-            local.get 8
-            i64.store offset=8 align=1
-            i32.const 0
-            local.get 5
-            i64.store offset=16 align=1
-            i32.const 0
-            local.get 15
-            i64.store offset=176 align=1
-            i32.const 0
-            local.get 16
-            i64.store offset=184 align=1
-            i32.const 0
-            local.get 17
-            i32.store offset=832 align=1
-            br 2
           end
+          br 1
         end
-        br 0
+        global.get 6
+        local.get 1
+        local.get 2
+        global.get 7
+        return_call 0
       end
       i32.const 0
       i64.load offset=32 align=1
@@ -494,11 +491,11 @@
       local.get 0
       local.get 1
       local.get 2
-      global.get 9
+      global.get 11
       return_call 4
     end
     i32.const 0
-    global.get 8
+    global.get 10
     i32.store offset=852 align=1
     i32.const 0
     local.get 1

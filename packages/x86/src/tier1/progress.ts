@@ -1,0 +1,63 @@
+import type { Insn } from '../decode.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Helper, Node, Region as Nodes } from '../ir/node.ts';
+
+const isAddressed = (operand: { code: string }): boolean => 'EMWQ'.includes(operand.code);
+
+/** Whether an instruction reads the operand in memory that it writes. */
+const modifies = ({ row, isReg }: Insn): boolean =>
+  !isReg && row.operands.some((one) => isAddressed(one) && one.access === 'rw');
+
+const STORES: ReadonlySet<string> = new Set(['memory.copy', 'memory.fill']);
+
+const stores = ({ op }: Node): boolean => op.includes('.store') || STORES.has(op);
+
+const calls = ({ op, imm }: Node): boolean =>
+  op === 'call_import' || (op === 'call' && !(imm as Helper).pure);
+
+/**
+ * What a block has done so far. Registers are written to memory at its end, so tier 0 may execute it from its start: unless it has
+ * written what was read before, which would be read again.
+ */
+export class Progress {
+  #isRepeatable: boolean;
+  #hasLoaded = false;
+  /** Nodes that have been looked at. */
+  #seen = 0;
+  /** What accesses of memory were translated to: all else that is stored to is the processor's own state. */
+  readonly #physical = new Set<Node>();
+
+  /** @param isRepeatable whether registers are in memory at the block's start */
+  constructor(isRepeatable: boolean) {
+    this.#isRepeatable = isRepeatable;
+  }
+
+  /** Whether the block may be executed again, when what is done before the instruction at hand is done. */
+  get isRepeatable(): boolean {
+    return this.#isRepeatable;
+  }
+
+  /** The instruction accesses memory. */
+  accesses(physical: Node, write: boolean): void {
+    // Stores take constants out of their addresses.
+    this.#physical.add(physical.op === 'i32.add' ? physical.args[0]! : physical);
+    if (!write) this.#hasLoaded = true;
+  }
+
+  /** An instruction has ended. */
+  finish({ root }: Builder, insn: Insn): void {
+    this.#hasLoaded ||= modifies(insn);
+    if (this.#isRepeatable) this.#isRepeatable = !this.#harms(root.nodes.slice(this.#seen));
+    this.#seen = root.nodes.length;
+  }
+
+  #harms(nodes: readonly Node[]): boolean {
+    return nodes.some((node) => {
+      if (stores(node)) return this.#hasLoaded || !this.#physical.has(node.args[0]!);
+      return calls(node) || node.bodies.some((body) => !leaves(body) && this.#harms(body.nodes));
+    });
+  }
+}
+
+/** Whether nothing comes behind. */
+const leaves = ({ nodes }: Nodes): boolean => nodes.at(-1)?.op === 'exit';
