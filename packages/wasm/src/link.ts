@@ -83,10 +83,9 @@ class Part {
   copyGlobals(whole: Whole): void {
     this.#list(GLOBALS, (reader) => {
       const type = VALTYPES[reader.u8()]!;
-      if (reader.u8() !== 1 || reader.u8() !== GLOBAL_GET)
-        throw new TypeError(
-          'a module with a global that is no copy of an imported one cannot be linked',
-        );
+      reader.u8();
+      if (reader.u8() !== GLOBAL_GET)
+        throw new TypeError('a module with a global that is no copy of an imported one cannot be linked'); // prettier-ignore
       this.#globals.push(whole.copyOfGlobal(type, this.#globals[reader.uleb()]!));
       reader.u8();
     });
@@ -204,8 +203,8 @@ function readSignature(reader: Reader): Signature {
 }
 
 /**
- * One module with the functions of several, which import functions, one memory and globals that do not change, define functions,
- * export some, and may have branch hints.
+ * One module with the functions of several, which import functions, one memory and globals that do not change, define copies of
+ * such globals, and functions, export some, and may have branch hints.
  * @throws TypeError when one has something else
  */
 export function linkModules(modules: readonly Uint8Array[], names: Names): Uint8Array {

@@ -18,9 +18,10 @@ function part(scale: string, swapped: boolean): Uint8Array {
   const [own, shared] = swapped
     ? [m.importGlobal('env', 'own', 'i32', false), m.importGlobal('env', 'shared', 'i32', false)]
     : [m.importGlobal('env', 'own', 'i32', false), m.importGlobal('env', 'shared', 'i32', false)].toReversed(); // prettier-ignore
+  const copy = m.copyOfGlobal('i32', own!);
   const f = m.func(['i32'], ['i32']);
   const g = m.func(['i32'], ['i32']);
-  f.code.get(0).call(g.index).globalGet(own!).op('i32.add').globalGet(shared!).op('i32.add');
+  f.code.get(0).call(g.index).globalGet(copy).op('i32.add').globalGet(shared!).op('i32.add');
   const kept = g.code.local('i32');
   g.code.get(0).i32(10).op('i32.lt_s').enterUnlikely();
   g.code.get(0).call(scaled).set(kept).i32(8).get(kept).mem('i32.store', 300, 2);
@@ -70,6 +71,9 @@ test('what cannot be linked says so', () => {
   const written = new ModuleWriter();
   written.importGlobal('env', 'g', 'i32', true);
   expect(() => linkModules([written.finish()], AS_THEY_ARE)).toThrow('g is a global that can be written'); // prettier-ignore
+  const own = new ModuleWriter();
+  own.global('i32', true, 1n);
+  expect(() => linkModules([own.finish()], AS_THEY_ARE)).toThrow('no copy of an imported one');
   const imported = new ModuleWriter();
   imported.importTable('env', 't', { min: 1 });
   expect(() => linkModules([imported.finish()], AS_THEY_ARE)).toThrow('imports a table (env.t)');
