@@ -17,9 +17,9 @@ const PERIOD = 2000;
 
 /** What compiling takes, with V8's part and the time that a region runs in the baseline compiler's code. */
 const REGION = 300;
-const INSTRUCTION = 52;
+const INSTRUCTION = 46;
 /** The same when another thread generates it and has it compiled: what V8 does there is not for nothing, either. */
-const REMOTE_INSTRUCTION = 42;
+const REMOTE_INSTRUCTION = 37;
 
 /**
  * The same for installing what is in the store, which V8 optimises on another thread, if at all; and how much of it a
@@ -45,10 +45,10 @@ const READY_ADVANCE = 0.2;
 /** What entering a region takes, which a larger one around it would save. */
 const ENTRY = 0.03;
 /** What entering a region takes less when it is in a module with others, by measurement. */
-const BUNDLED_ENTRY = 0.006;
+const BUNDLED_ENTRY = 0.05;
 /** How much more than it has cost already that may cost: for this process, and for those that find it on a disk. */
 const BUNDLED_ADVANCE = 4;
-const KEPT_ADVANCE = 400;
+const KEPT_ADVANCE = 48;
 
 export class Account {
   #credit: number;

@@ -67,6 +67,8 @@ const AT_ONCE = 2;
  */
 const BUNDLED = 64;
 const SETTLED = 4 * PERIOD;
+/** Nor are they as long as more than this of all room is taken: regions come and go then. */
+const ROOMY = 0.6;
 /** Addresses kept of an indirect jump. */
 const MOST_TARGETS = 64;
 
@@ -461,6 +463,7 @@ export class Jit {
   #bundle(): void {
     const generator = this.#generator;
     if (!generator?.bundles || this.#isBundling || !this.#isServed) return;
+    if (this.#installer.footprint > this.#options.limit * ROOMY) return;
     const settled: { installed: Installed; entered: number }[] = [];
     for (const { installed, since, ordered } of this.#allRoots()) {
       if (!installed?.live || ordered || this.#clock - since < SETTLED) continue;
