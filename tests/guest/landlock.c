@@ -1,6 +1,7 @@
 // landlock(7): rulesets and their errors, rules on files and directories, layers, links and renames between directories, what
 // open files keep, mounts, signals and abstract sockets.
 #include "guest.h"
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -303,6 +304,38 @@ static void scopes(void) {
   close(s), close(d), close(p);
 }
 
+/* What is looked at before the rules: whether the mount may be written, and whether the name is there. */
+static void order(void) {
+  R(unshare(CLONE_NEWNS));
+  R(mount(0, "/", 0, MS_REC | MS_PRIVATE, 0));
+  R(mkdir("ro", 0777));
+  R(mount("t", "ro", "tmpfs", 0, 0));
+  R(touch("ro/there"));
+  R(mount(0, "ro", 0, MS_REMOUNT | MS_RDONLY, 0));
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  R(restrict_(create(8191, 0)));
+  R(try_open("ro/new", O_CREAT | O_WRONLY));
+  R(try_open("ro/there", O_CREAT | O_WRONLY));
+  R(try_open("ro/there", O_CREAT | O_EXCL | O_WRONLY));
+  R(try_open("ro/there", O_RDONLY | O_TRUNC));
+  R(try_open("ro/there", O_RDONLY));
+  R(unlink("ro/there"));
+  R(unlink("ro/none/at/all"));
+  R(mkdir("ro/new", 0777));
+  R(mkdir("ro/there", 0777));
+  R(unlink("none"));
+  R(unlink("a/"));
+  R(unlink("a"));
+  R(rmdir("a"));
+  R(rmdir("a/f"));
+  R(rename("a", "c"));
+  R(syscall(SYS_renameat2, AT_FDCWD, "a/f", AT_FDCWD, "c/f", 1));
+  R(link("a", "c/a"));
+  R(mount("a", "none", 0, MS_BIND, 0));
+  R(umount2("a", MNT_DETACH));
+  R(umount2("/proc", MNT_DETACH));
+}
+
 int main(int argc, char **argv) {
   if (argc > 1) return 7;
   char dir[] = "/tmp/landlock-XXXXXX";
@@ -314,6 +347,7 @@ int main(int argc, char **argv) {
   refer();
   layers();
   scopes();
+  INCHILD(order());
   chdir("/");
   char rm[64];
   sprintf(rm, "rm -r %s", dir);

@@ -19,6 +19,10 @@ int main(void) {
   R(p.features & IORING_FEAT_SINGLE_MMAP);
   R(p.features & IORING_FEAT_NODROP ? 1 : 0);
   R(fcntl(fd, F_GETFD));
+  P("sq at %u %u %u %u %u %u %u\n", p.sq_off.head, p.sq_off.tail, p.sq_off.ring_mask, p.sq_off.ring_entries, p.sq_off.flags,
+    p.sq_off.dropped, p.sq_off.array);
+  P("cq at %u %u %u %u %u %u %u\n", p.cq_off.head, p.cq_off.tail, p.cq_off.ring_mask, p.cq_off.ring_entries,
+    p.cq_off.overflow, p.cq_off.cqes, p.cq_off.flags);
   size_t size = p.sq_off.array + p.sq_entries * 4, other = p.cq_off.cqes + p.cq_entries * 16;
   if (other > size) size = other;
   rings = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, IORING_OFF_SQ_RING);

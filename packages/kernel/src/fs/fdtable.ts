@@ -10,7 +10,15 @@ import { locks_remove_posix } from './locks.ts';
 declare module '../include/current.ts' {
   interface Current {
     files: FilesStruct;
+    /** Files of the call that waits (hold_fd); null: none. */
+    held_files: HeldFile[] | null;
   }
+}
+
+export interface HeldFile {
+  /** Null: it is not looked up again (hold_file). */
+  readonly fd: number | null;
+  readonly file: File;
 }
 
 /** What every table has room for; larger ones are multiples of it. */
@@ -63,9 +71,38 @@ function notOpen(current: Current, fd: number): never {
   throw errno(EBADF, 'fd {} is not open in process {}', fd, current.tgid);
 }
 
+function lookup(current: Current, fd: number): File | null | undefined {
+  if (current.held_files !== null)
+    for (const held of current.held_files) if (held.fd === fd) return held.file;
+  return current.files.fd[fd];
+}
+
+/**
+ * A call that waits goes on with the file it began with, whatever other threads make of the descriptor meanwhile: as
+ * fdget, it takes a reference where the table is shared.
+ */
+export function hold_fd(current: Current, fd: number): void {
+  if (current.files.count === 1) return;
+  const file = current.files.fd[fd];
+  if (file == null || current.held_files?.some((held) => held.fd === fd)) return;
+  (current.held_files ??= []).push({ fd, file: file.get() });
+}
+
+/** The same for what only waits for the file, and looks its descriptor up each time (__pollwait). */
+export function hold_file(current: Current, file: File): void {
+  if (current.files.count > 1) (current.held_files ??= []).push({ fd: null, file: file.get() });
+}
+
+/** The call is through. */
+export function release_held_files(current: Current): void {
+  const held = current.held_files;
+  current.held_files = null;
+  if (held !== null) for (const { file } of held) fput(current, file);
+}
+
 /** The open file behind a descriptor; one opened with O_PATH counts as none. Throws EBADF. */
 export function fget(current: Current, fd: number): File {
-  const file = current.files.fd[fd];
+  const file = lookup(current, fd);
   if (file === undefined || file === null) return notOpen(current, fd);
   if (file.mode & FMODE_PATH) {
     throw errno(EBADF, 'fd {} of process {} was opened with O_PATH: it only names {}', fd, current.tgid, file.path); // prettier-ignore
@@ -75,7 +112,7 @@ export function fget(current: Current, fd: number): File {
 
 /** The same, O_PATH or not (fget_raw). */
 export function fget_raw(current: Current, fd: number): File {
-  return current.files.fd[fd] ?? notOpen(current, fd);
+  return lookup(current, fd) ?? notOpen(current, fd);
 }
 
 /** Is there room for a descriptor at or above `from`? Throws EMFILE. @returns it */

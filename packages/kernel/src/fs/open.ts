@@ -136,6 +136,7 @@ function path_openat(
 /** Makes the last component, a regular file, and opens it. */
 function createAndOpen(current: Current, nd: Nameidata, flags: number, mode: number): File {
   const dir = nd.path;
+  mnt_want_write(dir);
   security_path_mknod(current, dir, S_IFREG, 0);
   const inode = vfs_create(
     current,

@@ -1,7 +1,7 @@
 import * as EL from '@vitrine/uapi/elf.ts';
 import { Errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
-import { d_path } from '../fs/dcache.ts';
+import { type Path, d_path } from '../fs/dcache.ts';
 import type { File } from '../fs/file.ts';
 import type { Mm } from '../mm/mm.ts';
 import * as V from '../mm/vma.ts';
@@ -139,9 +139,9 @@ function prpsinfo(task: Task): Uint8Array {
 }
 
 /** NT_FILE: which files are mapped where. */
-function fileNote(mm: Mm): Uint8Array {
+function fileNote(mm: Mm, root: Path): Uint8Array {
   const mapped = mm.vmas.list.filter((vma) => vma.file !== null);
-  const names = mapped.map((vma) => `${d_path((vma.file as File).path, null)}\0`).join('');
+  const names = mapped.map((vma) => `${d_path((vma.file as File).path, root)}\0`).join('');
   const head = 16 + mapped.length * 24;
   const bytes = new Uint8Array(head + names.length);
   const view = new DataView(bytes.buffer);
@@ -164,7 +164,7 @@ function notes(task: Task, mm: Mm, info: SigInfo): Bytes {
   note(to, EL.NT_PRPSINFO, prpsinfo(task));
   note(to, EL.NT_SIGINFO, siginfo_bytes(info));
   note(to, EL.NT_AUXV, mm.auxv);
-  note(to, EL.NT_FILE, fileNote(mm));
+  note(to, EL.NT_FILE, fileNote(mm, task.fs.root));
   note(to, EL.NT_PRFPREG, regs.fxsave);
   for (const thread of task.signal.threads) {
     if (thread === task || thread.mm !== mm) continue;

@@ -1,5 +1,5 @@
 import * as S from '@vitrine/uapi/signal.ts';
-import { exit_files } from '../fs/fdtable.ts';
+import { exit_files, release_held_files } from '../fs/fdtable.ts';
 import { exit_fs } from '../fs/fs_struct.ts';
 import { exit_keys } from '../security/keys/process_keys.ts';
 import { mmput } from '../mm/dup.ts';
@@ -64,6 +64,7 @@ export function do_exit(task: Task, code: number): void {
   const memory = (task.mm?.total_vm ?? 0) * 4;
   task.io_uring_cancel(false);
   exit_mm(task);
+  release_held_files(task);
   exit_files(task);
   exit_keys(task);
   exit_fs(task);

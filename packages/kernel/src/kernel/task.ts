@@ -10,7 +10,7 @@ import type { UserMemory } from '../include/uaccess.ts';
 import type { Work } from '../include/work.ts';
 import { WaitQueue, type Waiter } from '../include/wait.ts';
 import type { File } from '../fs/file.ts';
-import type { FilesStruct } from '../fs/fdtable.ts';
+import type { FilesStruct, HeldFile } from '../fs/fdtable.ts';
 import type { FsnotifyGroup } from '../fs/fsnotify_backend.ts';
 import type { FsStruct } from '../fs/fs_struct.ts';
 import type { MemPolicy } from '../mm/mempolicy.ts';
@@ -99,6 +99,7 @@ export class Task implements Current, Waiter, TimerOwner {
   /** The system call being executed or to be executed again. */
   syscall = -1;
   callState: unknown = null;
+  held_files: HeldFile[] | null = null;
   asked: Set<FsnotifyGroup> | null = null;
   /** For restart_syscall: the call that goes on, and until when. */
   restart_nr = -1;

@@ -3,7 +3,7 @@ import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
 import * as F from '@vitrine/uapi/fcntl.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, errno } from '../include/errno.ts';
 import { LLONG_MAX } from '../include/loff.ts';
 import type { FilesStruct } from '../fs/fdtable.ts';
 import {
@@ -139,9 +139,17 @@ function getlk(task: Task, file: File, cmd: number, arg: number): number {
   return 0;
 }
 
-function setlk(task: Task, file: File, cmd: number, arg: number): number {
+function setlk(task: Task, file: File, fd: number, cmd: number, arg: number): number {
   const wait = cmd === F.F_SETLKW || cmd === F.F_OFD_SETLKW;
-  return posix_lock_file(task, file, readLock(task, file, cmd, arg), wait);
+  const lock = readLock(task, file, cmd, arg);
+  const undo = new FileLock(F.F_UNLCK, lock.start, lock.end, lock.owner, lock.pid);
+  const ret = posix_lock_file(task, file, lock, wait);
+  // What another thread's close was to take away goes again.
+  if (ret !== BLOCKED && lock.type !== F.F_UNLCK && !isOfd(cmd) && task.files.fd[fd] !== file) {
+    posix_lock_file(task, file, undo, false);
+    throw errno(EBADF, 'fd {} was closed while it was waited for the lock', fd);
+  }
+  return ret;
 }
 
 function dupfd(task: Task, file: File, from: number, cloexec: boolean): number {
@@ -187,7 +195,7 @@ export function sys_fcntl(task: Task, fd: number, cmd: number, arg: number): num
     case F.F_SETLKW:
     case F.F_OFD_SETLK:
     case F.F_OFD_SETLKW:
-      return setlk(task, file, cmd, arg);
+      return setlk(task, file, fd, cmd, arg);
     case F.F_SETOWN:
       return setown(task, file, num >>> 0);
     case F.F_GETOWN:

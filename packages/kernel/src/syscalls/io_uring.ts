@@ -1,12 +1,12 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { errno } from '../include/errno.ts';
-import { fd_install, fget } from '../fs/fdtable.ts';
+import { fd_install, fget, hold_fd } from '../fs/fdtable.ts';
 import { UringFile } from '../fs/io_uring/ring.ts';
 import { SqPoll } from '../fs/io_uring/sqpoll.ts';
 import * as U from '../fs/io_uring/uapi.ts';
 import type { Task } from '../kernel/task.ts';
-import { fd, ptr, size, uint } from './kinds.ts';
+import { fd, ptr, ringfd, size, uint } from './kinds.ts';
 import { type SyscallRow, partial, row } from './row.ts';
 import { user_sigmask } from './select.ts';
 import {
@@ -168,6 +168,7 @@ function sys_io_uring_enter(
 ): number {
   if ((flags & ~ENTER_FLAGS) !== 0) throw errno(E.EINVAL, 'io_uring_enter: flags 0x{} are not known', flags.toString(16)); // prettier-ignore
   const ring = flags & U.IORING_ENTER_REGISTERED_RING ? registered_ring(task, descriptor) : ringOf(task, descriptor); // prettier-ignore
+  if (!(flags & U.IORING_ENTER_REGISTERED_RING)) hold_fd(task, descriptor);
   if (ring.disabled) throw errno(E.EBADFD, 'io_uring_enter: the ring is not enabled yet');
   if (ring.sqpoll !== null) {
     if (ring.sqpoll.dead) throw errno(E.EOWNERDEAD, 'io_uring_enter: the poller is gone with its process'); // prettier-ignore
@@ -244,6 +245,6 @@ function sys_io_uring_register(
 
 export const IO_URING: readonly SyscallRow[] = [
   row(NR.__NR_io_uring_setup, 'io_uring_setup', [uint, ptr], partial('no files that IOPOLL could poll'), sys_io_uring_setup), // prettier-ignore
-  row(NR.__NR_io_uring_enter, 'io_uring_enter', [fd, uint, uint, uint, ptr, size], partial('no commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
+  row(NR.__NR_io_uring_enter, 'io_uring_enter', [ringfd, uint, uint, uint, ptr, size], partial('no commands of drivers; sockets as they are'), sys_io_uring_enter), // prettier-ignore
   row(NR.__NR_io_uring_register, 'io_uring_register', [fd, uint, ptr, uint], partial('no polling of network devices'), sys_io_uring_register), // prettier-ignore
 ];

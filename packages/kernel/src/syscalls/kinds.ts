@@ -48,6 +48,10 @@ export const pid: Num = kind('i32', 'int');
 export const uid: Num = kind('i32', 'int');
 export const sig: Num = kind('i32', 'signal');
 export const fd: Num = kind('i32', 'fd');
+/** The same, of which the call itself knows whether to keep the file while it waits. */
+export const ringfd: Num = kind('i32', 'fd');
+/** A message queue's. */
+export const mqd: Num = kind('i32', 'int');
 export const dirfd: Num = kind('i32', 'dirfd');
 export const path: Num = kind('u64', 'path');
 /** A NUL-terminated string that is not a path. */

@@ -15,7 +15,19 @@ import { MQ_PRIO_MAX, type MqAttr, NOTIFY_COOKIE_LEN, MqueueFile, type MqueueRoo
 import { type NetlinkSock, netlink_getsockbyfd } from '../net/netlink/af_netlink.ts';
 import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { flags, inBuf, inStruct, int, mode, outBuf, outStruct, size, str, uint } from './kinds.ts';
+import {
+  flags,
+  inBuf,
+  inStruct,
+  int,
+  mode,
+  mqd,
+  outBuf,
+  outStruct,
+  size,
+  str,
+  uint,
+} from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { timespecNs } from './timespec.ts';
 
@@ -180,8 +192,8 @@ function sys_mq_getsetattr(task: Task, fd: number, next: number, old: number): n
 export const MQUEUE: readonly SyscallRow[] = [
   row(NR.__NR_mq_open, 'mq_open', [str, flags('open'), mode, inStruct('mq_attr')], FULL, sys_mq_open), // prettier-ignore
   row(NR.__NR_mq_unlink, 'mq_unlink', [str], FULL, sys_mq_unlink),
-  row(NR.__NR_mq_timedsend, 'mq_timedsend', [int, inBuf(2), size, uint, inStruct('timespec')], FULL, sys_mq_timedsend), // prettier-ignore
-  row(NR.__NR_mq_timedreceive, 'mq_timedreceive', [int, outBuf(), size, outStruct('int'), inStruct('timespec')], FULL, sys_mq_timedreceive), // prettier-ignore
+  row(NR.__NR_mq_timedsend, 'mq_timedsend', [mqd, inBuf(2), size, uint, inStruct('timespec')], FULL, sys_mq_timedsend), // prettier-ignore
+  row(NR.__NR_mq_timedreceive, 'mq_timedreceive', [mqd, outBuf(), size, outStruct('int'), inStruct('timespec')], FULL, sys_mq_timedreceive), // prettier-ignore
   row(NR.__NR_mq_notify, 'mq_notify', [int, inStruct('sigevent')], FULL, sys_mq_notify), // prettier-ignore
   row(NR.__NR_mq_getsetattr, 'mq_getsetattr', [int, inStruct('mq_attr'), outStruct('mq_attr')], FULL, sys_mq_getsetattr), // prettier-ignore
 ];

@@ -1,6 +1,6 @@
 import type { Loff } from '../include/loff.ts';
 import type { Task } from '../kernel/task.ts';
-import type { Decode, Kind } from './kinds.ts';
+import { type Decode, type Kind, fd, mqd } from './kinds.ts';
 
 /** How much of Linux's behaviour a system call has. */
 export type Support =
@@ -17,6 +17,8 @@ export interface SyscallRow {
   readonly name: string;
   readonly kinds: readonly Kind<number | bigint>[];
   readonly decode: readonly Decode[];
+  /** Which arguments are descriptors whose files the call keeps while it waits. */
+  readonly fds: readonly number[];
   readonly support: Support;
   readonly call: (task: Task, ...args: never[]) => Loff;
 }
@@ -41,6 +43,7 @@ export function row<const K extends readonly Kind<number | bigint>[]>(
     name,
     kinds,
     decode: kinds.map((k) => k.decode),
+    fds: kinds.flatMap((k, i) => (k === fd || k === mqd ? [i] : [])),
     support,
     call: call as SyscallRow['call'],
   };

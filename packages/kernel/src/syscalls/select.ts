@@ -9,6 +9,7 @@ import {
   EPOLLRDNORM,
   EPOLLWRBAND,
   EPOLLWRNORM,
+  EPOLLNVAL,
   POLLNVAL,
 } from '@vitrine/uapi/poll.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
@@ -16,6 +17,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { BLOCKED, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, Errno, errno } from '../include/errno.ts';
 import { NSEC_PER_SEC } from '../include/time.ts';
 import type { WaitQueue } from '../include/wait.ts';
+import { hold_file } from '../fs/fdtable.ts';
 import { FMODE_PATH } from '../fs/file.ts';
 import { set_user_sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
@@ -56,6 +58,7 @@ export function user_sigmask(task: Task, mask: number, size: number): void {
 /** One look at the descriptors of poll(2). @returns how many have events */
 function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | null): number {
   const { mem } = task;
+  const first = task.held_files === null;
   let ready = 0;
   for (let i = 0; i < n; i++) {
     const at = fds + i * 8;
@@ -67,6 +70,7 @@ function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | nul
       else {
         const want = mem.getU16(at + 4) | EPOLLERR | EPOLLHUP;
         revents = file.poll(task, ready > 0 ? null : collect) & want;
+        if (first && ready === 0 && collect !== null) hold_file(task, file);
       }
     }
     mem.putU16(at + 6, revents);
@@ -150,9 +154,9 @@ export function sys_ppoll(
   return withRemaining(task, ts, false, () => do_sys_poll(task, fds, n, timeout, ERESTARTNOHAND));
 }
 
-const POLLIN_SET = EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR;
-const POLLOUT_SET = EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR;
-const POLLEX_SET = EPOLLPRI;
+const POLLIN_SET = EPOLLRDNORM | EPOLLRDBAND | EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLNVAL;
+const POLLOUT_SET = EPOLLWRBAND | EPOLLWRNORM | EPOLLOUT | EPOLLERR | EPOLLNVAL;
+const POLLEX_SET = EPOLLPRI | EPOLLNVAL;
 
 function do_select(
   task: Task,
@@ -170,6 +174,7 @@ function do_select(
   const bytes = Math.ceil(n / 64) * 8;
   const { mem } = task;
   const sets = [inp, outp, exp].map((at) => (at === 0 ? null : mem.read(at, bytes)));
+  const first = task.callState === null;
   const deadline = deadlineOf(task, timeout);
   const waits = deadline !== 0 && task.kernel.clock.now() < deadline;
   const queues: WaitQueue[] | null = waits ? [] : null;
@@ -183,9 +188,11 @@ function do_select(
     for (const set of sets) if (set !== null && set[byte]! & bit) wanted = true;
     if (!wanted) continue;
     const file = fd < max ? task.files.fd[fd] : null;
-    if (file == null || file.mode & FMODE_PATH)
+    // Who closes it while others wait ends their waiting.
+    if (file == null && first)
       throw errno(EBADF, 'select: fd {} is not open in process {}', fd, task.tgid);
-    const mask = file.poll(task, queues);
+    const mask = file == null || file.mode & FMODE_PATH ? EPOLLNVAL : file.poll(task, queues);
+    if (first && queues !== null && mask !== EPOLLNVAL) hold_file(task, file!);
     for (let k = 0; k < 3; k++) {
       if (sets[k] !== null && sets[k]![byte]! & bit && mask & events[k]!) {
         results[k]![byte]! |= bit;

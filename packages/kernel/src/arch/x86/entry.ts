@@ -1,6 +1,7 @@
 import { EINTR, ENOSYS } from '@vitrine/uapi/errno.ts';
 import { SIGKILL } from '@vitrine/uapi/signal.ts';
 import { RAX, R8, R9, R10, RDI, RDX, RSI, TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL, type Cpu } from '@vitrine/x86/cpu.ts'; // prettier-ignore
+import { hold_fd, release_held_files } from '../../fs/fdtable.ts';
 import { fsnotify_settle } from '../../fs/fsnotify_backend.ts';
 import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
@@ -140,11 +141,13 @@ function do_syscall(kernel: Kernel, task: Task): void {
   const row = syscallTable[task.syscall];
   let ret: Loff;
   let reason: string | null = null;
+  let called = false;
   try {
     const asked = task.seccomp_mode === 0 || (again && task.seccomp_knotif === null);
     const verdict = asked ? null : secure_computing(task);
     if (verdict === null) {
       if (row === undefined || row.support.level === 'none') unknownCall(kernel, task);
+      called = true;
       ret = invoke(task, cpu, row!);
     } else if (verdict === 'skip') ret = RESTORED;
     else if (verdict === 'wait') ret = BLOCKED;
@@ -167,9 +170,12 @@ function do_syscall(kernel: Kernel, task: Task): void {
   }
   if (ret === BLOCKED) {
     task.resume = RESUME_SYSCALL;
+    if (called && task.files.count > 1)
+      for (const i of row!.fds) hold_fd(task, cpu.gpr32[ARGS[i]!]! | 0);
     return;
   }
   task.callState = null;
+  if (task.held_files !== null) release_held_files(task);
   // Who changed memory that somebody serves goes on when that was read of.
   const changed = task.mm?.userfault_event;
   if (changed) {
@@ -204,6 +210,7 @@ function oops(kernel: Kernel, task: Task, error: unknown): void {
     `Oops: system call ${syscallTable[task.syscall]?.name ?? task.syscall} of ${task.comm}[${task.pid}]: ${text}`,
   );
   task.callState = null;
+  release_held_files(task);
   task.signal.unkillable = false;
   send_sig(
     SIGKILL,

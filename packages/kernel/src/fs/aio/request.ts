@@ -29,6 +29,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   file: File | null = null;
   callState: unknown = null;
   asked: Set<FsnotifyGroup> | null = null;
+  readonly held_files: null = null;
   /** Ended, or given up. */
   done = false;
   /** It is to end with ECANCELED when it would wait. */

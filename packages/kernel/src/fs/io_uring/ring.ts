@@ -24,18 +24,19 @@ import * as U from './uapi.ts';
 
 // Offsets into the rings' memory; the completions come behind, then the array of submission indices.
 const SQ_HEAD = 0;
-const SQ_TAIL = 64;
-const CQ_HEAD = 128;
-const CQ_TAIL = 192;
-const SQ_MASK = 256;
-const CQ_MASK = 260;
-const SQ_ENTRIES = 264;
-const CQ_ENTRIES = 268;
-const SQ_DROPPED = 272;
-const SQ_FLAGS = 276;
-const CQ_FLAGS = 280;
-const CQ_OVERFLOW = 284;
-const CQES = 320;
+const SQ_TAIL = 4;
+const CQ_HEAD = 8;
+const CQ_TAIL = 12;
+const SQ_MASK = 16;
+const CQ_MASK = 20;
+const SQ_ENTRIES = 24;
+const CQ_ENTRIES = 28;
+const SQ_DROPPED = 32;
+const SQ_FLAGS = 36;
+const CQ_FLAGS = 40;
+const CQ_OVERFLOW = 44;
+const CQES = 64;
+const SMP_CACHE_BYTES = 64;
 
 /** A page that belongs to the ring alone. */
 class RingPages implements PageOwner {
@@ -163,7 +164,8 @@ export class UringFile extends StreamFile {
     return (this.setup & U.IORING_SETUP_SQE128) !== 0 ? 128 : 64;
   }
   private get arrayOffset(): number {
-    return CQES + this.cqEntries * this.cqeSize;
+    const end = CQES + this.cqEntries * this.cqeSize;
+    return Math.ceil(end / SMP_CACHE_BYTES) * SMP_CACHE_BYTES;
   }
 
   /** Offsets for struct io_uring_params. */

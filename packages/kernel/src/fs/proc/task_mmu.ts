@@ -6,16 +6,17 @@ import * as V from '../../mm/vma.ts';
 import type { Vma } from '../../mm/vma.ts';
 import type { Task } from '../../kernel/task.ts';
 import { byteString } from '../bytes.ts';
-import { d_path } from '../dcache.ts';
+import { type Path, d_path } from '../dcache.ts';
 import type { File } from '../file.ts';
 import { procmap_query } from './procmap_query.ts';
 import { pid_create } from './registry.ts';
 
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
 
-function nameOf(vma: Vma): string {
+/** @param root what the reader sees as the root */
+function nameOf(vma: Vma, root: Path): string {
   const { mm } = vma;
-  if (vma.file !== null) return d_path((vma.file as File).path, null).replaceAll('\n', '\\012');
+  if (vma.file !== null) return d_path((vma.file as File).path, root).replaceAll('\n', '\\012');
   const anon = vma.name?.startsWith('[anon:') === true;
   if (vma.name !== null && !anon) return vma.name;
   if (vma.start <= mm.brk && vma.end >= mm.start_brk && mm.brk !== mm.start_brk) return '[heap]';
@@ -25,7 +26,7 @@ function nameOf(vma: Vma): string {
 }
 
 /** One line of maps; the name starts at column 74 (show_map_vma). */
-function mapLine(vma: Vma): string {
+function mapLine(vma: Vma, root: Path): string {
   const { flags, file } = vma;
   const rights =
     (flags & V.VM_READ ? 'r' : '-') + (flags & V.VM_WRITE ? 'w' : '-') +
@@ -35,15 +36,15 @@ function mapLine(vma: Vma): string {
   const major = (dev >>> 8) & 0xfff;
   const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
   const line = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ${hex(major, 2)}:${hex(minor, 2)} ${file?.ino ?? 0} `;
-  const name = nameOf(vma);
+  const name = nameOf(vma, root);
   return (name === '' ? line : line.padEnd(73) + name) + '\n';
 }
 
 /** The files are of the address space that was there when they were opened; that is nothing once its last user has left it. */
 const isLive = (mm: Mm | null): mm is Mm => mm !== null && mm.users > 0;
 
-function eachVma(mm: Mm | null, line: (vma: Vma) => string): string {
-  return isLive(mm) ? mm.vmas.list.map(line).join('') : '';
+function eachVma(mm: Mm | null, root: Path, line: (vma: Vma, root: Path) => string): string {
+  return isLive(mm) ? mm.vmas.list.map((vma) => line(vma, root)).join('') : '';
 }
 
 interface Usage {
@@ -156,8 +157,8 @@ function smapsText(line: string, pages: number, u: Usage, flags: number): string
   return [line, SIZE!, kib(pages * 4), PAGE_SIZES, ...usage(u), THP, flagNames(flags)].join('');
 }
 
-const smaps = (vma: Vma): string =>
-  smapsText(mapLine(vma), vma.pages, usageOf(vma.mm, vma), vma.flags);
+const smaps = (vma: Vma, root: Path): string =>
+  smapsText(mapLine(vma, root), vma.pages, usageOf(vma.mm, vma), vma.flags);
 
 function smapsRollup(task: Task, mm: Mm | null): string {
   if (!isLive(mm)) throw errno(ESRCH, 'process {} has no memory any more', task.tgid);
@@ -188,14 +189,15 @@ const GATE =
 pid_create('maps', {
   mode: 0o444,
   guarded: true,
-  show: (_task, _current, _thread, mm) => eachVma(mm, mapLine) + (isLive(mm) ? GATE : ''),
-  ioctl: (task, current, cmd, arg) => procmap_query(task, current, cmd, arg, nameOf),
+  show: (_task, { fs }, _thread, mm) => eachVma(mm, fs.root, mapLine) + (isLive(mm) ? GATE : ''),
+  ioctl: (task, current, cmd, arg) =>
+    procmap_query(task, current, cmd, arg, (vma) => nameOf(vma, current.fs.root)),
 });
 pid_create('smaps', {
   mode: 0o444,
   guarded: true,
-  show: (_task, _current, _thread, mm) =>
-    eachVma(mm, smaps) + (isLive(mm) ? smapsText(GATE, 1, noUsage(), V.VM_EXEC) : ''),
+  show: (_task, { fs }, _thread, mm) =>
+    eachVma(mm, fs.root, smaps) + (isLive(mm) ? smapsText(GATE, 1, noUsage(), V.VM_EXEC) : ''),
 });
 pid_create('smaps_rollup', {
   mode: 0o444,

@@ -189,8 +189,12 @@ function clearRefs(task: Task, current: Current, text: string): void {
   mm.flush_tlb_range(0, TASK_SIZE);
 }
 
+/** A path whose blanks and `=` do not end it (seq_file_path). */
+const mangle_path = (path: string): string =>
+  path.replace(/[\n\t= ]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+
 /** One line of numa_maps: all memory is on node 0, under the default policy. */
-function numaLine(vma: Vma): string {
+function numaLine(vma: Vma, root: Path): string {
   const { mm } = vma;
   let anon = 0;
   let mapped = 0;
@@ -207,8 +211,7 @@ function numaLine(vma: Vma): string {
     most = Math.max(most, mm.kernel.frames.count(pfn) - (own ? 0 : 1));
   });
   let line = `${vma.start.toString(16).padStart(8, '0')} default`;
-  if (vma.file !== null)
-    line += ` file=${d_path((vma.file as File).path, null).replaceAll('\n', '\\012')}`;
+  if (vma.file !== null) line += ` file=${mangle_path(d_path((vma.file as File).path, root))}`;
   else if (vma.start <= mm.brk && vma.end >= mm.start_brk) line += ' heap';
   else if (vma.start <= mm.start_stack && vma.end >= mm.start_stack) line += ' stack';
   const pages = anon + mapped;
@@ -234,6 +237,6 @@ pid_create('clear_refs', { mode: 0o200, write: clearRefs });
 pid_create('numa_maps', {
   mode: 0o444,
   guarded: true,
-  show: (_task, _current, _thread, mm) =>
-    mm === null || mm.users === 0 ? '' : mm.vmas.list.map(numaLine).join(''),
+  show: (_task, { fs }, _thread, mm) =>
+    mm === null || mm.users === 0 ? '' : mm.vmas.list.map((vma) => numaLine(vma, fs.root)).join(''),
 });
