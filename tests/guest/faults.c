@@ -26,7 +26,17 @@ static gregset_t before;
 static void leaves(int s, siginfo_t *i, void *u) {
   ucontext_t *c = u;
   memcpy(before, c->uc_mcontext.gregs, sizeof before);
-  c->uc_mcontext.gregs[REG_RIP] = i->si_value.sival_int == 1 ? 1L << 47 : 0xffff800000000000;
+  uint16_t *segments = (uint16_t *)&c->uc_mcontext.gregs[REG_CSGSFS];
+  switch (i->si_value.sival_int) {
+  case 1: c->uc_mcontext.gregs[REG_RIP] = 1L << 47; break;
+  case 2: c->uc_mcontext.gregs[REG_RIP] = 0xffff800000000000; break;
+  case 3: segments[0] = 0; break;
+  case 4: segments[0] = 0x2b; break;
+  case 5: segments[0] = 0xffff; break;
+  case 6: segments[3] = 0; break;
+  case 7: segments[3] = 0x33; break;
+  case 8: segments[0] = 0x30, segments[3] = 0x28; break; // the lowest bits do not count
+  }
 }
 static void returns(int s, siginfo_t *i, void *u) {
   ucontext_t *c = u;
@@ -93,7 +103,7 @@ int main(void) {
   sigaction(SIGUSR1, &sa, 0);
   sa.sa_sigaction = returns;
   sigaction(SIGSEGV, &sa, &old);
-  for (int k = 1; k <= 2; k++) sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = k});
+  for (int k = 1; k <= 8; k++) sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = k});
   sigaction(SIGSEGV, &old, 0);
   sa.sa_sigaction = fixup;
   sigaction(SIGILL, &sa, 0);

@@ -21,6 +21,7 @@ static volatile sig_atomic_t signals;
 static void handler(int sig) { signals++; }
 
 /** Loops within a sequence until a signal aborts it. @returns 1 when the abort handler was reached */
+static uint32_t flags;
 static int sequence(void) {
   int aborted = 0;
   struct cs {
@@ -28,6 +29,7 @@ static int sequence(void) {
     uint64_t start, length, abort;
   } __attribute__((aligned(32)));
   static struct cs cs;
+  cs.flags = flags;
   __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
                    "movq %%rax, 8(%1)\n\t"
                    "leaq 2f(%%rip), %%rcx\n\t"
@@ -67,6 +69,14 @@ int main(void) {
   R(sequence());
   while (!signals) {} // or it had lost the processor before
   R(area.cs);
+  // Flags in the one or the other structure are the end.
+  for (int k = 0; k < 4; k++)
+    INCHILD({
+      if (k < 2) flags = 1 << 3 * k;
+      else area.flags = 1 << 3 * (k - 2);
+      setitimer(ITIMER_REAL, &it, 0);
+      R(sequence());
+    });
   if (!fork()) {
     R(reg(&area, 32, 0, SIG));
     _exit(0);

@@ -22,8 +22,10 @@ const RSEQ_CPU_ID_UNINITIALIZED = 0xffff_ffff;
 const CPU_ID_START = 0;
 const CPU_ID = 4;
 const RSEQ_CS = 8;
+const FLAGS = 16;
 const NODE_ID = 20;
 const MM_CID = 24;
+const CS_FLAGS = 4;
 const CS_START_IP = 8;
 const CS_POST_COMMIT_OFFSET = 16;
 const CS_ABORT_IP = 24;
@@ -146,6 +148,10 @@ function ip_fixup(task: Task, at: number, cs: number): void {
     throw errno(EINVAL, 'the abort handler lies within the critical section');
   if (mem.getU32(abort - 4) !== task.rseq_sig)
     throw errno(EINVAL, 'the signature does not stand before the abort handler');
+  const inside = cpu.rip >= start && cpu.rip < start + length;
+  // What the flags of both once said is not done any more (rseq_warn_flags).
+  if (inside && (mem.getU32(cs + CS_FLAGS) !== 0 || mem.getU32(at + FLAGS) !== 0))
+    throw errno(EINVAL, 'the critical section has flags, and there are none');
   mem.putU64(at + RSEQ_CS, 0);
-  if (cpu.rip >= start && cpu.rip < start + length) cpu.rip = abort;
+  if (inside) cpu.rip = abort;
 }

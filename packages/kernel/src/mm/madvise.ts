@@ -12,6 +12,7 @@ import {
   VM_DONTDUMP,
   VM_DROPPABLE,
   VM_LOCKED,
+  VM_PFNMAP,
   VM_RAND_READ,
   VM_READ,
   VM_SEALED,
@@ -153,6 +154,7 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
     case M.MADV_DONTNEED:
     case M.MADV_DONTNEED_LOCKED:
       if ((vma.flags & VM_LOCKED) !== 0 && advice === M.MADV_DONTNEED) throw errno(E.EINVAL, 'madvise: MADV_DONTNEED on locked memory at {}', hex(from)); // prettier-ignore
+      if ((vma.flags & VM_PFNMAP) !== 0) throw errno(E.EINVAL, 'madvise: what is mapped at {} are no pages of memory', hex(from)); // prettier-ignore
       userfaultfd_remove(vma, from, to);
       mm.zap_range(vma, from, to, true);
       return;

@@ -49,8 +49,13 @@ const MINSIGSTKSZ = 2048;
 
 /** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 const UC_FLAGS_VALUE = 6;
+const UC_STRICT_RESTORE_SS = 4n;
+/** cs, gs, fs, ss. */
+const UC_SEGMENTS = UC_REGS + 144;
 const UC_FP_XSTATE = 1;
 const USER_CS = 0x33;
+/** Of 32-bit code. */
+const USER32_CS = 0x23;
 const USER_DS = 0x2b;
 
 /** General registers in the order of `struct sigcontext`. */
@@ -218,11 +223,21 @@ export function restore_frame(task: Task, cpu: Cpu): void {
   cpu.rflags = (cpu.rflags & ~FIX_EFLAGS) | (view.getUint32(UC_REGS + 136, true) & FIX_EFLAGS);
   if (!restore_fpu(task, cpu, Number(view.getBigUint64(UC_REGS + 184, true)))) return;
   // The return to user mode faults there (#GP): a handler sees the address that was asked for.
-  if (BigInt.asIntN(48, rip) !== BigInt.asIntN(64, rip)) {
-    task.trap_nr = 13;
-    task.error_code = 0;
-    force_sigsegv(task, 0, `rt_sigreturn to the non-canonical address 0x${rip.toString(16)}`);
-  }
+  if (BigInt.asIntN(48, rip) !== BigInt.asIntN(64, rip))
+    return bad_return(task, 0, `to the non-canonical address 0x${rip.toString(16)}`);
+  const cs = view.getUint16(UC_SEGMENTS, true) | 3;
+  const ss = view.getUint16(UC_SEGMENTS + 6, true) | 3;
+  if (cs !== USER_CS && cs !== USER32_CS)
+    bad_return(task, cs & ~3, `with the selector 0x${cs.toString(16)} of no code segment`);
+  else if (ss !== USER_DS && view.getBigUint64(UC_FLAGS, true) & UC_STRICT_RESTORE_SS)
+    bad_return(task, ss & ~3, `with the selector 0x${ss.toString(16)} of no stack segment`);
+}
+
+/** What the frame has cannot be returned to: a general protection fault. */
+function bad_return(task: Task, error: number, why: string): void {
+  task.trap_nr = 13;
+  task.error_code = error;
+  force_sigsegv(task, 0, `rt_sigreturn ${why}`);
 }
 
 /** @returns false after a SIGSEGV for a state that cannot be read or taken: it is initial then (fpu__clear_user_states) */
