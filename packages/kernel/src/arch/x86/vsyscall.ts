@@ -1,6 +1,8 @@
 import { SIGSEGV, SI_KERNEL } from '@vitrine/uapi/signal.ts';
 import { type Cpu, PF_FETCH, RAX, RDI, RSI, RSP } from '@vitrine/x86/cpu.ts';
+import { __NR_getcpu, __NR_gettimeofday, __NR_time } from '@vitrine/uapi/unistd.ts';
 import { Errno } from '../../include/errno.ts';
+import { secure_computing } from '../../kernel/seccomp.ts';
 import { force_sig_info } from '../../kernel/signal.ts';
 import type { Task } from '../../kernel/task.ts';
 
@@ -19,12 +21,12 @@ const SPACING = 1024;
 export function emulate_vsyscall(task: Task, cpu: Cpu): boolean {
   const offset = cpu.rip - VSYSCALL_ADDR;
   if ((cpu.errorCode & PF_FETCH) === 0 || offset < 0 || offset >= PAGE) return false;
-  // A filter of system calls is not asked here: what it would have to see is refused.
-  if (task.seccomp_mode !== 0) return false;
   try {
     if (offset % SPACING !== 0 || offset / SPACING > 2) return segv(task, cpu);
     const caller = task.mem.getBig(Number(cpu.gpr[RSP]!));
-    const result = call(task, offset / SPACING, Number(cpu.gpr[RDI]!), Number(cpu.gpr[RSI]!));
+    const result = filtered(task, offset / SPACING, Number(cpu.gpr[RDI]!), Number(cpu.gpr[RSI]!));
+    // It has died, or waits for a listener and calls again.
+    if (result === null) return true;
     cpu.gpr[RAX] = BigInt(result);
     cpu.rip = Number(BigInt.asIntN(64, caller));
     cpu.gpr[RSP] = cpu.gpr[RSP]! + 8n;
@@ -33,6 +35,23 @@ export function emulate_vsyscall(task: Task, cpu: Cpu): boolean {
     if (!(error instanceof Errno)) throw error;
     return segv(task, cpu);
   }
+}
+
+/** The system calls that they are, for filters. */
+const CALLS = [__NR_gettimeofday, __NR_time, __NR_getcpu];
+
+/** Asks the filter of system calls first. @returns null where there is no result */
+function filtered(task: Task, nr: number, first: number, second: number): number | null {
+  if (task.seccomp_mode === 0) return call(task, nr, first, second);
+  task.syscall = CALLS[nr]!;
+  const verdict = secure_computing(task);
+  if (verdict === null) return call(task, nr, first, second);
+  if (verdict === 'wait' || task.exiting) return null;
+  // A handler of SIGSYS returns to who has called.
+  if (verdict === 'skip') return task.syscall;
+  return verdict instanceof Errno
+    ? -verdict.code
+    : Number(BigInt.asIntN(64, verdict.ret as bigint));
 }
 
 function call(task: Task, nr: number, first: number, second: number): number {
