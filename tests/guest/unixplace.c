@@ -148,6 +148,14 @@ int main(void) {
   struct iovec v = {"x", 1};
   struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_controllen = 100};
   R(syscall(SYS_sendmsg, p[0], &m, 0));
+  static struct cmsghdr big[9000];
+  const int sizes[] = {81921, 131071, 131072};
+  for (int i = 0; i < 3; i++) {
+    big->cmsg_len = m.msg_controllen = sizes[i];
+    big->cmsg_level = SOL_SOCKET + 5;
+    m.msg_control = big;
+    R(syscall(SYS_sendmsg, p[0], &m, 0));
+  }
 
   P("-- options\n");
   for (int option = 50; option <= 52; option++) {

@@ -5,6 +5,7 @@ import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { File } from '../fs/file.ts';
+import { net_setting } from './core/sysctl.ts';
 import { dev_ioctl, is_dev_ioctl } from './core/dev_ioctl.ts';
 import type { SockFilter } from '../kernel/cbpf.ts';
 import type { Pid } from '../kernel/pid.ts';
@@ -74,12 +75,12 @@ export abstract class Sock {
   shutdownMask = 0;
   /** SO_ERROR: told once. */
   err = 0;
-  sndbuf = 212992;
+  sndbuf: number;
   /** Somebody found no room to write, and O_ASYNC is set (SOCKWQ_ASYNC_NOSPACE). */
   async_nospace = false;
   /** Who waits for bytes of a stream: where O_ASYNC is set, the call gets the news instead (SOCKWQ_ASYNC_WAITDATA). */
   private data_waiter: { readonly current: Current; readonly state: unknown } | null = null;
-  rcvbuf = 212992;
+  rcvbuf: number;
   rcvlowat = 1;
   rcvtimeo: number = Infinity;
   sndtimeo: number = Infinity;
@@ -108,6 +109,8 @@ export abstract class Sock {
 
   constructor(kernel: Kernel, family: number, type: number, protocol: number) {
     this.kernel = kernel;
+    this.sndbuf = net_setting(kernel, 'core/wmem_default');
+    this.rcvbuf = net_setting(kernel, 'core/rmem_default');
     this.family = family;
     this.type = type;
     this.protocol = protocol;

@@ -10,6 +10,7 @@ import { byteString, bytesOf, viewOf } from '../fs/bytes.ts';
 import { fd_install } from '../fs/fdtable.ts';
 import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
 import { LOOPBACK } from './core/loopback.ts';
+import { net_setting } from './core/sysctl.ts';
 import { sk_attach_filter } from './filter.ts';
 import type { Sock } from './sock.ts';
 
@@ -172,7 +173,6 @@ OPTIONS.set(SO.SO_DETACH_FILTER, {
 
 const SOCK_MIN_SNDBUF = 4608;
 const SOCK_MIN_RCVBUF = 2304;
-const BUF_MAX = 212992;
 const SNDBUF_LOCK = 1;
 const RCVBUF_LOCK = 2;
 
@@ -183,10 +183,8 @@ function buffer(name: number, side: 'sndbuf' | 'rcvbuf', force: boolean): void {
     set(current, sock, n) {
       if (force) needs(current, false, [CAP_NET_ADMIN], 'SO_SNDBUFFORCE, SO_RCVBUFFORCE');
       sock.bufLock |= lock;
-      sock[side] = Math.max(
-        least,
-        Math.min(force ? Math.max(n, 0) : n >>> 0, force ? 2 ** 30 - 1 : BUF_MAX) * 2,
-      );
+      const most = force ? 2 ** 30 - 1 : net_setting(sock.kernel, side === 'sndbuf' ? 'core/wmem_max' : 'core/rmem_max'); // prettier-ignore
+      sock[side] = Math.max(least, Math.min(force ? Math.max(n, 0) : n >>> 0, most) * 2);
       sock.wq.wake();
     },
     ...(force ? {} : { get: (_current: Current, sock: Sock) => sock[side] }),

@@ -17,6 +17,7 @@ import { BLOCKED, Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { fd_install, fget, fput, get_unused_fd } from '../fs/fdtable.ts';
 import { type File, want_files } from '../fs/file.ts';
+import { net_setting } from '../net/core/sysctl.ts';
 import { free_fds, scm_recv, scm_send } from '../net/scm.ts';
 import type { Received, Sock } from '../net/sock.ts';
 import { sk_get_filter } from '../net/filter.ts';
@@ -279,12 +280,9 @@ function sendOne(current: Current, file: SocketFile, at: number, flags: number):
   file.sk.check_send();
   let ancillary = NO_ANCILLARY;
   if (header.controlLength > 0) {
-    if (header.controlLength > 81920)
-      throw errno(
-        ENOBUFS,
-        'msg_controllen {} is above net.core.optmem_max (81920)',
-        header.controlLength,
-      );
+    const most = net_setting(current.kernel, 'core/optmem_max');
+    if (header.controlLength > 36 && header.controlLength >= most)
+      throw errno(ENOBUFS, 'msg_controllen {} is not below net.core.optmem_max ({})', header.controlLength, most); // prettier-ignore
     ancillary = scm_send(current, current.mem.read(header.control, header.controlLength));
   }
   try {

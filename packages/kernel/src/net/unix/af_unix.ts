@@ -51,6 +51,7 @@ import { type File, PathFile } from '../../fs/file.ts';
 import { type Inode, ihold, iput } from '../../fs/inode.ts';
 import { mntget, mntput } from '../../fs/mount.ts';
 import type { Pid } from '../../kernel/pid.ts';
+import { net_setting } from '../core/sysctl.ts';
 import { check_inflight, free_fds, task_ucred } from '../scm.ts';
 import {
   type Ancillary,
@@ -101,9 +102,6 @@ export interface Skb {
 /** Nobody asked who sends a message. */
 const NOBODY: Ucred = { pid: 0, uid: 65534, gid: 65534, process: null };
 
-/** net.unix.max_dgram_qlen. */
-const MAX_DGRAM_QLEN = 10;
-
 /** A Unix-domain socket (unix(7); analogous to `struct unix_sock`). */
 export class UnixSock extends Sock {
   name: UnixName | null = null;
@@ -119,7 +117,7 @@ export class UnixSock extends Sock {
   /** Bytes sent and not received yet. */
   wmem = 0;
   isListening = false;
-  backlog: number = MAX_DGRAM_QLEN;
+  backlog: number;
   peercred: Ucred | null = null;
   private peergroups: readonly number[] = [];
   /** Who waits for room in this socket's queue. */
@@ -127,6 +125,7 @@ export class UnixSock extends Sock {
 
   constructor(kernel: Kernel, type: number) {
     super(kernel, AF_UNIX, type, 0);
+    this.backlog = net_setting(kernel, 'unix/max_dgram_qlen') >>> 0;
   }
 
   static {
@@ -213,7 +212,7 @@ export class UnixSock extends Sock {
     if (this.name === null) throw errno(EINVAL, 'listen: {} is not bound', this);
     if (this.peer !== null) throw errno(EINVAL, 'listen: {} is connected', this);
     const more = backlog > this.backlog;
-    this.backlog = Math.min(backlog < 0 ? 4096 : backlog, 4096);
+    this.backlog = Math.min(backlog >>> 0, net_setting(this.kernel, 'core/somaxconn'));
     this.isListening = true;
     this.init_peercred(current);
     if (more) this.peer_wait.wake();
