@@ -83,6 +83,40 @@ static void fill(const char *root) {
   }
 }
 
+/** What overlays leave in their upper layers, in a lower one: whiteouts of both forms, opaque directories, names of before. */
+static void marks(const char *root) {
+  for (int i = 0; i < 18; i++) {
+    char *p = path(root), name[20];
+    int kind = rnd(12), f = -1;
+    if (kind < 4 || kind == 8 || kind == 9) mkdir(p, 0755);
+    else if (kind == 6) symlink("x", p);
+    else if (kind == 7) mknod(p, S_IFCHR, 0);
+    else f = open(p, O_CREAT | O_WRONLY, 0640);
+    if (kind == 4 || kind == 5) dprintf(f, "%s%d", strrchr(p, '/') + 1, i);
+    if (kind == 8) {
+      lsetxattr(p, "trusted.overlay.opaque", rnd(4) ? "y" : "x", 1, 0);
+      lsetxattr(p, "user.overlay.opaque", "y", 1, 0);
+    }
+    if (kind == 9) {
+      if (rnd(2)) sprintf(name, "/%c/%c", 'a' + rnd(5), 'b');
+      else sprintf(name, "%c", 'a' + rnd(5));
+      if (rnd(2)) lsetxattr(p, "trusted.overlay.redirect", name, strlen(name), 0);
+    }
+    if (kind == 10) {
+      if (rnd(2)) lsetxattr(p, "trusted.overlay.whiteout", "", 0, 0);
+      *strrchr(p, '/') = 0;
+      if (rnd(3)) lsetxattr(p, "trusted.overlay.opaque", "x", 1, 0);
+    }
+    if (kind == 11) {
+      (void)!ftruncate(f, rnd(9));
+      sprintf(name, rnd(2) ? "/%c" : "%c", 'a' + rnd(5));
+      if (rnd(2)) lsetxattr(p, "trusted.overlay.metacopy", "", 0, 0), lsetxattr(p, "trusted.overlay.redirect", name, strlen(name), 0);
+    }
+    if (f >= 0) close(f);
+    if (rnd(6) == 0) link(p, path(root));
+  }
+}
+
 /** Opens, writes, and tells how that went. */
 static void put(const char *p, int flags, const char *format, int k) {
   int f = open(p, flags, 0600);
@@ -206,15 +240,17 @@ int main(int argc, char **argv) {
   verbose = argc > 1;
   mkdir("/tmp/ov", 0755);
   mount("ov", "/tmp/ov", "tmpfs", 0, "");
-  for (int walk = 1; walk < 60 + sizeof seeds / sizeof *seeds; walk++) {
+  const int more = 60 + sizeof seeds / sizeof *seeds;
+  for (int walk = 1; walk < more + 90; walk++) {
     char base[30];
-    seed = walk < 60 ? walk : seeds[walk - 60];
+    seed = walk < 60 || walk >= more ? walk : seeds[walk - 60];
     snprintf(base, sizeof base, "/tmp/ov/%d", walk);
     mkdir(base, 0755);
     chdir(base);
     for (int i = 0; i < 5; i++) mkdir(folders[i], 0755);
-    fill("l1");
-    fill("l2");
+    void (*const filled)(const char *) = walk < more ? fill : marks;
+    filled("l1");
+    filled("l2");
     snprintf(options, sizeof options, "lowerdir=%s/l1:%s/l2,upperdir=%s/u,workdir=%s/w", base, base, base, base);
     strcat(options, redirects[rnd(4)]);
     strcat(options, features[rnd(7)]);

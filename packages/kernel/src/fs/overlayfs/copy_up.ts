@@ -80,7 +80,7 @@ function completeCopy(current: Current, inode: OvlInode, empty: boolean): void {
   const { sb } = inode;
   const upper = inode.upper!;
   as_mounter(current, sb, () => {
-    if (!empty) copyData(current, sb, inode.data!, upper);
+    if (!empty) copyData(current, sb, inode.data!, upper, Number(i_size_read(inode)));
     upper.inode.setxattr(current, sb.xattr('metacopy'), null, 0);
   });
   inode.data = null;
@@ -103,7 +103,8 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     if (meta) {
       copy.inode.setattr(current, { size: i_size_read(from) });
       copy.inode.setxattr(current, sb.xattr('metacopy'), new Uint8Array(0), 0);
-    } else if (S_ISREG(from.mode) && content !== 'empty') copyData(current, sb, source, copy);
+    } else if (S_ISREG(from.mode) && content !== 'empty')
+      copyData(current, sb, source, copy, Number(i_size_read(from)));
     copyXattrs(current, sb, from, copy.inode);
     // A lower file with several names breaks into several: their common origin would make them one again.
     const keeps = !sb.config.userxattr || S_ISREG(from.mode) || S_ISDIR(from.mode);
@@ -167,13 +168,20 @@ function copyXattrs(current: Current, sb: OvlSuperBlock, from: Inode, to: Inode)
   }
 }
 
-function copyData(current: Current, sb: OvlSuperBlock, lower: OvlLower, to: Dentry): void {
-  if (to.inode.remap_file(lower.dentry.inode)) return;
+/** @param size of the file, whose content may be another's */
+function copyData(
+  current: Current,
+  sb: OvlSuperBlock,
+  lower: OvlLower,
+  to: Dentry,
+  size: number,
+): void {
+  if (lower.dentry.inode.size === size && to.inode.remap_file(lower.dentry.inode)) return;
   const out = vfs_open(current, sb.upperPath(to), O_WRONLY);
   try {
     const into = vfs_open(current, new Path(lower.layer.mnt, lower.dentry), O_RDONLY);
     try {
-      copyRanges(current, into, out);
+      copyRanges(current, into, out, size);
     } finally {
       fput(current, into);
     }
@@ -183,13 +191,13 @@ function copyData(current: Current, sb: OvlSuperBlock, lower: OvlLower, to: Dent
 }
 
 /** Holes stay holes. */
-function copyRanges(current: Current, from: File, to: File): void {
-  const { size } = from.inode;
+function copyRanges(current: Current, from: File, to: File, size: number): void {
   const buffer = new Uint8Array(Math.min(CHUNK, size));
   for (let at = 0; at < size;) {
     const start = seek(current, from, at, SEEK_DATA);
     if (start === null) break;
-    const end = seek(current, from, start, SEEK_HOLE) ?? size;
+    if (start >= size) break;
+    const end = Math.min(size, seek(current, from, start, SEEK_HOLE) ?? size);
     for (at = start; at < end;) {
       const n = kernel_read(current, from, at, buffer.subarray(0, Math.min(CHUNK, end - at)));
       if (n <= 0) return;

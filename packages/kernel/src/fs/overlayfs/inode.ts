@@ -57,6 +57,8 @@ export class OvlInode extends Inode {
   lowers: readonly OvlLower[];
   origin: OvlLower | null;
   data: OvlLower | null;
+  /** Lower layers may have whiteouts in it that are regular files. */
+  xwhiteouts = false;
   /** No layer for data alone has the content. */
   missing = false;
   /** A lower file has exactly one place in the overlay: where a copy of it goes. */

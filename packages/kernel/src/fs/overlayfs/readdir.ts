@@ -1,5 +1,6 @@
 import type { Loff } from '../../include/loff.ts';
 import type { Current } from '../../include/current.ts';
+import { Errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import { serializable } from '../../include/serial.ts';
 import { type Dentry, Path } from '../dcache.ts';
@@ -7,7 +8,7 @@ import { File, seq_lseek } from '../file.ts';
 import { lookup_one } from '../namei.ts';
 import type { DirContext } from '../readdir.ts';
 import type { OvlInode, OvlLower } from './inode.ts';
-import { as_mounter, ovl_has_flag_xattr, ovl_is_whiteout, ovl_opaque, ovl_open_real, ovl_readdir_real } from './util.ts'; // prettier-ignore
+import { as_mounter, ovl_has_flag_xattr, ovl_is_whiteout, ovl_open_real, ovl_readdir_real } from './util.ts'; // prettier-ignore
 
 const DT_CHR = 2;
 const DT_REG = 8;
@@ -18,7 +19,9 @@ interface OvlEntry {
   readonly ino: number;
   readonly type: number;
   readonly upper: boolean;
-  readonly whiteout: boolean;
+  whiteout: boolean;
+  /** It may be a whiteout that is a regular file: a lookup tells. */
+  readonly maybe: boolean;
 }
 
 /** The real directories of an overlay directory, uppermost first. */
@@ -30,13 +33,13 @@ function layersOf(dir: OvlInode): OvlLower[] {
 function entriesOf(current: Current, dir: OvlInode, { layer, dentry: at }: OvlLower): OvlEntry[] {
   const { sb } = dir;
   const path = new Path(layer.mnt, at);
-  const maybeWhiteouts = ovl_opaque(current, sb, path.dentry.inode) === 'x';
+  const maybeWhiteouts = layer.xwhiteouts && dir.xwhiteouts;
   const upper = path.dentry === dir.upper;
   return ovl_readdir_real(current, path).map(({ name, ino, type }) => {
-    const look = type === DT_CHR || (type === DT_REG && maybeWhiteouts);
-    const dentry = look ? lookup_one(current, path.dentry, name) : null;
-    const whiteout = dentry !== null && ovl_is_whiteout(current, sb, path.dentry, dentry);
-    return { name, ino: sb.map_ino(layer, ino), type, upper, whiteout };
+    const dentry = type === DT_CHR ? lookup_one(current, path.dentry, name) : null;
+    const whiteout = dentry !== null && ovl_is_whiteout(current, sb, dentry);
+    const maybe = type === DT_REG && maybeWhiteouts;
+    return { name, ino: sb.map_ino(layer, ino), type, upper, whiteout, maybe };
   });
 }
 
@@ -64,7 +67,7 @@ export function ovl_dir_read_merged(current: Current, dir: OvlInode): OvlEntry[]
 export class OvlDirFile extends File {
   declare readonly inode: OvlInode;
   /** Of a merged directory: the names as they were when reading began. */
-  private entries: readonly OvlEntry[] | null = null;
+  private entries: OvlEntry[] | null = null;
   /** Of any other: the layer's own directory. */
   private realfile: File | null = null;
 
@@ -84,16 +87,35 @@ export class OvlDirFile extends File {
       return this.iterateReal(current, ctx);
     this.entries ??= ovl_dir_read_merged(current, inode);
     const impure = this.impure(current);
+    const start = ctx.pos;
     for (; ctx.pos < this.entries.length; ctx.pos++) {
-      const { name, ino, type, upper, whiteout } = this.entries[ctx.pos]!;
-      if (whiteout) continue;
-      // Entries of a lower layer keep the number that it gives, and so does the parent of the overlay's root.
-      const shown =
-        upper && !(name === '..' && this.path.dentry.isRoot)
-          ? this.shownIno(current, name, ino, impure)
-          : ino;
-      if (!ctx.emit(name, shown, type, ctx.pos + 1)) return;
+      const entry = this.entries[ctx.pos]!;
+      if (entry.whiteout) continue;
+      let shown: number | null;
+      try {
+        shown = this.update(current, entry, impure);
+      } catch (error) {
+        // What cannot be looked up is left out from now on; who has got something hears nothing of it.
+        if (!(error instanceof Errno)) throw error;
+        entry.whiteout = true;
+        if (ctx.pos > start) return;
+        throw error;
+      }
+      if (shown === null) entry.whiteout = true;
+      else if (!ctx.emit(entry.name, shown, entry.type, ctx.pos + 1)) return;
     }
+  }
+
+  /** The number to be shown of an entry, or null of one that is not there (ovl_cache_update). */
+  private update(current: Current, entry: OvlEntry, impure: boolean): number | null {
+    const { name, ino, upper, maybe } = entry;
+    if (maybe && this.child(current, this.path.dentry, name) === null) return null;
+    // Entries of a lower layer keep the number that it gives, and so does the parent of the overlay's root.
+    if (!upper || (name === '..' && this.path.dentry.isRoot)) return ino;
+    const { samefs, xino } = this.inode.sb;
+    if (impure && (samefs || xino) && name !== '.' && name !== '..')
+      return this.child(current, this.path.dentry, name)?.inode.ino ?? null;
+    return this.shownIno(current, name, ino, false);
   }
 
   private iterateReal(current: Current, ctx: DirContext): void {

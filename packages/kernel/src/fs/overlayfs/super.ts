@@ -35,6 +35,8 @@ export interface OvlLayer {
   readonly pseudoDev: number;
   /** Which of the layers' file systems it is on; 0 is the upper layer's. */
   readonly fsid: number;
+  /** Directories were found in it that may have whiteouts which are regular files. */
+  xwhiteouts: boolean;
 }
 
 /** With xino, numbers of files have the file system's above this bit. Linux has it in the topmost of 64. */
@@ -226,7 +228,7 @@ class Builder {
     const pseudoDev = this.pseudoDev(path.mnt.sb);
     const nth = [...this.devs.keys()].indexOf(path.mnt.sb);
     const fsid = this.sb.config.upper === null ? nth + 1 : nth;
-    return { mnt, root: path.dentry, pseudoDev, fsid };
+    return { mnt, root: path.dentry, pseudoDev, fsid, xwhiteouts: false };
   }
 
   private trap(dentry: Dentry, what: string): void {

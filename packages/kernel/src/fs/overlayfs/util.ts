@@ -63,20 +63,13 @@ export function ovl_opaque(current: Current, sb: OvlSuperBlock, inode: Inode): s
   return value === null || value.length !== 1 ? '' : String.fromCharCode(value[0]!);
 }
 
-/** A character device 0:0, or an empty file with the whiteout attribute in a directory that may have such. */
-export function ovl_is_whiteout(
-  current: Current,
-  sb: OvlSuperBlock,
-  dir: Dentry,
-  dentry: Dentry,
-): boolean {
-  const { inode } = dentry;
+/** A character device 0:0, or an empty file with the whiteout attribute (ovl_path_is_whiteout). */
+export function ovl_is_whiteout(current: Current, sb: OvlSuperBlock, { inode }: Dentry): boolean {
   if (S_ISCHR(inode.mode)) return inode.rdev === 0;
   return (
     S_ISREG(inode.mode) &&
     inode.size === 0 &&
-    ovl_getxattr(current, inode, sb.xattr('whiteout')) !== null &&
-    ovl_opaque(current, sb, dir.inode) === 'x'
+    ovl_getxattr(current, inode, sb.xattr('whiteout')) !== null
   );
 }
 
