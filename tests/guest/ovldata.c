@@ -143,5 +143,34 @@ int main(void) {
   R(rmdir("w/work/incompat/volatile"));
   try("lowerdir=l,upperdir=u,workdir=w");
   try("lowerdir=l:l2,volatile");
+
+  P("-- an old descriptor\n");
+  umount2("m", MNT_DETACH);
+  chdir("..");
+  fresh();
+  put("l/file", "lower text", 0644);
+  if (mounted("lowerdir=l,upperdir=u,workdir=w")) return 1;
+  char b[20];
+  int r = open("m/file", O_RDONLY), w = open("m/file", O_RDWR);
+  char *before = mmap(0, 4096, PROT_READ, MAP_SHARED, r, 0);
+  R(pwrite(w, "UPPER", 5, 0));
+  char *after = mmap(0, 4096, PROT_READ, MAP_SHARED, r, 0), *now = mmap(0, 4096, PROT_READ, MAP_SHARED, w, 0);
+  R(pread(r, b, 10, 0));
+  P("%.10s %.10s %.10s %.10s\n", b, before, after, now);
+
+  P("-- from one to another\n");
+  mkdir("u2", 0755), mkdir("w2", 0755), mkdir("m2", 0755);
+  R(mount("o", "m2", "overlay", 0, "lowerdir=l2,upperdir=u2,workdir=w2"));
+  int to = open("m2/file", O_CREAT | O_RDWR, 0644), plain = open("plain", O_CREAT | O_RDWR, 0644);
+  R(copy_file_range(w, &(loff_t){0}, to, &(loff_t){0}, 5, 0));
+  R(copy_file_range(w, &(loff_t){0}, plain, &(loff_t){0}, 5, 0));
+  R(copy_file_range(plain, &(loff_t){0}, to, &(loff_t){0}, 5, 0));
+  mount("t", "m", "tmpfs", 0, 0);
+  mkdir("m/u", 0755), mkdir("m/w", 0755), mkdir("m/m", 0755);
+  R(mount("o", "m/m", "overlay", 0, "lowerdir=l2,upperdir=m/u,workdir=m/w"));
+  int far = open("m/m/file", O_CREAT | O_RDWR, 0644);
+  R(copy_file_range(w, &(loff_t){0}, far, &(loff_t){0}, 5, 0));
+  R(pwrite(far, "far", 3, 0));
+  R(copy_file_range(far, &(loff_t){0}, to, &(loff_t){0}, 5, 0));
   return 0;
 }

@@ -137,6 +137,11 @@ export class File {
     return this.inode.mapping;
   }
 
+  /** Can copy_file_range(2) copy from here to there? */
+  copies_to(to: File): boolean {
+    return this.inode.sb === to.inode.sb;
+  }
+
   get readable(): boolean {
     return (this.mode & FMODE_READ) !== 0;
   }

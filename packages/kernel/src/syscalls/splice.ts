@@ -360,7 +360,7 @@ export function sys_copy_file_range(
   wantRead(from);
   wantWrite(to);
   if (to.flags & O_APPEND) throw errno(EBADF, 'copy_file_range: {} is open with O_APPEND', to.path);
-  if (from.inode.sb !== to.inode.sb)
+  if (!from.copies_to(to))
     throw errno(
       EXDEV,
       'copy_file_range: {} and {} are on different file systems',

@@ -16,7 +16,10 @@ import { ovl_open_real } from './util.ts';
 /** An open regular file of the overlay: it works on an open file of the layer that the file is in. */
 export class OvlFile extends File {
   declare readonly inode: OvlInode;
-  private realfile: File;
+  /** The layer's file as it was when this one was opened. */
+  private readonly realfile: File;
+  /** What was copied up since. */
+  private copy: File | null = null;
 
   constructor(current: Current, path: Path, flags: number, realfile: File) {
     super(current, path, flags);
@@ -44,17 +47,25 @@ export class OvlFile extends File {
   /** The layer's file. Has it been copied up since it was opened, then the copy (ovl_real_file). */
   private real(current: Current): File {
     const { inode } = this;
-    if (this.realfile.inode !== inode.content.inode) {
+    const content = inode.content.inode;
+    if (this.realfile.inode === content) return this.realfile;
+    if (this.copy?.inode !== content) {
       const copy = ovl_open_real(current, inode.sb, inode.contentPath, this.flags);
-      fput(current, this.realfile);
-      this.realfile = copy;
+      if (this.copy !== null) fput(current, this.copy);
+      this.copy = copy;
     }
-    return this.realfile;
+    return this.copy!;
+  }
+
+  /** Between overlays it depends on the layers. */
+  override copies_to(to: File): boolean {
+    return to instanceof OvlFile && this.realfile.copies_to(to.realfile);
   }
 
   override read_iter(current: Current, to: IovIter, pos: Loff): number {
-    const n = this.real(current).read_iter(current, to, pos);
-    this.inode.atime = this.realfile.inode.atime;
+    const real = this.real(current);
+    const n = real.read_iter(current, to, pos);
+    this.inode.atime = real.inode.atime;
     return n;
   }
 
@@ -104,9 +115,9 @@ export class OvlFile extends File {
     return result;
   }
 
-  /** A mapping keeps the pages it was made with, also when the file is copied up later (overlayfs.rst, non-standard behavior). */
+  /** A mapping is of the file that was opened, also when it was copied up since (overlayfs.rst, non-standard behavior). */
   override mmap_mapping(current: Current, offset: number, wish: number): AddressSpace | null {
-    const mapping = this.real(current).mmap_mapping(current, offset, wish);
+    const mapping = this.realfile.mmap_mapping(current, offset, wish);
     this.inode.atime = this.realfile.inode.atime;
     return mapping;
   }
@@ -123,5 +134,6 @@ export class OvlFile extends File {
 
   override release(kernel: Kernel): void {
     this.realfile.put(kernel);
+    this.copy?.put(kernel);
   }
 }
