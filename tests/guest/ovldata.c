@@ -2,6 +2,7 @@
 #include "overlay.h"
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/xattr.h>
 
 static int context(void) { return syscall(430, "overlay", 0); }
@@ -172,5 +173,14 @@ int main(void) {
   R(copy_file_range(w, &(loff_t){0}, far, &(loff_t){0}, 5, 0));
   R(pwrite(far, "far", 3, 0));
   R(copy_file_range(far, &(loff_t){0}, to, &(loff_t){0}, 5, 0));
+  // The one that is read is not accessed.
+  struct stat st;
+  futimens(w, (struct timespec[]){{100}, {200}});
+  R(copy_file_range(w, &(loff_t){0}, to, &(loff_t){0}, 5, 0));
+  fstat(w, &st);
+  R(st.st_atime);
+  R(sendfile(to, w, &(off_t){0}, 5));
+  fstat(w, &st);
+  R(st.st_atime > 100);
   return 0;
 }

@@ -391,7 +391,7 @@ export function sys_copy_file_range(
       from.path,
     );
   }
-  return transfer(current, from, to, count, inAt, outAt);
+  return from.copied(() => transfer(current, from, to, count, inAt, outAt));
 }
 
 const offp = inOutStruct('off_t');

@@ -1,4 +1,4 @@
-import { O_APPEND } from '@vitrine/uapi/fcntl.ts';
+import { O_APPEND, O_NOATIME } from '@vitrine/uapi/fcntl.ts';
 import type { Current } from '../../include/current.ts';
 import type { Loff } from '../../include/loff.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -55,6 +55,18 @@ export class OvlFile extends File {
       this.copy = copy;
     }
     return this.copy!;
+  }
+
+  /** Layers' files are open with O_NOATIME, and what copies does not tell of the access itself (ovl_copyfile). */
+  override copied<T>(read: () => T): T {
+    const files = this.copy === null ? [this.realfile] : [this.realfile, this.copy];
+    const flags = files.map((file) => file.flags);
+    for (const file of files) file.flags |= O_NOATIME;
+    try {
+      return read();
+    } finally {
+      for (const [i, file] of files.entries()) file.flags = flags[i]!;
+    }
   }
 
   /** Between overlays it depends on the layers. */
