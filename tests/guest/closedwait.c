@@ -1,5 +1,6 @@
 /* A call that waits goes on with the file it began with when another thread closes the descriptor, or puts another file
- * in its place; select(2) and poll(2) look at descriptors again, and a lock got for a closed one goes again. */
+ * in its place; select(2) and poll(2) look at descriptors again, and a lock got for a closed one goes again. What open(2)
+ * found, and what a message carries, stays as it was, too. */
 #include "guest.h"
 #include <linux/io_uring.h>
 #include <mqueue.h>
@@ -60,27 +61,62 @@ static long entered(char *buf) {
   return syscall(SYS_io_uring_enter, fd, 0, 1, IORING_ENTER_GETEVENTS, 0, 0);
 }
 
+static const char *path;
+static int flags;
+static long opened(char *buf) {
+  int f = open(path, flags);
+  if (f < 0) return -1;
+  long n = flags == O_RDONLY ? read(f, buf, 100) : 0;
+  close(f);
+  return n;
+}
+static int sent;
+static long carried(char *buf) {
+  (void)buf;
+  union {
+    char room[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr head;
+  } c = {{0}};
+  struct iovec v = {"x", 1};
+  c.head.cmsg_level = SOL_SOCKET, c.head.cmsg_type = SCM_RIGHTS, c.head.cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(&c.head), &sent, sizeof sent);
+  return sendmsg(fd, &(struct msghdr){.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c}, 0);
+}
+
 struct call {
   long (*run)(char *);
   char buf[100], text[200];
   pthread_t thread;
+  volatile pid_t tid;
 };
 
 static void *thread(void *arg) {
   struct call *c = arg;
   errno = 0;
+  c->tid = syscall(SYS_gettid);
   long n = c->run(c->buf);
   sprintf(c->text, n < 0 ? "  -1 errno %ld\n" : "  %ld\n", n < 0 ? (long)errno : n);
   return 0;
 }
 
 static struct call now;
+static int sleeps(void) {
+  char name[60], stat[100];
+  sprintf(name, "/proc/self/task/%d/stat", now.tid);
+  int f = open(name, O_RDONLY);
+  ssize_t n = read(f, stat, sizeof stat - 1);
+  close(f);
+  stat[n < 0 ? 0 : n] = 0;
+  char *state = strrchr(stat, ')');
+  return state && state[2] == 'S';
+}
 static void start(const char *what, int on, long (*run)(char *)) {
   P("%s\n", what);
   memset(&now, 0, sizeof now);
   now.run = run, fd = on;
   pthread_create(&now.thread, 0, thread, &now);
-  usleep(50000);
+  do usleep(20000);
+  while (now.tid == 0 || !sleeps());
 }
 static void end(void) {
   pthread_join(now.thread, 0);
@@ -200,6 +236,61 @@ static void others(void) {
   end();
 }
 
+/** The other end of the FIFO comes, by another name. */
+static void meet(const char *name) {
+  int f = open(name, O_WRONLY | O_NONBLOCK);
+  R(write(f, "met", 3));
+  close(f);
+  end();
+  P("  %s\n", now.buf);
+}
+
+static void names(void) {
+  mkfifo("fifo", 0600);
+  link("fifo", "other");
+  path = "fifo", flags = O_RDONLY;
+  start("open of a FIFO, unlinked", 0, opened);
+  R(unlink("fifo"));
+  meet("other");
+  path = "other";
+  start("open of a FIFO, renamed", 0, opened);
+  R(rename("other", "fifo"));
+  meet("fifo");
+  path = "fifo";
+  start("open of a FIFO, elsewhere", 0, opened);
+  R(chdir("/"));
+  meet("/tmp/fifo");
+  chdir("/tmp");
+  start("open of a FIFO, unlinked and interrupted", 0, opened);
+  link("fifo", "other");
+  unlink("fifo");
+  pthread_kill(now.thread, SIGUSR2);
+  end();
+  R(open("other", O_WRONLY | O_NONBLOCK));
+  unlink("other");
+
+  signal(SIGIO, SIG_IGN);
+  int f = open("leased", O_CREAT | O_RDONLY, 0600);
+  R(fcntl(f, F_SETLEASE, F_RDLCK));
+  path = "leased", flags = O_WRONLY;
+  start("open of a file with a lease, renamed", 0, opened);
+  R(rename("leased", "moved"));
+  R(fcntl(f, F_SETLEASE, F_UNLCK));
+  end();
+  unlink("moved");
+
+  int on[2], p[2];
+  char buf[1000];
+  pipe(p);
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, on);
+  while (send(on[0], buf, sizeof buf, MSG_DONTWAIT) > 0) continue;
+  sent = p[0];
+  start("sendmsg with a descriptor, closed", on[0], carried);
+  R(close(p[0]));
+  while (recv(on[1], buf, sizeof buf, 0) > 1) continue;
+  end();
+}
+
 static void locks(void) {
   int f = open("lock", O_CREAT | O_RDWR, 0600), go[2];
   pipe(go);
@@ -261,6 +352,7 @@ int main(void) {
   pipes();
   waits();
   others();
+  names();
   locks();
   killed();
   ring();

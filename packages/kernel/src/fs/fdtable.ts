@@ -88,9 +88,9 @@ export function hold_fd(current: Current, fd: number): void {
   (current.held_files ??= []).push({ fd, file: file.get() });
 }
 
-/** The same for what only waits for the file, and looks its descriptor up each time (__pollwait). */
+/** The call has the file until it is through, and not by a descriptor; the reference is its. */
 export function hold_file(current: Current, file: File): void {
-  if (current.files.count > 1) (current.held_files ??= []).push({ fd: null, file: file.get() });
+  (current.held_files ??= []).push({ fd: null, file });
 }
 
 /** The call is through. */

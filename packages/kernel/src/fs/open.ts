@@ -33,7 +33,7 @@ import { S_IFREG, S_ISVTX, S_IWGRP, S_IWOTH } from '@vitrine/uapi/stat.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
-import { break_lease } from './lease.ts';
+import { LeaseWait, break_lease } from './lease.ts';
 import { do_truncate, inode_owner_or_capable } from './attr.ts';
 import { Dentry, Path, d_add } from './dcache.ts';
 import { fput } from './fdtable.ts';
@@ -62,7 +62,7 @@ import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from
 import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
 import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM, PermissionWait } from './fsnotify_backend.ts';
-import { fifo_open } from './pipe.ts';
+import { fifo_open, fifo_waiting } from './pipe.ts';
 import { security_file_open, security_file_truncate, security_path_mknod } from './security.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
 
@@ -107,6 +107,9 @@ function path_openat(
 ): File {
   const { callState } = current;
   if (callState instanceof CreatedFile) return openCreated(current, callState.path, flags);
+  if (callState instanceof FoundFile) return open_found(current, callState.path, flags);
+  const fifo = fifo_waiting(current);
+  if (fifo !== null) return vfs_open(current, fifo.path, flags);
   if (flags & O_PATH) return openPath(current, dfd, name, flags, resolve);
   if ((flags & O_TMPFILE) === O_TMPFILE)
     return openTmpfile(current, dfd, name, flags, mode, resolve);
@@ -223,6 +226,17 @@ function openTmpfile(
 /** inode.flags: a file without a name, which linkat must not give one: by O_EXCL, or it had one (no I_LINKABLE). */
 export const I_NOLINK = 0x10000;
 
+/** A file that was found and may be opened, once a lease or whoever is asked lets it. */
+class FoundFile {
+  readonly path: Path;
+  constructor(path: Path) {
+    this.path = path;
+  }
+  static {
+    serializable('FoundFile', this);
+  }
+}
+
 /** The checks between finding a file and opening it (do_open). */
 function do_open(current: Current, path: Path, flags: number, dir: Inode | null): File {
   const inode = path.dentry.inode;
@@ -234,9 +248,20 @@ function do_open(current: Current, path: Path, flags: number, dir: Inode | null)
     throw errno(ENOTDIR, 'O_DIRECTORY: {} is not a directory', path);
   }
   may_open(current, path, accModes(flags), flags);
-  break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
+  return open_found(current, path, flags);
+}
+
+function open_found(current: Current, path: Path, flags: number): File {
+  const { inode } = path.dentry;
   const truncate = (flags & O_TRUNC) !== 0 && S_ISREG(inode.mode);
-  fsnotify_open_perm(current, path, FS_OPEN_PERM);
+  try {
+    break_lease(current, path, inode, (flags & O_ACCMODE) !== O_RDONLY, (flags & O_NONBLOCK) !== 0);
+    fsnotify_open_perm(current, path, FS_OPEN_PERM);
+  } catch (error) {
+    if (error instanceof LeaseWait || error instanceof PermissionWait)
+      current.callState = new FoundFile(path);
+    throw error;
+  }
   if (truncate) mnt_want_write(path);
   const file = vfs_open(current, path, flags);
   if (truncate) {
@@ -319,15 +344,14 @@ export function vfs_open(current: Current, path: Path, flags: number, mode = 0):
   if (writes && inode.writecount < 0 && S_ISREG(inode.mode)) {
     throw errno(ETXTBSY, '{} is being executed', path);
   }
-  const rights = security_file_open(
-    current,
-    path,
-    ((flags & O_ACCMODE) + 1) & 3,
-    (mode & FMODE_EXEC) !== 0,
-  );
+  const waiting = fifo_waiting(current);
+  const rights =
+    waiting === null
+      ? security_file_open(current, path, ((flags & O_ACCMODE) + 1) & 3, (mode & FMODE_EXEC) !== 0)
+      : waiting.landlock;
   const status = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
   const file = S_ISFIFO(inode.mode)
-    ? fifo_open(current, path, status)
+    ? fifo_open(current, path, status, rights)
     : inode.open(current, path, S_ISCHR(inode.mode) ? flags : status | (flags & O_TRUNC));
   if (status & O_DIRECT && !file.can_odirect) {
     fput(current, file);

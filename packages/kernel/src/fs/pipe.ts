@@ -33,7 +33,7 @@ import { type UserStruct, get_user } from '../include/user.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { alloc_pseudo } from './anon_inodes.ts';
 import type { Path } from './dcache.ts';
-import { fput } from './fdtable.ts';
+import { fput, hold_file } from './fdtable.ts';
 import {
   FMODE_READ,
   FMODE_WRITE,
@@ -381,18 +381,37 @@ export function create_pipe_files(current: Current, flags: number): [PipeFile, P
   return [read, write];
 }
 
-/** Opening a FIFO waits for the other side: the end that is open already, kept between attempts. */
-interface FifoState {
+/** Opening a FIFO waits for the other side: the end that is open already, and that the call holds. */
+class FifoState {
   readonly fifo: PipeFile;
   readonly counter: number;
+  constructor(fifo: PipeFile, counter: number) {
+    this.fifo = fifo;
+    this.counter = counter;
+  }
+  static {
+    serializable('FifoState', this);
+  }
 }
 
-/** Opens a FIFO: waits for a reader or writer as fifo(7) says. @returns the file, or BLOCKED through `blocked` */
-export function fifo_open(current: Current, path: Path, flags: number): File {
-  const state = current.callState as FifoState | null;
+/** The FIFO whose open waits; null: the call is at its first attempt. */
+export function fifo_waiting({ callState }: Current): File | null {
+  return callState instanceof FifoState ? callState.fifo : null;
+}
+
+/** Opens a FIFO: waits for a reader or writer as fifo(7) says. Throws FifoWait. */
+export function fifo_open(
+  current: Current,
+  path: Path,
+  flags: number,
+  rights: File['landlock'],
+): File {
+  const { callState } = current;
+  const state = callState instanceof FifoState ? callState : null;
   if ((flags & O_ACCMODE) === O_ACCMODE)
     throw errno(EINVAL, 'FIFO {} is opened neither for reading nor for writing', path);
   const file = state?.fifo ?? openEnd(current, path, flags);
+  file.landlock = rights;
   const { pipe } = file;
   const acc = flags & O_ACCMODE;
   // A pipe without a name, opened through /proc/PID/fd, waits for nobody.
@@ -410,7 +429,7 @@ export function fifo_open(current: Current, path: Path, flags: number): File {
     if (error instanceof Errno) fput(current, file);
     throw error;
   }
-  return file;
+  return state === null ? file : file.get();
 }
 
 function waitsFor(state: FifoState | null, others: number, counter: number): boolean {
@@ -445,13 +464,11 @@ export class FifoWait {
 
   /** Parks the task; an interrupted open gives its end up again. */
   park(current: Current): number {
-    current.callState ??= { fifo: this.file, counter: this.counter } satisfies FifoState;
-    try {
-      return current.wait(this.queue);
-    } catch (error) {
-      fput(current, this.file);
-      throw error;
+    if (fifo_waiting(current) === null) {
+      current.callState = new FifoState(this.file, this.counter);
+      hold_file(current, this.file);
     }
+    return current.wait(this.queue);
   }
 }
 

@@ -19,7 +19,7 @@ import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { concat, viewOf } from '../fs/bytes.ts';
-import { fd_install, fget_raw } from '../fs/fdtable.ts';
+import { fd_install, fget_raw, hold_fd } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { pidfd_prepare } from '../fs/pidfs/pidfd.ts';
 import type { Pid } from '../kernel/pid.ts';
@@ -93,6 +93,7 @@ function scm_fp_copy(current: Current, data: Uint8Array, fds: File[]): void {
   for (let i = 0; i < n; i++) {
     const fd = view.getInt32(i * 4, true);
     if (fd < 0) throw errno(EBADF, 'descriptor {} in the message is not open', fd);
+    hold_fd(current, fd);
     const file = fget_raw(current, fd);
     if (!file.sendable) throw errno(EINVAL, '{} cannot be sent over a socket', file.path);
     fds.push(file.get());

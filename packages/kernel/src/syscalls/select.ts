@@ -58,7 +58,8 @@ export function user_sigmask(task: Task, mask: number, size: number): void {
 /** One look at the descriptors of poll(2). @returns how many have events */
 function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | null): number {
   const { mem } = task;
-  const first = task.held_files === null;
+  // Who waits holds what it waits for, and looks its descriptors up each time (__pollwait).
+  const held = task.held_files === null && task.files.count > 1;
   let ready = 0;
   for (let i = 0; i < n; i++) {
     const at = fds + i * 8;
@@ -70,7 +71,7 @@ function pollOnce(task: Task, fds: number, n: number, collect: WaitQueue[] | nul
       else {
         const want = mem.getU16(at + 4) | EPOLLERR | EPOLLHUP;
         revents = file.poll(task, ready > 0 ? null : collect) & want;
-        if (first && ready === 0 && collect !== null) hold_file(task, file);
+        if (held && ready === 0 && collect !== null) hold_file(task, file.get());
       }
     }
     mem.putU16(at + 6, revents);
@@ -175,6 +176,7 @@ function do_select(
   const { mem } = task;
   const sets = [inp, outp, exp].map((at) => (at === 0 ? null : mem.read(at, bytes)));
   const first = task.callState === null;
+  const held = first && task.files.count > 1;
   const deadline = deadlineOf(task, timeout);
   const waits = deadline !== 0 && task.kernel.clock.now() < deadline;
   const queues: WaitQueue[] | null = waits ? [] : null;
@@ -192,7 +194,7 @@ function do_select(
     if (file == null && first)
       throw errno(EBADF, 'select: fd {} is not open in process {}', fd, task.tgid);
     const mask = file == null || file.mode & FMODE_PATH ? EPOLLNVAL : file.poll(task, queues);
-    if (first && queues !== null && mask !== EPOLLNVAL) hold_file(task, file!);
+    if (held && queues !== null && mask !== EPOLLNVAL) hold_file(task, file!.get());
     for (let k = 0; k < 3; k++) {
       if (sets[k] !== null && sets[k]![byte]! & bit && mask & events[k]!) {
         results[k]![byte]! |= bit;

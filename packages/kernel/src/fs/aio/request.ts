@@ -11,7 +11,7 @@ import type { WaitQueue, Waiter } from '../../include/wait.ts';
 import type { Work } from '../../include/work.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
-import { FilesStruct } from '../fdtable.ts';
+import { FilesStruct, type HeldFile, release_held_files } from '../fdtable.ts';
 import type { File } from '../file.ts';
 import { type FsnotifyGroup, fsnotify_settle } from '../fsnotify_backend.ts';
 import type { FsStruct } from '../fs_struct.ts';
@@ -29,7 +29,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
   file: File | null = null;
   callState: unknown = null;
   asked: Set<FsnotifyGroup> | null = null;
-  readonly held_files: null = null;
+  held_files: HeldFile[] | null = null;
   /** Ended, or given up. */
   done = false;
   /** It is to end with ECANCELED when it would wait. */
@@ -187,6 +187,7 @@ export abstract class AsyncRequest implements Current, Waiter, TimerOwner, Work 
     this.unpark();
     this.kernel.work.cancel(this);
     if (this.asked !== null) fsnotify_settle(this);
+    release_held_files(this);
     const { file } = this;
     this.file = null;
     file?.put(this.kernel);
