@@ -293,7 +293,7 @@ class Writer {
     const { region, structure } = this.#built;
     const code = this.#code;
     this.#enter();
-    code.enter('loop');
+    code.enter(structure.indirect.size > 0 ? 'loop' : 'block');
     this.#within(
       structure.children[region.blocks.length]!,
       (depth) => this.#dispatch(depth),

@@ -70,7 +70,7 @@
       i32.add
       i32.store offset=512 align=1
     end
-    loop
+    block
       block
         br 0
       end

@@ -123,7 +123,7 @@
       i32.add
       local.set 9
     end
-    loop
+    block
       block
         br 0
       end

@@ -72,7 +72,7 @@
     end
     call 1
     local.set 5
-    loop
+    block
       block
         br 0
       end
