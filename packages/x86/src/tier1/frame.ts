@@ -38,17 +38,17 @@ const WIDTHS: readonly Width[] = [8, 16, 32, 64];
 export const kindOf = (operation: Operation, width: Width): number =>
   1 + OPERATIONS.indexOf(operation) * 4 + WIDTHS.indexOf(width);
 
-/** Kinds of 'add' are below, those of 'sub' below twice of this plus 1. */
+/** Kinds of 'add' are below, those of 'sub' below twice, those of 'logic' below three times of this plus 1. */
 const KINDS = WIDTHS.length;
 
 /**
- * CF as bit 31 of a word, of whatever operation has been kept. All operations but ADD and SUB have it there in `y`, so that
- * INC and DEC after a comparison, or after one another, need no call.
+ * CF as bit 31 of a word, of whatever operation has been kept. All operations but ADD, SUB and those that clear it have it there in
+ * `y`, so that INC and DEC after a comparison, or after one another, need no call.
  */
 export function carryOf(b: Builder, kind: Node, x: Node, y: Node): Node {
   const carry: Var = { type: 'i32', local: -1 };
   const number = b.var(b.sub(kind, b.i32(1)));
-  b.assign(carry, b.wrap(y));
+  b.assign(carry, b.select(b.ltU(b.value(number), b.i32(3 * KINDS)), b.i32(0), b.wrap(y)));
   b.if(b.ltU(b.value(number), b.i32(2 * KINDS)), () => {
     const isAdd = b.ltU(b.value(number), b.i32(KINDS));
     b.if(
@@ -189,8 +189,8 @@ export class Frame {
     if (!b.nested) this.use.settled |= bit;
   }
 
-  /** Writes back what the block has written of registers. */
-  writeBack(b: Builder): void {
+  /** Writes back what the block has written of registers. @param known the operation that the flags are of, if that is known */
+  writeBack(b: Builder, known: Operation | undefined): void {
     const { use } = this;
     for (const { address, variable, bit } of this.registersOf(use.written)) {
       use.reads |= bit & ~use.settled;
@@ -199,8 +199,9 @@ export class Frame {
     if (use.written & FLAGS) {
       this.readFlags();
       b.store('i64.store', b.i32(0), b.value(this.x), FLAGS_RESULT);
-      b.store('i64.store', b.i32(0), b.value(this.y), KEPT_Y);
-      b.store('i32.store', b.i32(0), b.value(this.kind), KEPT_KIND);
+      // Of AND, OR and XOR, it is of no interest.
+      if (known !== 'logic') b.store('i64.store', b.i32(0), b.value(this.y), KEPT_Y);
+      b.store('i32.store8', b.i32(0), b.value(this.kind), KEPT_KIND);
     }
     use.written = 0n;
   }

@@ -67,7 +67,7 @@ export class Exits {
     const { x, y, kind } = this.#frame;
     code.i32(0).get(local(x)).mem('i64.store', FLAGS_RESULT);
     code.i32(0).get(local(y)).mem('i64.store', KEPT_Y);
-    code.i32(0).get(local(kind)).mem('i32.store', KEPT_KIND);
+    code.i32(0).get(local(kind)).mem('i32.store8', KEPT_KIND);
   }
 
   #function(exit: Helper, dirty: bigint): number {

@@ -484,7 +484,8 @@ export class Tier1Target implements Target {
     this.#frame.spend(b, this.#index + 1);
     if (!this.#isTight) {
       this.#vectors.flush(b);
-      this.#frame.writeBack(b);
+      const { flags } = this.state;
+      this.#frame.writeBack(b, typeof flags === 'object' ? flags.operation : undefined);
     }
     this.ended = true;
   }

@@ -166,7 +166,7 @@
           i64.store offset=184 align=1
           i32.const 0
           local.get 17
-          i32.store offset=832 align=1
+          i32.store8 offset=832
           local.get 14
           i32.eqz
           i32.eqz
@@ -225,7 +225,7 @@
                 i64.store offset=184 align=1
                 i32.const 0
                 local.get 17
-                i32.store offset=832 align=1
+                i32.store8 offset=832
                 return_call 0
               end
               local.get 10
@@ -284,7 +284,7 @@
                   i64.store offset=184 align=1
                   i32.const 0
                   local.get 17
-                  i32.store offset=832 align=1
+                  i32.store8 offset=832
                   return_call 5
                 end
                 br 1
@@ -306,7 +306,7 @@
               i64.store offset=184 align=1
               i32.const 0
               local.get 17
-              i32.store offset=832 align=1
+              i32.store8 offset=832
               br 3
             end
           end

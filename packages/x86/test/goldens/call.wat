@@ -229,8 +229,13 @@
           i32.const -1
           i32.add
           local.set 19
+          i32.const 0
           local.get 17
           i32.wrap_i64
+          local.get 19
+          i32.const 12
+          i32.lt_u
+          select
           local.set 20
           local.get 19
           i32.const 8
@@ -330,7 +335,7 @@
               i64.store offset=184 align=1
               i32.const 0
               local.get 16
-              i32.store offset=832 align=1
+              i32.store8 offset=832
               return_call 5
             end
             br 2
@@ -352,7 +357,7 @@
           i64.store offset=184 align=1
           i32.const 0
           local.get 16
-          i32.store offset=832 align=1
+          i32.store8 offset=832
           i32.const 0
           i32.load offset=196 align=1
           local.set 10
@@ -628,7 +633,7 @@
         i64.store offset=184 align=1
         i32.const 0
         local.get 16
-        i32.store offset=832 align=1
+        i32.store8 offset=832
         return_call 0
       end
       unreachable

@@ -489,7 +489,7 @@
         i64.store offset=184 align=1
         i32.const 0
         local.get 26
-        i32.store offset=832 align=1
+        i32.store8 offset=832
         local.get 21
         local.get 15
         f64.gt

@@ -83,7 +83,7 @@
       i64.store offset=184 align=1
       i32.const 0
       local.get 12
-      i32.store offset=832 align=1
+      i32.store8 offset=832
       local.get 8
       local.get 9
       i64.le_u
@@ -272,7 +272,7 @@
         i64.store offset=184 align=1
         i32.const 0
         local.get 12
-        i32.store offset=832 align=1
+        i32.store8 offset=832
         i64.const 4194321
         local.get 1
         i32.const 2
@@ -464,7 +464,7 @@
         i64.store offset=184 align=1
         i32.const 0
         local.get 12
-        i32.store offset=832 align=1
+        i32.store8 offset=832
         i64.const 4194321
         local.get 1
         i32.const 2

@@ -221,7 +221,7 @@
             i64.store offset=184 align=1
             i32.const 0
             local.get 17
-            i32.store offset=832 align=1
+            i32.store8 offset=832
             return_call 0
           end
           local.get 13
@@ -528,7 +528,7 @@
         i64.store offset=184 align=1
         i32.const 0
         local.get 17
-        i32.store offset=832 align=1
+        i32.store8 offset=832
         i64.const 4194320
         local.get 1
         i32.const 2
