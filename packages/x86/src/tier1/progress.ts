@@ -32,9 +32,9 @@ export class Progress {
     this.#isRepeatable = isRepeatable;
   }
 
-  /** Whether the block may be executed again, when what is done before the instruction at hand is done. */
-  get isRepeatable(): boolean {
-    return this.#isRepeatable;
+  /** Whether the block may be executed again when what has been built of it is done. */
+  mayRepeat({ root }: Builder): boolean {
+    return this.#isRepeatable && !this.#harms(root.nodes.slice(this.#seen));
   }
 
   /** The instruction accesses memory. */
@@ -45,10 +45,10 @@ export class Progress {
   }
 
   /** An instruction has ended. */
-  finish({ root }: Builder, insn: Insn): void {
+  finish(builder: Builder, insn: Insn): void {
     this.#hasLoaded ||= modifies(insn);
-    if (this.#isRepeatable) this.#isRepeatable = !this.#harms(root.nodes.slice(this.#seen));
-    this.#seen = root.nodes.length;
+    this.#isRepeatable = this.mayRepeat(builder);
+    this.#seen = builder.root.nodes.length;
   }
 
   #harms(nodes: readonly Node[]): boolean {

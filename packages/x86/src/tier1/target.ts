@@ -408,7 +408,7 @@ export class Tier1Target implements Target {
 
   /** Leaves this instruction to tier 0, with nothing of it done; where that does no harm, with all of its block. */
   #leaveOff(b: Builder): void {
-    if (this.#progress.isRepeatable) this.#frame.restart(b);
+    if (this.#progress.mayRepeat(b)) this.#frame.restart(b);
     else this.#defer(b);
   }
 

@@ -266,7 +266,19 @@
             i32.or
             i32.eqz
             if
-              br 3
+              global.get 6
+              i32.const 16
+              i32.add
+              local.set 11
+              local.get 11
+              local.get 1
+              local.get 2
+              local.get 11
+              i32.load16_u align=1
+              i32.const 0
+              local.get 14
+              v128.store offset=256 align=1
+              return_call 2
             end
           end
         end
