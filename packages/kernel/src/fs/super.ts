@@ -120,6 +120,11 @@ export class SuperBlock {
     return null;
   }
 
+  /** f_fsid of statfs(2). */
+  get fsid(): bigint {
+    return BigInt(this.dev);
+  }
+
   /** A file handle of the file system's own kind. */
   encode_fh(_inode: Inode): FileHandle | null {
     return null;

@@ -177,10 +177,9 @@ export function sys_statx(
 /** struct statfs, 120 bytes. */
 function putStatfs(current: Current, to: number, path: Path): number {
   const s: Statfs = path.mnt.sb.statfs();
-  const dev = path.mnt.sb.dev;
   scratch.fill(0, 0, 120);
   [s.type, s.bsize, s.blocks, s.bfree, s.bavail, s.files, s.ffree].forEach((v, i) => u64(i * 8, v));
-  view.setUint32(56, dev, true);
+  view.setBigUint64(56, path.mnt.sb.fsid, true);
   u64(64, s.namelen);
   u64(72, s.bsize);
   u64(80, flags_by_mnt(path));

@@ -7,12 +7,13 @@ import { i_size_read } from '../../include/pagecache.ts';
 import { type Dentry, Path } from '../dcache.ts';
 import { fput } from '../fdtable.ts';
 import type { File } from '../file.ts';
-import { type Inode, S_ISDIR, S_ISLNK, S_ISREG } from '../inode.ts';
+import { FS_APPEND_FL, FS_IMMUTABLE_FL, FS_NOATIME_FL } from '../fileattr.ts';
+import { type Inode, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISLNK, S_ISREG, S_NOATIME } from '../inode.ts'; // prettier-ignore
 import { vfs_mkdir, vfs_mknod, vfs_symlink } from '../namei_ops.ts';
 import { vfs_open } from '../open.ts';
 import { kernel_read, kernel_write } from '../read_write.ts';
 import { ovl_index_name, ovl_link_up, ovl_need_index, ovl_set_nlink } from './index.ts';
-import type { OvlInode, OvlLower } from './inode.ts';
+import { type OvlInode, type OvlLower, ovl_set_protattr } from './inode.ts';
 import { ovl_encode_fh } from './origin.ts';
 import type { OvlSuperBlock } from './super.ts';
 import { as_mounter, ovl_cleanup, ovl_getxattr, ovl_has_flag_xattr } from './util.ts';
@@ -110,6 +111,7 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     const keeps = !sb.config.userxattr || S_ISREG(from.mode) || S_ISDIR(from.mode);
     if (keeps && (S_ISDIR(from.mode) || from.nlink === 1 || indexed))
       copy.inode.setxattr(current, sb.xattr('origin'), ovl_encode_fh(lower.dentry.inode), 0);
+    copyFlags(current, inode, from, copy.inode);
     const { uid, gid } = from;
     copy.inode.setattr(current, {
       uid,
@@ -141,6 +143,14 @@ function copyOne(current: Current, inode: OvlInode, content: 'full' | 'empty' | 
     ovl_link_up(current, inode.dir!.children!.get(inode.name)!);
   }
   dir.copyattr();
+}
+
+/** What chattr(1) said of the file; of its flags the copy gets O_NOATIME's only, as Linux does (ovl_copy_fileattr). */
+function copyFlags(current: Current, inode: OvlInode, from: Inode, to: Inode): void {
+  if ((from.flags & (S_APPEND | S_IMMUTABLE | S_NOATIME)) === 0) return;
+  const flags = from.fileattr_get(current) ?? 0;
+  if (flags & (FS_APPEND_FL | FS_IMMUTABLE_FL)) ovl_set_protattr(current, inode, to, flags);
+  if (flags & FS_NOATIME_FL) to.fileattr_set(current, (to.fileattr_get(current) ?? 0) | FS_NOATIME_FL); // prettier-ignore
 }
 
 function make(current: Current, { dentry }: OvlLower, at: Path, name: string): Dentry {

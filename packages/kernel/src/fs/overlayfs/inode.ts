@@ -9,8 +9,10 @@ import { type AddressSpace, i_size_read, i_size_write } from '../../include/page
 import { serializable } from '../../include/serial.ts';
 import type { Iattr } from '../attr.ts';
 import { type Dentry, Path } from '../dcache.ts';
+import { byteString, bytesOf } from '../bytes.ts';
 import type { File } from '../file.ts';
-import { Inode, MAY_READ, MAY_WRITE, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISREG, S_NOATIME, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
+import { FS_APPEND_FL, FS_IMMUTABLE_FL } from '../fileattr.ts';
+import { Inode, MAY_READ, MAY_WRITE, S_APPEND, S_IMMUTABLE, S_ISDIR, S_ISREG, type Timespec, generic_permission, ihold, iput } from '../inode.ts'; // prettier-ignore
 import { inode_permission, isSpecial } from '../permission.ts';
 import { ovl_copy_up, ovl_copy_up_name } from './copy_up.ts';
 import { ovl_create, ovl_link, ovl_remove, ovl_symlink, ovl_tmpfile } from './dir.ts';
@@ -20,7 +22,7 @@ import { OvlDirFile } from './readdir.ts';
 import { ovl_rename } from './rename.ts';
 import type { OvlLayer, OvlSuperBlock } from './super.ts';
 import { acl_type, may_set_acl } from '../posix_acl.ts';
-import { as_mounter, ovl_has_flag_xattr } from './util.ts';
+import { as_mounter, ovl_getxattr, ovl_has_flag_xattr } from './util.ts';
 
 /** A file of a lower layer (analogous to `struct ovl_path`). */
 export interface OvlLower {
@@ -57,6 +59,8 @@ export class OvlInode extends Inode {
   lowers: readonly OvlLower[];
   origin: OvlLower | null;
   data: OvlLower | null;
+  /** S_APPEND and S_IMMUTABLE that the upper file's attribute `protattr` says: it could not be worked on if it had them itself. */
+  prot = 0;
   /** Lower layers may have whiteouts in it that are regular files. */
   xwhiteouts = false;
   /** No layer for data alone has the content. */
@@ -195,7 +199,7 @@ export class OvlInode extends Inode {
     this.mtime = inode.mtime;
     this.ctime = inode.ctime;
     this.btime = inode.btime;
-    this.flags = inode.flags;
+    this.flags = inode.flags | this.prot;
     this.acls = inode.acls;
   }
 
@@ -244,14 +248,26 @@ export class OvlInode extends Inode {
   }
 
   override fileattr_get(current: Current): number | null {
-    return as_mounter(current, this.sb, () => this.real.inode.fileattr_get(current));
+    const flags = as_mounter(current, this.sb, () => this.real.inode.fileattr_get(current));
+    return flags === null ? null : flags | prot_fileattr(this.prot);
   }
 
   override fileattr_set(current: Current, flags: number): void {
     ovl_copy_up(current, this, 'none');
     const upper = this.upper!.inode;
-    as_mounter(current, this.sb, () => upper.fileattr_set(current, flags));
-    this.flags = upper.flags & (S_APPEND | S_IMMUTABLE | S_NOATIME);
+    as_mounter(current, this.sb, () => {
+      ovl_set_protattr(current, this, upper, flags);
+      upper.fileattr_set(current, flags & ~(FS_APPEND_FL | FS_IMMUTABLE_FL));
+    });
+    this.copyattr();
+  }
+
+  /** Takes what the upper file's attribute says of its flags (ovl_check_protattr). */
+  check_protattr(current: Current): void {
+    const value = this.upper === null ? null : ovl_getxattr(current, this.upper.inode, this.sb.xattr('protattr')); // prettier-ignore
+    const text = value === null ? '' : byteString(value);
+    if (!/^[ai]+$/.test(text)) return;
+    this.prot = (text.includes('a') ? S_APPEND : 0) | (text.includes('i') ? S_IMMUTABLE : 0);
     this.copyattr();
   }
 
@@ -372,6 +388,23 @@ export class OvlInode extends Inode {
     as_mounter(current, sb, () => this.upper!.inode.setxattr(current, this.escaped(name), value, flags)); // prettier-ignore
     this.copyattr();
   }
+}
+
+const prot_fileattr = (prot: number): number =>
+  (prot & S_APPEND ? FS_APPEND_FL : 0) | (prot & S_IMMUTABLE ? FS_IMMUTABLE_FL : 0);
+
+/** Keeps the flags append-only and immutable in an attribute of the upper file. */
+export function ovl_set_protattr(
+  current: Current,
+  inode: OvlInode,
+  upper: Inode,
+  flags: number,
+): void {
+  const name = inode.sb.xattr('protattr');
+  const text = (flags & FS_APPEND_FL ? 'a' : '') + (flags & FS_IMMUTABLE_FL ? 'i' : '');
+  if (text !== '') upper.setxattr(current, name, bytesOf(text), 0);
+  else if (ovl_getxattr(current, upper, name) !== null) upper.setxattr(current, name, null, 0);
+  inode.prot = (flags & FS_APPEND_FL ? S_APPEND : 0) | (flags & FS_IMMUTABLE_FL ? S_IMMUTABLE : 0);
 }
 
 /** A whiteout is the overlay's own: nobody makes one through it. */

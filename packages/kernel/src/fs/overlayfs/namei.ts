@@ -202,6 +202,7 @@ function lookup(current: Current, dir: OvlInode, dirDentry: Dentry, name: string
     opaque: upperOpaque,
     index: index && { dentry: index, names: ovl_get_nlink(current, sb, index) },
   });
+  inode.check_protattr(current);
   inode.redirect = redirect;
   inode.xwhiteouts = find.xwhiteouts;
   inode.missing = far && elsewhere === null;
@@ -274,6 +275,7 @@ export function ovl_get_root(current: Current, sb: OvlSuperBlock): Dentry {
   const inode = new OvlInode(sb, {
     upper: sb.upper?.root ?? null, lowers, origin: null, data: null, dir: null, name: '', opaque: false,
   }); // prettier-ignore
+  as_mounter(current, sb, () => inode.check_protattr(current));
   for (const { layer, dentry } of lowers.slice(0, -1))
     if (as_mounter(current, sb, () => ovl_opaque(current, sb, dentry.inode)) === 'x')
       layer.xwhiteouts = inode.xwhiteouts = true;

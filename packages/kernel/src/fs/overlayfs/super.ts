@@ -125,6 +125,15 @@ export class OvlSuperBlock extends SuperBlock {
     return { ...real, type: this.magic };
   }
 
+  /** The UUID's (uuid_to_fsid), or the layer's. */
+  override get fsid(): bigint {
+    const { uuid } = this.config;
+    if (uuid === 'off' || uuid === 'null') return (this.upper ?? this.lowers[0]!).mnt.sb.fsid;
+    if (this.uuid === null) return 0n;
+    const view = new DataView(this.uuid.buffer, this.uuid.byteOffset, 16);
+    return view.getBigUint64(0, true) ^ view.getBigUint64(8, true);
+  }
+
   override get has_blocks(): boolean {
     return false;
   }
@@ -339,7 +348,10 @@ class Builder {
       sb.uuid = inode.getxattr(current, name);
       return;
     }
-    if (sb.config.uuid === 'auto' && ovl_has_flag_xattr(current, inode, sb.xattr('impure'))) return;
+    if (config.uuid === 'auto' && ovl_has_flag_xattr(current, inode, sb.xattr('impure'))) {
+      config.uuid = 'null';
+      return;
+    }
     const uuid = (sb.uuid = uuid_gen(current.kernel));
     as_mounter(current, sb, () => inode.setxattr(current, name, uuid, 0));
     sb.uuidOn = true;

@@ -18,7 +18,7 @@ interface Place {
 
 /** What an event with file handles tells: where it happened, where that is now, and to what. */
 export interface FidInfo {
-  readonly fsid: number;
+  readonly fsid: bigint;
   readonly at: Place | null;
   readonly to: Place | null;
   readonly object: FileHandle | null;
@@ -83,7 +83,7 @@ export function fid_info(
   old: boolean,
   now: boolean,
 ): FidInfo {
-  const fsid = event.inode.sb.dev;
+  const { fsid } = event.inode.sb;
   const ondir = (mask & I.FAN_ONDIR) !== 0;
   let id = fid_inode(event, mode);
   const dirid = dfid_inode(event);
@@ -130,12 +130,12 @@ function recordLength(handle: FileHandle, name: string): number {
   return Math.ceil(length / 4) * 4;
 }
 
-function fidRecord(type: number, fsid: number, handle: FileHandle, name: string): Uint8Array {
+function fidRecord(type: number, fsid: bigint, handle: FileHandle, name: string): Uint8Array {
   const bytes = new Uint8Array(recordLength(handle, name));
   const view = new DataView(bytes.buffer);
   view.setUint8(0, type);
   view.setUint16(2, bytes.length, true);
-  view.setUint32(4, fsid, true);
+  view.setBigUint64(4, fsid, true);
   view.setUint32(12, handle.bytes.length, true);
   view.setUint32(16, handle.type, true);
   bytes.set(handle.bytes, 20);
