@@ -182,5 +182,31 @@ int main(void) {
   R(sendfile(to, w, &(off_t){0}, 5));
   fstat(w, &st);
   R(st.st_atime > 100);
+
+  P("-- positions\n");
+  umount2("m", MNT_DETACH), umount2("m2", MNT_DETACH);
+  chdir("..");
+  fresh();
+  for (int k = 0; k < 4; k++) {
+    char name[10];
+    sprintf(name, "l/l%d", k), put(name, "", 0644);
+    sprintf(name, "u/u%d", k), put(name, "", 0644);
+  }
+  if (mounted("lowerdir=l,upperdir=u,workdir=w")) return 1;
+  unlink("m/l1");
+  struct {
+    long ino, off;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+  } *e;
+  char entries[1000];
+  int dir = open("m", O_RDONLY);
+  for (int from = 0; from < 6; from += 5) {
+    lseek(dir, from, SEEK_SET);
+    int n = syscall(SYS_getdents64, dir, entries, sizeof entries);
+    for (int at = 0; at < n; at += e->length) e = (void *)(entries + at), P("%s %ld ", e->name, e->off);
+    P("end %ld\n", (long)lseek(dir, 0, SEEK_CUR));
+  }
   return 0;
 }

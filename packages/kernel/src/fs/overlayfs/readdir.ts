@@ -102,8 +102,16 @@ export class OvlDirFile extends File {
         throw error;
       }
       if (shown === null) entry.whiteout = true;
-      else if (!ctx.emit(entry.name, shown, entry.type, ctx.pos + 1)) return;
+      else if (!ctx.emit(entry.name, shown, entry.type, this.after(ctx.pos))) return;
     }
+  }
+
+  /** Where reading goes on after an entry: whiteouts are passed over. */
+  private after(pos: number): number {
+    const entries = this.entries!;
+    let next = pos + 1;
+    while (entries[next]?.whiteout) next++;
+    return next;
   }
 
   /** The number to be shown of an entry, or null of one that is not there (ovl_cache_update). */
