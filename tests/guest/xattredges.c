@@ -1,6 +1,8 @@
 // Extended attributes and access control lists: name, value and flags are looked at before the file, a list's form before
 // who may set it; and capabilities without bytes.
 #include "guest.h"
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/xattr.h>
 
 struct ace {
@@ -70,6 +72,24 @@ int main(void) {
     R(getxattr("d/f", "security.capability", got, 24));
     R(getxattr("d/f", "security.capability", 0, 0));
     P("%x %x %x\n", got[0], got[1], got[5]);
+  }
+  // What sysfs keeps.
+  unshare(CLONE_NEWNS);
+  mount(0, "/", 0, MS_REC | MS_PRIVATE, 0);
+  mkdir("s", 0755);
+  R(mount("s", "s", "sysfs", 0, 0));
+  const char *kept[] = {"user.own", "trusted.own", "security.own", "system.own"};
+  for (int i = 0; i < 4; i++) {
+    P("-- %s\n", kept[i]);
+    R(getxattr("s/kernel", kept[i], big, 10));
+    R(setxattr("s/kernel", kept[i], "v", 1, 0));
+    R(setxattr("s/kernel", kept[i], "v", 1, XATTR_CREATE));
+    R(getxattr("s/kernel", kept[i], big, 10));
+    R(listxattr("s/kernel", big, 100));
+    INPROC(1000, R(listxattr("s/kernel", big, 100)));
+    R(removexattr("s/kernel", kept[i]));
+    R(removexattr("s/kernel", kept[i]));
+    R(setxattr("s/kernel", kept[i], "v", 1, XATTR_REPLACE));
   }
   return 0;
 }

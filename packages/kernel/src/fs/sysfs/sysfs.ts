@@ -1,6 +1,9 @@
-import { EACCES, EFAULT, EINVAL, ENODEV, ENOENT } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { EACCES, EEXIST, EFAULT, EINVAL, ENODATA, ENODEV, ENOENT } from '@vitrine/uapi/errno.ts';
 import { O_ACCMODE, O_RDONLY } from '@vitrine/uapi/fcntl.ts';
 import { SYSFS_MAGIC } from '@vitrine/uapi/magic.ts';
+import { XATTR_CREATE, XATTR_REPLACE } from '@vitrine/uapi/xattr.ts';
+import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -12,7 +15,7 @@ import { byteString, bytesOf } from '../bytes.ts';
 import { Dentry, type Path } from '../dcache.ts';
 import { File } from '../file.ts';
 import type { Iattr } from '../attr.ts';
-import { Inode, setattr_copy } from '../inode.ts';
+import { Inode, inode_set_ctime_current, setattr_copy } from '../inode.ts';
 import { type DirContext, dir_emit_dots } from '../readdir.ts';
 import { FileSystemType, MAX_NON_LFS, SuperBlock } from '../super.ts';
 import { sysTree } from './devices.ts';
@@ -31,6 +34,7 @@ function inodeNumber(path: string): number {
 /** A name of sysfs. It knows its path alone: what is there is asked of the tree. */
 export class SysfsInode extends Inode {
   readonly path: string;
+  private readonly xattrs: Map<string, Uint8Array> = new Map();
 
   constructor(sb: SuperBlock, path: string, node: SysNode) {
     super(sb, inodeNumber(path), path === '' ? 0o40555 : MODES[node.kind]);
@@ -67,6 +71,31 @@ export class SysfsInode extends Inode {
   override setattr(_current: Current, attr: Iattr): void {
     delete attr.size;
     setattr_copy(this, attr);
+  }
+
+  override listxattr(current: Current): readonly string[] {
+    const trusted = capable(current.cred, CAP_SYS_ADMIN);
+    return [...this.xattrs.keys()].filter((name) => trusted || !name.startsWith('trusted.'));
+  }
+
+  override getxattr(current: Current, name: string): Uint8Array {
+    if (!/^(user|trusted|security)\./.test(name)) return super.getxattr(current, name);
+    const value = this.xattrs.get(name);
+    if (value === undefined) throw errno(ENODATA, '/sys/{} has no attribute {}', this.path, name);
+    return value;
+  }
+
+  /** Attributes of users are control groups' alone (KERNFS_ROOT_SUPPORT_USER_XATTR). */
+  override setxattr(current: Current, name: string, value: Uint8Array | null, flags: number): void {
+    if (!/^(trusted|security)\./.test(name)) return super.setxattr(current, name, value, flags);
+    const there = this.xattrs.has(name);
+    if (there && flags & XATTR_CREATE)
+      throw errno(EEXIST, '/sys/{} has the attribute {} already', this.path, name);
+    if (!there && (value === null || flags & XATTR_REPLACE))
+      throw errno(ENODATA, '/sys/{} has no attribute {}', this.path, name);
+    if (value === null) this.xattrs.delete(name);
+    else this.xattrs.set(name, value.slice());
+    inode_set_ctime_current(this);
   }
 
   override open(current: Current, path: Path, flags: number): File {
