@@ -82,6 +82,7 @@ export class Vmlinux implements Kernel {
   readonly missing_calls: Set<string> = new Set();
   nr_threads = 0;
   vm_committed_as = 0;
+  shmem_ino: number = 2 ** 20;
   nr_sigqueued = 0;
   max_threads: number;
   total_forks = 0;

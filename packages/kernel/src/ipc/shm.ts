@@ -50,6 +50,11 @@ export class ShmFile extends TmpfsFile {
     return true;
   }
 
+  /** What maps shows is the segment's id (shm_mmap). */
+  override get ino(): number {
+    return this.segment.id;
+  }
+
   /** A mapping more, by fork or by cutting one in two (shm_open). */
   override vm_open(kernel: Kernel): void {
     this.segment.touched(kernel);

@@ -228,6 +228,7 @@ export function do_mmap(
     mapping = file.mmap_mapping(current, offset, hint);
     if (mapping === null && (vmFlags & VM_SHARED) !== 0) {
       mapping = shmem_zero_setup(current, len, vmFlags);
+      backing = null;
     }
   } else if (type !== M.MAP_PRIVATE && !droppable) {
     vmFlags |= VM_SHARED | VM_MAYSHARE;
@@ -264,7 +265,7 @@ function shmem_zero_setup(current: MmCurrent, len: number, vmFlags: number): Add
   const charged = (vmFlags & VM_NORESERVE) === 0 ? len / PAGE_SIZE : 0;
   vm_enough_memory(current, charged, current.mm);
   current.kernel.vm_committed_as += charged;
-  return new ShmemObject(len, charged).mapping;
+  return new ShmemObject(len, charged, ++current.kernel.shmem_ino).mapping;
 }
 
 /** RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK and overcommit. */

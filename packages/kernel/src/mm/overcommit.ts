@@ -13,6 +13,8 @@ declare module '../include/kernel.ts' {
   interface Kernel {
     /** Pages promised to private writable mappings and shared anonymous memory (vm_committed_as). */
     vm_committed_as: number;
+    /** The inode number of the last shared anonymous memory. */
+    shmem_ino: number;
   }
 }
 

@@ -9,8 +9,11 @@ export class ShmemObject implements PageOwner {
   keep = false;
   /** Pages that it counts for in vm_committed_as. */
   charged: number;
-  constructor(size: number, charged = 0) {
+  /** For /proc/PID/maps. */
+  readonly ino: number;
+  constructor(size: number, charged: number, ino: number) {
     this.size = size;
+    this.ino = ino;
     this.charged = charged;
     this.mapping = new AddressSpace(this, false);
   }
@@ -20,4 +23,9 @@ export class ShmemObject implements PageOwner {
   readPage(): void {
     // A fresh frame is all zeros, which is what it holds.
   }
+}
+
+/** The inode number of shared anonymous memory, which is a file without a name; 0 for what is none. */
+export function shmem_ino(mapping: AddressSpace | null): number {
+  return mapping !== null && mapping.owner instanceof ShmemObject ? mapping.owner.ino : 0;
 }

@@ -243,6 +243,7 @@ export class ProcStaticFile extends ProcInode {
       0o100000 | (entry.mode ?? (entry.write === undefined ? 0o444 : 0o644)),
     );
     this.path = path;
+    this.size = entry.size?.(sb.kernel) ?? 0;
   }
   static {
     serializable('ProcStaticFile', this);

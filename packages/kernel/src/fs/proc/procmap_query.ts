@@ -3,6 +3,7 @@ import { copy_struct_from_user } from '../../include/copy_struct.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Mm } from '../../mm/mm.ts';
+import { shmem_ino } from '../../mm/shmem.ts';
 import * as V from '../../mm/vma.ts';
 import type { Vma } from '../../mm/vma.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -115,7 +116,7 @@ export function procmap_query(
   if (task.mm === null) throw errno(ESRCH, 'process {} has no memory any more', task.tgid);
   const vma = query_matching_vma(task.mm, get(16), flags);
   const file = vma.file as File | null;
-  const values = [vma.start, vma.end, rightsOf(vma), 4096, backed(vma) ? vma.pgoff * 4096 : 0, file?.ino ?? 0]; // prettier-ignore
+  const values = [vma.start, vma.end, rightsOf(vma), 4096, backed(vma) ? vma.pgoff * 4096 : 0, file?.ino ?? shmem_ino(vma.mapping)]; // prettier-ignore
   values.forEach((value, i) => put(24 + i * 8, value));
   const dev = file?.devt ?? (vma.shared ? 1 : 0);
   karg.setUint32(72, MAJOR(dev), true);

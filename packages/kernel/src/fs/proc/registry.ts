@@ -1,4 +1,5 @@
 import type { Current } from '../../include/current.ts';
+import type { Kernel } from '../../include/kernel.ts';
 import type { WaitQueue } from '../../include/wait.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
@@ -24,6 +25,8 @@ export interface ProcFile {
   write?(current: Current, text: string): number | void;
   /** True: a read that does not begin at the start gives nothing. */
   readonly whole?: boolean;
+  /** The length that stat tells; 0 where it does not say. */
+  readonly size?: (kernel: Kernel) => number;
   /** EPOLL bits; pushes what tells of changes. */
   poll?(current: Current, collect: WaitQueue[] | null): number;
   /** Files that are not text: makes the open file. */

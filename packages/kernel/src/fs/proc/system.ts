@@ -47,7 +47,7 @@ function consoles(kernel: Kernel): string {
 file('cpuinfo', cpuinfo);
 file('modules', modules);
 file('version', (k) => `Linux version ${k.uts.release} (vitrine) ${k.uts.version}\n`);
-file('cmdline', (k) => `${k.cmdline}\n`);
+proc_create('cmdline', { mode: 0o444, size: (k) => k.cmdline.length + 1, show: ({ kernel }) => `${kernel.cmdline}\n` }); // prettier-ignore
 file('filesystems', filesystems);
 file('devices', devices);
 file('consoles', consoles);

@@ -2,6 +2,7 @@ import { ESRCH } from '@vitrine/uapi/errno.ts';
 import { errno } from '../../include/errno.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { pte_mapped, pte_pfn } from '../../mm/pgtable.ts';
+import { shmem_ino } from '../../mm/shmem.ts';
 import * as V from '../../mm/vma.ts';
 import type { Vma } from '../../mm/vma.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -35,7 +36,7 @@ function mapLine(vma: Vma, root: Path): string {
   const offset = vma.mapping === null && file === null ? 0 : vma.pgoff * 4096;
   const major = (dev >>> 8) & 0xfff;
   const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-  const line = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ${hex(major, 2)}:${hex(minor, 2)} ${file?.ino ?? 0} `;
+  const line = `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ${hex(major, 2)}:${hex(minor, 2)} ${file?.ino ?? shmem_ino(vma.mapping)} `;
   const name = nameOf(vma, root);
   return (name === '' ? line : line.padEnd(73) + name) + '\n';
 }
