@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 
 static char *line(const char *path, const char *key) {
   static char text[4096];
@@ -36,6 +37,55 @@ static void drop(int cap) {
   syscall(SYS_capget, &head, data);
   data[cap / 32].effective &= ~(1u << cap % 32);
   syscall(SYS_capset, &head, data);
+}
+
+/* Whose the files of a process are while it lives, when it must not be looked into, and when it is dead. */
+static void owners(const char *what, pid_t pid) {
+  P("%s\n", what);
+  for (const char *const *name = (const char *const[]){"", "status", "maps", "fd", "fdinfo", "ns", "task", "map_files", "cwd", 0};
+       *name; name++) {
+    char path[60];
+    struct stat st;
+    sprintf(path, "/proc/%d/%s", pid, *name);
+    if (lstat(path, &st) == 0) P("  %s %o %d:%d\n", *name, st.st_mode, st.st_uid, st.st_gid);
+  }
+}
+
+static void dead(void) {
+  int go[2], there[2];
+  char c;
+  pipe(go);
+  pipe(there);
+  pid_t pid = fork();
+  if (pid == 0) {
+    setgid(1001);
+    setuid(1000);
+    prctl(PR_SET_DUMPABLE, 1);
+    write(there[1], "", 1);
+    read(go[0], &c, 1);
+    prctl(PR_SET_DUMPABLE, 0);
+    write(there[1], "", 1);
+    read(go[0], &c, 1);
+    _exit(0);
+  }
+  read(there[0], &c, 1);
+  owners("alive", pid);
+  write(go[1], "", 1);
+  read(there[0], &c, 1);
+  owners("not dumpable", pid);
+  write(go[1], "", 1);
+  siginfo_t info;
+  waitid(P_PID, pid, &info, WEXITED | WNOWAIT);
+  owners("dead", pid);
+  wait(0);
+  if (fork() == 0) {
+    setuid(1000);
+    prctl(PR_SET_DUMPABLE, 1);
+    int f = open("/proc/self/stack", O_RDONLY);
+    R(read(f, &c, 1));
+    exit(0);
+  }
+  wait(0);
 }
 
 static void limits(void) {
@@ -79,6 +129,7 @@ int main(void) {
   limits();
   setgid(1000);
   setuid(1000);
+  dead();
   limits();
   return 0;
 }

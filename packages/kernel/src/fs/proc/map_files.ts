@@ -26,7 +26,7 @@ export class MapFilesDirInode extends ProcDirInode {
   constructor(sb: SuperBlock, task: Task, ino: number) {
     super(sb, ino, 0o40500);
     this.task = task;
-    if (task.mm === null || task.mm.dumpable === 1) {
+    if (task.mm?.dumpable === 1) {
       this.uid = task.cred.euid;
       this.gid = task.cred.egid;
     }

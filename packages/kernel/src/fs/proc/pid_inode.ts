@@ -30,9 +30,9 @@ import { PROC_NET, type PidFile, type ProcSeek, pid_file, pid_files } from './re
 const pidIno = (task: Task, thread: boolean, index: number): number =>
   (task.pid * 2 + (thread ? 1 : 0)) * 4096 + 1000 + index;
 
-/** The files of a process belong to its user, unless it must not be looked into (task_dump_owner). */
+/** The files of a process belong to its user, unless it must not be looked into or is dead (task_dump_owner). */
 function owner(inode: Inode, task: Task, always: boolean): void {
-  if (!always && task.mm !== null && task.mm.dumpable !== 1) return;
+  if (!always && task.mm?.dumpable !== 1) return;
   inode.uid = task.cred.euid;
   inode.gid = task.cred.egid;
 }
@@ -299,7 +299,7 @@ export class FdDirInode extends ProcDirInode {
     super(sb, pidIno(task, false, info ? 3011 : 3010), info ? 0o40555 : 0o40500);
     this.task = task;
     this.info = info;
-    owner(this, task, false);
+    owner(this, task, info);
     this.size = info
       ? 0
       : task.exiting

@@ -1,4 +1,4 @@
-import { CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_TIME } from '@vitrine/uapi/capability.ts';
 import { EACCES, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { capable } from '../../include/cred.ts';
@@ -92,7 +92,13 @@ pid_create('wchan', {
 });
 pid_create('syscall', { mode: 0o400, guarded: true, show: syscall });
 // The kernel runs a call to its end or not at all: no task has a stack in it.
-pid_create('stack', { mode: 0o400, guarded: true, show: () => '' });
+/** Empty: a call that waits has no stack. */
+function stack(task: Task, { cred }: Current): string {
+  if (!capable(cred, CAP_SYS_ADMIN))
+    throw errno(EACCES, 'the stack of process {} is for who has CAP_SYS_ADMIN', task.pid);
+  return '';
+}
+pid_create('stack', { mode: 0o400, guarded: true, show: stack });
 pid_create('timers', { mode: 0o444, processOnly: true, show: timers });
 pid_create('arch_status', { mode: 0o444, show: () => '' });
 const OFFSETS = `monotonic           0         0\nboottime            0         0\n`;
