@@ -83,6 +83,12 @@ static long carried(char *buf) {
   return sendmsg(fd, &(struct msghdr){.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c}, 0);
 }
 
+static struct sockaddr_un place = {AF_UNIX, "place"};
+static long sent_to(char *buf) {
+  (void)buf;
+  return sendto(fd, "here", 4, 0, (void *)&place, sizeof place);
+}
+
 struct call {
   long (*run)(char *);
   char buf[100], text[200];
@@ -291,6 +297,20 @@ static void names(void) {
   end();
 }
 
+static void addressed(void) {
+  int to = socket(AF_UNIX, SOCK_DGRAM, 0), from = socket(AF_UNIX, SOCK_DGRAM, 0), n = 0;
+  char c[10];
+  unlink("place");
+  bind(to, (void *)&place, sizeof place);
+  while (sendto(from, "", 1, MSG_DONTWAIT, (void *)&place, sizeof place) == 1) n++;
+  start("sendto a name, unlinked", from, sent_to);
+  R(unlink("place"));
+  while (n--) recv(to, c, sizeof c, 0);
+  end();
+  R(recv(to, c, sizeof c, MSG_DONTWAIT));
+  R(sent_to(c));
+}
+
 static void locks(void) {
   int f = open("lock", O_CREAT | O_RDWR, 0600), go[2];
   pipe(go);
@@ -353,6 +373,7 @@ int main(void) {
   waits();
   others();
   names();
+  addressed();
   locks();
   killed();
   ring();

@@ -11,7 +11,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB, SOCK_DGRAM } from '@vitrine/uapi/n
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { SIGPIPE } from '@vitrine/uapi/signal.ts';
 import type { Current } from '../../include/current.ts';
-import { Errno, errno } from '../../include/errno.ts';
+import { BLOCKED, Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { sk_filter } from '../filter.ts';
 import { type Ancillary, RCV_SHUTDOWN, SEND_SHUTDOWN } from '../sock.ts';
@@ -97,8 +97,16 @@ function copyIn(from: IovIter, data: Uint8Array, done: number): boolean {
   throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', data.length);
 }
 
+/** What a call that waits for room at the receiver keeps besides (SockWait): the receiver, whatever its name is now. */
+interface ReceiverWait {
+  other?: UnixSock;
+}
+
 function destination(sock: UnixSock, current: Current, name: UnixName | null): UnixSock {
-  if (name !== null) return find_other(current, name, sock.type);
+  if (name !== null) {
+    const other = (current.callState as ReceiverWait | null)?.other;
+    return other === undefined || other.dead ? find_other(current, name, sock.type) : other;
+  }
   const peer = sock.peer!;
   if (peer.dead && sock.type === SOCK_DGRAM) {
     sock.peer = null;
@@ -144,7 +152,7 @@ export function sendDatagram(
     );
   }
   if (other !== sock && other.peer !== sock && other.queue.length > other.backlog) {
-    return sock.waitFor(
+    const ret = sock.waitFor(
       current,
       other.peer_wait,
       nonblock,
@@ -152,6 +160,8 @@ export function sendDatagram(
       0,
       `${String(other)} has ${other.queue.length} messages waiting`,
     );
+    if (ret === BLOCKED) (current.callState as ReceiverWait).other = other;
+    return ret;
   }
   const data = new Uint8Array(n);
   if (from.copyFrom(data, 0, n) < n)
