@@ -171,5 +171,41 @@ int main(void) {
   R(setsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, far, 16));
   R(getsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, far, (socklen_t *)&len));
   P("%ld %ld\n", far[0], far[1]);
+
+  P("-- by which ids\n");
+  INCHILD({
+    int pair[2], on = 1;
+    struct ucred who = {0};
+    len = sizeof who;
+    R(setresgid(11, 12, 13));
+    R(setresuid(21, 22, 23));
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    R(getsockopt(pair[0], SOL_SOCKET, SO_PEERCRED, &who, (socklen_t *)&len));
+    P("%d %d\n", who.uid, who.gid);
+    setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, 4);
+    (void)!write(pair[1], "x", 1);
+    char b[4], ctl[64];
+    struct iovec v = {b, 4};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof ctl};
+    R(recvmsg(pair[0], &m, 0));
+    memcpy(&who, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof who);
+    P("%d %d\n", who.uid, who.gid);
+  });
+  P("-- descriptors on the way\n");
+  INPROC(1234, {
+    struct rlimit limit = {20, 20};
+    int pair[2], n = 0;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int fd = 3; fd < 20; fd++) close(fd);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    struct {
+      struct cmsghdr head;
+      int fds[4];
+    } c = {{.cmsg_len = CMSG_LEN(12), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}, {0, 1, 2}};
+    struct iovec v = {"x", 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(12)};
+    while (n < 100 && syscall(SYS_sendmsg, pair[0], &m, MSG_DONTWAIT) == 1) n++;
+    P("%d messages, errno %d\n", n, errno);
+  });
   return 0;
 }

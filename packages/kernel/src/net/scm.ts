@@ -126,9 +126,9 @@ function checkCreds(current: Current, data: Uint8Array): Ucred {
 }
 
 /** Descriptors on the way, sent by one user, are limited as open ones are (too_many_unix_fds). */
-export function check_inflight(current: Current, inflight: number, more: number): void {
+export function check_inflight(current: Current, inflight: number): void {
   const limit = current.rlimit(RLIMIT_NOFILE);
-  if (inflight + more <= limit) return;
+  if (inflight <= limit) return;
   if (capable(current.cred, CAP_SYS_RESOURCE) || capable(current.cred, CAP_SYS_ADMIN)) return;
   throw errno(ETOOMANYREFS, 'user {} has {} descriptors in messages nobody has received, RLIMIT_NOFILE allows {}',
     current.cred.uid, inflight, limit); // prettier-ignore

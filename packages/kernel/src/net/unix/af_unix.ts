@@ -172,7 +172,9 @@ export class UnixSock extends Sock {
   }
 
   private init_peercred(current: Current): void {
-    this.peercred = task_ucred(current);
+    // Not as SCM_CREDENTIALS, which tells the real ids.
+    const { euid, egid } = current.cred;
+    this.peercred = { ...task_ucred(current), uid: euid, gid: egid };
     this.peergroups = current.cred.groups;
   }
 
@@ -449,11 +451,7 @@ export class UnixSock extends Sock {
     if (flags & MSG_OOB && (this.type !== SOCK_STREAM || from.count === 0))
       throw errno(EOPNOTSUPP, '{}: only a byte of a stream can be urgent', this);
     if (ancillary.fds.length > 0)
-      check_inflight(
-        current,
-        this.kernel.vfs.unix.inflight.get(current.cred.uid) ?? 0,
-        ancillary.fds.length,
-      );
+      check_inflight(current, this.kernel.vfs.unix.inflight.get(current.cred.uid) ?? 0);
     if (this.passes && this.type !== SOCK_STREAM) this.autobind();
     // Sockets share a bound of memory, as network protocols do (tcp_mem): a quarter of RAM.
     if (this.kernel.vfs.unix.bytes > this.kernel.frames.total * 1024) {
