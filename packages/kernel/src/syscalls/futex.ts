@@ -18,6 +18,7 @@ import {
   futex_unlock_pi,
   futex_wait_requeue_pi,
 } from '../kernel/futex_pi.ts';
+import { may_access } from '../fs/proc/access.ts';
 import type { Task } from '../kernel/task.ts';
 import {
   choice,
@@ -127,7 +128,7 @@ function sys_set_robust_list(task: Task, head: number, length: number): number {
 function sys_get_robust_list(task: Task, pid: number, head: number, length: number): number {
   const target = pid === 0 ? task : task.kernel.pids.find(pid)?.task;
   if (!target) throw errno(E.ESRCH, 'get_robust_list: there is no thread {}', pid);
-  if (target !== task && target.cred.uid !== task.cred.euid && task.cred.euid !== 0) throw errno(E.EPERM, 'get_robust_list: thread {} belongs to user {}', pid, target.cred.uid); // prettier-ignore
+  if (!may_access(task, target, 'real')) throw errno(E.EPERM, 'get_robust_list: thread {} belongs to user {}', pid, target.cred.uid); // prettier-ignore
   task.mem.putU64(length, 24);
   task.mem.putU64(head, target.robust_list);
   return 0;

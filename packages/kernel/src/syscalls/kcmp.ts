@@ -89,7 +89,7 @@ function sys_kcmp(
     return found;
   }) as [Task, Task];
   for (const target of [a, b])
-    if (!may_access(task, target)) throw errno(E.EPERM, 'kcmp: process {} (uid {}) may not be looked into', target.pid, target.cred.uid); // prettier-ignore
+    if (!may_access(task, target, 'real')) throw errno(E.EPERM, 'kcmp: process {} (uid {}) may not be looked into', target.pid, target.cred.uid); // prettier-ignore
   switch (type) {
     case KCMP_FILE:
       return compare(task, fileOf(a, idx1), fileOf(b, idx2));

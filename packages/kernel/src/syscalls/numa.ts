@@ -4,6 +4,7 @@ import * as NR from '@vitrine/uapi/unistd.ts';
 import { capable } from '../include/cred.ts';
 import { errno } from '../include/errno.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
+import { may_access } from '../fs/proc/access.ts';
 import type { Task } from '../kernel/task.ts';
 import { aligned, hex, isolate, mergeAround, pageAlign } from '../mm/mmap.ts';
 import { pte_mapped, pte_pfn } from '../mm/pgtable.ts';
@@ -193,14 +194,11 @@ function sys_set_mempolicy_home_node(
   return 0;
 }
 
-/** The process whose pages are to move: its own user's, or anybody's with CAP_SYS_NICE. */
+/** The process whose pages are to move: one the caller may look into. */
 function movable(task: Task, nr: number, call: string): Task {
   const target = nr === 0 ? task : task.kernel.pids.find(nr)?.task;
   if (!target) throw errno(E.ESRCH, '{}: there is no process {}', call, nr);
-  const { cred } = task;
-  const t = target.cred;
-  const same = [t.uid, t.suid].includes(cred.euid) || [t.uid, t.suid].includes(cred.uid);
-  if (!same && !capable(cred, CAP_SYS_NICE)) throw errno(E.EPERM, '{}: process {} belongs to user {}, and CAP_SYS_NICE is missing', call, nr, t.uid); // prettier-ignore
+  if (!may_access(task, target, 'real')) throw errno(E.EPERM, '{}: process {} belongs to user {}, and CAP_SYS_PTRACE is missing', call, nr, target.cred.uid); // prettier-ignore
   return target;
 }
 

@@ -144,7 +144,7 @@ function permitted(task: Task, target: Task | null): void {
   const paranoid = task.kernel.sysctl.perf_event_paranoid;
   if (target === null && paranoid > 0 && !perfmon(task))
     throw errno(E.EACCES, 'perf_event_open: kernel.perf_event_paranoid is {}: events of processors need CAP_PERFMON', paranoid); // prettier-ignore
-  if (target !== null && !perfmon(task) && !may_access(task, target))
+  if (target !== null && !perfmon(task) && !may_access(task, target, 'real'))
     throw errno(E.EACCES, 'perf_event_open: process {} (uid {}) is not uid {}\'s to look into', target.tgid, target.cred.uid, task.cred.uid); // prettier-ignore
 }
 

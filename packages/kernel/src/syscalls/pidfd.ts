@@ -115,7 +115,7 @@ function readInfo(task: Task, sig: number, at: number, other: boolean): SigInfo 
 export function sys_pidfd_getfd(task: Task, fd: number, targetFd: number, flags: number): number {
   if (flags !== 0) throw errno(EINVAL, 'pidfd_getfd: flags {} are unknown', flags);
   const target = pidfd_task(pidfdOf(task, fd));
-  if (!may_access(task, target))
+  if (!may_access(task, target, 'real'))
     throw errno(EPERM, 'pidfd_getfd: process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', target.tgid, target.cred.uid, task.cred.uid); // prettier-ignore
   if (target.exiting) throw errno(ESRCH, 'pidfd_getfd: process {} has ended', target.tgid);
   const file = target.files?.fd[targetFd] ?? null;

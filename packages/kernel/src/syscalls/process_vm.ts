@@ -1,4 +1,4 @@
-import { CAP_SYS_NICE, CAP_SYS_PTRACE } from '@vitrine/uapi/capability.ts';
+import { CAP_SYS_NICE } from '@vitrine/uapi/capability.ts';
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
@@ -8,6 +8,7 @@ import { Errno, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import { PAGE_SIZE } from '../include/ram.ts';
 import { pidfd_task } from '../fs/pidfs/pidfd.ts';
+import { type AccessCreds, may_access } from '../fs/proc/access.ts';
 import type { Task } from '../kernel/task.ts';
 import { do_madvise } from '../mm/madvise.ts';
 import { access_ok, import_iovec, UIO_MAXIOV } from '../fs/iov.ts';
@@ -36,23 +37,16 @@ function remotePieces(task: Task, address: number, count: number): Piece[] {
   return pieces;
 }
 
-/** The process, if the caller might debug it (mm_access with PTRACE_MODE_ATTACH_REALCREDS). */
-function accessible(task: Task, nr: number, refused = EPERM): Task {
+/** The process, if the caller might debug it (mm_access). */
+function accessible(task: Task, nr: number, refused = EPERM, as: AccessCreds = 'real'): Task {
   const target = task.kernel.pids.find(nr)?.task;
   if (!target) throw errno(ESRCH, 'no process has the id {}', nr);
   if (target.mm === null) throw errno(ESRCH, 'process {} has no memory of its own', nr);
   if (target.mm === task.mm) return target;
   if (task.cred.landlock?.contains(target.cred.landlock) === false)
     throw errno(refused, 'Landlock: process {} is outside of the domain, which may not look into it', nr); // prettier-ignore
-  if (capable(task.cred, CAP_SYS_PTRACE)) return target;
-  const { uid, gid } = task.cred;
-  const t = target.cred;
-  const same =
-    uid === t.uid && uid === t.euid && uid === t.suid &&
-    gid === t.gid && gid === t.egid && gid === t.sgid; // prettier-ignore
-  if (!same || target.mm.dumpable !== 1)
-    throw errno(refused, 'the memory of process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', nr, t.uid, uid); // prettier-ignore
-  return target;
+  if (may_access(task, target, as)) return target;
+  throw errno(refused, 'the memory of process {} (uid {}) is for its own user and CAP_SYS_PTRACE, not uid {}', nr, target.cred.uid, task.cred.uid); // prettier-ignore
 }
 
 function process_vm_rw(
@@ -136,7 +130,7 @@ function sys_process_madvise(
   for (const { base, length } of pieces) access_ok(base, length);
   const target = pidfdTask(task, descriptor);
   if (target.mm !== task.mm && !REMOTE_ADVICE.includes(advice)) throw errno(EINVAL, 'process_madvise: advice {} is not for other processes', advice); // prettier-ignore
-  const { mm } = accessible(task, target.pid, EACCES);
+  const { mm } = accessible(task, target.pid, EACCES, 'fs');
   if (mm !== task.mm && !capable(task.cred, CAP_SYS_NICE)) throw errno(EPERM, 'process_madvise: advice for another process needs CAP_SYS_NICE'); // prettier-ignore
   let done = 0;
   for (const { base, length } of pieces) {

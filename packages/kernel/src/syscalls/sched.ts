@@ -9,7 +9,7 @@ import {
 } from '@vitrine/uapi/resource.ts';
 import * as C from '@vitrine/uapi/sched.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
-import { capable } from '../include/cred.ts';
+import { cap_subset, capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { type DlParams, checkparam_dl, dl_admission } from '../kernel/sched/deadline.ts';
@@ -55,6 +55,7 @@ function sys_setpriority(task: Task, which: number, who: number, value: number):
   for (const target of prioTargets(task, which, who, 'setpriority')) {
     checkOwner(task, target, 'setpriority');
     checkNice(task, target, nice);
+    checkSafeNice(task, target, 'setpriority');
     target.se.set_nice(nice);
   }
   return 0;
@@ -63,6 +64,12 @@ function sys_setpriority(task: Task, which: number, who: number, value: number):
 function checkOwner(task: Task, target: Task, call: string): void {
   const { euid } = task.cred;
   if (euid !== target.cred.euid && euid !== target.cred.uid && !capable(task.cred, CAP_SYS_NICE)) throw errno(E.EPERM, '{}: process {} belongs to user {}, and the caller (uid {}) lacks CAP_SYS_NICE', call, target.pid, target.cred.uid, euid); // prettier-ignore
+}
+
+/** Who has capabilities that the caller lacks is for CAP_SYS_NICE (cap_safe_nice). */
+function checkSafeNice(task: Task, target: Task, call: string): void {
+  if (cap_subset(target.cred.permitted, task.cred.permitted) || capable(task.cred, CAP_SYS_NICE)) return; // prettier-ignore
+  throw errno(E.EPERM, '{}: process {} has capabilities that the caller lacks, as well as CAP_SYS_NICE', call, target.pid); // prettier-ignore
 }
 
 function checkNice(task: Task, target: Task, nice: number): void {
@@ -104,6 +111,7 @@ function sys_sched_setaffinity(task: Task, who: number, length: number, address:
   const wanted = new DataView(bytes.buffer).getUint32(0, true);
   const target = findProcess(task, who, 'sched_setaffinity');
   checkOwner(task, target, 'sched_setaffinity');
+  checkSafeNice(task, target, 'sched_setaffinity');
   const { sched } = task.kernel;
   const mask = (wanted & sched.cpu_mask) >>> 0;
   if (mask === 0) throw errno(E.EINVAL, 'sched_setaffinity: the mask 0x{} holds no processor that exists (0 to {})', wanted.toString(16), sched.rqs.length - 1); // prettier-ignore
@@ -179,6 +187,7 @@ function setscheduler(task: Task, target: Task, attr: SchedAttr, call: string): 
   const what = privileged(task, target, attr, policy, reset);
   if (what !== null && !capable(task.cred, CAP_SYS_NICE))
     throw errno(E.EPERM, '{}: {} needs CAP_SYS_NICE (process {})', call, what, target.pid);
+  checkSafeNice(task, target, call);
   if (attr.flags & C.SCHED_FLAG_UTIL_CLAMP)
     throw errno(E.EOPNOTSUPP, '{}: this kernel is built without utilization clamping', call);
   const { sched } = task.kernel;
@@ -353,11 +362,18 @@ export function ioprio_check_cap(current: Current, ioprio: number): void {
   if (kind === 1 && !capable(current.cred, CAP_SYS_ADMIN) && !capable(current.cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE'); // prettier-ignore
 }
 
+/** The target's real user is the caller's, real or effective (set_task_ioprio). */
+function checkIoOwner({ cred }: Task, target: Task): void {
+  const { uid } = target.cred;
+  if (uid !== cred.euid && uid !== cred.uid && !capable(cred, CAP_SYS_NICE)) throw errno(E.EPERM, 'ioprio_set: process {} belongs to user {}, and the caller (uid {}) lacks CAP_SYS_NICE', target.pid, uid, cred.euid); // prettier-ignore
+}
+
 /** ioprio_set(2): kept and inherited; files live in memory here, so that no queue needs it. */
 function sys_ioprio_set(task: Task, which: number, who: number, ioprio: number): number {
   ioprio_check_cap(task, ioprio);
   for (const target of ioprioTargets(task, which, who, 'ioprio_set')) {
-    checkOwner(task, target, 'ioprio_set');
+    checkIoOwner(task, target);
+    checkSafeNice(task, target, 'ioprio_set');
     target.ioprio = ioprio;
   }
   return 0;

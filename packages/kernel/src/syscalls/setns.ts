@@ -59,7 +59,7 @@ function of_process(task: Task, file: PidfdFile, types: number): void {
   if (types === 0 || types & ~NAMESPACES)
     throw errno(E.EINVAL, 'setns: {} are no kinds of namespaces', types);
   const target = pidfd_task(file);
-  if (!may_access(task, target))
+  if (!may_access(task, target, 'real'))
     throw errno(E.EPERM, 'setns: process {} may not be looked into', target.tgid);
   if (types & C.CLONE_NEWUSER) install(task, C.CLONE_NEWUSER, null);
   const { ns } = target.fs;
