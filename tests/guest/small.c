@@ -182,5 +182,9 @@ int main(void) {
   R(waitid(P_PIDFD, fd, &si, WEXITED));
   R(waitid(P_PIDFD, a, &si, WEXITED));
   unlink("/tmp/small.file");
+  // One bit of O_SYNC is both.
+  int sync = open("/tmp/small.sync", O_CREAT | O_RDWR | (O_SYNC & ~O_DSYNC), 0600);
+  P("%x\n", fcntl(sync, F_GETFL) & O_SYNC);
+  unlink("/tmp/small.sync");
   return 0;
 }

@@ -17,6 +17,7 @@ import {
   O_CREAT,
   O_DIRECT,
   O_DIRECTORY,
+  O_DSYNC,
   O_EXCL,
   O_LARGEFILE,
   O_NOATIME,
@@ -25,6 +26,7 @@ import {
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
+  O_SYNC,
   O_TMPFILE,
   O_TRUNC,
 } from '@vitrine/uapi/fcntl.ts';
@@ -423,5 +425,7 @@ export function build_open_flags(flags: number, mode: number, strict: boolean): 
   } else if (flags & O_CREAT && flags & O_DIRECTORY) {
     throw errno(EINVAL, 'O_CREAT excludes O_DIRECTORY');
   }
+  // The bit that O_SYNC has besides O_DSYNC's means both.
+  if (flags & (O_SYNC & ~O_DSYNC)) flags |= O_DSYNC;
   return flags | O_LARGEFILE; // every 64-bit program's files may be large (force_o_largefile)
 }
