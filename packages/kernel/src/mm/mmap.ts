@@ -401,6 +401,13 @@ export function do_munmap(mm: Mm, start: number, length: number): void {
   for (const vma of parts) release(mm, vma);
   const from = mm.vmas.indexFrom(start);
   mm.vmas.cut(from, from + parts.length);
+  free_pgtables(mm, start, end);
+}
+
+/** Nothing is mapped at [start, end) any more: tables that nothing else needs go. */
+export function free_pgtables({ vmas, tables }: Mm, start: number, end: number): void {
+  const next = vmas.indexFrom(start);
+  tables.trim(start, end, vmas.list[next - 1]?.end ?? 0, vmas.list[next]?.start ?? TASK_SIZE);
 }
 
 export function removeVma(mm: Mm, vma: Vma): void {

@@ -11,6 +11,7 @@ import {
   checkLimits,
   do_munmap,
   expandable,
+  free_pgtables,
   get_unmapped_area,
   hex,
   insertVma,
@@ -163,6 +164,7 @@ function move(
       vma.mapping?.mappings.delete(vma);
       vma.file?.put(mm.kernel);
     }
+    free_pgtables(mm, from, from + oldLen);
     for (const owned of mm.owned) owned.mm_moved?.(from, to);
   }
   if ((copy.flags & VM_LOCKED) !== 0) populate(mm, to, to + newLen);

@@ -22,6 +22,8 @@ export const PTE_MARKER_POISONED = 0x800;
 export const _PAGE_NX_HI = 0x8000_0000;
 
 const PFN = 0xffff_f000;
+/** What one of the lowest tables maps. */
+const PMD_SIZE = 512 * PAGE_SIZE;
 const TABLE_FLAGS = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
 
 /** Top of the user's half: one page below 2^47 (TASK_SIZE_MAX). */
@@ -152,6 +154,47 @@ export class PageTables {
       if (this.level((entry & PFN) >>> 2, base + i * span, depth - 1, start, end, visit) === true)
         return true;
     }
+  }
+
+  /**
+   * Gives back the tables that nothing needs since [start, end) was unmapped: those that lie within [floor, ceiling), what is
+   * free around it (free_pgtables).
+   */
+  trim(start: number, end: number, floor: number, ceiling: number): void {
+    const below = start - (start % PMD_SIZE);
+    const above = end + ((PMD_SIZE - (end % PMD_SIZE)) % PMD_SIZE);
+    const from = below >= floor ? below : below + PMD_SIZE;
+    const to = above <= ceiling ? above : above - PMD_SIZE;
+    if (from < to) this.trimLevel(this.pgd >>> 2, 0, 3, from, to, floor, ceiling);
+  }
+
+  private trimLevel(
+    table: number,
+    base: number,
+    depth: number,
+    start: number,
+    end: number,
+    floor: number,
+    ceiling: number,
+  ): void {
+    const span = PAGE_SIZE * 512 ** depth;
+    const to = Math.min(511, Math.floor((end - 1 - base) / span));
+    for (let i = Math.max(0, Math.floor((start - base) / span)); i <= to; i++) {
+      const entry = this.u32[table + i * 2]!;
+      if (entry === 0) continue;
+      const low = base + i * span;
+      const below = (entry & PFN) >>> 2;
+      if (depth > 1) this.trimLevel(below, low, depth - 1, start, end, floor, ceiling);
+      if (low < floor || low + span > ceiling || !this.isEmpty(below)) continue;
+      this.u32[table + i * 2] = 0;
+      this.frames.put(entry >>> 12);
+      this.tables--;
+    }
+  }
+
+  private isEmpty(table: number): boolean {
+    for (let at = table; at < table + 1024; at++) if (this.u32[at] !== 0) return false;
+    return true;
   }
 
   /** Gives back every table; the entries must be empty. */
