@@ -406,8 +406,10 @@ export class Jit {
     return root;
   }
 
-  *#allRoots(): Iterable<Root> {
-    for (const some of this.#roots.values()) yield* some.values();
+  #allRoots(): Root[] {
+    const all: Root[] = [];
+    for (const some of this.#roots.values()) for (const root of some.values()) all.push(root);
+    return all;
   }
 
   /** Regions that are left and entered all the time; those that lose most by it come first. */
@@ -425,8 +427,7 @@ export class Jit {
 
   /** Makes regions again that cannot be entered often, since the stack is not in one piece there. */
   #withoutWindow(): void {
-    // Compiling may add others.
-    for (const root of [...this.#allRoots()]) {
+    for (const root of this.#allRoots()) {
       const { installed } = root;
       if (!installed?.live || root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
       const refused = this.#installer.timesRefused(installed);
@@ -664,7 +665,7 @@ export class Jit {
 
   /** How often each region has been entered, for measurements. */
   entered(): { va: number; size: number; grown: number; entered: number; executed: number }[] {
-    return [...this.#allRoots()]
+    return this.#allRoots()
       .filter(({ installed }) => installed?.live)
       .map(({ va, effort, installed }) => ({
         va,
