@@ -140,7 +140,7 @@ class Built {
       [...this.uses.values()],
       (from, to) => this.#staysInLoop(from, to),
     );
-    for (const block of children[region.blocks.length]!) this.#find(block, 0n);
+    for (const block of children[region.blocks.length]!) this.#findReads(block, 0n);
     imports.helper(interpret);
     imports.helper(exitTo);
     imports.helper(exitToRecord);
@@ -182,9 +182,9 @@ class Built {
   /**
    * What a block, and those that it dominates, read from memory. Locals have what was read or written on the way, but where several
    * ways meet: to bring it to the same places there takes V8 longer than reading it again.
-   * @param known what is in locals at its end
+   * @param before what is in locals where the block before ends
    */
-  #find(block: Block, before: bigint): void {
+  #findReads(block: Block, before: bigint): void {
     const { children, isLoop, isMerge, tight } = this.structure;
     const { index } = block;
     const isInside = tight[index]! >= 0 && tight[index] !== index;
@@ -193,7 +193,8 @@ class Built {
     const kept = isOpen ? 0n : before;
     if (!isInside) this.read[index] = this.liveness.wantedBy(block) & ~kept;
     const known = kept | this.read[index]! | this.uses.get(block)!.settled;
-    for (const child of children[index]!) this.#find(child, child === block.behind ? 0n : known);
+    for (const child of children[index]!)
+      this.#findReads(child, child === block.behind ? 0n : known);
   }
 
   /** Whether a jump stays in a tight loop. */
@@ -471,6 +472,7 @@ class Writer {
     const loop = structure.isLoop[block.index] === 1;
     const code = this.#code;
     const isTight = structure.tight[block.index] === block.index;
+    // A tight loop has its registers in locals all the time.
     if (isTight) this.#read(read[block.index]!);
     if (loop) {
       code.enter('loop');
