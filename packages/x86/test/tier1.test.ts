@@ -244,11 +244,17 @@ mov edx, 2; 2: dec edx; jnz 2b; dec ecx; jnz 1b; syscall`.replaceAll('\n', ';');
   expect(states[2]).toEqual(states[0]);
 });
 
-test('a block that has written what it has read is not executed again as a whole', () => {
+test.each([
+  'mov rax, [rbx]; push rax; add qword ptr [rbx], 3; pop rdx; add [rdi], rax; add r8, rdx',
+  'cmpxchg16b [rbx]; add rcx, 7; mov [rbx], rcx; add [rdi], rax; add r8, rax',
+  'xadd [rbx], rcx; push rax; mov [rbx], r8; pop r8; add [rdi], r8; add r8, rdx',
+])('a block that has written what it has read is not executed again as a whole: %s', (body) => {
   const source =
-    `mov rdi, ${DATA}; mov rbx, rdi; mov ecx, 15; add rdi, 4096; mov rax, [rbx]; mov [rbx], rcx; jmp 1f; nop
-1: mov rax, [rbx]; push rax; add qword ptr [rbx], 3; pop rdx; add [rdi], rax; add r8, rdx; add rdi, 4096
-mov edx, 2; 2: dec edx; jnz 2b; dec ecx; jnz 1b; mov rax, [rbx]; syscall`.replaceAll('\n', ';');
+    `mov rdi, ${DATA}; mov rbx, rdi; mov esi, 15; add rdi, 4096; mov ecx, 5; mov rax, [rbx]; mov [rbx], rcx; jmp 1f; nop
+1: ${body}; add rdi, 4096; mov edx, 2; 2: dec edx; jnz 2b; dec esi; jnz 1b; mov rax, [rbx]; syscall`.replaceAll(
+      '\n',
+      ';',
+    );
   const states = MODES.map((jit) => finish(load(source, jit)));
   expect(states[1]).toEqual(states[0]);
   expect(states[2]).toEqual(states[0]);

@@ -1,12 +1,5 @@
-import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node, Region as Nodes } from '../ir/node.ts';
-
-const isAddressed = (operand: { code: string }): boolean => 'EMWQ'.includes(operand.code);
-
-/** Whether an instruction reads the operand in memory that it writes. */
-const modifies = ({ row, isReg }: Insn): boolean =>
-  !isReg && row.operands.some((one) => isAddressed(one) && one.access === 'rw');
 
 const STORES: ReadonlySet<string> = new Set(['memory.copy', 'memory.fill']);
 
@@ -38,22 +31,22 @@ export class Progress {
   }
 
   /** The instruction accesses memory. */
-  accesses(physical: Node, write: boolean): void {
-    // Stores take constants out of their addresses.
+  accesses(physical: Node): void {
+    // Loads and stores take constants out of their addresses.
     this.#physical.add(physical.op === 'i32.add' ? physical.args[0]! : physical);
-    if (!write) this.#hasLoaded = true;
   }
 
   /** An instruction has ended. */
-  finish(builder: Builder, insn: Insn): void {
-    this.#hasLoaded ||= modifies(insn);
+  finish(builder: Builder): void {
     this.#isRepeatable = this.mayRepeat(builder);
     this.#seen = builder.root.nodes.length;
   }
 
   #harms(nodes: readonly Node[]): boolean {
     return nodes.some((node) => {
-      if (stores(node)) return this.#hasLoaded || !this.#physical.has(node.args[0]!);
+      const isMemory = node.args.length > 0 && this.#physical.has(node.args[0]!);
+      if (stores(node)) return this.#hasLoaded || !isMemory;
+      this.#hasLoaded ||= isMemory && node.op.includes('.load');
       return calls(node) || node.bodies.some((body) => !leaves(body) && this.#harms(body.nodes));
     });
   }

@@ -133,7 +133,7 @@ export class Tier1Target implements Target {
   finish(b: Builder): void {
     this.#vectors.reload(b);
     this.#frame.use.finish();
-    this.#progress.finish(b, this.#insn);
+    this.#progress.finish(b);
     if (this.ended || !this.#stores) return;
     this.#stores = false;
     const { missed } = this.#frame;
@@ -370,7 +370,7 @@ export class Tier1Target implements Target {
     const physical = this.#memory.translate(b, va, this.#placeOf(va), size, write, () =>
       this.#leaveOff(b),
     );
-    this.#progress.accesses(physical, write);
+    this.#progress.accesses(physical);
     return physical;
   }
 
