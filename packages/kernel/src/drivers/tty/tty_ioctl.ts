@@ -162,7 +162,7 @@ function tcflsh(task: Task, tty: Tty, side: TtySide, queue: number): number {
 }
 
 function tiocsti(task: Task, tty: Tty, arg: number): number {
-  const legacy = sysctl_text(task.kernel, 'dev/tty/legacy_tiocsti', '0') !== '0';
+  const legacy = sysctl_text(task.kernel, 'dev/tty/legacy_tiocsti') !== '0';
   if (!legacy && !capable(task.cred, CAP_SYS_ADMIN))
     throw errno(EIO, 'TIOCSTI needs CAP_SYS_ADMIN (dev.tty.legacy_tiocsti is 0)');
   if (task.signal.tty !== tty && !capable(task.cred, CAP_SYS_ADMIN)) {

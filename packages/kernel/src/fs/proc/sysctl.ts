@@ -21,14 +21,21 @@ declare module '../vfs.ts' {
   }
 }
 
-/** The current text of a sysctl without a home of its own. */
-export function sysctl_text(kernel: Kernel, path: string, initial: string): string {
+/** What sysctls without a home of their own are at first. */
+const initial_texts = new Map<string, string>();
+
+/** The current text of such a sysctl. */
+export function sysctl_text(
+  kernel: Kernel,
+  path: string,
+  initial: string = initial_texts.get(path)!,
+): string {
   return kernel.vfs.sysctls?.get(path) ?? initial;
 }
 
 /** kernel.dmesg_restrict: the log is for CAP_SYSLOG only. */
 export const dmesg_restrict = (kernel: Kernel): boolean =>
-  sysctl_text(kernel, 'kernel/dmesg_restrict', '0') !== '0';
+  sysctl_text(kernel, 'kernel/dmesg_restrict') !== '0';
 
 export function mayWrite(current: Current, path: string): void {
   if (current.cred.euid === 0 || capable(current.cred, CAP_SYS_ADMIN)) return;
@@ -60,7 +67,7 @@ function ro(path: string, show: (kernel: Kernel, current: Current) => string): v
   });
 }
 
-/** A setting that is kept and told, and that nothing in the kernel depends on (yet). */
+/** A setting that is kept and told; what depends on it, if anything does, asks {@link sysctl_text}. */
 function setting(
   path: string,
   initial: string,
@@ -69,10 +76,11 @@ function setting(
   mode = 0o644,
 ): void {
   const count = initial.split(/\s+/).length;
+  initial_texts.set(path, initial);
   proc_create(`sys/${path}`, {
     mode,
     whole: min !== null,
-    show: (current) => sysctl_text(current.kernel, path, initial) + '\n',
+    show: (current) => sysctl_text(current.kernel, path) + '\n',
     write: (current, text) => {
       mayWrite(current, path);
       const kept = (current.kernel.vfs.sysctls ??= new Map());
@@ -81,7 +89,7 @@ function setting(
         return text.length;
       }
       const { numbers, used } = sysctl_numbers(path, text, count, BigInt(min), BigInt(max));
-      const old = sysctl_text(current.kernel, path, initial).split('\t');
+      const old = sysctl_text(current.kernel, path).split('\t');
       kept.set(path, old.map((value, i) => numbers[i] ?? value).join('\t'));
       return used;
     },
