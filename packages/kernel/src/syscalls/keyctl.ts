@@ -76,13 +76,12 @@ function description(task: Task, address: number): string {
   return text;
 }
 
-function checkPayload(type: KeyType, text: string, payload: Uint8Array): void {
+function checkPayload(type: KeyType, payload: Uint8Array): void {
   if (type.name === 'keyring') {
     if (payload.length !== 0) throw errno(E.EINVAL, 'a keyring is made without a payload');
     return;
   }
   if (payload.length === 0 || payload.length > MAX_USER_PAYLOAD) throw errno(E.EINVAL, 'a {} key holds 1 to {} bytes, not {}', type.name, MAX_USER_PAYLOAD, payload.length); // prettier-ignore
-  if (type.name === 'logon' && text.indexOf(':') < 1) throw errno(E.EINVAL, 'the description of a logon key begins with its service: {}', text); // prettier-ignore
 }
 
 function sys_add_key(
@@ -103,7 +102,8 @@ function sys_add_key(
   const type = keyType(name, E.ENODEV);
   if (!keyring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', keyring);
   if (text === '') throw errno(E.EINVAL, 'a key needs a description');
-  checkPayload(type, text, payload);
+  checkPayload(type, payload);
+  if (keyring.restricted) throw errno(E.EPERM, '{} takes no more links (KEYCTL_RESTRICT_KEYRING)', keyring); // prettier-ignore
   const old = type.update ? keyring.links.find((key) => !key.revoked && key.type === type && key.description === text) : undefined; // prettier-ignore
   if (old !== undefined) {
     if (!key_permits(task, old, true, KEY_NEED_WRITE))
@@ -111,6 +111,7 @@ function sys_add_key(
     update(task, old, payload);
     return old.serial;
   }
+  if (type.name === 'logon' && text.indexOf(':') < 1) throw errno(E.EINVAL, 'the description of a logon key begins with its service: {}', text); // prettier-ignore
   const { cred, kernel } = task;
   const perm = type.read ? KEY_DEFAULT_PERM : KEY_DEFAULT_PERM & ~KEY_POS_READ;
   const key = key_get(key_alloc(kernel, type, text, cred.fsuid, cred.fsgid, perm));
@@ -125,7 +126,7 @@ function sys_add_key(
 
 function update(task: Task, key: Key, payload: Uint8Array): void {
   if (!key.type.update) throw errno(E.EOPNOTSUPP, '{} cannot be updated', key);
-  checkPayload(key.type, key.description, payload);
+  checkPayload(key.type, payload);
   set_payload(task.kernel, key, payload);
   key.expiry = Infinity;
   // A key that was refused is there now.
@@ -179,7 +180,7 @@ function instantiate(task: Task, id: number, payload: () => Uint8Array, ring: nu
   const { auth, target, dest } = assumed(task, id);
   const bytes = payload();
   const into = instantiation_keyring(task, ring, dest);
-  checkPayload(target.type, target.description, bytes);
+  checkPayload(target.type, bytes);
   key_instantiate(task.kernel, target, bytes, into, auth);
   change_reqkey_auth(task, null);
   return 0;
@@ -224,6 +225,16 @@ function keyOrAuthority(task: Task, id: number, create: boolean, need: number): 
   }
 }
 
+/** Every key's label is empty. Who may not see the key hears that it may not make it. */
+function getSecurity(task: Task, id: number): void {
+  try {
+    lookup_user_key(task, id, false, KEY_NEED_VIEW, 'partial');
+  } catch (error) {
+    if (!(error instanceof Errno) || error.code !== E.EACCES) throw error;
+    key_get_instantiation_authority(task, id);
+  }
+}
+
 function describe(task: Task, id: number, buffer: number, length: number): number {
   const key = keyOrAuthority(task, id, false, KEY_NEED_VIEW);
   const text = `${key.type.name};${key.uid};${key.gid === -1 ? OVERFLOWGID : key.gid};${key.perm.toString(16).padStart(8, '0')};${key.description}\0`;
@@ -247,10 +258,10 @@ function readable(task: Task, id: number): KeyRef {
 
 function read(task: Task, id: number, buffer: number, length: number): number {
   const { key, possessed } = readable(task, id);
-  key_validate(task.kernel, key);
   wait_for_key_construction(key);
   // What is possessed and may be searched may be read, too.
   if (!key_permits(task, key, possessed, KEY_NEED_READ) && !(possessed && key_permits(task, key, true, KEY_NEED_SEARCH))) throw errno(E.EACCES, '{} may not be read', key); // prettier-ignore
+  key_validate(task.kernel, key);
   if (!key.type.read) throw errno(E.EOPNOTSUPP, 'keys of type {} are not read', key.type.name);
   const bytes = key.isKeyring ? new Uint8Array(Uint32Array.from(key.links, (link) => link.serial).buffer) : key.payload; // prettier-ignore
   if (key.isKeyring && buffer !== 0 && length % 4 !== 0)
@@ -306,18 +317,16 @@ function invalidate(task: Task, id: number): number {
 function search(task: Task, ringId: number, typeAt: number, descAt: number, dest: number): number {
   const name = typeName(task, typeAt);
   const text = description(task, descAt);
-  const { key: ring } = lookup_user_key(task, ringId, false, KEY_NEED_SEARCH);
+  const { key: ring, possessed } = lookup_user_key(task, ringId, false, KEY_NEED_SEARCH);
   const into = dest === 0 ? null : lookup_user_key(task, dest, true, KEY_NEED_WRITE).key;
   const type = keyType(name);
   if (!ring.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', ring);
-  const { key: found, refused } = keyring_search(task, ring, {
-    type: type.name,
-    description: text,
-  });
-  if (refused !== null && found === null) search_error(task, refused);
+  const wanted = { type: type.name, description: text };
+  const { key: found, refused } = keyring_search(task, ring, wanted, possessed);
+  if (refused !== null && found === null) search_error(task, refused, possessed);
   if (found === null) throw errno(E.ENOKEY, '{} holds no {} key {}', ring, type.name, text);
   if (into !== null) {
-    if (!key_permits(task, found, true, KEY_NEED_LINK))
+    if (!key_permits(task, found, possessed, KEY_NEED_LINK))
       throw errno(E.EACCES, '{} may not be linked', found);
     key_link(task.kernel, into, found);
   }
@@ -344,9 +353,9 @@ function move(task: Task, id: number, fromId: number, toId: number, flags: numbe
   const { key } = lookup_user_key(task, id, true, KEY_NEED_LINK);
   const { key: from } = lookup_user_key(task, fromId, false, KEY_NEED_WRITE);
   const { key: to } = lookup_user_key(task, toId, true, KEY_NEED_WRITE);
+  if (from === to) return 0;
   if (!from.isKeyring || !to.isKeyring)
     throw errno(E.ENOTDIR, '{} is no keyring', from.isKeyring ? to : from);
-  if (from === to) return 0;
   if (!from.links.includes(key)) throw errno(E.ENOENT, '{} does not hold {}', from, key);
   const taken = to.links.some(
     (other) => other.type === key.type && other.description === key.description,
@@ -382,8 +391,9 @@ function restrict(task: Task, id: number, typeAt: number, restrictionAt: number)
   const { key } = lookup_user_key(task, id, false, KEY_NEED_SETATTR);
   if ((typeAt === 0) !== (restrictionAt === 0))
     throw errno(E.EINVAL, 'KEYCTL_RESTRICT_KEYRING: a type and a restriction go together');
-  if (typeAt !== 0) throw errno(E.ENOENT, 'keys of type {} restrict no keyring', keyType(typeName(task, typeAt)).name); // prettier-ignore
+  const type = typeAt === 0 ? null : typeName(task, typeAt);
   if (!key.isKeyring) throw errno(E.ENOTDIR, '{} is no keyring', key);
+  if (type !== null) throw errno(E.ENOENT, 'keys of type {} restrict no keyring', keyType(type).name); // prettier-ignore
   if (key.restricted) throw errno(E.EEXIST, '{} is restricted already', key);
   key.restricted = true;
   return 0;
@@ -407,7 +417,7 @@ function setReqkey(task: Task, value: number): number {
   if (value === K.KEY_REQKEY_DEFL_NO_CHANGE) return old;
   if (value < 0 || value > K.KEY_REQKEY_DEFL_REQUESTOR_KEYRING || value === K.KEY_REQKEY_DEFL_GROUP_KEYRING) throw errno(E.EINVAL, 'keyctl: {} is no default keyring', value); // prettier-ignore
   if (value === K.KEY_REQKEY_DEFL_THREAD_KEYRING || value === K.KEY_REQKEY_DEFL_PROCESS_KEYRING)
-    lookup_user_key(task, -value, true, 0);
+    lookup_user_key(task, -value, true, 0, 'unlink');
   task.jit_keyring = value;
   return old;
 }
@@ -470,7 +480,7 @@ function sys_keyctl(task: Task, op: number, a: number, b: number, c: number, d: 
     case K.KEYCTL_ASSUME_AUTHORITY:
       return assumeAuthority(task, id);
     case K.KEYCTL_GET_SECURITY:
-      keyOrAuthority(task, id, false, KEY_NEED_VIEW);
+      getSecurity(task, id);
       if (b !== 0 && length > 0) task.mem.putU8(b, 0);
       return 1;
     case K.KEYCTL_SESSION_TO_PARENT:

@@ -70,6 +70,8 @@ export class Key {
   /** CLOCK_REALTIME seconds after which it is of no use. */
   expiry: number = Infinity;
   revoked = false;
+  /** Nobody finds it any more, whoever still holds it. */
+  invalidated = false;
   /** A keyring that takes no more links (KEYCTL_RESTRICT_KEYRING). */
   restricted = false;
   /** KEY_IS_UNINSTANTIATED, KEY_IS_POSITIVE, or less than 0: the error that who asks for it gets. */
@@ -224,8 +226,10 @@ export function key_put(kernel: Kernel, key: Key): void {
   }
 }
 
-/** Throws EKEYREVOKED or EKEYEXPIRED for a key that is of no use any more (key_validate). */
+/** Throws ENOKEY, EKEYREVOKED or EKEYEXPIRED for a key that is of no use any more (key_validate). */
 export function key_validate(kernel: Kernel, key: Key): void {
+  if (key.invalidated)
+    throw errno(E.ENOKEY, '{} was invalidated and is found by nobody any more', key);
   if (key.revoked) throw errno(E.EKEYREVOKED, '{} was revoked and is of no use any more', key);
   if (kernel.clock.realtime().sec >= key.expiry)
     throw errno(E.EKEYEXPIRED, '{} is of no use since second {} of the epoch', key, key.expiry);

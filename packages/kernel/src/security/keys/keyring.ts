@@ -40,18 +40,25 @@ export interface Found {
 export type Searcher = Pick<Current, 'cred' | 'kernel'>;
 
 /** Looks a key up below a keyring, breadth first, in keyrings that may be searched (keyring_search_rcu). */
-export function keyring_search(current: Searcher, ring: Key, search: Search): Found {
+export function keyring_search(
+  current: Searcher,
+  ring: Key,
+  search: Search,
+  possessed = true,
+): Found {
   const { kernel } = current;
+  if (!key_permits(current, ring, possessed, KEY_NEED_SEARCH)) return { key: null, refused: ring };
   const seen = new Set<Key>();
   let refused: Key | null = null;
   let level = [ring];
   for (let depth = 0; depth <= KEYRING_SEARCH_MAX_DEPTH && level.length > 0; depth++) {
     const next: Key[] = [];
     for (const at of level) {
-      if (seen.has(at) || !usable(kernel, at)) continue;
+      // What an expired keyring holds is found.
+      if (seen.has(at) || at.revoked) continue;
       seen.add(at);
       for (const key of at.links) {
-        const permitted = key_permits(current, key, true, KEY_NEED_SEARCH);
+        const permitted = key_permits(current, key, possessed, KEY_NEED_SEARCH);
         if (key.type.name === search.type && key.description === search.description) {
           if (permitted && usable(kernel, key) && key.state >= 0) return { key, refused: null };
           if (!search.skipExpired || key.revoked || kernel.clock.realtime().sec < key.expiry)
@@ -66,15 +73,17 @@ export function keyring_search(current: Searcher, ring: Key, search: Search): Fo
 }
 
 /** Throws what is wrong with a key that a search found and could not give. */
-export function search_error(current: Current, key: Key): never {
+export function search_error(current: Current, key: Key, possessed = true): never {
   key_validate(current.kernel, key);
-  if (key_permits(current, key, true, KEY_NEED_SEARCH)) key_positive(key);
+  if (key_permits(current, key, possessed, KEY_NEED_SEARCH)) key_positive(key);
   throw errno(E.EACCES, '{} may not be searched for', key);
 }
 
 /** Can the key be reached from the keyring? Level by level: of two ways to a keyring the shorter one counts. */
 export function keyring_holds(current: Searcher, ring: Key, wanted: Key): boolean {
+  if (!key_permits(current, ring, true, KEY_NEED_SEARCH)) return false;
   if (ring === wanted) return true;
+  if (ring.revoked) return false;
   const seen = new Set<Key>([ring]);
   let level = [ring];
   for (let depth = 0; depth <= KEYRING_SEARCH_MAX_DEPTH && level.length > 0; depth++) {
@@ -132,14 +141,13 @@ export function key_unlink(kernel: Kernel, ring: Key, key: Key): void {
   key_put(kernel, key);
 }
 
-/** Takes a key out of all keyrings: it is gone (key_invalidate and the garbage collector). */
+/** Takes a key out of all keyrings; it is gone unless a task holds it (key_invalidate and the garbage collector). */
 export function key_invalidate(kernel: Kernel, key: Key): void {
   const { bySerial } = key_table(kernel);
   key_get(key);
   for (const ring of [...bySerial.values()])
     if (ring.links.includes(key)) key_unlink(kernel, ring, key);
-  key.revoked = true;
-  bySerial.delete(key.serial);
+  key.revoked = key.invalidated = true;
   key_put(kernel, key);
 }
 

@@ -33,7 +33,7 @@ function about(key: Key): string {
 
 function line(current: Current, key: Key): string {
   const hex = (n: number): string => n.toString(16).padStart(8, '0');
-  const flags = `${key.state === 0 ? '-' : 'I'}${key.revoked ? 'R' : '-'}-${key.charged ? 'Q' : '-'}${key.constructing ? 'U' : '-'}${key.state < 0 ? 'N' : '-'}-`;
+  const flags = `${key.state === 0 ? '-' : 'I'}${key.revoked && !key.invalidated ? 'R' : '-'}-${key.charged ? 'Q' : '-'}${key.constructing ? 'U' : '-'}${key.state < 0 ? 'N' : '-'}${key.invalidated ? 'i' : '-'}`;
   return `${hex(key.serial)} ${flags} ${String(key.usage).padStart(5)} ${left(current, key).padStart(4)} ${hex(key.perm)} ${String(key.uid).padStart(5)} ${String(key.gid === -1 ? 65534 : key.gid).padStart(5)} ${key.type.name.slice(0, 9).padEnd(9)} ${about(key)}\n`;
 }
 

@@ -1,6 +1,6 @@
 import * as E from '@vitrine/uapi/errno.ts';
 import { KEY_SPEC_THREAD_KEYRING, KEY_SPEC_PROCESS_KEYRING, KEY_SPEC_SESSION_KEYRING, KEY_SPEC_USER_KEYRING, KEY_SPEC_USER_SESSION_KEYRING, KEY_SPEC_GROUP_KEYRING, KEY_SPEC_REQKEY_AUTH_KEY, KEY_SPEC_REQUESTOR_KEYRING } from '@vitrine/uapi/keyctl.ts'; // prettier-ignore
-import { errno } from '../../include/errno.ts';
+import { Errno, errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
 import type { Task } from '../../kernel/task.ts';
 import {
@@ -55,15 +55,26 @@ export function user_keyrings(task: Task): { uid: Key; session: Key } {
   const { kernel } = task;
   const { uid } = task.cred;
   const { userKeyrings } = key_table(kernel);
-  let rings = userKeyrings.get(uid);
-  if (rings === undefined) {
-    const perm = (KEY_POS_ALL & ~KEY_POS_SETATTR) | KEY_USR_ALL;
-    const own = key_get(key_alloc(kernel, KEYRING, `_uid.${uid}`, uid, -1, perm));
-    const session = key_get(key_alloc(kernel, KEYRING, `_uid_ses.${uid}`, uid, -1, perm));
-    key_link(kernel, session, own);
-    userKeyrings.set(uid, (rings = { uid: own, session }));
-  }
+  const made = userKeyrings.get(uid);
+  const own = user_keyring(task, made?.uid, `_uid.${uid}`);
+  const session = user_keyring(task, made?.session, `_uid_ses.${uid}`);
+  if (session !== made?.session) key_link(kernel, session, own);
+  const rings = { uid: own, session };
+  userKeyrings.set(uid, rings);
   return rings;
+}
+
+/** One of them: that which there is, unless somebody has invalidated it. Throws if it is of no use any more. */
+function user_keyring(task: Task, ring: Key | undefined, name: string): Key {
+  const { kernel, cred } = task;
+  if (ring !== undefined && !ring.invalidated) {
+    key_validate(kernel, ring);
+    key_permission(task, ring, true, KEY_NEED_SEARCH);
+    return ring;
+  }
+  if (ring !== undefined) key_put(kernel, ring);
+  const perm = (KEY_POS_ALL & ~KEY_POS_SETATTR) | KEY_USR_ALL;
+  return key_get(key_alloc(kernel, KEYRING, name, cred.uid, -1, perm));
 }
 
 /** Gives the task a session keyring, and drops its reference to the old one. */
@@ -152,9 +163,15 @@ function special(task: Task, id: number, create: boolean): Key {
       }
       return task.session_keyring!;
     case KEY_SPEC_USER_KEYRING:
-      return user_keyrings(task).uid;
     case KEY_SPEC_USER_SESSION_KEYRING:
-      return user_keyrings(task).session;
+      try {
+        const { uid, session } = user_keyrings(task);
+        return id === KEY_SPEC_USER_KEYRING ? uid : session;
+      } catch (error) {
+        // Whatever is wrong with one of the two.
+        if (!(error instanceof Errno) || error.code === E.EDQUOT) throw error;
+        throw errno(E.ENOKEY, 'the keyrings of user {} are of no use any more', task.cred.uid);
+      }
     case KEY_SPEC_REQKEY_AUTH_KEY:
       if (task.request_key_auth) return task.request_key_auth;
       throw errno(E.ENOKEY, 'process {} makes no key for another', task.pid);
@@ -207,8 +224,7 @@ export function lookup_user_key(
   lookup: Lookup = 'whole',
 ): KeyRef {
   let ref: KeyRef;
-  if (id < 1)
-    ref = { key: special(task, id, create), possessed: id !== KEY_SPEC_USER_KEYRING && id !== KEY_SPEC_USER_SESSION_KEYRING ? true : reaches(task, special(task, id, create)) }; // prettier-ignore
+  if (id < 1) ref = { key: special(task, id, create), possessed: true };
   else {
     const key = key_table(task.kernel).bySerial.get(id);
     if (key === undefined) throw errno(E.ENOKEY, 'there is no key {}', id);
