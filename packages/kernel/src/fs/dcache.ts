@@ -83,11 +83,12 @@ export function d_add(dir: Dentry, name: string, inode: Inode): Dentry {
   return dentry;
 }
 
-function d_link(dir: Dentry, dentry: Dentry): void {
+/** @param offset the position of a name whose place it takes */
+function d_link(dir: Dentry, dentry: Dentry, offset = ++dir.lastOffset): void {
   (dir.children ??= new Map()).set(dentry.name, dentry);
   dentry.parent = dir;
   dentry.unhashed = false;
-  dentry.offset = ++dir.lastOffset;
+  dentry.offset = offset;
   dentry.prev = null;
   dentry.next = dir.first;
   if (dir.first !== null) dir.first.prev = dentry;
@@ -114,12 +115,12 @@ export function d_drop(dentry: Dentry): void {
   dentry.unhashed = true;
 }
 
-/** Renames. A name that is there already must have been dropped. */
-export function d_move(dentry: Dentry, dir: Dentry, name: string): void {
+/** Renames. A name that is there already must have been dropped; its position is the new one's. */
+export function d_move(dentry: Dentry, dir: Dentry, name: string, dropped?: Dentry | null): void {
   d_forget(dentry);
   dentry.name = name;
   dentry.parent = dir;
-  if (!dentry.inode.dynamic) d_link(dir, dentry);
+  if (!dentry.inode.dynamic) d_link(dir, dentry, dropped?.offset);
 }
 
 /** A place for a mount must be found again, though its inode's dentries are not kept. */
@@ -134,12 +135,14 @@ export function d_exchange(a: Dentry, b: Dentry): void {
   const name = a.name;
   const toDir = b.parent;
   const toName = b.name;
+  const { offset } = a;
   d_forget(a);
   d_forget(b);
   b.name = name;
-  d_link(dir, b);
+  const toOffset = b.offset;
+  d_link(dir, b, offset);
   a.name = toName;
-  d_link(toDir, a);
+  d_link(toDir, a, toOffset);
 }
 
 /** Is `dentry` the same as, or below, `ancestor` (in one file system)? */

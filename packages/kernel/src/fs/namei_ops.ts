@@ -394,7 +394,7 @@ function renamed(
   if (exchange) d_exchange(old, target!);
   else {
     if (target !== null) d_drop(target);
-    d_move(old, to.dentry, name);
+    d_move(old, to.dentry, name, target);
     if (flags & RENAME_WHITEOUT) whiteout(current, from, oldname);
   }
   fsnotify_move(from.dentry, oldname, to.dentry, name, old, exchange ? null : target);

@@ -71,8 +71,7 @@ export class DcacheDirFile extends File {
     if (ctx.pos === END) return;
     let next = ctx.pos === 2 ? dir.first : this.cursor;
     if (ctx.pos !== 2 && (next?.offset !== ctx.pos || next.parent !== dir || next.unhashed)) {
-      next = dir.first;
-      while (next !== null && next.offset > ctx.pos) next = next.next;
+      next = this.lookup(dir, ctx.pos) ?? dir.first;
     }
     for (; next !== null; next = next.next) {
       ctx.pos = next.offset;
@@ -81,6 +80,14 @@ export class DcacheDirFile extends File {
       if (!ctx.emit(next.name, next.inode.ino, (next.inode.mode >> 12) & 15, after)) return;
     }
     ctx.pos = END;
+  }
+
+  /** The entry at an offset, or below it the nearest (offset_dir_lookup): renamed ones are out of order. */
+  private lookup(dir: Dentry, offset: number): Dentry | null {
+    let found: Dentry | null = null;
+    for (let at = dir.first; at !== null && found?.offset !== offset; at = at.next)
+      if (at.offset <= offset && (found === null || at.offset > found.offset)) found = at;
+    return found;
   }
 
   /** A position is no number of bytes: there is no end to seek from (offset_dir_llseek). */
