@@ -20,6 +20,18 @@ static void messages(int fd) {
   }
 }
 
+/** Values that an option takes, as its file system says. */
+static void values(const char *type, const char *option) {
+  const char *value[] = {0, "", "1", "abc", "-1", "4294967295", "4294967296"};
+  for (int i = 0; i < 7; i++) {
+    int fd = syscall(430, type, 1);
+    int r = syscall(431, fd, value[i] ? 1 : 0, option, value[i], 0);
+    P("%s %s=%s: %d\n", type, option, value[i] ? value[i] : "(flag)", r ? errno : 0);
+    messages(fd);
+    close(fd);
+  }
+}
+
 int main(void) {
   unshare(CLONE_NEWNS);
   mount(0, "/", 0, MS_REC | MS_PRIVATE, 0);
@@ -90,6 +102,18 @@ int main(void) {
   MOVE(AT_FDCWD, "m/in", AT_FDCWD, "m", 0x200);
   MOVE(AT_FDCWD, "m/in", AT_FDCWD, "m", 0);
   MOVE(AT_FDCWD, "m", AT_FDCWD, "m/in", 0x200);
+
+  const char *options[][2] = {{"tmpfs", "uid"}, {"tmpfs", "gid"}, {"tmpfs", "noswap"}, {"tmpfs", "inode64"}, {"overlay", "userxattr"}, {"overlay", "volatile"}, {"proc", "hidepid"}, {"proc", "subset"}, {"proc", "gid"}, {"ramfs", "mode"}, {"ramfs", "other"}, {"tmpfs", ""}};
+  for (int i = 0; i < 12; i++) values(options[i][0], options[i][1]);
+  R(mount("x", "n", "tmpfs", 0, "noswap=1"));
+  R(mount("x", "n", "tmpfs", 0, "inode64="));
+  fd = syscall(430, "overlay", 1);
+  FC(6, 0, 0, 0);
+  messages(fd);
+  fd = syscall(430, "tmpfs", 1);
+  FC(6, 0, 0, 0);
+  FC(1, "", "x", 0);
+  FC(0, "", 0, 0);
 
   // Quotas are asked of any descriptor's file system.
   int path = open("file", O_PATH);

@@ -18,7 +18,7 @@ import { bytesOf } from './bytes.ts';
 import { StreamFile } from './file.ts';
 import type { Mount } from './mount.ts';
 import { security_sb_mount } from './security.ts';
-import { type FileSystemType, reconfigure_super, type SuperBlock } from './super.ts';
+import { BadOption, type FileSystemType, reconfigure_super, type SuperBlock } from './super.ts';
 
 /** A file system that is being configured (analogous to `struct fs_context`; fsopen(2), fspick(2)). */
 
@@ -102,7 +102,9 @@ export class FsContextFile extends StreamFile {
     try {
       this.type.check_option(current.kernel, option, current, this.options);
     } catch (error) {
-      if (error instanceof Errno && error.code === EINVAL) this.badValue(key);
+      if (error instanceof BadOption)
+        for (const message of error.messages) this.logfc(`e ${message}`); // prettier-ignore
+      else if (error instanceof Errno && error.code === EINVAL) this.badValue(key);
       throw error;
     }
     this.options.push(option);
@@ -154,7 +156,6 @@ export class FsContextFile extends StreamFile {
       this.phase = 'mount';
     } catch (error) {
       this.phase = 'failed';
-      if (error instanceof Errno) throw this.failed(error);
       throw error;
     }
   }

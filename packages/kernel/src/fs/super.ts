@@ -1,8 +1,8 @@
 import type { HeldInode, Inode } from './inode.ts';
-import { EBUSY } from '@vitrine/uapi/errno.ts';
+import { EBUSY, EINVAL } from '@vitrine/uapi/errno.ts';
 import { MS_RDONLY, MS_RMT_MASK } from '@vitrine/uapi/mount.ts';
 import { LLONG_MAX, type Loff } from '../include/loff.ts';
-import { errno } from '../include/errno.ts';
+import { Errno, errno } from '../include/errno.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
 import type { Kernel } from '../include/kernel.ts';
@@ -48,6 +48,28 @@ export abstract class FileSystemType {
    * @param data the option string of mount(2)
    */
   abstract mount(current: Current, flags: number, source: string, data: string): SuperBlock;
+}
+
+/** An option that is refused; who configures the file system reads why, word by word (logfc). */
+export class BadOption extends Errno {
+  readonly messages: readonly string[];
+  constructor(...messages: readonly string[]) {
+    super(EINVAL, messages[0]!, []);
+    this.messages = messages;
+  }
+}
+
+/** The option has no value (fs_param_is_flag). */
+export function fs_param_is_flag(type: string, name: string, value: string | null): void {
+  if (value !== null) throw new BadOption(`${type}: Unexpected value for '${name}'`);
+}
+
+/** The number of a user or group (fs_param_is_uid, fs_param_is_gid). */
+export function fs_param_is_id(type: string, name: string, value: string): number {
+  const bad = `${type}: Bad value for '${name}'`;
+  if (!/^\d+$/.test(value) || Number(value) > 0xffff_ffff) throw new BadOption(bad, bad);
+  if (Number(value) === 0xffff_ffff) throw new BadOption(`${type}: Invalid ${name} '${value}'`);
+  return Number(value);
 }
 
 /** Largest size and position in file systems that name none (MAX_NON_LFS). */

@@ -50,8 +50,7 @@ class DetachedMountFile extends PathFile {
 
 const key = (current: Current, address: number): string => {
   const text = current.mem.readString(address, 255);
-  if (text === null || text === '')
-    throw errno(E.EINVAL, 'fsconfig: a parameter has 1 to 255 bytes');
+  if (text === null) throw errno(E.EINVAL, 'fsconfig: a parameter has at most 255 bytes');
   return text;
 };
 

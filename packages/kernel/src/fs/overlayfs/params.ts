@@ -8,6 +8,7 @@ import type { ModuleParam } from '../../kernel/module.ts';
 import type { Path } from '../dcache.ts';
 import { S_ISDIR } from '../inode.ts';
 import { LOOKUP_FOLLOW, path_lookupat } from '../namei.ts';
+import { fs_param_is_flag } from '../super.ts';
 
 /** Parameters of the module: what mounts do that say nothing of it. */
 export const OVL_PARAMS: readonly ModuleParam[] = [
@@ -267,7 +268,7 @@ function parseOption(current: Current, config: OvlConfig, option: string, alone:
     case 'default_permissions':
     case 'userxattr':
     case 'volatile':
-      if (eq >= 0 && alone) throw errno(EINVAL, 'overlay: {} takes no value', name);
+      if (alone) fs_param_is_flag('overlay', name, eq < 0 ? null : value);
       if (name === 'default_permissions') config.defaultPermissions = true;
       else if (name === 'userxattr') config.userxattr = true;
       else config.fsync = 'volatile';

@@ -3,7 +3,7 @@ import { in_group_p } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Task } from '../../kernel/task.ts';
-import type { SuperBlock } from '../super.ts';
+import { BadOption, type SuperBlock } from '../super.ts';
 import { may_access } from './access.ts';
 
 /** Mount options of proc (proc(5), fs/proc/root.c). */
@@ -34,7 +34,7 @@ function hidepid(value: string): number {
   const named = HIDEPID.get(value);
   if (named !== undefined) return named;
   if (/^\d+$/.test(value) && [...HIDEPID.values()].includes(Number(value))) return Number(value);
-  throw errno(EINVAL, 'proc: hidepid={} is none of {}', value, [...HIDEPID.keys()].join(', '));
+  throw new BadOption(`proc: unknown value of hidepid - ${value}\n`);
 }
 
 function setOption(info: ProcFsInfo, name: string, value: string | null): void {
@@ -45,12 +45,15 @@ function setOption(info: ProcFsInfo, name: string, value: string | null): void {
       info.pid_gid = Number(value);
       return;
     case 'hidepid':
-      info.hide_pid = hidepid(value ?? '');
-      return;
     case 'subset':
-      for (const part of (value ?? '').split(':'))
-        if (part !== 'pid') throw errno(EINVAL, 'proc: there is no subset {}', part);
-      info.pidonly = true;
+      if (value === null || value === '') throw errno(EINVAL, 'proc: {} has no value', name);
+      if (name === 'subset') {
+        for (const part of value.split(':'))
+          if (part !== 'pid') throw new BadOption(`proc: unsupported subset option - ${part}\n`);
+        info.pidonly = true;
+        return;
+      }
+      info.hide_pid = hidepid(value);
       return;
     default:
       throw errno(EINVAL, 'proc has no mount option {}', name);

@@ -10,7 +10,7 @@ import { Dentry } from '../dcache.ts';
 import { type FileHandle, GENERATION } from '../exportfs.ts';
 import type { Inode } from '../inode.ts';
 import type { Mount } from '../mount.ts';
-import { FileSystemType, type Statfs, SuperBlock } from '../super.ts';
+import { FileSystemType, type Statfs, SuperBlock, fs_param_is_flag, fs_param_is_id } from '../super.ts'; // prettier-ignore
 import { TmpfsInode } from './inode.ts';
 import { mpol_parse_str } from './mpol.ts';
 
@@ -79,9 +79,7 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
         break;
       case 'uid':
       case 'gid':
-        if (!/^\d+$/.test(value) || Number(value) >= 0xffff_ffff)
-          throw errno(EINVAL, 'tmpfs: {}={} is not a number that somebody can have', name, value);
-        into[name] = Number(value);
+        into[name] = fs_param_is_id('tmpfs', name, value);
         break;
       case 'huge':
         if (value !== 'never')
@@ -92,9 +90,11 @@ function parseOptions(kernel: Kernel, data: string, into: TmpfsOptions): TmpfsOp
         break;
       case 'inode32':
       case 'inode64':
+        fs_param_is_flag('tmpfs', name, eq < 0 ? null : value);
         into.inode64 = name === 'inode64';
         break;
       case 'noswap':
+        fs_param_is_flag('tmpfs', name, eq < 0 ? null : value);
         into.noswap = true;
         break;
       default:
@@ -359,8 +359,8 @@ export class TmpfsType extends FileSystemType {
 /** ramfs's one option; others are nothing to it. */
 function ramfs_mode(data: string): number {
   let mode = 0o755;
-  for (const [, value] of data.matchAll(/(?:^|,)mode=([^,]*)/g)) {
-    if (!/^[0-7]+$/.test(value!)) throw errno(EINVAL, 'ramfs: mode={} is not octal', value);
+  for (const [, value] of data.matchAll(/(?:^|,)mode(?:=([^,]*))?(?=,|$)/g)) {
+    if (!/^[0-7]+$/.test(value ?? '')) throw errno(EINVAL, 'ramfs: mode={} is not octal', value);
     mode = Number.parseInt(value!, 8) & 0o7777;
   }
   return mode;
@@ -372,6 +372,9 @@ export class RamfsType extends FileSystemType {
   override readonly userns = true;
   static {
     serializable('RamfsType', this);
+  }
+  override check_option(_kernel: Kernel, option: string): void {
+    ramfs_mode(option);
   }
   mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
     const options = { blocks: 0, inodes: 0, mode: ramfs_mode(data), uid: 0, gid: 0 };
