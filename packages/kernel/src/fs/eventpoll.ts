@@ -1,13 +1,4 @@
-import {
-  EEXIST,
-  EINTR,
-  EINVAL,
-  ELOOP,
-  ENOENT,
-  ENOSPC,
-  EOPNOTSUPP,
-  EPERM,
-} from '@vitrine/uapi/errno.ts';
+import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '@vitrine/uapi/errno.ts';
 import {
   EPOLLERR,
   EPOLLET,
@@ -15,13 +6,16 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLONESHOT,
+  EPOLLOUT,
   EPOLLRDNORM,
   EPOLLWAKEUP,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
 } from '@vitrine/uapi/poll.ts';
+import { CAP_NET_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
+import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { errno } from '../include/errno.ts';
 import { KMEM_WATCH } from '../include/kmem.ts';
@@ -86,6 +80,8 @@ export interface EpollEvent {
 
 const EPIOCSPARAMS = 0x4008_8a01;
 const EPIOCGPARAMS = 0x8008_8a02;
+/** Most packets that are taken from a device at a time. */
+const NAPI_POLL_WEIGHT = 64;
 
 /** An epoll instance (analogous to `struct eventpoll`). */
 export class EventpollFile extends NoopSeekFile {
@@ -98,6 +94,9 @@ export class EventpollFile extends NoopSeekFile {
   /** Who polls the instance itself. */
   readonly poll_wait: WaitQueue = new WaitQueue();
   readonly user: UserStruct;
+  busy_poll_usecs = 0;
+  busy_poll_budget = 0;
+  prefer_busy_poll = 0;
 
   constructor(current: Current) {
     super(current, anon_inode_path(current.kernel, '[eventpoll]'), O_RDWR);
@@ -136,11 +135,32 @@ export class EventpollFile extends NoopSeekFile {
     if (item.file.epitems?.size === 0) item.file.epitems = null;
   }
 
-  /** It polls no network devices while it waits; another request it does not know (ep_eventpoll_ioctl). */
-  override ioctl(_current: Current, cmd: number): number {
-    if (cmd === EPIOCSPARAMS || cmd === EPIOCGPARAMS)
-      throw errno(EOPNOTSUPP, 'epoll: the kernel is made without busy polling');
-    throw errno(EINVAL, 'epoll: there is no ioctl {}', `0x${cmd.toString(16)}`);
+  /** How to poll network devices while somebody waits, which none of them needs (ep_eventpoll_bp_ioctl). */
+  override ioctl(current: Current, cmd: number, arg: number): number {
+    if (cmd === EPIOCGPARAMS) {
+      const bytes = new Uint8Array(8);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, this.busy_poll_usecs, true);
+      view.setUint16(4, this.busy_poll_budget, true);
+      view.setUint8(6, this.prefer_busy_poll);
+      current.mem.write(arg, bytes);
+      return 0;
+    }
+    if (cmd !== EPIOCSPARAMS) throw errno(EINVAL, 'epoll: there is no ioctl {}', `0x${cmd.toString(16)}`); // prettier-ignore
+    const bytes = current.mem.read(arg, 8);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const usecs = view.getUint32(0, true);
+    const budget = view.getUint16(4, true);
+    if (bytes[7] !== 0) throw errno(EINVAL, 'EPIOCSPARAMS: the padding is {}', bytes[7]!);
+    if (usecs > 0x7fff_ffff)
+      throw errno(EINVAL, 'EPIOCSPARAMS: {} microseconds are too many', usecs);
+    if (bytes[6]! > 1) throw errno(EINVAL, 'EPIOCSPARAMS: prefer_busy_poll is {}', bytes[6]!);
+    if (budget > NAPI_POLL_WEIGHT && !capable(current.cred, CAP_NET_ADMIN))
+      throw errno(EPERM, 'EPIOCSPARAMS: a budget of {} needs CAP_NET_ADMIN', budget);
+    this.busy_poll_usecs = usecs;
+    this.busy_poll_budget = budget;
+    this.prefer_busy_poll = bytes[6]!;
+    return 0;
   }
 
   override poll(current: Current, collect: WaitQueue[] | null): number {
@@ -237,7 +257,7 @@ export function do_epoll_ctl(
 }
 
 function checkExclusive(op: number, file: File, events: number): void {
-  const allowed = 0x1f | 0x40 | 0x100 | 0x200 | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
+  const allowed = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE; // prettier-ignore
   if (op === EPOLL_CTL_MOD || file instanceof EventpollFile || (events & ~allowed) !== 0) {
     throw errno(
       EINVAL,

@@ -286,7 +286,8 @@ export function fsnotify_clear_marks(object: Marked | SuperBlock): void {
 /** The file system is unmounted: those who watch its files are told, and their watches end. */
 export function fsnotify_sb_delete(sb: SuperBlock): void {
   if (sb.fsnotify === null) return;
-  for (const inode of [...sb.fsnotify.inodes]) {
+  // The newest first, as they are on s_inodes.
+  for (const inode of [...sb.fsnotify.inodes].sort((a, b) => b.ino - a.ino)) {
     const mask = IN_UNMOUNT | ((inode.mode & S_IFMT) === S_IFDIR ? FS_ISDIR : 0);
     const event = { mask, path: null, inode, dir: null, name: '', cookie: 0, unlinked: false, to: null }; // prettier-ignore
     fsnotify(event);

@@ -63,7 +63,12 @@ import {
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
 import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
-import { FS_OPEN_EXEC_PERM, FS_OPEN_PERM, PermissionWait } from './fsnotify_backend.ts';
+import {
+  FS_ACCESS_PERM,
+  FS_OPEN_EXEC_PERM,
+  FS_OPEN_PERM,
+  PermissionWait,
+} from './fsnotify_backend.ts';
 import { fifo_open, fifo_waiting } from './pipe.ts';
 import { security_file_open, security_file_truncate, security_path_mknod } from './security.ts';
 import { inode_permission, isSpecial, may_create, mnt_want_write } from './permission.ts';
@@ -399,6 +404,8 @@ function do_open_execat(current: Current, dirfd: number, name: string, flags: nu
   }
   fsnotify_open_perm(current, path, FS_OPEN_EXEC_PERM);
   fsnotify_open_perm(current, path, FS_OPEN_PERM);
+  // exec reads what it has opened; who is asked about that is asked before anybody hears of the open.
+  fsnotify_open_perm(current, path, FS_ACCESS_PERM);
   return vfs_open(current, path, O_RDONLY, FMODE_EXEC);
 }
 

@@ -262,8 +262,6 @@ export class PipeFile extends StreamFile {
     const wasFull = pipe.full;
     const n = pipe.readBytes(current.kernel, to);
     if (wasFull && !pipe.full) pipe.wakeWriters();
-    // Another reader may have been woken for the same bytes; what is left is for it.
-    if (!pipe.empty) pipe.wakeReaders();
     pipe.fasync_writers.wake(EPOLLOUT);
     file_accessed(this);
     return n;
@@ -287,10 +285,7 @@ export class PipeFile extends StreamFile {
       pipe.wakeReaders();
       pipe.fasync_readers.wake(EPOLLIN);
     }
-    if (from.count === 0 || !pipe.full) {
-      if (!pipe.full) pipe.wakeWriters();
-      return done;
-    }
+    if (from.count === 0 || !pipe.full) return done;
     if (this.flags & O_NONBLOCK) {
       if (done > 0) return done;
       throw errno(EAGAIN, '{} is full ({} pages) and O_NONBLOCK is set', this.path, pipe.max_usage);

@@ -4,6 +4,8 @@ import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
 import type { UserMemory } from '../include/uaccess.ts';
 import { fget } from '../fs/fdtable.ts';
+import { fsnotify_access_perm } from '../fs/fsnotify.ts';
+import { S_ISDIR } from '../fs/inode.ts';
 import { type DirContext, iterate_dir } from '../fs/readdir.ts';
 import { access_ok } from '../fs/iov.ts';
 import { fd, outArray, uint } from './kinds.ts';
@@ -62,6 +64,8 @@ class GetdentsContext implements DirContext {
 function getdents(current: Current, fd: number, buf: number, count: number, old: boolean): number {
   const file = fget(current, fd);
   access_ok(buf, count);
+  const asked = S_ISDIR(file.inode.mode) ? fsnotify_access_perm(current, file) : null;
+  if (asked !== null) return current.waitKillable(asked);
   const ctx = new GetdentsContext(current.mem, buf, count, old);
   iterate_dir(current, file, ctx);
   if (ctx.used > 0) return ctx.used;

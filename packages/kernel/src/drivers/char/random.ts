@@ -1,4 +1,4 @@
-import { EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, EPERM } from '@vitrine/uapi/errno.ts';
 import { EPOLLIN, EPOLLRDNORM } from '@vitrine/uapi/poll.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { capable } from '../../include/cred.ts';
@@ -7,6 +7,7 @@ import { errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { DEFAULT_POLLMASK, File } from '../../fs/file.ts';
+import { userBuffer } from '../../fs/iov.ts';
 import { MINOR } from '../../fs/kdev_t.ts';
 
 const RNDGETENTCNT = 0x80045200;
@@ -84,10 +85,18 @@ export class RandomFile extends File {
       case RNDADDENTROPY:
       case RNDZAPENTCNT:
       case RNDCLEARPOOL:
-      case RNDRESEEDCRNG:
+      case RNDRESEEDCRNG: {
         if (!capable(current.cred, CAP_SYS_ADMIN))
           throw errno(EPERM, 'changing the random pool needs CAP_SYS_ADMIN');
+        if (cmd !== RNDADDTOENTCNT && cmd !== RNDADDENTROPY) return 0;
+        const count = current.mem.getI32(arg);
+        if (count < 0) throw errno(EINVAL, '{} bits of entropy', count);
+        if (cmd === RNDADDTOENTCNT) return 0;
+        const length = current.mem.getI32(arg + 4);
+        const from = userBuffer(current, arg + 8, length < 0 ? Number.MAX_SAFE_INTEGER : length);
+        if (from.skip(length) !== length) throw errno(EFAULT, 'RNDADDENTROPY: {} bytes are not there', length); // prettier-ignore
         return 0;
+      }
       default:
         throw errno(EINVAL, '{} has no ioctl {}', this.path, '0x' + (cmd >>> 0).toString(16));
     }
