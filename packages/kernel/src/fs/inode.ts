@@ -97,6 +97,10 @@ export class Inode implements PageOwner {
   /** Access control lists, on file systems that have them. */
   acls: Acls | null = null;
 
+  /** Nothing may be mounted on it: it comes and goes with an open file or a mapping. */
+  get cant_mount(): boolean {
+    return false;
+  }
   /** It is the file of a namespace (nsfs): it may be mounted though nobody sees its file system. */
   get is_ns_file(): boolean {
     return false;

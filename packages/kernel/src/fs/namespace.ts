@@ -197,6 +197,8 @@ function check_copy(current: Current, { mnt, dentry }: Path): void {
 
 function checkMountpoint(current: Current, at: Path): void {
   if (at.dentry.unhashed) throw errno(ENOENT, 'the mount point {} was removed', at);
+  if (at.dentry.inode.cant_mount)
+    throw errno(ENOENT, 'nothing can be mounted on {}: it goes with an open file or a mapping', at);
   check_mnt(current, at);
   may_alloc_mounts(current.kernel, 1);
 }

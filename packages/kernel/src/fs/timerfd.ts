@@ -14,6 +14,7 @@ import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
 import { WaitQueue } from '../include/wait.ts';
+import { wall_deadline } from '../kernel/time/clock_was_set.ts';
 import { anon_inode_path } from './anon_inodes.ts';
 import { NoopSeekFile } from './file.ts';
 
@@ -57,18 +58,17 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
     return sec * 1e9 + nsec - clock.now();
   }
 
-  /** @param expires on CLOCK_MONOTONIC, 0 disarms; @param wall the point of CLOCK_REALTIME that was meant, null for none */
-  set(expires: number, interval: number, wall: bigint | null): void {
+  /** @param expires on CLOCK_MONOTONIC, where a point on another clock may lie before 0; null disarms; @param wall the point of CLOCK_REALTIME that was meant, null for none */
+  set(expires: number | null, interval: number, wall: bigint | null): void {
     this.kernel.timers.cancel(this.timer);
-    this.wall = expires === 0 ? null : wall;
+    this.wall = expires === null ? null : wall;
     const timers = (this.kernel.vfs.wallTimers ??= new Set());
     if (this.wall === null) timers.delete(this);
     else timers.add(this);
     this.ticks = 0;
     this.cancelled = false;
     this.interval = interval;
-    if (expires !== 0) this.kernel.timers.start(this.timer, Math.max(expires, 1));
-    this.timer.expires = expires;
+    if (expires !== null) this.kernel.timers.start(this.timer, expires);
   }
 
   /** Nanoseconds until the next expiration, 0 when disarmed. */
@@ -99,8 +99,8 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
   /** The wall clock was set: a point on it is another moment now. */
   clockWasSet(): void {
     if (this.wall === null) return;
-    const { timers, clock } = this.kernel;
-    if (this.timer.queued) timers.start(this.timer, Math.max(1, clock.now() + Number(this.wall - clock.realtimeNs()))); // prettier-ignore
+    const { kernel } = this;
+    if (this.timer.queued) kernel.timers.start(this.timer, wall_deadline(kernel, this.wall));
     if (!this.cancelOnSet) return;
     this.cancelled = true;
     this.ticks++;

@@ -75,7 +75,7 @@ function dropBounding(task: Task, cap: number): number {
 
 function setSecurebits(task: Task, bits: number): number {
   const old = task.cred.securebits;
-  if ((bits & ~0xff) !== 0)
+  if (bits > 0xff)
     throw errno(E.EPERM, 'prctl: securebits 0x{} has unknown bits', bits.toString(16));
   const locks = (old & 0xaa) >> 1;
   if (((old ^ bits) & locks) !== 0 || (old & 0xaa & ~bits) !== 0)
@@ -264,8 +264,6 @@ function sys_prctl(task: Task, option: number, a: number, b: number, c: number, 
       return 0;
     case PR.PR_SET_SYSCALL_USER_DISPATCH:
       return set_syscall_user_dispatch(task, a, b, c, d);
-    case PR.PR_SCHED_CORE:
-      throw errno(E.ENODEV, 'prctl: no processor of this machine has sibling threads');
     case PR_SET_VMA:
       return setVma(task, a, b, c, d);
     default:

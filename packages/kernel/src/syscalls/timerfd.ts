@@ -20,6 +20,7 @@ import { SignalfdFile } from '../fs/signalfd/signalfd.ts';
 import { TIMERFD_CLOCKS, TimerfdFile } from '../fs/timerfd.ts';
 import { sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
+import { wall_deadline } from '../kernel/time/clock_was_set.ts';
 import { choice, fd, flags, inStruct, outStruct, size } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { putTimespec, timespecNs, timespecWide } from './timespec.ts';
@@ -53,10 +54,7 @@ const isWall = (file: TimerfdFile): boolean =>
 /** An absolute time on the timer's clock as CLOCK_MONOTONIC; the wall clock in whole nanoseconds needs BigInt. */
 function absolute(current: Current, file: TimerfdFile, at: number, value: number): number {
   if (!isWall(file)) return value - file.clockOffset();
-  return (
-    Number(timespecWide(current, at) - current.kernel.clock.realtimeNs()) +
-    current.kernel.clock.now()
-  );
+  return wall_deadline(current.kernel, timespecWide(current, at));
 }
 
 export function sys_timerfd_settime(
@@ -81,7 +79,7 @@ export function sys_timerfd_settime(
     flags & TFD_TIMER_ABSTIME ? absolute(current, file, next + 16, value) : now + value;
   const wall =
     (flags & TFD_TIMER_ABSTIME) !== 0 && isWall(file) ? timespecWide(current, next + 16) : null;
-  file.set(armed ? Math.min(Math.max(expires, 1), KTIME_MAX) : 0, interval, wall);
+  file.set(armed ? Math.min(expires, KTIME_MAX) : null, interval, wall);
   if (old !== 0) putSetting(current, old, ...before);
   return 0;
 }

@@ -72,6 +72,9 @@ class MapFileLinkInode extends ProcInode {
   static {
     serializable('MapFileLinkInode', this);
   }
+  override get cant_mount(): boolean {
+    return true;
+  }
   override get dynamic(): boolean {
     return true;
   }

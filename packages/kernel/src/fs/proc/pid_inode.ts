@@ -59,6 +59,10 @@ export class PidDirInode extends ProcDirInode {
   static {
     serializable('PidDirInode', this);
   }
+  /** It is immutable, and does not tell (pid_getattr). */
+  override get statx_attributes(): number {
+    return 0;
+  }
   override get dead(): boolean {
     return this.task.state === EXIT_DEAD;
   }
@@ -373,6 +377,9 @@ export class FdLinkInode extends ProcInode {
   static {
     serializable('FdLinkInode', this);
   }
+  override get cant_mount(): boolean {
+    return true;
+  }
   override get dynamic(): boolean {
     return true;
   }
@@ -397,6 +404,9 @@ export class FdInfoInode extends ProcInode {
   }
   static {
     serializable('FdInfoInode', this);
+  }
+  override get cant_mount(): boolean {
+    return true;
   }
   override get dynamic(): boolean {
     return true;
