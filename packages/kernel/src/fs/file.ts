@@ -20,7 +20,6 @@ import {
   SEEK_SET,
 } from '@vitrine/uapi/fcntl.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
-import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import { capable, type Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
@@ -47,7 +46,7 @@ import {
   touch_atime,
 } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
-import { mntget, mntput } from './mount.ts';
+import { mntget, mntput, path_noexec } from './mount.ts';
 import { fsnotify_close } from './fsnotify.ts';
 import type { DirContext } from './readdir.ts';
 
@@ -246,7 +245,7 @@ export class File {
 
   /** The mount forbids execution. */
   get noexec(): boolean {
-    return (this.path.mnt.flags & MS_NOEXEC) !== 0 || this.inode.sb.pseudo;
+    return path_noexec(this.path);
   }
 
   /** For /proc/PID/maps. */

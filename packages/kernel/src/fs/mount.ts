@@ -1,3 +1,4 @@
+import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { Dentry } from './dcache.ts';
@@ -62,6 +63,11 @@ export function kern_mount(root: Dentry, devname = 'none'): Mount {
   const mnt = new Mount(root.sb.kernel, root, devname, 0);
   mnt.internal = true;
   return mnt;
+}
+
+/** May nothing there be executed? */
+export function path_noexec({ mnt }: Path): boolean {
+  return (mnt.flags & MS_NOEXEC) !== 0 || mnt.sb.noexec;
 }
 
 /** Analogous to `struct mnt_namespace`. */

@@ -30,7 +30,7 @@ import {
   O_TMPFILE,
   O_TRUNC,
 } from '@vitrine/uapi/fcntl.ts';
-import { MS_NODEV, MS_NOEXEC } from '@vitrine/uapi/mount.ts';
+import { MS_NODEV } from '@vitrine/uapi/mount.ts';
 import { S_IFREG, S_ISVTX, S_IWGRP, S_IWOTH } from '@vitrine/uapi/stat.ts';
 import { serializable } from '../include/serial.ts';
 import type { Current } from '../include/current.ts';
@@ -60,6 +60,7 @@ import {
   S_ISLNK,
   S_ISREG,
 } from './inode.ts';
+import { path_noexec } from './mount.ts';
 import { LAST_NORM, LOOKUP_EMPTY, LOOKUP_FOLLOW, Nameidata, path_lookupat } from './namei.ts';
 import { mode_strip_umask } from './posix_acl.ts';
 import { fsnotify_create, fsnotify_open, fsnotify_open_perm } from './fsnotify.ts';
@@ -310,7 +311,7 @@ function may_open(current: Current, path: Path, mask: number, flags: number): vo
     if ((path.mnt.flags & MS_NODEV) !== 0) {
       throw errno(EACCES, 'the mount of device {} has nodev', path);
     }
-  } else if (mask & MAY_EXEC && S_ISREG(inode.mode) && path.mnt.flags & MS_NOEXEC) {
+  } else if (mask & MAY_EXEC && S_ISREG(inode.mode) && path_noexec(path)) {
     throw errno(EACCES, 'the mount of {} has noexec', path);
   }
   inode_permission(current, inode, mask, path);
@@ -393,7 +394,7 @@ function do_open_execat(current: Current, dirfd: number, name: string, flags: nu
   may_open(current, path, MAY_EXEC, 0);
   if (!S_ISREG(inode.mode))
     throw errno(EACCES, '{} is not a regular file: it cannot be executed', path);
-  if (path.mnt.flags & MS_NOEXEC) throw errno(EACCES, 'the mount of {} has noexec', path);
+  if (path_noexec(path)) throw errno(EACCES, 'the mount of {} has noexec', path);
   if (inode.writecount > 0) {
     throw errno(
       ETXTBSY,

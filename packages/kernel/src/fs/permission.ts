@@ -16,6 +16,7 @@ import {
   S_ISLNK,
   S_ISREG,
 } from './inode.ts';
+import { path_noexec } from './mount.ts';
 
 /** Throws EROFS when the mount or its file system is read-only. */
 export function mnt_want_write(path: Path): void {
@@ -83,7 +84,7 @@ function check_sticky(current: Current, dir: Inode, inode: Inode, what: unknown)
 /** access(2): with the real ids unless told otherwise. */
 export function access_check(current: Current, path: Path, mode: number): void {
   const inode = path.dentry.inode;
-  if (mode & MAY_EXEC && S_ISREG(inode.mode) && path.mnt.flags & 8) {
+  if (mode & MAY_EXEC && S_ISREG(inode.mode) && path_noexec(path)) {
     throw errno(EACCES, 'the mount of {} has noexec', path);
   }
   inode_permission(current, inode, mode, path);

@@ -106,6 +106,10 @@ export class SuperBlock {
   readonly revalidates: boolean = false;
   /** Files without a path, such as pipes: the dentry's name is all there is. */
   readonly pseudo: boolean = false;
+  /** Nothing of it is executed, however it is mounted (SB_I_NOEXEC). */
+  get noexec(): boolean {
+    return this.pseudo;
+  }
   /** May be an overlay's upper layer: it keeps device nodes, extended attributes and files without names. */
   get upperLayer(): boolean {
     return false;

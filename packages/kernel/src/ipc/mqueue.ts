@@ -240,6 +240,10 @@ export class MqueueSuperBlock extends SuperBlock {
     serializable('MqueueSuperBlock', this);
   }
 
+  override get noexec(): boolean {
+    return true;
+  }
+
   defaults(): MqAttr {
     return {
       maxmsg: Math.min(this.msg_max, this.msg_default),

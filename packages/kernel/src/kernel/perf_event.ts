@@ -218,6 +218,10 @@ export class PerfEventFile extends StreamFile {
     serializable('PerfEventFile', this);
   }
 
+  override get splice_read(): boolean {
+    return false;
+  }
+
   override release(): void {
     this.event.release();
   }

@@ -1,5 +1,5 @@
 import { EACCES, EBADF, ECANCELED, EINVAL, ENOMEM } from '@vitrine/uapi/errno.ts';
-import { O_CLOEXEC, O_RDWR } from '@vitrine/uapi/fcntl.ts';
+import { O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import type { Cred } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
@@ -129,7 +129,7 @@ export class UringFile extends StreamFile {
     setup: number,
     at: { rings: number; sqes: number } | null,
   ) {
-    super(current, anon_inode_path(current.kernel, '[io_uring]'), O_RDWR | O_CLOEXEC);
+    super(current, anon_inode_path(current.kernel, '[io_uring]'), O_RDWR);
     this.kernel = current.kernel;
     this.sqEntries = sqEntries;
     this.cqEntries = cqEntries;

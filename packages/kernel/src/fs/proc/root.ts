@@ -95,6 +95,10 @@ export class ProcSuperBlock extends SuperBlock {
     serializable('ProcSuperBlock', this);
   }
 
+  override get noexec(): boolean {
+    return true;
+  }
+
   override show_options(): string {
     return show_proc_options(this.info);
   }

@@ -169,6 +169,10 @@ export class SysfsSuperBlock extends SuperBlock {
   static {
     serializable('SysfsSuperBlock', this);
   }
+
+  override get noexec(): boolean {
+    return true;
+  }
   override get has_uuid(): boolean {
     return true;
   }

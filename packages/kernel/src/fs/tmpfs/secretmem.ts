@@ -1,6 +1,7 @@
-import { EFAULT, EINVAL, ENXIO, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { O_LARGEFILE, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { SECRETMEM_MAGIC } from '@vitrine/uapi/magic.ts';
+import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Loff } from '../../include/loff.ts';
@@ -31,6 +32,25 @@ class SecretmemInode extends TmpfsInode {
     if (attr.size !== undefined && this.size !== 0)
       throw errno(EINVAL, '{} has its size already: it is set once', this);
     super.setattr(current, attr);
+  }
+
+  override fileattr_get(): number | null {
+    return null;
+  }
+  override fileattr_set(_current: Current, flags: number): void {
+    throw errno(EOPNOTSUPP, '{} has no attributes to set ({})', this, flags);
+  }
+  override get maybe_xattrs(): boolean {
+    return false;
+  }
+  override listxattr(): readonly string[] {
+    return [];
+  }
+  override getxattr(_current: Current, name: string): Uint8Array {
+    throw errno(EOPNOTSUPP, '{} has no extended attributes ({})', this, name);
+  }
+  override setxattr(_current: Current, name: string): void {
+    throw errno(EOPNOTSUPP, '{} has no extended attributes ({})', this, name);
   }
 
   /** The descriptor cannot be opened again by /proc/self/fd. */
@@ -74,8 +94,12 @@ export function check_not_secret(mm: Mm, address: number): void {
 function secretmem_mnt(current: Current): Mount {
   const { kernel } = current;
   const options = { blocks: 0, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
-  return (kernel.vfs.secretmem_mnt ??= kern_mount(
-    tmpfs_super(kernel, kernel.vfs.fileSystems.get('tmpfs')!, SECRETMEM_MAGIC, options).root, 'secretmem')); // prettier-ignore
+  if (kernel.vfs.secretmem_mnt !== undefined) return kernel.vfs.secretmem_mnt;
+  const type = kernel.vfs.fileSystems.get('tmpfs')!;
+  const { root } = tmpfs_super(kernel, type, SECRETMEM_MAGIC, options);
+  const mnt = (kernel.vfs.secretmem_mnt = kern_mount(root, 'secretmem'));
+  mnt.flags |= MS_NOEXEC;
+  return mnt;
 }
 
 export function secretmem_file_create(current: Current): SecretmemFile {

@@ -143,7 +143,7 @@ export class TmpfsSuperBlock extends SuperBlock {
   }
 
   override get exported(): boolean {
-    return true;
+    return this.magic === TMPFS_MAGIC;
   }
 
   /** Every name is in the dentry cache; handles are rare enough to look through it. */

@@ -481,6 +481,8 @@ export class UnixSock extends Sock {
   // The rest.
 
   override shutdown(_current: Current, how: number): void {
+    if (how < 0 || how > 2)
+      throw errno(EINVAL, 'shutdown: {} is none of SHUT_RD, SHUT_WR, SHUT_RDWR', how);
     const mask = how + 1;
     this.shutdownMask |= mask;
     this.changed();
