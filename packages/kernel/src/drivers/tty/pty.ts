@@ -1,4 +1,5 @@
-import { EAGAIN, EINVAL, EIO, ENOSPC, ENOTTY } from '@vitrine/uapi/errno.ts';
+import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
+import { EAGAIN, EINVAL, EIO, ENOSPC, ENOTTY, EPERM } from '@vitrine/uapi/errno.ts';
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
   EPOLLHUP,
@@ -10,6 +11,7 @@ import {
 } from '@vitrine/uapi/poll.ts';
 import { SIGINT, SIGQUIT, SIGTSTP } from '@vitrine/uapi/signal.ts';
 import * as T from '@vitrine/uapi/termios.ts';
+import { capable } from '../../include/cred.ts';
 import type { Current } from '../../include/current.ts';
 import { Errno, errno } from '../../include/errno.ts';
 import type { IovIter } from '../../include/iov.ts';
@@ -38,9 +40,11 @@ import type { Task } from '../../kernel/task.ts';
 import { Tty } from './tty.ts';
 import { tty_ioctl } from './tty_ioctl.ts';
 import {
+  HUNG_UP_MASK,
   TTYAUX_MAJOR,
   WRITE_CHUNK,
   bad_chunk,
+  hung_up_tty_ioctl,
   no_ldisc,
   tty_open,
   tty_update_time,
@@ -58,6 +62,8 @@ const TIOCSIG = 0x40045436;
 export class PtyMasterFile extends StreamFile {
   readonly tty: Tty;
   readonly pts: DevptsSuperBlock;
+  /** TIOCVHANGUP was called on it: this end is dead, and the slave knows of nothing. */
+  private hungUp = false;
 
   constructor(current: Current, path: Path, flags: number, tty: Tty, pts: DevptsSuperBlock) {
     super(current, path, flags);
@@ -90,6 +96,7 @@ export class PtyMasterFile extends StreamFile {
 
   private read(current: Current, to: IovIter): number {
     const { tty } = this;
+    if (this.hungUp) return 0;
     if (tty.master_disc === T.N_NULL) no_ldisc(tty);
     if (to.count === 0) return 0;
     if (tty.packet && tty.pktstatus !== 0) {
@@ -114,6 +121,7 @@ export class PtyMasterFile extends StreamFile {
 
   override write_iter(current: Current, from: IovIter): number {
     const { tty } = this;
+    if (this.hungUp) throw errno(EIO, 'the master of {} was hung up', tty);
     if (tty.master_disc === T.N_NULL) no_ldisc(tty);
     let done = current.callState === null ? 0 : (current.callState as { ptyDone: number }).ptyDone;
     if (done > 0) from.skip(done);
@@ -145,6 +153,7 @@ export class PtyMasterFile extends StreamFile {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     const { tty } = this;
+    if (this.hungUp) return HUNG_UP_MASK;
     collect?.push(tty.far_wait);
     if (tty.master_disc === T.N_NULL) return 0;
     let mask = 0;
@@ -158,7 +167,17 @@ export class PtyMasterFile extends StreamFile {
   override ioctl(current: Current, cmd: number, arg: number): number {
     const { tty } = this;
     const { mem } = current;
+    if (this.hungUp) hung_up_tty_ioctl(tty, cmd);
     switch (cmd) {
+      case T.TIOCVHANGUP:
+        if (!capable(current.cred, CAP_SYS_ADMIN))
+          throw errno(EPERM, 'TIOCVHANGUP needs CAP_SYS_ADMIN; uid {} has not', current.cred.euid);
+        this.hungUp = true;
+        // What either end has not read is lost.
+        tty.ldisc.flush();
+        tty.takeOutput(tty.out.length);
+        tty.far_wait.wake(HUNG_UP_MASK);
+        return 0;
       case TIOCGPTN:
         mem.putU32(arg, tty.index);
         return 0;

@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EFAULT, EIO, ENXIO, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EIO, ENOTTY, ENXIO, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
 import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { O_NOCTTY, O_NONBLOCK } from '@vitrine/uapi/fcntl.ts';
 import {
@@ -204,7 +204,7 @@ export class TtyFile extends StreamFile {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     const { tty } = this;
-    if (this.hungUp) return EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM;
+    if (this.hungUp) return HUNG_UP_MASK;
     collect?.push(tty.read_wait, tty.write_wait);
     if (tty.disc === T.N_NULL) return 0;
     let mask = 0;
@@ -215,7 +215,7 @@ export class TtyFile extends StreamFile {
   }
 
   override ioctl(current: Current, cmd: number, arg: number): number {
-    if (this.hungUp) throw errno(EIO, '{} was hung up', this.tty);
+    if (this.hungUp) hung_up_tty_ioctl(this.tty, cmd);
     return tty_ioctl(
       current as Task,
       this.tty,
@@ -237,6 +237,13 @@ export class TtyFile extends StreamFile {
     }
     tty.exclusive = false;
   }
+}
+
+/** All that poll(2) can tell. */
+export const HUNG_UP_MASK: number = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLWRNORM; // prettier-ignore
+
+export function hung_up_tty_ioctl(tty: Tty, cmd: number): never {
+  throw errno(cmd === T.TIOCSPGRP ? ENOTTY : EIO, '{} was hung up', tty);
 }
 
 /** Opens a terminal that exists (tty_open). */
