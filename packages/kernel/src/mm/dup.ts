@@ -91,7 +91,10 @@ function dupVma(mm: Mm, from: Mm, vma: Vma, contexts: Map<UserfaultfdCtx, Userfa
     (vma.mapping !== null && !vma.anon && (copy.flags & VM_UFFD_WP) === 0)
   )
     return;
-  copy.anon = vma.anon;
+  if (vma.anon) {
+    copy.anon_vma = ++mm.anon_vmas;
+    copy.cloned = true;
+  }
   const { frames, zero_pfn } = mm.kernel;
   const keepWrite = (vma.flags & VM_SHARED) !== 0;
   const marks = copy.uffd === null ? ~_PAGE_UFFD_WP : ~0;

@@ -34,6 +34,7 @@ import {
   VM_UFFD_WP,
   VM_WRITE,
   type Vma,
+  anon_vma_prepare,
 } from './vma.ts';
 
 /** What the access was. */
@@ -218,7 +219,7 @@ function anonPage(mm: Mm, vma: Vma, page: number, at: number, access: Access): n
   }
   const pfn = frameFor(mm, vma, page, true);
   if (pfn === 0) return VM_FAULT_OOM;
-  vma.anon = true;
+  anon_vma_prepare(vma);
   kernel.frames.mark(pfn, FRAME_ANON);
   set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);
   mm.account_rss(vma, true, 1);
@@ -278,7 +279,7 @@ function copyPage(mm: Mm, vma: Vma, page: number, at: number, from: number): num
   }
   kernel.ram.u8.copyWithin(pfn * PAGE_SIZE, from * PAGE_SIZE, from * PAGE_SIZE + PAGE_SIZE);
   kernel.frames.put(from);
-  vma.anon = true;
+  anon_vma_prepare(vma);
   kernel.frames.mark(pfn, FRAME_ANON);
   const old = mm.tables.lo(at);
   set_pte(mm, vma, page, at, pfn, _PAGE_ANON | _PAGE_RW | _PAGE_DIRTY);

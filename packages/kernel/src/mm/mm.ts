@@ -86,6 +86,9 @@ export class Mm {
   auxv: Uint8Array = new Uint8Array(0);
   exe_file: MmapFile | null = null;
 
+  /** The last `anon_vma` of its ranges that was given. */
+  anon_vmas = 0;
+
   /** Pages mapped (VmSize), locked, and by kind. */
   total_vm = 0;
   locked_vm = 0;

@@ -335,7 +335,8 @@ function join(mm: Mm, prev: Vma, next: Vma): void {
 function extend(mm: Mm, prev: Vma, next: Vma): void {
   if (prev.mapping === null && !prev.anon) prev.pgoff = next.pgoff - prev.pages;
   prev.end = next.end;
-  prev.anon ||= next.anon;
+  prev.anon_vma ||= next.anon_vma;
+  prev.cloned ||= next.cloned;
   next.mapping?.mappings.delete(next);
   next.file?.put(mm.kernel);
 }
@@ -348,7 +349,8 @@ export function split_vma(mm: Mm, vma: Vma, address: number): Vma {
   const upper = new Vma(mm, address, vma.end, vma.flags, vma.file, vma.mapping, vma.index(address));
   upper.name = vma.name;
   upper.stack = vma.stack;
-  upper.anon = vma.anon;
+  upper.anon_vma = vma.anon_vma;
+  upper.cloned = vma.cloned;
   upper.policy = vma.policy;
   upper.uffd = vma.uffd;
   vma.end = address;

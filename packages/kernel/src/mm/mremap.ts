@@ -141,7 +141,8 @@ function move(
   copy.name = source.name;
   copy.stack = source.stack;
   mremap_userfaultfd(copy, source, from, oldLen);
-  copy.anon = source.anon;
+  copy.anon_vma = source.anon_vma;
+  copy.cloned = source.cloned;
   copy.file?.get();
   copy.mapping?.mappings.add(copy);
   insertVma(mm, copy);

@@ -9,7 +9,7 @@ import { hex, isolate, mergeAround } from './mmap.ts';
 import type { Mm } from './mm.ts';
 import { PTE_MARKER_POISONED, _PAGE_ANON, _PAGE_DIRTY, _PAGE_RW, _PAGE_UFFD_WP, pte_mapped, pte_pfn } from './pgtable.ts'; // prettier-ignore
 import type { UserfaultfdCtx } from './userfaultfd.ts';
-import { VM_ACCESS, VM_DROPPABLE, VM_LOCKED, VM_MAYWRITE, VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE, type Vma } from './vma.ts'; // prettier-ignore
+import { VM_ACCESS, VM_DROPPABLE, VM_LOCKED, VM_MAYWRITE, VM_SHARED, VM_UFFD_MINOR, VM_UFFD_MISSING, VM_UFFD_WP, VM_WRITE, type Vma, anon_vma_prepare } from './vma.ts'; // prettier-ignore
 
 /** What a userfaultfd does with the memory that it serves (analogous to mm/userfaultfd.c). */
 
@@ -158,7 +158,7 @@ function install(
   const { mm } = vma;
   const writable = !wp && (anon || (vma.flags & VM_SHARED) !== 0);
   const bits = (anon ? _PAGE_ANON | _PAGE_DIRTY : 0) | (writable ? _PAGE_RW : 0) | (wp ? _PAGE_UFFD_WP : 0); // prettier-ignore
-  if (anon) vma.anon = true;
+  if (anon) anon_vma_prepare(vma);
   set_pte(mm, vma, address, at, pfn, bits);
   mm.account_rss(vma, anon, 1);
 }
@@ -304,7 +304,7 @@ export function move_pages(
   const anon = [from, to].every((vma) => vma.mapping === null && (vma.flags & VM_SHARED) === 0);
   if (src + length > from.end || dst + length > to.end || !alike || !anon || (from.flags & VM_WRITE) === 0 || to.uffd !== ctx)
     throw errno(E.EINVAL, 'UFFDIO_MOVE: {} and {} are not alike private writable anonymous ranges of {} bytes', hex(src), hex(dst), length); // prettier-ignore
-  to.anon ||= from.anon;
+  if (from.anon) anon_vma_prepare(to);
   return eachPage(dst, length, (address) => movePage(mm, to, address, src + address - dst, holes));
 }
 

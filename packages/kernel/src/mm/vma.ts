@@ -53,8 +53,10 @@ export class Vma implements MappedRange {
   pgoff: number;
   /** `[heap]`, `[stack]`, `[vdso]`, `[anon:…]`; null to derive it. */
   name: string | null = null;
-  /** Some page of it is a private copy: fork must copy its page tables (`vma->anon_vma`). */
-  anon = false;
+  /** Which ranges its private pages may be in, 0 as long as it has had none: parts of one range keep the same. */
+  anon_vma = 0;
+  /** It came by fork with such pages: it does not merge with what the child maps (its chain is not singular). */
+  cloned = false;
   /** mbind(2); null for the process's own policy. */
   policy: MemPolicy | null = null;
   /** Mapped as a stack, of a thread (MAP_STACK) or growing down: its frames are neighbours (stack_frames.ts). */
@@ -82,6 +84,11 @@ export class Vma implements MappedRange {
     this.file = file;
     this.mapping = mapping;
     this.pgoff = pgoff;
+  }
+
+  /** Some page of it is a private copy: fork must copy its page tables. */
+  get anon(): boolean {
+    return this.anon_vma !== 0;
   }
 
   get shared(): boolean {
@@ -116,6 +123,34 @@ export class Vma implements MappedRange {
   }
 }
 
+const mergeable_policy = (a: Vma, b: Vma): boolean =>
+  a.policy === b.policy || (a.policy?.equals(b.policy) ?? false);
+
+/** What `old`, one of the neighbours a and b, has its private pages in, if the other could merge with it but for its rights (reusable_anon_vma). */
+function reusable_anon_vma(old: Vma, a: Vma, b: Vma): number {
+  const alike =
+    a.end === b.start &&
+    a.file === b.file &&
+    ((a.flags ^ b.flags) & ~VM_ACCESS) === 0 &&
+    b.pgoff === a.pgoff + a.pages &&
+    mergeable_policy(a, b);
+  return alike && !old.cloned ? old.anon_vma : 0;
+}
+
+/** A range is about to get its first private page. */
+export function anon_vma_prepare(vma: Vma): void {
+  if (vma.anon_vma !== 0) return;
+  const { mm } = vma;
+  const { list } = mm.vmas;
+  const i = mm.vmas.indexFrom(vma.start);
+  const next = list[i + 1];
+  const prev = list[i - 1];
+  vma.anon_vma =
+    (next ? reusable_anon_vma(next, vma, next) : 0) ||
+    (prev ? reusable_anon_vma(prev, prev, vma) : 0) ||
+    ++mm.anon_vmas;
+}
+
 /** How a range ends at its neighbour: `vma` continues `prev` and they are alike in all else (vma_merge). */
 export function can_merge(prev: Vma, vma: Vma): boolean {
   return (
@@ -126,7 +161,9 @@ export function can_merge(prev: Vma, vma: Vma): boolean {
     prev.mapping === vma.mapping &&
     prev.name === vma.name &&
     prev.uffd === vma.uffd &&
-    (prev.policy === vma.policy || (prev.policy?.equals(vma.policy) ?? false)) &&
+    mergeable_policy(prev, vma) &&
+    (prev.anon_vma === vma.anon_vma ||
+      ((prev.anon_vma === 0 || vma.anon_vma === 0) && !prev.cloned && !vma.cloned)) &&
     (prev.mapping === null && !prev.anon && !vma.anon
       ? true
       : prev.pgoff + prev.pages === vma.pgoff)
