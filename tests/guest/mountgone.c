@@ -96,5 +96,17 @@ int main(void) {
   shared("six");
   show("the lowest numbers");
   P("%d %d %d\n", group("four") == one, group("five") == two, group("six") > three);
+
+  P("-- on what goes with an open file or a mapping\n");
+  file = open("on", O_RDONLY);
+  sprintf(path, "/proc/self/fd/%d", file);
+  int link = open(path, O_PATH | O_NOFOLLOW);
+  sprintf(path, "/proc/self/fd/%d", link);
+  R(mount("on", path, 0, MS_BIND, 0));
+  R(umount(path));
+  sprintf(path, "/proc/self/fdinfo/%d", file);
+  R(mount("on", path, 0, MS_BIND, 0));
+  R(mount("none", "/proc/self/fdinfo", "tmpfs", 0, 0));
+  R(umount("/proc/self/fdinfo"));
   return 0;
 }

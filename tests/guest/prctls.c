@@ -25,6 +25,9 @@ static void plain(void) {
   show("endian", P(PR_GET_ENDIAN, &value));
   show("timing", P(PR_GET_TIMING));
   show("timing 1", P(PR_SET_TIMING, 1));
+  show("securebits -1", P(PR_SET_SECUREBITS, -1L));
+  show("securebits 4096", P(PR_SET_SECUREBITS, 4096));
+  show("securebits", P(PR_GET_SECUREBITS));
   show("name null", P(PR_SET_NAME, 0L));
   show("name", P(PR_SET_NAME, "a name that is too long"));
   show("get name", P(PR_GET_NAME, comm));

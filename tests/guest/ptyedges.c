@@ -1,6 +1,7 @@
 // Pseudoterminals: how newlines typed without ICANON are shown, letters of Latin-1 and words of them, what packet mode tells of flushes and
 // when it forgets, TCXONC beside ^S, and output that is on the other side at once.
 #include "guest.h"
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 
@@ -116,6 +117,47 @@ static void packets(void) {
   P("%d\n", status);
 }
 
+static void polled(const char *what, int fd) {
+  struct pollfd p = {fd, POLLIN | POLLOUT};
+  poll(&p, 1, 0);
+  P("%s %x\n", what, p.revents);
+}
+
+/** TIOCVHANGUP on the master: that end is dead, and the slave knows of nothing. */
+static void hung_up(void) {
+  int unlock = 0, n;
+  char name[32], b[8];
+  struct termios t;
+  int m = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
+  ioctl(m, TIOCSPTLCK, &unlock);
+  ioctl(m, TIOCGPTN, &n);
+  sprintf(name, "/dev/pts/%d", n);
+  int s = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
+  write(s, "abc", 3);
+  write(m, "def\n", 4);
+  msleep(20);
+  INPROC(1000, R(ioctl(m, TIOCVHANGUP)));
+  R(ioctl(m, TIOCVHANGUP));
+  polled("master", m);
+  polled("slave", s);
+  R(read(m, b, 8));
+  R(write(m, "x", 1));
+  R(tcgetattr(m, &t));
+  R(ioctl(m, TIOCGPTN, &n));
+  R(ioctl(m, TIOCSPGRP, &n));
+  R(ioctl(m, TIOCVHANGUP));
+  R(read(s, b, 8));
+  R(write(s, "x", 1));
+  R(tcgetattr(s, &t));
+  R(ioctl(s, TIOCVHANGUP));
+  R(ioctl(s, TIOCSPGRP, &n));
+  R(ioctl(s, TIOCGPGRP, &n));
+  R(read(s, b, 8));
+  polled("slave", s);
+  R(close(m));
+  R(access(name, F_OK));
+}
+
 int main(void) {
   signal(SIGINT, SIG_IGN);
   int unlock = 0, n;
@@ -128,5 +170,6 @@ int main(void) {
   newlines();
   letters();
   packets();
+  hung_up();
   return 0;
 }

@@ -350,6 +350,21 @@ int main() {
   R(syscall(SYS_timerfd_create, 8, 0) >= 0);
   R(syscall(SYS_timerfd_create, 9, 0) >= 0);
   INPROC(1000, R(syscall(SYS_timerfd_create, 8, 0)));
+  P("-- a point in the far past\n");
+  for (int clock = 0; clock < 2; clock++) {
+    fd = timerfd_create(clock, TFD_NONBLOCK);
+    struct itimerspec far = {{0, 10000000}, {0, 1}};
+    R(timerfd_settime(fd, TFD_TIMER_ABSTIME, &far, 0));
+    msleep(1);
+    R(read(fd, &v, 8));
+    struct timespec now;
+    clock_gettime(clock, &now);
+    P("%d\n", v > now.tv_sec * 99UL && v < now.tv_sec * 100UL + 200);
+    R(read(fd, &v, 8));
+    R(timerfd_gettime(fd, &far));
+    P("%d\n", far.it_value.tv_nsec > 0 && far.it_value.tv_nsec <= 10000000);
+    close(fd);
+  }
   struct tms tm;
   R(times(&tm) > 0);
   R(syscall(SYS_times, 8));

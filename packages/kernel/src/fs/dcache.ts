@@ -123,10 +123,21 @@ export function d_move(dentry: Dentry, dir: Dentry, name: string, dropped?: Dent
   if (!dentry.inode.dynamic) d_link(dir, dentry, dropped?.offset);
 }
 
-/** A place for a mount must be found again, though its inode's dentries are not kept. */
+/** A place for a mount must be found again, though its inode's dentries, or those of directories above it, are not kept. */
 export function d_pin(dentry: Dentry): void {
-  if (dentry.isRoot || dentry.unhashed || dentry.parent.children?.has(dentry.name)) return;
-  d_link(dentry.parent, dentry);
+  for (let at = dentry; !at.isRoot && !at.unhashed; at = at.parent) {
+    if (at.parent.children?.has(at.name)) return;
+    d_link(at.parent, at);
+    at.inode.pinned(at);
+  }
+}
+
+/** Nothing is mounted there any more. */
+export function d_unpin(dentry: Dentry): void {
+  for (let at = dentry; !at.isRoot && at.inode.dynamic; at = at.parent) {
+    if (at.mounted > 0 || (at.children?.size ?? 0) > 0) return;
+    d_forget(at);
+  }
 }
 
 /** RENAME_EXCHANGE. */

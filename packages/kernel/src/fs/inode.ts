@@ -195,6 +195,8 @@ export class Inode implements PageOwner {
   get dynamic(): boolean {
     return false;
   }
+  /** A dentry of it is kept nevertheless, for what is mounted there. */
+  pinned(_dentry: Dentry): void {}
   /** Makes a file of any type but link; `rdev` for device nodes. */
   mknod(_current: Current, dir: Dentry, name: string, mode: number, _rdev: number): Inode {
     throw errno(S_ISREG(mode) ? EACCES : EPERM, 'file system {} makes no files ({} in {})', this.sb, name, dir); // prettier-ignore

@@ -2,7 +2,7 @@ import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
 import { serializable } from '../include/serial.ts';
 import { WaitQueue } from '../include/wait.ts';
 import type { Dentry } from './dcache.ts';
-import { Path, d_forget } from './dcache.ts';
+import { Path, d_unpin, is_subdir } from './dcache.ts';
 import { type FsnotifyMark, fsnotify_clear_marks, fsnotify_sb_delete } from './fsnotify_backend.ts';
 import { leave_propagation, tree_mounts } from './pnode.ts';
 import type { SuperBlock } from './super.ts';
@@ -112,11 +112,19 @@ export function umount_tree(root: Mount): void {
 export const mnt_root_path = ({ root }: Mount): string =>
   `${root}${root.unhashed ? '//deleted' : ''}`;
 
+/** A directory is no more: what is mounted in it goes, in all namespaces. */
+export function detach_mounts(kernel: Kernel, dentry: Dentry): void {
+  for (const ns of kernel.vfs.mntNamespaces.values())
+    for (const mnt of [...ns.mounts])
+      if (mnt.mountpoint !== null && is_subdir(mnt.mountpoint, dentry)) umount_tree(mnt);
+}
+
 /** Takes a mount off its mount point. */
 export function detach_mnt(mnt: Mount): void {
   const at = mnt.mountpoint!;
   mnt.parent!.children.delete(at);
-  if (--at.mounted === 0 && at.inode.dynamic) d_forget(at);
+  at.mounted--;
+  d_unpin(at);
   mnt.parent = null;
   mnt.mountpoint = null;
 }

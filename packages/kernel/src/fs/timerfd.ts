@@ -14,7 +14,6 @@ import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
 import { Timer, type TimerOwner } from '../include/time.ts';
 import { WaitQueue } from '../include/wait.ts';
-import { wall_deadline } from '../kernel/time/clock_was_set.ts';
 import { anon_inode_path } from './anon_inodes.ts';
 import { NoopSeekFile } from './file.ts';
 
@@ -99,8 +98,8 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
   /** The wall clock was set: a point on it is another moment now. */
   clockWasSet(): void {
     if (this.wall === null) return;
-    const { kernel } = this;
-    if (this.timer.queued) kernel.timers.start(this.timer, wall_deadline(kernel, this.wall));
+    const { timers, clock } = this.kernel;
+    if (this.timer.queued) timers.start(this.timer, clock.now() + Number(this.wall - clock.realtimeNs())); // prettier-ignore
     if (!this.cancelOnSet) return;
     this.cancelled = true;
     this.ticks++;

@@ -1,6 +1,7 @@
 import * as S from '@vitrine/uapi/signal.ts';
 import { exit_files, release_held_files } from '../fs/fdtable.ts';
 import { exit_fs } from '../fs/fs_struct.ts';
+import { detach_mounts } from '../fs/mount.ts';
 import { exit_keys } from '../security/keys/process_keys.ts';
 import { mmput } from '../mm/dup.ts';
 import { acct_process } from './acct.ts';
@@ -288,6 +289,7 @@ export function release_task(task: Task): void {
     pids.detach(task.signal.session, 'sid', task);
     task.real_parent?.children.delete(task);
   }
+  for (const dentry of task.proc_dentries ?? []) detach_mounts(kernel, dentry);
   flush_sigqueue(kernel, task.pending);
   if (task === task.group_leader) flush_sigqueue(kernel, task.signal.shared_pending);
   get_user(kernel, task.cred.uid).processes--;

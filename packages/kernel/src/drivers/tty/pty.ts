@@ -173,8 +173,7 @@ export class PtyMasterFile extends StreamFile {
         if (!capable(current.cred, CAP_SYS_ADMIN))
           throw errno(EPERM, 'TIOCVHANGUP needs CAP_SYS_ADMIN; uid {} has not', current.cred.euid);
         this.hungUp = true;
-        // What either end has not read is lost.
-        tty.ldisc.flush();
+        // What this end has not read is lost.
         tty.takeOutput(tty.out.length);
         tty.far_wait.wake(HUNG_UP_MASK);
         return 0;

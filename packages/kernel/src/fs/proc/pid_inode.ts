@@ -5,7 +5,7 @@ import type { IovIter } from '../../include/iov.ts';
 import { serializable } from '../../include/serial.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, type Task } from '../../kernel/task.ts';
 import type { Mm } from '../../mm/mm.ts';
-import { type Path, d_path } from '../dcache.ts';
+import { type Dentry, type Path, d_path } from '../dcache.ts';
 import { FMODE_READ, FMODE_WRITE, type File } from '../file.ts';
 import { Inode, S_IMMUTABLE } from '../inode.ts';
 import { NAMESPACES, task_ns_path } from '../nsfs/nsfs.ts';
@@ -25,6 +25,13 @@ import {
 import { MapFilesDirInode } from './map_files.ts';
 import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, has_pid_permissions, proc_info } from './options.ts';
 import { PROC_NET, type PidFile, type ProcSeek, pid_file, pid_files } from './registry.ts';
+
+declare module '../../kernel/task.ts' {
+  interface Task {
+    /** Its directories in proc that something is, or was, mounted in. */
+    proc_dentries?: Set<Dentry>;
+  }
+}
 
 /** Numbers of a task's inodes: stable while it lives. */
 const pidIno = (task: Task, thread: boolean, index: number): number =>
@@ -58,6 +65,9 @@ export class PidDirInode extends ProcDirInode {
 
   static {
     serializable('PidDirInode', this);
+  }
+  override pinned(dentry: Dentry): void {
+    (this.task.proc_dentries ??= new Set()).add(dentry);
   }
   /** It is immutable, and does not tell (pid_getattr). */
   override get statx_attributes(): number {
