@@ -81,10 +81,11 @@ export const REGIONS_RETIRED = 0x350;
 /** The notes of the region that executes. */
 export const REGION_NOTES = 0x354;
 /**
- * Calls that regions of tier 1 wait for: the innermost one's place in {@link RETURNS}, the fuel that is left when it comes
- * back, and where one is to go that would be too deep.
+ * Calls that regions of tier 1 wait for: the innermost one's place in {@link RETURNS}, and that of the last which waits in vain,
+ * since code was dropped after it; the fuel that is left when one comes back, and where one is to go that would be too deep.
  */
 export const RETURN_TOP = 0x358;
+export const RETURN_BASE = 0x374;
 export const RETURN_FUEL = 0x35c;
 export const RETURN_TO = 0x360;
 /** The record that tier 0 executed last when its fuel ran out. */

@@ -17,6 +17,7 @@ import {
   EXIT_RESYNC,
   FAULT_CODE,
   FAULT_VECTOR,
+  RETURN_BASE,
   RETURN_TOP,
   RETURNS,
   RIP_CELL,
@@ -204,7 +205,9 @@ function micros(generator: Generator): number[] {
 }
 
 /** Nobody waits for a call: those that did have returned to JavaScript. */
-const forgetReturns = (b: Builder): void => b.store('i32.store', b.i32(RETURN_TOP), b.i32(RETURNS));
+function forgetReturns(b: Builder): void {
+  for (const cell of [RETURN_TOP, RETURN_BASE]) b.store('i32.store', b.i32(cell), b.i32(RETURNS));
+}
 
 /** `enter(fuel, tlb)` executes from RIP_CELL and returns an EXIT_ code; `resume(record, fuel, tlb)` from a record. */
 function entry(generator: Generator): void {

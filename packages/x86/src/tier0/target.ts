@@ -29,9 +29,9 @@ import {
   KEPT_KIND,
   KEPT_Y,
   RETURN_FUEL,
+  RETURN_BASE,
   RETURN_TOP,
   RETURNED,
-  RETURNS,
   RIP_CELL,
   ST_BASE,
   TLB_ADDEND,
@@ -228,7 +228,7 @@ export const interpret: Helper = {
  */
 export function ifExpected(b: Builder, va: Node, fuel: () => Node): void {
   const top = b.load('i32.load', b.i32(RETURN_TOP));
-  const expected = b.and(b.eq(b.load('i64.load', top), va), b.ne(top, b.i32(RETURNS)));
+  const expected = b.and(b.eq(b.load('i64.load', top), va), b.ne(top, b.load('i32.load', b.i32(RETURN_BASE))));
   b.if(expected, () => {
     b.store('i32.store', b.i32(RETURN_TOP), b.sub(top, b.i32(8)));
     b.store('i32.store', b.i32(RETURN_FUEL), fuel());

@@ -1,4 +1,6 @@
 import type { Code } from '@vitrine/wasm/code.ts';
+import type { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
 import { FUEL_BEYOND, FUEL_SHARE, REGION_NOTES } from '../layout.ts';
 import { NOTES_ENTERED } from './exits.ts';
 
@@ -27,14 +29,20 @@ export function writeEntry(
 /** One entry in 2 to this is counted, for all of them: the count is in a cache line of its own. */
 const COUNTED = 6;
 
+/** What follows from it is as if by chance, also in loops that use the same fuel each time around. */
+const SCATTER = 0x9e37_79b1 | 0;
+
+/** Whether a transition is one of those that are counted, by the fuel that is left. */
+export const isCounted = (b: Builder, fuel: Node): Node =>
+  b.eqz(b.shrU(b.mul(fuel, b.i32(SCATTER)), b.i32(32 - COUNTED)));
+
 /**
- * Counts that the region is gone into once more: what a larger one would save. Which entries are counted follows from the fuel,
- * multiplied so that loops of any length are seen.
+ * Counts that the region is gone into once more: what a larger one would save. Which entries are counted follows from the fuel.
  */
 export function countEntry(code: Code, fuel: number, notes: number): void {
   code
     .get(fuel)
-    .i32(0x9e37_79b1 | 0)
+    .i32(SCATTER)
     .op('i32.mul')
     .i32(32 - COUNTED);
   code.op('i32.shr_u').op('i32.eqz').enterUnlikely();

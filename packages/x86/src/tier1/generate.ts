@@ -38,6 +38,10 @@ import {
 /** The pages that a block is in. */
 const pagesOf = ({ code }: Block): CodePage[] => (code.tail ? [code.page, code.tail] : [code.page]);
 
+/** Pages behind a call that are not known from the call: whoever drops one of its own lets nobody wait any longer. */
+const newBehind = ({ from, to }: Edge): CodePage[] =>
+  pagesOf(to).filter((page) => !pagesOf(from).includes(page));
+
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
 
@@ -238,7 +242,7 @@ class Built {
     if (!behind) return;
     this.#imports.helper(unwound);
     this.#imports.helper(exitWith);
-    for (const page of pagesOf(behind.to)) this.#imports.global(guardGlobal(page.va));
+    for (const page of newBehind(behind)) this.#imports.global(guardGlobal(page.va));
     edges.push(behind);
   }
 
@@ -326,7 +330,7 @@ class Writer {
     code.i32(this.#mostBehind(behind)).op('i32.le_s').enterUnlikely();
     code.i64(BigInt(behind.to.code.va)).get(frame.fuel.local).get(2);
     code.returnCall(this.#imports.helper(exitTo)).end();
-    this.#guardBehind(behind.to);
+    this.#guardBehind(behind);
     countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
     this.#readOrdinary();
     this.#stackBehind(behind, depth);
@@ -350,15 +354,17 @@ class Writer {
     emit(b.root, this.#code, this.#linker, depth);
   }
 
-  /** Leaves where a call comes back to a page that is no longer what it was, or that this space has not been at. */
-  #guardBehind(to: Block): void {
+  /** Leaves where a call comes back to another page, which is no longer what it was, or which this space has not been at. */
+  #guardBehind(behind: Edge): void {
     const code = this.#code;
-    pagesOf(to).forEach((page, i) => {
+    const pages = newBehind(behind);
+    if (pages.length === 0) return;
+    pages.forEach((page, i) => {
       const guard = this.#imports.global(guardGlobal(page.va));
       code.get(2).globalGet(guard).op('i32.add').mem('i32.load8_u', CODE_GUARDS).op('i32.eqz');
       if (i > 0) code.op('i32.or');
     });
-    code.enterUnlikely().i64(BigInt(to.code.va)).get(this.#built.frame.fuel.local);
+    code.enterUnlikely().i64(BigInt(behind.to.code.va)).get(this.#built.frame.fuel.local);
     code.i32(EXIT_LOOKUP).returnCall(this.#imports.helper(exitWith)).end();
   }
 

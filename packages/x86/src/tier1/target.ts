@@ -37,6 +37,7 @@ import {
 import { callTo, exitToRecord, exitWith, linkTo, NOTES_ENTERED, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
 import { Progress } from './progress.ts';
+import { isCounted } from './enter.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -549,8 +550,12 @@ export class Tier1Target implements Target {
     );
   }
 
-  /** Notes where an indirect jump has gone, for the region that may take this one's place. */
+  /** Notes where an indirect jump has gone, at times, for the region that may take this one's place. */
   #note(b: Builder, va: Node): void {
+    b.unlikely(isCounted(b, b.value(this.#frame.fuel)), () => this.#noteTarget(b, va));
+  }
+
+  #noteTarget(b: Builder, va: Node): void {
     const site = BigInt(this.#block.code.addresses[this.#index]!);
     const low = b.xor(b.wrap(va), b.i32(Number(site & 0xffffn) * 5));
     const place = b.and(
