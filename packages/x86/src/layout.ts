@@ -82,7 +82,7 @@ export const REGIONS_RETIRED = 0x350;
 export const REGION_NOTES = 0x354;
 /**
  * Calls that regions of tier 1 wait for: the innermost one's place in {@link RETURNS}, and that of the last which waits in vain,
- * since code was dropped after it; the fuel that is left when one comes back, and where one is to go that would be too deep.
+ * since code was dropped after it; where one is to go that would be too deep, and with how much fuel.
  */
 export const RETURN_TOP = 0x358;
 export const RETURN_BASE = 0x374;
@@ -193,7 +193,7 @@ export const EXIT_LINK = 7;
 export const EXIT_RESYNC = 8;
 /** JavaScript carries out the instruction at the record. */
 export const EXIT_ASSIST = 9;
-/** To the region that waits for it: its call has come back to the address that it expected. JavaScript never sees it. */
-export const RETURNED: number = -1;
-/** The same: its call has not been carried out, since there are too many that wait. */
-export const TOO_DEEP: number = -2;
+/** To the region that waits: its call has not been carried out, since there are too many that wait. JavaScript never sees it. */
+export const TOO_DEEP = 10;
+/** The same: its call has come back to the address that it expected, with the fuel in the other bits. */
+export const RETURNED: number = -(2 ** 31);

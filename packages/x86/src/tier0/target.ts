@@ -28,7 +28,6 @@ import {
   JUMP_ENTRIES,
   KEPT_KIND,
   KEPT_Y,
-  RETURN_FUEL,
   RETURN_BASE,
   RETURN_TOP,
   RETURNED,
@@ -228,11 +227,11 @@ export const interpret: Helper = {
  */
 export function ifExpected(b: Builder, va: Node, fuel: () => Node): void {
   const top = b.load('i32.load', b.i32(RETURN_TOP));
-  const expected = b.and(b.eq(b.load('i64.load', top), va), b.ne(top, b.load('i32.load', b.i32(RETURN_BASE))));
+  const waits = b.ne(top, b.load('i32.load', b.i32(RETURN_BASE)));
+  const expected = b.and(b.eq(b.load('i64.load', top), va), waits);
   b.if(expected, () => {
     b.store('i32.store', b.i32(RETURN_TOP), b.sub(top, b.i32(8)));
-    b.store('i32.store', b.i32(RETURN_FUEL), fuel());
-    b.return(b.i32(RETURNED));
+    b.return(b.xor(fuel(), b.i32(RETURNED)));
   });
 }
 

@@ -1,7 +1,7 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LEFT_TO, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LEFT_TO, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNED, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
 import {
   continueAt,
   hashOf,
@@ -111,13 +111,17 @@ export const returnTo: Helper = {
   },
 };
 
-/** What a region does that has waited for a call in vain: (what it got, TLB). */
+/** What a region does that has waited for a call in vain, or has too little fuel: (what it got, address behind, TLB). */
 export const unwound: Helper = {
   name: 'unwound',
-  params: ['i32', 'i32'],
+  params: ['i32', 'i64', 'i32'],
   result: 'i32',
   pure: false,
-  body(b, code, tlb) {
+  body(b, code, behind, tlb) {
+    b.if(b.op('i32.gt_u', code, b.i32(TOO_DEEP)), () => {
+      const fuel = b.xor(code, b.i32(RETURNED));
+      b.node('return_call', undefined, 'effect', [behind, fuel, tlb], exitTo);
+    });
     b.if(b.eq(code, b.i32(TOO_DEEP)), () => {
       const va = b.load('i64.load', b.i32(RETURN_TO));
       const fuel = b.load('i32.load', b.i32(RETURN_FUEL));

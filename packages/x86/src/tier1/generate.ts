@@ -9,7 +9,7 @@ import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Node, Region as Nodes, Var } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURN_FUEL, RETURNED } from '../layout.ts'; // prettier-ignore
+import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURNED } from '../layout.ts'; // prettier-ignore
 import { windowAt } from '../mmu.ts';
 import type { Row } from '../opcodes.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
@@ -324,12 +324,15 @@ class Writer {
     const { frame, liveness } = this.#built;
     this.#exits.call(code, exit, liveness.dirtyAt(leaving), this.#local);
     const result = frame.block.local;
-    code.tee(result).i32(RETURNED).op('i32.ne').enterUnlikely();
-    code.get(result).get(2).returnCall(this.#imports.helper(unwound)).end();
-    code.i32(0).mem('i32.load', RETURN_FUEL).tee(frame.fuel.local);
-    code.i32(this.#mostBehind(behind)).op('i32.le_s').enterUnlikely();
-    code.i64(BigInt(behind.to.code.va)).get(frame.fuel.local).get(2);
-    code.returnCall(this.#imports.helper(exitTo)).end();
+    // One look says that it has come back, and with fuel enough.
+    code
+      .tee(result)
+      .i32(RETURNED + this.#mostBehind(behind))
+      .op('i32.le_u')
+      .enterUnlikely();
+    code.get(result).i64(BigInt(behind.to.code.va)).get(2);
+    code.returnCall(this.#imports.helper(unwound)).end();
+    code.get(result).i32(RETURNED).op('i32.xor').set(frame.fuel.local);
     this.#guardBehind(behind);
     countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
     this.#readOrdinary();
