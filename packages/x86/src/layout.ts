@@ -76,6 +76,8 @@ export const FUEL_SHARE = 0x33c;
  */
 export const KEPT_KIND = 0x340;
 export const KEPT_Y: number = FLAGS_AUX;
+/** Not 0: code was dropped since a region looked here last. */
+export const CODE_DROPPED = 0x348;
 /** Instructions that regions of tier 1 have executed since it was last looked at. */
 export const REGIONS_RETIRED = 0x350;
 /** The notes of the region that executes. */

@@ -326,7 +326,8 @@ export class Machine implements Cpu {
     if (!this.#pages.has(pfn)) return;
     this.#pages.drop(pfn);
     this.#contexts.flushJumps();
-    // Who waits for a call may be in that code.
+    // Regions that execute, or wait for a call, may be in that code.
+    this.ram.u32[L.CODE_DROPPED >> 2] = 1;
     this.ram.u32[L.RETURN_BASE >> 2] = this.ram.u32[L.RETURN_TOP >> 2]!;
   }
 

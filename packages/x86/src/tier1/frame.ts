@@ -4,6 +4,7 @@ import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
 import { flagWords, withCarry } from '../ir/flags.ts';
 import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, XMM_BASE } from '../layout.ts';
+import type { KnownPages } from './known-pages.ts';
 import { type Leaving, Use } from './liveness.ts';
 import type { Stack } from './stack.ts';
 import type { Block } from './region.ts';
@@ -165,9 +166,11 @@ export class Frame {
   /** What the block at hand does with registers. */
   use!: Use;
   readonly stack: Stack;
+  readonly pages: KnownPages;
 
-  constructor(stack: Stack) {
+  constructor(stack: Stack, pages: KnownPages) {
     this.stack = stack;
+    this.pages = pages;
   }
 
   read(b: Builder, kept: Kept): Node {

@@ -12,7 +12,6 @@ import type { Operand, Width } from '../ir/operand.ts';
 import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURNED } from '../layout.ts'; // prettier-ignore
 import { windowAt } from '../mmu.ts';
 import type { Row } from '../opcodes.ts';
-import type { CodePage } from '../tier0/code-pages.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret, Tier0Target } from '../tier0/target.ts';
@@ -21,6 +20,7 @@ import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits, type Restart } from '.
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { Imports } from './imports.ts';
+import { KnownPages } from './known-pages.ts';
 import { Exits } from './leave.ts';
 import type { Block, Region } from './region.ts';
 import { Stack } from './stack.ts';
@@ -34,13 +34,6 @@ import {
   Tier1Target,
   type Edge,
 } from './target.ts';
-
-/** The pages that a block is in. */
-const pagesOf = ({ code }: Block): CodePage[] => (code.tail ? [code.page, code.tail] : [code.page]);
-
-/** Pages behind a call that are not known from the call: whoever drops one of its own lets nobody wait any longer. */
-const newBehind = ({ from, to }: Edge): CodePage[] =>
-  pagesOf(to).filter((page) => !pagesOf(from).includes(page));
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
@@ -134,7 +127,7 @@ class Built {
     const { children, dispatched, longest, order } = this.structure;
     const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
     this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
-    this.frame = new Frame(this.stack);
+    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries));
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State(), false);
     this.#readStack(verified);
@@ -242,7 +235,8 @@ class Built {
     if (!behind) return;
     this.#imports.helper(unwound);
     this.#imports.helper(exitWith);
-    for (const page of newBehind(behind)) this.#imports.global(guardGlobal(page.va));
+    for (const page of this.frame.pages.unknown(behind.from, behind.to))
+      this.#imports.global(guardGlobal(page.va));
     edges.push(behind);
   }
 
@@ -360,7 +354,7 @@ class Writer {
   /** Leaves where a call comes back to another page, which is no longer what it was, or which this space has not been at. */
   #guardBehind(behind: Edge): void {
     const code = this.#code;
-    const pages = newBehind(behind);
+    const pages = this.#built.frame.pages.unknown(behind.from, behind.to);
     if (pages.length === 0) return;
     pages.forEach((page, i) => {
       const guard = this.#imports.global(guardGlobal(page.va));

@@ -7,6 +7,7 @@ import type { Target, Usual } from '../ir/target.ts';
 import {
   ASSIST_CELL,
   BOUNCE,
+  CODE_DROPPED,
   CODE_GUARDS,
   EXIT_ASSIST,
   EXIT_FAULT,
@@ -21,7 +22,6 @@ import {
   XMM_BASE,
 } from '../layout.ts';
 import { commitStore } from '../mmu.ts';
-import { MICRO_RESYNC } from '../tier0/record.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
 import { regSlot, rmSlot, SEGMENT_SLOT, x87Place } from '../tier0/translate.ts';
 import {
@@ -130,7 +130,7 @@ export class Tier1Target implements Target {
     return this.#insn;
   }
 
-  /** Ends an instruction: what follows one that changed the page's code must be decoded again. */
+  /** Ends an instruction: what follows one that changed code, of whatever page, must be looked for again. */
   finish(b: Builder): void {
     this.#vectors.reload(b);
     this.#frame.use.finish();
@@ -140,9 +140,10 @@ export class Tier1Target implements Target {
     const { missed } = this.#frame;
     b.unlikely(b.value(missed), () => {
       b.assign(missed, b.i32(0));
-      const rec = b.node('global.get', 'i32', 'pure', [], recGlobal(this.#block.code.va));
-      const dropped = b.eq(b.load('i32.load16_u', rec), b.i32(MICRO_RESYNC));
-      b.if(dropped, () => this.#exit(b, EXIT_RESYNC, this.nextIp(b), this.#index + 1));
+      b.if(b.load('i32.load', b.i32(CODE_DROPPED)), () => {
+        b.store('i32.store', b.i32(CODE_DROPPED), b.i32(0));
+        this.#exit(b, EXIT_RESYNC, this.nextIp(b), this.#index + 1);
+      });
     });
   }
 
@@ -464,9 +465,7 @@ export class Tier1Target implements Target {
   /** Continues with a block of the region, or leaves when it has none for the address. */
   #goto(b: Builder, to: Block | undefined, va: number): void {
     if (!to) return this.#exitTo(b, this.#va(b, va));
-    const { page } = this.#block.code;
-    if (to.code.page !== page) this.#guard(b, to, to.code.page);
-    if (to.code.tail && to.code.tail !== page) this.#guard(b, to, to.code.tail);
+    for (const page of this.#frame.pages.unknown(this.#block, to)) this.#guard(b, to, page);
     this.#vectors.flush(b);
     const state = this.#goesOn(to) ? new State(this.state) : undefined;
     const edge: Edge = { from: this.#block, to, state };

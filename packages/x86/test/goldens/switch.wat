@@ -103,28 +103,36 @@
         i32.const -1
         i32.add
         local.set 1
-        local.get 8
-        i32.wrap_i64
-        i32.const 0
-        i32.xor
-        local.set 9
-        global.get 6
-        local.get 9
-        i32.const 2
-        i32.shl
-        local.get 9
-        i32.const 3
+        local.get 1
+        i32.const -1640531535
+        i32.mul
+        i32.const 26
         i32.shr_u
-        i32.xor
-        i32.const 504
-        i32.and
-        i32.add
-        local.get 8
-        i64.const 281474976710655
-        i64.and
-        i64.const 0
-        i64.or
-        i64.store align=1
+        i32.eqz
+        if
+          local.get 8
+          i32.wrap_i64
+          i32.const 0
+          i32.xor
+          local.set 9
+          global.get 6
+          local.get 9
+          i32.const 2
+          i32.shl
+          local.get 9
+          i32.const 3
+          i32.shr_u
+          i32.xor
+          i32.const 504
+          i32.and
+          i32.add
+          local.get 8
+          i64.const 281474976710655
+          i64.and
+          i64.const 0
+          i64.or
+          i64.store align=1
+        end
         local.get 8
         local.get 1
         local.get 2
