@@ -139,6 +139,13 @@ export interface Restart {
   readonly restarts: Block;
 }
 
+/** A jump within the region, by its hub, with the address as its argument; registers are in memory. */
+export interface ToHub {
+  readonly leavesTo: 'hub';
+}
+
+const TO_HUB: ToHub = { leavesTo: 'hub' };
+
 /** The locals of a region's function: parameters record, fuel, TLB and block, then these. */
 export class Frame {
   readonly gprs: readonly Kept[] = Array.from({ length: 16 }, (_, i) => keep(i * 8, 'i64', i));
@@ -152,6 +159,8 @@ export class Frame {
   readonly fuel: Var = local('i32', 1);
   /** The block to continue with. */
   readonly block: Var = local('i32', 3);
+  /** The address that the hub is to go to. */
+  readonly aim: Var = local('i64');
   /** Not 0 when a store of this instruction has missed the TLB and may have changed code. */
   readonly missed: Var = local('i32');
   /** What {@link ordinaryBits} says. */
@@ -227,6 +236,11 @@ export class Frame {
   #exit(b: Builder, helper: Helper, behind: Edge | undefined, ...args: Node[]): void {
     const way: Exit = { helper, leaving: this.use.leave(b.repeats), behind };
     b.node('exit', undefined, 'effect', args, way);
+  }
+
+  goToHub(b: Builder, va: Node): void {
+    this.use.leave(b.repeats);
+    b.node('exit', undefined, 'effect', [va], TO_HUB);
   }
 
   restart(b: Builder): void {

@@ -15,25 +15,28 @@ import type { Row } from '../opcodes.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret, Tier0Target } from '../tier0/target.ts';
-import { exitTo, exitToRecord, exitWith, NOTES_REFUSED, unwound } from './exits.ts';
-import { DISPATCH, type Exit, FLAGS, Frame, ordinaryBits, type Restart } from './frame.ts';
+import { exitTo, exitToRecord, exitWith, linkTo, NOTES_REFUSED, unwound } from './exits.ts';
+import {
+  DISPATCH,
+  type Exit,
+  FLAGS,
+  Frame,
+  ordinaryBits,
+  type Restart,
+  type ToHub,
+} from './frame.ts';
 import { type Leaving, Liveness, Use } from './liveness.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { Imports } from './imports.ts';
-import { KnownPages } from './known-pages.ts';
+import { KnownPages, pagesOf } from './known-pages.ts';
 import { Exits } from './leave.ts';
+import { noteAtTimes, NOTES } from './notes.ts';
+import { Slots } from './hub.ts';
 import type { Block, Region } from './region.ts';
 import { Stack } from './stack.ts';
 import { State } from './state.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
-import {
-  guardGlobal,
-  NOTES,
-  ownHandlerGlobal,
-  recGlobal,
-  Tier1Target,
-  type Edge,
-} from './target.ts';
+import { guardGlobal, ownHandlerGlobal, recGlobal, Tier1Target, type Edge } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
@@ -117,6 +120,7 @@ class Built {
   readonly uses: Map<Block, Use> = new Map();
   readonly #imports: Imports;
   readonly number: number;
+  usesHub = false;
 
   constructor(region: Region, number: number, imports: Imports, verified: boolean) {
     this.region = region;
@@ -215,7 +219,7 @@ class Built {
   #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
     for (const { op, imm, bodies } of nodes.nodes) {
       if (op === 'call') this.#imports.helper(imm as Helper);
-      else if (op === 'exit') this.#noteExit(imm as Exit | Restart, edges);
+      else if (op === 'exit') this.#noteExit(imm as Exit | Restart | ToHub, edges);
       else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
       else if (op === 'goto') edges.push(imm as Edge);
       for (const body of bodies) this.#note(body, edges);
@@ -223,11 +227,18 @@ class Built {
     return edges;
   }
 
-  #noteExit(exit: Exit | Restart, edges: Edge[]): void {
+  #noteExit(exit: Exit | Restart | ToHub, edges: Edge[]): void {
     if ('restarts' in exit) {
       const { va } = exit.restarts.code;
       this.#imports.global(recGlobal(va));
       this.#imports.global(ownHandlerGlobal(va));
+      return;
+    }
+    if ('leavesTo' in exit) {
+      for (const page of this.region.hub.flatMap(pagesOf))
+        this.#imports.global(guardGlobal(page.va));
+      this.#imports.helper(linkTo);
+      this.usesHub = true;
       return;
     }
     const { helper, behind } = exit;
@@ -264,10 +275,12 @@ class Writer {
   readonly #restarts = new Map<Block, number>();
   readonly #linker: Linker;
   readonly #exits: Exits;
+  readonly #slots: Slots;
 
   constructor(built: Built, imports: Imports, code: Code, exits: Exits, verified: boolean) {
     this.#built = built;
     this.#exits = exits;
+    this.#slots = new Slots(built.region.hub);
     this.#imports = imports;
     this.#code = code;
     this.#linker = {
@@ -280,7 +293,7 @@ class Writer {
         throw new Error(`a region does not import ${name}`);
       },
       goto: (edge, depth) => this.#goto(edge as Edge, depth),
-      exit: (exit, depth) => this.#exit(exit as Exit | Restart, depth),
+      exit: (exit, depth) => this.#exit(exit as Exit | Restart | ToHub, depth),
     };
   }
 
@@ -292,7 +305,7 @@ class Writer {
     const { region, structure } = this.#built;
     const code = this.#code;
     this.#enter();
-    code.enter(structure.indirect.size > 0 ? 'loop' : 'block');
+    code.enter(structure.indirect.size > 0 || this.#built.usesHub ? 'loop' : 'block');
     this.#within(
       structure.children[region.blocks.length]!,
       (depth) => this.#dispatch(depth),
@@ -301,8 +314,9 @@ class Writer {
     code.op('unreachable').end().op('unreachable');
   }
 
-  #exit(exit: Exit | Restart, depth: number): void {
+  #exit(exit: Exit | Restart | ToHub, depth: number): void {
     if ('restarts' in exit) return void this.#code.br(depth - this.#restarts.get(exit.restarts)!);
+    if ('leavesTo' in exit) return this.#goToHub(depth);
     const { helper, leaving, behind } = exit;
     if (behind) this.#call(helper, leaving, behind, depth);
     else this.#leave(helper, leaving);
@@ -391,8 +405,9 @@ class Writer {
   /** Looks up the stack's window at an entry; without it the record goes by its own handler. */
   #findStack(): void {
     const { region, stack, frame } = this.#built;
-    const wanting = region.entries.filter((block) => stack.isWanted(block));
-    if (wanting.length === 0) return;
+    const wants = (block: Block): boolean => stack.isWanted(block);
+    if (!region.entries.some(wants)) return;
+    const wanting = region.hub.length > 0 ? region.entries : region.entries.filter(wants);
     const b = new Builder(new Tier0Target(undefined));
     const isAt = (block: Block): Node =>
       b.eq(b.value(frame.block), b.i32(region.entries.indexOf(block)));
@@ -415,8 +430,13 @@ class Writer {
         b.node('return_call', undefined, 'effect', args, exitToRecord);
       });
     };
-    const some = wanting.map(isAt).reduce((x, y) => b.or(x, y));
-    if (wanting.length < region.entries.length) b.if(some, look);
+    // With many entries the others look, too: it does no harm.
+    const isSome = wanting.length < region.entries.length && region.hub.length === 0;
+    if (isSome)
+      b.if(
+        wanting.map(isAt).reduce((x, y) => b.or(x, y)),
+        look,
+      );
     else look();
     emit(b.root, this.#code, this.#linker);
   }
@@ -450,8 +470,59 @@ class Writer {
   #dispatch(depth: number): void {
     const { dispatched } = this.#built.structure;
     const labels = dispatched.map((block) => depth - this.#labels.get(block)!);
-    if (labels.length === 1) this.#code.br(labels[0]!);
+    if (this.#built.usesHub) this.#hub(labels, depth);
+    else if (labels.length === 1) this.#code.br(labels[0]!);
     else this.#code.get(this.#built.frame.block.local).brTable(labels.slice(0, -1), labels.at(-1)!);
+  }
+
+  /** Goes by the hub to an address that is on the stack, with enough fuel. */
+  #goToHub(depth: number): void {
+    const { frame, longest, structure } = this.#built;
+    const code = this.#code;
+    const aim = this.#local(frame.aim);
+    code.set(aim).get(frame.fuel.local).i32(longest).op('i32.le_s').enterUnlikely();
+    code.get(aim).get(frame.fuel.local).get(2).returnCall(this.#imports.helper(exitTo)).end();
+    const b = new Builder(new Tier0Target(undefined));
+    const slot = this.#slots.indexOf(b, b.value(frame.aim));
+    b.assign(frame.block, b.add(slot, b.i32(structure.dispatched.length)));
+    emit(b.root, code, this.#linker, depth);
+    code.br(depth - DISPATCH);
+  }
+
+  /**
+   * The dispatcher with the hub's slots behind the blocks' own numbers. @param labels those of the blocks, from within `depth` labels
+   */
+  #hub(labels: readonly number[], depth: number): void {
+    const code = this.#code;
+    const { region, frame } = this.#built;
+    const { blocks } = this.#slots;
+    // From the outside: the miss, then a label for each slot that is taken.
+    const taken = blocks.filter((block) => block !== undefined);
+    code.enter('block');
+    for (const _ of taken) code.enter('block');
+    const own = labels.map((label) => label + taken.length + 1);
+    const slots = blocks.map((block) => (block ? taken.indexOf(block) : taken.length));
+    code.get(frame.block.local).brTable([...own, ...slots], taken.length);
+    taken.forEach((block, i) => {
+      const open = taken.length - i;
+      code.end();
+      const b = new Builder(new Tier0Target(undefined));
+      const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(block.code.page.va));
+      const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
+      const isIt = b.eq(b.value(frame.aim), b.i64(BigInt(block.code.va)));
+      b.if(b.and(isIt, b.ne(allowed, b.i32(0))), () => {
+        b.node('br', undefined, 'effect', [], this.#labels.get(block)!);
+      });
+      emit(b.root, code, this.#linker, depth + open);
+      code.br(open - 1);
+    });
+    code.end();
+    const b = new Builder(new Tier0Target(undefined));
+    const site = region.blocks.find(({ usesHub }) => usesHub)!.code.addresses.at(-2)!;
+    noteAtTimes(b, b.value(frame.fuel), site, b.value(frame.aim));
+    const way = [b.value(frame.aim), b.value(frame.fuel), b.param(2, 'i32')];
+    b.node('return_call', undefined, 'effect', way, linkTo);
+    emit(b.root, code, this.#linker, depth);
   }
 
   /** Writes `inner` within a label for each block, and the blocks behind their labels. */

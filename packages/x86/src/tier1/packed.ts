@@ -19,19 +19,20 @@ export interface PackedRegion {
   readonly records: Uint32Array;
   readonly bytes: Uint8Array;
   /**
-   * For each block {@link BLOCK_FIELDS} numbers, the indices of its code and of the blocks that it goes on with (taken, next, behind), or -1, how many
-   * targets it has, and their indices.
+   * For each block {@link BLOCK_FIELDS} numbers, the indices of its code and of the blocks that it goes on with (taken, next, behind), or -1,
+   * whether it uses the hub, how many targets it has, and their indices.
    */
   readonly blocks: Int32Array;
   /** Indices of blocks. */
   readonly entries: readonly number[];
+  readonly hub: readonly number[];
   readonly instructions: number;
   readonly size: number;
   readonly window: boolean;
 }
 
 const CODE_FIELDS = 5;
-const BLOCK_FIELDS = 5;
+const BLOCK_FIELDS = 6;
 
 /** Numbers what it is shown, in the order of its first appearance. */
 class Numbered<T> {
@@ -54,9 +55,9 @@ const indexOf = (block: Block | undefined): number => (block ? block.index : -1)
 export function packRegion(region: Region, source: readonly SourceBlock[]): PackedRegion {
   const pages = new Numbered<CodePage>();
   const codes = new Numbered<BlockCode>();
-  const blocks = region.blocks.flatMap(({ code, taken, next, behind, targets }) => {
+  const blocks = region.blocks.flatMap(({ code, taken, next, behind, usesHub, targets }) => {
     const on = [taken, next, behind].map(indexOf);
-    return [codes.of(code), ...on, targets.length, ...targets.map(indexOf)];
+    return [codes.of(code), ...on, Number(usesHub), targets.length, ...targets.map(indexOf)];
   });
   const { all } = codes;
   const lengthOf = ({ va, addresses }: BlockCode): number => addresses.at(-1)! - va;
@@ -80,6 +81,7 @@ export function packRegion(region: Region, source: readonly SourceBlock[]): Pack
     bytes,
     blocks: Int32Array.from(blocks),
     entries: region.entries.map(indexOf),
+    hub: region.hub.map(indexOf),
     instructions: region.instructions,
     size: region.size,
     window: region.window,
@@ -92,10 +94,13 @@ export function unpackRegion(packed: PackedRegion): Region {
   const blocks: Block[] = [];
   const links: (readonly number[])[] = [];
   for (let at = 0; at < packed.blocks.length;) {
-    const [code, taken, next, behind, count] = packed.blocks.subarray(at, (at += BLOCK_FIELDS));
+    const [code, taken, next, behind, usesHub, count] = packed.blocks.subarray(
+      at,
+      (at += BLOCK_FIELDS),
+    );
     links.push([taken!, next!, behind!, ...packed.blocks.subarray(at, (at += count!))]);
     const none = { inline: undefined, taken: undefined, next: undefined, behind: undefined };
-    blocks.push({ index: blocks.length, code: codes[code!]!, targets: [], ...none });
+    blocks.push({ index: blocks.length, code: codes[code!]!, targets: [], usesHub: usesHub === 1, ...none }); // prettier-ignore
   }
   links.forEach(([taken, next, behind, ...targets], index) => {
     const block = blocks[index]!;
@@ -105,8 +110,9 @@ export function unpackRegion(packed: PackedRegion): Region {
     for (const target of targets) block.targets.push(blocks[target]!);
   });
   const entries = packed.entries.map((entry) => blocks[entry]!);
+  const hub = packed.hub.map((target) => blocks[target]!);
   const { instructions, size, window } = packed;
-  return { blocks, entries, instructions, size, window };
+  return { blocks, entries, hub, instructions, size, window };
 }
 
 function unpackCodes({ isa, pages, codes, records, bytes }: PackedRegion): BlockCode[] {

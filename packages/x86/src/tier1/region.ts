@@ -32,7 +32,15 @@ const limitsOf = (effort: number): Limits => ({
   small: 64 << effort,
 });
 
-/** Instructions of a function of which each call gets a copy, and how deep that goes. */
+/** The same for a region with a hub: an interpreter's loop is one function, and whatever is not in the region leaves it all the time. */
+const hubLimitsOf = (effort: number): Limits => ({
+  ...limitsOf(effort),
+  blocks: 400 + 400 * effort,
+  instructions: 1500 + 1500 * effort,
+  calls: 750 + 750 * effort,
+});
+
+/** How deep functions are copied into those that call them. */
 const MAX_DEPTH = 4;
 
 /** Copies of one function in a region. */
@@ -40,6 +48,13 @@ const MAX_COPIES = 3;
 
 /** Addresses that an indirect jump is compared with. */
 const MAX_TARGETS = 32;
+
+/** Blocks that jumps through pointers must lead to for a region to have a hub, and how many there are at most. */
+const MIN_HUB = 8;
+const MAX_HUB = 128;
+
+/** A jump that leads to so few compares with them first. */
+const FEW_TARGETS = 3;
 
 /** A function that was called within the region, and where its RET goes. */
 export interface Inline {
@@ -81,12 +96,16 @@ export interface Block {
   readonly targets: Block[];
   /** Where the region goes on when a function comes back that it has left for. */
   behind: Block | undefined;
+  /** It ends with a jump that goes by the hub, where it leads to none of its targets. */
+  usesHub: boolean;
 }
 
 export interface Region {
   readonly blocks: readonly Block[];
   /** Blocks that tier 0 may enter: the first one, and what follows calls that leave. */
   readonly entries: readonly Block[];
+  /** Entries that indirect jumps lead to, any of them to each: what an interpreter has for the codes of its program (hub.ts). */
+  readonly hub: readonly Block[];
   readonly instructions: number;
   /** Blocks and jumps within: what makes one region better than another around the same block. */
   readonly size: number;
@@ -123,6 +142,12 @@ export interface Surroundings {
   readonly excluded: ReadonlySet<string>;
 }
 
+/** Whether a block ends with a jump through a pointer that always lies in the same place. */
+function isFixed({ insns }: BlockCode): boolean {
+  const { isReg, base, index, segment } = insns.at(-1)!;
+  return !isReg && base === SLOT_ZERO && index === SLOT_ZERO && segment === SEG_NONE;
+}
+
 function addTarget(block: Block, target: Block | undefined): void {
   if (target && block.targets.length < MAX_TARGETS && !block.targets.includes(target))
     block.targets.push(target);
@@ -137,9 +162,12 @@ class Finder {
   readonly #copies = new Map<number, number>();
   readonly #sizes = new Map<number, number>();
   readonly #root: number;
-  readonly #limits: Limits;
+  #limits: Limits;
   readonly blocks: Block[] = [];
   readonly entries: Block[] = [];
+  /** Jumps through pointers, but for those in copies of functions, and where they lead. */
+  readonly #jumps: Block[] = [];
+  readonly #jumped = new Set<number>();
   /** Calls of functions that are in the region once, and the blocks behind them. */
   readonly #callers = new Map<Block, Set<Block>>();
   readonly #behind = new Map<Block, Block>();
@@ -164,6 +192,19 @@ class Finder {
     for (let block = this.#waiting.shift(); block; block = this.#waiting.shift())
       this.#follow(block);
     for (const [entry, calls] of this.#callers) this.#returnTo(entry, calls);
+  }
+
+  /** Makes the hub of what jumps through pointers lead to, if that is much. */
+  hub(): readonly Block[] {
+    if (this.#jumped.size < MIN_HUB) return [];
+    const hub = [...this.#jumped].flatMap((va) => this.#found.get(`${va}`) ?? []);
+    const some = hub.filter(({ code }) => !code.tail).slice(0, MAX_HUB);
+    for (const block of this.#jumps) {
+      block.usesHub = true;
+      if (block.targets.length > FEW_TARGETS) block.targets.length = 0;
+    }
+    for (const block of some) this.#enter(block);
+    return some;
   }
 
   /** The returns of a function that several calls share lead behind each of these. */
@@ -208,6 +249,7 @@ class Finder {
       next: undefined,
       targets: [],
       behind: undefined,
+      usesHub: false,
     };
     this.instructions += code.insns.length;
     this.#found.set(key, block);
@@ -245,7 +287,17 @@ class Finder {
   #indirect(block: Block, inline: Inline | undefined): void {
     block.behind = this.#back(block);
     if (inline?.leaves) return;
-    for (const va of this.#targetsOf(block.code)) addTarget(block, this.#at(va, inline));
+    const targets = this.#targetsOf(block.code);
+    if (!inline && !isFixed(block.code)) this.#jumpAny(block, targets);
+    for (const va of targets) addTarget(block, this.#at(va, inline));
+  }
+
+  #jumpAny(block: Block, targets: Iterable<number>): void {
+    this.#jumps.push(block);
+    for (const va of targets) this.#jumped.add(va);
+    if (this.#jumped.size < MIN_HUB) return;
+    this.#limits = hubLimitsOf(timesMade(this.#around.effort));
+    for (const va of this.#jumped) this.#at(va, undefined);
   }
 
   /** A function that does nothing but jump to another one, as those of a PLT. */
@@ -254,11 +306,10 @@ class Finder {
   }
 
   /** Where an indirect jump or call may lead: one through a fixed place, to what stands there; others, where they have led. */
-  #targetsOf({ page, insns, addresses }: BlockCode): Iterable<number> {
-    const { isReg, ripRelative, base, index, segment, disp } = insns.at(-1)!;
-    const site = addresses.at(-2)!;
-    const isFixed = !isReg && base === SLOT_ZERO && index === SLOT_ZERO && segment === SEG_NONE;
-    if (!isFixed) return this.#around.targets(page, site);
+  #targetsOf(code: BlockCode): Iterable<number> {
+    const { page, insns, addresses } = code;
+    if (!isFixed(code)) return this.#around.targets(page, addresses.at(-2)!);
+    const { ripRelative, disp } = insns.at(-1)!;
     const target = this.#around.pointerAt(ripRelative ? addresses.at(-1)! + disp : disp);
     return target === undefined ? [] : [target];
   }
@@ -380,7 +431,8 @@ export function regionAt(
   if (entries.length === 0) return undefined;
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
   const window = (around.effort & NO_WINDOW) === 0;
-  const region = { blocks, entries, instructions, size: blocks.length + jumps, window };
+  const hub = finder.hub();
+  const region = { blocks, entries, hub, instructions, size: blocks.length + jumps, window };
   const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);
   const loop = inner && loopAround(region, inner);
   if (loop && !loop.inline && !loop.code.tail && !entries.includes(loop)) entries.push(loop);

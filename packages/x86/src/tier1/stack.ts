@@ -127,16 +127,32 @@ export class Stack {
     this.#region = region;
     const starts: (Depth | undefined)[] = region.blocks.map(() => undefined);
     this.#ends = region.blocks.map(() => ({ rsp: undefined, rbp: undefined }));
-    for (const block of order) {
-      const start = (starts[block.index] ??= { rsp: 0, rbp: undefined });
-      const { rsp } = this.#end(block, start);
-      for (const to of successors(block)) {
-        const depth = to === block.behind ? moved(rsp, 8) : rsp;
-        starts[to.index] ??= { rsp: depth ?? 0, rbp: undefined };
+    const begin = (block: Block, rsp = 0): void => {
+      starts[block.index] ??= { rsp, rbp: undefined };
+    };
+    begin(region.entries[0]!);
+    const waiting = new Set(order);
+    while (waiting.size > 0) {
+      // What nothing else leads to than the hub begins where that finds it.
+      const known = (block: Block): boolean => starts[block.index] !== undefined;
+      const isReached =
+        region.hub.length === 0 || order.some((one) => waiting.has(one) && known(one));
+      for (const block of order) {
+        if (!waiting.has(block) || (isReached && region.hub.length > 0 && !known(block))) continue;
+        waiting.delete(block);
+        begin(block);
+        const { rsp } = this.#end(block, starts[block.index]!);
+        for (const to of successors(block)) begin(to, to === block.behind ? moved(rsp, 8) : rsp);
+        if (block.usesHub) for (const to of region.hub) begin(to, rsp);
       }
     }
     this.#starts = starts.map((start) => start ?? { rsp: 0, rbp: undefined });
     this.#findFrames(order);
+  }
+
+  /** Whether a jump through a pointer finds RSP where all that the hub leads to take it to be. */
+  canUseHub(block: Block): boolean {
+    return block.usesHub && this.#region.hub.every((to) => !this.isApart(block, to));
   }
 
   #end(block: Block, start: Depth): Depth {
@@ -212,7 +228,9 @@ export class Stack {
         const passes = (to: Block, isBehind = false): boolean =>
           wanting[to.index] === 1 && !this.isApart(block, to, isBehind);
         const { behind } = block;
-        if (!jumpsOf(block).some((to) => passes(to)) && !(behind && passes(behind, true))) continue;
+        const hub = this.canUseHub(block) ? this.#region.hub : [];
+        const passesAny = [...jumpsOf(block), ...hub].some((to) => passes(to));
+        if (!passesAny && !(behind && passes(behind, true))) continue;
         wanting[block.index] = 1;
         changed = true;
       }

@@ -193,7 +193,10 @@ function tightLoops({ blocks }: Region, flow: Flow, isLoop: Uint8Array): Int32Ar
     }
     const members = [...body].map((index) => blocks[index]!);
     const size = members.reduce((sum, { code }) => sum + code.insns.length, 0);
-    if (size > TIGHT || members.some((one) => one.behind || (one !== head && isLoop[one.index])))
+    if (
+      size > TIGHT ||
+      members.some((one) => one.behind || one.usesHub || (one !== head && isLoop[one.index]))
+    )
       continue;
     for (const index of body) tight[index] = head.index;
   }

@@ -34,10 +34,10 @@ import {
   narrowed,
   type Frame,
 } from './frame.ts';
-import { callTo, exitToRecord, exitWith, linkTo, NOTES_ENTERED, returnTo } from './exits.ts';
+import { callTo, exitToRecord, exitWith, linkTo, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
 import { Progress } from './progress.ts';
-import { isCounted } from './enter.ts';
+import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
 import { Vectors } from './vectors.ts';
@@ -56,9 +56,6 @@ const BITWISE: ReadonlySet<string> = new Set(['i32.and', 'i32.or', 'i32.xor']);
 export const recGlobal = (va: number): string => `r${va}`;
 export const ownHandlerGlobal = (va: number): string => `o${va}`;
 export const guardGlobal = (va: number): string => `g${va}`;
-
-/** The same: where the region's indirect jumps note their targets; regions of a module have one each. */
-export const NOTES = 'notes';
 
 /**
  * Compiles a block of a region: what tier 0 reads from records is constant here, and registers are locals (frame.ts).
@@ -530,7 +527,9 @@ export class Tier1Target implements Target {
       this.#block.targets.toSorted((x, y) => x.code.va - y.code.va),
     );
     if (this.#insn.row.sem === 'ret') return this.#returnTo(b, va);
-    this.#note(b, va);
+    if (this.#frame.stack.canUseHub(this.#block)) return this.#frame.goToHub(b, va);
+    const site = this.#block.code.addresses[this.#index]!;
+    noteAtTimes(b, b.value(this.#frame.fuel), site, va);
     this.#callTo(b, va);
   }
 
@@ -547,23 +546,6 @@ export class Tier1Target implements Target {
       () => this.#choose(b, va, targets.slice(0, half)),
       () => this.#choose(b, va, targets.slice(half)),
     );
-  }
-
-  /** Notes where an indirect jump has gone, at times, for the region that may take this one's place. */
-  #note(b: Builder, va: Node): void {
-    b.unlikely(isCounted(b, b.value(this.#frame.fuel)), () => this.#noteTarget(b, va));
-  }
-
-  #noteTarget(b: Builder, va: Node): void {
-    const site = BigInt(this.#block.code.addresses[this.#index]!);
-    const low = b.xor(b.wrap(va), b.i32(Number(site & 0xffffn) * 5));
-    const place = b.and(
-      b.xor(b.shl(low, b.i32(2)), b.shrU(low, b.i32(3))),
-      b.i32(NOTES_ENTERED - 8),
-    );
-    const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
-    const note = b.or(b.and(va, b.i64(2n ** 48n - 1n)), b.i64(site << 48n));
-    b.store('i64.store', b.add(notes, place), note);
   }
 
   /** A repeated string instruction goes on in tier 0 after a bounded stretch, for which it pays as tier 0 does. */
