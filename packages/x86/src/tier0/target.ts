@@ -197,13 +197,13 @@ export const settleFlags: Helper = {
   result: undefined,
   pure: false,
   body(b) {
-    const kind = b.load('i32.load', b.i32(KEPT_KIND));
+    const kind = b.load('i32.load8_u', b.i32(KEPT_KIND));
     b.if(kind, () => {
       const x = b.load('i64.load', b.i32(FLAGS_RESULT));
       const y = b.load('i64.load', b.i32(KEPT_Y));
       b.store('i64.store', b.i32(KEPT_Y), b.extendU(b.call(keptAux, kind, x, y)));
       b.store('i64.store', b.i32(FLAGS_RESULT), b.call(keptResult, kind, x, y));
-      b.store('i32.store', b.i32(KEPT_KIND), b.i32(0));
+      b.store('i32.store8', b.i32(KEPT_KIND), b.i32(0));
     });
   },
 };

@@ -450,7 +450,7 @@ class Writer {
     if (wanted & FLAGS) {
       code.i32(0).mem('i64.load', FLAGS_RESULT).set(this.#local(frame.x));
       code.i32(0).mem('i64.load', KEPT_Y).set(this.#local(frame.y));
-      code.i32(0).mem('i32.load', KEPT_KIND).set(this.#local(frame.kind));
+      code.i32(0).mem('i32.load8_u', KEPT_KIND).set(this.#local(frame.kind));
     }
   }
 

@@ -328,7 +328,7 @@
       i64.load offset=184 align=1
       local.set 16
       i32.const 0
-      i32.load offset=832 align=1
+      i32.load8_u offset=832
       local.set 17
       i32.const 0
       i32.load offset=196 align=1
