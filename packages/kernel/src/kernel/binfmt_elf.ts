@@ -2,7 +2,12 @@ import * as EL from '@vitrine/uapi/elf.ts';
 import { AT_FDCWD } from '@vitrine/uapi/fcntl.ts';
 import * as E from '@vitrine/uapi/errno.ts';
 import * as M from '@vitrine/uapi/mman.ts';
-import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from '@vitrine/uapi/personality.ts';
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from '@vitrine/uapi/personality.ts';
 import { SIGSEGV } from '@vitrine/uapi/signal.ts';
 import { fput } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -21,6 +26,7 @@ import {
   VM_MAYREAD,
   VM_MAYWRITE,
   VM_READ,
+  VM_SEALED,
   VM_WRITE,
   Vma,
 } from '../mm/vma.ts';
@@ -227,7 +233,18 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
     entry: elf.header.entry + bias,
     vdso,
   });
+  if ((current.personality & MMAP_PAGE_ZERO) !== 0) map_page_zero(current);
   current.kernel.arch.start_thread(current, entry, sp);
+}
+
+/** System V has a page of zeroes at address 0, which some programs rely on; who may not map it does without. */
+function map_page_zero(current: Task): void {
+  try {
+    do_mmap(current, 0, PAGE_SIZE, M.PROT_READ | M.PROT_EXEC, M.MAP_FIXED | M.MAP_PRIVATE | M.MAP_ANONYMOUS, null, 0); // prettier-ignore
+    current.mm!.vmas.at(0)!.flags |= VM_SEALED;
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+  }
 }
 
 /** From the lowest page to the end of the highest byte, whatever order the segments come in (total_mapping_size). */
@@ -357,9 +374,17 @@ function setup_arg_pages(current: Task, mm: Mm, bprm: Binprm, exec: boolean): St
   vma.name = '[stack]';
   insertVma(mm, vma);
   const gap = Math.min(Math.max(mm.stack_limit, 128 << 20), Math.floor(STACK_TOP / 6) * 5);
-  mm.mmap_base =
-    (gap === 128 << 20 ? 0x7fff_f7ff_f000 : Math.floor((STACK_TOP - gap) / PAGE_SIZE) * PAGE_SIZE) -
-    randomPages(current, MMAP_RND_BITS);
+  const { personality, kernel } = current;
+  mm.legacy_layout =
+    (personality & ADDR_COMPAT_LAYOUT) !== 0 || kernel.sysctl.legacy_va_layout !== 0;
+  if (mm.legacy_layout)
+    mm.mmap_base = pageAlign(TASK_SIZE / 3) + randomPages(current, MMAP_RND_BITS);
+  else
+    mm.mmap_base =
+      (gap === 128 << 20
+        ? 0x7fff_f7ff_f000
+        : Math.floor((STACK_TOP - gap) / PAGE_SIZE) * PAGE_SIZE) -
+      randomPages(current, MMAP_RND_BITS);
 
   // From the top: 8 zero bytes, the file name, then the strings, so that argv[0] is lowest.
   let sp = top - 8 - (bprm.filename.length + 1);

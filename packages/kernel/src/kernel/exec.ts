@@ -3,6 +3,12 @@ import * as E from '@vitrine/uapi/errno.ts';
 import { RLIMIT_NPROC, RLIMIT_STACK } from '@vitrine/uapi/resource.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '@vitrine/uapi/capability.ts';
 import { MS_NOSUID } from '@vitrine/uapi/mount.ts';
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from '@vitrine/uapi/personality.ts';
 import { S_ISGID, S_ISUID, S_IXGRP } from '@vitrine/uapi/stat.ts';
 import { do_close_on_exec, fput, unshare_files } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
@@ -46,6 +52,8 @@ export interface Binprm {
   cred: Cred;
   /** Set-id bits or file capabilities raise privileges: AT_SECURE. */
   secureexec: boolean;
+  /** The program gets rights: personality flags that could be turned against it go. */
+  per_clear: boolean;
   depth: number;
   /** It is named by a descriptor that the exec closes: an interpreter could not open it. */
   readonly path_inaccessible: boolean;
@@ -108,6 +116,7 @@ export function do_execveat(
     buf: new Uint8Array(0),
     cred: current.cred,
     secureexec: false,
+    per_clear: false,
     depth: 0,
     path_inaccessible: name !== filename && current.files.cloexec.has(dirfd),
     enforce_nondump: false,
@@ -166,8 +175,14 @@ function bprm_creds_from_file(current: Task, bprm: Binprm): void {
   const unsafe = current.no_new_privs || sharesDirectories(current);
   const result = bprm_caps(current, cred, bprm.file, may_suid, unsafe);
   bprm.cred = result.cred;
+  bprm.per_clear =
+    (setid && (inode.mode & S_ISUID) !== 0) ||
+    (setid && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) ||
+    !cap_subset(result.cred.permitted, current.cred.permitted);
   bprm.secureexec = result.secureexec;
 }
+
+const PER_CLEAR_ON_SETID = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO; // prettier-ignore
 
 /**
  * The point of no return (begin_new_exec): other threads die, the new address space takes over, and what exec resets
@@ -195,6 +210,7 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   const base = bprm.filename.slice(bprm.filename.lastIndexOf('/') + 1);
   current.comm = base.slice(0, 15);
   current.did_exec = true;
+  if (bprm.per_clear) current.personality &= ~PER_CLEAR_ON_SETID;
   current.robust_list = 0;
   current.syscall_dispatch = null;
   rseq_execve(current);

@@ -24,6 +24,8 @@ export class SysctlTable {
   admin_reserve_kbytes = 8192;
   user_reserve_kbytes = 131072;
   max_map_count = 65530;
+  /** Mappings go from a third of the address space up, for all programs. */
+  legacy_va_layout = 0;
   /** Who may count what with perf_event_open(2): 2 own programs, 1 the kernel for them, 0 processors, -1 everything. */
   perf_event_paranoid = 2;
   /** May who has no CAP_SYS_PTRACE serve faults of system calls (userfaultfd(2))? */

@@ -49,6 +49,7 @@ export function dup_mm(from: Mm): Mm {
   }
   inherit_flags(mm, from);
   mm.membarrier = from.membarrier;
+  mm.legacy_layout = from.legacy_layout;
   mm.ldt = from.ldt;
   mm.exe_file = from.exe_file;
   mm.exe_file?.get();

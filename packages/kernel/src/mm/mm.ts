@@ -71,6 +71,8 @@ export class Mm {
   users = 1;
 
   mmap_base: number;
+  /** New mappings go from the base up, not down (MMF_TOPDOWN is off). */
+  legacy_layout = false;
   task_size: number;
   start_code = 0;
   end_code = 0;

@@ -102,6 +102,7 @@ export function get_unmapped_area(mm: Mm, length: number, hint: number, low = fa
       return at;
   }
   if (low) return bottomUp(mm, LOW_BEGIN, LOW_END, length);
+  if (mm.legacy_layout) return bottomUp(mm, mm.mmap_base, TASK_SIZE, length);
   const { vmas } = mm;
   const { list } = vmas;
   let top = mm.mmap_base;

@@ -20,6 +20,8 @@ interface FileCaps {
   readonly permitted: CapSet;
   readonly inheritable: CapSet;
   readonly effective: boolean;
+  /** Whom its user namespace has for root. */
+  readonly rootid: number;
 }
 
 const VFS_CAP_REVISION_MASK = 0xff00_0000;
@@ -38,6 +40,7 @@ export function parse_vfs_caps(bytes: Uint8Array): FileCaps | null {
     permitted: { lo: word(4), hi: revision === 1 ? 0 : word(12) },
     inheritable: { lo: word(8), hi: revision === 1 ? 0 : word(16) },
     effective: (magic & VFS_CAP_FLAGS_EFFECTIVE) !== 0,
+    rootid: revision === 3 ? word(20) : 0,
   };
 }
 
@@ -66,7 +69,8 @@ function file_caps(current: Current, file: File): FileCaps | null {
   }
   const caps = parse_vfs_caps(bytes);
   if (caps === null) throw errno(EINVAL, 'the capabilities of {} are malformed', file.path);
-  return caps;
+  // What another user namespace's root gave is not for this one (rootid_owns_currentns).
+  return caps.rootid === 0 ? caps : null;
 }
 
 interface FileGrant {

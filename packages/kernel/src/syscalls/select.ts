@@ -13,6 +13,7 @@ import {
   POLLNVAL,
 } from '@vitrine/uapi/poll.ts';
 import { RLIMIT_NOFILE } from '@vitrine/uapi/resource.ts';
+import { STICKY_TIMEOUTS } from '@vitrine/uapi/personality.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { BLOCKED, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, Errno, errno } from '../include/errno.ts';
 import { NSEC_PER_SEC } from '../include/time.ts';
@@ -115,16 +116,20 @@ export function sys_poll(task: Task, fds: number, n: number, timeout: number): n
   }
 }
 
-/** Puts the time that is left back where the caller's limit was (poll_select_finish). */
-function putRemaining(task: Task, at: number, micro: boolean): void {
+/** Puts the time that is left back where the caller's limit was (poll_select_finish). @returns false when it stays as it was, and the call cannot be done again */
+function putRemaining(task: Task, at: number, micro: boolean): boolean {
+  if (at === 0) return true;
+  if ((task.personality & STICKY_TIMEOUTS) !== 0) return false;
   const state = task.callState as Deadline | null;
-  if (at === 0 || state === null) return;
+  if (state === null) return true;
   const left = Math.max(0, state.deadline - task.kernel.clock.now());
   try {
     task.mem.putU64(at, Math.floor(left / NSEC_PER_SEC));
     task.mem.putU64(at + 8, Math.floor((left % NSEC_PER_SEC) / (micro ? 1000 : 1)));
+    return true;
   } catch {
     // A read-only time-out is not an error: the call's result stands.
+    return false;
   }
 }
 
@@ -134,9 +139,10 @@ function withRemaining(task: Task, at: number, micro: boolean, wait: () => numbe
   try {
     result = wait();
   } catch (error) {
-    if (error instanceof Errno && (error.code === ERESTARTNOHAND || error.code === EINTR))
-      putRemaining(task, at, micro);
-    throw error;
+    if (!(error instanceof Errno) || (error.code !== ERESTARTNOHAND && error.code !== EINTR))
+      throw error;
+    if (putRemaining(task, at, micro)) throw error;
+    throw errno(EINTR, 'a signal came, and the time that is left has no place to be kept in');
   }
   if (result !== BLOCKED) putRemaining(task, at, micro);
   return result;

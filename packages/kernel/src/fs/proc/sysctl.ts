@@ -428,7 +428,7 @@ setting('vm/stat_interval', '1');
 setting('vm/dirty_bytes', '0');
 setting('vm/dirty_background_bytes', '0');
 setting('vm/dirtytime_expire_seconds', '43200');
-setting('vm/legacy_va_layout', '0');
+kernelNumber('vm/legacy_va_layout', 'legacy_va_layout', 0, 2147483647);
 setting('vm/lowmem_reserve_ratio', '256\t256\t32\t0');
 setting('vm/mmap_rnd_bits', '28', 28, 32, 0o600);
 setting('vm/percpu_pagelist_high_fraction', '0');
