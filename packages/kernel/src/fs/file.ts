@@ -7,9 +7,12 @@ import {
   ENOTTY,
   ENXIO,
   EOPNOTSUPP,
+  EPERM,
   ESPIPE,
 } from '@vitrine/uapi/errno.ts';
 import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   O_ACCMODE,
   O_NOATIME,
   O_PATH,
@@ -23,7 +26,7 @@ import { CAP_SYS_ADMIN } from '@vitrine/uapi/capability.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '@vitrine/uapi/poll.ts';
 import { capable, type Cred } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
-import { errno } from '../include/errno.ts';
+import { BLOCKED, errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { KMEM_FILE } from '../include/kmem.ts';
@@ -38,6 +41,7 @@ import type { FownStruct } from './fcntl.ts';
 import {
   type Inode,
   S_APPEND,
+  S_IMMUTABLE,
   S_ISFIFO,
   S_ISREG,
   file_update_time,
@@ -47,7 +51,7 @@ import {
 } from './inode.ts';
 import { locks_remove_file } from './locks.ts';
 import { mntget, mntput, path_noexec } from './mount.ts';
-import { fsnotify_close } from './fsnotify.ts';
+import { fsnotify_close, fsnotify_modify } from './fsnotify.ts';
 import type { DirContext } from './readdir.ts';
 
 export const FMODE_READ = 1;
@@ -340,6 +344,20 @@ export class File {
     if (S_ISFIFO(this.inode.mode))
       throw errno(ESPIPE, 'fallocate: {} is a pipe and has no space to reserve', this.path);
     throw errno(S_ISREG(this.inode.mode) ? EOPNOTSUPP : ENODEV, '{} is not a file whose space can be reserved', this.path); // prettier-ignore
+  }
+
+  /** Makes a hole, at once. */
+  punch(current: Current, offset: number, length: number): void {
+    if (this.inode.flags & (S_APPEND | S_IMMUTABLE))
+      throw errno(EPERM, '{} is append-only or immutable: no hole is made in it', this.path);
+    const state = current.callState;
+    current.callState = null;
+    try {
+      while (this.fallocate(current, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) === BLOCKED); // prettier-ignore
+    } finally {
+      current.callState = state;
+    }
+    fsnotify_modify(this);
   }
 
   /** The flags of a new mapping, as the file allows them. */

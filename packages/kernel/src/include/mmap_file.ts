@@ -31,6 +31,8 @@ export interface MmapFile {
   /** It counts its mappings, so none is joined to another (a vm_operations_struct with close). */
   readonly counts_mappings: boolean;
   vm_close(kernel: Kernel): void;
+  /** Makes a hole in it (MADV_REMOVE). */
+  punch(current: Current, offset: number, length: number): void;
   /** A page is written through a shared mapping: modification and change time. */
   update_time(): void;
   /** For /proc/PID/maps: device (makedev), inode number. */

@@ -34,8 +34,8 @@ export interface MappedRange {
   readonly maywrite: boolean;
   /** Takes away the page-table entries for the file pages [first, last], and private copies of them. */
   zap(first: number, last: number): void;
-  /** Takes all of them away, but private copies stay. */
-  unmap(): void;
+  /** The same, but private copies stay. */
+  unmap(first: number, last: number): void;
   /** Finds the pages written through it, and begins anew (page_mkclean). */
   clean(dirty: Set<number>): void;
 }

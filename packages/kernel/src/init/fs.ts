@@ -20,7 +20,8 @@ import { FsStruct } from '../fs/fs_struct.ts';
 import { mount_rootfs } from '../fs/namespace.ts';
 import { ProcType } from '../fs/proc/root.ts';
 import { SysfsType } from '../fs/sysfs/sysfs.ts';
-import { RamfsType, TmpfsType } from '../fs/tmpfs/super.ts';
+import { RamfsType } from '../fs/tmpfs/ramfs.ts';
+import { TmpfsType } from '../fs/tmpfs/super.ts';
 import { Vfs } from '../fs/vfs.ts';
 
 /** Sets up the file layer of a machine: types, pseudo file systems, an empty /dev tree. */

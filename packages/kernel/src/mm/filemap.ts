@@ -137,7 +137,11 @@ export function filemap_punch(
   zeroPart(kernel, mapping, start, Math.min(end, first * PAGE_SIZE));
   if (end !== Infinity && last + 1 >= first) zeroPart(kernel, mapping, (last + 1) * PAGE_SIZE, end);
   if (last < first) return;
-  for (const range of mapping.mappings) range.zap(first, last);
+  // What is cut off takes private copies along, a hole leaves them.
+  for (const range of mapping.mappings) {
+    if (last === Infinity) range.zap(first, last);
+    else range.unmap(first, last);
+  }
   const { pages } = mapping;
   if (first === 0 && last === Infinity) {
     for (const pfn of pages.values()) kernel.frames.put(pfn);
@@ -158,7 +162,7 @@ function drop(kernel: Kernel, mapping: AddressSpace, index: number): void {
 
 /** The file's bytes have changed elsewhere: pages are read again, private copies stay (invalidate_inode_pages2). */
 export function invalidate_inode_pages(kernel: Kernel, mapping: AddressSpace): void {
-  for (const range of mapping.mappings) range.unmap();
+  for (const range of mapping.mappings) range.unmap(0, Infinity);
   for (const pfn of mapping.pages.values()) kernel.frames.put(pfn);
   mapping.pages.clear();
   mapping.unwritten = null;

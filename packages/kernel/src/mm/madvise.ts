@@ -5,6 +5,7 @@ import { PAGE_SIZE } from '../include/ram.ts';
 import { VM_FAULT_OOM, faultin_page } from './fault.ts';
 import { filemap_punch } from './filemap.ts';
 import { type MmCurrent, aligned, hex, isolate, mergeAround, pageAlign } from './mmap.ts';
+import { shmem_ino } from './shmem.ts';
 import { userfaultfd_remove } from './userfaultfd.ts';
 import type { Mm } from './mm.ts';
 import {
@@ -148,6 +149,20 @@ function madvise_populate(mm: Mm, vma: Vma, from: number, to: number, write: boo
   }
 }
 
+/** What is mapped in [from, to) becomes a hole of its file (madvise_remove). */
+function punch(
+  current: MmCurrent,
+  { file, mapping, mm, start, pgoff }: Vma,
+  from: number,
+  to: number,
+): void {
+  // prettier-ignore
+  const offset = from - start + pgoff * PAGE_SIZE;
+  if (file === null || shmem_ino(mapping) !== 0)
+    filemap_punch(mm.kernel, mapping!, offset, offset + to - from); // prettier-ignore
+  else file.punch(current, offset, to - from);
+}
+
 function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: number): void {
   const mm = current.mm!;
   switch (advice) {
@@ -171,12 +186,7 @@ function act(current: MmCurrent, vma: Vma, from: number, to: number, advice: num
       if (!vma.maywrite)
         throw errno(E.EACCES, 'madvise: MADV_REMOVE needs a shared writable mapping');
       userfaultfd_remove(vma, from, to);
-      filemap_punch(
-        mm.kernel,
-        vma.mapping,
-        vma.index(from) * PAGE_SIZE,
-        vma.index(to - 1) * PAGE_SIZE + PAGE_SIZE,
-      );
+      punch(current, vma, from, to);
       return;
     default:
       madvise_populate(mm, vma, from, to, advice === M.MADV_POPULATE_WRITE);

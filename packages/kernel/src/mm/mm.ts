@@ -218,10 +218,10 @@ export class Mm {
     return stopped;
   }
 
-  /** The file has other bytes now: its pages go, private copies stay (unmap_mapping_pages without even_cows). */
-  unmap_file_pages(vma: Vma): void {
+  /** The file has other bytes there now: its pages go, private copies stay (unmap_mapping_pages without even_cows). */
+  unmap_file_pages(vma: Vma, start: number, end: number): void {
     const { tables } = this;
-    tables.walk(vma.start, vma.end, (address, at) => {
+    tables.walk(start, end, (address, at) => {
       const lo = tables.lo(at);
       if (pte_mapped(lo) && !(lo & _PAGE_ANON)) this.zap_range(vma, address, address + PAGE_SIZE);
     });

@@ -108,14 +108,19 @@ export class Vma implements MappedRange {
     return this.pgoff + Math.floor((address - this.start) / PAGE_SIZE);
   }
 
-  zap(first: number, last: number): void {
+  /** Calls `act` with the addresses that show the file's pages [first, last]. */
+  private showing(first: number, last: number, act: (from: number, to: number) => void): void {
     const from = Math.max(this.start, this.start + (first - this.pgoff) * PAGE_SIZE);
     const to = Math.min(this.end, this.start + (last + 1 - this.pgoff) * PAGE_SIZE);
-    if (from < to) this.mm.zap_file_pages(this, from, to);
+    if (from < to) act(from, to);
   }
 
-  unmap(): void {
-    this.mm.unmap_file_pages(this);
+  zap(first: number, last: number): void {
+    this.showing(first, last, (from, to) => this.mm.zap_file_pages(this, from, to));
+  }
+
+  unmap(first: number, last: number): void {
+    this.showing(first, last, (from, to) => this.mm.unmap_file_pages(this, from, to));
   }
 
   clean(dirty: Set<number>): void {

@@ -63,7 +63,6 @@ function inode_flags(flags: number): number {
   );
 }
 
-/** What a directory's size counts for each entry. */
 const BOGO_DIRENT_SIZE = 20;
 
 /**
@@ -87,12 +86,17 @@ export class TmpfsInode extends Inode {
     sb.charge(KMEM_INODE);
     if (S_ISDIR(mode)) {
       this.nlink = 2;
-      this.size = 2 * BOGO_DIRENT_SIZE;
+      this.size = 2 * this.dirent_size;
     }
   }
 
   static {
     serializable('TmpfsInode', this);
+  }
+
+  /** What a directory's size counts for each entry. */
+  protected get dirent_size(): number {
+    return BOGO_DIRENT_SIZE;
   }
 
   /** Most files of a root file system are never opened: they have no page cache until somebody asks for it. */
@@ -241,7 +245,7 @@ export class TmpfsInode extends Inode {
 
   private newInode(current: Current, mode: number): TmpfsInode {
     this.sb.reserveInode(this);
-    const inode = new TmpfsInode(this.sb, mode);
+    const inode = this.sb.alloc_inode(mode);
     inode_init_owner(current, inode, this);
     const inherited = this.fsflags & (FS_NODUMP_FL | FS_NOATIME_FL);
     if (inherited !== 0) {
@@ -253,12 +257,12 @@ export class TmpfsInode extends Inode {
   }
 
   private entered(): void {
-    this.size += BOGO_DIRENT_SIZE;
+    this.size += this.dirent_size;
     file_update_time(this);
   }
 
   private removed(): void {
-    this.size -= BOGO_DIRENT_SIZE;
+    this.size -= this.dirent_size;
     file_update_time(this);
   }
 

@@ -1,5 +1,5 @@
 import { EINVAL, ENOSPC } from '@vitrine/uapi/errno.ts';
-import { RAMFS_MAGIC, TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
+import { TMPFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
 import { errno } from '../../include/errno.ts';
 import type { Kernel } from '../../include/kernel.ts';
@@ -142,6 +142,18 @@ export class TmpfsSuperBlock extends SuperBlock {
     return true;
   }
 
+  alloc_inode(mode: number): TmpfsInode {
+    return new TmpfsInode(this, mode);
+  }
+
+  make_root(): void {
+    const { mode, uid, gid } = this.options;
+    const root = this.alloc_inode(0o40000 | mode);
+    root.uid = uid;
+    root.gid = gid;
+    this.root = new Dentry('/', null, root, this);
+  }
+
   override get exported(): boolean {
     return this.magic === TMPFS_MAGIC;
   }
@@ -257,7 +269,6 @@ export class TmpfsSuperBlock extends SuperBlock {
 
   override show_options(): string {
     const o = this.options;
-    if (this.magic === RAMFS_MAGIC) return o.mode === 0o755 ? '' : `,mode=${o.mode.toString(8)}`;
     const half = Math.floor(this.kernel.frames.total / 2);
     let text = '';
     if (o.blocks !== half) text += `,size=${o.blocks * 4}k`;
@@ -272,11 +283,6 @@ export class TmpfsSuperBlock extends SuperBlock {
   }
 
   override remount(_current: Current, flags: number, data: string): void {
-    if (this.magic === RAMFS_MAGIC) {
-      ramfs_mode(data);
-      this.flags = flags;
-      return;
-    }
     const { mode, uid, gid, noswap, ...old } = this.options;
     const options = parseOptions(this.kernel, data, { ...this.options, noswap: false });
     for (const limit of ['blocks', 'inodes'] as const)
@@ -329,10 +335,7 @@ export function tmpfs_super(
   options: TmpfsOptions,
 ): TmpfsSuperBlock {
   const sb = new TmpfsSuperBlock(kernel, type, magic, options);
-  const root = new TmpfsInode(sb, 0o40000 | options.mode);
-  root.uid = options.uid;
-  root.gid = options.gid;
-  sb.root = new Dentry('/', null, root, sb);
+  sb.make_root();
   return sb;
 }
 
@@ -351,34 +354,6 @@ export class TmpfsType extends FileSystemType {
     const half = Math.floor(kernel.frames.total / 2);
     const options = parseOptions(kernel, data, { blocks: half, inodes: half, mode: 0o1777, uid: cred.fsuid, gid: cred.fsgid }); // prettier-ignore
     const sb = tmpfs_super(kernel, this, TMPFS_MAGIC, options);
-    sb.flags = flags;
-    return sb;
-  }
-}
-
-/** ramfs's one option; others are nothing to it. */
-function ramfs_mode(data: string): number {
-  let mode = 0o755;
-  for (const [, value] of data.matchAll(/(?:^|,)mode(?:=([^,]*))?(?=,|$)/g)) {
-    if (!/^[0-7]+$/.test(value ?? '')) throw errno(EINVAL, 'ramfs: mode={} is not octal', value);
-    mode = Number.parseInt(value!, 8) & 0o7777;
-  }
-  return mode;
-}
-
-/** tmpfs without limits and options but mode (fs/ramfs). */
-export class RamfsType extends FileSystemType {
-  readonly name = 'ramfs';
-  override readonly userns = true;
-  static {
-    serializable('RamfsType', this);
-  }
-  override check_option(_kernel: Kernel, option: string): void {
-    ramfs_mode(option);
-  }
-  mount(current: Current, flags: number, _source: string, data: string): SuperBlock {
-    const options = { blocks: 0, inodes: 0, mode: ramfs_mode(data), uid: 0, gid: 0 };
-    const sb = tmpfs_super(current.kernel, this, RAMFS_MAGIC, options);
     sb.flags = flags;
     return sb;
   }
