@@ -33,7 +33,9 @@ import { Exits } from './leave.ts';
 import { noteAtTimes, NOTES } from './notes.ts';
 import { Slots } from './hub.ts';
 import type { Block, Region } from './region.ts';
+import { NOWHERE } from './memory.ts';
 import { Stack } from './stack.ts';
+import { type Stream, streamsOf } from './stream.ts';
 import { State } from './state.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
 import { guardGlobal, ownHandlerGlobal, recGlobal, Tier1Target, type Edge } from './target.ts';
@@ -75,10 +77,11 @@ function buildBlock(
   block: Block,
   state: State,
   isTight: boolean,
+  stream: Stream | undefined,
   goesOn: (to: Block) => boolean,
 ): Builder {
   frame.use = new Use(block);
-  const target = new Tier1Target(frame, block, state, isTight, goesOn);
+  const target = new Tier1Target(frame, block, state, isTight, stream, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
   target.enter(b);
@@ -118,6 +121,8 @@ class Built {
   /** Registers that each block begins with reading from memory. */
   readonly read: bigint[];
   readonly uses: Map<Block, Use> = new Map();
+  /** Tight loops that keep pages. */
+  readonly streams: Map<number, Stream>;
   readonly #imports: Imports;
   readonly number: number;
   usesHub = false;
@@ -127,6 +132,7 @@ class Built {
     this.number = number;
     this.#imports = imports;
     this.structure = structureOf(region);
+    this.streams = streamsOf(region.blocks, this.structure);
     this.read = region.blocks.map(() => 0n);
     const { children, dispatched, longest, order } = this.structure;
     const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
@@ -156,10 +162,17 @@ class Built {
     const start = isLoop[block.index] ? new State() : state;
     start.begin(this.stack.startOf(block), anew);
     const { order, indirect } = this.structure;
-    const { root } = buildBlock(this.frame, block, start, tight[block.index]! >= 0, (to) => {
-      const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
-      return forward && !isMerge[to.index] && !isLoop[to.index];
-    });
+    const { root } = buildBlock(
+      this.frame,
+      block,
+      start,
+      tight[block.index]! >= 0,
+      this.streams.get(tight[block.index]!),
+      (to) => {
+        const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
+        return forward && !isMerge[to.index] && !isLoop[to.index];
+      },
+    );
     this.blocks.set(block, root);
     this.uses.set(block, this.frame.use);
     const edges = this.#note(root);
@@ -547,7 +560,10 @@ class Writer {
     const code = this.#code;
     const isTight = structure.tight[block.index] === block.index;
     // A tight loop has its registers in locals all the time.
-    if (isTight) this.#read(read[block.index]!);
+    if (isTight) {
+      this.#read(read[block.index]!);
+      this.#beginStream(block);
+    }
     if (loop) {
       code.enter('loop');
       this.#loops.set(block, depth + 1);
@@ -557,6 +573,11 @@ class Writer {
     const merges = structure.children[block.index]!.filter((b) => structure.isMerge[b.index]);
     this.#within(merges, (inner) => this.#own(block, inner), loop ? depth + 1 : depth);
     if (loop) code.end();
+  }
+
+  #beginStream({ index }: Block): void {
+    for (const { page } of this.#built.streams.get(index)?.pages ?? [])
+      this.#code.i64(NOWHERE).set(this.#local(page));
   }
 
   /** A block itself, with `depth` labels open; behind it, the way out that leaves it to tier 0. */

@@ -9,6 +9,7 @@ import type { Frame } from './frame.ts';
 import type { Block } from './region.ts';
 import { BASE } from './stack.ts';
 import type { Place, State, Translated } from './state.ts';
+import type { KeptPage, Stream } from './stream.ts';
 
 /** Reads of the stack, which is written all the time. */
 const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
@@ -37,7 +38,7 @@ const writesMemory = ({ row: { operands } }: Insn): boolean =>
   operands.some(({ code, access }) => 'EMWQ'.includes(code) && access !== 'r');
 
 /** No canonical address is near it. */
-const NOWHERE = 1n << 62n;
+export const NOWHERE = 1n << 62n;
 
 /** Neighbours within this distance are looked for in the same page. */
 const NEAR = 2048n;
@@ -50,8 +51,11 @@ export class Memory {
   readonly #state: State;
   /** The instruction at hand. */
   index = 0;
+  readonly #stream: Stream | undefined;
 
-  constructor(frame: Frame, block: Block, state: State) {
+  /** @param stream the loop that the block is in, when that keeps pages */
+  constructor(frame: Frame, block: Block, state: State, stream: Stream | undefined) {
+    this.#stream = stream;
     this.#frame = frame;
     this.#block = block;
     this.#insns = block.code.insns;
@@ -161,6 +165,8 @@ export class Memory {
     physical: Var,
     miss: () => void,
   ): void {
+    const streamed = this.#stream?.take();
+    if (streamed) return this.#inStream(b, va, place, size, write, physical, streamed, miss);
     const { last, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
@@ -179,9 +185,35 @@ export class Memory {
       b.unlikely(missesTlb(b, entry, last, false), miss);
       if (kept) b.assign(kept.va, b.i64(NOWHERE));
     });
-    if (!kept) return;
-    const all = this.#state.translated.get(place!.root) ?? [];
-    this.#state.translated.set(place!.root, [...all, kept]);
+    if (kept) this.#keep(place!, kept);
+  }
+
+  #keep({ root }: Place, kept: Translated): void {
+    this.#state.translated.set(root, [...(this.#state.translated.get(root) ?? []), kept]);
+  }
+
+  /** Looks an address up where it is not in the page that this access was in last. */
+  #inStream(
+    b: Builder,
+    va: Node,
+    place: Place | undefined,
+    size: number,
+    write: boolean,
+    physical: Var,
+    { page, addend }: KeptPage,
+    miss: () => void,
+  ): void {
+    const sure = write || (place !== undefined && this.#writesLater());
+    const isOutside = b.op('i64.gt_u', b.sub(va, b.value(page)), b.i64(4096 - size));
+    b.unlikely(isOutside, () => {
+      const { last, entry } = this.#entryOf(b, va, size);
+      b.unlikely(missesTlb(b, entry, last, sure), miss);
+      b.assign(page, b.and(va, b.i64(-4096)));
+      b.assign(addend, b.load('i32.load', entry, TLB_ADDEND));
+    });
+    b.assign(physical, b.add(b.wrap(va), b.value(addend)));
+    if (place)
+      this.#keep(place, { delta: place.delta, size, write: sure, sure, va: b.var(va), physical });
   }
 
   /** Looks an address up that is not where its neighbour is. */

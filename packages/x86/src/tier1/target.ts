@@ -40,6 +40,7 @@ import { Progress } from './progress.ts';
 import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
+import type { Stream } from './stream.ts';
 import { Vectors } from './vectors.ts';
 
 /** A jump within the region, and what is known there. */
@@ -85,12 +86,14 @@ export class Tier1Target implements Target {
   /**
    * @param goesOn whether what is known here holds at the start of a block that this one jumps to
    * @param isTight whether registers that the block has written are left in locals at its end
+   * @param stream the loop that it is in, when that keeps pages
    */
   constructor(
     frame: Frame,
     block: Block,
     state: State,
     isTight: boolean,
+    stream: Stream | undefined,
     goesOn: (to: Block) => boolean,
   ) {
     this.#isTight = isTight;
@@ -100,7 +103,7 @@ export class Tier1Target implements Target {
     this.#block = block;
     this.state = state;
     this.#vectors = new Vectors(frame, state);
-    this.#memory = new Memory(frame, block, state);
+    this.#memory = new Memory(frame, block, state, stream);
   }
 
   /** Before the first instruction: tells the flags' builder what the block before has compared. */
