@@ -38,7 +38,7 @@ const writesMemory = ({ row: { operands } }: Insn): boolean =>
   operands.some(({ code, access }) => 'EMWQ'.includes(code) && access !== 'r');
 
 /** No canonical address is near it. */
-export const NOWHERE = 1n << 62n;
+export const NOWHERE: bigint = 1n << 62n;
 
 /** Neighbours within this distance are looked for in the same page. */
 const NEAR = 2048n;
