@@ -26,6 +26,11 @@ const isCntrl = (c: number): boolean => c < 32 || c === 127;
 const isAlnum = (c: number): boolean =>
   (c >= 48 && c <= 57) || tolower(c) !== c || toupper(c) !== c;
 
+/** Echo operations besides bytes: a line begins where the cursor is; goes back over a tab, to whose left n columns are. */
+const ECHO_SET_CANON_COL = 0x100;
+const ECHO_ERASE_FIRST_TAB = 0x200;
+const ECHO_ERASE_TAB = 0x300;
+
 /**
  * The line discipline N_TTY (drivers/tty/n_tty.c; termios(3) says what each flag does): edits and echoes what is typed,
  * turns control characters into signals, and processes output.
@@ -45,7 +50,7 @@ export class NTty {
   /** Where the cursor is, and where the line being typed began: for tabs and their erasure. */
   private column = 0;
   private canonColumn = 0;
-  /** Echo that waits while output is stopped. */
+  /** Echo that waits: for the end of what is received at once, or while output is stopped; bytes, and ECHO_… */
   private echoes: number[] = [];
 
   constructor(tty: Tty) {
@@ -162,6 +167,7 @@ export class NTty {
   receive(bytes: Uint8Array): void {
     const before = this.available;
     for (const c of bytes) this.receiveChar(c);
+    if (this.l(T.ECHO) || this.l(T.ECHONL)) this.processEchoes();
     if (this.available > before || (!this.icanon && this.pollReady)) this.tty.wakeReaders();
     this.tty.outputReady();
   }
@@ -204,8 +210,10 @@ export class NTty {
   }
 
   private flowChar(c: number): boolean {
-    if (this.is(c, T.VSTART)) this.tty.start();
-    else if (this.is(c, T.VSTOP)) this.tty.stop();
+    if (this.is(c, T.VSTART)) {
+      this.tty.start();
+      this.processEchoes();
+    } else if (this.is(c, T.VSTOP)) this.tty.stop();
     else return false;
     return true;
   }
@@ -273,7 +281,7 @@ export class NTty {
     }
     if (this.is(c, T.VEOL) || (ext && this.is(c, T.VEOL2))) {
       if (this.l(T.ECHO)) {
-        if (this.canonHead === this.head) this.canonColumn = this.column;
+        if (this.canonHead === this.head) this.echoRaw(ECHO_SET_CANON_COL);
         this.echoChar(c);
       }
       if (this.i(T.PARMRK) && c === 0xff) this.put(c);
@@ -300,7 +308,7 @@ export class NTty {
       this.finishErasing();
       if (c === NL && mapped) this.echoRaw(NL);
       else {
-        if (this.canonHead === this.head) this.canonColumn = this.column;
+        if (this.canonHead === this.head) this.echoRaw(ECHO_SET_CANON_COL);
         this.echoChar(c);
       }
     }
@@ -384,8 +392,7 @@ export class NTty {
       if (isCntrl(c)) columns += this.l(T.ECHOCTL) ? 2 : 0;
       else if (!this.isContinuation(c)) columns++;
     }
-    if (!afterTab) columns += this.canonColumn;
-    for (let n = 8 - (columns & 7); n > 0; n--) this.echoRaw(BS);
+    this.echoRaw((afterTab ? ECHO_ERASE_TAB : ECHO_ERASE_FIRST_TAB) + (columns & 7));
   }
 
   private finishErasing(): void {
@@ -403,25 +410,39 @@ export class NTty {
     } else this.echoRaw(c);
   }
 
-  /** One echoed byte. It is dropped when nobody takes output for a long time. */
-  private echoRaw(c: number): void {
-    const { tty } = this;
-    if (tty.stopped) {
-      if (this.echoes.length < N_TTY_BUF_SIZE) this.echoes.push(c);
-    } else if (tty.out.length < tty.out.limit + N_TTY_BUF_SIZE) {
-      if (c !== 0xff) return this.outputChar(c);
-      // The mark of echo operations is not processed.
-      tty.out.push(c);
-      this.column++;
-    }
+  /** One echoed byte, or an ECHO_…. */
+  private echoRaw(op: number): void {
+    if (this.echoes.length < N_TTY_BUF_SIZE) this.echoes.push(op);
   }
 
-  /** Output runs again: what was echoed meanwhile is shown. */
-  flushEchoes(): void {
+  /** Shows what was echoed, unless output is stopped. It is dropped when nobody takes output for a long time. */
+  processEchoes(): void {
+    const { tty } = this;
+    if (tty.stopped || this.echoes.length === 0) return;
     const waiting = this.echoes;
     this.echoes = [];
-    for (const c of waiting) this.echoRaw(c);
-    this.tty.outputReady();
+    for (const op of waiting) {
+      if (op === ECHO_SET_CANON_COL) this.canonColumn = this.column;
+      else if (tty.out.length < tty.out.limit + N_TTY_BUF_SIZE) this.showEcho(op);
+    }
+    tty.outputReady();
+  }
+
+  private showEcho(op: number): void {
+    const { out } = this.tty;
+    if (op < 0xff) this.outputChar(op);
+    else if (op === 0xff) {
+      // The mark of echo operations is not processed.
+      out.push(op);
+      this.column++;
+    } else {
+      // From the start of the line a tab is as wide as what stands before the line lets it be.
+      const from = (op & 7) + (op < ECHO_ERASE_TAB ? this.canonColumn : 0);
+      for (let n = 8 - (from & 7); n > 0; n--) {
+        out.push(BS);
+        if (this.column > 0) this.column--;
+      }
+    }
   }
 
   /** One character to the terminal, as OPOST and its fellows say (do_output_char). */
@@ -467,6 +488,7 @@ export class NTty {
   write(bytes: Uint8Array): number {
     const { tty } = this;
     if (tty.stopped) return 0;
+    this.processEchoes();
     if (!(this.t.oflag & T.OPOST)) {
       const n = Math.min(bytes.length, tty.out.room);
       tty.out.pushAll(bytes.subarray(0, n));

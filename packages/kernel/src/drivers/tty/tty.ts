@@ -181,7 +181,7 @@ export class Tty implements ControllingTty {
     if (!this.stopped || this.tco_stopped) return;
     this.stopped = false;
     this.packetStatus(8, 4);
-    this.ldisc.flushEchoes();
+    this.ldisc.processEchoes();
     this.wakeWriters();
   }
 
