@@ -390,7 +390,12 @@ export class UnixSock extends Sock {
     table.bytes -= skb.truesize;
     const { sender } = skb;
     sender.wmem -= skb.truesize;
-    if (sender.writable && sender.wq.active) sender.wq.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+    sender.write_space();
+  }
+
+  /** A message of its is gone: who waits for room is told (unix_write_space). */
+  write_space(): void {
+    if (this.writable && this.wq.active) this.wq.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
   }
 
   /** Takes a message out of the queue. */

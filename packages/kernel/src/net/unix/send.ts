@@ -133,29 +133,56 @@ export function sendDatagram(
     throw errno(EMSGSIZE, 'a message of {} bytes does not fit SO_SNDBUF ({})', n, sock.sndbuf);
   sock.throwError();
   if (sock.shutdownMask & SEND_SHUTDOWN) return brokenPipe(sock, current, flags, 0);
-  const other = destination(sock, current, name);
-  if (sock.type === SOCK_DGRAM) {
-    sock.checkMaySend(other);
-    if (sock.peer !== other) sock.checkScope(current, other);
-  }
-  if (other.dead || other.shutdownMask & RCV_SHUTDOWN) return brokenPipe(sock, current, flags, 0);
-  const nonblock = (flags & MSG_DONTWAIT) !== 0;
   if (sock.wmem >= sock.sndbuf) {
     sock.no_space();
     return sock.waitFor(
       current,
       sock.wq,
-      nonblock,
+      (flags & MSG_DONTWAIT) !== 0,
       sock.sndtimeo,
       0,
       `${sock.wmem} of ${sock.sndbuf} bytes wait for receivers`,
     );
   }
+  try {
+    return deliver(sock, current, name, from, ancillary, flags);
+  } catch (error) {
+    // The message had its room already, and gives it back.
+    sock.write_space();
+    throw error;
+  }
+}
+
+/** The message is made before anybody looks where it goes. */
+function deliver(
+  sock: UnixSock,
+  current: Current,
+  name: UnixName | null,
+  from: IovIter,
+  ancillary: Ancillary,
+  flags: number,
+): number {
+  const n = from.count;
+  const data = new Uint8Array(n);
+  if (from.copyFrom(data, 0, n) < n)
+    throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
+  const other = destination(sock, current, name);
+  // A message that the receiver's filter drops was sent all the same.
+  const kept = sk_filter(other, data);
+  if (kept === null) {
+    sock.write_space();
+    return n;
+  }
+  if (sock.type === SOCK_DGRAM) {
+    sock.checkMaySend(other);
+    if (sock.peer !== other) sock.checkScope(current, other);
+  }
+  if (other.dead || other.shutdownMask & RCV_SHUTDOWN) return brokenPipe(sock, current, flags, 0);
   if (other !== sock && other.peer !== sock && other.queue.length > other.backlog) {
     const ret = sock.waitFor(
       current,
       other.peer_wait,
-      nonblock,
+      (flags & MSG_DONTWAIT) !== 0,
       sock.sndtimeo,
       0,
       `${String(other)} has ${other.queue.length} messages waiting`,
@@ -163,12 +190,6 @@ export function sendDatagram(
     if (ret === BLOCKED) (current.callState as ReceiverWait).other = other;
     return ret;
   }
-  const data = new Uint8Array(n);
-  if (from.copyFrom(data, 0, n) < n)
-    throw errno(EFAULT, 'the message of {} bytes ends in unmapped memory', n);
-  // A message that the receiver's filter drops was sent all the same.
-  const kept = sk_filter(other, data);
-  if (kept === null) return n;
   const skb = sock.skb(kept, current, ancillary.fds, null, sock.creds(current, other, ancillary));
   if (other.tstamp !== null) skb.tstamp = sock.kernel.clock.realtimeNs();
   other.queue.push(skb);
