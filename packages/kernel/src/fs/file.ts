@@ -126,6 +126,7 @@ export class File {
     this.flags = flags;
     this.mode = flags & O_PATH ? FMODE_PATH : ((flags & O_ACCMODE) + 1) & 3;
     if ((flags & O_ACCMODE) === O_ACCMODE) this.mode = 0; // ioctl only: neither read nor write
+    if (!(this.mode & (FMODE_READ | FMODE_WRITE))) this.inode.idle_opens++;
     this.cred = current.cred;
     mntget(path.mnt);
     current.kernel.vfs.files++;
@@ -237,6 +238,7 @@ export class File {
       }
       this.release(kernel);
     }
+    if (!(this.mode & (FMODE_READ | FMODE_WRITE))) this.inode.idle_opens--;
     kernel.vfs.files--;
     kernel.kmem.charge(-KMEM_FILE);
     iput(this.inode);
@@ -264,6 +266,11 @@ export class File {
   /** Has it a way to read at all (FMODE_CAN_READ)? Without one a read is refused before anything else is looked at. */
   get can_read(): boolean {
     return this.read_iter !== File.prototype.read_iter;
+  }
+
+  /** Is it read by read_iter, as asynchronous reads need it? What has only .read cannot be spliced, either. */
+  get has_read_iter(): boolean {
+    return this.splice_read;
   }
 
   /** FMODE_CAN_WRITE. */
@@ -481,6 +488,9 @@ export class NoopSeekFile extends StreamFile {
   }
   override get splice_read(): boolean {
     return false;
+  }
+  override get has_read_iter(): boolean {
+    return this.can_read;
   }
   override llseek(): Loff {
     return this.pos;

@@ -84,6 +84,8 @@ export class Inode implements PageOwner {
   flags = 0;
   /** Open files on it. With no name and no open file left it is evicted. */
   count = 0;
+  /** Those of them that are for neither reading nor writing. */
+  idle_opens = 0;
   /** Above 0: open for writing that many times; below: being executed (ETXTBSY). */
   writecount = 0;
   /** Cached pages of its own (a file system may make it when `mapping` is first asked for). */

@@ -1,6 +1,6 @@
 import { EAGAIN, EACCES, EINVAL, EWOULDBLOCK } from '@vitrine/uapi/errno.ts';
 import { CAP_LEASE } from '@vitrine/uapi/capability.ts';
-import { F_RDLCK, F_UNLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
+import { F_OWNER_PID, F_RDLCK, F_UNLCK, F_WRLCK } from '@vitrine/uapi/fcntl.ts';
 import { capable } from '../include/cred.ts';
 import type { Current } from '../include/current.ts';
 import { Errno, errno } from '../include/errno.ts';
@@ -55,14 +55,23 @@ export class LeaseWait extends Errno {
 
 function remove(ctx: FileLockContext, lease: Lease): void {
   lease.signal?.detach();
+  // Nobody is to be told any more (f_delown).
+  const { owner } = lease.file;
+  if (owner !== null) {
+    owner.type = F_OWNER_PID;
+    owner.pid = owner.signum = 0;
+  }
   ctx.leases = ctx.leases!.filter((other) => other !== lease);
 }
 
 /** Becomes what was asked of it, or what its holder makes of it (lease_modify). */
 function modify(ctx: FileLockContext, lease: Lease, type: number): void {
   lease.type = type;
-  lease.target = -1;
-  lease.deadline = Infinity;
+  // What it is to become still counts, unless it is that now (lease_clear_pending).
+  if (type === F_UNLCK || lease.target === type) {
+    lease.target = -1;
+    lease.deadline = Infinity;
+  }
   if (type === F_UNLCK) remove(ctx, lease);
   ctx.wait.wake();
 }
@@ -131,7 +140,8 @@ export function setlease(current: Current, file: File, type: number): Lease | nu
     throw errno(EAGAIN, 'a read lease: {} is open for writing', file.path);
   // A file of memory that was made open for writing does not count among its writers, and so is written by one too few.
   const uncounted = (file.mode & (FMODE_WRITE | FMODE_WRITER)) === FMODE_WRITE;
-  if (type === F_WRLCK && (inode.count - (inode.landlock === null ? 0 : 1) > 1 || uncounted))
+  const opens = inode.count - inode.idle_opens - (inode.landlock === null ? 0 : 1);
+  if (type === F_WRLCK && (opens > 1 || uncounted))
     throw errno(EAGAIN, 'a write lease: {} is open elsewhere', file.path);
   const others = leases.filter((lease) => lease.file !== file);
   if (others.length > 0 && (type === F_WRLCK || others.some((lease) => lease.target === F_UNLCK)))
