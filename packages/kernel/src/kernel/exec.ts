@@ -230,12 +230,13 @@ export function begin_new_exec(current: Task, bprm: Binprm): Mm {
   exec_keys(current);
   const old_cred = current.cred;
   const changed =
-    bprm.cred.euid !== old_cred.uid ||
-    bprm.cred.egid !== old_cred.gid ||
     bprm.cred.euid !== old_cred.euid ||
     bprm.cred.egid !== old_cred.egid ||
+    bprm.cred.euid !== old_cred.fsuid ||
+    bprm.cred.egid !== old_cred.fsgid ||
     !cap_subset(bprm.cred.permitted, old_cred.permitted);
-  mm.dumpable = changed || bprm.enforce_nondump ? current.kernel.sysctl.suid_dumpable : 1;
+  const odd = old_cred.euid !== old_cred.uid || old_cred.egid !== old_cred.gid;
+  mm.dumpable = changed || odd || bprm.enforce_nondump ? current.kernel.sysctl.suid_dumpable : 1;
   if (changed) current.pdeath_signal = 0;
   current.cred = bprm.cred.with({
     suid: bprm.cred.euid,

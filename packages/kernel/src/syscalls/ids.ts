@@ -17,8 +17,6 @@ function commit_creds(task: Task, next: Cred): void {
   const old = task.cred;
   let cred = next;
   if ((cred.securebits & (1 << P.SECURE_NO_SETUID_FIXUP)) === 0) cred = emulate_setxuid(old, cred);
-  if (cred.fsuid !== old.fsuid && (cred.securebits & (1 << P.SECURE_NO_SETUID_FIXUP)) === 0)
-    cred = fsuidCaps(old, cred);
   if (cred.uid !== old.uid) {
     get_user(task.kernel, old.uid).processes--;
     const user = get_user(task.kernel, cred.uid);
@@ -56,9 +54,9 @@ function emulate_setxuid(old: Cred, next: Cred): Cred {
 
 const FS_CAPS: CapSet = [P.CAP_CHOWN, P.CAP_DAC_OVERRIDE, P.CAP_DAC_READ_SEARCH, P.CAP_FOWNER, P.CAP_FSETID, P.CAP_MKNOD, P.CAP_MAC_OVERRIDE, P.CAP_LINUX_IMMUTABLE].reduce<CapSet>((set, cap) => (cap < 32 ? { lo: (set.lo | (1 << cap)) >>> 0, hi: set.hi } : { lo: set.lo, hi: set.hi | (1 << (cap - 32)) }), CAP_EMPTY); // prettier-ignore
 
-/** The file-system capabilities follow fsuid (cap_task_fix_setuid, LSM_SETID_FS). */
+/** The file-system capabilities follow fsuid when it is set by itself (cap_task_fix_setuid, LSM_SETID_FS). */
 function fsuidCaps(old: Cred, cred: Cred): Cred {
-  if (old.euid !== cred.euid) return cred;
+  if ((old.securebits & (1 << P.SECURE_NO_SETUID_FIXUP)) !== 0) return cred;
   if (old.fsuid === 0 && cred.fsuid !== 0)
     return cred.with({ effective: cap_drop(cred.effective, FS_CAPS) });
   if (old.fsuid !== 0 && cred.fsuid === 0)
@@ -132,6 +130,10 @@ function sys_setregid(task: Task, rgid: number, egid: number): number {
   return 0;
 }
 
+/** Does an id change none of those? Where that is so of all three, not even fsuid follows euid. */
+const nothing = (id: number, ...old: readonly number[]): boolean =>
+  id === UNCHANGED || old.every((one) => one === id >>> 0);
+
 function sys_setresuid(task: Task, ruid: number, euid: number, suid: number): number {
   const { cred } = task;
   const own = [cred.uid, cred.euid, cred.suid];
@@ -139,6 +141,8 @@ function sys_setresuid(task: Task, ruid: number, euid: number, suid: number): nu
     if (id !== UNCHANGED && !own.includes(id >>> 0) && !capable(cred, P.CAP_SETUID))
       denied(task, 'setresuid', 'CAP_SETUID', id >>> 0);
   }
+  if (nothing(ruid, cred.uid) && nothing(euid, cred.euid, cred.fsuid) && nothing(suid, cred.suid))
+    return 0;
   const pick = (id: number, old: number): number => (id === UNCHANGED ? old : id >>> 0);
   const e = pick(euid, cred.euid);
   commit_creds(
@@ -155,6 +159,8 @@ function sys_setresgid(task: Task, rgid: number, egid: number, sgid: number): nu
     if (id !== UNCHANGED && !own.includes(id >>> 0) && !capable(cred, P.CAP_SETGID))
       denied(task, 'setresgid', 'CAP_SETGID', id >>> 0);
   }
+  if (nothing(rgid, cred.gid) && nothing(egid, cred.egid, cred.fsgid) && nothing(sgid, cred.sgid))
+    return 0;
   const pick = (id: number, old: number): number => (id === UNCHANGED ? old : id >>> 0);
   const e = pick(egid, cred.egid);
   commit_creds(
@@ -186,7 +192,7 @@ function sys_setfsuid(task: Task, to: number): number {
     to !== UNCHANGED &&
     ([cred.uid, cred.euid, cred.suid, cred.fsuid].includes(u) || capable(cred, P.CAP_SETUID))
   )
-    commit_creds(task, cred.with({ fsuid: u }));
+    commit_creds(task, fsuidCaps(cred, cred.with({ fsuid: u })));
   return cred.fsuid;
 }
 
@@ -281,7 +287,9 @@ function sys_capset(task: Task, header: number, data: number): number {
   const set = (i: number): CapSet => ({ lo: word(i), hi: (word(i + 3) & all) >>> 0 });
   const [effective, permitted, inheritable] = [set(0), set(1), set(2)];
   const old = task.cred;
-  if (!cap_subset(inheritable, cap_combine(old.inheritable, capable(old, P.CAP_SETPCAP) ? old.bset : old.permitted))) throw errno(E.EPERM, 'capset: new inheritable capabilities are not permitted ones, and the process lacks CAP_SETPCAP'); // prettier-ignore
+  if (!capable(old, P.CAP_SETPCAP) && !cap_subset(inheritable, cap_combine(old.inheritable, old.permitted))) throw errno(E.EPERM, 'capset: new inheritable capabilities are not permitted ones, and the process lacks CAP_SETPCAP'); // prettier-ignore
+  if (!cap_subset(inheritable, cap_combine(old.inheritable, old.bset)))
+    throw errno(E.EPERM, 'capset: new inheritable capabilities are not in the bounding set');
   if (!cap_subset(permitted, old.permitted))
     throw errno(E.EPERM, 'capset: permitted capabilities cannot be gained');
   if (!cap_subset(effective, permitted))
