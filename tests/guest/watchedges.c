@@ -122,6 +122,26 @@ static void permission(unsigned response) {
   close(fd);
 }
 
+/** What is ignored ends with a modification, for those who would have heard of it. */
+static void ignored(void) {
+  const unsigned long masks[] = {FAN_OPEN, FAN_OPEN | FAN_EVENT_ON_CHILD, FAN_MODIFY | FAN_EVENT_ON_CHILD, FAN_MODIFY};
+  for (int i = 0; i < 4; i++)
+    for (int child = 0; child < 2; child++) {
+      int fd = syscall(SYS_fanotify_init, FAN_NONBLOCK, 0), f;
+      syscall(SYS_fanotify_mark, fd, FAN_MARK_ADD, masks[i], AT_FDCWD, "u");
+      syscall(SYS_fanotify_mark, fd, FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, FAN_CLOSE | (child ? FAN_EVENT_ON_CHILD : 0), AT_FDCWD, "u");
+      write(f = open("u/f", O_WRONLY), "a", 1);
+      close(f);
+      char name[64];
+      sprintf(name, "/proc/self/fdinfo/%d", fd);
+      FILE *info = fopen(name, "r");
+      while (fgets(buffer, 500, info))
+        if (strstr(buffer, "mflags")) P("%d %d %.40s\n", i, child, strstr(buffer, "mflags"));
+      fclose(info);
+      close(fd);
+    }
+}
+
 static void entropy(void) {
   int fd = open("/dev/random", O_RDWR), count = 256;
   struct {
@@ -155,6 +175,7 @@ int main(void) {
   close(f);
   permission(FAN_ALLOW);
   permission(FAN_DENY);
+  ignored();
   umount("u");
   rmdir("u");
   entropy();

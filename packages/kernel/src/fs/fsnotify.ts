@@ -29,6 +29,7 @@ import {
   fsnotify,
   fsnotify_ask,
   fsnotify_clear_marks,
+  watches_child,
 } from './fsnotify_backend.ts';
 import type { Inode } from './inode.ts';
 
@@ -52,7 +53,8 @@ function child_event(dentry: Dentry, mask: number, path: Path | null): FsnotifyE
   const silent = path !== null && isSpecial(inode.mode) && (mask & (IN_ACCESS | IN_MODIFY)) !== 0;
   if (parent === null || (isdir && parent.marks === null))
     return { ...event, mask, dir: null, name: '' };
-  return { ...event, mask: silent ? mask : mask | FS_EVENT_ON_CHILD, dir: parent };
+  const told = !silent && watches_child(parent, mask);
+  return { ...event, mask: told ? mask | FS_EVENT_ON_CHILD : mask, dir: parent };
 }
 
 function fsnotify_dentry(dentry: Dentry, mask: number): void {

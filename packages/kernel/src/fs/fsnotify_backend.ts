@@ -172,6 +172,17 @@ export function effective_ignore_mask(
   return mask_applicable(mask, isdir, place) ? mask & FS_ALL_EVENTS : 0;
 }
 
+/** Does anybody who watches the directory want to know of this event of a child (fsnotify_inode_watches_children)? */
+export function watches_child(dir: Inode, event: number): boolean {
+  let mask = 0;
+  for (const mark of dir.marks ?? []) {
+    mask |= mark.mask | mark.ignore_mask;
+    // Modification ends what is ignored.
+    if (mark.ignore_mask !== 0 && !mark.surv_modify) mask |= FS_MODIFY;
+  }
+  return (mask & FS_EVENT_ON_CHILD) !== 0 && (mask & event & FS_ALL_EVENTS) !== 0;
+}
+
 function collect(
   groups: Map<FsnotifyGroup, EventMarks>,
   marks: Set<FsnotifyMark> | null,
