@@ -113,6 +113,8 @@ int main() {
   t = (struct timespec){0, -1};
   S(SYS_clock_nanosleep, 0, 0, &t, 0);
   S(SYS_clock_nanosleep, 99, 0, &t, 0);
+  S(SYS_clock_nanosleep, (~0 << 3) | 3, 0, &t, 0);
+  S(SYS_timer_create, (~0 << 3) | 3, 0, &u);
   t = (struct timespec){-1, 0};
   S(SYS_clock_nanosleep, 1, 1, &t, 0);
   t = (struct timespec){0, 5000000};

@@ -142,6 +142,9 @@ function sys_nanosleep(task: Task, request: number, remain: number): number {
   return sleepUntil(task, (task.callState as { deadline: number }).deadline, remain);
 }
 
+/** A clock that is a descriptor of a device (CLOCKFD), none of which there is. */
+const is_clockfd = (clock: number): boolean => clock < 0 && (clock & 7) === 3;
+
 function sys_clock_nanosleep(
   task: Task,
   clock: number,
@@ -151,6 +154,7 @@ function sys_clock_nanosleep(
 ): number {
   if (clock === T.CLOCK_THREAD_CPUTIME_ID)
     throw errno(E.EOPNOTSUPP, 'clock_nanosleep: a thread cannot sleep on its own processor time');
+  if (is_clockfd(clock)) throw errno(E.EOPNOTSUPP, 'clock_nanosleep: nobody can sleep on clock {} of a device', clock); // prettier-ignore
   // Whoever has a way to sleep reads until when before it says that it cannot.
   if (clock < 0 || ALARM_CLOCKS.includes(clock)) timespecNs(task, request, 'clock_nanosleep');
   if (SLEEPLESS.includes(clock)) throw errno(E.EOPNOTSUPP, 'clock_nanosleep: nobody can sleep on clock {}', clock); // prettier-ignore
@@ -390,6 +394,7 @@ function sys_timer_create(task: Task, clock: number, event: number, address: num
   if (event !== 0) task.mem.read(event, SIGEVENT_SIZE);
   const alarm = ALARM_CLOCKS.includes(clock);
   if (SLEEPLESS.includes(clock) && !alarm) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} has no timers', clock); // prettier-ignore
+  if (is_clockfd(clock)) throw errno(E.EOPNOTSUPP, 'timer_create: clock {} of a device has no timers', clock); // prettier-ignore
   if (clock >= 0 && !alarm) clockNs(task, clock, 'timer_create');
   const { signal } = task;
   const timers = (signal.posix_timers ??= new Map());
@@ -529,7 +534,7 @@ function sys_adjtimex(task: Task, address: number): number {
 function sys_clock_adjtime(task: Task, clock: number, address: number): number {
   task.mem.read(address, TIMEX_SIZE);
   if (clock !== T.CLOCK_REALTIME) {
-    if (clock >= 0 && !ALARM_CLOCKS.includes(clock)) clockNs(task, clock, 'clock_adjtime');
+    if (is_clockfd(clock) || (clock >= 0 && !ALARM_CLOCKS.includes(clock))) clockNs(task, clock, 'clock_adjtime'); // prettier-ignore
     throw errno(E.EOPNOTSUPP, 'clock_adjtime: clock {} cannot be adjusted', clock);
   }
   return sys_adjtimex(task, address);
