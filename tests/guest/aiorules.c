@@ -1,5 +1,8 @@
 // Asynchronous input and output: what io_submit takes of each operation and file, flags, keys, and cancelling.
 #include "guest.h"
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -88,4 +91,31 @@ int main(void) {
   write(p[1], "a", 1);
   R(events(1, ev, 0));
   R(ev[0].res);
+
+  // A poll that hears of the end.
+  read(p[0], ev, 1);
+  R(submit());
+  close(p[1]);
+  R(events(1, ev, 0));
+  R(ev[0].res);
+
+  // What each kind of file can do is seen when it is submitted.
+  pipe(p);
+  write(p[1], "some bytes to read", 18);
+  int kinds[] = {open("/dev/null", O_RDWR), open("/dev/zero", O_RDWR), open("/proc/self/stat", O_RDONLY), open("/proc/version", O_RDONLY), eventfd(1, 0), epoll_create1(0), inotify_init(), p[0], p[1]};
+  const char *names[] = {"null", "zero", "stat", "version", "eventfd", "epoll", "inotify", "reading", "writing"};
+  char bytes[8] = {1};
+  for (int i = 0; i < 9; i++) {
+    P("%s:", names[i]);
+    for (int op = 0; op < 4; op++) {
+      prepare(op, kinds[i]);
+      cb.aio_buf = op < 2 ? (long)bytes : 0;
+      cb.aio_nbytes = op < 2 ? 8 : 0;
+      errno = 0;
+      long r = submit();
+      P(" %ld/%d", r, errno);
+      if (r == 1) P("/%ld", events(1, ev, 0) == 1 ? (long)ev[0].res : -1);
+    }
+    P("\n");
+  }
 }

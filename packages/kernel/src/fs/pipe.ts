@@ -331,8 +331,8 @@ export class PipeFile extends StreamFile {
     if (this.mode & FMODE_READ) pipe.readers--;
     if (this.mode & FMODE_WRITE) pipe.writers--;
     if ((pipe.readers === 0) !== (pipe.writers === 0)) {
-      pipe.rd_wait.wake(EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP);
-      pipe.wr_wait.wake(EPOLLOUT | EPOLLWRNORM | EPOLLERR | EPOLLHUP);
+      pipe.rd_wait.wake_all();
+      pipe.wr_wait.wake_all();
       pipe.fasync_readers.wake(EPOLLIN);
       pipe.fasync_writers.wake(EPOLLOUT);
     }

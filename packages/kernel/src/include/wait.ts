@@ -35,6 +35,11 @@ export class WaitQueue {
     this.waiters?.delete(waiter);
   }
 
+  /** Wakes everybody, without a word of what happened. */
+  wake_all(): void {
+    for (const waiter of [...(this.waiters ?? [])]) waiter.woken(this, 0);
+  }
+
   /**
    * Wakes up to `count` waiters (all of them by default). A woken Task runs its system call again from the top and
    * leaves every queue it is on; other waiters stay until removed.

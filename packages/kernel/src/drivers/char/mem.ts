@@ -32,6 +32,9 @@ export class NullFile extends MemDevice {
   static {
     serializable('NullFile', this);
   }
+  override get has_read_iter(): boolean {
+    return true;
+  }
   override get splice_read(): boolean {
     return false;
   }

@@ -12,7 +12,7 @@ import { TASK_SIZE } from '../../mm/pgtable.ts';
 import { VM_DONTEXPAND, VM_EXEC, VM_MAYEXEC } from '../../mm/vma.ts';
 import { EventfdFile } from '../eventfd.ts';
 import { fget } from '../fdtable.ts';
-import { FMODE_READ, FMODE_WRITE, wantMode } from '../file.ts';
+import { FMODE_READ, FMODE_WRITE, File, wantMode } from '../file.ts';
 import { S_ISDIR } from '../inode.ts';
 import { iovec_from_user } from '../iov.ts';
 import { check_rw_flags, rw_append, vfs_read, vfs_write, with_rw_flags } from '../read_write.ts';
@@ -214,18 +214,19 @@ export class AioRequest extends AsyncRequest {
       case IOCB_CMD_PREADV:
         check_rw_flags(file, this.rwf);
         wantMode(file, FMODE_READ);
-        if (!file.can_read || S_ISDIR(file.inode.mode))
+        if (!file.can_read || !file.has_read_iter || S_ISDIR(file.inode.mode))
           throw errno(E.EINVAL, 'io_submit: {} has no read_iter', file.path);
         return this.checkSpan();
       case IOCB_CMD_PWRITE:
       case IOCB_CMD_PWRITEV:
         check_rw_flags(file, this.rwf);
         wantMode(file, FMODE_WRITE);
-        if (!file.can_write) throw errno(E.EINVAL, 'io_submit: {} has no write_iter', file.path);
+        if (!file.can_write || !file.splice_write) throw errno(E.EINVAL, 'io_submit: {} has no write_iter', file.path); // prettier-ignore
         return this.checkSpan();
       case IOCB_CMD_FSYNC:
       case IOCB_CMD_FDSYNC:
         if (this.buf !== 0 || this.offset !== 0 || this.nbytes !== 0 || this.rwf !== 0) throw errno(E.EINVAL, 'io_submit: fsync takes neither buffer nor offset'); // prettier-ignore
+        if (file.fsync === File.prototype.fsync) throw errno(E.EINVAL, 'io_submit: {} has nothing to synchronise', file.path); // prettier-ignore
         return;
       case IOCB_CMD_POLL:
         if (this.buf > 0xffff || this.offset !== 0 || this.nbytes !== 0 || this.rwf !== 0) throw errno(E.EINVAL, 'io_submit: poll takes a mask of 16 bits'); // prettier-ignore

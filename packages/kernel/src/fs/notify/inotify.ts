@@ -104,6 +104,9 @@ export class InotifyFile extends NoopSeekFile implements FsnotifyGroup {
     return true;
   }
 
+  override get has_read_iter(): boolean {
+    return false;
+  }
   override get splice_read(): boolean {
     return false;
   }

@@ -90,6 +90,9 @@ export class FanotifyFile extends NoopSeekFile implements FsnotifyGroup {
   override get splice_write(): boolean {
     return false;
   }
+  override get has_read_iter(): boolean {
+    return false;
+  }
   override get splice_read(): boolean {
     return false;
   }
