@@ -44,7 +44,7 @@ class PipeSource implements Source {
     const { pipe } = this.#end;
     if (pipe.empty) return NOTHING;
     const bytes = new Uint8Array(Math.min(pipe.bytes, max));
-    const n = pipe.readBytes(this.#kernel, IovIter.kernel(bytes));
+    const n = pipe.readBytes(this.#kernel, IovIter.kernel(bytes), true);
     pipe.wakeWriters();
     return bytes.subarray(0, n);
   }

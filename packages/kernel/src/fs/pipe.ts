@@ -59,7 +59,7 @@ export interface PipeBuffer {
   len: number;
   /** O_DIRECT: one write, one read. */
   packet: boolean;
-  /** The frame is this pipe's alone: later writes may append. Pages that came by splice are shared. */
+  /** Later writes may append: it is no page of a file, and no other pipe has as much of it. */
   merge: boolean;
 }
 
@@ -153,8 +153,8 @@ export class Pipe {
     this.spare = 0;
   }
 
-  /** Moves bytes out, as many as are there. In packet mode one packet, and what does not fit is lost. */
-  readBytes(kernel: Kernel, to: IovIter): number {
+  /** Moves bytes out, as many as are there. @param packets of packets one, and what does not fit is lost */
+  readBytes(kernel: Kernel, to: IovIter, packets: boolean): number {
     let done = 0;
     while (this.bufs.length > 0 && to.count > 0) {
       const buf = this.bufs[0]!;
@@ -170,7 +170,7 @@ export class Pipe {
       done += n;
       buf.offset += n;
       buf.len -= n;
-      if (buf.packet) {
+      if (packets && buf.packet) {
         this.shift(kernel);
         return done;
       }
@@ -251,19 +251,24 @@ export class PipeFile extends StreamFile {
   }
 
   override read_iter(current: Current, to: IovIter): number {
-    const { pipe } = this;
     if (to.count === 0) return 0;
+    const n = this.take(current, to, (this.flags & O_NONBLOCK) !== 0, true);
+    if (n > 0) file_accessed(this);
+    return n;
+  }
+
+  /** Reads, with packets as such or as bytes like all others (vmsplice_to_user). */
+  take(current: Current, to: IovIter, nonblock: boolean, packets: boolean): number {
+    const { pipe } = this;
     if (pipe.empty) {
       if (pipe.writers === 0) return 0;
-      if (this.flags & O_NONBLOCK)
-        throw errno(EAGAIN, '{} is empty and O_NONBLOCK is set', this.path);
+      if (nonblock) throw errno(EAGAIN, '{} is empty and O_NONBLOCK is set', this.path);
       return current.wait(pipe.rd_wait);
     }
     const wasFull = pipe.full;
-    const n = pipe.readBytes(current.kernel, to);
+    const n = pipe.readBytes(current.kernel, to, packets);
     if (wasFull && !pipe.full) pipe.wakeWriters();
     pipe.fasync_writers.wake(EPOLLOUT);
-    file_accessed(this);
     return n;
   }
 

@@ -213,17 +213,20 @@ export function splice_pipe_to_pipe(
   for (let i = 0; done < count && i < from.bufs.length && !to.full;) {
     const buf = from.bufs[i]!;
     const n = Math.min(buf.len, count - done);
+    done += n;
+    if (!keep && n === buf.len) {
+      to.bufs.push(from.bufs.shift()!);
+      continue;
+    }
+    // A part of it, or the same again: only the first owner appends to it.
     frames.get(buf.pfn);
     to.bufs.push({ ...buf, len: n, merge: false });
-    buf.merge = false;
-    done += n;
     if (keep) {
       i++;
       continue;
     }
     buf.offset += n;
     buf.len -= n;
-    if (buf.len === 0) from.shift(current.kernel);
   }
   if (done > 0) {
     to.wakeReaders();

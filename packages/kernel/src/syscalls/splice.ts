@@ -21,7 +21,7 @@ import type { File } from '../fs/file.ts';
 import { S_IMMUTABLE, S_ISDIR, S_ISREG } from '../fs/inode.ts';
 import { check_not_secret } from '../fs/tmpfs/secretmem.ts';
 import type { Task } from '../kernel/task.ts';
-import { type Pipe, get_pipe_info, pipe_clear_nowait } from '../fs/pipe.ts';
+import { type Pipe, type PipeFile, get_pipe_info, pipe_clear_nowait } from '../fs/pipe.ts';
 import { MAX_RW_COUNT, rw_verify_area } from '../fs/read_write.ts';
 import {
   type Transfer,
@@ -328,13 +328,7 @@ export function sys_vmsplice(
     if (nonblock) throw errno(EAGAIN, 'vmsplice: {} is full', file.path);
     return wait_on(current, file);
   }
-  const saved = file.flags;
-  file.flags = nonblock ? saved | O_NONBLOCK : saved & ~O_NONBLOCK;
-  try {
-    return file.read_iter(current, iter, 0);
-  } finally {
-    file.flags = saved;
-  }
+  return (file as PipeFile).take(current, iter, nonblock, false);
 }
 
 export function sys_copy_file_range(
