@@ -35,9 +35,9 @@ const limitsOf = (effort: number): Limits => ({
 /** The same for a region with a hub: an interpreter's loop is one function, and whatever is not in the region leaves it all the time. */
 const hubLimitsOf = (effort: number): Limits => ({
   ...limitsOf(effort),
-  blocks: 400 + 400 * effort,
-  instructions: 1500 + 1500 * effort,
-  calls: 750 + 750 * effort,
+  blocks: 400 + 100 * effort,
+  instructions: 2000 + 500 * effort,
+  calls: 1000 + 250 * effort,
 });
 
 /** How deep functions are copied into those that call them. */
@@ -433,6 +433,8 @@ export function regionAt(
   const window = (around.effort & NO_WINDOW) === 0;
   const hub = finder.hub();
   const region = { blocks, entries, hub, instructions, size: blocks.length + jumps, window };
+  // The loop around a hub is entered by what the hub leads to.
+  if (hub.length > 0) return region;
   const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);
   const loop = inner && loopAround(region, inner);
   if (loop && !loop.inline && !loop.code.tail && !entries.includes(loop)) entries.push(loop);
