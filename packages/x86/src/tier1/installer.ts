@@ -4,9 +4,8 @@ import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
 import { NOTES_ENTERED, NOTES_EXECUTED, NOTES_REFUSED } from './exits.ts';
-import { entryExport, handlerGlobal, notesGlobal, regionExport } from './generate.ts';
+import { entryExport, guardGlobal, handlerGlobal, notesGlobal, ownHandlerGlobal, recGlobal, regionExport } from './names.ts'; // prettier-ignore
 import type { Found } from './region.ts';
-import { guardGlobal, ownHandlerGlobal, recGlobal } from './target.ts';
 import { type Bundle, footprintOf, type Places, type Translation } from './translation.ts';
 
 const TABLE_SIZE = 0x1_0000;

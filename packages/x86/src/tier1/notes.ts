@@ -3,9 +3,7 @@ import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
 import { isCounted } from './enter.ts';
 import { NOTES_ENTERED } from './exits.ts';
-
-/** Name of an imported global: where a region's notes are; regions of a module have one each. */
-export const NOTES = 'notes';
+import { NOTES } from './names.ts';
 
 /** @param site address of the jump */
 export function noteAtTimes(b: Builder, fuel: Node, site: number, va: Node): void {

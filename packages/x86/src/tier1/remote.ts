@@ -1,13 +1,9 @@
 /** Generating regions on another thread: what both sides say to one another, and the part of the one that generates. */
 import { wasm, type WasmMemory, type WasmModule } from '../wasm-api.ts';
 import { bundle } from './bundle.ts';
-import {
-  entryExport,
-  type Generated,
-  generateRegions,
-  regionExport,
-  Unsupported,
-} from './generate.ts';
+import { Unsupported } from './built.ts';
+import { type Generated, generateRegions } from './generate.ts';
+import { entryExport, regionExport } from './names.ts';
 import { type PackedRegion, unpackRegion } from './packed.ts';
 
 /** A region's module, compiled. */

@@ -1,5 +1,5 @@
 import { wasm, type WasmModule } from '../wasm-api.ts';
-import { regionExport } from './generate.ts';
+import { regionExport } from './names.ts';
 import { decodeBundles, encodeBundles, type StoredPage } from './stored.ts';
 import { type Bundle, footprintOf, type Translation } from './translation.ts';
 

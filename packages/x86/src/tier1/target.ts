@@ -36,6 +36,7 @@ import {
 } from './frame.ts';
 import { callTo, exitToRecord, exitWith, linkTo, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
+import { guardGlobal, ownHandlerGlobal, recGlobal } from './names.ts';
 import { Progress } from './progress.ts';
 import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
@@ -52,11 +53,6 @@ export interface Edge {
 }
 
 const BITWISE: ReadonlySet<string> = new Set(['i32.and', 'i32.or', 'i32.xor']);
-
-/** Names of imported globals: a block's first record and its handler in tier 0, and a page's code guard. */
-export const recGlobal = (va: number): string => `r${va}`;
-export const ownHandlerGlobal = (va: number): string => `o${va}`;
-export const guardGlobal = (va: number): string => `g${va}`;
 
 /**
  * Compiles a block of a region: what tier 0 reads from records is constant here, and registers are locals (frame.ts).

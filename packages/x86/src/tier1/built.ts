@@ -1,0 +1,239 @@
+/** What a region means: nodes for each of its blocks, and what is known of them as a whole. */
+import { RSP } from '../cpu.ts';
+import { wraps } from '../decode.ts';
+import { semantics } from '../insn/index.ts';
+import { sseUsual } from '../insn/sse-usual.ts';
+import { Builder } from '../ir/builder.ts';
+import type { Helper, Region as Nodes } from '../ir/node.ts';
+import type { Operand, Width } from '../ir/operand.ts';
+import { windowAt } from '../mmu.ts';
+import type { Row } from '../opcodes.ts';
+import { rowHandlers } from '../tier0/handlers.ts';
+import { operandsOf } from '../tier0/operands.ts';
+import { interpret } from '../tier0/target.ts';
+import { exitTo, exitToRecord, exitWith, linkTo, unwound } from './exits.ts';
+import { type Exit, Frame, ordinaryBits, type Restart, type ToHub } from './frame.ts';
+import type { Imports } from './imports.ts';
+import { KnownPages, pagesOf } from './known-pages.ts';
+import { Liveness, Use } from './liveness.ts';
+import { handlerGlobal, notesGlobal, recGlobal, ownHandlerGlobal, guardGlobal, NOTES } from './names.ts'; // prettier-ignore
+import type { Block, Region } from './region.ts';
+import { Stack } from './stack.ts';
+import { State } from './state.ts';
+import { type Stream, streamsOf } from './stream.ts';
+import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
+import { Tier1Target, type Edge } from './target.ts';
+
+/** Semantics that could not be compiled, with why: the caller leaves them to tier 0. */
+export class Unsupported extends Error {
+  readonly sem: string;
+
+  constructor(sem: string, cause: unknown) {
+    super(`${sem}: ${String(cause)}`, { cause });
+    this.sem = sem;
+  }
+}
+
+/** The operand size, as the row's handlers of tier 0 have it: rows of 32 or 64 bits take 66 for 32. */
+function widthOf({ id }: Row, opsize: Width): Width {
+  const { widths } = rowHandlers[id]!;
+  return widths.includes(opsize) ? opsize : widths[0]!;
+}
+
+/** The meaning of one block. */
+function buildBlock(
+  frame: Frame,
+  block: Block,
+  state: State,
+  isTight: boolean,
+  stream: Stream | undefined,
+  goesOn: (to: Block) => boolean,
+): Builder {
+  frame.use = new Use(block);
+  const target = new Tier1Target(frame, block, state, isTight, stream, goesOn);
+  const b = new Builder(target);
+  const { insns, live } = block.code;
+  target.enter(b);
+  for (let i = 0; i < insns.length; i++) {
+    const insn = target.begin(i);
+    const { row, opsize, isReg, rep } = insn;
+    b.width = widthOf(row, opsize);
+    b.rep = row.rep ? rep : 0;
+    b.address32 = wraps(insn);
+    b.opcode = row.opcode;
+    b.flags.live = live[i] === 1 || !(row.writes | row.writesSometimes);
+    try {
+      (sseUsual[row.sem] ?? semantics[row.sem]!)(
+        b,
+        operandsOf(row.operands, b.width, isReg) as Operand[],
+      );
+    } catch (error) {
+      throw new Unsupported(row.sem, error);
+    }
+    b.flags.settle();
+    target.finish(b);
+  }
+  if (!target.ended) target.fallThrough(b);
+  return b;
+}
+
+/** A region's meaning: nodes for each of its blocks. */
+export class Built {
+  readonly region: Region;
+  readonly structure: Structure;
+  readonly frame: Frame;
+  readonly stack: Stack;
+  readonly blocks: Map<Block, Nodes> = new Map();
+  /** Most instructions before the fuel is looked at behind the dispatcher. */
+  readonly longest: number;
+  readonly liveness: Liveness;
+  /** Registers that each block begins with reading from memory. */
+  readonly read: bigint[];
+  readonly uses: Map<Block, Use> = new Map();
+  /** Tight loops that keep pages. */
+  readonly streams: Map<number, Stream>;
+  readonly #imports: Imports;
+  readonly number: number;
+  usesHub = false;
+
+  constructor(region: Region, number: number, imports: Imports, verified: boolean) {
+    this.region = region;
+    this.number = number;
+    this.#imports = imports;
+    this.structure = structureOf(region);
+    this.streams = streamsOf(region.blocks, this.structure);
+    this.read = region.blocks.map(() => 0n);
+    const { children, dispatched, longest, order } = this.structure;
+    const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
+    this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
+    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries));
+    this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
+    for (const block of children[region.blocks.length]!) this.#build(block, new State(), false);
+    this.#readStack(verified);
+    this.liveness = new Liveness(
+      region.blocks,
+      region.blocks.map(jumpsOf),
+      [...this.uses.values()],
+      (from, to) => this.#staysInLoop(from, to),
+    );
+    for (const block of children[region.blocks.length]!) this.#findReads(block, 0n);
+    imports.helper(interpret);
+    imports.helper(exitTo);
+    imports.helper(exitToRecord);
+    if (this.frame.usesFloat) imports.helper(ordinaryBits);
+    imports.global(notesGlobal(number));
+    region.entries.forEach((_, entry) => imports.global(handlerGlobal(number, entry)));
+  }
+
+  /** A block and what it dominates. What holds at a jump holds behind it where no other leads there. */
+  #build(block: Block, state: State, anew: boolean): void {
+    const { isLoop, isMerge, children, tight } = this.structure;
+    const start = isLoop[block.index] ? new State() : state;
+    start.begin(this.stack.startOf(block), anew);
+    const { order, indirect } = this.structure;
+    const { root } = buildBlock(
+      this.frame,
+      block,
+      start,
+      tight[block.index]! >= 0,
+      this.streams.get(tight[block.index]!),
+      (to) => {
+        const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
+        return forward && !isMerge[to.index] && !isLoop[to.index];
+      },
+    );
+    this.blocks.set(block, root);
+    this.uses.set(block, this.frame.use);
+    const edges = this.#note(root);
+    for (const child of children[block.index]!) {
+      const edge = isMerge[child.index] ? undefined : edges.find(({ to }) => to === child);
+      this.#build(child, edge?.state ?? new State(), this.stack.isApart(block, child));
+    }
+  }
+
+  /** Where the base changes from a block to the next, RSP is needed to find it; and at each block, where it is verified. */
+  #readStack(verified: boolean): void {
+    for (const [block, use] of this.uses) {
+      if (verified) use.reads |= this.frame.gprs[RSP]!.bit;
+      const finds = jumpsOf(block).some((to) => this.mustLookUp(block, to));
+      if (finds) use.reads |= this.frame.gprs[RSP]!.bit & ~use.settled;
+    }
+    if (this.region.blocks.some((block) => this.stack.isWanted(block)))
+      this.#imports.helper(windowAt);
+  }
+
+  /**
+   * What a block, and those that it dominates, read from memory. Locals have what was read or written on the way, but where several
+   * ways meet: to bring it to the same places there takes V8 longer than reading it again.
+   * @param before what is in locals where the block before ends
+   */
+  #findReads(block: Block, before: bigint): void {
+    const { children, isLoop, isMerge, tight } = this.structure;
+    const { index } = block;
+    const isInside = tight[index]! >= 0 && tight[index] !== index;
+    const isOpen =
+      !isInside && (isMerge[index] === 1 || (isLoop[index] === 1 && tight[index] !== index));
+    const kept = isOpen ? 0n : before;
+    if (!isInside) this.read[index] = this.liveness.wantedBy(block) & ~kept;
+    const known = kept | this.read[index]! | this.uses.get(block)!.settled;
+    for (const child of children[index]!)
+      this.#findReads(child, child === block.behind ? 0n : known);
+  }
+
+  /** Whether a jump stays in a tight loop. */
+  #staysInLoop(from: Block, to: Block): boolean {
+    const { tight } = this.structure;
+    return tight[from.index]! >= 0 && tight[from.index] === tight[to.index];
+  }
+
+  /** Whether a jump leaves a tight loop: what that has written of registers is written back there. */
+  endsLoop(from: Block, to: Block): boolean {
+    const { tight } = this.structure;
+    return tight[from.index]! >= 0 && tight[from.index] !== tight[to.index];
+  }
+
+  /** Whether the window has to be looked up at a jump. */
+  mustLookUp(from: Block, to: Block): boolean {
+    return this.stack.isWanted(to) && this.stack.isApart(from, to);
+  }
+
+  /** Notes what nodes need of the module; returns the jumps among them. */
+  #note(nodes: Nodes, edges: Edge[] = []): Edge[] {
+    for (const { op, imm, bodies } of nodes.nodes) {
+      if (op === 'call') this.#imports.helper(imm as Helper);
+      else if (op === 'exit') this.#noteExit(imm as Exit | Restart | ToHub, edges);
+      else if (op === 'global.get') this.#imports.global(this.globalName(imm as string));
+      else if (op === 'goto') edges.push(imm as Edge);
+      for (const body of bodies) this.#note(body, edges);
+    }
+    return edges;
+  }
+
+  #noteExit(exit: Exit | Restart | ToHub, edges: Edge[]): void {
+    if ('restarts' in exit) {
+      const { va } = exit.restarts.code;
+      this.#imports.global(recGlobal(va));
+      this.#imports.global(ownHandlerGlobal(va));
+      return;
+    }
+    if ('leavesTo' in exit) {
+      for (const page of this.region.hub.flatMap(pagesOf))
+        this.#imports.global(guardGlobal(page.va));
+      this.#imports.helper(linkTo);
+      this.usesHub = true;
+      return;
+    }
+    const { helper, behind } = exit;
+    this.#imports.helper(helper);
+    if (!behind) return;
+    this.#imports.helper(unwound);
+    this.#imports.helper(exitWith);
+    for (const page of this.frame.pages.unknown(behind.from, behind.to))
+      this.#imports.global(guardGlobal(page.va));
+    edges.push(behind);
+  }
+
+  globalName(name: string): string {
+    return name === NOTES ? notesGlobal(this.number) : name;
+  }
+}
