@@ -4,6 +4,12 @@ import type { Kernel } from './kernel.ts';
 import type { UserMemory } from './uaccess.ts';
 import type { WaitQueue } from './wait.ts';
 
+/** A call's state (Current.callState) that others know of, too: they may carry the call out while its task sleeps. */
+export abstract class PendingCall {
+  /** The task dies in the middle of the call: the others must forget it. */
+  abstract abandon(): void;
+}
+
 /**
  * The task on whose behalf the kernel runs (Linux's `current`), as far as code below kernel/ may know it. Task
  * implements it; the SDK's file calls run as a kernel task. Subsystems add their part by declaration merging

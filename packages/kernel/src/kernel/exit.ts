@@ -5,9 +5,10 @@ import { detach_mounts } from '../fs/mount.ts';
 import { exit_keys } from '../security/keys/process_keys.ts';
 import { mmput } from '../mm/dup.ts';
 import { acct_process } from './acct.ts';
-import { exit_robust_list, futex_wake_address } from './futex.ts';
+import { exit_robust_list, futex_exit, futex_wake_address } from './futex.ts';
 import { exit_itimers } from './time/itimer.ts';
 import { exit_posix_timers } from './time/posix_timers.ts';
+import { PendingCall } from '../include/current.ts';
 import { get_user } from '../include/user.ts';
 import {
   flush_sigqueue,
@@ -51,6 +52,8 @@ export function do_exit(task: Task, code: number): void {
   if (task.sigpending && signal.group_exit === null)
     retarget_shared_pending(task, signal.shared_pending.signal & ~task.blocked);
   task.unpark();
+  futex_exit(task);
+  if (task.callState instanceof PendingCall) task.callState.abandon();
   task.callState = null;
   seccomp_filter_release(task);
   task.cred.landlock?.put();

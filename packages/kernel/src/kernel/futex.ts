@@ -323,7 +323,6 @@ const ROBUST_LIST_LIMIT = 2048;
 
 /** Marks the mutexes a dying thread held and wakes a waiter each (exit_robust_list). */
 export function exit_robust_list(task: Task): void {
-  futex_exit(task);
   const head = task.robust_list;
   task.robust_list = 0;
   if (head !== 0 && task.mm !== null) walkRobustList(task, head);

@@ -16,11 +16,14 @@ import { ipc_ns } from '../ipc/ipc_ns.ts';
 import {
   SemArray,
   type SemOp,
+  SemQueue,
   check_sem_value,
+  count_semcnt,
   do_semtimedop,
   ksys_semget,
   sem_remove,
   sem_set,
+  semop_sleep,
   semid_ds,
   used_sems,
 } from '../ipc/sem.ts';
@@ -174,6 +177,7 @@ function readOps(current: Current, at: number, n: number): SemOp[] {
 }
 
 export function sys_semop(current: Current, id: number, ops: number, n: number): number {
+  if (current.callState instanceof SemQueue) return semop_sleep(current, current.callState);
   return do_semtimedop(current, id, readOps(current, ops, n), Infinity);
 }
 
@@ -184,10 +188,10 @@ export function sys_semtimedop(
   n: number,
   ts: number,
 ): number {
-  const wait = ts !== 0 && current.callState === null;
-  if (wait) current.mem.read(ts, 16);
+  if (current.callState instanceof SemQueue) return semop_sleep(current, current.callState);
+  if (ts !== 0) current.mem.read(ts, 16);
   const list = readOps(current, ops, n);
-  return do_semtimedop(current, id, list, wait ? timespecNs(current, ts, 'semtimedop') : Infinity);
+  return do_semtimedop(current, id, list, ts !== 0 ? timespecNs(current, ts, 'semtimedop') : Infinity); // prettier-ignore
 }
 
 export function sys_semctl(
@@ -255,13 +259,13 @@ export function sys_semctl(
       ipcperms(current, array, 0o222);
       const values = array.sems.map((_, i) => mem.getU16(arg + i * 2));
       values.forEach(check_sem_value);
-      values.forEach((value, i) => sem_set(current, array, i, value));
+      sem_set(current, array, 0, values);
       return 0;
     }
     case I.SETVAL:
       one();
       ipcperms(current, array, 0o222);
-      sem_set(current, array, num, value);
+      sem_set(current, array, num, [value]);
       return 0;
     case I.GETVAL:
     case I.GETPID:
@@ -269,13 +273,9 @@ export function sys_semctl(
     case I.GETZCNT: {
       ipcperms(current, array, 0o444);
       const sem = one();
-      return cmd === I.GETVAL
-        ? sem.value
-        : cmd === I.GETPID
-          ? sem.pid
-          : cmd === I.GETNCNT
-            ? sem.ncnt
-            : sem.zcnt;
+      if (cmd === I.GETVAL) return sem.value;
+      if (cmd === I.GETPID) return sem.pid;
+      return count_semcnt(array, num, cmd === I.GETZCNT);
     }
     default:
       throw errno(EINVAL, 'semctl: command {} is unknown', cmd);
