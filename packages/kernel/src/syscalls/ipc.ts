@@ -10,6 +10,7 @@ import {
   ksys_msgget,
   msg_remove,
   msg_set,
+  msgsnd_again,
   msqid_ds,
 } from '../ipc/msg.ts';
 import { ipc_ns } from '../ipc/ipc_ns.ts';
@@ -86,6 +87,7 @@ export function sys_msgsnd(
   length: number,
   flags: number,
 ): number {
+  if (current.callState !== null) return msgsnd_again(current, id, flags);
   const type = current.mem.getI64(msg);
   const { msg_ctlmax } = ipc_ns(current.kernel);
   if (type < 1) throw errno(EINVAL, 'message type {} is not positive', type);
