@@ -106,7 +106,7 @@ export class SemQueue extends PendingCall {
   /** The operation that could not be done. */
   blocking: SemOp | null = null;
   status: number = PENDING;
-  deadline = Infinity;
+  deadline: number = Infinity;
   readonly wait: WaitQueue = new WaitQueue();
 
   constructor(array: SemArray, ops: readonly SemOp[], undo: SemUndo | null, pid: number) {
