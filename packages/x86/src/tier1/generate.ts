@@ -13,6 +13,7 @@ import { countEntry, type EntryOf, writeEntry } from './enter.ts';
 import { DISPATCH, type Exit, FLAGS, ordinaryBits, type Restart, type ToHub } from './frame.ts';
 import { Slots } from './hub.ts';
 import { Imports } from './imports.ts';
+import { guardOf } from './known-pages.ts';
 import { Exits } from './leave.ts';
 import type { Leaving } from './liveness.ts';
 import { NOWHERE } from './memory.ts';
@@ -276,10 +277,8 @@ class Writer {
       const open = taken.length - i;
       code.end();
       const b = new Builder(new Tier0Target(undefined));
-      const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(block.code.page.va));
-      const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
       const isIt = b.eq(b.value(frame.aim), b.i64(BigInt(block.code.va)));
-      b.if(b.and(isIt, b.ne(allowed, b.i32(0))), () => {
+      b.if(b.and(isIt, b.ne(guardOf(b, block.code.page), b.i32(0))), () => {
         b.node('br', undefined, 'effect', [], this.#labels.get(block)!);
       });
       emit(b.root, code, this.#linker, depth + open);

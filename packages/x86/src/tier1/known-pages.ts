@@ -2,13 +2,23 @@
  * Which pages of code a region has been in when it goes on: their guards need no other look, since whoever drops code has every
  * activation end (Tier1Target.finish; RETURN_BASE).
  */
+import type { Builder } from '../ir/builder.ts';
+import type { Node } from '../ir/node.ts';
+import { CODE_GUARDS } from '../layout.ts';
 import type { CodePage } from '../tier0/code-pages.ts';
+import { guardGlobal } from './names.ts';
 import type { Block } from './region.ts';
 import { successors } from './structure.ts';
 
 /** The pages that a block is in. */
 export const pagesOf = ({ code }: Block): CodePage[] =>
   code.tail ? [code.page, code.tail] : [code.page];
+
+/** The guard of a page: not 0 while it is known to be mapped, executable, in the space at hand. */
+export function guardOf(b: Builder, page: CodePage): Node {
+  const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page.va));
+  return b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
+}
 
 /** For pairs of blocks, of which the first one leads to the second: the pages whose guards have to be looked at. */
 export class KnownPages {

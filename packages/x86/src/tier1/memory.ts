@@ -206,10 +206,9 @@ export class Memory {
     const sure = write || (place !== undefined && this.#writesLater());
     const isOutside = b.op('i64.gt_u', b.sub(va, b.value(page)), b.i64(4096 - size));
     b.unlikely(isOutside, () => {
-      const { last, entry } = this.#entryOf(b, va, size);
-      b.unlikely(missesTlb(b, entry, last, sure), miss);
+      const found = this.#addendOf(b, va, size, sure, miss);
       b.assign(page, b.and(va, b.i64(-4096)));
-      b.assign(addend, b.load('i32.load', entry, TLB_ADDEND));
+      b.assign(addend, found);
     });
     b.assign(physical, b.add(b.wrap(va), b.value(addend)));
     if (place)
@@ -225,9 +224,14 @@ export class Memory {
     physical: Var,
     miss: () => void,
   ): void {
+    b.assign(physical, b.add(b.wrap(va), this.#addendOf(b, va, size, write, miss)));
+  }
+
+  /** What makes an address physical. */
+  #addendOf(b: Builder, va: Node, size: number, write: boolean, miss: () => void): Node {
     const { last, entry } = this.#entryOf(b, va, size);
     b.unlikely(missesTlb(b, entry, last, write), miss);
-    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
+    return b.load('i32.load', entry, TLB_ADDEND);
   }
 
   #entryOf(b: Builder, va: Node, size: number): { last: Node; entry: Node } {

@@ -8,7 +8,6 @@ import {
   ASSIST_CELL,
   BOUNCE,
   CODE_DROPPED,
-  CODE_GUARDS,
   EXIT_ASSIST,
   EXIT_FAULT,
   EXIT_LOOKUP,
@@ -36,7 +35,8 @@ import {
 } from './frame.ts';
 import { callTo, exitToRecord, exitWith, linkTo, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
-import { guardGlobal, ownHandlerGlobal, recGlobal } from './names.ts';
+import { guardOf } from './known-pages.ts';
+import { ownHandlerGlobal, recGlobal } from './names.ts';
 import { Progress } from './progress.ts';
 import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
@@ -470,9 +470,9 @@ export class Tier1Target implements Target {
 
   /** Another page's code may have been dropped, or another page mapped in its place. */
   #guard(b: Builder, to: Block, page: CodePage): void {
-    const guard = b.node('global.get', 'i32', 'pure', [], guardGlobal(page.va));
-    const allowed = b.load('i32.load8_u', b.add(b.param(2, 'i32'), guard), CODE_GUARDS);
-    b.unlikely(b.eqz(allowed), () => this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0));
+    b.unlikely(b.eqz(guardOf(b, page)), () =>
+      this.#exit(b, EXIT_LOOKUP, this.#va(b, to.code.va), 0),
+    );
   }
 
   /** Ends the block: this instruction has been executed. */
