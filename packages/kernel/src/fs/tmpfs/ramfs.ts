@@ -1,4 +1,4 @@
-import { EINVAL, EOPNOTSUPP } from '@vitrine/uapi/errno.ts';
+import { EINVAL } from '@vitrine/uapi/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '@vitrine/uapi/fcntl.ts';
 import { RAMFS_MAGIC } from '@vitrine/uapi/magic.ts';
 import type { Current } from '../../include/current.ts';
@@ -10,11 +10,12 @@ import type { File } from '../file.ts';
 import { S_ISREG } from '../inode.ts';
 import { RegularFile } from '../libfs/regular_file.ts';
 import { FileSystemType, type SuperBlock } from '../super.ts';
-import { TmpfsInode } from './inode.ts';
+import { BareInode } from './bare_inode.ts';
+import type { TmpfsInode } from './inode.ts';
 import { TmpfsSuperBlock } from './super.ts';
 
 /** A file of ramfs: pages and nothing more (fs/ramfs). */
-class RamfsInode extends TmpfsInode {
+class RamfsInode extends BareInode {
   static {
     serializable('RamfsInode', this);
   }
@@ -28,13 +29,6 @@ class RamfsInode extends TmpfsInode {
   override get statx_attributes_mask(): number {
     return 0;
   }
-  override fileattr_get(): number | null {
-    return null;
-  }
-  override fileattr_set(_current: Current, flags: number): void {
-    throw errno(EOPNOTSUPP, 'ramfs has no attributes to set ({})', flags);
-  }
-
   override open(current: Current, path: Path, flags: number): File {
     if (S_ISREG(this.mode)) return new RamfsFile(current, path, flags);
     return super.open(current, path, flags);
@@ -51,19 +45,6 @@ class RamfsInode extends TmpfsInode {
     if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
       throw errno(EINVAL, 'ramfs leaves no whiteouts (flags 0x{})', flags.toString(16));
     super.rename(current, old, dir, name, target, flags);
-  }
-
-  override get maybe_xattrs(): boolean {
-    return false;
-  }
-  override listxattr(): readonly string[] {
-    return [];
-  }
-  override getxattr(_current: Current, name: string): Uint8Array {
-    throw errno(EOPNOTSUPP, 'ramfs has no extended attributes ({})', name);
-  }
-  override setxattr(_current: Current, name: string): void {
-    throw errno(EOPNOTSUPP, 'ramfs has no extended attributes ({})', name);
   }
 }
 

@@ -1,4 +1,4 @@
-import { EFAULT, EINVAL, ENXIO, EOPNOTSUPP, ESPIPE } from '@vitrine/uapi/errno.ts';
+import { EFAULT, EINVAL, ENXIO, ESPIPE } from '@vitrine/uapi/errno.ts';
 import { O_LARGEFILE, O_RDWR } from '@vitrine/uapi/fcntl.ts';
 import { SECRETMEM_MAGIC } from '@vitrine/uapi/magic.ts';
 import { MS_NOEXEC } from '@vitrine/uapi/mount.ts';
@@ -13,7 +13,7 @@ import type { Iattr } from '../attr.ts';
 import { Dentry, Path } from '../dcache.ts';
 import { File } from '../file.ts';
 import { type Mount, kern_mount } from '../mount.ts';
-import { TmpfsInode } from './inode.ts';
+import { BareInode } from './bare_inode.ts';
 import { type TmpfsSuperBlock, tmpfs_super } from './super.ts';
 
 declare module '../vfs.ts' {
@@ -23,7 +23,7 @@ declare module '../vfs.ts' {
 }
 
 /** Memory of memfd_secret(2) (mm/secretmem.c): its size is set once, and only mappings reach it. */
-class SecretmemInode extends TmpfsInode {
+class SecretmemInode extends BareInode {
   static {
     serializable('SecretmemInode', this);
   }
@@ -32,25 +32,6 @@ class SecretmemInode extends TmpfsInode {
     if (attr.size !== undefined && this.size !== 0)
       throw errno(EINVAL, '{} has its size already: it is set once', this);
     super.setattr(current, attr);
-  }
-
-  override fileattr_get(): number | null {
-    return null;
-  }
-  override fileattr_set(_current: Current, flags: number): void {
-    throw errno(EOPNOTSUPP, '{} has no attributes to set ({})', this, flags);
-  }
-  override get maybe_xattrs(): boolean {
-    return false;
-  }
-  override listxattr(): readonly string[] {
-    return [];
-  }
-  override getxattr(_current: Current, name: string): Uint8Array {
-    throw errno(EOPNOTSUPP, '{} has no extended attributes ({})', this, name);
-  }
-  override setxattr(_current: Current, name: string): void {
-    throw errno(EOPNOTSUPP, '{} has no extended attributes ({})', this, name);
   }
 
   /** The descriptor cannot be opened again by /proc/self/fd. */
