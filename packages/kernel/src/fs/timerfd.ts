@@ -12,7 +12,7 @@ import { errno } from '../include/errno.ts';
 import type { IovIter } from '../include/iov.ts';
 import type { Kernel } from '../include/kernel.ts';
 import { serializable } from '../include/serial.ts';
-import { Timer, type TimerOwner } from '../include/time.ts';
+import { Timer, type TimerOwner, wall_deadline } from '../include/time.ts';
 import { WaitQueue } from '../include/wait.ts';
 import { anon_inode_path } from './anon_inodes.ts';
 import { NoopSeekFile } from './file.ts';
@@ -98,8 +98,8 @@ export class TimerfdFile extends NoopSeekFile implements TimerOwner {
   /** The wall clock was set: a point on it is another moment now. */
   clockWasSet(): void {
     if (this.wall === null) return;
-    const { timers, clock } = this.kernel;
-    if (this.timer.queued) timers.start(this.timer, clock.now() + Number(this.wall - clock.realtimeNs())); // prettier-ignore
+    const { kernel, timer } = this;
+    if (timer.queued) kernel.timers.start(timer, wall_deadline(kernel, this.wall));
     if (!this.cancelOnSet) return;
     this.cancelled = true;
     this.ticks++;

@@ -1,3 +1,4 @@
+import type { Kernel } from './kernel.ts';
 import { serializable } from './serial.ts';
 
 export const NSEC_PER_SEC = 1e9;
@@ -54,4 +55,9 @@ export interface Clock {
   realtime(): { sec: number; nsec: number };
   /** CLOCK_REALTIME in nanoseconds. */
   realtimeNs(): bigint;
+}
+
+/** The moment of CLOCK_MONOTONIC at which the wall clock shows `wall`. */
+export function wall_deadline(kernel: Kernel, wall: bigint): number {
+  return kernel.clock.now() + Number(wall - kernel.clock.realtimeNs());
 }

@@ -20,7 +20,7 @@ import { SignalfdFile } from '../fs/signalfd/signalfd.ts';
 import { TIMERFD_CLOCKS, TimerfdFile } from '../fs/timerfd.ts';
 import { sigmask } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
-import { wall_deadline } from '../kernel/time/clock_was_set.ts';
+import { wall_deadline } from '../include/time.ts';
 import { choice, fd, flags, inStruct, outStruct, size } from './kinds.ts';
 import { FULL, type SyscallRow, row } from './row.ts';
 import { putTimespec, timespecNs, timespecWide } from './timespec.ts';

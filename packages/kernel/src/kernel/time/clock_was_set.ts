@@ -1,4 +1,5 @@
 import type { Kernel } from '../../include/kernel.ts';
+import { wall_deadline } from '../../include/time.ts';
 
 /** What must know that CLOCK_REALTIME jumped: timers that were given a point on it. */
 export interface WallTimer {
@@ -29,9 +30,4 @@ export function clock_was_set(kernel: Kernel): void {
     sleep.deadline = wall_deadline(kernel, sleep.wall);
     kernel.sched.wake_up(task!);
   }
-}
-
-/** The moment of CLOCK_MONOTONIC at which the wall clock shows `wall`. */
-export function wall_deadline(kernel: Kernel, wall: bigint): number {
-  return kernel.clock.now() + Number(wall - kernel.clock.realtimeNs());
 }

@@ -1,12 +1,12 @@
 import { ktime_add } from '../../include/ktime.ts';
 import { serializable } from '../../include/serial.ts';
-import { Timer, type TimerOwner } from '../../include/time.ts';
+import { Timer, type TimerOwner, wall_deadline } from '../../include/time.ts';
 import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID } from '@vitrine/uapi/signal.ts';
 import { send_signal } from '../signal.ts';
 import type { SigInfo } from '../signal_struct.ts';
 import type { Task } from '../task.ts';
 import { sigqueue_charge } from '../../include/user.ts';
-import { type WallTimer, wall_deadline } from './clock_was_set.ts';
+import type { WallTimer } from './clock_was_set.ts';
 import {
   type CpuClock,
   CpuTimer,
