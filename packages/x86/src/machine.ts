@@ -644,13 +644,16 @@ export class Machine implements Cpu {
 
   /** Decodes the instruction at RIP, which has been executed before. */
   #decodeHere(): boolean {
+    const { rip } = this;
+    const first = this.#exports.walk(toPair(rip), FETCH);
+    if (first === -1) return false;
+    const within = Math.min(15, 4096 - (rip % 4096));
     const bytes = this.#window;
-    const va = toPair(this.rip);
-    for (let i = 0; i < 15; i++) {
-      const physical = this.#exports.walk(va + BigInt(i), FETCH);
-      if (physical === -1) return decode(this.#insn, bytes, 0, i) === DECODED;
-      bytes[i] = this.ram.u8[physical >>> 0]!;
-    }
+    bytes.set(this.ram.u8.subarray(first >>> 0, (first >>> 0) + within));
+    if (decode(this.#insn, bytes, 0, within) === DECODED) return true;
+    const second = within < 15 ? this.#exports.walk(toPair(rip + within), FETCH) : -1;
+    if (second === -1) return false;
+    bytes.set(this.ram.u8.subarray(second >>> 0, (second >>> 0) + 15 - within), within);
     return decode(this.#insn, bytes, 0, 15) === DECODED;
   }
 
