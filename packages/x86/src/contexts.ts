@@ -13,8 +13,10 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SHIFT,
   TLB_READ_ONLY,
+  WINDOW_START,
 } from './layout.ts';
 import { tlbIndex } from './mmu.ts';
+import { emptyWindow, inWindow } from './stack-window.ts';
 import { handlerCount } from './tier0/handlers.ts';
 import { jumpHash, secondJumpHash } from './tier0/target.ts';
 
@@ -75,6 +77,7 @@ export class Contexts {
   #clear(context: Context): void {
     this.#ram.u8.fill(0xff, context.address, context.address + JUMP_CACHE);
     for (const index of [TLB_ENTRIES - 2, TLB_ENTRIES - 1]) this.#emptyTlbEntry(context, index);
+    emptyWindow(this.#ram.u32, context.address);
     this.#clearJumps(context);
   }
 
@@ -97,7 +100,7 @@ export class Contexts {
 
   #emptyJumps(context: Context): void {
     this.#ram.u8.fill(0xff, context.address + JUMP_CACHE, context.address + CODE_GUARDS);
-    this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + CONTEXT_STRIDE);
+    this.#ram.u8.fill(0, context.address + CODE_GUARDS, context.address + WINDOW_START);
     this.#guardJumps(context);
   }
 
@@ -175,7 +178,10 @@ export class Contexts {
 
   invlpg(va: number): void {
     const page = Math.floor(va / 4096);
+    const { u32 } = this.#ram;
+    const { address } = this.current;
     this.#emptyTlbEntry(this.current, tlbIndex(va | 0));
+    if (inWindow(u32, address, page)) emptyWindow(u32, address);
     if (this.#ram.u8[this.#executedByte(page)]! & (1 << (page & 7))) this.#clearJumps(this.current);
   }
 
@@ -191,7 +197,8 @@ export class Contexts {
   /** Makes the next guest write to a frame miss, because code was just decoded from it. */
   protect(pfn: number): void {
     const { u32 } = this.#ram;
-    for (const { address } of this.#all)
+    for (const { address } of this.#all) {
+      emptyWindow(u32, address);
       for (let i = 0; i < TLB_ENTRIES; i++) {
         const entry = (address + (i << TLB_ENTRY_SHIFT)) >> 2;
         const low = u32[entry]!;
@@ -199,5 +206,6 @@ export class Contexts {
         const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
         if (physical >>> 12 === pfn) u32[entry] = low | TLB_READ_ONLY;
       }
+    }
   }
 }

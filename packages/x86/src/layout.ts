@@ -4,6 +4,7 @@
  * The register context comes first, so that the byte offset of a register, which is what a decoded record stores,
  * is its address.
  */
+import { TLB_SPAN } from './cpu.ts';
 
 /** Slots of eight bytes that a record can name with one byte: the sixteen registers, then these. */
 export const SLOT_ZERO = 16;
@@ -136,7 +137,7 @@ export const MOST_RETURNS = 48;
  */
 export const CONTEXTS = 16;
 export const CONTEXT_AREA = 0x1_0000;
-export const TLB_ENTRIES = 4096;
+export const TLB_ENTRIES: number = TLB_SPAN / 4096;
 export const TLB_ENTRY_SHIFT = 4;
 export const TLB_TAG = 0;
 export const TLB_ADDEND = 8;
@@ -159,7 +160,11 @@ export const GUARD_COUNT = 4096;
 export const EXECUTED: number = CODE_GUARDS + GUARD_COUNT;
 export const EXECUTED_MAP: number = EXECUTED + 64;
 export const EXECUTED_BITS = 0x1_0000;
-export const CONTEXT_STRIDE: number = EXECUTED_MAP + EXECUTED_BITS / 8;
+/** Offset of the stack's window in a context (stack-window.ts): its address and its size, of 64 bits, and what makes an address physical. */
+export const WINDOW_START: number = EXECUTED_MAP + EXECUTED_BITS / 8;
+export const WINDOW_SIZE: number = WINDOW_START + 8;
+export const WINDOW_ADDEND: number = WINDOW_SIZE + 8;
+export const CONTEXT_STRIDE: number = WINDOW_START + 64;
 
 /** One byte a page frame: FRAME_ bits. */
 export const FRAME_FLAGS = 0x55_0000;

@@ -76,7 +76,7 @@ export const walk: Helper = {
 };
 
 /** The same where the access leaves no trace: FAULT unless A, and D for a write, are set already. */
-const peek: Helper = {
+export const peek: Helper = {
   name: 'peek',
   params: ['i64', 'i32'],
   result: 'i32',
@@ -190,7 +190,8 @@ function markAccessed(b: Builder, places: readonly Var[], write: Node): void {
   });
 }
 
-const PAGE = -4096n;
+/** The bits of an address that say which page it is in. */
+export const PAGE = -4096n;
 
 /** Address of the TLB entry for a linear address: the low bits of its page number choose it. */
 export function tlbEntry(b: Builder, va: Node, tlb: Node): Node {
@@ -210,14 +211,14 @@ export function missesTlb(b: Builder, entry: Node, last: Node, write: boolean): 
 }
 
 /** Enters a page. */
-function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: number): void {
+export function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: number): void {
   const entry = tlbEntry(b, va, tlb);
   b.store('i64.store', entry, b.or(b.and(va, b.i64(PAGE)), b.i64(flags)), TLB_TAG);
   b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
 }
 
 /** Notes a guest write to a frame: drops code that came from it. */
-function noteWrite(b: Builder, physical: Node): void {
+export function noteWrite(b: Builder, physical: Node): void {
   const frame = b.shrU(physical, b.i32(12));
   b.if(b.and(b.load('i32.load8_u', frame, FRAME_FLAGS), b.i32(FRAME_CODE)), () => {
     b.node('call_import', undefined, 'effect', [frame], 'codeWritten');
@@ -250,7 +251,7 @@ function straddle(b: Builder, va: Node, size: Node): Straddle {
   };
 }
 
-const returnIfFault = (b: Builder, physical: Node): void =>
+export const returnIfFault = (b: Builder, physical: Node): void =>
   b.if(b.eq(physical, b.i32(FAULT)), () => b.return(b.i32(FAULT)));
 
 /**
@@ -313,57 +314,6 @@ export const writeMiss: Helper = {
     noteWrite(b, physical);
     fill(b, va, physical, tlb, 0);
     return physical;
-  },
-};
-
-/** Where an address is that has been accessed in such a way before, or FAULT: (address, READ or WRITE, TLB). */
-const knownAt: Helper = {
-  name: 'known_at',
-  params: ['i64', 'i32', 'i32'],
-  result: 'i32',
-  pure: false,
-  body(b, va, access, tlb) {
-    const entry = tlbEntry(b, va, tlb);
-    const missed = b.select(access, missesTlb(b, entry, va, true), missesTlb(b, entry, va, false));
-    b.if(b.eqz(missed), () => b.return(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND))));
-    const physical = b.call(peek, va, access);
-    returnIfFault(b, physical);
-    b.if(
-      access,
-      () => {
-        const flags = b.load('i32.load8_u', b.shrU(physical, b.i32(12)), FRAME_FLAGS);
-        b.if(b.and(flags, b.i32(FRAME_CODE)), () => b.return(b.i32(FAULT)));
-        noteWrite(b, physical);
-        fill(b, va, physical, tlb, 0);
-      },
-      () => fill(b, va, physical, tlb, TLB_READ_ONLY),
-    );
-    return physical;
-  },
-};
-
-/**
- * Where a stretch of memory is of which the first bytes are written, others read: (address, size, how many are written, TLB), less
- * than a page long. FAULT where it is not in neighbouring frames, or has not been accessed like that before.
- */
-export const windowAt: Helper = {
-  name: 'window_at',
-  params: ['i64', 'i32', 'i32', 'i32'],
-  result: 'i32',
-  pure: false,
-  body(b, va, size, written, tlb) {
-    const first = b.call(knownAt, va, b.ne(written, b.i32(0)), tlb);
-    returnIfFault(b, first);
-    const pageOf = (address: Node): Node => b.and(address, b.i64(PAGE));
-    const last = b.add(va, b.extendU(b.sub(size, b.i32(1))));
-    b.if(b.ne(pageOf(va), pageOf(last)), () => {
-      const lastWritten = b.add(va, b.extendU(b.sub(written, b.i32(1))));
-      const writes = b.and(b.ne(written, b.i32(0)), b.eq(pageOf(lastWritten), pageOf(last)));
-      const second = b.call(knownAt, last, writes, tlb);
-      returnIfFault(b, second);
-      b.if(b.ne(b.sub(second, first), b.sub(size, b.i32(1))), () => b.return(b.i32(FAULT)));
-    });
-    return first;
   },
 };
 

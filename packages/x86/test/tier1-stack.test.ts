@@ -78,6 +78,42 @@ describe('the window of the stack', () => {
     for (const other of others) expect(other).toEqual(reference);
   });
 
+  test('two stacks by turns, one of which becomes read-only, and writable again', () => {
+    const code = '1: call 2f; xchg rsp, r8; dec ecx; jnz 1b; syscall; 2: push rcx; add rax, [rsp]; pop rdx; ret'; // prettier-ignore
+    const other = STACK_TOP - 64 * PAGE;
+    const [reference, ...others] = MODES.map((mode) => {
+      const machine = new FlatMachine(RAM, mode).load(assemble(code));
+      const { cpu } = machine;
+      const frame = machine.map(other, { executable: false });
+      cpu.gpr[1] = 30_000n;
+      cpu.gpr[8] = BigInt(other + 256);
+      const stops: unknown[] = [];
+      while (cpu.retired < 60_000) cpu.run(10_007);
+      for (const writable of [false, true]) {
+        machine.map(other, { executable: false, writable, frame });
+        cpu.invlpg(other);
+        stops.push(...finish(cpu), cpu.faultAddress, cpu.errorCode);
+      }
+      return [...stops, cpu.retired];
+    });
+    expect(reference).toContain(other + 248);
+    for (const one of others) expect(one).toEqual(reference);
+  });
+
+  test('a stack that is written as code', () => {
+    // Each round writes MOV EAX, n and RET on the stack, and calls it.
+    const code = `mov ecx, 1000; 1: call 2f; dec ecx; jnz 1b; syscall
+      2: sub rsp, 24; mov byte ptr [rsp], 0xb8; mov [rsp+1], ecx; mov byte ptr [rsp+5], 0xc3; call rsp; add rbx, rax; add rsp, 24; ret`;
+    const [reference, ...others] = MODES.map((mode) => {
+      const machine = new FlatMachine(RAM, mode).load(assemble(code.replaceAll('\n', ';')));
+      machine.map(UPPER);
+      machine.cpu.gpr[4] = BigInt(UPPER + 1024);
+      return [finish(machine.cpu), machine.cpu.gpr[3]];
+    });
+    expect(reference![1]).toBe((1000n * 1001n) / 2n);
+    for (const one of others) expect(one).toEqual(reference);
+  });
+
   test('regions do without it where the stack stays in two pieces', () => {
     const { cpu } = start(MODES[2], 3_000_000, 100);
     const { interpreted } = cpu.jit!.counters;

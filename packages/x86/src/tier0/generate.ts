@@ -23,7 +23,8 @@ import {
   RIP_CELL,
   SLOT_EA,
 } from '../layout.ts';
-import { walk, windowAt } from '../mmu.ts';
+import { walk } from '../mmu.ts';
+import { windowAt } from '../stack-window.ts';
 import {
   baseHandlers,
   fingerprint,

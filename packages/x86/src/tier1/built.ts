@@ -6,7 +6,7 @@ import { sseUsual } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
 import type { Helper, Region as Nodes } from '../ir/node.ts';
 import type { Operand, Width } from '../ir/operand.ts';
-import { windowAt } from '../mmu.ts';
+import { windowAt } from '../stack-window.ts';
 import type { Row } from '../opcodes.ts';
 import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';

@@ -7,8 +7,9 @@ import { RBP, RSP } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
-import { FAULT, missesTlb, tlbEntry, windowAt } from '../mmu.ts';
+import { SLOT_ZERO } from '../layout.ts';
+import { FAULT } from '../mmu.ts';
+import { isOutsideWindow, placeInWindow, windowAt } from '../stack-window.ts';
 import { regSlot, rmSlot } from '../tier0/translate.ts';
 import type { Block, Region } from './region.ts';
 import { jumpsOf, successors } from './structure.ts';
@@ -244,14 +245,10 @@ export class Stack {
     const size = this.#high - this.#low;
     const tlb = b.param(2, 'i32');
     const va = b.add(base, b.i64(this.#low));
-    const entry = tlbEntry(b, va, tlb);
-    const last = b.add(va, b.i64(size - 1));
-    const writes = this.#written > this.#low;
     const lowest = b.i32(LOWEST - this.#low);
-    const addend = b.load('i32.load', entry, TLB_ADDEND);
-    b.assign(this.#physical, b.add(b.add(b.wrap(va), addend), lowest));
-    b.unlikely(missesTlb(b, entry, last, writes), () => {
-      const written = b.i32(writes ? this.#written - this.#low : 0);
+    b.assign(this.#physical, b.add(placeInWindow(b, va, tlb), lowest));
+    b.unlikely(isOutsideWindow(b, va, b.i64(size), tlb), () => {
+      const written = b.i32(Math.max(this.#written - this.#low, 0));
       const found = b.call(windowAt, va, b.i32(size), written, tlb);
       b.unlikely(b.eq(found, b.i32(FAULT)), fail);
       b.assign(this.#physical, b.add(found, lowest));

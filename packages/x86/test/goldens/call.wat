@@ -21,11 +21,11 @@
   (export "e0.0" (func 8))
   (func (type 3)
     local 1 i32
-    local 3 i64
+    local 2 i64
     local 3 i32
     local 5 i64
     local 1 i32
-    local 1 i64
+    local 2 i64
     local 3 i32
     local 1 i64
     local 1 i32
@@ -67,34 +67,26 @@
     local.get 5
     i64.const -8
     i64.add
-    local.set 7
-    local.get 7
+    local.set 5
+    local.get 5
     i32.wrap_i64
-    i32.const 8
-    i32.shr_u
-    i32.const 65520
-    i32.and
     local.get 2
-    i32.add
-    local.set 8
-    local.get 7
-    i32.wrap_i64
-    local.get 8
-    i32.load offset=8 align=1
+    i32.load offset=340048 align=1
     i32.add
     i32.const -3064
     i32.add
-    local.set 9
+    local.set 7
     local.get 5
-    i64.const -1
+    local.get 2
+    i64.load offset=340032 align=1
+    i64.sub
+    local.get 2
+    i64.load offset=340040 align=1
+    i64.const -8
     i64.add
-    i64.const -4096
-    i64.and
-    local.get 8
-    i64.load align=1
-    i64.ne
+    i64.gt_u
     if
-      local.get 7
+      local.get 5
       i32.const 8
       i32.const 8
       local.get 2
@@ -105,9 +97,9 @@
       i32.eq
       if
         global.get 2
-        local.set 10
-        local.get 10
-        local.get 10
+        local.set 9
+        local.get 9
+        local.get 9
         i32.load offset=528 align=1
         i32.const 1
         i32.add
@@ -121,7 +113,7 @@
       local.get 8
       i32.const -3064
       i32.add
-      local.set 9
+      local.set 7
     end
     block
       block
@@ -129,8 +121,8 @@
       end
       i32.const 0
       i64.load offset=32 align=1
-      local.set 11
-      local.get 11
+      local.set 10
+      local.get 10
       i64.const 0
       i64.sub
       local.get 6
@@ -139,40 +131,40 @@
         unreachable
       end
       i64.const 9
-      local.set 12
-      local.get 11
-      local.set 7
-      local.get 9
+      local.set 11
+      local.get 10
+      local.set 5
+      local.get 7
       i64.const 4194314
       i64.store offset=3064 align=1
-      local.get 7
+      local.get 5
       i64.const -8
       i64.add
-      local.set 11
+      local.set 10
       local.get 1
       i32.const -2
       i32.add
       local.set 1
       i32.const 0
-      local.get 12
+      local.get 11
       i64.store offset=8 align=1
       i32.const 0
-      local.get 11
+      local.get 10
       i64.store offset=32 align=1
       i32.const 0
       i64.load align=1
-      local.set 13
+      local.set 12
       i32.const 0
       i64.load offset=176 align=1
-      local.set 14
+      local.set 13
       i32.const 0
       i64.load offset=184 align=1
-      local.set 15
+      local.set 14
       i32.const 0
       i32.load8_u offset=832
-      local.set 16
+      local.set 15
       loop
-        local.get 11
+        local.get 10
         i64.const -8
         i64.sub
         local.get 6
@@ -180,28 +172,28 @@
         if
           unreachable
         end
-        local.get 13
-        local.get 13
+        local.get 12
+        local.get 12
         i64.const 1
         i64.shl
         i64.add
-        local.set 13
-        local.get 9
+        local.set 12
+        local.get 7
         i64.load offset=3064 align=1
-        local.set 7
-        local.get 11
+        local.set 5
+        local.get 10
         i64.const 8
         i64.add
-        local.set 11
+        local.set 10
         local.get 1
         i32.const -2
         i32.add
         local.set 1
-        local.get 7
+        local.get 5
         i64.const 4194314
         i64.eq
         if
-          local.get 11
+          local.get 10
           i64.const 0
           i64.sub
           local.get 6
@@ -209,21 +201,21 @@
           if
             unreachable
           end
-          local.get 12
+          local.get 11
           i32.wrap_i64
           local.set 8
           local.get 8
           i32.const -1
           i32.add
-          local.set 10
-          local.get 10
+          local.set 9
+          local.get 9
           i64.extend_i32_u
-          local.set 12
+          local.set 11
+          local.get 13
+          local.set 16
           local.get 14
-          local.set 5
-          local.get 15
           local.set 17
-          local.get 16
+          local.get 15
           local.set 18
           local.get 18
           i32.const -1
@@ -246,7 +238,7 @@
             i32.lt_u
             if
               local.get 18
-              local.get 5
+              local.get 16
               local.get 17
               call 1
               local.set 20
@@ -260,7 +252,7 @@
               i32.sub
               i64.extend_i32_u
               local.set 21
-              local.get 5
+              local.get 16
               local.get 21
               i64.shl
               local.get 17
@@ -276,21 +268,21 @@
           local.set 18
           local.get 8
           i64.extend_i32_u
-          local.set 14
+          local.set 13
           local.get 18
           i64.extend_i32_u
-          local.set 15
+          local.set 14
           i32.const 23
-          local.set 16
+          local.set 15
           local.get 1
           i32.const -2
           i32.add
           local.set 1
-          local.get 10
+          local.get 9
           i32.eqz
           i32.eqz
           if
-            local.get 11
+            local.get 10
             i64.const 0
             i64.sub
             local.get 6
@@ -298,15 +290,15 @@
             if
               unreachable
             end
-            local.get 11
+            local.get 10
             local.set 21
-            local.get 9
+            local.get 7
             i64.const 4194314
             i64.store offset=3064 align=1
             local.get 21
             i64.const -8
             i64.add
-            local.set 11
+            local.set 10
             local.get 1
             i32.const -1
             i32.add
@@ -319,51 +311,51 @@
               local.get 1
               local.get 2
               i32.const 0
-              local.get 13
+              local.get 12
               i64.store align=1
               i32.const 0
-              local.get 12
+              local.get 11
               i64.store offset=8 align=1
               i32.const 0
-              local.get 11
+              local.get 10
               i64.store offset=32 align=1
               i32.const 0
-              local.get 14
+              local.get 13
               i64.store offset=176 align=1
               i32.const 0
-              local.get 15
+              local.get 14
               i64.store offset=184 align=1
               i32.const 0
-              local.get 16
+              local.get 15
               i32.store8 offset=832
               return_call 5
             end
             br 2
           end
           i32.const 0
-          local.get 13
+          local.get 12
           i64.store align=1
           i32.const 0
-          local.get 12
+          local.get 11
           i64.store offset=8 align=1
           i32.const 0
-          local.get 11
+          local.get 10
           i64.store offset=32 align=1
           i32.const 0
-          local.get 14
+          local.get 13
           i64.store offset=176 align=1
           i32.const 0
-          local.get 15
+          local.get 14
           i64.store offset=184 align=1
           i32.const 0
-          local.get 16
+          local.get 15
           i32.store8 offset=832
           i32.const 0
           i32.load offset=196 align=1
-          local.set 10
-          local.get 15
-          local.set 21
+          local.set 9
           local.get 14
+          local.set 21
+          local.get 13
           i32.wrap_i64
           local.set 18
           local.get 18
@@ -384,11 +376,11 @@
           i32.const -1073741816
           i32.and
           local.set 18
-          local.get 14
+          local.get 13
           local.set 17
-          local.get 15
-          local.set 5
           local.get 14
+          local.set 16
+          local.get 13
           i32.wrap_i64
           local.set 8
           local.get 8
@@ -409,9 +401,9 @@
           i32.const -1073741816
           i32.and
           local.set 8
-          local.get 15
-          local.set 23
           local.get 14
+          local.set 23
+          local.get 13
           i32.wrap_i64
           local.set 22
           local.get 22
@@ -432,13 +424,13 @@
           i32.const -1073741816
           i32.and
           local.set 22
-          local.get 14
+          local.get 13
           local.set 25
-          local.get 14
+          local.get 13
           local.set 26
-          local.get 15
-          local.set 27
           local.get 14
+          local.set 27
+          local.get 13
           i32.wrap_i64
           local.set 24
           local.get 24
@@ -459,7 +451,7 @@
           i32.const -1073741816
           i32.and
           local.set 24
-          local.get 14
+          local.get 13
           i32.wrap_i64
           local.set 28
           local.get 28
@@ -482,7 +474,7 @@
           local.set 28
           local.get 28
           local.get 28
-          local.get 15
+          local.get 14
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -492,8 +484,8 @@
           i32.xor
           local.set 28
           i64.const 4194320
-          local.set 12
-          local.get 10
+          local.set 11
+          local.get 9
           local.get 18
           local.get 18
           local.get 21
@@ -514,7 +506,7 @@
           i32.wrap_i64
           local.get 8
           local.get 8
-          local.get 5
+          local.get 16
           i32.wrap_i64
           i32.xor
           i32.const 31
@@ -603,7 +595,7 @@
           i32.add
           local.set 1
           i32.const 0
-          local.get 12
+          local.get 11
           i64.store offset=8 align=1
           i32.const 0
           local.get 30
@@ -613,26 +605,26 @@
           i32.const 2
           return_call 2
         end
-        local.get 7
+        local.get 5
         local.get 1
         local.get 2
         i32.const 0
-        local.get 13
+        local.get 12
         i64.store align=1
         i32.const 0
-        local.get 12
+        local.get 11
         i64.store offset=8 align=1
         i32.const 0
-        local.get 11
+        local.get 10
         i64.store offset=32 align=1
         i32.const 0
-        local.get 14
+        local.get 13
         i64.store offset=176 align=1
         i32.const 0
-        local.get 15
+        local.get 14
         i64.store offset=184 align=1
         i32.const 0
-        local.get 16
+        local.get 15
         i32.store8 offset=832
         return_call 0
       end
