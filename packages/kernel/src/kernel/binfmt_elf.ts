@@ -9,6 +9,7 @@ import {
   READ_IMPLIES_EXEC,
 } from '@vitrine/uapi/personality.ts';
 import { SIGSEGV } from '@vitrine/uapi/signal.ts';
+import { TLB_SPAN } from '@vitrine/x86/cpu.ts';
 import { fput } from '../fs/fdtable.ts';
 import type { File } from '../fs/file.ts';
 import { open_exec } from '../fs/open.ts';
@@ -172,10 +173,14 @@ function openInterpreter(current: Task, bprm: Binprm, elf: ElfFile): ElfFile | n
   }
 }
 
+/** Whether this program's addresses are to differ from run to run. */
+const isRandomized = ({ kernel, personality }: Task, level = 1): boolean =>
+  (personality & ADDR_NO_RANDOMIZE) === 0 && kernel.sysctl.randomize_va_space >= level;
+
 /** A random number of pages below 2^bits when this program's addresses are to differ from run to run, else 0. */
 function randomPages(current: Task, bits: number, level = 1): number {
-  const { kernel, personality } = current;
-  if ((personality & ADDR_NO_RANDOMIZE) !== 0 || kernel.sysctl.randomize_va_space < level) return 0;
+  const { kernel } = current;
+  if (!isRandomized(current, level)) return 0;
   const bytes = new Uint8Array(4);
   kernel.get_random_bytes(bytes);
   return (new DataView(bytes.buffer).getUint32(0, true) % 2 ** bits) * PAGE_SIZE;
@@ -205,6 +210,7 @@ function setup(current: Task, bprm: Binprm, mm: Mm, elf: ElfFile, interp: ElfFil
         : reserve(current, loads) - first;
   }
   const image = mapSegments(current, elf, loads, bias);
+  if (!mm.legacy_layout && !isRandomized(current)) colourMmapBase(mm, image.startCode);
   mm.start_code = image.startCode;
   mm.end_code = image.endCode;
   mm.start_data = image.startData;
@@ -245,6 +251,15 @@ function map_page_zero(current: Task): void {
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
   }
+}
+
+/**
+ * Has mappings go down from where the program begins as the TLB sees it, as its heap goes up from where it ends: so they share
+ * entries only where all of it is larger than what the TLB holds. (Linux does so for the caches of some processors.)
+ */
+function colourMmapBase(mm: Mm, program: number): void {
+  const above = mm.mmap_base - (program - (program % PAGE_SIZE));
+  if (above > 0) mm.mmap_base -= above % TLB_SPAN;
 }
 
 /** From the lowest page to the end of the highest byte, whatever order the segments come in (total_mapping_size). */
