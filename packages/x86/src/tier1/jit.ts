@@ -4,7 +4,7 @@ import { wasm, type WasmModule } from '../wasm-api.ts';
 import { Account, bundlingPays, COLD, lostIn } from './account.ts';
 import { Unsupported } from './built.ts';
 import { type Generated, generateRegions } from './generate.ts';
-import { functionAround } from './function.ts';
+import { Flows } from './function.ts';
 import { type Installed, Installer, type JitHost, type Placed } from './installer.ts';
 import { packRegion } from './packed.ts';
 import { pageDigest } from './page-digest.ts';
@@ -68,7 +68,7 @@ const AT_ONCE = 2;
  */
 const BUNDLED = 64;
 const SETTLED = 4 * PERIOD;
-/** Nor are they as long as more than this of all room is taken: regions come and go then. */
+/** Nor are they as long as more than this of all room is taken: regions come and go then, and others must not have the same code. */
 const ROOMY = 0.6;
 /** Addresses kept of an indirect jump. */
 const MOST_TARGETS = 64;
@@ -81,6 +81,9 @@ const COVERED = 32;
 
 /** How many samples one counts for that shows where an entry is missing. */
 const LEFT = 4;
+
+/** How often a block must be seen until it is looked for in the store again. */
+const AGAIN = 4 * LEFT;
 
 /** A region does without the stack's window when so many entries were refused, and one in so many. */
 const REFUSED = 10_000;
@@ -121,6 +124,12 @@ interface Root {
   ordered: boolean;
 }
 
+interface Live extends Root {
+  installed: Installed;
+}
+
+const isLive = (root: Root): root is Live => root.installed?.live === true;
+
 function hottestOf(counts: ReadonlyMap<number, number>): number {
   let best = -1;
   for (const [offset, count] of counts) if (best < 0 || count > counts.get(best)!) best = offset;
@@ -147,6 +156,7 @@ export class Jit {
   /** Where indirect jumps and calls in regions of a page have gone, by the low bits of their addresses. */
   readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
   readonly #excluded = new Set<string>();
+  readonly #flows = new Flows();
   /** Translations that had to make room. */
   readonly #evicted = new WeakSet<Bundle>();
   /** A block of a translation that was not there, or was another one, when it was last looked for. */
@@ -221,6 +231,10 @@ export class Jit {
     return generator.state === 'away' || generator.state === 'idle';
   }
 
+  get #isRoomy(): boolean {
+    return this.#installer.footprint <= this.#options.limit * ROOMY;
+  }
+
   get eager(): boolean {
     return this.#options.threshold === 0;
   }
@@ -241,15 +255,19 @@ export class Jit {
     let samples = this.#samples.get(page);
     if (!samples)
       this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: 'nothing' }));
+    const va = page.va + offset;
+    const { byOffset } = samples;
+    const before = byOffset.get(offset) ?? 0;
     if (this.#account.mayRecall(true)) {
       this.#recallPage(page, samples);
-      if (this.#recall(page, page.va + offset)) return;
+      // What is not there now will hardly be soon.
+      if (before % AGAIN < LEFT && this.#recall(page, va)) return;
     }
-    const { byOffset } = samples;
     const weight = left ? LEFT : 1;
-    const times = (byOffset.get(offset) ?? 0) + weight;
+    const isCovered = !(left && this.#isRoomy) && this.#installer.covers(page, va);
+    const times = before + (isCovered ? weight / COVERED : weight);
     byOffset.set(offset, times);
-    samples.all += weight;
+    samples.all += times - before;
     if (samples.all < this.#options.threshold) return;
     const first = hottestOf(byOffset);
     const seen: Seen = { page, offset: first, times: byOffset.get(first)! };
@@ -269,11 +287,14 @@ export class Jit {
     const samples = this.#samples.get(page);
     const va = page.va + offset;
     if (!samples?.byOffset.has(offset) || this.#host.find(va, false)?.page !== page) return;
-    const { threshold } = this.#options;
-    if (this.#installer.covers(page, va) && times < COVERED * threshold) return;
     const { byOffset } = samples;
+    if (this.#installer.covers(page, va) && times < this.#options.threshold) {
+      // Most of these times no region had it.
+      byOffset.set(offset, times / COVERED);
+      return;
+    }
     byOffset.delete(offset);
-    samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) >> 1;
+    samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) / 2;
     const { root, region } = this.#rootAround(page, offset);
     this.#compile(root, 0, region);
   }
@@ -281,7 +302,7 @@ export class Jit {
   /** The function that a hot block is in, with its region, or the block itself when that has one already, or is too large. */
   #rootAround(page: CodePage, offset: number): { root: Root; region?: Region } {
     const hot = this.#rootOf(page, page.va + offset);
-    const first = functionAround(this.#surroundings(hot), page, offset);
+    const first = this.#flows.functionAround(this.#surroundings(hot), page, offset);
     if (first === offset) return { root: hot };
     const whole = this.#rootOf(page, page.va + first);
     if (whole.installed?.live) return { root: hot };
@@ -414,12 +435,13 @@ export class Jit {
   }
 
   /** Regions that are left and entered all the time; those that lose most by it come first. */
-  #restless(): { root: Root; lost: number }[] {
-    const found: { root: Root; lost: number }[] = [];
+  #restless(roots: readonly Root[]): { root: Live; lost: number }[] {
+    const found: { root: Live; lost: number }[] = [];
     const remote = this.#generator !== undefined;
-    for (const root of this.#allRoots()) {
+    for (const root of roots) {
+      if (!isLive(root)) continue;
       const { installed, effort } = root;
-      if (!installed?.live || timesMade(effort) >= MAX_EFFORT) continue;
+      if (timesMade(effort) >= MAX_EFFORT) continue;
       const lost = lostIn(installed.translation, this.#installer.timesEntered(installed), remote);
       if (lost > 0) found.push({ root, lost });
     }
@@ -427,12 +449,13 @@ export class Jit {
   }
 
   /** Makes regions again that cannot be entered often, since the stack is not in one piece there. */
-  #withoutWindow(): void {
-    for (const root of this.#allRoots()) {
+  #withoutWindow(roots: readonly Root[]): void {
+    for (const root of roots) {
+      if (!isLive(root)) continue;
       const { installed } = root;
-      if (!installed?.live || root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
       const refused = this.#installer.timesRefused(installed);
       if (refused < REFUSED || refused * REFUSED_SHARE < this.#installer.timesEntered(installed)) continue; // prettier-ignore
+      if (root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
       root.effort |= NO_WINDOW;
       if (!this.#recallBetter(root)) this.#compile(root);
@@ -447,9 +470,10 @@ export class Jit {
     this.#clock = retired;
     this.#pause = PERIOD + LOOK * this.#installer.count;
     this.#installer.report();
-    this.#withoutWindow();
-    const restless = this.#restless();
-    for (const { root } of restless) this.#gather(root.installed!);
+    const roots = this.#allRoots();
+    this.#withoutWindow(roots);
+    const restless = this.#restless(roots);
+    for (const { root } of restless) this.#gather(root.installed);
     for (const { root } of restless.slice(0, AT_ONCE)) {
       if (!this.#isServed) break;
       // Another process may have other code at the address.
@@ -458,16 +482,16 @@ export class Jit {
       root.effort++;
       if (!this.#recallBetter(root)) this.#compile(root, WORTHWHILE);
     }
-    this.#bundle();
+    this.#bundle(roots);
   }
 
   /** Has another thread put regions that are entered all the time into one module, if that pays. */
-  #bundle(): void {
+  #bundle(roots: readonly Root[]): void {
     const generator = this.#generator;
     if (!generator?.bundles || this.#isBundling || !this.#isServed) return;
-    if (this.#installer.footprint > this.#options.limit * ROOMY) return;
+    if (!this.#isRoomy) return;
     const settled: { installed: Installed; entered: number }[] = [];
-    for (const { installed, since, ordered } of this.#allRoots()) {
+    for (const { installed, since, ordered } of roots) {
       if (!installed?.live || ordered || this.#clock - since < SETTLED) continue;
       if (installed.translation.bundle.members.length > 1) continue;
       settled.push({ installed, entered: this.#installer.timesEntered(installed) });
