@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LinuxError, Machine, type WorkerMachine } from '../src/index.ts';
 
@@ -114,4 +117,23 @@ it('does not let the process end before a close is done', () => {
     console.log('all');`;
   const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }); // prettier-ignore
   expect([status, stdout]).toEqual([0, 'all\n']);
+});
+
+it.each([
+  { options: [] },
+  { options: ['--max-old-space-size=300'] },
+  { options: ['--max-old-space-size=300', '--no-warnings'] },
+])('starts in a process with the options $options', ({ options }) => {
+  const script = `import { Machine } from ${JSON.stringify(new URL('../dist/index.mjs', import.meta.url).href)};
+    const machine = await Machine.boot({ worker: true, memory: '64m' });
+    console.log(await (await machine.spawn(['echo', 'there'])).stdout.text());
+    await machine.close();`;
+  const folder = mkdtempSync(join(tmpdir(), 'vitrine-worker-'));
+  const file = join(folder, 'program.mjs');
+  writeFileSync(file, script);
+  for (const program of [[file], ['--input-type=module', '-e', script]]) {
+    const { status, stdout } = spawnSync(process.execPath, [...options, ...program], { encoding: 'utf8' }); // prettier-ignore
+    expect([status, stdout]).toEqual([0, 'there\n\n']);
+  }
+  rmSync(folder, { recursive: true });
 });

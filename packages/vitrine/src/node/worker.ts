@@ -12,9 +12,9 @@ function script(name: string): URL {
 }
 
 function start(name: string, workerData?: unknown): WorkerPort {
-  // What says how to read a program given with -e is refused for a worker's file.
-  const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
-  const worker = new Worker(script(name), { workerData, execArgv });
+  // What says how to read a program given with -e is refused for a worker's file, and V8's options where options are named at all.
+  const isInline = process.execArgv.some((option) => option.startsWith('--input-type'));
+  const worker = new Worker(script(name), { workerData, ...(isInline && { execArgv: [] }) });
   let error = '';
   worker.on('error', (failure: Error) => (error = failure.message));
   worker.unref();
