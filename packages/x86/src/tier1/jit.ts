@@ -169,8 +169,6 @@ export class Jit {
   #isBundling = false;
   /** Samples so far. */
   #sampled = 0;
-  /** What has been seen most often while there was no credit. */
-  #hottest: Seen | undefined;
   readonly #account: Account;
   /** Regions compiled so far, their instructions and bytes, and the milliseconds it took, for measurements. */
   readonly counters = {
@@ -271,14 +269,6 @@ export class Jit {
     if (samples.all < this.#options.threshold) return;
     const first = hottestOf(byOffset);
     const seen: Seen = { page, offset: first, times: byOffset.get(first)! };
-    const waiting = this.#hottest;
-    const isBehind = waiting !== undefined && waiting.times > seen.times;
-    if (!this.#mayCompile(isBehind ? waiting.times : seen.times)) {
-      if (!isBehind) this.#hottest = seen;
-      return;
-    }
-    this.#hottest = undefined;
-    if (isBehind) this.#compileAround(waiting);
     if (this.#mayCompile(seen.times)) this.#compileAround(seen);
   }
 
