@@ -49,9 +49,46 @@ export interface MqAttr {
   readonly msgsize: number;
 }
 
-interface Message {
+export interface Message {
   readonly priority: number;
   readonly data: Uint8Array;
+}
+
+/** What a waiting caller keeps (analogous to `struct ext_wait_queue`); the deadline is there from the start of a call that has one. */
+export interface MqWait {
+  readonly deadline: number;
+  /** As the scheduler sees it when the wait begins: the most urgent are served first, then who waits longest. */
+  readonly prio: number;
+  /** What a sender brings, or what a receiver was handed over. */
+  message: Message | null;
+  /** Somebody else has finished the call. */
+  done: boolean;
+}
+
+/** What a call that goes on after its wait keeps. */
+const waited = (task: Task): MqWait | null => {
+  const state = task.callState as Partial<MqWait> | null;
+  return state?.done === undefined ? null : (state as MqWait);
+};
+
+/** The message that a sender waits with, read when its call began. */
+export const brought = (task: Task): Message | null => waited(task)?.message ?? null;
+
+/** What a receiver was handed, or a sender is rid of: whatever has become of its descriptor, the call is over. */
+export function finished(task: Task): Message | null {
+  const wait = waited(task);
+  return wait?.done ? wait.message : null;
+}
+
+/** Whoever is to be served first of those that wait (wq_get_first_waiter). */
+function first_waiter(queue: WaitQueue): { task: Task; wait: MqWait } | null {
+  let first: { task: Task; wait: MqWait } | null = null;
+  for (const waiter of queue.waiters ?? []) {
+    const task = waiter as Task;
+    const wait = waited(task)!;
+    if (first === null || wait.prio < first.wait.prio) first = { task, wait };
+  }
+  return first;
 }
 
 /** Who is told of the next message in an empty queue (mq_notify). */
@@ -91,8 +128,10 @@ export class MqueueInode extends Inode {
   readonly messages: Message[] = [];
   bytes = 0;
   notify: Notify | null = null;
-  readonly readers: WaitQueue = new WaitQueue();
-  readonly writers: WaitQueue = new WaitQueue();
+  readonly receivers: WaitQueue = new WaitQueue();
+  readonly senders: WaitQueue = new WaitQueue();
+  /** Those that poll: what goes from hand to hand is no news to them. */
+  readonly wait_q: WaitQueue = new WaitQueue();
   private readonly user: UserStruct;
 
   constructor(sb: SuperBlock, mode: number, attr: MqAttr, user: UserStruct) {
@@ -298,7 +337,7 @@ export class MqueueFile extends File {
 
   override poll(_current: Current, collect: WaitQueue[] | null): number {
     const { queue } = this;
-    collect?.push(queue.readers, queue.writers);
+    collect?.push(queue.wait_q);
     return (
       (queue.messages.length > 0 ? EPOLLIN | EPOLLRDNORM : 0) |
       (queue.full ? 0 : EPOLLOUT | EPOLLWRNORM)
@@ -311,14 +350,17 @@ export class MqueueFile extends File {
   }
 
   /** @returns 0, or BLOCKED while the queue is full. */
-  send(current: Task, data: Uint8Array, priority: number, deadline: number): number {
+  send(current: Task, message: Message, deadline: number): number {
     const { queue } = this;
-    if (queue.full) return this.wait(current, queue.writers, deadline, 'full');
-    const waiting = queue.readers.active;
-    queue.insert({ priority, data });
-    if (!waiting && queue.messages.length === 1) queue.tell(current);
+    if (queue.full) return this.wait(current, queue.senders, message, deadline, 'full');
+    const receiver = first_waiter(queue.receivers);
+    if (receiver !== null) finish(receiver, message);
+    else {
+      queue.insert(message);
+      if (queue.messages.length === 1) queue.tell(current);
+      queue.wait_q.wake(EPOLLIN | EPOLLRDNORM);
+    }
     file_update_time(queue);
-    queue.readers.wake(EPOLLIN | EPOLLRDNORM);
     return 0;
   }
 
@@ -326,17 +368,37 @@ export class MqueueFile extends File {
   receive(current: Task, deadline: number): Message | typeof BLOCKED {
     const { queue } = this;
     const message = queue.messages.shift();
-    if (message === undefined) return this.wait(current, queue.readers, deadline, 'empty');
+    if (message === undefined) return this.wait(current, queue.receivers, null, deadline, 'empty');
     queue.bytes -= message.data.length;
     file_update_time(queue);
-    queue.writers.wake(EPOLLOUT | EPOLLWRNORM);
+    const sender = first_waiter(queue.senders);
+    if (sender === null) queue.wait_q.wake(EPOLLOUT | EPOLLWRNORM);
+    else {
+      queue.insert(sender.wait.message!);
+      finish(sender, sender.wait.message!);
+    }
     return message;
   }
 
-  private wait(current: Task, on: WaitQueue, deadline: number, state: string): number {
+  private wait(
+    current: Task,
+    on: WaitQueue,
+    message: Message | null,
+    deadline: number,
+    state: string,
+  ): number {
     if (this.flags & O_NONBLOCK)
       throw errno(E.EAGAIN, '{} is {} and O_NONBLOCK is set', this.path, state);
     if (current.kernel.clock.now() >= deadline) throw errno(E.ETIMEDOUT, '{} stayed {} until the timeout', this.path, state); // prettier-ignore
+    const { prio } = waited(current) ?? current;
+    current.callState = { ...(current.callState as object | null), deadline, prio, message, done: false } satisfies MqWait; // prettier-ignore
     return current.waitAny([on], deadline);
   }
+}
+
+/** Ends the call of a caller that waits. */
+function finish({ task, wait }: { task: Task; wait: MqWait }, message: Message): void {
+  wait.message = message;
+  wait.done = true;
+  task.woken();
 }

@@ -233,6 +233,12 @@ export class Task implements Current, Waiter, TimerOwner {
     return this.rt_boost > this.rt_priority ? this.rt_boost : this.rt_priority;
   }
 
+  /** As the scheduler compares tasks: the lower, the more urgent (`p->prio`). */
+  get prio(): number {
+    if (this.dl !== null) return -1;
+    return this.rt_effective > 0 ? 99 - this.rt_effective : 120 + this.se.nice;
+  }
+
   get mem(): UserMemory {
     return this.mm === null ? NO_MEMORY : this.mm.mem;
   }

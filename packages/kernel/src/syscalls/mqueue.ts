@@ -11,7 +11,7 @@ import { getname } from '../fs/namei.ts';
 import { vfs_unlink } from '../fs/namei_ops.ts';
 import { vfs_create, vfs_open } from '../fs/open.ts';
 import { inode_permission } from '../fs/permission.ts';
-import { MQ_PRIO_MAX, type MqAttr, NOTIFY_COOKIE_LEN, MqueueFile, type MqueueRootInode, mqueue_mount } from '../ipc/mqueue.ts'; // prettier-ignore
+import { MQ_PRIO_MAX, type Message, type MqAttr, NOTIFY_COOKIE_LEN, MqueueFile, type MqueueRootInode, brought, finished, mqueue_mount } from '../ipc/mqueue.ts'; // prettier-ignore
 import { type NetlinkSock, netlink_getsockbyfd } from '../net/netlink/af_netlink.ts';
 import { valid_signal } from '../kernel/signal.ts';
 import type { Task } from '../kernel/task.ts';
@@ -114,12 +114,22 @@ function sys_mq_timedsend(
   priority: number,
   timeout: number,
 ): number {
+  if (finished(task) !== null) return 0;
   const deadline = deadlineOf(task, timeout, 'mq_timedsend');
   if (priority >= MQ_PRIO_MAX) throw errno(E.EINVAL, 'mq_send: priority {} is not below {}', priority, MQ_PRIO_MAX); // prettier-ignore
   const file = queueOf(task, fd, FMODE_WRITE);
   const most = file.queue.attr.msgsize;
   if (length > most) throw errno(E.EMSGSIZE, 'mq_send: {} bytes are more than {} takes ({})', length, file.path, most); // prettier-ignore
-  return file.send(task, task.mem.read(buffer, length), priority, deadline);
+  const message = brought(task) ?? { priority, data: task.mem.read(buffer, length) };
+  return file.send(task, message, deadline);
+}
+
+function receive(task: Task, fd: number, length: number, timeout: number): Message | number {
+  const deadline = deadlineOf(task, timeout, 'mq_timedreceive');
+  const file = queueOf(task, fd, FMODE_READ);
+  const most = file.queue.attr.msgsize;
+  if (length < most) throw errno(E.EMSGSIZE, 'mq_receive: a buffer of {} bytes is smaller than a message of {} ({})', length, file.path, most); // prettier-ignore
+  return file.receive(task, deadline);
 }
 
 function sys_mq_timedreceive(
@@ -130,11 +140,7 @@ function sys_mq_timedreceive(
   priority: number,
   timeout: number,
 ): number {
-  const deadline = deadlineOf(task, timeout, 'mq_timedreceive');
-  const file = queueOf(task, fd, FMODE_READ);
-  const most = file.queue.attr.msgsize;
-  if (length < most) throw errno(E.EMSGSIZE, 'mq_receive: a buffer of {} bytes is smaller than a message of {} ({})', length, file.path, most); // prettier-ignore
-  const message = file.receive(task, deadline);
+  const message = finished(task) ?? receive(task, fd, length, timeout);
   if (typeof message === 'number') return BLOCKED;
   if (priority !== 0) task.mem.putU32(priority, message.priority);
   task.mem.write(buffer, message.data);

@@ -181,10 +181,7 @@ function sched(task: Task): string {
     line('se.load.weight', String(se.weight * 1024)) +
     AVERAGES.map((name) => line(`se.avg.${name}`, String(se.avg[name]))).join('') +
     line('policy', String(task.policy)) +
-    line(
-      'prio',
-      String(task.dl !== null ? -1 : task.rt_priority > 0 ? 99 - task.rt_priority : 120 + se.nice),
-    ) +
+    line('prio', String(task.prio)) +
     (task.dl !== null
       ? line('dl.runtime', String(task.dl.runtime)) + line('dl.deadline', String(task.dl.deadline))
       : task.policy === SCHED_NORMAL || task.policy === SCHED_BATCH
