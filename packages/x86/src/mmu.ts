@@ -218,7 +218,7 @@ export function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: num
 }
 
 /** Notes a guest write to a frame: drops code that came from it. */
-export function noteWrite(b: Builder, physical: Node): void {
+function noteWrite(b: Builder, physical: Node): void {
   const frame = b.shrU(physical, b.i32(12));
   b.if(b.and(b.load('i32.load8_u', frame, FRAME_FLAGS), b.i32(FRAME_CODE)), () => {
     b.node('call_import', undefined, 'effect', [frame], 'codeWritten');

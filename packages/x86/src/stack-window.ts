@@ -15,7 +15,7 @@ import {
   WINDOW_SIZE,
   WINDOW_START,
 } from './layout.ts';
-import { FAULT, fill, missesTlb, noteWrite, PAGE, peek, returnIfFault, tlbEntry, WRITE } from './mmu.ts'; // prettier-ignore
+import { FAULT, fill, missesTlb, PAGE, peek, READ, returnIfFault, tlbEntry, WRITE } from './mmu.ts'; // prettier-ignore
 
 /** Pages that are looked at on either side. */
 const REACH = 4;
@@ -49,7 +49,7 @@ export function isOutsideWindow(b: Builder, va: Node, size: Node, tlb: Node): No
 export const placeInWindow = (b: Builder, va: Node, tlb: Node): Node =>
   b.add(b.wrap(va), b.load('i32.load', tlb, WINDOW_ADDEND));
 
-/** Where a page is that has been written before and has no code, or FAULT. */
+/** Where an address is whose page has been written before and has no code, or FAULT. */
 const writtenAt: Helper = {
   name: 'written_at',
   params: ['i64'],
@@ -105,18 +105,15 @@ const knownAt: Helper = {
     const entry = tlbEntry(b, va, tlb);
     const missed = b.select(access, missesTlb(b, entry, va, true), missesTlb(b, entry, va, false));
     b.if(b.eqz(missed), () => b.return(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND))));
-    const physical = b.call(peek, va, access);
+    b.if(access, () => {
+      const written = b.call(writtenAt, va);
+      returnIfFault(b, written);
+      fill(b, va, written, tlb, 0);
+      b.return(written);
+    });
+    const physical = b.call(peek, va, b.i32(READ));
     returnIfFault(b, physical);
-    b.if(
-      access,
-      () => {
-        const flags = b.load('i32.load8_u', b.shrU(physical, b.i32(12)), FRAME_FLAGS);
-        b.if(b.and(flags, b.i32(FRAME_CODE)), () => b.return(b.i32(FAULT)));
-        noteWrite(b, physical);
-        fill(b, va, physical, tlb, 0);
-      },
-      () => fill(b, va, physical, tlb, TLB_READ_ONLY),
-    );
+    fill(b, va, physical, tlb, TLB_READ_ONLY);
     return physical;
   },
 };
