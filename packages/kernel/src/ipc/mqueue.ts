@@ -54,9 +54,8 @@ export interface Message {
   readonly data: Uint8Array;
 }
 
-/** What a waiting caller keeps (analogous to `struct ext_wait_queue`); the deadline is there from the start of a call that has one. */
-export interface MqWait {
-  readonly deadline: number;
+/** What a waiting caller keeps (analogous to `struct ext_wait_queue`), beside the deadline of a call that has one. */
+interface MqWait {
   /** As the scheduler sees it when the wait begins: the most urgent are served first, then who waits longest. */
   readonly prio: number;
   /** What a sender brings, or what a receiver was handed over. */
@@ -391,7 +390,7 @@ export class MqueueFile extends File {
       throw errno(E.EAGAIN, '{} is {} and O_NONBLOCK is set', this.path, state);
     if (current.kernel.clock.now() >= deadline) throw errno(E.ETIMEDOUT, '{} stayed {} until the timeout', this.path, state); // prettier-ignore
     const { prio } = waited(current) ?? current;
-    current.callState = { ...(current.callState as object | null), deadline, prio, message, done: false } satisfies MqWait; // prettier-ignore
+    current.callState = { ...(current.callState as object | null), prio, message, done: false } satisfies MqWait; // prettier-ignore
     return current.waitAny([on], deadline);
   }
 }

@@ -3,6 +3,7 @@ import * as F from '@vitrine/uapi/futex.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '@vitrine/uapi/time.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { errno } from '../include/errno.ts';
+import { wall_deadline } from '../include/time.ts';
 import {
   FUTEX_BITSET_MATCH_ANY,
   type FutexWait,
@@ -43,7 +44,7 @@ function deadlineOf(task: Task, timeout: number, absolute: boolean, realtime: bo
   if (!absolute) return clock.now() + ns;
   if (!realtime) return ns;
   const wall = task.mem.getBig(timeout) * 1_000_000_000n + task.mem.getBig(timeout + 8);
-  return clock.now() + Number(wall - clock.realtimeNs());
+  return wall_deadline(task.kernel, wall);
 }
 
 /** Commands whose fourth argument is a time (futex_cmd_has_timeout). */

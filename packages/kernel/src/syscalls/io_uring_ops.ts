@@ -3,6 +3,7 @@ import { EPOLLERR, EPOLLHUP } from '@vitrine/uapi/poll.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
 import { IovIter } from '../include/iov.ts';
 import type { WaitQueue } from '../include/wait.ts';
+import { wall_deadline } from '../include/time.ts';
 import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, RWF_HIPRI } from '@vitrine/uapi/fcntl.ts';
 import type { Path } from '../fs/dcache.ts';
 import { fd_install, fget, fget_raw, get_unused_fd } from '../fs/fdtable.ts';
@@ -245,7 +246,7 @@ function deadline(request: UringRequest, address: number, flags: number): number
   const { clock } = request.kernel;
   if ((flags & U.IORING_TIMEOUT_ABS) === 0) return clock.now() + sec * 1e9 + nsec;
   if ((flags & U.IORING_TIMEOUT_REALTIME) === 0) return sec * 1e9 + nsec;
-  return clock.now() + Number(BigInt(sec) * 1_000_000_000n + BigInt(nsec) - clock.realtimeNs());
+  return wall_deadline(request.kernel, BigInt(sec) * 1_000_000_000n + BigInt(nsec));
 }
 
 interface TimeoutState {

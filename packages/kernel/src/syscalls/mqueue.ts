@@ -3,6 +3,7 @@ import { O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } fr
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '@vitrine/uapi/signal.ts';
 import * as NR from '@vitrine/uapi/unistd.ts';
 import { BLOCKED, errno } from '../include/errno.ts';
+import { wall_deadline } from '../include/time.ts';
 import { type Dentry, Path } from '../fs/dcache.ts';
 import { fd_install, fget, get_unused_fd } from '../fs/fdtable.ts';
 import { FMODE_READ, FMODE_WRITE } from '../fs/file.ts';
@@ -100,8 +101,7 @@ function deadlineOf(task: Task, timeout: number, call: string): number {
   if (task.callState === null) {
     timespecNs(task, timeout, call);
     const wall = task.mem.getBig(timeout) * 1_000_000_000n + task.mem.getBig(timeout + 8);
-    const { clock } = task.kernel;
-    task.callState = { deadline: clock.now() + Number(wall - clock.realtimeNs()), wall };
+    task.callState = { deadline: wall_deadline(task.kernel, wall), wall };
   }
   return (task.callState as { deadline: number }).deadline;
 }

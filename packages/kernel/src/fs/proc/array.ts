@@ -110,7 +110,7 @@ function stat(task: Task, whole: boolean): string {
     signal.tty?.devt ?? 0, signal.tty?.foreground?.nr ?? -1, flagsOf(task),
     min_flt, signal.children.minflt, maj_flt, signal.children.majflt,
     ticks(utime), ticks(stime), ticks(signal.children.utime), ticks(signal.children.stime),
-    task.rt_effective > 0 ? -1 - task.rt_effective : 20 + nice, nice, signal.threads.size, 0, ticks(task.start_time),
+    task.prio - 100, nice, signal.threads.size, 0, ticks(task.start_time),
     mm === null ? 0 : mm.total_vm * 4096, mm === null ? 0 : mm.rss, finite(rsslim),
     mm?.start_code ?? 0, mm?.end_code ?? 0, mm?.start_stack ?? 0, 0, 0,
     low(task.pending.signal), low(task.blocked), low(ignored), low(caught), 0, 0, 0,
