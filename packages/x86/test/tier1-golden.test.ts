@@ -14,6 +14,7 @@ const REGIONS = [
   ['flags', 'cmp rax, rbx; ja 1f; jb 2f; syscall; 1: inc eax; 2: adc rcx, 0; syscall', '4839d8770472040f05ffc04883d1000f05'],
   ['doubles', 'movsd xmm0, [rbx]; mulsd xmm0, xmm1; addsd xmm2, xmm0; ucomisd xmm2, xmm1; jbe 1f; movsd [rbx], xmm2; 1: syscall', 'f20f1003f20f59c1f20f58d0660f2ed17604f20f11130f05'],
   ['switch', 'jmp [rbx+rax*8]; 1: inc ecx; syscall', 'ff24c3ffc10f05'],
+  ['head', 'xor edx, edx; 1: lea eax, [rdx+rcx]; test al, 1; jz 2f; add rsi, rax; 2: add edx, 1; cmp edx, 99; jne 1b; syscall', '31d28d040aa80174034801c683c20183fa6375ee0f05'],
 ] as const; // prettier-ignore
 
 const FOLDER = fileURLToPath(new URL('goldens', import.meta.url));

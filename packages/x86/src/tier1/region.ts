@@ -6,6 +6,7 @@ import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
 import { layoutOfHandler, MICRO_COUNT, MICRO_EA, MICRO_EA32, MICRO_GOTO_VA, MICRO_LINK, recordSize, STUB_COUNT, STUB_TIMES, WARM } from '../tier0/record.ts'; // prettier-ignore
 import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
+import { cutOverlaps } from './overlaps.ts';
 import { loopAround } from './structure.ts';
 
 /** How large a region may become. */
@@ -87,7 +88,8 @@ export interface BlockCode {
 /** A block in a region; a function taken in at several calls has blocks for each. */
 export interface Block {
   readonly index: number;
-  readonly code: BlockCode;
+  /** Shorter than tier 0's block where another one begins in it (overlaps.ts). */
+  code: BlockCode;
   readonly inline: Inline | undefined;
   /** Where the branch displacement leads, and the next instruction, when they are in the region. */
   taken: Block | undefined;
@@ -114,7 +116,7 @@ export interface Region {
 }
 
 /** Of a branch that a block does not have. */
-const NEVER = -1;
+export const NEVER = -1;
 
 /** A block that tier 0 knows. */
 export interface Found {
@@ -427,12 +429,16 @@ export function regionAt(
 ): Region | undefined {
   const finder = new Finder(around, root);
   finder.run();
-  const { blocks, entries, instructions } = finder;
+  const { blocks, entries } = finder;
   if (entries.length === 0) return undefined;
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
+  const size = blocks.length + jumps;
   const window = (around.effort & NO_WINDOW) === 0;
   const hub = finder.hub();
-  const region = { blocks, entries, hub, instructions, size: blocks.length + jumps, window };
+  // An interpreter's loop goes through the dispatcher anyhow.
+  const saved = hub.length > 0 ? 0 : cutOverlaps(finder);
+  const instructions = finder.instructions - saved;
+  const region = { blocks, entries, hub, instructions, size, window };
   // The loop around a hub is entered by what the hub leads to.
   if (hub.length > 0) return region;
   const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);

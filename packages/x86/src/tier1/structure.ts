@@ -53,7 +53,7 @@ class Flow {
   readonly dominator: Int32Array;
   predecessors: number[][] = [];
 
-  constructor(region: Region) {
+  constructor(region: Pick<Region, 'blocks' | 'entries'>) {
     this.#blocks = region.blocks;
     this.#successors = region.blocks.map(successors);
     this.dispatched = [...region.entries];
@@ -141,7 +141,7 @@ class Flow {
   }
 }
 
-export function structureOf(region: Region): Structure {
+export function structureOf(region: Pick<Region, 'blocks' | 'entries'>): Structure {
   const flow = new Flow(region);
   do flow.analyse();
   while (flow.cut());
@@ -178,7 +178,11 @@ export function structureOf(region: Region): Structure {
 /** Instructions of a tight loop. */
 const TIGHT = 400;
 
-function tightLoops({ blocks }: Region, flow: Flow, isLoop: Uint8Array): Int32Array {
+function tightLoops(
+  { blocks }: Pick<Region, 'blocks'>,
+  flow: Flow,
+  isLoop: Uint8Array,
+): Int32Array {
   const tight = new Int32Array(blocks.length).fill(-1);
   for (const head of blocks) {
     if (!isLoop[head.index]) continue;

@@ -117,8 +117,10 @@ export function sourceOf(
     const { va, records, tail } = code;
     if (!places.has(va)) places.set(va, { page: code.page, rec: records[0]!, tail });
     const known = blocks.get(va);
-    const bytes = known?.code ?? readCode(u8, places.get(va)!, va, extentOf(code));
-    if (!known?.own) blocks.set(va, { va, code: bytes, own: !inline });
+    const length = extentOf(code);
+    const isNew = !known || known.code.length < length;
+    const bytes = isNew ? readCode(u8, places.get(va)!, va, length) : known.code;
+    if (isNew || !known.own) blocks.set(va, { va, code: bytes, own: known?.own || !inline });
   }
   return { blocks: [...blocks.values()], places };
 }
