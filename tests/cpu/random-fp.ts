@@ -64,6 +64,9 @@ export function randomWord(random: Random): bigint {
   return random.u64();
 }
 
+/** Where the numbers end that tier 1 expects (insn/exponents.ts), and what follows from them. */
+const ENDS = [-256, -255, -64, -63, -127, 64, 65, 127, 256, 257] as const;
+
 /** Exponents of numbers that are not special, by their distance from 1; and the first and last of them. */
 const NEAR = [[-1, 3], [-12, 25], [-40, 80]] as const; // prettier-ignore
 
@@ -71,6 +74,7 @@ function plainExponent(random: Random, bias: number): number {
   const n = random.below(12);
   if (n === 0) return random.chance(2) ? 1 + random.below(4) : 2 * bias - random.below(4);
   if (n === 1) return 1 + random.below(2 * bias);
+  if (n === 2) return Math.min(Math.max(bias + ENDS[random.below(ENDS.length)]!, 1), 2 * bias);
   const [first, count] = NEAR[n % 3]!;
   return bias + first + random.below(count);
 }

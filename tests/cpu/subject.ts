@@ -16,7 +16,7 @@ import { REGION_NOTES, YMM_HIGH } from '@vitrine/x86/layout.ts';
 import { NOTES_EXECUTED } from '@vitrine/x86/tier1/exits.ts';
 import type { Code } from './cases.ts';
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from './compare.ts';
-import { CODE, DATA, FlatMachine } from './flat.ts';
+import { CODE, DATA, FlatMachine, FORCED } from './flat.ts';
 import { CODE_BYTES, DATA_BYTES, EDGE, type State, WINDOW, WINDOW_VA } from './oracle.ts';
 
 /** Instructions after which a case is given up. */
@@ -25,28 +25,31 @@ const MOST = 100_000;
 /** Where code has executed: in a region of tier 1; in tier 0, to which a region has left it; or there from the first. */
 export type Where = 'region' | 'left' | 'tier0';
 
-/** Runs cases on one machine. */
+/** What is compiled expects tame numbers, or any (insn/sse-usual.ts). */
+const MACHINES = FORCED ? [{ wild: false }, { wild: true }] : [undefined];
+
+/** Runs cases on one machine, or batches of them on two by turns. */
 export class Subject {
-  readonly #machine = new FlatMachine();
+  readonly #machines = MACHINES.map((jit) => new FlatMachine(undefined, jit && { threshold: 0, ...jit })); // prettier-ignore
+  #machine: FlatMachine = this.#machines[0]!;
   readonly #code: number;
   readonly #data: number;
   #loaded: Uint8Array = new Uint8Array(CODE_BYTES);
   #at = 0;
+  #turn = 0;
 
   constructor() {
-    this.#code = this.#mapFrames(CODE, 2, true);
-    this.#data = this.#mapFrames(DATA, DATA_BYTES / 4096, false);
-  }
-
-  /** Maps pages to frames behind one another. */
-  #mapFrames(va: number, pages: number, executable: boolean): number {
-    const frames = Array.from({ length: pages }, () => this.#machine.frame());
-    frames.forEach((frame, i) => this.#machine.map(va + i * 4096, { frame, executable }));
-    return frames[0]!;
+    const places = this.#machines.map((machine) => [
+      mapFrames(machine, CODE, 2, true),
+      mapFrames(machine, DATA, DATA_BYTES / 4096, false),
+    ]);
+    // They are made alike.
+    [this.#code, this.#data] = places[0] as [number, number];
   }
 
   /** The host starts every batch with clear pages. */
   clear(): void {
+    this.#machine = this.#machines[this.#turn++ % this.#machines.length]!;
     const { u8 } = this.#machine.cpu.ram;
     u8.fill(0, this.#data, this.#data + DATA_BYTES);
     u8.fill(0, this.#code, this.#code + 8192);
@@ -123,6 +126,13 @@ export class Subject {
     u32[executed] = 0;
     return isLeft ? 'left' : 'region';
   }
+}
+
+/** Maps pages to frames behind one another. */
+function mapFrames(machine: FlatMachine, va: number, pages: number, executable: boolean): number {
+  const frames = Array.from({ length: pages }, () => machine.frame());
+  frames.forEach((frame, i) => machine.map(va + i * 4096, { frame, executable }));
+  return frames[0]!;
 }
 
 function signalOf(trap: number, vector: number): number {

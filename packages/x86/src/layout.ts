@@ -130,6 +130,16 @@ export const RETURNS = 0x700;
 export const MOST_RETURNS = 48;
 
 /**
+ * What regions of tier 1 compare numbers with (insn/sse-usual.ts): a limit for doubles, of 64 bits, and one for floats, 0 when MXCSR is
+ * not as it usually is; and 0, or all ones then, for vectors.
+ */
+export const ORDINARY_F64 = 0x900;
+export const ORDINARY_F32 = 0x908;
+export const ORDINARY_LANES = 0x90c;
+/** Pages that the accesses of a loop were in last, each with what makes an address physical behind (tier1/stream.ts). */
+export const STREAMS = 0x910;
+
+/**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low
  * bits {@link TLB_READ_ONLY} may be; what makes an address physical), a jump cache of {@link JUMP_ENTRIES} entries of 16
  * bytes (virtual address, record, where other regions of tier 1 go on: a region's place in the table of handlers and its

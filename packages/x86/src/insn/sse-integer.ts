@@ -87,12 +87,20 @@ type ShiftOp = 'shl' | 'shr_u' | 'shr_s';
 /** Counts beyond the lane give zero, or copies of the sign. */
 function shift(b: Builder, lane: number, op: ShiftOp, value: Node, count: Node): Node {
   const shape = { 16: 'i16x8', 32: 'i32x4', 64: 'i64x2' }[lane]!;
+  if (count.op === 'i64.const')
+    return shiftKnown(b, lane, `${shape}.${op}`, value, count.imm as bigint);
   const over = b.op('i64.ge_u', count, b.i64(lane));
   const low = b.wrap(count);
   if (op === 'shr_s') return b.op(`${shape}.shr_s`, value, b.select(over, b.i32(lane - 1), low));
-  const zero = b.v128(Array.from({ length: 16 }, () => 0));
-  return b.select(over, zero, b.op(`${shape}.${op}`, value, low));
+  return b.select(over, zeros(b), b.op(`${shape}.${op}`, value, low));
 }
+
+function shiftKnown(b: Builder, lane: number, op: string, value: Node, count: bigint): Node {
+  if (count < lane) return b.op(op, value, b.i32(Number(count)));
+  return op.endsWith('shr_s') ? b.op(op, value, b.i32(lane - 1)) : zeros(b);
+}
+
+const zeros = (b: Builder): Node => b.v128(Array.from({ length: 16 }, () => 0));
 
 const shiftBy =
   (lane: number, op: ShiftOp): Semantics =>
@@ -108,10 +116,23 @@ const shiftImm =
     setVector(b, dst!, shift(b, lane, op, vector(b, dst!), count));
   };
 
+/** An immediate, where code is generated for it. */
+const isKnown = (imm: Node): imm is Node & { readonly imm: number } => imm.op === 'i32.const';
+
+/** Moves bytes down, or up by a number less than 0. */
+const moveBytes = (b: Builder, value: Node, by: number): Node =>
+  b.lane(
+    'i8x16.shuffle',
+    [value, zeros(b)],
+    ...Array.from({ length: 16 }, (_, i) => (i + by >= 0 && i + by < 16 ? i + by : 16)),
+  );
+
 /** PSLLDQ and PSRLDQ: swizzle indices out of range give zero. */
 function shiftBytes(left: boolean): Semantics {
   return (b, [dst, by]) => {
-    const count = b.op('i8x16.splat', b.minU(b.get(by!), b.i32(16)));
+    const imm = b.get(by!);
+    if (isKnown(imm)) return b.set(dst!, moveBytes(b, b.get(dst!), left ? -imm.imm : imm.imm));
+    const count = b.op('i8x16.splat', b.minU(imm, b.i32(16)));
     const order = b.v128(Array.from({ length: 16 }, (_, i) => i));
     const picks = left ? b.op('i8x16.sub', order, count) : b.op('i8x16.add', order, count);
     b.set(dst!, b.op('i8x16.swizzle', b.get(dst!), picks));
@@ -138,16 +159,33 @@ function picks(b: Builder, imm: Node, elementBytes: number, start: number): Node
   return control;
 }
 
+/** The bytes that an immediate picks as {@link picks} does. */
+const lanesOf = (imm: number, elementBytes: number, start: number): number[] =>
+  Array.from({ length: 16 }, (_, i) => {
+    if (i < start || i >= start + 4 * elementBytes) return i;
+    const element = (imm >> (2 * Math.floor((i - start) / elementBytes))) & 3;
+    return start + element * elementBytes + ((i - start) % elementBytes);
+  });
+
 function shuffle(elementBytes: number, start: number): Semantics {
   return (b, [dst, src, imm]) => {
     const value = vector(b, src!);
-    setVector(b, dst!, b.op('i8x16.swizzle', value, picks(b, b.get(imm!), elementBytes, start)));
+    const which = b.get(imm!);
+    const picked = isKnown(which)
+      ? b.lane('i8x16.shuffle', [value, value], ...lanesOf(which.imm, elementBytes, start))
+      : b.op('i8x16.swizzle', value, picks(b, which, elementBytes, start));
+    setVector(b, dst!, picked);
   };
 }
 
 /** Two lanes from the destination, two from the source. */
 const shufps: Semantics = (b, [dst, src, imm]) => {
-  const control = picks(b, b.get(imm!), 4, 0);
+  const which = b.get(imm!);
+  if (isKnown(which)) {
+    const lanes = lanesOf(which.imm, 4, 0).map((lane, i) => (i < 8 ? lane : lane + 16));
+    return b.set(dst!, b.lane('i8x16.shuffle', [b.get(dst!), b.get(src!)], ...lanes));
+  }
+  const control = picks(b, which, 4, 0);
   const x = b.op('i8x16.swizzle', b.get(dst!), control);
   const y = b.op('i8x16.swizzle', b.get(src!), control);
   b.set(
@@ -158,6 +196,13 @@ const shufps: Semantics = (b, [dst, src, imm]) => {
 
 const shufpd: Semantics = (b, [dst, src, imm]) => {
   const which = b.get(imm!);
+  if (isKnown(which)) {
+    const lanes = Array.from(
+      { length: 16 },
+      (_, i) => i + 8 * ((which.imm >> (i >> 3)) & 1) + (i >> 3) * 8,
+    );
+    return b.set(dst!, b.lane('i8x16.shuffle', [b.get(dst!), b.get(src!)], ...lanes));
+  }
   const pick = (v: Node, bit: number): Node => {
     const low = b.lane('i64x2.extract_lane', [v], 0);
     const high = b.lane('i64x2.extract_lane', [v], 1);

@@ -3,17 +3,20 @@
  * inexact flag set already, and every number is normal or zero. Then an instruction is WebAssembly's own and changes no
  * flag. A tier that compiles takes these instead of the full semantics (sse-float.ts); whatever is unusual defers the
  * instruction to the tier below.
+ *
+ * As long as numbers are tame, that is in the middle of their range or zero (exponents.ts), what follows from that needs no look:
+ * those that are not are deferred, and counted. Where there are many, code is made that takes all normal numbers.
  */
 import type { Builder } from '../ir/builder.ts';
-import type { Node } from '../ir/node.ts';
+import type { Node, Var } from '../ir/node.ts';
 import type { Operand } from '../ir/operand.ts';
 import { MXCSR_CELL } from '../layout.ts';
+import { dividendOf, divisorOf, factorOf, isNormal, MANTISSA, MIDDLE, NORMAL, productOf, type Range, squareOf, sumOf, union } from './exponents.ts'; // prettier-ignore
 import { ARITH, LANES, LOAD, OPS, PACKED, SQRT, STORE, type Float } from './sse-float.ts';
 import type { Semantics } from './semantics.ts';
 
 const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
 const INT_VECTOR = { f32: 'i32x4', f64: 'i64x2' } as const;
-const MANTISSA = { f32: 23, f64: 52 } as const;
 /** Smallest normal number. */
 const MIN = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 
@@ -23,33 +26,42 @@ const constant = (b: Builder, f: Float, value: number): Node =>
 const bitsOf = (b: Builder, f: Float, x: Node): Node =>
   b.op(f === 'f64' ? 'i64.reinterpret_f64' : 'i32.reinterpret_f32', x);
 
-/**
- * Not 0 unless MXCSR is as it usually is and every exponent is in the middle half: its highest two bits differ. One look
- * serves all operands and the result of an instruction.
- */
+/** What an exponent at the low end of {@link MIDDLE} is, with the sign shifted out: it is taken off. */
+const LOWEST = { f32: -(64n << 24n), f64: -(768n << 53n) } as const;
+/** Then what is in the middle is below this. */
+const LIMIT = { f32: 1n << 31n, f64: 1n << 62n } as const;
+
+const int = (b: Builder, f: Float, value: bigint): Node =>
+  f === 'f64' ? b.i64(value) : b.i32(Number(BigInt.asIntN(32, value)));
+
+/** The exponent's distance from the low end of the middle, in the highest bits. */
+const spread = (b: Builder, f: Float, x: Node): Node =>
+  b.add(b.shl(bitsOf(b, f, x), int(b, f, 1n)), int(b, f, LOWEST[f]));
+
+const SPREAD = {
+  f32: (b: Builder, x: Node): Node => spread(b, 'f32', x),
+  f64: (b: Builder, x: Node): Node => spread(b, 'f64', x),
+} as const;
+
+const isMiddle = (b: Builder, f: Float, x: Node): Node =>
+  b.ltU(spread(b, f, x), int(b, f, LIMIT[f]));
+
+/** Not 0 unless MXCSR is as it usually is and every exponent is in the middle. One look serves all values of an instruction. */
 function isUnusual(b: Builder, f: Float, values: readonly Node[]): Node {
-  const middle = values.map((x) => {
-    const bits = bitsOf(b, f, x);
-    return b.xor(bits, b.add(bits, bits));
-  });
-  const mask = b.target.usual!.mask(b);
-  const wanted = f === 'f64' ? mask : b.wrap(b.shrU(mask, b.i64(32)));
-  return b.eqz(
-    b.and(
-      middle.reduce((x, y) => b.and(x, y)),
-      wanted,
-    ),
-  );
+  const { usual } = b.target;
+  const spreads = values.map((x) => usual!.spreadOf(b, x, SPREAD[f]));
+  const all = spreads.reduce((x, y) => b.or(x, y));
+  return b.op(`${all.type}.ge_u`, all, usual!.limit(b, f));
 }
 
 /** Not 0 when an exponent is so close to an end (below 2, or above 0x7fd, of a double's) that the result may be inexact. */
 function isAtEdge(b: Builder, f: Float, x: Node): Node {
-  const exponent = b.wrap(b.shrU(bitsOf(b, f, x), f === 'f64' ? b.i64(52) : b.i32(23)));
+  const exponent = b.wrap(b.shrU(bitsOf(b, f, x), int(b, f, BigInt(MANTISSA[f]))));
   return b.eqz(b.and(b.add(exponent, b.i32(2)), b.i32(f === 'f64' ? 0x7fc : 0xfc)));
 }
 
 /** MXCSR is not as it usually is, if only because its inexact flag is clear. */
-const isAltered = (b: Builder): Node => b.eqz(b.target.usual!.mask(b));
+const isAltered = (b: Builder): Node => b.eqz(b.target.usual!.limit(b, 'f32'));
 
 /** MXCSR unmasks, rounds otherwise or flushes. When it is but the inexact flag that is clear, exact results are as usual. */
 function isStrange(b: Builder): Node {
@@ -82,89 +94,200 @@ function isComparable(b: Builder, f: Float, x: Node): Node {
 
 const isZero = (b: Builder, f: Float, x: Node): Node => b.op(`${f}.eq`, x, constant(b, f, 0));
 
-/** Those of some values of which it is not known that they are, or all of their lanes are, normal numbers or zero. */
-const unknownOf = (b: Builder, f: Float, values: readonly Node[]): Node[] =>
-  [...new Set(values)].filter((x) => !b.target.usual!.isPlain(x, f));
+/** What is known of a value that has been looked at. */
+const seen = (b: Builder, f: Float): Range => (b.target.usual!.isTame ? MIDDLE[f] : NORMAL[f]);
 
-/** Defers unless every value `fits`. */
-function need(
-  b: Builder,
-  f: Float,
-  values: readonly Node[],
-  fits: (b: Builder, f: Float, x: Node) => Node,
-): void {
+/** Those of some values of which nothing is known. */
+const unknownOf = (b: Builder, f: Float, values: readonly Node[]): Node[] =>
+  [...new Set(values)].filter((x) => !b.target.usual!.known(x, f));
+
+/** Leaves an instruction to tier 0, for numbers that are not in the middle though they are expected there. */
+function deferWild(b: Builder): void {
+  b.target.usual!.countWild(b);
+  b.target.usual!.defer(b);
+}
+
+/** Defers unless every value compares without an exception. */
+function needComparable(b: Builder, f: Float, values: readonly Node[]): void {
   const unknown = unknownOf(b, f, values);
-  if (unknown.length > 0) b.unlikely(isUnusual(b, f, unknown), () => needAll(b, f, unknown, fits));
+  if (unknown.length === 0) return;
+  b.unlikely(isUnusual(b, f, unknown), () => {
+    const fine = unknown.map((x) => isComparable(b, f, x)).reduce((x, y) => b.and(x, y));
+    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => b.target.usual!.defer(b));
+  });
+}
+
+function know(b: Builder, f: Float, values: readonly Node[], range: Range): void {
+  for (const x of values) b.target.usual!.know(x, f, range, true);
+}
+
+/** How the numbers of one format are looked at: one, or all lanes of a vector. Conditions are not 0, or all ones in a lane. */
+interface Looks {
+  isUnusual(b: Builder, f: Float, values: readonly Node[]): Node;
+  isMiddle(b: Builder, f: Float, x: Node): Node;
+  isPlain(b: Builder, f: Float, x: Node): Node;
+  isZero(b: Builder, f: Float, x: Node): Node;
+  /** A result that is not so close to an end that it may be inexact. */
+  isInner(b: Builder, f: Float, x: Node): Node;
+  and(b: Builder, x: Node, y: Node): Node;
+  or(b: Builder, x: Node, y: Node): Node;
+  /** Of a condition, for all lanes. */
+  all(b: Builder, f: Float, x: Node): Node;
+  always(b: Builder): Node;
+}
+
+const SCALAR: Looks = {
+  isUnusual,
+  isMiddle,
+  isPlain,
+  isZero,
+  isInner: (b, f, x) => b.eqz(isAtEdge(b, f, x)),
+  and: (b, x, y) => b.and(x, y),
+  or: (b, x, y) => b.or(x, y),
+  all: (_b, _f, x) => x,
+  always: (b) => b.i32(1),
+};
+
+/** Defers unless values are zero or as numbers are expected to be: in the middle, or just normal. */
+function needSeen(b: Builder, f: Float, looks: Looks, values: readonly Node[]): void {
+  const unknown = unknownOf(b, f, values);
+  if (unknown.length === 0) return;
+  b.unlikely(looks.isUnusual(b, f, unknown), () => needEach(b, f, looks, unknown));
+  know(b, f, unknown, seen(b, f));
 }
 
 /** The same, looked at one by one. */
-function needAll(
-  b: Builder,
-  f: Float,
-  values: readonly Node[],
-  fits: (b: Builder, f: Float, x: Node) => Node,
-): void {
-  const fine = values.map((x) => fits(b, f, x)).reduce((x, y) => b.and(x, y), b.i32(1));
-  b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => b.target.usual!.defer(b));
+function needEach(b: Builder, f: Float, looks: Looks, values: readonly Node[]): void {
+  const { isTame } = b.target.usual!;
+  const each = values.map((x) => {
+    if (!isTame) return looks.isPlain(b, f, x);
+    return looks.or(b, looks.isMiddle(b, f, x), looks.isZero(b, f, x));
+  });
+  const fine = looks.all(
+    b,
+    f,
+    each.length > 0 ? each.reduce((x, y) => looks.and(b, x, y)) : looks.always(b),
+  );
+  const strange = isTame ? isAltered(b) : isStrange(b);
+  b.unlikely(b.or(b.eqz(fine), strange), () => (isTame ? deferWild(b) : b.target.usual!.defer(b)));
 }
 
-function markPlain(b: Builder, f: Float, values: readonly Node[]): void {
-  for (const x of values) b.target.usual!.markPlain(x, f);
+type Operation = 'add' | 'sub' | 'mul' | 'div' | 'sqrt';
+
+/** Which values of an instruction are looked at, and what is known of all of them afterwards. */
+interface Plan {
+  readonly operands: readonly Node[];
+  readonly result: boolean;
+  readonly ranges: ReadonlyMap<Node, Range>;
+  /** Of the result. */
+  readonly range: Range;
 }
 
-/** Defers unless the operands are normal numbers or zero. */
-function needPlain(b: Builder, f: Float, ...values: Node[]): void {
-  need(b, f, values, isPlain);
-  markPlain(b, f, values);
+/** As few looks as what is known of the operands allows. */
+function planOf(b: Builder, f: Float, op: Operation, x: Node, y: Node): Plan {
+  const usual = b.target.usual!;
+  const span = seen(b, f);
+  const unknown = unknownOf(b, f, [x, y]);
+  const ranges = new Map(unknown.map((node) => [node, span]));
+  const of = (node: Node): Range => usual.known(node, f)?.range ?? span;
+  const range = op === 'mul' ? productOf(of(x), of(y)) : sumOf(f, of(x), of(y));
+  const isSum = op === 'add' || op === 'sub';
+  if ((isSum || op === 'mul') && isNormal(f, range)) {
+    // Whether MXCSR is as usual is seen with a number.
+    const isProved = unknown.length > 0 || [x, y].some((node) => usual.known(node, f)!.proved);
+    return { operands: unknown, result: !isProved, ranges, range: isProved ? range : span };
+  }
+  const plan = { operands: unknown, result: true, ranges, range: span };
+  const implied = impliedOf(op, x, y, span, unknown, of);
+  if (!implied || !isNormal(f, implied.range)) return plan;
+  ranges.set(implied.node, union(implied.range, span));
+  return { ...plan, operands: unknown.filter((node) => node !== implied.node) };
+}
+
+/** An operand that is as it should be when the result and the other one are. */
+function impliedOf(
+  op: Operation,
+  x: Node,
+  y: Node,
+  r: Range,
+  unknown: readonly Node[],
+  of: (node: Node) => Range,
+): { node: Node; range: Range } | undefined {
+  if (op === 'sqrt') return { node: x, range: squareOf(r) };
+  if (x === y) return undefined;
+  if (op === 'div' && unknown.includes(y)) return { node: y, range: divisorOf(r, of(x)) };
+  if (op === 'div' && unknown.includes(x)) return { node: x, range: dividendOf(r, of(y)) };
+  if (op !== 'mul' || unknown.length !== 1) return undefined;
+  const [node] = unknown;
+  return { node: node!, range: factorOf(r, of(node === x ? y : x)) };
 }
 
 /**
- * A result that is ordinary, or zero where that is exact, of plain operands. With the inexact flag clear, what the full
- * semantics give (they look whether it is exact), unless that is not plain; else defers.
+ * What an operation gives of operands that are as expected: a result that is, too, or zero where that is exact. Where numbers need
+ * only be normal, and the inexact flag is clear, it is what the `full` semantics give (they look whether it is exact).
  */
-function ordinaryOr(
+function calculate(
   b: Builder,
   f: Float,
+  looks: Looks,
+  op: Operation,
+  x: Node,
+  y: Node,
   value: Node,
-  operands: readonly Node[],
-  exactZero: () => Node,
-  full: () => Node,
+  full: (() => Node) | undefined,
 ): Node {
-  const { usual } = b.target;
+  const { operands, result, ranges, range } = planOf(b, f, op, x, y);
   const r = b.var(value);
-  const unknown = unknownOf(b, f, operands);
-  b.unlikely(isUnusual(b, f, [...unknown, b.value(r)]), () => {
-    needAll(b, f, unknown, isPlain);
-    const zero = b.and(isZero(b, f, b.value(r)), exactZero());
-    const fine = b.or(zero, b.eqz(isAtEdge(b, f, b.value(r))));
-    b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
-      b.unlikely(b.eqz(isAltered(b)), () => usual!.defer(b));
-      b.assign(r, full());
-      usual!.refresh(b);
-      // Doing it again changes nothing: flags stay once they are set.
-      b.unlikely(b.eqz(isPlain(b, f, b.value(r))), () => usual!.defer(b));
+  const looked = result ? [...operands, b.value(r)] : operands;
+  const exactZero = (): Node => {
+    if (op !== 'mul' && op !== 'div') return looks.always(b);
+    const zero = looks.isZero(b, f, x);
+    return op === 'mul' ? looks.or(b, zero, looks.isZero(b, f, y)) : zero;
+  };
+  if (looked.length > 0)
+    b.unlikely(looks.isUnusual(b, f, looked), () => {
+      if (!b.target.usual!.isTame) b.target.usual!.countWild(b);
+      needEach(b, f, looks, [...ranges.keys()]);
+      if (result) needResult(b, f, looks, r, exactZero, full);
     });
-  });
-  const result = b.value(r);
-  markPlain(b, f, [...unknown, result]);
-  return result;
+  for (const [node, known] of ranges) know(b, f, [node], known);
+  const calculated = b.value(r);
+  know(b, f, [calculated], range);
+  return calculated;
 }
 
-type Operation = 'add' | 'sub' | 'mul' | 'div';
+function needResult(
+  b: Builder,
+  f: Float,
+  looks: Looks,
+  r: Var,
+  exactZero: () => Node,
+  full: (() => Node) | undefined,
+): void {
+  const usual = b.target.usual!;
+  const zero = looks.and(b, looks.isZero(b, f, b.value(r)), exactZero());
+  const inner = usual.isTame ? looks.isMiddle : looks.isInner;
+  const fine = looks.all(b, f, looks.or(b, inner(b, f, b.value(r)), zero));
+  b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
+    if (usual.isTame) return deferWild(b);
+    b.unlikely(b.eqz(isAltered(b)), () => usual.defer(b));
+    if (!full) return usual.defer(b);
+    b.assign(r, full());
+    usual.refresh(b);
+    // Doing it again changes nothing: flags stay once they are set.
+    const plain = looks.all(b, f, looks.isPlain(b, f, b.value(r)));
+    b.unlikely(b.eqz(plain), () => usual.defer(b));
+  });
+}
 
 const arithmetic =
-  (f: Float, op: Operation): Semantics =>
+  (f: Float, op: 'add' | 'sub' | 'mul' | 'div'): Semantics =>
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
     const r = b.op(`${f}.${op}`, x, y);
-    const exactZero = (): Node => {
-      if (op === 'add' || op === 'sub') return b.i32(1);
-      const zero = isZero(b, f, x);
-      return op === 'mul' ? b.or(zero, isZero(b, f, y)) : zero;
-    };
     const full = (): Node => b.call(ARITH[f][OPS.indexOf(op)]!, x, y);
-    b.setAs(dst!, STORE[f], ordinaryOr(b, f, r, [x, y], exactZero, full));
+    b.setAs(dst!, STORE[f], calculate(b, f, SCALAR, op, x, y, r, full));
   };
 
 const sqrt =
@@ -173,11 +296,7 @@ const sqrt =
     const x = b.getAs(src!, LOAD[f]);
     const r = b.op(`${f}.sqrt`, x);
     const full = (): Node => b.call(SQRT[f], x);
-    b.setAs(
-      dst!,
-      STORE[f],
-      ordinaryOr(b, f, r, [x], () => b.i32(1), full),
-    );
+    b.setAs(dst!, STORE[f], calculate(b, f, SCALAR, 'sqrt', x, x, r, full));
   };
 
 // ---- vectors
@@ -190,93 +309,73 @@ const splat = (b: Builder, f: Float, bits: bigint): Node =>
     }),
   );
 
+const spreadLanes = (b: Builder, f: Float, v: Node): Node => {
+  const type = INT_VECTOR[f];
+  return b.op(`${type}.add`, b.op(`${type}.shl`, v, b.i32(1)), splat(b, f, LOWEST[f]));
+};
+
+const SPREAD_LANES = {
+  f32: (b: Builder, v: Node): Node => spreadLanes(b, 'f32', v),
+  f64: (b: Builder, v: Node): Node => spreadLanes(b, 'f64', v),
+} as const;
+
+/** All of the highest bits that are 0 in the middle, of each lane, in its highest one. */
+function outside(b: Builder, f: Float, spreads: Node): Node {
+  if (f === 'f32') return spreads;
+  return b.op('v128.or', spreads, b.op('i64x2.shl', spreads, b.i32(1)));
+}
+
 /** As {@link isUnusual}, of every lane. */
 function hasUnusualLane(b: Builder, f: Float, values: readonly Node[]): Node {
-  const type = INT_VECTOR[f];
-  const middle = values.map((v) => b.op('v128.xor', v, b.op(`${type}.shl`, v, b.i32(1))));
-  const all = middle.reduce((x, y) => b.op('v128.and', x, y));
-  const signs = b.op(`${type}.bitmask`, b.op(`${type}.shl`, all, b.i32(1)));
-  return b.ne(signs, b.target.usual!.lanes(b, f));
+  const { usual } = b.target;
+  const spreads = values.map((v) => usual!.spreadOf(b, v, SPREAD_LANES[f]));
+  const all = outside(
+    b,
+    f,
+    spreads.reduce((x, y) => b.op('v128.or', x, y)),
+  );
+  return b.ne(b.op(`${INT_VECTOR[f]}.bitmask`, all), usual!.lanes(b));
 }
+
+/** All ones in lanes whose highest bit is 0. */
+const areClear = (b: Builder, f: Float, v: Node): Node =>
+  b.op('v128.not', b.op(`${INT_VECTOR[f]}.shr_s`, v, b.i32(f === 'f64' ? 63 : 31)));
 
 const abs = (b: Builder, f: Float, v: Node): Node => b.op(`${VECTOR[f]}.abs`, v);
-const zeros = (b: Builder, f: Float, v: Node): Node => b.op(`${VECTOR[f]}.eq`, v, splat(b, f, 0n));
 
-/** All ones in the lanes that hold a normal number or zero. */
-function plainLanes(b: Builder, f: Float, v: Node): Node {
-  const magnitude = abs(b, f, v);
-  const min = splat(b, f, 1n << BigInt(MANTISSA[f]));
-  const infinity = splat(b, f, f === 'f64' ? 0x7ffn << 52n : 0xffn << 23n);
-  const normal = b.op('v128.and', b.op(`${VECTOR[f]}.ge`, magnitude, min), b.op(`${VECTOR[f]}.lt`, magnitude, infinity)); // prettier-ignore
-  return b.op('v128.or', normal, zeros(b, f, v));
-}
+/** All ones in the lanes whose magnitude is within bounds. */
+const between = (b: Builder, f: Float, v: Node, from: bigint, below: bigint): Node =>
+  b.op(
+    'v128.and',
+    b.op(`${VECTOR[f]}.ge`, abs(b, f, v), splat(b, f, from << BigInt(MANTISSA[f]))),
+    b.op(`${VECTOR[f]}.lt`, abs(b, f, v), splat(b, f, below << BigInt(MANTISSA[f]))),
+  );
 
-/** Defers unless every lane is a normal number or zero, looked at one by one. */
-function needAllLanes(b: Builder, f: Float, values: readonly Node[]): void {
-  const plain = values.map((v) => plainLanes(b, f, v));
-  const fine = plain.reduce((x, y) => b.op('v128.and', x, y), all(b));
-  const isFine = b.op(`${INT_VECTOR[f]}.all_true`, fine);
-  b.unlikely(b.or(b.eqz(isFine), isStrange(b)), () => b.target.usual!.defer(b));
-}
+/** The exponents of infinity. */
+const TOP = { f32: 0xffn, f64: 0x7ffn } as const;
 
-function needPlainLanes(b: Builder, f: Float, ...values: Node[]): void {
-  const unknown = unknownOf(b, f, values);
-  if (unknown.length > 0)
-    b.unlikely(hasUnusualLane(b, f, unknown), () => needAllLanes(b, f, unknown));
-  markPlain(b, f, values);
-}
-
-/** As {@link ordinaryOr}, in every lane. */
-function ordinaryLanesOr(
-  b: Builder,
-  f: Float,
-  value: Node,
-  operands: readonly Node[],
-  exactZero: () => Node,
-  full: (() => Node) | undefined,
-): Node {
-  const { usual } = b.target;
-  const type = INT_VECTOR[f];
-  const r = b.var(value);
-  const unknown = unknownOf(b, f, operands);
-  b.unlikely(hasUnusualLane(b, f, [...unknown, b.value(r)]), () => {
-    needAllLanes(b, f, unknown);
-    // Lanes whose exponent is far from both ends, and zeros that are exact.
-    const limit = splat(b, f, 2n << BigInt(MANTISSA[f]));
-    const top = splat(b, f, f === 'f64' ? 0x7fen << 52n : 0xfen << 23n);
-    const magnitude = abs(b, f, b.value(r));
-    const middle = b.op('v128.and', b.op(`${VECTOR[f]}.ge`, magnitude, limit), b.op(`${VECTOR[f]}.lt`, magnitude, top)); // prettier-ignore
-    const zero = b.op('v128.and', zeros(b, f, b.value(r)), exactZero());
-    const fine = b.op(`${type}.all_true`, b.op('v128.or', middle, zero));
-    b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
-      b.unlikely(b.eqz(isAltered(b)), () => usual!.defer(b));
-      if (!full) return usual!.defer(b);
-      b.assign(r, full());
-      usual!.reload(b);
-      const plain = b.op(`${type}.all_true`, plainLanes(b, f, b.value(r)));
-      b.unlikely(b.eqz(plain), () => usual!.defer(b));
-    });
-  });
-  const result = b.value(r);
-  markPlain(b, f, [...unknown, result]);
-  return result;
-}
-
-const all = (b: Builder): Node => b.v128(Array.from({ length: 16 }, () => 0xff));
+const PACKED_LOOKS: Looks = {
+  isUnusual: hasUnusualLane,
+  isMiddle: (b, f, v) => areClear(b, f, outside(b, f, spreadLanes(b, f, v))),
+  isPlain(b, f, v) {
+    return this.or(b, between(b, f, v, 1n, TOP[f]), this.isZero(b, f, v));
+  },
+  isZero: (b, f, v) => b.op(`${VECTOR[f]}.eq`, v, splat(b, f, 0n)),
+  isInner: (b, f, v) => between(b, f, v, 2n, TOP[f] - 1n),
+  and: (b, x, y) => b.op('v128.and', x, y),
+  or: (b, x, y) => b.op('v128.or', x, y),
+  all: (b, f, x) => b.op(`${INT_VECTOR[f]}.all_true`, x),
+  always: (b) => b.v128(Array.from({ length: 16 }, () => 0xff)),
+};
 
 const packed =
-  (f: Float, op: Operation): Semantics =>
+  (f: Float, op: 'add' | 'sub' | 'mul' | 'div'): Semantics =>
   (b, [dst, src]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
     const r = b.op(`${VECTOR[f]}.${op}`, x, y);
-    const exactZero = (): Node => {
-      if (op === 'add' || op === 'sub') return all(b);
-      const zero = zeros(b, f, x);
-      return op === 'mul' ? b.op('v128.or', zero, zeros(b, f, y)) : zero;
-    };
     const full = (): Node => b.call(PACKED[f][OPS.indexOf(op)]!, x, y);
-    b.set(dst!, ordinaryLanesOr(b, f, r, [x, y], exactZero, full));
+    b.set(dst!, calculate(b, f, PACKED_LOOKS, op, x, y, r, full));
   };
 
 const sqrtPacked =
@@ -284,20 +383,24 @@ const sqrtPacked =
   (b, [dst, src]) => {
     const x = b.get(src!);
     const r = b.op(`${VECTOR[f]}.sqrt`, x);
-    b.set(
-      dst!,
-      ordinaryLanesOr(b, f, r, [x], () => all(b), undefined),
-    );
+    b.set(dst!, calculate(b, f, PACKED_LOOKS, 'sqrt', x, x, r, undefined));
   };
 
 // ---- comparisons
+
+/** A value is one of two others. */
+function knowEither(b: Builder, f: Float, r: Node, x: Node, y: Node): void {
+  const [one, other] = [x, y].map((node) => b.target.usual!.known(node, f));
+  if (!one || !other) return;
+  b.target.usual!.know(r, f, union(one.range, other.range), one.proved || other.proved);
+}
 
 const comis =
   (f: Float): Semantics =>
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    need(b, f, [x, y], isComparable);
+    needComparable(b, f, [x, y]);
     b.flags.float(x, y, b.or(b.shl(b.op(`${f}.eq`, x, y), b.i32(6)), b.op(`${f}.lt`, x, y)));
   };
 
@@ -306,10 +409,9 @@ const extreme =
   (b, [dst, src]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    need(b, f, [x, y], isComparable);
+    needComparable(b, f, [x, y]);
     const r = b.select(b.op(`${f}.${compare}`, x, y), x, y);
-    const { usual } = b.target;
-    if (usual!.isPlain(x, f) && usual!.isPlain(y, f)) usual!.markPlain(r, f);
+    knowEither(b, f, r, x, y);
     b.setAs(dst!, STORE[f], r);
   };
 
@@ -318,9 +420,9 @@ const extremePacked =
   (b, [dst, src]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
-    needPlainLanes(b, f, x, y);
+    needSeen(b, f, PACKED_LOOKS, [x, y]);
     const r = b.op(`${VECTOR[f]}.${op}`, y, x);
-    b.target.usual!.markPlain(r, f);
+    knowEither(b, f, r, x, y);
     b.set(dst!, r);
   };
 
@@ -338,7 +440,7 @@ const comparePacked =
   (b, [dst, src, predicate]) => {
     const y = b.get(src!);
     const x = b.get(dst!);
-    needPlainLanes(b, f, x, y);
+    needSeen(b, f, PACKED_LOOKS, [x, y]);
     const { compare, negated } = predicateOf(b, predicate!);
     const mask = compare ? b.op(`${VECTOR[f]}.${compare}`, x, y) : splat(b, f, 0n);
     b.set(dst!, negated ? b.op('v128.not', mask) : mask);
@@ -349,7 +451,7 @@ const compareScalar =
   (b, [dst, src, predicate]) => {
     const y = b.getAs(src!, LOAD[f]);
     const x = b.getAs(dst!, LOAD[f]);
-    need(b, f, [x, y], isComparable);
+    needComparable(b, f, [x, y]);
     const { compare, negated } = predicateOf(b, predicate!);
     const holds = compare ? b.op(`${f}.${compare}`, x, y) : b.i32(0);
     const wanted = negated ? b.eqz(holds) : holds;
@@ -372,7 +474,8 @@ const fromInt =
         b.op(`${f}.lt`, r, constant(b, f, value.type === 'i64' ? 2 ** 63 : 2 ** 31)),
         () => b.eq(b.op(`${value.type}.trunc_sat_${f}_s`, r), value),
       );
-    usual!.markPlain(r, f);
+    // It says nothing of MXCSR.
+    usual!.know(r, f, { lo: 0, hi: value.type === 'i64' ? 63 : 31 }, false);
     b.setAs(dst!, STORE[f], r);
   };
 
@@ -389,22 +492,22 @@ const toInt =
 
 const widen: Semantics = (b, [dst, src]) => {
   const x = b.getAs(src!, 'f32.load');
-  needPlain(b, 'f32', x);
+  needSeen(b, 'f32', SCALAR, [x]);
   const r = b.op('f64.promote_f32', x);
-  b.target.usual!.markPlain(r, 'f64');
+  know(b, 'f64', [r], b.target.usual!.known(x, 'f32')!.range);
   b.setAs(dst!, 'f64.store', r);
 };
 
 const narrow: Semantics = (b, [dst, src]) => {
   const x = b.getAs(src!, 'f64.load');
-  needPlain(b, 'f64', x);
+  needSeen(b, 'f64', SCALAR, [x]);
   const r = b.op('f32.demote_f64', x);
   // An exact result is as it was: the other one is deferred.
   b.unlikely(isUnusual(b, 'f32', [r]), () => {
     const exact = b.and(b.op('f64.eq', b.op('f64.promote_f32', r), x), isPlain(b, 'f32', r));
     b.unlikely(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
   });
-  b.target.usual!.markPlain(r, 'f32');
+  know(b, 'f32', [r], NORMAL.f32);
   b.setAs(dst!, 'f32.store', r);
 };
 
@@ -426,13 +529,15 @@ const fromIntPacked: Semantics = (b, [dst, src]) => {
   needExact(b, below, () =>
     b.op('i32x4.all_true', b.op('i32x4.eq', b.op('i32x4.trunc_sat_f32x4_s', r), x)),
   );
-  b.target.usual!.markPlain(r, 'f32');
+  b.target.usual!.know(r, 'f32', { lo: 0, hi: 31 }, false);
   b.set(dst!, r);
 };
 
 const fromIntPackedWide: Semantics = (b, [dst, src]) => {
   const x = b.getAs(src!, src!.kind === 'mem' ? 'v128.load64_zero' : 'v128.load');
-  b.set(dst!, b.op('f64x2.convert_low_i32x4_s', x));
+  const r = b.op('f64x2.convert_low_i32x4_s', x);
+  b.target.usual!.know(r, 'f64', { lo: 0, hi: 31 }, false);
+  b.set(dst!, r);
 };
 
 function forBoth(make: (f: Float) => Record<string, Semantics>): Record<string, Semantics> {

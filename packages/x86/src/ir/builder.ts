@@ -18,6 +18,12 @@ const NARROW: Readonly<Record<string, string>> = Object.fromEntries(
 const NO_NODES: readonly Node[] = [];
 const NO_BODIES: readonly Region[] = [];
 
+/** Bits of a number that are stored are stored as a number. */
+const NUMBERS: Readonly<Record<string, string>> = {
+  'i64.store i64.reinterpret_f64': 'f64.store',
+  'i32.store i32.reinterpret_f32': 'f32.store',
+};
+
 /** What a plain WebAssembly instruction takes and gives; those that trap are not moved over effects. */
 interface Plain {
   readonly params: readonly ValType[];
@@ -450,7 +456,9 @@ export class Builder {
 
   store(op: string, address: Node, value: Node, offset = 0): void {
     const [base, distance] = apart(address);
-    this.node(op, undefined, 'effect', [base, value], distance + offset);
+    const number = NUMBERS[`${op} ${value.op}`];
+    const stored = number ? value.args[0]! : value;
+    this.node(number ?? op, undefined, 'effect', [base, stored], distance + offset);
   }
 
   // ---- control

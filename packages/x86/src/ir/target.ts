@@ -1,24 +1,37 @@
 import type { ValType } from '@vitrine/wasm/instructions.ts';
+import type { Range } from '../insn/exponents.ts';
 import type { Builder } from './builder.ts';
 import type { Operation } from './flags.ts';
 import type { Node } from './node.ts';
 import type { Slot, Width } from './operand.ts';
 
+/** What is known of a number, or of all lanes of a vector: zero, or an exponent in a range. */
+export interface Known {
+  readonly range: Range;
+  /** It follows from a look that has found MXCSR as it usually is, too. */
+  readonly proved: boolean;
+}
+
 /** What a compiling tier knows of floating-point numbers, and how it gets rid of what is unusual (insn/sse-usual.ts). */
 export interface Usual {
-  /** Bit 62 as an i64; 0 when MXCSR is not as it usually is. */
-  mask(b: Builder): Node;
-  /** A bit for each lane of a vector of floats or doubles as an i32; all ones when MXCSR is not as it usually is. */
-  lanes(b: Builder, f: 'f32' | 'f64'): Node;
-  /** A value, or every lane of a vector, is a normal number or zero. */
-  isPlain(node: Node, f: 'f32' | 'f64'): boolean;
-  markPlain(node: Node, f: 'f32' | 'f64'): void;
+  /** Numbers are expected in the middle of their range: others are deferred. */
+  readonly isTame: boolean;
+  /** 2 to the 62 as an i64 for doubles, 2 to the 31 as an i32 for floats; 0 when MXCSR is not as it usually is. */
+  limit(b: Builder, f: 'f32' | 'f64'): Node;
+  /** 0 as an i32; all ones when MXCSR is not as it usually is. */
+  lanes(b: Builder): Node;
+  known(node: Node, f: 'f32' | 'f64'): Known | undefined;
+  know(node: Node, f: 'f32' | 'f64', range: Range, proved: boolean): void;
+  /** What is looked at of a value (`compute`), or what has been kept of that. */
+  spreadOf(b: Builder, value: Node, compute: (b: Builder, value: Node) => Node): Node;
   /** An exception may have been noted in MXCSR. */
   refresh(b: Builder): void;
   /** MXCSR was written. */
   reload(b: Builder): void;
   /** Has the tier below execute this instruction, of which nothing has been done. */
   defer(b: Builder): void;
+  /** Counts that numbers are not tame, or may not be. */
+  countWild(b: Builder): void;
 }
 
 /**

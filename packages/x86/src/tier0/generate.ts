@@ -44,7 +44,7 @@ import {
   returnTo,
   unwound,
 } from '../tier1/exits.ts';
-import { keptAux, keptResult, ordinaryBits } from '../tier1/frame.ts';
+import { keptAux, keptResult, noteOrdinary } from '../tier1/frame.ts';
 import { continueAt, interpret, settleFlags, Tier0Target } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
@@ -263,7 +263,7 @@ const FOR_TIER1 = [
   continueAt,
   interpret,
   settleFlags,
-  ordinaryBits,
+  noteOrdinary,
   windowAt,
   keptAux,
   keptResult,

@@ -12,7 +12,7 @@ import { rowHandlers } from '../tier0/handlers.ts';
 import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
 import { exitTo, exitToRecord, exitWith, linkTo, unwound } from './exits.ts';
-import { type Exit, Frame, ordinaryBits, type Restart, type ToHub } from './frame.ts';
+import { type Exit, Frame, noteOrdinary, type Restart, type ToHub } from './frame.ts';
 import type { Imports } from './imports.ts';
 import { KnownPages, pagesOf } from './known-pages.ts';
 import { Liveness, Use } from './liveness.ts';
@@ -23,6 +23,7 @@ import { State } from './state.ts';
 import { type Stream, streamsOf } from './stream.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
 import { Tier1Target, type Edge } from './target.ts';
+import { type Unwritten, unwrittenOf } from './unwritten.ts';
 
 /** Semantics that could not be compiled, with why: the caller leaves them to tier 0. */
 export class Unsupported extends Error {
@@ -47,10 +48,11 @@ function buildBlock(
   state: State,
   isTight: boolean,
   stream: Stream | undefined,
+  unwritten: Unwritten | undefined,
   goesOn: (to: Block) => boolean,
 ): Builder {
   frame.use = new Use(block);
-  const target = new Tier1Target(frame, block, state, isTight, stream, goesOn);
+  const target = new Tier1Target(frame, block, state, isTight, stream, unwritten, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
   target.enter(b);
@@ -92,6 +94,8 @@ export class Built {
   readonly uses: Map<Block, Use> = new Map();
   /** Tight loops that keep pages. */
   readonly streams: Map<number, Stream>;
+  /** What tight loops only read. */
+  readonly unwritten: Map<number, Unwritten>;
   readonly #imports: Imports;
   readonly number: number;
   usesHub = false;
@@ -102,11 +106,12 @@ export class Built {
     this.#imports = imports;
     this.structure = structureOf(region);
     this.streams = streamsOf(region.blocks, this.structure);
+    this.unwritten = unwrittenOf(region.blocks, this.structure);
     this.read = region.blocks.map(() => 0n);
     const { children, dispatched, longest, order } = this.structure;
     const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
     this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
-    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries));
+    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries), region.tame);
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State(), false);
     this.#readStack(verified);
@@ -120,7 +125,7 @@ export class Built {
     imports.helper(interpret);
     imports.helper(exitTo);
     imports.helper(exitToRecord);
-    if (this.frame.usesFloat) imports.helper(ordinaryBits);
+    if (this.frame.usesFloat) imports.helper(noteOrdinary);
     imports.global(notesGlobal(number));
     region.entries.forEach((_, entry) => imports.global(handlerGlobal(number, entry)));
   }
@@ -137,6 +142,7 @@ export class Built {
       start,
       tight[block.index]! >= 0,
       this.streams.get(tight[block.index]!),
+      this.unwritten.get(tight[block.index]!),
       (to) => {
         const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
         return forward && !isMerge[to.index] && !isLoop[to.index];

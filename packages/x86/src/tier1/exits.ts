@@ -11,6 +11,7 @@ import {
   secondHashOf,
   settleFlags,
 } from '../tier0/target.ts';
+import { NOTES } from './names.ts';
 
 /**
  * Notes are addresses that a region's indirect jumps have gone to, with the low 16 bits of the jump's own above them.
@@ -22,6 +23,15 @@ export const NOTES_EXECUTED: number = NOTES_ENTERED + 8;
 
 /** And how often the stack's window was not there. */
 export const NOTES_REFUSED: number = NOTES_EXECUTED + 8;
+
+/** And how often it was left for numbers that are not tame, or has looked at some that may not be (insn/sse-usual.ts). */
+export const NOTES_WILD: number = NOTES_REFUSED + 8;
+
+/** Counts one more in the region's notes. */
+export function countIn(b: Builder, offset: number): void {
+  const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
+  b.store('i32.store', notes, b.add(b.load('i32.load', notes, offset), b.i32(1)), offset);
+}
 
 /** Adds what the region has executed since it was entered to its notes. */
 function note(b: Builder, share: Node, fuel: Node): void {

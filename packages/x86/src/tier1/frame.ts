@@ -3,7 +3,7 @@ import type { Operation } from '../ir/flags.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
 import { flagWords, withCarry } from '../ir/flags.ts';
-import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, XMM_BASE } from '../layout.ts';
+import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, ORDINARY_F32, ORDINARY_F64, ORDINARY_LANES, XMM_BASE } from '../layout.ts'; // prettier-ignore
 import type { KnownPages } from './known-pages.ts';
 import { type Leaving, Use } from './liveness.ts';
 import type { Stack } from './stack.ts';
@@ -114,15 +114,18 @@ export const keptAux: Helper = wordHelper('aux');
 /** MXCSR with all exceptions masked, rounding to nearest, no flushing, and the inexact flag set already. */
 const USUAL = 0x1fa0;
 
-/** Bit 62 while arithmetic can be WebAssembly's: nothing unless MXCSR is as {@link USUAL} has it. */
-export const ordinaryBits: Helper = {
-  name: 'ordinary_bits',
+/** Notes whether arithmetic can be WebAssembly's: whether MXCSR is as {@link USUAL} has it. */
+export const noteOrdinary: Helper = {
+  name: 'note_ordinary',
   params: [],
-  result: 'i64',
+  result: undefined,
   pure: false,
   body(b) {
     const control = b.and(b.load('i32.load', b.i32(MXCSR_CELL)), b.i32(0xffe0));
-    return b.select(b.eq(control, b.i32(USUAL)), b.i64(1n << 62n), b.i64(0));
+    const isUsual = b.eq(control, b.i32(USUAL));
+    b.store('i64.store', b.i32(0), b.select(isUsual, b.i64(1n << 62n), b.i64(0)), ORDINARY_F64);
+    b.store('i32.store', b.i32(0), b.shl(isUsual, b.i32(31)), ORDINARY_F32);
+    b.store('i32.store', b.i32(0), b.sub(isUsual, b.i32(1)), ORDINARY_LANES);
   },
 };
 
@@ -163,23 +166,19 @@ export class Frame {
   readonly aim: Var = local('i64');
   /** Not 0 when a store of this instruction has missed the TLB and may have changed code. */
   readonly missed: Var = local('i32');
-  /** What {@link ordinaryBits} says. */
-  readonly ordinary: Var = local('i64');
-  /** A bit for each lane of a vector of floats, and of doubles, or all ones when `ordinary` is 0. */
-  readonly ordinaryLanes: Readonly<Record<'f32' | 'f64', Var>> = {
-    f32: local('i32'),
-    f64: local('i32'),
-  };
+  /** It needs {@link noteOrdinary}. */
   usesFloat = false;
-  usesVectors = false;
   /** What the block at hand does with registers. */
   use!: Use;
   readonly stack: Stack;
   readonly pages: KnownPages;
+  /** Numbers are expected in the middle of their range (insn/sse-usual.ts). */
+  readonly isTame: boolean;
 
-  constructor(stack: Stack, pages: KnownPages) {
+  constructor(stack: Stack, pages: KnownPages, isTame: boolean) {
     this.stack = stack;
     this.pages = pages;
+    this.isTame = isTame;
   }
 
   read(b: Builder, kept: Kept): Node {

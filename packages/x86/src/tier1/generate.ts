@@ -7,10 +7,18 @@ import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
 import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURNED } from '../layout.ts';
 import { interpret, Tier0Target } from '../tier0/target.ts';
-import { exitTo, exitToRecord, exitWith, linkTo, NOTES_REFUSED, unwound } from './exits.ts';
+import {
+  countIn,
+  exitTo,
+  exitToRecord,
+  exitWith,
+  linkTo,
+  NOTES_REFUSED,
+  unwound,
+} from './exits.ts';
 import { Built } from './built.ts';
 import { countEntry, type EntryOf, writeEntry } from './enter.ts';
-import { DISPATCH, type Exit, FLAGS, ordinaryBits, type Restart, type ToHub } from './frame.ts';
+import { DISPATCH, type Exit, FLAGS, noteOrdinary, type Restart, type ToHub } from './frame.ts';
 import { Slots } from './hub.ts';
 import { Imports } from './imports.ts';
 import { guardOf } from './known-pages.ts';
@@ -27,12 +35,6 @@ const HANDLER = ['i32', 'i32', 'i32'] as const;
 const REGION = [...HANDLER, 'i32'] as const;
 
 const rspInMemory = (b: Builder): Node => b.load('i64.load', b.i32(0), RSP * 8);
-
-function refuse(b: Builder): void {
-  const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
-  const times = b.load('i32.load', notes, NOTES_REFUSED);
-  b.store('i32.store', notes, b.add(times, b.i32(1)), NOTES_REFUSED);
-}
 
 /** Writes one region's function. */
 class Writer {
@@ -113,7 +115,7 @@ class Writer {
     code.get(result).i32(RETURNED).op('i32.xor').set(frame.fuel.local);
     this.#guardBehind(behind);
     countEntry(code, frame.fuel.local, this.#imports.global(this.#built.globalName(NOTES)));
-    this.#readOrdinary();
+    this.#noteOrdinary();
     this.#stackBehind(behind, depth);
     this.#jump(behind, depth);
   }
@@ -159,7 +161,7 @@ class Writer {
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
     this.#begin();
-    this.#readOrdinary();
+    this.#noteOrdinary();
   }
 
   /** Counts the entry; with too little fuel, the record goes by the handler that tier 0 would take. */
@@ -188,7 +190,7 @@ class Writer {
         if (rsp !== stack.startOf(wanting[0]!).rsp) depth = b.select(isAt(block), b.i64(-rsp!), depth); // prettier-ignore
       }
       stack.lookUp(b, b.add(rspInMemory(b), depth), () => {
-        refuse(b);
+        countIn(b, NOTES_REFUSED);
         const handlerOf = (block: Block): Node => {
           const name = handlerGlobal(this.#built.number, region.entries.indexOf(block));
           return b.node('global.get', 'i32', 'pure', [], name);
@@ -224,17 +226,10 @@ class Writer {
     }
   }
 
-  /** Reads what the region takes for granted of MXCSR. */
-  #readOrdinary(): void {
+  /** Notes what the region takes for granted of MXCSR. */
+  #noteOrdinary(): void {
     const { frame } = this.#built;
-    const code = this.#code;
-    if (frame.usesFloat)
-      code.call(this.#imports.helper(ordinaryBits)).set(this.#local(frame.ordinary));
-    if (!frame.usesVectors) return;
-    const { f32, f64 } = frame.ordinaryLanes;
-    code.i32(0).get(this.#local(frame.ordinary)).op('i64.eqz').op('i32.sub');
-    code.tee(this.#local(f32)).i32(3).op('i32.or').set(this.#local(f64));
-    code.get(this.#local(f32)).i32(15).op('i32.or').set(this.#local(f32));
+    if (frame.usesFloat) this.#code.call(this.#imports.helper(noteOrdinary));
   }
 
   #dispatch(depth: number): void {
@@ -318,6 +313,7 @@ class Writer {
     if (isTight) {
       this.#read(read[block.index]!);
       this.#beginStream(block);
+      this.#computeUnwritten(block, depth);
     }
     if (loop) {
       code.enter('loop');
@@ -331,8 +327,23 @@ class Writer {
   }
 
   #beginStream({ index }: Block): void {
-    for (const { page } of this.#built.streams.get(index)?.pages ?? [])
-      this.#code.i64(NOWHERE).set(this.#local(page));
+    for (const page of this.#built.streams.get(index)?.pages ?? [])
+      this.#code.i32(0).i64(NOWHERE).mem('i64.store', page);
+  }
+
+  /** What a tight loop wants of registers that it only reads. */
+  #computeUnwritten({ index }: Block, depth: number): void {
+    const b = new Builder(new Tier0Target(undefined));
+    for (const { register, load, compute, variable } of this.#built.unwritten.get(index)?.kept ??
+      []) {
+      const whole = b.value(this.#built.frame.vectors[register]!.variable);
+      const value =
+        load === 'v128.load'
+          ? whole
+          : b.lane(load === 'f64.load' ? 'f64x2.extract_lane' : 'f32x4.extract_lane', [whole], 0);
+      b.assign(variable, compute(b, value));
+    }
+    emit(b.root, this.#code, this.#linker, depth);
   }
 
   /** A block itself, with `depth` labels open; behind it, the way out that leaves it to tier 0. */
@@ -410,7 +421,7 @@ class Writer {
     const { stack } = this.#built;
     const b = new Builder(new Tier0Target(undefined));
     stack.lookUp(b, b.add(rsp(b), b.i64(-stack.startOf(to).rsp!)), () => {
-      refuse(b);
+      countIn(b, NOTES_REFUSED);
       fail(b);
     });
     emit(b.root, this.#code, this.#linker, depth);

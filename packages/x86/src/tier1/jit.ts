@@ -11,6 +11,7 @@ import { pageDigest } from './page-digest.ts';
 import {
   type Found,
   NO_WINDOW,
+  WILD,
   regionAt,
   type Region,
   type Surroundings,
@@ -40,6 +41,8 @@ export interface JitOptions {
   readonly store?: Translations | undefined;
   /** Who generates on another thread, where there is one: it does no harm to runs that are to repeat. */
   readonly generator?: RemoteGenerator | undefined;
+  /** Numbers are not expected in the middle of their range from the first (tests). */
+  readonly wild?: boolean;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;
   /** Told of each module that is installed: the address that its region was made for, and its bytes. */
@@ -85,9 +88,12 @@ const LEFT = 4;
 /** How often a block must be seen until it is looked for in the store again. */
 const AGAIN = 4 * LEFT;
 
-/** A region does without the stack's window when so many entries were refused, and one in so many. */
+/** A region does without the stack's window when so many entries were refused, and one in so many; or without tame numbers. */
 const REFUSED = 10_000;
 const REFUSED_SHARE = 32;
+/** Numbers that are not tame are many when there is one in so many instructions; and how often a region is tried again then. */
+const OFTEN = 1000;
+const MOST_TAMED = 2;
 
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
@@ -120,6 +126,8 @@ interface Root {
   installed: Installed | undefined;
   /** When that was: instructions executed before. */
   since: number;
+  /** How often it was made again since numbers had become tame. */
+  tamed: number;
   /** Its region is being made by another thread. */
   ordered: boolean;
 }
@@ -413,7 +421,16 @@ export class Jit {
     if (!root)
       roots.set(
         va,
-        (root = { page, va, hot: va, effort: 0, installed: undefined, since: 0, ordered: false }),
+        (root = {
+          page,
+          va,
+          hot: va,
+          effort: this.#options.wild ? WILD : 0,
+          installed: undefined,
+          since: 0,
+          tamed: 0,
+          ordered: false,
+        }),
       );
     return root;
   }
@@ -438,18 +455,30 @@ export class Jit {
     return found.sort((a, b) => b.lost - a.lost);
   }
 
-  /** Makes regions again that cannot be entered often, since the stack is not in one piece there. */
-  #withoutWindow(roots: readonly Root[]): void {
+  /** Makes regions again of which too much was taken for granted, or too little: that the stack is in one piece, and numbers are tame. */
+  #adapt(roots: readonly Root[]): void {
     for (const root of roots) {
       if (!isLive(root)) continue;
-      const { installed } = root;
-      const refused = this.#installer.timesRefused(installed);
-      if (refused < REFUSED || refused * REFUSED_SHARE < this.#installer.timesEntered(installed)) continue; // prettier-ignore
-      if (root.effort & NO_WINDOW || root.ordered || !this.#isServed) continue;
+      const effort = this.#adapted(root);
+      if (effort === root.effort || root.ordered || !this.#isServed) continue;
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
-      root.effort |= NO_WINDOW;
-      if (!this.#recallBetter(root)) this.#compile(root);
+      const isLess = effort < root.effort;
+      if (isLess) root.tamed++;
+      root.effort = effort;
+      if (isLess || !this.#recallBetter(root)) this.#compile(root);
     }
+  }
+
+  #adapted({ effort, installed, tamed }: Live): number {
+    const often = this.#installer.timesEntered(installed) / REFUSED_SHARE;
+    const isRefused = this.#installer.timesRefused(installed) >= Math.max(REFUSED, often);
+    if (isRefused && !(effort & NO_WINDOW)) return effort | NO_WINDOW;
+    const wild = this.#installer.timesWild(installed);
+    const executed = this.#installer.executed(installed);
+    if (!(effort & WILD))
+      return wild >= Math.max(REFUSED, executed / OFTEN) ? effort | WILD : effort;
+    const isTame = executed > PERIOD && wild < executed / OFTEN / 4;
+    return isTame && tamed < MOST_TAMED ? effort & ~WILD : effort;
   }
 
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
@@ -461,7 +490,7 @@ export class Jit {
     this.#pause = PERIOD + LOOK * this.#installer.count;
     this.#installer.report();
     const roots = this.#allRoots();
-    this.#withoutWindow(roots);
+    this.#adapt(roots);
     const restless = this.#restless(roots);
     for (const { root } of restless) this.#gather(root.installed);
     for (const { root } of restless.slice(0, AT_ONCE)) {

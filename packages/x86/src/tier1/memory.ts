@@ -9,7 +9,7 @@ import type { Frame } from './frame.ts';
 import type { Block } from './region.ts';
 import { BASE } from './stack.ts';
 import type { Place, State, Translated } from './state.ts';
-import type { KeptPage, Stream } from './stream.ts';
+import { KEPT_ADDEND, type Stream } from './stream.ts';
 
 /** Reads of the stack, which is written all the time. */
 const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
@@ -166,7 +166,8 @@ export class Memory {
     miss: () => void,
   ): void {
     const streamed = this.#stream?.take();
-    if (streamed) return this.#inStream(b, va, place, size, write, physical, streamed, miss);
+    if (streamed !== undefined)
+      return this.#inStream(b, va, place, size, write, physical, streamed, miss);
     const { last, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
@@ -200,17 +201,17 @@ export class Memory {
     size: number,
     write: boolean,
     physical: Var,
-    { page, addend }: KeptPage,
+    page: number,
     miss: () => void,
   ): void {
     const sure = write || (place !== undefined && this.#writesLater());
-    const isOutside = b.op('i64.gt_u', b.sub(va, b.value(page)), b.i64(4096 - size));
-    b.unlikely(isOutside, () => {
+    const distance = b.sub(va, b.load('i64.load', b.i32(0), page));
+    b.unlikely(b.op('i64.gt_u', distance, b.i64(4096 - size)), () => {
       const found = this.#addendOf(b, va, size, sure, miss);
-      b.assign(page, b.and(va, b.i64(-4096)));
-      b.assign(addend, found);
+      b.store('i64.store', b.i32(0), b.and(va, b.i64(-4096)), page);
+      b.store('i32.store', b.i32(0), found, page + KEPT_ADDEND);
     });
-    b.assign(physical, b.add(b.wrap(va), b.value(addend)));
+    b.assign(physical, b.add(b.wrap(va), b.load('i32.load', b.i32(0), page + KEPT_ADDEND)));
     if (place)
       this.#keep(place, { delta: place.delta, size, write: sure, sure, va: b.var(va), physical });
   }

@@ -29,6 +29,7 @@ export interface PackedRegion {
   readonly instructions: number;
   readonly size: number;
   readonly window: boolean;
+  readonly tame: boolean;
 }
 
 const CODE_FIELDS = 5;
@@ -85,6 +86,7 @@ export function packRegion(region: Region, source: readonly SourceBlock[]): Pack
     instructions: region.instructions,
     size: region.size,
     window: region.window,
+    tame: region.tame,
   };
 }
 
@@ -111,8 +113,8 @@ export function unpackRegion(packed: PackedRegion): Region {
   });
   const entries = packed.entries.map((entry) => blocks[entry]!);
   const hub = packed.hub.map((target) => blocks[target]!);
-  const { instructions, size, window } = packed;
-  return { blocks, entries, hub, instructions, size, window };
+  const { instructions, size, window, tame } = packed;
+  return { blocks, entries, hub, instructions, size, window, tame };
 }
 
 function unpackCodes({ isa, pages, codes, records, bytes }: PackedRegion): BlockCode[] {

@@ -22,6 +22,9 @@ interface Limits {
 /** An effort has this added where the stack is not looked up at entries: it was refused too often (stack.ts). */
 export const NO_WINDOW = 8;
 
+/** And this where too many numbers were not in the middle of their range (insn/sse-usual.ts). */
+export const WILD = 16;
+
 /** How often a region has been made again, because it is entered and left all the time. */
 export const timesMade = (effort: number): number => effort & (NO_WINDOW - 1);
 
@@ -113,6 +116,8 @@ export interface Region {
   readonly size: number;
   /** Whether the stack is looked up where it is entered. */
   readonly window: boolean;
+  /** Whether numbers are expected in the middle of their range. */
+  readonly tame: boolean;
 }
 
 /** Of a branch that a block does not have. */
@@ -136,7 +141,7 @@ export interface Surroundings {
   targets(page: CodePage, site: number): Iterable<number>;
   /** The pointer at an address. */
   pointerAt(va: number): number | undefined;
-  /** How often the region has been made before, and {@link NO_WINDOW}. */
+  /** How often the region has been made before, with {@link NO_WINDOW} and {@link WILD}. */
   readonly effort: number;
   /** How often the jumps were taken that the region follows. */
   readonly warm: number;
@@ -434,11 +439,12 @@ export function regionAt(
   const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
   const size = blocks.length + jumps;
   const window = (around.effort & NO_WINDOW) === 0;
+  const tame = (around.effort & WILD) === 0;
   const hub = finder.hub();
   // An interpreter's loop goes through the dispatcher anyhow.
   const saved = hub.length > 0 ? 0 : cutOverlaps(finder);
   const instructions = finder.instructions - saved;
-  const region = { blocks, entries, hub, instructions, size, window };
+  const region = { blocks, entries, hub, instructions, size, window, tame };
   // The loop around a hub is entered by what the hub leads to.
   if (hub.length > 0) return region;
   const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);

@@ -2,6 +2,7 @@ import { RBP, RSP } from '../cpu.ts';
 import type { Operation } from '../ir/flags.ts';
 import type { Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
+import type { Known } from '../ir/target.ts';
 import { BASE, type Depth } from './stack.ts';
 
 /** A value as another one plus a constant. */
@@ -22,6 +23,11 @@ export interface Translated {
   readonly physical: Var;
 }
 
+export interface KnownLow {
+  readonly type: 'f32' | 'f64';
+  readonly known: Known;
+}
+
 export interface KeptOperation {
   readonly operation: Operation;
   readonly width: Width;
@@ -40,8 +46,8 @@ export class State {
   readonly translated: Map<string, Translated[]>;
   /** What the flags' locals hold; undefined: see the local that tells. */
   flags: KeptOperation | 'words' | undefined;
-  /** XMM registers whose low float or double is a normal number or zero. */
-  readonly plain: Map<number, 'f32' | 'f64'>;
+  /** XMM registers of whose low float or double something is known. */
+  readonly lows: Map<number, KnownLow>;
 
   constructor(from?: State) {
     this.gprs = from
@@ -49,7 +55,7 @@ export class State {
       : Array.from({ length: 16 }, () => ({ root: freshRoot(), delta: 0n }));
     this.translated = new Map(from?.translated);
     this.flags = from?.flags;
-    this.plain = new Map(from?.plain);
+    this.lows = new Map(from?.lows);
   }
 
   /** Where a block begins: what is relative to the base. @param anew whether there is another base than before */

@@ -1,8 +1,8 @@
 /**
- * Tight loops that go through arrays: each of their accesses keeps the page that it was in last in locals, and looks in the TLB
- * where it comes to another one. It pays in loops that run for long, which those of numbers are; most others have ended by then.
+ * Tight loops that go through arrays: each of their accesses keeps the page that it was in last, and looks in the TLB where it comes to
+ * another one. It is kept in memory: a local that is written where that is seldom would be moved about wherever it is not. It pays in loops that run for long, which those of numbers are; most others have ended by then.
  */
-import type { Var } from '../ir/node.ts';
+import { STREAMS } from '../layout.ts';
 import type { Block } from './region.ts';
 import type { Structure } from './structure.ts';
 
@@ -16,24 +16,21 @@ const STRINGS = /^(pmovmskb|pcmp[ie]str.*)$/;
 /** Accesses of a loop that have a page each. */
 const MOST_PAGES = 6;
 
-/** An access's page, and what makes its addresses physical. */
-export interface KeptPage {
-  readonly page: Var;
-  readonly addend: Var;
-}
+/** Bytes of a page that is kept: its address, and what makes addresses physical. */
+const KEPT_SIZE = 16;
+export const KEPT_ADDEND = 8;
 
 export class Stream {
-  readonly pages: KeptPage[] = [];
+  #taken = 0;
 
-  /** Undefined when there are enough. */
-  take(): KeptPage | undefined {
-    if (this.pages.length === MOST_PAGES) return undefined;
-    const kept: KeptPage = {
-      page: { type: 'i64', local: -1, kept: true },
-      addend: { type: 'i32', local: -1, kept: true },
-    };
-    this.pages.push(kept);
-    return kept;
+  /** Where a page is kept; undefined when there are enough. */
+  take(): number | undefined {
+    return this.#taken === MOST_PAGES ? undefined : STREAMS + KEPT_SIZE * this.#taken++;
+  }
+
+  /** Where pages are kept. */
+  get pages(): number[] {
+    return Array.from({ length: this.#taken }, (_, i) => STREAMS + KEPT_SIZE * i);
   }
 }
 

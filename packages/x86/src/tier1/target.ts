@@ -16,6 +16,9 @@ import {
   FAULT_VECTOR,
   FLAGS_AUX,
   FLAGS_RESULT,
+  ORDINARY_F32,
+  ORDINARY_F64,
+  ORDINARY_LANES,
   SLOT_ZERO,
   ST_BASE,
   XMM_BASE,
@@ -27,13 +30,13 @@ import {
   borrowOf,
   carryOf,
   keptAux,
-  ordinaryBits,
+  noteOrdinary,
   keptResult,
   kindOf,
   narrowed,
   type Frame,
 } from './frame.ts';
-import { callTo, exitToRecord, exitWith, linkTo, returnTo } from './exits.ts';
+import { callTo, countIn, exitToRecord, exitWith, linkTo, NOTES_WILD, returnTo } from './exits.ts';
 import { Memory } from './memory.ts';
 import { guardOf } from './known-pages.ts';
 import { ownHandlerGlobal, recGlobal } from './names.ts';
@@ -42,6 +45,7 @@ import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
 import type { Stream } from './stream.ts';
+import type { Unwritten } from './unwritten.ts';
 import { Vectors } from './vectors.ts';
 
 /** A jump within the region, and what is known there. */
@@ -78,11 +82,13 @@ export class Tier1Target implements Target {
   #stores = false;
   readonly #progress: Progress;
   ended = false;
+  readonly usual: Usual;
 
   /**
    * @param goesOn whether what is known here holds at the start of a block that this one jumps to
    * @param isTight whether registers that the block has written are left in locals at its end
    * @param stream the loop that it is in, when that keeps pages
+   * @param unwritten what a tight loop around leaves alone
    */
   constructor(
     frame: Frame,
@@ -90,6 +96,7 @@ export class Tier1Target implements Target {
     state: State,
     isTight: boolean,
     stream: Stream | undefined,
+    unwritten: Unwritten | undefined,
     goesOn: (to: Block) => boolean,
   ) {
     this.#isTight = isTight;
@@ -98,8 +105,9 @@ export class Tier1Target implements Target {
     this.#frame = frame;
     this.#block = block;
     this.state = state;
-    this.#vectors = new Vectors(frame, state);
+    this.#vectors = new Vectors(frame, state, unwritten);
     this.#memory = new Memory(frame, block, state, stream);
+    this.usual = this.#usualNumbers();
   }
 
   /** Before the first instruction: tells the flags' builder what the block before has compared. */
@@ -381,28 +389,32 @@ export class Tier1Target implements Target {
 
   // ---- floating point
 
-  readonly usual: Usual = {
-    mask: (b) => {
-      this.#frame.usesFloat = true;
-      return b.value(this.#frame.ordinary);
-    },
-    lanes: (b, f) => {
-      this.#frame.usesFloat = true;
-      this.#frame.usesVectors = true;
-      return b.value(this.#frame.ordinaryLanes[f]);
-    },
-    isPlain: (node, f) => this.#vectors.plain[f].has(node),
-    markPlain: (node, f) => void this.#vectors.plain[f].add(node),
-    refresh: (b) => b.assign(this.#frame.ordinary, b.call(ordinaryBits)),
-    reload: (b) => {
-      const { ordinary, ordinaryLanes } = this.#frame;
-      b.assign(ordinary, b.call(ordinaryBits));
-      const altered = b.sub(b.i32(0), b.eqz(b.value(ordinary)));
-      b.assign(ordinaryLanes.f32, b.or(altered, b.i32(15)));
-      b.assign(ordinaryLanes.f64, b.or(altered, b.i32(3)));
-    },
-    defer: (b) => this.#leaveOff(b),
-  };
+  #usualNumbers(): Usual {
+    return {
+      isTame: this.#frame.isTame,
+      limit: (b, f) => {
+        this.#frame.usesFloat = true;
+        return f === 'f64'
+          ? b.load('i64.load', b.i32(0), ORDINARY_F64)
+          : b.load('i32.load', b.i32(0), ORDINARY_F32);
+      },
+      lanes: (b) => {
+        this.#frame.usesFloat = true;
+        return b.load('i32.load', b.i32(0), ORDINARY_LANES);
+      },
+      known: (node, f) => this.#vectors.numbers.known(node, f),
+      know: (node, f, range, proved) => this.#vectors.numbers.know(node, f, range, proved),
+      spreadOf: (b, value, compute) =>
+        this.#vectors.ofUnwritten(b, value, compute) ?? compute(b, value),
+      refresh: (b) => b.call(noteOrdinary),
+      reload: (b) => {
+        this.#vectors.forget();
+        b.call(noteOrdinary);
+      },
+      defer: (b) => this.#leaveOff(b),
+      countWild: (b) => countIn(b, NOTES_WILD),
+    };
+  }
 
   /** Leaves this instruction to tier 0, with nothing of it done; where that does no harm, with all of its block. */
   #leaveOff(b: Builder): void {

@@ -2,7 +2,9 @@ import type { Builder } from '../ir/builder.ts';
 import type { Node } from '../ir/node.ts';
 import { XMM_BASE } from '../layout.ts';
 import type { Frame, Kept } from './frame.ts';
+import { FORMATS, Numbers } from './numbers.ts';
 import type { State } from './state.ts';
+import type { Compute, Unwritten } from './unwritten.ts';
 
 /** How a scalar access touches a lane: type of the vector, bytes of a lane, and the suffix of the extraction. */
 const LANES: Readonly<Record<string, readonly [string, number, string]>> = {
@@ -22,6 +24,19 @@ const LANES: Readonly<Record<string, readonly [string, number, string]>> = {
   'f64.store': ['f64x2', 8, ''],
 };
 
+/** Types of what is looked at of a value, by how that is read. */
+const SPREADS: Readonly<Record<string, 'i32' | 'i64' | 'v128'>> = {
+  'f32.load': 'i32',
+  'f64.load': 'i64',
+  'v128.load': 'v128',
+};
+
+/** How the bits of a number are read and written. */
+const BITS = {
+  f32: { load: 'i32.load', store: 'i32.store', of: 'i32.reinterpret_f32' },
+  f64: { load: 'i64.load', store: 'i64.store', of: 'i64.reinterpret_f64' },
+} as const;
+
 const ones = (count: number): number[] =>
   Array.from({ length: 16 }, (_, i) => (i < count ? 0xff : 0));
 
@@ -37,21 +52,40 @@ interface Low {
 export class Vectors {
   readonly #frame: Frame;
   readonly #state: State;
+  readonly #unwritten: Unwritten | undefined;
+  /** Values of registers that the loop around leaves alone: which, and how they were read. */
+  readonly #constants = new Map<Node, readonly [register: number, load: string]>();
   readonly #lows = new Map<number, Low>();
-  /** Values that are, or whose lanes all are, normal numbers or zero. */
-  readonly plain: Readonly<Record<'f32' | 'f64', Set<Node>>> = { f32: new Set(), f64: new Set() };
+  readonly numbers: Numbers;
   /** What was last written to a register as a whole. */
   readonly #wholes = new Map<number, Node>();
   /** Registers whose cells an instruction works on. */
   readonly #spilled = new Set<number>();
 
-  constructor(frame: Frame, state: State) {
+  constructor(frame: Frame, state: State, unwritten: Unwritten | undefined) {
+    this.#unwritten = unwritten;
     this.#frame = frame;
     this.#state = state;
+    this.numbers = new Numbers(frame.isTame);
+  }
+
+  /** MXCSR was written: nothing is known of numbers any longer. */
+  forget(): void {
+    this.numbers.forget();
+    this.#state.lows.clear();
   }
 
   #kept(register: number): Kept {
     return this.#frame.vectors[register]!;
+  }
+
+  /** What is computed of a value, if that is done before the loop. */
+  ofUnwritten(b: Builder, value: Node, compute: Compute): Node | undefined {
+    const constant = this.#constants.get(value);
+    if (!constant) return undefined;
+    const [register, load] = constant;
+    const kept = this.#unwritten!.keep(register, load, SPREADS[load]!, compute);
+    return kept && b.value(kept);
   }
 
   /** Puts a pending scalar into the local. In a nested region it stays pending for the paths around. */
@@ -80,11 +114,14 @@ export class Vectors {
       return b.load(load, b.i32(0), XMM_BASE + register * 16 + offset);
     const low = this.#lows.get(register);
     if (low && offset === 0 && load === `${low.type}.load`) return low.value;
+    if (low && offset === 0 && load === BITS[low.type].load)
+      return b.op(BITS[low.type].of, low.value);
     const whole = this.#whole(b, register);
     if (load === 'v128.load') {
       const written = this.#wholes.get(register);
+      if (this.#unwritten?.has(register)) this.#constants.set(whole, [register, load]);
       if (written)
-        for (const set of [this.plain.f32, this.plain.f64]) if (set.has(written)) set.add(whole);
+        for (const f of FORMATS) this.numbers.inherit(whole, f, this.numbers.known(written, f));
       return whole;
     }
     if (load === 'v128.load64_zero') return b.op('v128.and', whole, b.v128(ones(8)));
@@ -100,7 +137,9 @@ export class Vectors {
     if (isFloat && offset === 0 && !b.nested) {
       const format = load === 'f64.load' ? 'f64' : 'f32';
       this.#lows.set(register, { type: format, value, settled: true });
-      if (this.#state.plain.get(register) === format) this.plain[format].add(value);
+      if (this.#unwritten?.has(register)) this.#constants.set(value, [register, load]);
+      const known = this.#state.lows.get(register);
+      if (known?.type === format) this.numbers.inherit(value, format, known.known);
     }
     return value;
   }
@@ -109,8 +148,12 @@ export class Vectors {
     if (this.#spilled.has(register))
       return b.store(store, b.i32(0), value, XMM_BASE + register * 16 + offset);
     if (b.nested) throw new Error('a vector register is written on one path only');
+    if (this.#unwritten?.has(register)) throw new Error('a register is written that is not');
+    for (const f of FORMATS)
+      if (store === BITS[f].store && value.op === BITS[f].of)
+        return this.write(b, register, `${f}.store`, offset, value.args[0]!);
     const kept = this.#kept(register);
-    this.#state.plain.delete(register);
+    this.#state.lows.delete(register);
     this.#wholes.delete(register);
     if (store === 'v128.store') {
       this.#lows.delete(register);
@@ -122,7 +165,8 @@ export class Vectors {
       const before = this.#lows.get(register);
       if (before && before.type !== type) this.#settle(b, register);
       this.#lows.set(register, { type, value, settled: false });
-      if (this.plain[type].has(value)) this.#state.plain.set(register, type);
+      const known = this.numbers.known(value, type);
+      if (known) this.#state.lows.set(register, { type, known });
       return;
     }
     const whole = this.#whole(b, register);
@@ -137,7 +181,7 @@ export class Vectors {
     b.store('v128.store', b.i32(0), this.#whole(b, register), XMM_BASE + register * 16);
     this.#spilled.add(register);
     this.#wholes.delete(register);
-    this.#state.plain.delete(register);
+    this.#state.lows.delete(register);
   }
 
   /** Takes back what an instruction may have done to cells. */
