@@ -95,6 +95,9 @@ const REFUSED_SHARE = 32;
 const OFTEN = 1000;
 const MOST_TAMED = 2;
 
+/** Instructions of a loop's region that is made again because it is left for a block that was not seen before. */
+const MOST_GROWING = 200;
+
 /** What has executed so many instructions in an earlier run is installed before it is hot. */
 const HOT = 1_000_000;
 /** The same for what is machine code already: it takes as long as tier 0 with so many. */
@@ -143,6 +146,10 @@ function hottestOf(counts: ReadonlyMap<number, number>): number {
   for (const [offset, count] of counts) if (best < 0 || count > counts.get(best)!) best = offset;
   return best;
 }
+
+/** Whether a loop's region lacks something, and is not so large that it is not made again with that. */
+const mayGrow = (before: Translation, { size }: Region): boolean =>
+  before.instructions < MOST_GROWING && size > before.size;
 
 /** The first of regions, and those of others that have nothing else at the addresses of its pages: a module names them once. */
 function togetherAt<T extends { readonly installed: Installed }>(some: readonly T[]): T[] {
@@ -293,21 +300,32 @@ export class Jit {
     }
     byOffset.delete(offset);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) / 2;
-    const { root, region } = this.#rootAround(page, offset);
-    this.#compile(root, 0, region);
+    const found = this.#rootAround(page, offset);
+    if (found) this.#compile(found.root, 0, found.region);
   }
 
-  /** The function that a hot block is in, with its region, or the block itself when that has one already, or is too large. */
-  #rootAround(page: CodePage, offset: number): { root: Root; region?: Region } {
+  /**
+   * The function that a hot block is in, with its region, or where that has not been seen often, or is too large, one of the loops
+   * around; the block itself when that has one already. Undefined while one is being made.
+   */
+  #rootAround(page: CodePage, offset: number): { root: Root; region?: Region } | undefined {
     const hot = this.#rootOf(page, page.va + offset);
     const first = this.#flows.functionAround(this.#surroundings(hot), page, offset);
     if (first === offset) return { root: hot };
     const whole = this.#rootOf(page, page.va + first);
     if (whole.installed?.live) return { root: hot };
-    const region = regionAt(this.#surroundings(whole), whole.va, hot.va);
-    if (!region?.blocks.some(({ code }) => code.va === hot.va)) return { root: hot };
-    whole.hot = hot.va;
-    return { root: whole, region };
+    const rest = this.#flows.headsAround(this.#surroundings(hot), page, offset);
+    for (const root of [whole, ...rest.map((head) => this.#rootOf(page, page.va + head))]) {
+      if (root === hot) break;
+      // It may be there soon.
+      if (root.ordered) return undefined;
+      const region = regionAt(this.#surroundings(root), root.va, hot.va);
+      if (!region?.blocks.some(({ code }) => code.va === hot.va)) continue;
+      if (root.installed?.live && !mayGrow(root.installed.translation, region)) break;
+      root.hot = hot.va;
+      return { root, region };
+    }
+    return { root: hot };
   }
 
   /** What the store calls a page. */

@@ -1,60 +1,119 @@
 /**
  * Tier 0's blocks begin where a jump leads and go on to the next one, so that code which is also fallen into is the end of another
- * block: the head of a loop, of what comes before the loop. Then two blocks jump into the middle of that loop, which has no head any
- * longer. Such a block ends here where the other one begins: no stop and no fault comes out elsewhere, since both end with the same
- * jump.
+ * block: the head of a loop, of what comes before the loop. Then two blocks jump into the middle of that loop, and it has another
+ * head, or none. Such a block ends here where the other one begins: no stop and no fault comes out elsewhere, since both end with the
+ * same jump.
  */
 import { findLive } from '../tier0/translate.ts';
 import { type Block, type BlockCode, NEVER, type Region } from './region.ts';
-import { edgeKey, structureOf, successors } from './structure.ts';
+import { type Structure, structureOf } from './structure.ts';
 
-type Blocks = Pick<Region, 'blocks' | 'entries'>;
-
-/** Cuts blocks that other ones begin in, as far as that gives loops their heads. Returns how many instructions it saves. */
-export function cutOverlaps(region: Blocks): number {
-  let saved = 0;
-  for (let before = -1; saved > before;) {
-    before = saved;
-    const { indirect } = structureOf(region);
-    if (indirect.size === 0) break;
-    const jumps = region.blocks.filter((from) =>
-      successors(from).some((to) => indirect.has(edgeKey(from, to))),
-    );
-    for (const block of jumps) saved += cutAround(region, block);
-  }
-  return saved;
+/** A block in which another one begins. */
+interface Overlap {
+  readonly longer: Block;
+  readonly shorter: Block;
 }
 
-/** Cuts all blocks that end as this one does. */
-function cutAround({ blocks }: Blocks, block: Block): number {
-  const all = blocks.filter((other) => endsAs(block, other));
-  const byStart = all.toSorted((a, b) => b.code.va - a.code.va);
-  let saved = 0;
-  for (const [i, longer] of byStart.entries()) {
-    const shorter = byStart[i - 1];
-    const at = shorter ? longer.code.addresses.indexOf(shorter.code.va) : 0;
-    if (at <= 0) continue;
-    saved += longer.code.insns.length - at;
-    longer.code = headOf(longer.code, at);
-    longer.targets.length = 0;
-    longer.taken = longer.behind = undefined;
-    longer.next = shorter;
+/** Looks at what cutting a block leads to, in one region. */
+const MOST_TRIED = 32;
+
+/** Cuts blocks where that leaves fewer loops, or fewer ways into them, and returns those. */
+export function cutOverlaps(region: Pick<Region, 'blocks' | 'entries'>): Block[] {
+  const blocks: Block[] = [];
+  const left = new Set(overlapsOf(region.blocks));
+  if (left.size === 0) return blocks;
+  let least = disorder(structureOf(region));
+  for (let tried = 0; least > 0 && tried + left.size <= MOST_TRIED; tried += left.size) {
+    let best: Overlap | undefined;
+    for (const overlap of left) {
+      const mend = cut(overlap);
+      const after = structureOf(region);
+      if (disorder(after) < least && after.isLoop[overlap.shorter.index]) {
+        least = disorder(after);
+        best = overlap;
+      }
+      mend();
+    }
+    // Where ways merely meet it is better that each goes on by itself.
+    if (!best) break;
+    cut(best);
+    left.delete(best);
+    blocks.push(best.longer);
   }
-  return saved;
+  return blocks;
 }
 
-/** Whether two blocks end with the same jump, and go on to the same blocks from there. */
+const disorder = ({ isLoop, indirect }: Structure): number =>
+  isLoop.reduce((sum, is) => sum + is, indirect.size);
+
+/** Of blocks that end with the same jump, each with the longest one that begins in it. */
+function overlapsOf(blocks: readonly Block[]): Overlap[] {
+  const ends = new Map<number, Block[]>();
+  for (const block of blocks) {
+    const end = endOf(block);
+    const known = ends.get(end);
+    if (known) known.push(block);
+    else ends.set(end, [block]);
+  }
+  return [...ends.values()].flatMap((some) => {
+    const byLength = some.toSorted((a, b) => b.code.va - a.code.va);
+    return byLength.flatMap((longer, i) => {
+      const others = byLength.slice(0, i).toReversed();
+      const shorter = others.find((other) => endsAs(longer, other) && longer.code.addresses.indexOf(other.code.va) > 0); // prettier-ignore
+      return shorter ? [{ longer, shorter }] : [];
+    });
+  });
+}
+
+const endOf = ({ code }: Block): number => code.addresses.at(-1)!;
+
+/** Cuts a block where another one begins in it. Returns what mends it. */
+function cut({ longer, shorter }: Overlap): () => void {
+  const { code } = longer;
+  // The other one may have been cut as well.
+  let heir = shorter;
+  while (endOf(heir) !== endOf(longer)) heir = heir.next!;
+  const relink = [linksOf(longer), linksOf(heir)];
+  longer.code = headOf(code, code.addresses.indexOf(shorter.code.va));
+  hand(longer, heir);
+  longer.next = shorter;
+  return () => {
+    longer.code = code;
+    for (const restore of relink) restore();
+  };
+}
+
+/** Notes where a block goes on. Returns what has it go on there again. */
+function linksOf(block: Block): () => void {
+  const { taken, next, behind } = block;
+  const targets = [...block.targets];
+  return () => {
+    Object.assign(block, { taken, next, behind });
+    block.targets.splice(0, Infinity, ...targets);
+  };
+}
+
+/** Whether two blocks end with the same jump: one may have been seen to go on where the other has not. */
 function endsAs(a: Block, b: Block): boolean {
+  const agree = (x: Block | undefined, y: Block | undefined): boolean => !x || !y || x === y;
   return (
-    a.code.addresses.at(-1) === b.code.addresses.at(-1) &&
+    endOf(a) === endOf(b) &&
     a.inline === b.inline &&
-    a.taken === b.taken &&
-    a.next === b.next &&
-    a.behind === b.behind &&
-    a.usesHub === b.usesHub &&
-    a.targets.length === b.targets.length &&
-    a.targets.every((to, i) => to === b.targets[i])
+    agree(a.taken, b.taken) &&
+    agree(a.next, b.next) &&
+    agree(a.behind, b.behind) &&
+    a.usesHub === b.usesHub
   );
+}
+
+/** One block goes on as another has done. */
+function hand(from: Block, to: Block): void {
+  to.taken ??= from.taken;
+  to.next ??= from.next;
+  to.behind ??= from.behind;
+  for (const target of from.targets) if (!to.targets.includes(target)) to.targets.push(target);
+  from.taken = from.next = from.behind = undefined;
+  from.targets.length = 0;
 }
 
 /** The first instructions of a block. */

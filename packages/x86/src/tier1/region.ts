@@ -6,8 +6,9 @@ import type { CodePage } from '../tier0/code-pages.ts';
 import { RESERVED, shapeOf } from '../tier0/handlers.ts';
 import { layoutOfHandler, MICRO_COUNT, MICRO_EA, MICRO_EA32, MICRO_GOTO_VA, MICRO_LINK, recordSize, STUB_COUNT, STUB_TIMES, WARM } from '../tier0/record.ts'; // prettier-ignore
 import { findLive, MAX_BLOCK } from '../tier0/translate.ts';
+import { entrancesAt } from './entrance.ts';
 import { cutOverlaps } from './overlaps.ts';
-import { loopAround } from './structure.ts';
+import { jumpsOf } from './structure.ts';
 
 /** How large a region may become. */
 interface Limits {
@@ -338,7 +339,16 @@ class Finder {
   }
 
   #enter(block: Block | undefined): void {
-    if (block && !block.code.tail && !this.entries.includes(block)) this.entries.push(block);
+    const isAt = ({ code }: Block): boolean => code.va === block!.code.va;
+    if (block && !block.code.tail && !this.entries.some(isAt)) this.entries.push(block);
+  }
+
+  /** Enters the loop around a block, and those that now have heads. */
+  enterLoops(hot: number): void {
+    const cut = cutOverlaps(this);
+    const inner = this.blocks.filter(({ code }) => code.va === hot);
+    for (const block of [...inner, ...cut])
+      if (!block.inline) for (const entry of entrancesAt(this, block)) this.#enter(entry);
   }
 
   #call(block: Block, target: number, after: number): void {
@@ -436,21 +446,15 @@ export function regionAt(
   finder.run();
   const { blocks, entries } = finder;
   if (entries.length === 0) return undefined;
-  const jumps = blocks.reduce((sum, block) => sum + block.targets.length, 0);
-  const size = blocks.length + jumps;
   const window = (around.effort & NO_WINDOW) === 0;
   const tame = (around.effort & WILD) === 0;
   const hub = finder.hub();
-  // An interpreter's loop goes through the dispatcher anyhow.
-  const saved = hub.length > 0 ? 0 : cutOverlaps(finder);
-  const instructions = finder.instructions - saved;
-  const region = { blocks, entries, hub, instructions, size, window, tame };
-  // The loop around a hub is entered by what the hub leads to.
-  if (hub.length > 0) return region;
-  const inner = blocks.find(({ code, inline }) => code.va === hot && !inline);
-  const loop = inner && loopAround(region, inner);
-  if (loop && !loop.inline && !loop.code.tail && !entries.includes(loop)) entries.push(loop);
-  return region;
+  // The loop around a hub goes through the dispatcher anyhow, and is entered by what the hub leads to.
+  if (hub.length === 0) finder.enterLoops(hot);
+  const instructions = blocks.reduce((sum, { code }) => sum + code.insns.length, 0);
+  const jumps = blocks.reduce((sum, block) => sum + jumpsOf(block).length, 0);
+  const size = blocks.length + jumps;
+  return { blocks, entries, hub, instructions, size, window, tame };
 }
 
 /** As Translator decodes it; undefined for what stays with tier 0. */

@@ -206,17 +206,3 @@ function tightLoops(
   }
   return tight;
 }
-
-/** The head of the innermost loop that a block is in. */
-export function loopAround(region: Region, block: Block): Block | undefined {
-  const { children } = structureOf(region);
-  const behind = new Set(successors(block));
-  for (const one of behind) for (const to of successors(one)) behind.add(to);
-  const dominator = new Map<Block, Block>();
-  region.blocks.forEach((parent, i) =>
-    children[i]!.forEach((child) => dominator.set(child, parent)),
-  );
-  let head: Block | undefined = block;
-  while (head && !behind.has(head)) head = dominator.get(head);
-  return head;
-}

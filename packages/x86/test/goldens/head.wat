@@ -1,29 +1,43 @@
 ;; xor edx, edx; 1: lea eax, [rdx+rcx]; test al, 1; jz 2f; add rsi, rax; 2: add edx, 1; cmp edx, 99; jne 1b; syscall
 (module
-  (type 0 (func (param i64 i32 i32) (result i32)))
-  (type 1 (func (param i32 i32 i32 i32) (result i32)))
-  (type 2 (func (param i32 i32 i32) (result i32)))
+  (type 0 (func (param i32 i64 i64) (result i32)))
+  (type 1 (func (param i32 i64 i64) (result i64)))
+  (type 2 (func (param i64 i32 i32) (result i32)))
+  (type 3 (func (param i32 i32 i32 i32) (result i32)))
+  (type 4 (func (param i32 i32 i32) (result i32)))
   (import "env" "memory" (memory 1 65536))
-  (import "tier0" "h:exit_with" (func (type 0)))
-  (import "tier0" "h:interpret" (func (type 1)))
-  (import "tier0" "h:exit_to" (func (type 0)))
-  (import "tier0" "h:exit_to_record" (func (type 1)))
+  (import "tier0" "h:kept_aux" (func (type 0)))
+  (import "tier0" "h:kept_result" (func (type 1)))
+  (import "tier0" "h:exit_with" (func (type 2)))
+  (import "tier0" "h:interpret" (func (type 3)))
+  (import "tier0" "h:exit_to" (func (type 2)))
+  (import "tier0" "h:exit_to_record" (func (type 3)))
   (import "globals" "n0" (global i32))
   (import "globals" "h0.0" (global i32))
   (global (mut i32) (i32.const 0))
   (global (mut i32) (i32.const 1))
-  (export "r0" (func 4))
-  (export "e0.0" (func 5))
-  (func (type 1)
+  (export "r0" (func 6))
+  (export "e0.0" (func 7))
+  (func (type 3)
     local 1 i32
     local 2 i64
     local 1 i32
     local 2 i64
     local 1 i32
     local 5 i64
-    local 9 i32
-    local 4 i64
-    local 6 i32
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 2 i64
+    local 1 i32
+    local 2 i64
+    local 2 i32
     local 1 i64
     local.get 1
     i32.const 9
@@ -34,7 +48,7 @@
       local.get 2
       local.get 0
       i32.load16_u align=1
-      return_call 3
+      return_call 5
     end
     local.get 1
     i32.const -1640531535
@@ -124,61 +138,61 @@
           local.get 7
           i32.eqz
           if
-            br 1
-          end
-          local.get 12
-          local.set 14
-          local.get 13
-          local.set 15
-          local.get 14
-          local.get 15
-          i64.add
-          local.set 12
-          local.get 14
-          local.set 8
-          local.get 15
-          local.set 9
-          i32.const 4
-          local.set 10
-          local.get 1
-          i32.const -1
-          i32.add
-          local.set 1
-          br 0
-        end
-        local.get 5
-        i32.wrap_i64
-        i32.const 1
-        i32.add
-        i64.extend_i32_u
-        local.set 5
-        local.get 5
-        i32.wrap_i64
-        local.set 7
-        local.get 7
-        i64.extend_i32_u
-        local.set 8
-        i64.const 99
-        local.set 9
-        i32.const 7
-        local.set 10
-        local.get 1
-        i32.const -3
-        i32.add
-        local.set 1
-        local.get 7
-        i32.const -99
-        i32.add
-        i32.eqz
-        i32.eqz
-        if
-          local.get 1
-          i32.const 8
-          i32.le_s
-          if
-            i64.const 4194306
+            local.get 5
+            i32.wrap_i64
+            i32.const 1
+            i32.add
+            i64.extend_i32_u
+            local.set 5
+            local.get 5
+            i32.wrap_i64
+            local.set 7
+            local.get 7
+            i64.extend_i32_u
+            local.set 8
+            i64.const 99
+            local.set 9
+            i32.const 7
+            local.set 10
             local.get 1
-            local.get 2
+            i32.const -3
+            i32.add
+            local.set 1
+            local.get 7
+            i32.const -99
+            i32.add
+            i32.eqz
+            i32.eqz
+            if
+              local.get 1
+              i32.const 8
+              i32.le_s
+              if
+                i64.const 4194306
+                local.get 1
+                local.get 2
+                i32.const 0
+                local.get 13
+                i64.store align=1
+                i32.const 0
+                local.get 5
+                i64.store offset=16 align=1
+                i32.const 0
+                local.get 12
+                i64.store offset=48 align=1
+                i32.const 0
+                local.get 8
+                i64.store offset=176 align=1
+                i32.const 0
+                local.get 9
+                i64.store offset=184 align=1
+                i32.const 0
+                local.get 10
+                i32.store8 offset=832
+                return_call 4
+              end
+              br 3
+            end
             i32.const 0
             local.get 13
             i64.store align=1
@@ -197,145 +211,167 @@
             i32.const 0
             local.get 10
             i32.store8 offset=832
-            return_call 2
+            br 1
           end
-          br 1
+          local.get 12
+          local.get 13
+          i64.add
+          local.set 12
+          local.get 5
+          i32.wrap_i64
+          i32.const 1
+          i32.add
+          i64.extend_i32_u
+          local.set 5
+          local.get 5
+          i32.wrap_i64
+          local.set 7
+          local.get 7
+          i64.extend_i32_u
+          local.set 8
+          i64.const 99
+          local.set 9
+          i32.const 7
+          local.set 10
+          local.get 1
+          i32.const -4
+          i32.add
+          local.set 1
+          local.get 7
+          i32.const -99
+          i32.add
+          i32.eqz
+          i32.eqz
+          if
+            local.get 1
+            i32.const 8
+            i32.le_s
+            if
+              i64.const 4194306
+              local.get 1
+              local.get 2
+              i32.const 0
+              local.get 13
+              i64.store align=1
+              i32.const 0
+              local.get 5
+              i64.store offset=16 align=1
+              i32.const 0
+              local.get 12
+              i64.store offset=48 align=1
+              i32.const 0
+              local.get 8
+              i64.store offset=176 align=1
+              i32.const 0
+              local.get 9
+              i64.store offset=184 align=1
+              i32.const 0
+              local.get 10
+              i32.store8 offset=832
+              return_call 4
+            end
+            br 2
+          end
+          i32.const 0
+          local.get 13
+          i64.store align=1
+          i32.const 0
+          local.get 5
+          i64.store offset=16 align=1
+          i32.const 0
+          local.get 12
+          i64.store offset=48 align=1
+          i32.const 0
+          local.get 8
+          i64.store offset=176 align=1
+          i32.const 0
+          local.get 9
+          i64.store offset=184 align=1
+          i32.const 0
+          local.get 10
+          i32.store8 offset=832
+          br 0
         end
         i32.const 0
-        local.get 13
-        i64.store align=1
+        i64.load offset=32 align=1
+        local.set 6
         i32.const 0
-        local.get 5
-        i64.store offset=16 align=1
+        i64.load offset=176 align=1
+        local.set 8
         i32.const 0
-        local.get 12
-        i64.store offset=48 align=1
+        i64.load offset=184 align=1
+        local.set 9
         i32.const 0
-        local.get 8
-        i64.store offset=176 align=1
-        i32.const 0
-        local.get 9
-        i64.store offset=184 align=1
-        i32.const 0
-        local.get 10
-        i32.store8 offset=832
+        i32.load8_u offset=832
+        local.set 10
         i32.const 0
         i32.load offset=196 align=1
         local.set 7
         local.get 8
-        i32.wrap_i64
-        local.set 16
-        local.get 9
-        i32.wrap_i64
-        local.set 17
-        local.get 16
-        i32.const -1
-        i32.xor
-        local.set 18
-        local.get 8
-        local.set 15
-        local.get 9
         local.set 14
+        local.get 9
+        local.set 15
+        local.get 10
+        local.set 16
         local.get 8
-        i32.wrap_i64
+        local.set 17
+        local.get 9
+        local.set 18
+        local.get 10
         local.set 19
-        local.get 9
-        i32.wrap_i64
+        local.get 8
         local.set 20
-        local.get 19
-        i32.const -1
-        i32.xor
+        local.get 9
         local.set 21
-        local.get 8
-        i32.wrap_i64
+        local.get 10
         local.set 22
-        local.get 9
-        i32.wrap_i64
+        local.get 8
         local.set 23
-        local.get 22
-        i32.const -1
-        i32.xor
+        local.get 9
         local.set 24
-        local.get 8
+        local.get 10
         local.set 25
-        local.get 9
-        local.set 26
         local.get 8
-        local.set 27
+        local.set 26
         local.get 9
+        local.set 27
+        local.get 10
         local.set 28
         local.get 8
-        i32.wrap_i64
         local.set 29
         local.get 9
-        i32.wrap_i64
         local.set 30
-        local.get 29
-        i32.const -1
-        i32.xor
+        local.get 10
         local.set 31
         local.get 8
-        i32.wrap_i64
         local.set 32
         local.get 9
-        i32.wrap_i64
         local.set 33
-        local.get 32
-        i32.const -1
-        i32.xor
+        local.get 10
         local.set 34
-        local.get 34
-        local.get 33
-        i32.and
-        local.get 34
-        local.get 33
-        i32.or
-        local.get 32
-        local.get 33
-        i32.sub
-        i32.and
-        i32.or
-        i32.const -1073741816
-        i32.and
-        local.set 33
+        local.get 10
+        local.get 8
+        local.get 9
+        call 0
+        local.set 35
         i64.const 4194326
         local.set 11
         local.get 7
-        local.get 18
-        local.get 17
-        i32.and
-        local.get 18
-        local.get 17
-        i32.or
         local.get 16
-        local.get 17
-        i32.sub
-        i32.and
-        i32.or
-        i32.const -1073741816
-        i32.and
+        local.get 14
+        local.get 15
+        call 0
         i32.const 31
         i32.shr_u
-        local.get 15
-        i32.wrap_i64
-        local.get 14
-        i32.wrap_i64
-        i32.sub
-        i64.extend_i32_s
-        i32.wrap_i64
-        local.get 21
-        local.get 20
-        i32.and
-        local.get 21
-        local.get 20
-        i32.or
         local.get 19
+        local.get 17
+        local.get 18
+        call 1
+        i32.wrap_i64
+        local.get 22
         local.get 20
-        i32.sub
-        i32.and
-        i32.or
-        i32.const -1073741816
-        i32.and
+        local.get 21
+        call 0
         i32.const 8
         i32.shr_u
         i32.xor
@@ -349,65 +385,43 @@
         i32.const 2
         i32.shl
         i32.or
+        local.get 25
+        local.get 23
         local.get 24
-        local.get 23
-        i32.and
-        local.get 24
-        local.get 23
-        i32.or
-        local.get 22
-        local.get 23
-        i32.sub
-        i32.and
-        i32.or
-        i32.const -1073741816
-        i32.and
+        call 0
         i32.const 3
         i32.shr_u
         i32.const 1
         i32.and
         i32.const 4
         i32.shl
-        local.get 25
-        i32.wrap_i64
+        local.get 28
         local.get 26
-        i32.wrap_i64
-        i32.sub
-        i64.extend_i32_s
+        local.get 27
+        call 1
         i64.eqz
         i32.const 6
         i32.shl
         i32.or
         i32.or
-        local.get 27
-        i32.wrap_i64
-        local.get 28
-        i32.wrap_i64
-        i32.sub
-        i64.extend_i32_s
+        local.get 31
+        local.get 29
+        local.get 30
+        call 1
         i64.const 63
         i64.shr_u
         i32.wrap_i64
-        local.get 31
-        local.get 30
-        i32.and
-        local.get 31
-        local.get 30
-        i32.or
-        local.get 29
-        local.get 30
-        i32.sub
-        i32.and
-        i32.or
-        i32.const -1073741816
-        i32.and
+        local.get 34
+        local.get 32
+        local.get 33
+        call 0
         i32.const 1
         i32.and
         i32.xor
         i32.const 7
         i32.shl
-        local.get 33
-        local.get 33
+        local.get 35
+        local.get 35
         i32.const 1
         i32.shl
         i32.xor
@@ -419,7 +433,7 @@
         i32.or
         i32.or
         i64.extend_i32_u
-        local.set 35
+        local.set 36
         local.get 1
         i32.const -1
         i32.add
@@ -428,18 +442,18 @@
         local.get 11
         i64.store offset=8 align=1
         i32.const 0
-        local.get 35
+        local.get 36
         i64.store offset=88 align=1
         i64.const 4194326
         local.get 1
         i32.const 2
-        return_call 0
+        return_call 2
       end
       unreachable
     end
     unreachable
   )
-  (func (type 2)
+  (func (type 4)
     local 1 i32
     local.get 1
     i32.const 0
@@ -453,7 +467,7 @@
       local.get 1
       local.get 2
       global.get 3
-      return_call 1
+      return_call 3
     end
     i32.const 0
     global.get 2
@@ -465,6 +479,6 @@
     local.get 3
     local.get 2
     i32.const 0
-    return_call 4
+    return_call 6
   )
 )
