@@ -29,6 +29,7 @@ import { entryExport, regionExport, handlerGlobal, notesGlobal, recGlobal, ownHa
 import { noteAtTimes } from './notes.ts';
 import type { Block, Region } from './region.ts';
 import { edgeKey } from './structure.ts';
+import { laneOf } from './vectors.ts';
 import type { Edge } from './target.ts';
 
 const HANDLER = ['i32', 'i32', 'i32'] as const;
@@ -333,14 +334,11 @@ class Writer {
 
   /** What a tight loop wants of registers that it only reads. */
   #computeUnwritten({ index }: Block, depth: number): void {
+    const { frame, unwritten } = this.#built;
     const b = new Builder(new Tier0Target(undefined));
-    for (const { register, load, compute, variable } of this.#built.unwritten.get(index)?.kept ??
-      []) {
-      const whole = b.value(this.#built.frame.vectors[register]!.variable);
-      const value =
-        load === 'v128.load'
-          ? whole
-          : b.lane(load === 'f64.load' ? 'f64x2.extract_lane' : 'f32x4.extract_lane', [whole], 0);
+    for (const { register, load, compute, variable } of unwritten.get(index)?.kept ?? []) {
+      const whole = b.value(frame.vectors[register]!.variable);
+      const value = load === 'v128.load' ? whole : b.lane(laneOf(load), [whole], 0);
       b.assign(variable, compute(b, value));
     }
     emit(b.root, this.#code, this.#linker, depth);

@@ -14,7 +14,7 @@ interface Overlap {
   readonly shorter: Block;
 }
 
-/** Looks at what cutting a block leads to, in one region. */
+/** How often it is looked what cutting a block leads to, for one region. */
 const MOST_TRIED = 32;
 
 /** Cuts blocks where that leaves fewer loops, or fewer ways into them, and returns those. */

@@ -31,6 +31,12 @@ const SPREADS: Readonly<Record<string, 'i32' | 'i64' | 'v128'>> = {
   'v128.load': 'v128',
 };
 
+/** What takes a lane of a vector as a load would, from the register. */
+export const laneOf = (load: string): string => {
+  const [type, , suffix] = LANES[load]!;
+  return `${type}.extract_lane${suffix}`;
+};
+
 /** How the bits of a number are read and written. */
 const BITS = {
   f32: { load: 'i32.load', store: 'i32.store', of: 'i32.reinterpret_f32' },
@@ -131,8 +137,8 @@ export class Vectors {
       this.spill(b, register);
       return b.load(load, b.i32(0), XMM_BASE + register * 16 + offset);
     }
-    const [type, bytes, suffix] = lane;
-    const value = b.lane(`${type}.extract_lane${suffix}`, [whole], offset / bytes);
+    const [, bytes] = lane;
+    const value = b.lane(laneOf(load), [whole], offset / bytes);
     const isFloat = load === 'f32.load' || load === 'f64.load';
     if (isFloat && offset === 0 && !b.nested) {
       const format = load === 'f64.load' ? 'f64' : 'f32';
