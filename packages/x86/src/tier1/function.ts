@@ -63,7 +63,7 @@ export class Flows {
     return first;
   }
 
-  /** The heads of the loops that a block is in, outermost first, as far as all are in its page. */
+  /** The heads of the loops that a block is in, outermost first, and what falls into them; as far as all are in its page. */
   headsAround(around: Surroundings, page: CodePage, offset: number): number[] {
     const { known } = this.#flowOf(around, page);
     // Where another block begins in one, that goes on with it.
@@ -80,10 +80,13 @@ export class Flows {
       );
       // With several ways into it, none of them is its head.
       if (entries.length !== 1) return heads;
-      heads.push(entries[0]!);
-      if (entries[0] === offset) return heads;
+      const [head] = entries as [number];
+      // What falls into the head has been seen where the head itself has not.
+      const falling = [...loop].filter((at) => at !== head && known.get(at)!.starts.includes(head));
+      heads.push(head, ...falling);
+      if (head === offset) return heads;
       within = loop;
-      within.delete(entries[0]!);
+      within.delete(head);
     }
   }
 

@@ -148,8 +148,9 @@ function hottestOf(counts: ReadonlyMap<number, number>): number {
 }
 
 /** Whether a loop's region lacks something, and is not so large that it is not made again with that. */
-const mayGrow = (before: Translation, { size }: Region): boolean =>
-  before.instructions < MOST_GROWING && size > before.size;
+const mayGrow = (before: Translation, { size }: Region, hot: number): boolean =>
+  before.instructions < MOST_GROWING &&
+  (size > before.size || !before.blocks.some(({ va }) => va === hot));
 
 /** The first of regions, and those of others that have nothing else at the addresses of its pages: a module names them once. */
 function togetherAt<T extends { readonly installed: Installed }>(some: readonly T[]): T[] {
@@ -321,7 +322,7 @@ export class Jit {
       if (root.ordered) return undefined;
       const region = regionAt(this.#surroundings(root), root.va, hot.va);
       if (!region?.blocks.some(({ code }) => code.va === hot.va)) continue;
-      if (root.installed?.live && !mayGrow(root.installed.translation, region)) break;
+      if (root.installed?.live && !mayGrow(root.installed.translation, region, hot.va)) break;
       root.hot = hot.va;
       return { root, region };
     }

@@ -170,6 +170,7 @@ class Finder {
   readonly #copies = new Map<number, number>();
   readonly #sizes = new Map<number, number>();
   readonly #root: number;
+  readonly #hot: number;
   #limits: Limits;
   readonly blocks: Block[] = [];
   readonly entries: Block[] = [];
@@ -181,9 +182,10 @@ class Finder {
   readonly #behind = new Map<Block, Block>();
   instructions = 0;
 
-  constructor(around: Surroundings, root: number) {
+  constructor(around: Surroundings, root: number, hot: number) {
     this.#around = around;
     this.#root = root;
+    this.#hot = hot;
     this.#limits = limitsOf(timesMade(around.effort));
   }
 
@@ -275,8 +277,11 @@ class Finder {
       if (taken >= warm) this.#call(block, after + imm, after);
     } else if (row.sem === 'call_indirect') this.#callAny(block, after);
     else if (!row.end || row.operands.some((o) => o.code === 'J')) {
-      if (taken >= warm) block.taken = this.#at(after + imm, block.inline);
-      if (fell >= warm) block.next = this.#at(after, block.inline);
+      // A region that was left for a block executes the jump there itself, uncounted.
+      const isSeen = (to: number, times: number): boolean =>
+        times >= warm || (to === this.#hot && times !== NEVER);
+      if (isSeen(after + imm, taken)) block.taken = this.#at(after + imm, block.inline);
+      if (isSeen(after, fell)) block.next = this.#at(after, block.inline);
       if (row.sem === 'jmp' && !block.taken) block.behind = this.#back(block);
     } else if (row.sem === 'ret') this.#return(block);
     else if (row.sem === 'jmp_indirect') this.#indirect(block, block.inline);
@@ -344,9 +349,9 @@ class Finder {
   }
 
   /** Enters the loop around a block, and those that now have heads. */
-  enterLoops(hot: number): void {
+  enterLoops(): void {
     const cut = cutOverlaps(this);
-    const inner = this.blocks.filter(({ code }) => code.va === hot);
+    const inner = this.blocks.filter(({ code }) => code.va === this.#hot);
     for (const block of [...inner, ...cut])
       if (!block.inline) for (const entry of entrancesAt(this, block)) this.#enter(entry);
   }
@@ -442,7 +447,7 @@ export function regionAt(
   root: number,
   hot: number = root,
 ): Region | undefined {
-  const finder = new Finder(around, root);
+  const finder = new Finder(around, root, hot);
   finder.run();
   const { blocks, entries } = finder;
   if (entries.length === 0) return undefined;
@@ -450,7 +455,7 @@ export function regionAt(
   const tame = (around.effort & WILD) === 0;
   const hub = finder.hub();
   // The loop around a hub goes through the dispatcher anyhow, and is entered by what the hub leads to.
-  if (hub.length === 0) finder.enterLoops(hot);
+  if (hub.length === 0) finder.enterLoops();
   const instructions = blocks.reduce((sum, { code }) => sum + code.insns.length, 0);
   const jumps = blocks.reduce((sum, block) => sum + jumpsOf(block).length, 0);
   const size = blocks.length + jumps;
