@@ -37,6 +37,19 @@ export const union = (x: Range, y: Range): Range => ({
   hi: Math.max(x.hi, y.hi),
 });
 
+/** What is known of a number, or of all lanes of a vector: zero, or an exponent in a range. */
+export interface Known {
+  readonly range: Range;
+  /** It follows from a look that has found MXCSR as it usually is, too. */
+  readonly proved: boolean;
+}
+
+/** What is known of a value that is one of two, or made of both. */
+export const either = (x: Known, y: Known): Known => ({
+  range: union(x.range, y.range),
+  proved: x.proved || y.proved,
+});
+
 /** Of x + y or x - y: a multiple of both last bits. */
 export const sumOf = (f: Float, x: Range, y: Range): Range => ({
   lo: Math.min(x.lo, y.lo) - MANTISSA[f],

@@ -161,11 +161,12 @@ const SHAPE = {
   f64: { int: 'i64', min: 1n << 53n, span: 0x7fen << 53n, max: 0x7fdn << 53n },
 } as const;
 
-function int(b: Builder, f: Float, value: bigint): Node {
+export function int(b: Builder, f: Float, value: bigint): Node {
   return f === 'f64' ? b.i64(value) : b.i32(Number(BigInt.asIntN(32, value)));
 }
 
-function magnitude(b: Builder, f: Float, x: Node): Node {
+/** The bits of a number without its sign, shifted left by one. */
+export function magnitude(b: Builder, f: Float, x: Node): Node {
   const bits = b.op(f === 'f64' ? 'i64.reinterpret_f64' : 'i32.reinterpret_f32', x);
   return b.shl(bits, int(b, f, 1n));
 }

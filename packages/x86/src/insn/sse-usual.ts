@@ -11,8 +11,19 @@ import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
 import type { Operand } from '../ir/operand.ts';
 import { MXCSR_CELL } from '../layout.ts';
-import { dividendOf, divisorOf, factorOf, isNormal, MANTISSA, MIDDLE, NORMAL, productOf, type Range, squareOf, sumOf, union } from './exponents.ts'; // prettier-ignore
-import { ARITH, LANES, LOAD, OPS, PACKED, SQRT, STORE, type Float } from './sse-float.ts';
+import { dividendOf, divisorOf, either, factorOf, isNormal, MANTISSA, MIDDLE, NORMAL, productOf, type Range, squareOf, sumOf, union } from './exponents.ts'; // prettier-ignore
+import {
+  ARITH,
+  int,
+  LANES,
+  LOAD,
+  magnitude,
+  OPS,
+  PACKED,
+  SQRT,
+  STORE,
+  type Float,
+} from './sse-float.ts';
 import type { Semantics } from './semantics.ts';
 
 const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
@@ -31,12 +42,9 @@ const LOWEST = { f32: -(64n << 24n), f64: -(768n << 53n) } as const;
 /** Then what is in the middle is below this. */
 const LIMIT = { f32: 1n << 31n, f64: 1n << 62n } as const;
 
-const int = (b: Builder, f: Float, value: bigint): Node =>
-  f === 'f64' ? b.i64(value) : b.i32(Number(BigInt.asIntN(32, value)));
-
 /** The exponent's distance from the low end of the middle, in the highest bits. */
 const spread = (b: Builder, f: Float, x: Node): Node =>
-  b.add(b.shl(bitsOf(b, f, x), int(b, f, 1n)), int(b, f, LOWEST[f]));
+  b.add(magnitude(b, f, x), int(b, f, LOWEST[f]));
 
 const SPREAD = {
   f32: (b: Builder, x: Node): Node => spread(b, 'f32', x),
@@ -392,7 +400,8 @@ const sqrtPacked =
 function knowEither(b: Builder, f: Float, r: Node, x: Node, y: Node): void {
   const [one, other] = [x, y].map((node) => b.target.usual!.known(node, f));
   if (!one || !other) return;
-  b.target.usual!.know(r, f, union(one.range, other.range), one.proved || other.proved);
+  const { range, proved } = either(one, other);
+  b.target.usual!.know(r, f, range, proved);
 }
 
 const comis =

@@ -1,16 +1,9 @@
 import type { ValType } from '@vitrine/wasm/instructions.ts';
-import type { Range } from '../insn/exponents.ts';
+import type { Known, Range } from '../insn/exponents.ts';
 import type { Builder } from './builder.ts';
 import type { Operation } from './flags.ts';
 import type { Node } from './node.ts';
 import type { Slot, Width } from './operand.ts';
-
-/** What is known of a number, or of all lanes of a vector: zero, or an exponent in a range. */
-export interface Known {
-  readonly range: Range;
-  /** It follows from a look that has found MXCSR as it usually is, too. */
-  readonly proved: boolean;
-}
 
 /** What a compiling tier knows of floating-point numbers, and how it gets rid of what is unusual (insn/sse-usual.ts). */
 export interface Usual {

@@ -32,9 +32,7 @@ function bodyOf({ blocks }: Blocks, { order, indirect }: Structure, head: Block)
     body.has(to) && !indirect.has(edgeKey(from, to)) && order[from.index]! > order[head.index]!;
   for (let size = 0; body.size > size;) {
     size = body.size;
-    for (const from of blocks)
-      if (successors(from).some((to) => (to !== head || from !== head) && goesOn(from, to)))
-        body.add(from);
+    for (const from of blocks) if (successors(from).some((to) => goesOn(from, to))) body.add(from);
   }
   return body;
 }
@@ -46,9 +44,9 @@ function wayTo(head: Block, block: Block, body: ReadonlySet<Block>): Block[] | u
   for (let at = block; ;) {
     length += at.code.insns.length;
     if (length > MOST || at.behind || at.usesHub || at.targets.length > 0) return undefined;
-    const on = new Set(successors(at).filter((to) => body.has(to)));
-    if (on.size !== 1) return undefined;
-    [at] = on as unknown as [Block];
+    const [on, ...others] = new Set(successors(at).filter((to) => body.has(to)));
+    if (!on || others.length > 0) return undefined;
+    at = on;
     if (at === head) return way;
     way.push(at);
   }

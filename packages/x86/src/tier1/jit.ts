@@ -315,8 +315,7 @@ export class Jit {
     if (first === offset) return { root: hot };
     const whole = this.#rootOf(page, page.va + first);
     if (whole.installed?.live) return { root: hot };
-    const rest = this.#flows.headsAround(this.#surroundings(hot), page, offset);
-    for (const root of [whole, ...rest.map((head) => this.#rootOf(page, page.va + head))]) {
+    for (const root of this.#rootsAround(whole, hot)) {
       if (root === hot) break;
       // It may be there soon.
       if (root.ordered) return undefined;
@@ -327,6 +326,14 @@ export class Jit {
       return { root, region };
     }
     return { root: hot };
+  }
+
+  /** A function, then the heads of its loops around a block: found only when they are wanted. */
+  *#rootsAround(whole: Root, hot: Root): Iterable<Root> {
+    yield whole;
+    const { page, va } = hot;
+    for (const head of this.#flows.headsAround(this.#surroundings(hot), page, va - page.va))
+      yield this.#rootOf(page, page.va + head);
   }
 
   /** What the store calls a page. */

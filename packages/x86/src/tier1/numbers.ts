@@ -1,6 +1,5 @@
-import { NORMAL, type Range, union } from '../insn/exponents.ts';
+import { either, type Known, NORMAL, type Range } from '../insn/exponents.ts';
 import type { Node } from '../ir/node.ts';
-import type { Known } from '../ir/target.ts';
 
 export const FORMATS = ['f32', 'f64'] as const;
 
@@ -59,8 +58,3 @@ const isZero = (bytes: readonly number[]): boolean => bytes.every((x) => x === 0
 /** Whether a shuffle of bytes moves elements of some size as a whole. */
 const movesWhole = (lanes: readonly number[], size: number): boolean =>
   lanes.every((lane, i) => (i % size === 0 ? lane % size === 0 : lane === lanes[i - 1]! + 1));
-
-const either = (x: Known, y: Known): Known => ({
-  range: union(x.range, y.range),
-  proved: x.proved || y.proved,
-});

@@ -2,7 +2,7 @@ import { RBP, RSP } from '../cpu.ts';
 import type { Operation } from '../ir/flags.ts';
 import type { Var } from '../ir/node.ts';
 import type { Width } from '../ir/operand.ts';
-import type { Known } from '../ir/target.ts';
+import type { Known } from '../insn/exponents.ts';
 import { BASE, type Depth } from './stack.ts';
 
 /** A value as another one plus a constant. */

@@ -1,10 +1,11 @@
 /**
  * Tight loops that go through arrays: each of their accesses keeps the page that it was in last, and looks in the TLB where it comes to
- * another one. It is kept in memory: a local that is written where that is seldom would be moved about wherever it is not. It pays in loops that run for long, which those of numbers are; most others have ended by then.
+ * another one. It is kept in memory: a local that is written where that is seldom would be moved about wherever it is not. It pays in
+ * loops that run for long, which those of numbers are; most others have ended by then.
  */
 import { STREAMS } from '../layout.ts';
 import type { Block } from './region.ts';
-import type { Structure } from './structure.ts';
+import { type Structure, tightInsns } from './structure.ts';
 
 /** Arithmetic of floating point, and of vectors of integers. */
 const NUMBERS =
@@ -35,19 +36,11 @@ export class Stream {
 }
 
 /** The streams of a region, by the loops' heads. */
-export function streamsOf(blocks: readonly Block[], { tight }: Structure): Map<number, Stream> {
-  const counts = new Map<number, Set<string>>();
-  for (const { index, code } of blocks) {
-    const head = tight[index]!;
-    if (head < 0) continue;
-    let names = counts.get(head);
-    if (!names) counts.set(head, (names = new Set()));
-    for (const { row } of code.insns) names.add(row.sem);
-  }
+export function streamsOf(blocks: readonly Block[], structure: Structure): Map<number, Stream> {
   const streams = new Map<number, Stream>();
-  for (const [head, names] of counts) {
-    const all = [...names];
-    if (all.some((name) => NUMBERS.test(name)) && !all.some((name) => STRINGS.test(name)))
+  for (const [head, insns] of tightInsns(blocks, structure)) {
+    const names = insns.map(({ row }) => row.sem);
+    if (names.some((name) => NUMBERS.test(name)) && !names.some((name) => STRINGS.test(name)))
       streams.set(head, new Stream());
   }
   return streams;

@@ -3,6 +3,7 @@
  * Relooper", ICFP 2022). Entries, and the targets of jumps into the middle of a loop, are reached through the
  * dispatcher, a loop with a `br_table` around everything.
  */
+import type { Insn } from '../decode.ts';
 import type { Block, Region } from './region.ts';
 
 export interface Structure {
@@ -173,6 +174,22 @@ export function structureOf(region: Pick<Region, 'blocks' | 'entries'>): Structu
   }
   const tight = tightLoops(region, flow, isLoop);
   return { dispatched, order, indirect: flow.indirect, isLoop, isMerge, children, isStop, longest, tight }; // prettier-ignore
+}
+
+/** The instructions of each tight loop, by its head. */
+export function tightInsns(
+  blocks: readonly Block[],
+  { tight }: Structure,
+): Map<number, readonly Insn[]> {
+  const loops = new Map<number, Insn[]>();
+  for (const { index, code } of blocks) {
+    const head = tight[index]!;
+    if (head < 0) continue;
+    const known = loops.get(head);
+    if (known) known.push(...code.insns);
+    else loops.set(head, [...code.insns]);
+  }
+  return loops;
 }
 
 /** Instructions of a tight loop. */

@@ -6,7 +6,7 @@ import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
 import type { Block } from './region.ts';
-import type { Structure } from './structure.ts';
+import { type Structure, tightInsns } from './structure.ts';
 
 /** How a value is read from a register, and what is computed of it. */
 export type Compute = (b: Builder, value: Node) => Node;
@@ -63,15 +63,13 @@ function* writtenBy({ row, reg, rm, isReg }: Insn): Iterable<number> {
 /** What the tight loops of a region leave alone, by their heads. */
 export function unwrittenOf(
   blocks: readonly Block[],
-  { tight }: Structure,
+  structure: Structure,
 ): Map<number, Unwritten> {
-  const written = new Map<number, Set<number>>();
-  for (const { index, code } of blocks) {
-    const head = tight[index]!;
-    if (head < 0) continue;
-    let registers = written.get(head);
-    if (!registers) written.set(head, (registers = new Set()));
-    for (const insn of code.insns) for (const register of writtenBy(insn)) registers.add(register);
-  }
-  return new Map([...written].map(([head, registers]) => [head, new Unwritten(registers)]));
+  const loops = [...tightInsns(blocks, structure)];
+  return new Map(
+    loops.map(([head, insns]) => [
+      head,
+      new Unwritten(new Set(insns.flatMap((insn) => [...writtenBy(insn)]))),
+    ]),
+  );
 }
