@@ -139,6 +139,26 @@ test('what is kept serves the next process', () => {
   expect(second.counters).toMatchObject({ regions: 0, recalled: 1 });
 });
 
+test('what is over soon does not look into the storage, and what is compiled is looked for there first', () => {
+  const files = new Files();
+  const first = machine(new Translations({ storage: files }));
+  const { rax } = run(first);
+  first.cpu.jit!.save();
+  // A sample is good for 60 microseconds: a loop of 800,000 instructions is seen forty times.
+  for (const [advance, recalled] of [
+    [-60_000, 0],
+    [-1_000, 1],
+  ] as const) {
+    // prettier-ignore
+    let looks = 0;
+    const load = (name: string): Uint8Array | undefined => (looks++, files.load(name));
+    const store = new Translations({ storage: { ...files, load } });
+    const second = run(new FlatMachine(RAM, { threshold: 8, advance, store }).load(LOOP));
+    expect(second).toMatchObject({ rax, counters: { regions: 0, recalled } });
+    expect(looks > 0).toBe(recalled > 0);
+  }
+});
+
 /** An engine whose machine code is a number for each module. */
 class Engine implements NativeCode {
   readonly modules: WasmModule[] = [];

@@ -27,20 +27,20 @@ const REMOTE_INSTRUCTION = 37;
  */
 const RECALL = 700;
 const RECALLED_INSTRUCTION = 8;
-const RECALL_SHARE = 3;
+const RECALL_SHARE = 2;
 /** How much more that costs when it was installed already and had to make room: what comes and goes costs V8 more than it saves. */
 const EVICTED = 12;
-
-/**
- * The same for what is machine code already: V8 has to find room for it, and the machine to enter it. It waits for a million
- * instructions only.
- */
-const READY = 300;
-/** The same for another one in the same module. */
+/** The same for what is machine code already: V8 has to find room for it, and the machine its blocks. */
+const READY = 250;
+const READY_INSTRUCTION = 3;
+/** For another one in the same module. */
 const READY_MORE = 60;
-const READY_INSTRUCTION = 1;
-const READY_SHARE = 4;
-const READY_ADVANCE = 0.2;
+/** What an instruction takes less in a region than in tier 0. */
+const SAVED = 0.0044;
+/** Instructions of tier 0 between two samples. */
+const SAMPLED = 20_000;
+/** How likely it is that what was seen once executes as much as in an earlier run. */
+const LIKELY = 0.5;
 
 /** What entering a region takes, which a larger one around it would save. */
 const ENTRY = 0.03;
@@ -53,19 +53,16 @@ const KEPT_ADVANCE = 48;
 export class Account {
   #credit: number;
   #recallCredit: number;
-  #readyCredit: number;
 
   /** @param advance what may go into compiling before anything has been executed; less than 0: what tier 0 executes before */
   constructor(advance: number) {
     this.#credit = advance;
     this.#recallCredit = RECALL_SHARE * advance;
-    this.#readyCredit = READY_ADVANCE * advance;
   }
 
   sample(): void {
     this.#credit += SAMPLE;
     this.#recallCredit += RECALL_SHARE * SAMPLE;
-    this.#readyCredit += READY_SHARE * SAMPLE;
   }
 
   passes(periods: number): void {
@@ -76,9 +73,8 @@ export class Account {
     return this.#credit >= 0;
   }
 
-  /** @param ready whether it is machine code already */
-  mayRecall(ready: boolean): boolean {
-    return (ready ? this.#readyCredit : this.#recallCredit) >= 0;
+  get mayRecall(): boolean {
+    return this.#recallCredit >= 0;
   }
 
   /** @param remote whether another thread does it */
@@ -86,13 +82,30 @@ export class Account {
     this.#credit -= costOf(instructions, remote);
   }
 
-  /** @param some what was in one module; @param evicted whether that has made room before */
-  recalls(some: readonly Translation[], ready: boolean, evicted: boolean): void {
-    const instructions = instructionsOf(some);
-    if (ready) this.#readyCredit -= READY + (some.length - 1) * READY_MORE + instructions * READY_INSTRUCTION; // prettier-ignore
-    else this.#recallCredit -= (RECALL + instructions * RECALLED_INSTRUCTION) * (evicted ? EVICTED : 1); // prettier-ignore
+  /** @param some what was in one module */
+  recalls(some: readonly Translation[], state: Kept): void {
+    this.#recallCredit -= recallCost(some, state);
   }
 }
+
+/** What has become of a module: it has to be compiled, had to make room since it was, or is machine code. */
+export type Kept = 'bytes' | 'evicted' | 'ready';
+
+function recallCost(some: readonly Translation[], state: Kept): number {
+  const instructions = instructionsOf(some);
+  if (state === 'ready') return READY + (some.length - 1) * READY_MORE + instructions * READY_INSTRUCTION; // prettier-ignore
+  return (RECALL + instructions * RECALLED_INSTRUCTION) * (state === 'evicted' ? EVICTED : 1);
+}
+
+/** Whether installing a translation pays. @param seen how often tier 0 was seen in it */
+export function recallPays(translation: Translation, seen: number, state: Kept): boolean {
+  const expected = seen * SAMPLED + LIKELY * translation.executed;
+  return expected * SAVED >= recallCost([translation], state);
+}
+
+/** Whether it pays that another one of the same module is installed with that. */
+export const joins = ({ executed, instructions }: Translation): boolean =>
+  executed * SAVED >= READY_MORE + instructions * READY_INSTRUCTION;
 
 const instructionsOf = (some: readonly Translation[]): number =>
   some.reduce((sum, { instructions }) => sum + instructions, 0);

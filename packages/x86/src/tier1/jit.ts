@@ -1,7 +1,7 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { WARM } from '../tier0/record.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
-import { Account, bundlingPays, COLD, lostIn } from './account.ts';
+import { Account, bundlingPays, COLD, joins, type Kept, lostIn, recallPays } from './account.ts';
 import { Unsupported } from './built.ts';
 import { type Generated, generateRegions } from './generate.ts';
 import { Flows } from './function.ts';
@@ -51,8 +51,8 @@ export interface JitOptions {
 
 export const DEFAULT_JIT: JitOptions = { threshold: 8, advance: COLD, limit: 40 * 2 ** 20 };
 
-/** What is seen in a sample of so many is compiled at once, though it takes long on this thread when the generator is cold. */
-const LARGE = 32;
+/** What is in a page with this part of all samples is compiled at once, though it takes long on this thread when the generator is cold. */
+const LARGE = 4;
 
 /** How much of the room is left when some was made. */
 const SHRUNK = 0.75;
@@ -85,8 +85,8 @@ const COVERED = 32;
 /** How many samples one counts for that shows where an entry is missing. */
 const LEFT = 4;
 
-/** How often a block must be seen until it is looked for in the store again. */
-const AGAIN = 4 * LEFT;
+/** How often a page must be seen until it is looked for in the store. */
+const LOOKED_FOR = 4;
 
 /** A region does without the stack's window when so many entries were refused, and one in so many; or without tame numbers. */
 const REFUSED = 10_000;
@@ -98,17 +98,12 @@ const MOST_TAMED = 2;
 /** Instructions of a loop's region that is made again because it is left for a block that was not seen before. */
 const MOST_GROWING = 200;
 
-/** What has executed so many instructions in an earlier run is installed before it is hot. */
-const HOT = 1_000_000;
-/** The same for what is machine code already: it takes as long as tier 0 with so many. */
-const READY_HOT = 100_000;
-
 /** How often slices of execution ended in a page, and at which of its blocks, by their offsets. */
 interface Samples {
   all: number;
   readonly byOffset: Map<number, number>;
-  /** What was looked for of what the store has of the page: what costs next to nothing, at first. */
-  recalled: 'nothing' | 'ready' | 'all';
+  /** What the store has of the page is at hand. */
+  isKnown: boolean;
 }
 
 /** A block, and how often slices ended behind it. */
@@ -179,6 +174,8 @@ export class Jit {
   readonly #obstacles = new WeakMap<Translation, SourceBlock>();
   /** Where translations were installed last. */
   readonly #installed = new WeakMap<Translation, Installed>();
+  /** How often tier 0 was seen in the blocks of a translation. */
+  readonly #seen = new WeakMap<Translation, number>();
   #clock = 0;
   #pause = PERIOD;
   /** A module of several regions is being made. */
@@ -230,7 +227,7 @@ export class Jit {
 
   /**
    * There is credit, and somebody has time to generate: this thread, too, as long as it waits for the other one, what takes a large
-   * part of all execution. @param times how often it was seen
+   * part of all execution. @param times how often its page was seen
    */
   #mayCompile(times: number): boolean {
     if (!this.#account.mayCompile) return false;
@@ -260,24 +257,24 @@ export class Jit {
   sample(page: CodePage, offset: number, rec: number, left = false): void {
     if (page.replaced.has(rec) || page.blocks.get(offset) !== rec) return;
     if (this.eager) {
-      if (!this.#recall(page, page.va + offset))
-        this.#compile(this.#rootOf(page, page.va + offset));
+      const va = page.va + offset;
+      if (!this.#recall(page, va, ({ entries }) => entries.includes(va)))
+        this.#compile(this.#rootOf(page, va));
       return;
     }
     this.#account.sample();
     this.#sampled++;
     let samples = this.#samples.get(page);
     if (!samples)
-      this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), recalled: 'nothing' }));
+      this.#samples.set(page, (samples = { all: 0, byOffset: new Map(), isKnown: false }));
     const va = page.va + offset;
     const { byOffset } = samples;
     const before = byOffset.get(offset) ?? 0;
-    if (this.#account.mayRecall(true)) {
-      this.#recallPage(page, samples);
-      // What is not there now will hardly be soon.
-      if (before % AGAIN < LEFT && this.#recall(page, va)) return;
-    }
     const weight = left ? LEFT : 1;
+    if (this.#account.mayRecall) {
+      if (samples.all >= LOOKED_FOR) this.#lookUp(page, samples);
+      if (this.#recall(page, va, (translation) => this.#pays(translation))) return;
+    }
     const isCovered = !(left && this.#isRoomy) && this.#installer.covers(page, va);
     const times = before + (isCovered ? weight / COVERED : weight);
     byOffset.set(offset, times);
@@ -285,7 +282,7 @@ export class Jit {
     if (samples.all < this.#options.threshold) return;
     const first = hottestOf(byOffset);
     const seen: Seen = { page, offset: first, times: byOffset.get(first)! };
-    if (this.#mayCompile(seen.times)) this.#compileAround(seen);
+    if (this.#mayCompile(samples.all)) this.#compileAround(seen);
   }
 
   /** Compiles what is around a block that was seen so many times, if that is worth it and the block still there. */
@@ -301,6 +298,9 @@ export class Jit {
     }
     byOffset.delete(offset);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) / 2;
+    // To install what the store has costs less than to make it once more.
+    this.#lookUp(page, samples);
+    if (this.#recall(page, va, () => true)) return;
     const found = this.#rootAround(page, offset);
     if (found) this.#compile(found.root, 0, found.region);
   }
@@ -341,55 +341,58 @@ export class Jit {
     return `${va.toString(16)}-${pageDigest(this.#host.ram.u32, pfn * 1024)}`;
   }
 
-  /** Installs what was made in a page before and proved hot. */
-  #recallPage(page: CodePage, samples: Samples): void {
-    const { store } = this.#options;
-    const wanted = this.#account.mayRecall(false) ? 'all' : 'ready';
-    if (!store || samples.recalled === 'all' || samples.recalled === wanted) return;
-    samples.recalled = wanted;
-    for (const translation of store.madeIn(page.isa, this.#nameOf(page)))
-      if (translation.executed >= (this.#isReady(translation) ? READY_HOT : HOT))
-        this.#offer(store, translation);
+  /** Has what the store keeps of a page at hand. */
+  #lookUp(page: CodePage, samples: Samples): void {
+    if (samples.isKnown) return;
+    samples.isKnown = true;
+    this.#options.store?.madeIn(page.isa, this.#nameOf(page));
   }
 
-  /** Installs what the store has around a block. Returns whether there was anything. */
-  #recall(page: CodePage, va: number): boolean {
+  /** Installs one of what the store has around a block in which tier 0 was seen. Returns whether there was any. */
+  #recall(page: CodePage, va: number, isWanted: (translation: Translation) => boolean): boolean {
     const { store } = this.#options;
     if (!store) return false;
-    return store.around(page.isa, va).some((translation) => {
-      if (this.eager && !translation.entries.includes(va)) return false;
+    const around = store.around(page.isa, va);
+    for (const one of around) this.#seen.set(one, (this.#seen.get(one) ?? 0) + 1);
+    return around.some((translation) => {
+      if (!isWanted(translation)) return false;
       const installed = this.#installed.get(translation);
       if (installed?.live && installed.pages.has(page)) return false;
       return this.#offer(store, translation);
     });
   }
 
+  #pays(translation: Translation): boolean {
+    const seen = this.#seen.get(translation) ?? 0;
+    return recallPays(translation, seen, this.#stateOf(translation));
+  }
+
   /** The same for a region in whose place a better one is wanted. */
   #recallBetter(root: Root): boolean {
     const { store } = this.#options;
-    if (!store) return false;
+    if (!store || !(this.eager || this.#account.mayRecall)) return false;
     return store.around(root.page.isa, root.va).some((translation) => {
       if (translation.root !== root.va || translation.effort < root.effort) return false;
       return this.#offer(store, translation);
     });
   }
 
-  /** What is machine code already costs next to nothing, unless it comes and goes. */
-  #isReady({ bundle }: Translation): boolean {
-    if (this.#evicted.has(bundle)) return false;
+  #stateOf({ bundle }: Translation): Kept {
+    if (this.#evicted.has(bundle)) return 'evicted';
     const { native, module, used } = bundle;
-    return (native ?? module ?? used?.deref()) !== undefined;
+    return (native ?? module ?? used?.deref()) === undefined ? 'bytes' : 'ready';
   }
 
   /** Installs a translation if the code around is what it was made from, and nothing better is there; with others of its module. */
   #offer(store: Translations, translation: Translation): boolean {
     const start = this.#now();
     const { bundle } = translation;
-    const isReady = this.#isReady(translation);
-    if (!this.eager && !this.#account.mayRecall(isReady)) return false;
+    const state = this.#stateOf(translation);
     const first = this.#placed(translation);
     if (!first) return false;
-    const others = bundle.members.filter((other) => other !== translation);
+    const others = bundle.members.filter(
+      (other) => other !== translation && (this.eager || joins(other)),
+    );
     const all = [first, ...others.flatMap((other) => this.#placed(other) ?? [])];
     try {
       this.#install(bundle, all, store.compile(bundle));
@@ -399,7 +402,7 @@ export class Jit {
       this.counters.failures++;
       return false;
     }
-    this.#account.recalls(all.map((one) => one.translation), isReady, this.#evicted.has(bundle)); // prettier-ignore
+    this.#account.recalls(all.map((one) => one.translation), state); // prettier-ignore
     this.counters.recalled += all.length;
     this.counters.recall += this.#now() - start;
     return true;
