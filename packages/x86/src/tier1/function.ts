@@ -2,46 +2,45 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { decodeWithin, type Surroundings } from './region.ts';
 
-/** A known block: where its instructions begin, and where it goes on in its page. */
+/** A known block, by offsets in its page: where it begins and ends, and where it goes on, or -1. */
 interface Known {
-  readonly starts: readonly number[];
-  readonly on: readonly number[];
+  readonly at: number;
+  readonly end: number;
+  /** Behind it, and where its branch leads. */
+  readonly next: number;
+  readonly taken: number;
 }
 
-/** How the known blocks of a page are connected, by their offsets. */
+const NOWHERE = -1;
+
+/** What is known of a page: wide programs have many, so there is not much of each. */
 interface Flow {
-  readonly known: Map<number, Known>;
-  readonly predecessors: Map<number, number[]>;
+  readonly known: Known[];
   readonly called: Set<number>;
   /** How many of its blocks have been looked at. */
   blocks: number;
 }
 
 /** Takes in the blocks of a page that have become known since. */
-function follow(flow: Flow, around: Surroundings, page: CodePage): void {
-  const { known, predecessors, called } = flow;
-  for (const offset of [...page.blocks.keys()].slice(flow.blocks)) {
-    const insns = decodeWithin(around, page, page.va + offset);
+function follow({ known, called, blocks }: Flow, around: Surroundings, page: CodePage): void {
+  for (const offset of [...page.blocks.keys()].slice(blocks)) {
+    // Small integers take no room of their own.
+    const at = offset | 0;
+    const insns = decodeWithin(around, page, page.va + at);
     const last = insns.at(-1);
     if (!last) continue;
     const { row, imm } = last;
-    const starts = [offset];
-    for (const { length } of insns) starts.push(starts.at(-1)! + length);
-    const after = starts.pop()!;
-    const isDirect = row.operands.some(({ code }) => code === 'J');
+    const end = insns.reduce((sum, { length }) => sum + length, at) | 0;
+    const target = (end + imm) | 0;
     const endsHere = row.sem === 'jmp' || row.sem === 'ret' || row.sem === 'jmp_indirect';
-    const on = endsHere ? [] : [after];
-    if (row.sem === 'call') called.add(after + imm);
-    else if (isDirect) on.push(after + imm);
-    known.set(offset, { starts, on });
-    for (const to of on) {
-      const before = predecessors.get(to);
-      if (before) before.push(offset);
-      else predecessors.set(to, [offset]);
-    }
+    const isBranch = row.sem !== 'call' && row.operands.some(({ code }) => code === 'J');
+    if (row.sem === 'call') called.add(target);
+    known.push({ at, end, next: endsHere ? NOWHERE : end, taken: isBranch ? target : NOWHERE });
   }
-  flow.blocks = page.blocks.size;
 }
+
+const onwards = ({ next, taken }: Known): number[] =>
+  [next, taken].filter((offset) => offset !== NOWHERE);
 
 /** What is known of the functions of pages, for as long as their code is. */
 export class Flows {
@@ -52,7 +51,10 @@ export class Flows {
    * @returns the offset of that block, or of the block itself
    */
   functionAround(around: Surroundings, page: CodePage, offset: number): number {
-    const { predecessors, called } = this.#flowOf(around, page);
+    const { known, called } = this.#flowOf(around, page);
+    const predecessors = new Map<number, number[]>();
+    for (const block of known)
+      for (const to of onwards(block)) predecessors.set(to, [...(predecessors.get(to) ?? []), block.at]); // prettier-ignore
     const seen = new Set([offset]);
     let first = offset;
     for (const at of seen) {
@@ -65,25 +67,26 @@ export class Flows {
 
   /** The heads of the loops that a block is in, outermost first, and what falls into them; as far as all are in its page. */
   headsAround(around: Surroundings, page: CodePage, offset: number): number[] {
-    const { known } = this.#flowOf(around, page);
+    const known = [...this.#flowOf(around, page).known].sort((a, b) => a.at - b.at);
     // Where another block begins in one, that goes on with it.
-    const onwards = new Map<number, readonly number[]>();
-    for (const [at, { starts, on }] of known) {
-      const next = starts.find((start) => start !== at && known.has(start));
-      onwards.set(at, next === undefined ? on : [next]);
-    }
+    const on = new Map(
+      known.map((block, i): [number, readonly number[]] => {
+        const within = known[i + 1];
+        return [block.at, within && within.at < block.end ? [within.at] : onwards(block)];
+      }),
+    );
     const heads: number[] = [];
-    for (let within = new Set(known.keys()); ;) {
-      const loop = loopIn(onwards, within, offset);
+    for (let within = new Set(on.keys()); ;) {
+      const loop = loopIn(on, within, offset);
       const entries = [...loop].filter((to) =>
-        [...onwards].some(([from, on]) => !loop.has(from) && on.includes(to)),
+        [...on].some(([from, onto]) => !loop.has(from) && onto.includes(to)),
       );
       // With several ways into it, none of them is its head.
       if (entries.length !== 1) return heads;
       const [head] = entries as [number];
       // What falls into the head has been seen where the head itself has not.
-      const falling = [...loop].filter((at) => at !== head && known.get(at)!.starts.includes(head));
-      heads.push(head, ...falling);
+      const falling = known.filter(({ at, end }) => loop.has(at) && at < head && head < end);
+      heads.push(head, ...falling.map(({ at }) => at));
       if (head === offset) return heads;
       within = loop;
       within.delete(head);
@@ -92,22 +95,23 @@ export class Flows {
 
   #flowOf(around: Surroundings, page: CodePage): Flow {
     let flow = this.#flows.get(page);
-    if (!flow) this.#flows.set(page, (flow = { known: new Map(), predecessors: new Map(), called: new Set(), blocks: 0 })); // prettier-ignore
+    if (!flow) this.#flows.set(page, (flow = { known: [], called: new Set(), blocks: 0 }));
     if (flow.blocks < page.blocks.size) follow(flow, around, page);
+    flow.blocks = page.blocks.size;
     return flow;
   }
 }
 
 /** Blocks that lead to one and back again, among some. */
 function loopIn(
-  onwards: ReadonlyMap<number, readonly number[]>,
+  on: ReadonlyMap<number, readonly number[]>,
   within: ReadonlySet<number>,
   block: number,
 ): Set<number> {
   const behind = new Set<number>();
   const waiting = [block];
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop())
-    for (const to of onwards.get(at) ?? [])
+    for (const to of on.get(at) ?? [])
       if (within.has(to) && !behind.has(to)) {
         behind.add(to);
         waiting.push(to);
@@ -117,7 +121,7 @@ function loopIn(
   for (let size = -1; loop.size > size;) {
     size = loop.size;
     loop.add(block);
-    for (const at of behind) if (onwards.get(at)!.some((to) => loop.has(to))) loop.add(at);
+    for (const at of behind) if (on.get(at)!.some((to) => loop.has(to))) loop.add(at);
   }
   return loop;
 }
