@@ -82,9 +82,11 @@ export class Account {
     this.#credit -= costOf(instructions, remote);
   }
 
-  /** @param some what was in one module */
+  /** In place of compiling it is paid for as that is. @param some what was in one module */
   recalls(some: readonly Translation[], state: Kept): void {
-    this.#recallCredit -= recallCost(some, state);
+    const cost = recallCost(some, state);
+    if (this.mayRecall) this.#recallCredit -= cost;
+    else this.#credit -= cost;
   }
 }
 

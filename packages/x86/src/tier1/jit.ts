@@ -298,9 +298,9 @@ export class Jit {
     }
     byOffset.delete(offset);
     samples.all = [...byOffset.values()].reduce((sum, n) => sum + n, 0) / 2;
-    // To install what the store has costs less than to make it once more.
+    // To install what the store has costs less than to make it once more, unless that comes and goes.
     this.#lookUp(page, samples);
-    if (this.#recall(page, va, () => true)) return;
+    if (this.#recall(page, va, (translation) => this.#stateOf(translation) !== 'evicted')) return;
     const found = this.#rootAround(page, offset);
     if (found) this.#compile(found.root, 0, found.region);
   }
