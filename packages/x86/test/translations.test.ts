@@ -141,10 +141,12 @@ test('what is kept serves the next process', () => {
 
 test('what is over soon does not look into the storage, and what is compiled is looked for there first', () => {
   const files = new Files();
-  const first = machine(new Translations({ storage: files }));
+  // A sample is good for 60 microseconds: a loop of 400,000 instructions is seen twenty times.
+  const code = LOOP.slice();
+  new DataView(code.buffer).setUint32(1, 100_000, true);
+  const first = machine(new Translations({ storage: files }), code);
   const { rax } = run(first);
   first.cpu.jit!.save();
-  // A sample is good for 60 microseconds: a loop of 800,000 instructions is seen forty times.
   for (const [advance, recalled] of [
     [-60_000, 0],
     [-1_000, 1],
@@ -153,10 +155,15 @@ test('what is over soon does not look into the storage, and what is compiled is 
     let looks = 0;
     const load = (name: string): Uint8Array | undefined => (looks++, files.load(name));
     const store = new Translations({ storage: { ...files, load } });
-    const second = run(new FlatMachine(RAM, { threshold: 8, advance, store }).load(LOOP));
+    const second = run(new FlatMachine(RAM, { threshold: 8, advance, store }).load(code));
     expect(second).toMatchObject({ rax, counters: { regions: 0, recalled } });
     expect(looks > 0).toBe(recalled > 0);
   }
+  // What is in one page takes a large part, sooner or later.
+  const store = new Translations({ storage: files });
+  const again = new FlatMachine(RAM, { threshold: 8, advance: -60_000, store }).load(code);
+  run(again);
+  expect(run(again)).toMatchObject({ rax, counters: { regions: 0, recalled: 1 } });
 });
 
 /** An engine whose machine code is a number for each module. */

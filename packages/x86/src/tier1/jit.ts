@@ -51,7 +51,10 @@ export interface JitOptions {
 
 export const DEFAULT_JIT: JitOptions = { threshold: 8, advance: COLD, limit: 40 * 2 ** 20 };
 
-/** What is in a page with this part of all samples is compiled at once, though it takes long on this thread when the generator is cold. */
+/**
+ * What is in a page with this part of all samples is installed before the account for that opens, and compiled at once, though it takes
+ * long on this thread when the generator is cold.
+ */
 const LARGE = 4;
 
 /** How much of the room is left when some was made. */
@@ -85,8 +88,9 @@ const COVERED = 32;
 /** How many samples one counts for that shows where an entry is missing. */
 const LEFT = 4;
 
-/** How often a page must be seen until it is looked for in the store. */
+/** How often a page must be seen until it is looked for in the store, and until what is in it takes a large part for sure. */
 const LOOKED_FOR = 4;
+const SURELY = 32;
 
 /** A region does without the stack's window when so many entries were refused, and one in so many; or without tame numbers. */
 const REFUSED = 10_000;
@@ -227,11 +231,16 @@ export class Jit {
 
   /**
    * There is credit, and somebody has time to generate: this thread, too, as long as it waits for the other one, what takes a large
-   * part of all execution. @param times how often its page was seen
+   * part of all execution. @param samples of its page
    */
-  #mayCompile(times: number): boolean {
+  #mayCompile(samples: Samples): boolean {
     if (!this.#account.mayCompile) return false;
-    return this.#isServed || (this.#generator === undefined && times * LARGE >= this.#sampled);
+    return this.#isServed || (this.#generator === undefined && this.#isLarge(samples));
+  }
+
+  /** Whether a large part of all execution is in a page. */
+  #isLarge({ all }: Samples): boolean {
+    return all * LARGE >= this.#sampled;
   }
 
   /** Who generates has time; another thread is asked to come, and waited for. */
@@ -271,7 +280,7 @@ export class Jit {
     const { byOffset } = samples;
     const before = byOffset.get(offset) ?? 0;
     const weight = left ? LEFT : 1;
-    if (this.#account.mayRecall) {
+    if (this.#account.mayRecall || (samples.all >= SURELY && this.#isLarge(samples))) {
       if (samples.all >= LOOKED_FOR) this.#lookUp(page, samples);
       if (this.#recall(page, va, (translation) => this.#pays(translation))) return;
     }
@@ -282,7 +291,7 @@ export class Jit {
     if (samples.all < this.#options.threshold) return;
     const first = hottestOf(byOffset);
     const seen: Seen = { page, offset: first, times: byOffset.get(first)! };
-    if (this.#mayCompile(samples.all)) this.#compileAround(seen);
+    if (this.#mayCompile(samples)) this.#compileAround(seen);
   }
 
   /** Compiles what is around a block that was seen so many times, if that is worth it and the block still there. */
@@ -292,8 +301,8 @@ export class Jit {
     if (!samples?.byOffset.has(offset) || this.#host.find(va, false)?.page !== page) return;
     const { byOffset } = samples;
     if (this.#installer.covers(page, va) && times < this.#options.threshold) {
-      // Most of these times no region had it.
-      byOffset.set(offset, times / COVERED);
+      // Most of these times no region had it, unless one was left for it.
+      if (times < LEFT) byOffset.set(offset, times / COVERED);
       return;
     }
     byOffset.delete(offset);
