@@ -18,7 +18,7 @@ static int turn;
 /** Another user each time, whose keyrings nobody has touched. */
 static void newcomer(void) {
   static int uid;
-  if (!uid) uid = 300000 + time(0) % 1000000 * 100;
+  if (!uid) uid = 10000000 + time(0) % 800000 * 100; // Always of eight digits: how long a description is shows.
   uid += turn;
   setgid(uid);
   setuid(uid);
