@@ -43,6 +43,7 @@ import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
 import { noteBlock } from './tier0/known-blocks.ts';
 import { isStub, MICRO_GOTO_VA, REC_COUNT, REC_PLACE, STUB_TIMES } from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
+import { SAMPLED } from './tier1/account.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
 import type { Found } from './tier1/region.ts';
 import { wasm, type WasmModule, type WasmTable } from './wasm-api.ts';
@@ -60,9 +61,6 @@ export interface CpuOptions {
   /** Compile hot code (tier 1). Off unless given. */
   readonly jit?: boolean | Partial<JitOptions> | undefined;
 }
-
-/** Instructions of tier 0 between two samples of what is hot. */
-const SLICE = 20_000;
 
 interface Exports {
   enter(fuel: number, tlb: number): number;
@@ -147,7 +145,7 @@ export class Machine implements Cpu {
   readonly #translator: Translator;
   readonly #jit: Jit | undefined;
   /** Instructions of tier 0 until the next sample of what is hot. */
-  #slice = SLICE;
+  #slice = SAMPLED;
   readonly #insn: Insn;
   readonly #window = new Uint8Array(16);
 
@@ -417,7 +415,7 @@ export class Machine implements Cpu {
       u32[L.FUEL_BEYOND >> 2] = left - slice;
       let exit = this.#exports.enter(slice, address);
       while (exit === L.EXIT_FUEL && u32[L.FUEL_BEYOND >> 2]! > 0 && this.#insideBlock()) {
-        const more = Math.min(u32[L.FUEL_BEYOND >> 2]!, SLICE);
+        const more = Math.min(u32[L.FUEL_BEYOND >> 2]!, SAMPLED);
         u32[L.FUEL_BEYOND >> 2]! -= more;
         const rest = (u32[L.EXIT_FUEL_LEFT >> 2]! | 0) + more;
         exit = this.#exports.resume(u32[L.EXIT_REC >> 2]!, rest, address);
@@ -432,7 +430,8 @@ export class Machine implements Cpu {
       this.#slice -= interpreted;
       u32[L.REGIONS_RETIRED >> 2] = 0;
       // One that ends with the fuel is no sample: calls begin and end where regions do.
-      if (this.#slice <= 0) this.#slice = left > 0 ? SLICE : 1 + ((this.retired * 7919) % SLICE);
+      if (this.#slice <= 0)
+        this.#slice = left > 0 ? SAMPLED : 1 + ((this.retired * 7919) % SAMPLED);
       if (left > 0 && (exit === L.EXIT_FUEL || exit === L.EXIT_FUEL_RIP)) {
         this.#sampleLast(jit);
         continue;

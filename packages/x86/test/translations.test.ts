@@ -151,7 +151,6 @@ test('what is over soon does not look into the storage, and what is compiled is 
     [-60_000, 0],
     [-1_000, 1],
   ] as const) {
-    // prettier-ignore
     let looks = 0;
     const load = (name: string): Uint8Array | undefined => (looks++, files.load(name));
     const store = new Translations({ storage: { ...files, load } });

@@ -38,7 +38,7 @@ const READY_MORE = 60;
 /** What an instruction takes less in a region than in tier 0. */
 const SAVED = 0.0044;
 /** Instructions of tier 0 between two samples. */
-const SAMPLED = 20_000;
+export const SAMPLED = 20_000;
 /** How likely it is that what was seen once executes as much as in an earlier run. */
 const LIKELY = 0.5;
 
@@ -83,7 +83,7 @@ export class Account {
   }
 
   /** In place of compiling it is paid for as that is. @param some what was in one module */
-  recalls(some: readonly Translation[], state: Kept): void {
+  recalls(some: readonly Translation[], state: Readiness): void {
     const cost = recallCost(some, state);
     if (this.mayRecall) this.#recallCredit -= cost;
     else this.#credit -= cost;
@@ -91,23 +91,27 @@ export class Account {
 }
 
 /** What has become of a module: it has to be compiled, had to make room since it was, or is machine code. */
-export type Kept = 'bytes' | 'evicted' | 'ready';
+export type Readiness = 'bytes' | 'evicted' | 'ready';
 
-function recallCost(some: readonly Translation[], state: Kept): number {
+/** Of machine code, for another translation of its module. */
+const moreCost = ({ instructions }: Translation): number =>
+  READY_MORE + instructions * READY_INSTRUCTION;
+
+function recallCost(some: readonly Translation[], state: Readiness): number {
+  if (state === 'ready') return READY - READY_MORE + some.reduce((sum, one) => sum + moreCost(one), 0); // prettier-ignore
   const instructions = instructionsOf(some);
-  if (state === 'ready') return READY + (some.length - 1) * READY_MORE + instructions * READY_INSTRUCTION; // prettier-ignore
   return (RECALL + instructions * RECALLED_INSTRUCTION) * (state === 'evicted' ? EVICTED : 1);
 }
 
 /** Whether installing a translation pays. @param seen how often tier 0 was seen in it */
-export function recallPays(translation: Translation, seen: number, state: Kept): boolean {
+export function recallPays(translation: Translation, seen: number, state: Readiness): boolean {
   const expected = seen * SAMPLED + LIKELY * translation.executed;
   return expected * SAVED >= recallCost([translation], state);
 }
 
 /** Whether it pays that another one of the same module is installed with that. */
-export const joins = ({ executed, instructions }: Translation): boolean =>
-  executed * SAVED >= READY_MORE + instructions * READY_INSTRUCTION;
+export const joins = (translation: Translation): boolean =>
+  translation.executed * SAVED >= moreCost(translation);
 
 const instructionsOf = (some: readonly Translation[]): number =>
   some.reduce((sum, { instructions }) => sum + instructions, 0);

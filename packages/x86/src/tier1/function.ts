@@ -96,8 +96,10 @@ export class Flows {
   #flowOf(around: Surroundings, page: CodePage): Flow {
     let flow = this.#flows.get(page);
     if (!flow) this.#flows.set(page, (flow = { known: [], called: new Set(), blocks: 0 }));
-    if (flow.blocks < page.blocks.size) follow(flow, around, page);
-    flow.blocks = page.blocks.size;
+    if (flow.blocks < page.blocks.size) {
+      follow(flow, around, page);
+      flow.blocks = page.blocks.size;
+    }
     return flow;
   }
 }

@@ -1,7 +1,15 @@
 import type { CodePage } from '../tier0/code-pages.ts';
 import { WARM } from '../tier0/record.ts';
 import { wasm, type WasmModule } from '../wasm-api.ts';
-import { Account, bundlingPays, COLD, joins, type Kept, lostIn, recallPays } from './account.ts';
+import {
+  Account,
+  bundlingPays,
+  COLD,
+  joins,
+  lostIn,
+  type Readiness,
+  recallPays,
+} from './account.ts';
 import { Unsupported } from './built.ts';
 import { type Generated, generateRegions } from './generate.ts';
 import { Flows } from './function.ts';
@@ -352,9 +360,10 @@ export class Jit {
 
   /** Has what the store keeps of a page at hand. */
   #lookUp(page: CodePage, samples: Samples): void {
-    if (samples.isKnown) return;
+    const { store } = this.#options;
+    if (samples.isKnown || !store?.isKept) return;
     samples.isKnown = true;
-    this.#options.store?.madeIn(page.isa, this.#nameOf(page));
+    store.lookFor(page.isa, this.#nameOf(page));
   }
 
   /** Installs one of what the store has around a block in which tier 0 was seen. Returns whether there was any. */
@@ -376,7 +385,7 @@ export class Jit {
     return recallPays(translation, seen, this.#stateOf(translation));
   }
 
-  /** The same for a region in whose place a better one is wanted. */
+  /** Installs a better translation in the place of a region, if the store has one. Returns whether it had. */
   #recallBetter(root: Root): boolean {
     const { store } = this.#options;
     if (!store || !(this.eager || this.#account.mayRecall)) return false;
@@ -386,7 +395,7 @@ export class Jit {
     });
   }
 
-  #stateOf({ bundle }: Translation): Kept {
+  #stateOf({ bundle }: Translation): Readiness {
     if (this.#evicted.has(bundle)) return 'evicted';
     const { native, module, used } = bundle;
     return (native ?? module ?? used?.deref()) === undefined ? 'bytes' : 'ready';
@@ -411,7 +420,10 @@ export class Jit {
       this.counters.failures++;
       return false;
     }
-    this.#account.recalls(all.map((one) => one.translation), state); // prettier-ignore
+    this.#account.recalls(
+      all.map((one) => one.translation),
+      state,
+    );
     this.counters.recalled += all.length;
     this.counters.recall += this.#now() - start;
     return true;

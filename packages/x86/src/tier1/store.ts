@@ -101,16 +101,14 @@ export class Translations {
     return { translations: this.#all.size, bytes: this.#weight, compiled: this.#compiledBytes };
   }
 
-  /** What was made in a page before. What the storage has of it is at hand from now on. */
-  madeIn(isa: number, page: string): Iterable<Translation> {
+  /** What the storage has of a page is at hand from now on. */
+  lookFor(isa: number, page: string): void {
     const name = nameOf(isa, page);
-    if (this.#storage && !this.#looked.has(name)) {
-      this.#looked.add(name);
-      const { bundles, elsewhere } = this.#read(name);
-      for (const bundle of bundles) this.#enterStored(isa, bundle);
-      for (const other of elsewhere) this.#lookIn(isa, other);
-    }
-    return [...(this.#kept.get(name)?.translations ?? [])];
+    if (!this.#storage || this.#looked.has(name)) return;
+    this.#looked.add(name);
+    const { bundles, elsewhere } = this.#read(name);
+    for (const bundle of bundles) this.#enterStored(isa, bundle);
+    for (const other of elsewhere) this.#lookIn(isa, other);
   }
 
   /** Takes from a page's file the modules that have something of others. */
