@@ -43,8 +43,10 @@ export class FlatMachine {
   #nextFrame: number;
   readonly root: number;
 
-  constructor(ramSize: number = 64 * 2 ** 20, jit: CpuOptions['jit'] = JIT) {
-    this.cpu = createCpu({ ramSize, module: tier0Module(), jit, v3: V3 ? v3Module() : undefined });
+  /** @param coreAfter when frequent records are executed by one function together; from the first unless given */
+  constructor(ramSize: number = 64 * 2 ** 20, jit: CpuOptions['jit'] = JIT, coreAfter = 0) {
+    const v3 = V3 ? v3Module() : undefined;
+    this.cpu = createCpu({ ramSize, module: tier0Module(), jit, v3, coreAfter });
     this.#nextFrame = this.cpu.ram.base;
     this.root = this.frame();
     this.cpu.cr3 = this.root;

@@ -25,12 +25,17 @@ const MOST = 100_000;
 /** Where code has executed: in a region of tier 1; in tier 0, to which a region has left it; or there from the first. */
 export type Where = 'region' | 'left' | 'tier0';
 
-/** What is compiled expects tame numbers, or any (insn/sse-usual.ts). */
-const MACHINES = FORCED ? [{ wild: false }, { wild: true }] : [undefined];
+/** What is compiled expects tame numbers, or any (insn/sse-usual.ts); what is not is executed in the core where it can be, or never. */
+const MACHINES: readonly { jit?: { wild: boolean }; coreAfter: number }[] = FORCED
+  ? [
+      { jit: { wild: false }, coreAfter: 0 },
+      { jit: { wild: true }, coreAfter: Infinity },
+    ]
+  : [{ coreAfter: 0 }, { coreAfter: Infinity }];
 
 /** Runs cases on one machine, or batches of them on two by turns. */
 export class Subject {
-  readonly #machines = MACHINES.map((jit) => new FlatMachine(undefined, jit && { threshold: 0, ...jit })); // prettier-ignore
+  readonly #machines = MACHINES.map(({ jit, coreAfter }) => new FlatMachine(undefined, jit && { threshold: 0, ...jit }, coreAfter)); // prettier-ignore
   #machine: FlatMachine = this.#machines[0]!;
   readonly #code: number;
   readonly #data: number;

@@ -171,6 +171,12 @@ export class Code {
     return this;
   }
 
+  /** Of table 0. */
+  tableCopy(): this {
+    this.body.u8(0xfc).uleb(14).u8(0).u8(0);
+    return this;
+  }
+
   #encodeLocals(): Bytes {
     const entry = new Bytes();
     const runs: { type: ValType; count: number }[] = [];

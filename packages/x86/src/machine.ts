@@ -41,7 +41,14 @@ import { createRam, type MemoryRam } from './ram.ts';
 import { CodePages, type CodePage } from './tier0/code-pages.ts';
 import { fingerprint, handlersOfV3 } from './tier0/handlers.ts';
 import { noteBlock } from './tier0/known-blocks.ts';
-import { isStub, MICRO_GOTO_VA, REC_COUNT, REC_PLACE, STUB_TIMES } from './tier0/record.ts';
+import {
+  isStub,
+  MICRO_GOTO,
+  MICRO_GOTO_VA,
+  REC_COUNT,
+  REC_PLACE,
+  STUB_TIMES,
+} from './tier0/record.ts';
 import { MAX_BLOCK, onStack, Translator, x87Place } from './tier0/translate.ts';
 import { SAMPLED } from './tier1/account.ts';
 import { DEFAULT_JIT, Jit, type JitOptions } from './tier1/jit.ts';
@@ -58,6 +65,8 @@ export interface CpuOptions {
    * and SHA.
    */
   readonly v3?: WasmModule | undefined;
+  /** Instructions after which frequent records are executed by one function together (tier0/core.ts). */
+  readonly coreAfter?: number | undefined;
   /** Compile hot code (tier 1). Off unless given. */
   readonly jit?: boolean | Partial<JitOptions> | undefined;
 }
@@ -65,6 +74,9 @@ export interface CpuOptions {
 interface Exports {
   enter(fuel: number, tlb: number): number;
   resume(record: number, fuel: number, tlb: number): number;
+  /** Absent from a module that counts. */
+  core?(record: number, fuel: number, tlb: number): number;
+  moveIn?(): void;
   fingerprint(): number;
   walk(va: bigint, access: number): number;
   getFlags(): number;
@@ -80,6 +92,13 @@ function addV3(v3: WasmModule, env: Record<string, unknown>, tier0: Record<strin
   if ((exports as unknown as Exports).fingerprint() !== fingerprint(true))
     throw new Error('the v3 module was generated from another opcode table: build again');
 }
+
+/**
+ * The core takes V8 a millisecond, and a tenth of a second of another thread to optimise, for which a process that ends meanwhile would
+ * wait: what is over soon does without. A third of this time is for that.
+ */
+const CORE_AFTER = 12_000_000;
+const CORE_ROUNDS = 1000;
 
 const YMM_BYTES = 256;
 
@@ -144,12 +163,17 @@ export class Machine implements Cpu {
   readonly #pages: CodePages;
   readonly #translator: Translator;
   readonly #jit: Jit | undefined;
+  /** Instructions after which the core is compiled, and after which it moves in. */
+  #wantsCore: number;
+  #hasCore: number;
   /** Instructions of tier 0 until the next sample of what is hot. */
   #slice = SAMPLED;
   readonly #insn: Insn;
   readonly #window = new Uint8Array(16);
 
-  constructor({ ramSize, module, v3, jit = false }: CpuOptions) {
+  constructor({ ramSize, module, v3, coreAfter = CORE_AFTER, jit = false }: CpuOptions) {
+    this.#wantsCore = coreAfter / 3;
+    this.#hasCore = coreAfter;
     this.isa = v3 ? ISA_V3 : ISA_V2;
     this.#insn = new Insn(this.isa);
     this.contextSize = L.CONTEXT_SIZE + (v3 ? YMM_BYTES : 0);
@@ -335,6 +359,7 @@ export class Machine implements Cpu {
     if (this.ram.u32[L.FLAGS_REST >> 2]! & (TF | AC)) return this.#runTraced(fuel);
     if (fuel === 1) return this.#step();
     this.#pages.reclaim();
+    if (this.retired >= this.#wantsCore) this.#useCore();
     if (this.#jit) return this.#runSliced(fuel, this.#jit);
     let left = fuel;
     for (;;) {
@@ -344,6 +369,25 @@ export class Machine implements Cpu {
       if (trap >= 0) return trap;
       if (left <= 0) return TRAP_FUEL;
     }
+  }
+
+  /**
+   * Has V8 optimise the core, on another thread, and lets it have its places when that should be done. A jump to itself, executed some
+   * times, is what V8 takes for hot code.
+   */
+  #useCore(): void {
+    const { core, moveIn } = this.#exports;
+    if (this.retired >= this.#hasCore) {
+      this.#wantsCore = Infinity;
+      moveIn?.();
+      return;
+    }
+    this.#wantsCore = this.#hasCore;
+    const { u8, u16, u32 } = this.ram;
+    u16[L.SCRATCH >> 1] = MICRO_GOTO;
+    u8[L.SCRATCH + REC_COUNT] = 1;
+    u32[(L.SCRATCH + 8) >> 2] = L.SCRATCH;
+    core?.(L.SCRATCH, CORE_ROUNDS, this.#contexts.current.address);
   }
 
   /** With TF, a trap after one instruction; with AC, instructions whose accesses are looked at first. */

@@ -141,7 +141,7 @@ test('what is kept serves the next process', () => {
 
 test('what is over soon does not look into the storage, and what is compiled is looked for there first', () => {
   const files = new Files();
-  // A sample is good for 60 microseconds: a loop of 400,000 instructions is seen twenty times.
+  // A sample is good for 40 microseconds: a loop of 400,000 instructions is seen twenty times.
   const code = LOOP.slice();
   new DataView(code.buffer).setUint32(1, 100_000, true);
   const first = machine(new Translations({ storage: files }), code);
@@ -149,7 +149,7 @@ test('what is over soon does not look into the storage, and what is compiled is 
   first.cpu.jit!.save();
   for (const [advance, recalled] of [
     [-60_000, 0],
-    [-1_000, 1],
+    [-500, 1],
   ] as const) {
     let looks = 0;
     const load = (name: string): Uint8Array | undefined => (looks++, files.load(name));

@@ -9,7 +9,7 @@ import type { Semantics } from '../insn/semantics.ts';
 import { semanticsV3 } from '../insn/v3.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
-import type { Helper } from '../ir/node.ts';
+import type { Helper, Node } from '../ir/node.ts';
 import type { Operand } from '../ir/operand.ts';
 import {
   EXIT_FAULT,
@@ -26,13 +26,18 @@ import {
 import { walk } from '../mmu.ts';
 import { windowAt } from '../stack-window.ts';
 import {
+  ALONE,
   baseHandlers,
   fingerprint,
+  handlerCount,
   handlersOfV3,
   RESERVED,
   shapeOf,
   type Shape,
+  TOGETHER,
 } from './handlers.ts';
+import { type Build, writeCore } from './core.ts';
+import { FREQUENT } from './frequent.ts';
 import { operandsOf } from './operands.ts';
 import * as record from './record.ts';
 import {
@@ -120,23 +125,40 @@ class Generator implements Linker {
     return index;
   }
 
-  shape(shape: Shape): number {
-    const target = new Tier0Target(shape);
+  /** @param before what is done before anything else */
+  shape(shape: Shape, before?: (b: Builder) => void): number {
+    const first = new Tier0Target(shape);
     return this.handler((b) => {
-      this.instruction(b, shape);
-      if (shape.fused) this.instruction(b, { ...shape, row: shape.fused });
-      if (shape.second) this.#second(b, shape, shape.second, target);
-      else if (!target.ended) target.next(b, record.layoutOf(shape).size);
-    }, target);
+      before?.(b);
+      this.build(b, shape, first, (second, offset) => (b.target = new Tier0Target(second, offset)) as Tier0Target); // prettier-ignore
+    }, first);
   }
 
-  #second(b: Builder, first: Shape, second: Shape, before: Tier0Target): void {
+  /** @param make sets the target for the second one of a pair */
+  build(
+    b: Builder,
+    shape: Shape,
+    target: Tier0Target,
+    make: (shape: Shape, offset: number) => Tier0Target,
+  ): void {
+    this.instruction(b, shape);
+    if (shape.fused) this.instruction(b, { ...shape, row: shape.fused });
+    if (shape.second) this.#second(b, shape, shape.second, target, make);
+    else if (!target.ended) target.next(b, record.layoutOf(shape).size);
+  }
+
+  #second(
+    b: Builder,
+    first: Shape,
+    second: Shape,
+    before: Tier0Target,
+    make: (shape: Shape, offset: number) => Tier0Target,
+  ): void {
     const { size } = record.layoutOf(first);
     const stores =
       first.row.sem === 'push' || (first.form !== 'reg' && first.row.operands[0]!.access !== 'r');
     if (stores) before.nextIfDropped(b, size);
-    const target = new Tier0Target(second, size);
-    b.target = target;
+    const target = make(second, size);
     this.instruction(b, second);
     if (second.fused) this.instruction(b, { ...second, row: second.fused });
     if (!target.ended) target.next(b, record.layoutOf(second).size);
@@ -158,51 +180,84 @@ class Generator implements Linker {
   }
 }
 
+const field = (b: Builder, t: Tier0Target, load: string, offset: number): Node =>
+  b.load(load, t.rec(b), offset);
+
+/** base + scaled index + displacement, of a MICRO_EA. */
+function addressOf(b: Builder, t: Tier0Target): Node {
+  const base = b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_RM));
+  return b.add(b.add(base, t.scaledIndex(b)), field(b, t, 'i64.load', 8));
+}
+
+const segmentOf = (b: Builder, t: Tier0Target): Node =>
+  b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_REG));
+
 /** The machine's own micro-operations, in the order of record.ts. */
-function micros(generator: Generator): number[] {
-  const make = (build: (b: Builder, t: Tier0Target) => void): number =>
-    generator.handler(build, new Tier0Target(undefined));
-  const field = (b: Builder, t: Tier0Target, load: string, offset: number) =>
-    b.load(load, t.rec(b), offset);
-  const address = (b: Builder, t: Tier0Target) => {
-    const base = b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_RM));
-    return b.add(b.add(base, t.scaledIndex(b)), field(b, t, 'i64.load', 8));
-  };
-  const segment = (b: Builder, t: Tier0Target) =>
-    b.load('i64.load', field(b, t, 'i32.load8_u', record.REC_REG));
-  return [
-    make((b, t) => t.exit(b, EXIT_RESYNC)),
-    make((b, t) => t.exit(b, EXIT_LINK)),
-    make((b, t) => {
-      const times = b.add(b.load('i32.load', t.rec(b), record.STUB_TIMES), b.i32(1));
-      b.store('i32.store', t.rec(b), times, record.STUB_TIMES);
-      t.lookup(b, field(b, t, 'i64.load', record.STUB_VA), t.fuel(b));
-    }),
-    make((b, t) => t.gotoLink(b)),
-    make((b, t) => {
-      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(address(b, t), segment(b, t)));
-      t.next(b, record.MICRO_SIZE[record.MICRO_EA]!);
-    }),
-    make((b, t) => {
-      const short = b.and(address(b, t), b.i64(0xffff_ffff));
-      b.store('i64.store', b.i32(SLOT_EA * 8), b.add(short, segment(b, t)));
-      t.next(b, record.MICRO_SIZE[record.MICRO_EA32]!);
-    }),
-    make((b, t) => {
-      b.store('i32.store', b.i32(FAULT_VECTOR), field(b, t, 'i32.load', 8));
-      b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
-      t.exit(b, EXIT_FAULT);
-    }),
-    make((b, t) => {
-      const count = b.add(b.load('i32.load16_u', t.rec(b), record.STUB_COUNT), b.i32(1));
-      const target = field(b, t, 'i32.load', record.STUB_TARGET);
-      b.store('i32.store16', t.rec(b), count, record.STUB_COUNT);
-      b.if(b.eq(count, b.i32(record.WARM)), () =>
-        b.store('i32.store', field(b, t, 'i32.load', record.STUB_LINK), target),
-      );
-      t.dispatch(b, target, t.fuel(b));
-    }),
-  ];
+const MICROS: readonly ((b: Builder, t: Tier0Target) => void)[] = [
+  (b, t) => t.exit(b, EXIT_RESYNC),
+  (b, t) => t.exit(b, EXIT_LINK),
+  (b, t) => {
+    const times = b.add(b.load('i32.load', t.rec(b), record.STUB_TIMES), b.i32(1));
+    b.store('i32.store', t.rec(b), times, record.STUB_TIMES);
+    t.lookup(b, field(b, t, 'i64.load', record.STUB_VA), t.fuel(b));
+  },
+  (b, t) => t.gotoLink(b),
+  (b, t) => {
+    b.store('i64.store', b.i32(SLOT_EA * 8), b.add(addressOf(b, t), segmentOf(b, t)));
+    t.next(b, record.MICRO_SIZE[record.MICRO_EA]!);
+  },
+  (b, t) => {
+    const short = b.and(addressOf(b, t), b.i64(0xffff_ffff));
+    b.store('i64.store', b.i32(SLOT_EA * 8), b.add(short, segmentOf(b, t)));
+    t.next(b, record.MICRO_SIZE[record.MICRO_EA32]!);
+  },
+  (b, t) => {
+    b.store('i32.store', b.i32(FAULT_VECTOR), field(b, t, 'i32.load', 8));
+    b.store('i32.store', b.i32(FAULT_CODE), b.i32(0));
+    t.exit(b, EXIT_FAULT);
+  },
+  (b, t) => {
+    const count = b.add(b.load('i32.load16_u', t.rec(b), record.STUB_COUNT), b.i32(1));
+    const target = field(b, t, 'i32.load', record.STUB_TARGET);
+    b.store('i32.store16', t.rec(b), count, record.STUB_COUNT);
+    b.if(b.eq(count, b.i32(record.WARM)), () =>
+      b.store('i32.store', field(b, t, 'i32.load', record.STUB_LINK), target),
+    );
+    t.dispatch(b, target, t.fuel(b));
+  },
+];
+
+/** The core's handlers: micro-operations on the usual way, and what is frequent. */
+function inCore(generator: Generator): Map<number, Build> {
+  const handlers = new Map<number, Build>();
+  const { MICRO_GOTO_VA, MICRO_GOTO, MICRO_EA, MICRO_COUNT } = record;
+  for (const micro of [MICRO_GOTO_VA, MICRO_GOTO, MICRO_EA, MICRO_COUNT])
+    handlers.set(micro, (b, make) => MICROS[micro]!(b, make(undefined)));
+  const missing = new Set(FREQUENT);
+  for (let handler = RESERVED; handler < baseHandlers; handler++) {
+    const shape = shapeOf(handler);
+    if (shape.rep !== 0 || !missing.delete(nameOf(shape))) continue;
+    handlers.set(handler, (b, make) => generator.build(b, shape, make(shape), make));
+  }
+  for (const name of missing) throw new Error(`no handler is named ${name}`);
+  return handlers;
+}
+
+/** The core, which is exported, and serves its records after `moveIn()`. */
+function addCore(generator: Generator, functions: readonly number[]): void {
+  const { module } = generator;
+  const { index, code } = module.func(HANDLER, ['i32']);
+  const handlers = inCore(generator);
+  writeCore(code, generator, handlers);
+  if (generator.names) module.nameFunc(index, 'core');
+  module.exportFunc('core', index);
+  module.elements(
+    TOGETHER,
+    functions.map((own, handler) => (handlers.has(handler) ? index : own)),
+  );
+  const moveIn = module.func([], []);
+  moveIn.code.i32(0).i32(TOGETHER).i32(functions.length).tableCopy();
+  module.exportFunc('moveIn', moveIn.index);
 }
 
 /** Nobody waits for a call: those that did have returned to JavaScript. */
@@ -270,7 +325,7 @@ const FOR_TIER1 = [
 ];
 
 /** Name of a shape's handler in profiles. */
-function nameOf({ row, width, form, live, fused, second }: Shape): string {
+export function nameOf({ row, width, form, live, fused, second }: Shape): string {
   const operands = row.operands.map((o) => o.text).join();
   const then = fused ? `+${fused.name}` : '';
   const pair = second ? `; ${nameOf(second)}` : '';
@@ -280,22 +335,28 @@ function nameOf({ row, width, form, live, fused, second }: Shape): string {
 /**
  * The bytes of the interpreter's module.
  * @param names gives handlers names for profilers, which makes the module larger
+ * @param count written at the start of each instruction's handler, none of which is in the core then
  */
-export function generateTier0(names = false): Uint8Array {
+export function generateTier0(
+  names = false,
+  count?: (b: Builder, handler: number) => void,
+): Uint8Array {
   const generator = new Generator(names);
-  const functions = micros(generator);
+  const functions = MICROS.map((micro) => generator.handler(micro, new Tier0Target(undefined)));
   const invalid = functions[record.MICRO_RESYNC]!;
   const { module } = generator;
   if (names) functions.forEach((index, i) => module.nameFunc(index, `micro ${i}`));
   while (functions.length < RESERVED) functions.push(invalid);
   for (let handler = RESERVED; handler < baseHandlers; handler++) {
     const shape = shapeOf(handler);
-    const index = generator.shape(shape);
+    const index = generator.shape(shape, (b) => count?.(b, handler));
     functions.push(index);
     if (names) module.nameFunc(index, nameOf(shape));
   }
-  module.exportTable('handlers', module.table({ min: functions.length, max: TABLE_MAX }));
+  module.exportTable('handlers', module.table({ min: handlerCount, max: TABLE_MAX }));
   module.elements(0, functions);
+  module.elements(ALONE, functions);
+  if (!count) addCore(generator, functions);
   entry(generator);
   module.exportFunc('walk', generator.helper(walk));
   module.exportFunc('getFlags', generator.helper(getFlags));

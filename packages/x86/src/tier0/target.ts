@@ -49,7 +49,7 @@ import {
 import { goldenHash, goldenHashOf } from './hash.ts';
 import { ifKnown } from './known-blocks.ts';
 import { keptAux, keptResult } from '../tier1/frame.ts';
-import { handlerCount, type Shape } from './handlers.ts';
+import { ALONE, baseHandlers, handlerCount, type Shape } from './handlers.ts';
 import {
   layoutOf,
   MICRO_RESYNC,
@@ -82,7 +82,7 @@ const leaveWithFault: Helper = {
 };
 
 /** Leaves with an exit code. */
-const leave: Helper = {
+export const leave: Helper = {
   name: 'leave',
   params: ['i32', 'i32', 'i32'],
   result: 'i32',
@@ -216,7 +216,10 @@ export const interpret: Helper = {
   pure: false,
   body(b, rec, fuel, tlb, handler) {
     b.call(settleFlags);
-    b.node('tail', undefined, 'effect', [rec, fuel, tlb, handler]);
+    // The core would go by the record's own number, and come back to tier 1.
+    const hasCore = b.ltU(handler, b.i32(baseHandlers));
+    const alone = b.select(hasCore, b.add(handler, b.i32(ALONE)), handler);
+    b.node('tail', undefined, 'effect', [rec, fuel, tlb, alone]);
   },
 };
 
@@ -279,7 +282,7 @@ export class Tier0Target implements Target {
   readonly #shape: Shape | undefined;
   readonly #layout: Layout | undefined;
   /** Offset of the record from the handler's parameter: not 0 for the second of a pair. */
-  readonly #offset: number;
+  protected readonly offset: number;
   /** Set when the handler ends by itself. */
   ended = false;
   #addressNode: Node | undefined;
@@ -287,13 +290,13 @@ export class Tier0Target implements Target {
 
   constructor(shape: Shape | undefined, offset = 0) {
     this.#shape = shape;
-    this.#offset = offset;
+    this.offset = offset;
     this.#layout = shape && layoutOf(shape);
   }
 
   rec(b: Builder): Node {
     const first = b.param(0, 'i32');
-    return this.#offset === 0 ? first : b.add(first, b.i32(this.#offset));
+    return this.offset === 0 ? first : b.add(first, b.i32(this.offset));
   }
 
   fuel(b: Builder): Node {
@@ -307,7 +310,7 @@ export class Tier0Target implements Target {
   /** A field of the record; records do not change while they execute. */
   #field(b: Builder, load: string, offset: number): Node {
     const type = load.startsWith('i64') ? 'i64' : 'i32';
-    return b.node(load, type, 'pure', [b.param(0, 'i32')], offset + this.#offset);
+    return b.node(load, type, 'pure', [b.param(0, 'i32')], offset + this.offset);
   }
 
   #slot(b: Builder, slot: Slot): { address: Node; offset: number } {
@@ -437,20 +440,25 @@ export class Tier0Target implements Target {
 
   /** Goes on with the record behind this one. */
   next(b: Builder, size: number): void {
-    this.dispatch(b, b.add(b.param(0, 'i32'), b.i32(this.#offset + size)), this.fuel(b));
+    this.dispatch(b, b.add(b.param(0, 'i32'), b.i32(this.offset + size)), this.fuel(b));
   }
 
   /** Goes to the next record by its own handler if a store has just turned it into MICRO_RESYNC. */
   nextIfDropped(b: Builder, size: number): void {
-    const handler = b.load('i32.load16_u', b.param(0, 'i32'), this.#offset + size);
+    const handler = b.load('i32.load16_u', b.param(0, 'i32'), this.offset + size);
     b.unlikely(b.eq(handler, b.i32(MICRO_RESYNC)), () => this.next(b, size));
+  }
+
+  /** The handler executes two instructions of one record. */
+  protected get isFused(): boolean {
+    return this.#shape?.fused !== undefined;
   }
 
   /** Fuel left after this block. */
   spent(b: Builder): Node {
     const spent = b.sub(this.fuel(b), this.#field(b, 'i32.load8_u', REC_COUNT));
     // The count is that of the first instruction of a fused pair, which may fault.
-    return this.#shape?.fused ? b.sub(spent, b.i32(1)) : spent;
+    return this.isFused ? b.sub(spent, b.i32(1)) : spent;
   }
 
   /** Leaves when there is no fuel left, and notes what was executed last. */
@@ -462,7 +470,7 @@ export class Tier0Target implements Target {
   }
 
   /** Ends the block at a record. */
-  #goto(b: Builder, rec: Node): void {
+  protected goto(b: Builder, rec: Node): void {
     const fuel = this.spent(b);
     this.#unlessSpent(b, fuel, () => this.#tailHelper(b, leave, rec, fuel, b.i32(EXIT_FUEL)));
     this.dispatch(b, rec, fuel);
@@ -470,19 +478,19 @@ export class Tier0Target implements Target {
   }
 
   jump(b: Builder): void {
-    this.#goto(b, this.#field(b, 'i32.load', this.#layout!.links));
+    this.goto(b, this.#field(b, 'i32.load', this.#layout!.links));
   }
 
   /** The MICRO_GOTO record: like a jump, with its link behind the header. */
   gotoLink(b: Builder): void {
-    this.#goto(b, this.#field(b, 'i32.load', 8));
+    this.goto(b, this.#field(b, 'i32.load', 8));
   }
 
   branch(b: Builder, condition: Node): void {
     const { links } = this.#layout!;
     const taken = this.#field(b, 'i32.load', links);
     const fall = this.#field(b, 'i32.load', links + 4);
-    this.#goto(b, b.select(condition, taken, fall));
+    this.goto(b, b.select(condition, taken, fall));
   }
 
   jumpTo(b: Builder, va: Node): void {

@@ -1,17 +1,17 @@
 /**
- * What compiling may take: half as much as tier 0 has spent. Everything is counted, not measured, so that runs repeat. All times
+ * What compiling may take: about a third of what tier 0 has spent. Everything is counted, not measured, so that runs repeat. All times
  * are microseconds.
  */
 import type { Translation } from './translation.ts';
 
 /**
  * The generator itself is cold at first, and V8's compiler of WebAssembly, too: the first region takes 35 to 60 ms. So what is
- * over within fifteen million instructions compiles nothing.
+ * over within twenty million instructions of tier 0 compiles nothing.
  */
-export const COLD: number = -60_000;
+export const COLD: number = -40_000;
 
-/** What a sample is good for: half of the time that it stands for. */
-const SAMPLE = 60;
+/** What a sample is good for: a third of the time that it stands for. */
+const SAMPLE = 40;
 /** What each of the periods is good for, at which regions are looked at: what runs for long gets rid of its last ways through tier 0. */
 const PERIOD = 2000;
 
@@ -27,7 +27,7 @@ const REMOTE_INSTRUCTION = 37;
  */
 const RECALL = 700;
 const RECALLED_INSTRUCTION = 8;
-const RECALL_SHARE = 2;
+const RECALL_SHARE = 3;
 /** How much more that costs when it was installed already and had to make room: what comes and goes costs V8 more than it saves. */
 const EVICTED = 12;
 /** The same for what is machine code already: V8 has to find room for it, and the machine its blocks. */
