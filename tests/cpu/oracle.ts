@@ -75,7 +75,16 @@ export class State {
   }
 }
 
+/** The maker of the processors that ours does as: what makers differ in would be seen on others. */
+const MAKER = 'AuthenticAMD';
+
 let program: string | undefined;
+
+/** Whether the host can tell what is right: x86-64 Linux with a compiler, on a processor of {@link MAKER}'s. */
+export function hasOracle(): boolean {
+  if (!existsSync('/proc/cpuinfo')) return false;
+  return readFileSync('/proc/cpuinfo', 'latin1').includes(MAKER) && oracleProgram() !== undefined;
+}
 
 /** Builds oracle.c once; undefined where there is no x86-64 Linux host with a compiler. */
 export function oracleProgram(): string | undefined {

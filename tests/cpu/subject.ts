@@ -14,6 +14,7 @@ import {
 } from '@vitrine/x86/cpu.ts';
 import { REGION_NOTES, YMM_HIGH } from '@vitrine/x86/layout.ts';
 import { NOTES_EXECUTED } from '@vitrine/x86/tier1/exits.ts';
+import type { JitOptions } from '@vitrine/x86/tier1/jit.ts';
 import type { Code } from './cases.ts';
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from './compare.ts';
 import { CODE, DATA, FlatMachine, FORCED } from './flat.ts';
@@ -25,25 +26,33 @@ const MOST = 100_000;
 /** Where code has executed: in a region of tier 1; in tier 0, to which a region has left it; or there from the first. */
 export type Where = 'region' | 'left' | 'tier0';
 
+/** How a machine executes. */
+export interface Kind {
+  readonly jit?: Partial<JitOptions>;
+  readonly coreAfter: number;
+}
+
 /** What is compiled expects tame numbers, or any (insn/sse-usual.ts); what is not is executed in the core where it can be, or never. */
-const MACHINES: readonly { jit?: { wild: boolean }; coreAfter: number }[] = FORCED
+const MACHINES: readonly Kind[] = FORCED
   ? [
-      { jit: { wild: false }, coreAfter: 0 },
-      { jit: { wild: true }, coreAfter: Infinity },
+      { jit: { threshold: 0, wild: false }, coreAfter: 0 },
+      { jit: { threshold: 0, wild: true }, coreAfter: Infinity },
     ]
   : [{ coreAfter: 0 }, { coreAfter: Infinity }];
 
 /** Runs cases on one machine, or batches of them on two by turns. */
 export class Subject {
-  readonly #machines = MACHINES.map(({ jit, coreAfter }) => new FlatMachine(undefined, jit && { threshold: 0, ...jit }, coreAfter)); // prettier-ignore
-  #machine: FlatMachine = this.#machines[0]!;
+  readonly #machines: readonly FlatMachine[];
+  #machine: FlatMachine;
   readonly #code: number;
   readonly #data: number;
   #loaded: Uint8Array = new Uint8Array(CODE_BYTES);
   #at = 0;
   #turn = 0;
 
-  constructor() {
+  constructor(kinds: readonly Kind[] = MACHINES) {
+    this.#machines = kinds.map(({ jit, coreAfter }) => new FlatMachine(undefined, jit, coreAfter));
+    this.#machine = this.#machines[0]!;
     const places = this.#machines.map((machine) => [
       mapFrames(machine, CODE, 2, true),
       mapFrames(machine, DATA, DATA_BYTES / 4096, false),
