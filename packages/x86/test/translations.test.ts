@@ -142,7 +142,7 @@ test('what is kept serves the next process', () => {
 test('what is over soon does not look into the storage, and what is compiled is looked for there first', () => {
   const files = new Files();
   // A sample is good for 40 microseconds: a loop of 400,000 instructions is seen twenty times.
-  const code = LOOP.slice();
+  const code = Uint8Array.from(LOOP);
   new DataView(code.buffer).setUint32(1, 100_000, true);
   const first = machine(new Translations({ storage: files }), code);
   const { rax } = run(first);
