@@ -49,18 +49,16 @@ const instruction = (i: number, random: Random): Code => makeCode(rows[i % rows.
 const sequence = (_: number, random: Random): Code => makeSequence(chained, random);
 const program = (_: number, random: Random): Code => makeProgram(chained, random);
 
-test.each([
+const MAKERS = [
   ['instructions', instruction],
   ['sequences', sequence],
   ['programs', program],
-])('the core does with %s what each handler does alone', (_, make) => {
+] as const;
+
+test.each(MAKERS)('the core does with %s what each handler does alone', (_, make) => {
   expect(differences(ALONE, CORE, 5000, 2, make)).toBe(0);
 });
 
-test.each([
-  ['instructions', instruction],
-  ['sequences', sequence],
-  ['programs', program],
-])('and so do regions with %s', (_, make) => {
+test.each(MAKERS)('and so do regions with %s', (_, make) => {
   expect(differences(ALONE, REGIONS, 400, 16, make)).toBe(0);
 });

@@ -7,11 +7,10 @@ import type { Code } from '@vitrine/wasm/code.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { EXIT_FUEL, EXIT_LAST, TLB_ADDEND } from '../layout.ts';
+import { TLB_ADDEND } from '../layout.ts';
 import { missesTlb, tlbEntry } from '../mmu.ts';
 import { ALONE, type Shape } from './handlers.ts';
-import { REC_COUNT } from './record.ts';
-import { leave, Tier0Target } from './target.ts';
+import { Tier0Target } from './target.ts';
 
 /** The parameters, which go on changing: the record and the fuel; and the record that a branch leads to. */
 const REC: Var = { type: 'i32', local: 0, kept: true };
@@ -58,6 +57,11 @@ export class CoreTarget extends Tier0Target {
     this.ended = true;
   }
 
+  /** Behind all branches: goes on at NEXT as long as there is fuel. */
+  goToNext(b: Builder): void {
+    super.goto(b, b.value(NEXT));
+  }
+
   /** The second record of a pair becomes the one at hand. */
   #enter(b: Builder): void {
     if (this.offset > 0) b.assign(REC, this.rec(b));
@@ -93,24 +97,13 @@ export function writeCore(code: Code, linker: Linker, handlers: ReadonlyMap<numb
     code.op('unreachable');
   });
   code.end();
-  branch(code, linker);
+  const behind = new CoreTarget(undefined);
+  const b = new Builder(behind);
+  behind.goToNext(b);
+  emit(b.root, code, linker, BY_ITSELF);
   code.end();
   code.get(0).get(1).get(2).get(0).mem('i32.load16_u').i32(ALONE).op('i32.add');
   code.returnCallIndirect(linker.handlerType).end();
   code.get(0).get(1).get(2).get(0).mem('i32.load16_u');
   code.returnCallIndirect(linker.handlerType).end().op('unreachable');
-}
-
-/** Behind a branch: goes on at NEXT as long as there is fuel. */
-function branch(code: Code, linker: Linker): void {
-  const t = new CoreTarget(undefined);
-  const b = new Builder(t);
-  const next = b.value(NEXT);
-  const fuel = b.var(b.sub(t.fuel(b), b.load('i32.load8_u', t.rec(b), REC_COUNT)));
-  b.unlikely(b.op('i32.le_s', b.value(fuel), b.i32(0)), () => {
-    b.store('i32.store', b.i32(EXIT_LAST), t.rec(b));
-    b.node('return_call', undefined, 'effect', [next, b.value(fuel), b.i32(EXIT_FUEL)], leave);
-  });
-  t.dispatch(b, next, b.value(fuel));
-  emit(b.root, code, linker, AGAIN + 2);
 }

@@ -82,7 +82,7 @@ const leaveWithFault: Helper = {
 };
 
 /** Leaves with an exit code. */
-export const leave: Helper = {
+const leave: Helper = {
   name: 'leave',
   params: ['i32', 'i32', 'i32'],
   result: 'i32',
