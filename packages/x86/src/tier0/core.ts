@@ -7,8 +7,6 @@ import type { Code } from '@vitrine/wasm/code.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { TLB_ADDEND } from '../layout.ts';
-import { missesTlb, tlbEntry } from '../mmu.ts';
 import { ALONE, type Shape } from './handlers.ts';
 import { Tier0Target } from './target.ts';
 
@@ -28,13 +26,12 @@ const BRANCH = 4;
 export class CoreTarget extends Tier0Target {
   override translate(b: Builder, va: Node, size: number, write: boolean): Node {
     if (b.nested) throw new Error('an access on some ways only cannot be in the core');
-    const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
-    const entry = tlbEntry(b, va, this.tlb(b));
-    b.unlikely(missesTlb(b, entry, last, write), () => {
-      this.#enter(b);
-      br(b, BY_ITSELF);
-    });
-    return b.value(b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND))));
+    return super.translate(b, va, size, write);
+  }
+
+  protected override missed(b: Builder): void {
+    this.#enter(b);
+    br(b, BY_ITSELF);
   }
 
   /** Operands that straddle two pages miss. */

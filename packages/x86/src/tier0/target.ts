@@ -1,5 +1,5 @@
 import type { Builder } from '../ir/builder.ts';
-import type { Helper, Node } from '../ir/node.ts';
+import type { Helper, Node, Var } from '../ir/node.ts';
 import type { Slot, Width } from '../ir/operand.ts';
 import type { Target } from '../ir/target.ts';
 import {
@@ -414,14 +414,17 @@ export class Tier0Target implements Target {
     const last = size > 1 ? b.add(va, b.i64(size - 1)) : va;
     const entry = tlbEntry(b, va, this.tlb(b));
     const physical = b.var(b.add(b.wrap(va), b.load('i32.load', entry, TLB_ADDEND)));
-    b.unlikely(missesTlb(b, entry, last, write), () => {
-      const miss = write ? writeMiss : readMiss;
-      b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
-      b.unlikely(b.eq(b.value(physical), b.i32(FAULT)), () =>
-        this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b)),
-      );
-    });
+    b.unlikely(missesTlb(b, entry, last, write), () => this.missed(b, va, size, write, physical));
     return b.value(physical);
+  }
+
+  /** Looks for an operand in the page tables. */
+  protected missed(b: Builder, va: Node, size: number, write: boolean, physical: Var): void {
+    const miss = write ? writeMiss : readMiss;
+    b.assign(physical, b.call(miss, va, b.i32(size), this.tlb(b)));
+    b.unlikely(b.eq(b.value(physical), b.i32(FAULT)), () =>
+      this.#tailHelper(b, leaveWithFault, this.rec(b), this.fuel(b)),
+    );
   }
 
   commit(b: Builder, physical: Node): void {
