@@ -28,7 +28,7 @@ const SPECIAL = {
   'another depth of the stack':
     'sub rsp, 16; movzx eax, byte ptr [rsi]; lea rax, [rip+80f]; jmp rax; 80: add rsp, 16',
   'code that is rewritten':
-    'inc r11d; test r11d, 0x1ffff; jnz 1f; inc byte ptr [rip+2f+3]; 1: nop; 2: lea r9, [r9+1]',
+    'inc r11d; test r11d, 0x7ffff; jnz 1f; inc byte ptr [rip+2f+3]; 1: nop; 2: lea r9, [r9+1]',
   'a page of its own': 'jmp away; back:',
 } as const;
 
@@ -39,7 +39,7 @@ function interpreter(bodies: readonly string[]): string {
   const table = bodies.map((_, i) => `lea rax, [rip+h${i}]; mov [r8+${8 * i}], rax`);
   const last = bodies.length;
   return `mov r8, ${TABLE}; mov rdi, ${DATA}; ${table.join('; ')}; lea rax, [rip+h${last}]; mov [r8+${8 * last}], rax
-mov ebp, 1500; lea rsi, [rdi+0x1000]; ${next}
+mov ebp, 3000; lea rsi, [rdi+0x1000]; ${next}
 ${codes.join('\n')}
 h${last}: lea rsi, [rdi+0x1000]; dec ebp; jz 99f; ${next}; 99: syscall
 90: .rept 200; lea r10, [r10+rax]; .endr; ret
