@@ -177,41 +177,62 @@ class Writer {
 
   /** Looks up the stack's window at an entry; without it the record goes by its own handler. */
   #findStack(): void {
-    const { region, stack, frame } = this.#built;
+    const { region, stack } = this.#built;
+    const { entries, hub } = region;
     const wants = (block: Block): boolean => stack.isWanted(block);
-    if (!region.entries.some(wants)) return;
-    const wanting = region.hub.length > 0 ? region.entries : region.entries.filter(wants);
+    if (!entries.some(wants)) return;
+    // With many entries the others look, too: it does no harm.
+    const wanting = hub.length > 0 ? entries : entries.filter(wants);
     const b = new Builder(new Tier0Target(undefined));
-    const isAt = (block: Block): Node =>
-      b.eq(b.value(frame.block), b.i32(region.entries.indexOf(block)));
     const look = (): void => {
-      let depth: Node = b.i64(-stack.startOf(wanting[0]!).rsp!);
-      for (const block of wanting.slice(1)) {
-        const { rsp } = stack.startOf(block);
-        if (rsp !== stack.startOf(wanting[0]!).rsp) depth = b.select(isAt(block), b.i64(-rsp!), depth); // prettier-ignore
-      }
-      stack.lookUp(b, b.add(rspInMemory(b), depth), () => {
+      stack.lookUp(b, b.add(rspInMemory(b), this.#heightAt(b, wanting)), () => {
         countIn(b, NOTES_REFUSED);
-        const handlerOf = (block: Block): Node => {
-          const name = handlerGlobal(this.#built.number, region.entries.indexOf(block));
-          return b.node('global.get', 'i32', 'pure', [], name);
-        };
-        let handler = handlerOf(wanting[0]!);
-        for (const block of wanting.slice(1))
-          handler = b.select(isAt(block), handlerOf(block), handler);
+        const handler = this.#handlerAt(b, wanting);
         const args = [b.param(0, 'i32'), b.param(1, 'i32'), b.param(2, 'i32'), handler];
         b.node('return_call', undefined, 'effect', args, exitToRecord);
       });
     };
-    // With many entries the others look, too: it does no harm.
-    const isSome = wanting.length < region.entries.length && region.hub.length === 0;
-    if (isSome)
-      b.if(
-        wanting.map(isAt).reduce((x, y) => b.or(x, y)),
-        look,
-      );
+    if (wanting.length < entries.length) b.if(this.#isAt(b, wanting), look);
     else look();
     emit(b.root, this.#code, this.#linker);
+  }
+
+  /** How far the base is from RSP at an entry, which is one of some. */
+  #heightAt(b: Builder, some: readonly Block[]): Node {
+    const { stack } = this.#built;
+    const alike = new Map<number, Block[]>();
+    for (const block of some) {
+      const height = -stack.startOf(block).rsp!;
+      alike.set(height, [...(alike.get(height) ?? []), block]);
+    }
+    const [most, ...others] = [...alike].sort(([, x], [, y]) => y.length - x.length);
+    let height: Node = b.i64(most![0]);
+    for (const [other, blocks] of others)
+      height = b.select(this.#isAt(b, blocks), b.i64(other), height);
+    return height;
+  }
+
+  /** The handler that tier 0 has for an entry, which is one of some. */
+  #handlerAt(b: Builder, some: readonly Block[]): Node {
+    const handlers = some.map((block) => {
+      const name = handlerGlobal(this.#built.number, this.#built.region.entries.indexOf(block));
+      return b.node('global.get', 'i32', 'pure', [], name);
+    });
+    return handlers.reduce((handler, one, i) => b.select(this.#isAt(b, [some[i]!]), one, handler));
+  }
+
+  /** Whether the entry is one of some: a bit in a word, since looking for it one by one is half of what entering takes. */
+  #isAt(b: Builder, some: readonly Block[]): Node {
+    const { region, frame } = this.#built;
+    const entry = b.value(frame.block);
+    const numbers = some.map((block) => region.entries.indexOf(block));
+    if (numbers.length === 1) return b.eq(entry, b.i32(numbers[0]!));
+    const words = Array<bigint>(Math.ceil(region.entries.length / 64)).fill(0n);
+    for (const number of numbers) words[number >> 6]! |= 1n << BigInt(number & 63);
+    const word = words
+      .map((bits): Node => b.i64(BigInt.asIntN(64, bits)))
+      .reduceRight((high, low, i) => b.select(b.ltU(entry, b.i32(64 * (i + 1))), low, high));
+    return b.and(b.wrap(b.shrU(word, b.extendU(entry))), b.i32(1));
   }
 
   /** Reads registers. */
