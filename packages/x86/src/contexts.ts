@@ -12,6 +12,9 @@ import {
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_ENTRY_SHIFT,
+  TLB_FILLED,
+  TLB_GROUP,
+  TLB_GROUPS,
   TLB_READ_ONLY,
   WINDOW_START,
 } from './layout.ts';
@@ -24,6 +27,8 @@ import { jumpHash, secondJumpHash } from './tier0/target.ts';
 const EMPTY = 0xffff_ffff;
 /** Neither of its places is one of the address of all ones. */
 const GUARD = 2;
+
+const GROUP_BYTES: number = TLB_GROUP << TLB_ENTRY_SHIFT;
 
 /** A page whose TLB entry is not one of the last two. */
 const ELSEWHERE = 0x1000;
@@ -68,6 +73,7 @@ export class Contexts {
       const address = CONTEXT_AREA + index * CONTEXT_STRIDE;
       const made: Context = { address, cr3: -1, lastUse: 0 };
       this.#all.push(made);
+      this.#ram.u8.fill(1, address + TLB_FILLED, address + TLB_FILLED + TLB_GROUPS);
       this.#emptyJumps(made);
       return made;
     }
@@ -75,10 +81,23 @@ export class Contexts {
   }
 
   #clear(context: Context): void {
-    this.#ram.u8.fill(0xff, context.address, context.address + JUMP_CACHE);
-    for (const index of [TLB_ENTRIES - 2, TLB_ENTRIES - 1]) this.#emptyTlbEntry(context, index);
+    this.#emptyTlb(context);
     emptyWindow(this.#ram.u32, context.address);
     this.#clearJumps(context);
+  }
+
+  /** The entries of a TLB that may hold something, group by group: from where on in RAM, in bytes. */
+  *#filledGroups({ address }: Context): Iterable<number> {
+    for (let group = 0; group < TLB_GROUPS; group++)
+      if (this.#ram.u8[address + TLB_FILLED + group]) yield address + group * GROUP_BYTES;
+  }
+
+  #emptyTlb(context: Context): void {
+    const { u8 } = this.#ram;
+    for (const group of this.#filledGroups(context)) u8.fill(0xff, group, group + GROUP_BYTES);
+    const filled = context.address + TLB_FILLED;
+    u8.fill(0, filled, filled + TLB_GROUPS);
+    for (const index of [TLB_ENTRIES - 2, TLB_ENTRIES - 1]) this.#emptyTlbEntry(context, index);
   }
 
   /**
@@ -197,15 +216,16 @@ export class Contexts {
   /** Makes the next guest write to a frame miss, because code was just decoded from it. */
   protect(pfn: number): void {
     const { u32 } = this.#ram;
-    for (const { address } of this.#all) {
-      emptyWindow(u32, address);
-      for (let i = 0; i < TLB_ENTRIES; i++) {
-        const entry = (address + (i << TLB_ENTRY_SHIFT)) >> 2;
-        const low = u32[entry]!;
-        if (low & 0xfff) continue;
-        const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
-        if (physical >>> 12 === pfn) u32[entry] = low | TLB_READ_ONLY;
-      }
+    for (const context of this.#all) {
+      emptyWindow(u32, context.address);
+      for (const group of this.#filledGroups(context))
+        for (let at = group; at < group + GROUP_BYTES; at += 1 << TLB_ENTRY_SHIFT) {
+          const entry = at >> 2;
+          const low = u32[entry]!;
+          if (low & 0xfff) continue;
+          const physical = (low + u32[entry + (TLB_ADDEND >> 2)]!) >>> 0;
+          if (physical >>> 12 === pfn) u32[entry] = low | TLB_READ_ONLY;
+        }
     }
   }
 }

@@ -48,7 +48,7 @@ export const PTE_G = 0x100;
 export const PTE_NX_HI = 0x8000_0000;
 
 /** Pages that lie a multiple of so many bytes apart share an entry of the TLB: a kernel that is free to choose places them otherwise. */
-export const TLB_SPAN = 0x100_0000;
+export const TLB_SPAN = 0x400_0000;
 
 /**
  * The register numbers of the integer file, in encoding order.

@@ -174,20 +174,27 @@ export const EXECUTED_BITS = 0x1_0000;
 export const WINDOW_START: number = EXECUTED_MAP + EXECUTED_BITS / 8;
 export const WINDOW_SIZE: number = WINDOW_START + 8;
 export const WINDOW_ADDEND: number = WINDOW_SIZE + 8;
-export const CONTEXT_STRIDE: number = WINDOW_START + 64;
+/**
+ * Offset of a context's map of what its TLB may hold: a byte, not 0, for each {@link TLB_GROUP} entries of which one was filled. Most
+ * spaces are small, and those that are emptied or looked through need not be whole.
+ */
+export const TLB_FILLED: number = WINDOW_START + 64;
+export const TLB_GROUP = 256;
+export const TLB_GROUPS: number = TLB_ENTRIES / TLB_GROUP;
+export const CONTEXT_STRIDE: number = TLB_FILLED + TLB_GROUPS;
 
 /** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x55_0000;
+export const FRAME_FLAGS = 0x85_0000;
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
 /** For each handler of tier 1 a word: where other regions go on instead (the jump cache's). */
-export const LINKS = 0x65_0000;
+export const LINKS = 0x95_0000;
 
 /** Decoded records, up to the known blocks (tier0/known-blocks.ts), which end at `Ram.base`. */
-export const ARENA = 0x69_0000;
+export const ARENA = 0x99_0000;
 
 /** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
 export const VECTOR_TRACED_POPF = 0x101;

@@ -34,6 +34,9 @@ import {
   WALKS_CELL,
   TLB_ADDEND,
   TLB_ENTRIES,
+  TLB_FILLED,
+  TLB_GROUP,
+  TLB_GROUPS,
   TLB_ENTRY_SHIFT,
   TLB_READ_ONLY,
   TLB_TAG,
@@ -210,11 +213,16 @@ export function missesTlb(b: Builder, entry: Node, last: Node, write: boolean): 
     : b.op('i64.ge_u', b.xor(last, tag), b.i64(4096));
 }
 
+/** Which bits of an address choose the group of entries that it is in. */
+const GROUP_SHIFT: number = 12 + Math.log2(TLB_GROUP);
+
 /** Enters a page. */
 export function fill(b: Builder, va: Node, physical: Node, tlb: Node, flags: number): void {
   const entry = tlbEntry(b, va, tlb);
   b.store('i64.store', entry, b.or(b.and(va, b.i64(PAGE)), b.i64(flags)), TLB_TAG);
   b.store('i32.store', entry, b.sub(physical, b.wrap(va)), TLB_ADDEND);
+  const group = b.and(b.shrU(b.wrap(va), b.i32(GROUP_SHIFT)), b.i32(TLB_GROUPS - 1));
+  b.store('i32.store8', b.add(group, tlb), b.i32(1), TLB_FILLED);
 }
 
 /** Notes a guest write to a frame: drops code that came from it. */

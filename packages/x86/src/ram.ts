@@ -12,9 +12,9 @@ export interface MemoryRam extends Ram {
 
 /** The processor's own part, most of which is for decoded records: a C++ compiler's take 40 MiB. */
 function baseOf(size: number): number {
-  if (size < 256 * 2 ** 20) return 0xc0_0000;
-  if (size < 512 * 2 ** 20) return 0x200_0000;
-  return size < 2 ** 30 ? 0x300_0000 : 0x400_0000;
+  if (size < 256 * 2 ** 20) return 0xf0_0000;
+  if (size < 512 * 2 ** 20) return 0x230_0000;
+  return size < 2 ** 30 ? 0x330_0000 : 0x430_0000;
 }
 
 /** @param size bytes, a multiple of 64 KiB from {@link MIN_RAM} to {@link MAX_RAM} */

@@ -71,17 +71,17 @@
     local.get 5
     i32.wrap_i64
     local.get 2
-    i32.load offset=340048 align=1
+    i32.load offset=536656 align=1
     i32.add
     i32.const -3064
     i32.add
     local.set 7
     local.get 5
     local.get 2
-    i64.load offset=340032 align=1
+    i64.load offset=536640 align=1
     i64.sub
     local.get 2
-    i64.load offset=340040 align=1
+    i64.load offset=536648 align=1
     i64.const -8
     i64.add
     i64.gt_u

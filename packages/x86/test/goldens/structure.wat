@@ -77,7 +77,7 @@
         i32.wrap_i64
         i32.const 8
         i32.shr_u
-        i32.const 65520
+        i32.const 262128
         i32.and
         local.get 2
         i32.add
@@ -128,7 +128,7 @@
           i32.wrap_i64
           i32.const 8
           i32.shr_u
-          i32.const 65520
+          i32.const 262128
           i32.and
           local.get 2
           i32.add
@@ -187,7 +187,7 @@
           i32.wrap_i64
           i32.const 8
           i32.shr_u
-          i32.const 65520
+          i32.const 262128
           i32.and
           local.get 2
           i32.add
