@@ -183,18 +183,20 @@ export const TLB_GROUP = 256;
 export const TLB_GROUPS: number = TLB_ENTRIES / TLB_GROUP;
 export const CONTEXT_STRIDE: number = TLB_FILLED + TLB_GROUPS;
 
-/** One byte a page frame: FRAME_ bits. */
-export const FRAME_FLAGS = 0x85_0000;
+const upTo64K = (address: number): number => Math.ceil(address / 0x1_0000) * 0x1_0000;
+
+/** One byte a page frame of 4 GiB: FRAME_ bits. */
+export const FRAME_FLAGS: number = upTo64K(CONTEXT_AREA + CONTEXTS * CONTEXT_STRIDE);
 /** Records were decoded from this frame. */
 export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
 /** For each handler of tier 1 a word: where other regions go on instead (the jump cache's). */
-export const LINKS = 0x95_0000;
+export const LINKS: number = FRAME_FLAGS + 0x10_0000;
 
 /** Decoded records, up to the known blocks (tier0/known-blocks.ts), which end at `Ram.base`. */
-export const ARENA = 0x99_0000;
+export const ARENA: number = LINKS + 4 * (LINK_PLACE + 1);
 
 /** A pseudo-vector: POPF sets TF or AC, which the run loop carries out. */
 export const VECTOR_TRACED_POPF = 0x101;

@@ -1,5 +1,5 @@
 import type { Ram } from './cpu.ts';
-import { RAM_SIZE_CELL } from './layout.ts';
+import { ARENA, RAM_SIZE_CELL } from './layout.ts';
 import { wasm, type WasmMemory } from './wasm-api.ts';
 
 export const MIN_RAM: number = 64 * 2 ** 20;
@@ -10,11 +10,11 @@ export interface MemoryRam extends Ram {
   readonly memory: WasmMemory;
 }
 
-/** The processor's own part, most of which is for decoded records: a C++ compiler's take 40 MiB. */
-function baseOf(size: number): number {
-  if (size < 256 * 2 ** 20) return 0xf0_0000;
-  if (size < 512 * 2 ** 20) return 0x230_0000;
-  return size < 2 ** 30 ? 0x330_0000 : 0x430_0000;
+/** Room for decoded records, which are most of the processor's own part: a C++ compiler's take 40 MiB. */
+function arenaOf(size: number): number {
+  if (size < 256 * 2 ** 20) return 0x57_0000;
+  if (size < 512 * 2 ** 20) return 0x197_0000;
+  return size < 2 ** 30 ? 0x297_0000 : 0x397_0000;
 }
 
 /** @param size bytes, a multiple of 64 KiB from {@link MIN_RAM} to {@link MAX_RAM} */
@@ -26,7 +26,7 @@ export function createRam(size: number): MemoryRam {
   const { buffer } = memory;
   const ram: MemoryRam = {
     memory,
-    base: baseOf(size),
+    base: ARENA + arenaOf(size),
     size,
     u8: new Uint8Array(buffer),
     u16: new Uint16Array(buffer),
