@@ -15,6 +15,7 @@ const REGIONS = [
   ['doubles', 'movsd xmm0, [rbx]; mulsd xmm0, xmm1; addsd xmm2, xmm0; ucomisd xmm2, xmm1; jbe 1f; movsd [rbx], xmm2; 1: syscall', 'f20f1003f20f59c1f20f58d0660f2ed17604f20f11130f05'],
   ['switch', 'jmp [rbx+rax*8]; 1: inc ecx; syscall', 'ff24c3ffc10f05'],
   ['head', 'xor edx, edx; 1: lea eax, [rdx+rcx]; test al, 1; jz 2f; add rsi, rax; 2: add edx, 1; cmp edx, 99; jne 1b; syscall', '31d28d040aa80174034801c683c20183fa6375ee0f05'],
+  ['strip', 'mov ecx, 9; jmp 1f; 1: movsd xmm0, [rbx]; mulsd xmm0, xmm1; add rbx, 8; movsd [rbx-8], xmm0; dec ecx; jnz 1b; syscall', 'b909000000eb00f20f1003f20f59c14883c308f20f1143f8ffc975ec0f05'],
 ] as const; // prettier-ignore
 
 const FOLDER = fileURLToPath(new URL('goldens', import.meta.url));

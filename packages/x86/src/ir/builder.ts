@@ -384,12 +384,13 @@ export class Builder {
   #physical(o: MemOperand, size: number, write: boolean): Node {
     if (o.physical) return o.physical;
     const va = this.target.address(this);
-    if (o.aligned) {
-      const low = this.and(this.wrap(va), this.i32(15));
-      this.if(low, () => this.raise(13));
-    }
     const bytes = o.access === 'rw' ? o.size / 8 : size;
-    const physical = this.target.translate(this, va, bytes, write || o.access === 'rw');
+    const writes = write || o.access === 'rw';
+    if (o.aligned && !this.target.isAligned?.(this, va, bytes, writes)) {
+      const low = this.and(this.wrap(va), this.i32(15));
+      this.unlikely(low, () => this.raise(13));
+    }
+    const physical = this.target.translate(this, va, bytes, writes);
     o.physical = physical;
     return physical;
   }

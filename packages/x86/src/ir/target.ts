@@ -68,6 +68,8 @@ export interface Target {
   x87Place(b: Builder): Node;
   /** Physical address of `size` bytes, or leaves with the fault. Straddling operands come back assembled in BOUNCE. */
   translate(b: Builder, va: Node, size: number, write: boolean): Node;
+  /** Whether the address of an access that is to be aligned is known to be, as long as execution is where it is. */
+  isAligned?(b: Builder, va: Node, size: number, write: boolean): boolean;
   /** Completes a store of more than one byte to an address that `translate` gave. */
   commit(b: Builder, physical: Node): void;
 

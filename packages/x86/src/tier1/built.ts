@@ -21,6 +21,7 @@ import type { Block, Region } from './region.ts';
 import { Stack } from './stack.ts';
 import { State } from './state.ts';
 import { type Stream, streamsOf } from './stream.ts';
+import { type Strip, stripLoops } from './strip.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
 import { Tier1Target, type Edge } from './target.ts';
 import { type Unwritten, unwrittenOf } from './unwritten.ts';
@@ -48,11 +49,12 @@ function buildBlock(
   state: State,
   isTight: boolean,
   stream: Stream | undefined,
+  strip: Strip | undefined,
   unwritten: Unwritten | undefined,
   goesOn: (to: Block) => boolean,
 ): Builder {
   frame.use = new Use(block);
-  const target = new Tier1Target(frame, block, state, isTight, stream, unwritten, goesOn);
+  const target = new Tier1Target(frame, block, state, isTight, stream, strip, unwritten, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
   target.enter(b);
@@ -94,17 +96,22 @@ export class Built {
   readonly uses: Map<Block, Use> = new Map();
   /** Tight loops that keep pages. */
   readonly streams: Map<number, Stream>;
+  /** Loops that are there twice. */
+  readonly strips: readonly Strip[];
   /** What tight loops only read. */
   readonly unwritten: Map<number, Unwritten>;
   readonly #imports: Imports;
   readonly number: number;
   usesHub = false;
 
-  constructor(region: Region, number: number, imports: Imports, verified: boolean) {
+  constructor(found: Region, number: number, imports: Imports, verified: boolean) {
+    const before = structureOf(found);
+    const { region, strips } = stripLoops(found, before);
     this.region = region;
+    this.strips = strips;
     this.number = number;
     this.#imports = imports;
-    this.structure = structureOf(region);
+    this.structure = strips.length > 0 ? structureOf(region) : before;
     this.streams = streamsOf(region.blocks, this.structure);
     this.unwritten = unwrittenOf(region.blocks, this.structure);
     this.read = region.blocks.map(() => 0n);
@@ -133,7 +140,11 @@ export class Built {
   /** A block and what it dominates. What holds at a jump holds behind it where no other leads there. */
   #build(block: Block, state: State, anew: boolean): void {
     const { isLoop, isMerge, children, tight } = this.structure;
+    const strip = this.strips.find(({ way }) => way === block);
+    if (strip) return this.#buildWay(strip);
+    const around = this.strips.find(({ fast }) => fast.index === tight[block.index]);
     const start = isLoop[block.index] ? new State() : state;
+    around?.name(block, start);
     start.begin(this.stack.startOf(block), anew);
     const { order, indirect } = this.structure;
     const { root } = buildBlock(
@@ -141,7 +152,8 @@ export class Built {
       block,
       start,
       tight[block.index]! >= 0,
-      this.streams.get(tight[block.index]!),
+      around ? undefined : this.streams.get(tight[block.index]!),
+      around,
       this.unwritten.get(tight[block.index]!),
       (to) => {
         const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
@@ -155,6 +167,24 @@ export class Built {
       const edge = isMerge[child.index] ? undefined : edges.find(({ to }) => to === child);
       this.#build(child, edge?.state ?? new State(), this.stack.isApart(block, child));
     }
+  }
+
+  /** Says how a loop goes on that is there twice: what it has to look up is known when that is built. */
+  #buildWay(strip: Strip): void {
+    const { way } = strip;
+    const { children, longest } = this.structure;
+    for (const child of children[way.index]!) this.#build(child, new State(), false);
+    const { nodes, use } = strip.build(this.frame, longest[way.index]!);
+    this.blocks.set(way, nodes.root);
+    this.uses.set(way, use);
+    this.#note(nodes.root);
+  }
+
+  /** The loop that is there twice in which a jump goes back to the head. */
+  stripOf(from: Block, to: Block): Strip | undefined {
+    return this.strips.find(
+      ({ way, plain, fast }) => from !== way && (to === plain || to === fast),
+    );
   }
 
   /** Where the base changes from a block to the next, RSP is needed to find it; and at each block, where it is verified. */

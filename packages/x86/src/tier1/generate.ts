@@ -5,7 +5,15 @@ import { RSP } from '../cpu.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
-import { CODE_GUARDS, EXIT_LOOKUP, FLAGS_RESULT, KEPT_KIND, KEPT_Y, RETURNED } from '../layout.ts';
+import {
+  CODE_GUARDS,
+  EXIT_LOOKUP,
+  FLAGS_RESULT,
+  KEPT_KIND,
+  KEPT_Y,
+  RETURNED,
+  UNWRITTEN,
+} from '../layout.ts';
 import { interpret, Tier0Target } from '../tier0/target.ts';
 import {
   countIn,
@@ -28,6 +36,7 @@ import { NOWHERE } from './memory.ts';
 import { entryExport, regionExport, handlerGlobal, notesGlobal, recGlobal, ownHandlerGlobal, guardGlobal, NOTES } from './names.ts'; // prettier-ignore
 import { noteAtTimes } from './notes.ts';
 import type { Block, Region } from './region.ts';
+import type { Strip } from './strip.ts';
 import { edgeKey } from './structure.ts';
 import { laneOf } from './vectors.ts';
 import type { Edge } from './target.ts';
@@ -161,6 +170,7 @@ class Writer {
     const { frame } = this.#built;
     // Its local is 0 at first: one that has not been another's.
     this.#local(frame.missed);
+    for (const { isLong } of this.#built.strips) this.#local(isLong);
     this.#begin();
     this.#noteOrdinary();
   }
@@ -353,15 +363,21 @@ class Writer {
       this.#code.i32(0).i64(NOWHERE).mem('i64.store', page);
   }
 
-  /** What a tight loop wants of registers that it only reads. */
+  /**
+   * What a tight loop wants of registers that it only reads. It is read from memory, since V8 would compute in the loop what is not needed
+   * on all ways through it.
+   */
   #computeUnwritten({ index }: Block, depth: number): void {
     const { frame, unwritten } = this.#built;
     const b = new Builder(new Tier0Target(undefined));
-    for (const { register, load, compute, variable } of unwritten.get(index)?.kept ?? []) {
+    unwritten.get(index)?.kept.forEach(({ register, load, compute, variable }, i) => {
       const whole = b.value(frame.vectors[register]!.variable);
       const value = load === 'v128.load' ? whole : b.lane(laneOf(load), [whole], 0);
-      b.assign(variable, compute(b, value));
-    }
+      const { type } = variable;
+      const cell = UNWRITTEN + 16 * i;
+      b.store(`${type}.store`, b.i32(0), compute(b, value), cell);
+      b.assign(variable, b.load(`${type}.load`, b.i32(0), cell));
+    });
     emit(b.root, this.#code, this.#linker, depth);
   }
 
@@ -407,7 +423,9 @@ class Writer {
     const { from, to } = edge;
     const { order, indirect, isStop } = this.#built.structure;
     const back = order[to.index]! <= order[from.index]!;
-    if (back || isStop[to.index] || indirect.has(edgeKey(from, to)))
+    const strip = this.#built.stripOf(from, to);
+    if (strip) this.#endStrip(strip, from, depth);
+    else if (back || isStop[to.index] || indirect.has(edgeKey(from, to)))
       this.#unlessLow(from, to, this.#mostBehind(edge));
     if (this.#built.mustLookUp(from, to)) {
       const leaving = this.#built.uses.get(from)!;
@@ -428,6 +446,14 @@ class Writer {
       this.#exits.store(this.#code, dirty, this.#local);
     }
     this.#jump(edge, depth);
+  }
+
+  /** Has a loop that is there twice go on as its way says, at the end of a strip. */
+  #endStrip({ way, stop }: Strip, from: Block, depth: number): void {
+    const code = this.#code;
+    code.get(this.#built.frame.fuel.local).get(this.#local(stop)).op('i32.le_s').enterUnlikely();
+    this.#goto({ from, to: way, state: undefined }, depth + 1);
+    code.end();
   }
 
   /** What `exitTo` wants to go on with a block. */
@@ -451,6 +477,8 @@ class Writer {
     const { structure, frame } = this.#built;
     const { order, indirect, dispatched, isMerge } = structure;
     const code = this.#code;
+    const strip = this.#built.strips.find(({ way }) => way === to);
+    if (strip && !strip.blocks.has(from)) code.i32(0).set(this.#local(strip.isLong));
     if (indirect.has(edgeKey(from, to))) {
       code.i32(dispatched.indexOf(to)).set(frame.block.local);
       code.br(depth - DISPATCH);

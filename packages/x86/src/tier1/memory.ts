@@ -10,6 +10,7 @@ import type { Block } from './region.ts';
 import { BASE } from './stack.ts';
 import type { Place, State, Translated } from './state.ts';
 import { KEPT_ADDEND, type Stream } from './stream.ts';
+import type { Strip } from './strip.ts';
 
 /** Reads of the stack, which is written all the time. */
 const ON_STACK: ReadonlySet<string> = new Set(['pop', 'ret', 'leave']);
@@ -43,6 +44,13 @@ export const NOWHERE: bigint = 1n << 62n;
 /** Neighbours within this distance are looked for in the same page. */
 const NEAR = 2048n;
 
+/** A physical address in a page that is known. */
+function inStrip(b: Builder, va: Node, addend: Var): Node {
+  const [base, offset] = va.op === 'i64.add' && va.args[1]!.op === 'i64.const' ? va.args : [va];
+  const physical = b.add(b.wrap(base!), b.value(addend));
+  return offset ? b.add(physical, b.wrap(offset)) : physical;
+}
+
 /** Translates the addresses of a block's accesses, with as few looks at the TLB as what is known of them allows. */
 export class Memory {
   readonly #frame: Frame;
@@ -52,14 +60,30 @@ export class Memory {
   /** The instruction at hand. */
   index = 0;
   readonly #stream: Stream | undefined;
+  readonly #strip: Strip | undefined;
 
-  /** @param stream the loop that the block is in, when that keeps pages */
-  constructor(frame: Frame, block: Block, state: State, stream: Stream | undefined) {
+  /**
+   * @param stream the loop that the block is in, when that keeps pages
+   * @param strip the same, when it stays in the pages that it is in
+   */
+  constructor(
+    frame: Frame,
+    block: Block,
+    state: State,
+    stream: Stream | undefined,
+    strip: Strip | undefined,
+  ) {
+    this.#strip = strip;
     this.#stream = stream;
     this.#frame = frame;
     this.#block = block;
     this.#insns = block.code.insns;
     this.#state = state;
+  }
+
+  /** Whether an address is known to be a multiple of 16. */
+  isAligned(place: Place | undefined, size: number, write: boolean): boolean {
+    return place !== undefined && this.#strip?.isAligned(place, size, write) === true;
   }
 
   /** @param miss leaves to where the access is carried out */
@@ -76,6 +100,8 @@ export class Memory {
       const found = this.#frame.stack.at(b, this.#block, place.delta, size, write);
       if (found) return found;
     }
+    const addend = place && this.#strip?.addendOf(place, size, write);
+    if (addend) return inStrip(b, va, addend);
     const near = place && this.#near(place, write);
     if (near) this.#besides(b, va, place, size, write, near, physical, miss);
     else this.#lookUp(b, va, place, size, write, physical, miss);

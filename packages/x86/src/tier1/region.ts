@@ -102,6 +102,8 @@ export interface Block {
   readonly targets: Block[];
   /** Where the region goes on when a function comes back that it has left for. */
   behind: Block | undefined;
+  /** What says how its loop goes on at the end of a strip (strip.ts). */
+  again?: Block | undefined;
   /** It ends with a jump that goes by the hub, where it leads to none of its targets. */
   usesHub: boolean;
 }

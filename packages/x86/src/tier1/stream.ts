@@ -3,6 +3,7 @@
  * another one. It is kept in memory: a local that is written where that is seldom would be moved about wherever it is not. It pays in
  * loops that run for long, which those of numbers are; most others have ended by then.
  */
+import type { Insn } from '../decode.ts';
 import { STREAMS } from '../layout.ts';
 import type { Block } from './region.ts';
 import { type Structure, tightInsns } from './structure.ts';
@@ -35,13 +36,17 @@ export class Stream {
   }
 }
 
+/** Whether a loop most likely runs for long. */
+export function isOfNumbers(insns: readonly Insn[]): boolean {
+  const names = insns.map(({ row }) => row.sem);
+  return names.some((name) => NUMBERS.test(name)) && !names.some((name) => STRINGS.test(name));
+}
+
 /** The streams of a region, by the loops' heads. */
 export function streamsOf(blocks: readonly Block[], structure: Structure): Map<number, Stream> {
   const streams = new Map<number, Stream>();
   for (const [head, insns] of tightInsns(blocks, structure)) {
-    const names = insns.map(({ row }) => row.sem);
-    if (names.some((name) => NUMBERS.test(name)) && !names.some((name) => STRINGS.test(name)))
-      streams.set(head, new Stream());
+    if (isOfNumbers(insns)) streams.set(head, new Stream());
   }
   return streams;
 }

@@ -32,8 +32,8 @@ const STRIDE = 200;
 export const edgeKey = (from: Block, to: Block): string => `${from.index},${to.index}`;
 
 /** Where a block jumps to, with the registers as they are: a block twice that is both taken and next. */
-export function jumpsOf({ taken, next, targets }: Block): Block[] {
-  return [...targets, taken, next].filter((block) => block !== undefined);
+export function jumpsOf({ taken, next, targets, again }: Block): Block[] {
+  return [...targets, taken, next, again].filter((block) => block !== undefined);
 }
 
 /** The same, and where a call comes back. */

@@ -45,6 +45,7 @@ import { noteAtTimes } from './notes.ts';
 import type { Block } from './region.ts';
 import { freshRoot, State, type Place } from './state.ts';
 import type { Stream } from './stream.ts';
+import type { Strip } from './strip.ts';
 import type { Unwritten } from './unwritten.ts';
 import { Vectors } from './vectors.ts';
 
@@ -88,6 +89,7 @@ export class Tier1Target implements Target {
    * @param goesOn whether what is known here holds at the start of a block that this one jumps to
    * @param isTight whether registers that the block has written are left in locals at its end
    * @param stream the loop that it is in, when that keeps pages
+   * @param strip the same, when it stays in the pages that it is in
    * @param unwritten what a tight loop around leaves alone
    */
   constructor(
@@ -96,6 +98,7 @@ export class Tier1Target implements Target {
     state: State,
     isTight: boolean,
     stream: Stream | undefined,
+    strip: Strip | undefined,
     unwritten: Unwritten | undefined,
     goesOn: (to: Block) => boolean,
   ) {
@@ -106,7 +109,7 @@ export class Tier1Target implements Target {
     this.#block = block;
     this.state = state;
     this.#vectors = new Vectors(frame, state, unwritten);
-    this.#memory = new Memory(frame, block, state, stream);
+    this.#memory = new Memory(frame, block, state, stream, strip);
     this.usual = this.#usualNumbers();
   }
 
@@ -367,6 +370,10 @@ export class Tier1Target implements Target {
   }
 
   // ---- memory
+
+  isAligned(b: Builder, va: Node, size: number, write: boolean): boolean {
+    return !b.nested && this.#memory.isAligned(this.#placeOf(va), size, write);
+  }
 
   translate(b: Builder, va: Node, size: number, write: boolean): Node {
     if (b.nested) {

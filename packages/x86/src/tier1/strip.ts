@@ -1,0 +1,400 @@
+/**
+ * Loops that go through arrays, a strip at a time: as long as what they access stays in the pages that it is in, nothing need be
+ * looked up. Such a loop is there twice. In front of both a *way* says how it goes on: the first times, and where a page ends within
+ * an access or is not in the TLB, by the loop as it is; then, since it goes on for long, by one that has no looks, for as many times
+ * round as all of its accesses stay in their pages.
+ */
+import { RSP } from '../cpu.ts';
+import type { Insn } from '../decode.ts';
+import { Builder } from '../ir/builder.ts';
+import type { Node, Var } from '../ir/node.ts';
+import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
+import { missesTlb, tlbEntry } from '../mmu.ts';
+import { Tier0Target } from '../tier0/target.ts';
+import type { Frame } from './frame.ts';
+import { AT_HEAD, type Line, type Lines, linesAfter, meet } from './lines.ts';
+import { Use } from './liveness.ts';
+import type { Block, BlockCode, Region } from './region.ts';
+import type { Place, State } from './state.ts';
+import { isOfNumbers } from './stream.ts';
+import { edgeKey, jumpsOf, type Structure, successors } from './structure.ts';
+import type { Edge } from './target.ts';
+
+/** Instructions of a loop that is worth being there twice. */
+const MOST_INSNS = 100;
+
+/** Times round before a loop is taken to be a long one. */
+const PROBED = 16;
+
+/** Strips of fewer times round are not worth what they take; longer ones need not be. */
+const SHORTEST = 4;
+const LONGEST = 0x4000;
+
+/** Times round before another look where there is none for now: a page ends within an access. */
+const REFUSED = 4;
+
+/** And where there will be none: something is not aligned. The count is below 0 then. */
+const NEVER = -1;
+const RESIGNED = 1024;
+
+/** Bytes from one time round to the next: a page has several. */
+const MOST_STEP = 256n;
+
+/** Groups of a loop. */
+const MOST_GROUPS = 8;
+
+/** Accesses that are made alike and near to one another. */
+interface Group {
+  readonly root: string;
+  /** What the address is the sum of. */
+  readonly terms: readonly Term[];
+  /** How far it goes each time round. */
+  readonly step: bigint;
+  /** The bytes that are accessed, as distances from the root. */
+  low: bigint;
+  high: bigint;
+  write: boolean;
+  /** How far from the root it has to be a multiple of 16. */
+  aligned: bigint | undefined;
+  /** Makes addresses physical. */
+  readonly addend: Var;
+}
+
+/** A register at the loop's head, shifted. */
+interface Term {
+  readonly register: number;
+  readonly shift: number;
+}
+
+/** Copies of a loop's blocks. */
+type Copies = ReadonlyMap<Block, Block>;
+
+/** A loop that is there twice. */
+export class Strip {
+  readonly way: Block;
+  /** The heads of the loop as it is, and of the one without looks. */
+  readonly plain: Block;
+  readonly fast: Block;
+  /** All of their blocks. */
+  readonly blocks: ReadonlySet<Block>;
+  /** The loop goes on as it does as long as there is more fuel than this. */
+  readonly stop: Var = { type: 'i32', local: -1, kept: true };
+  /** Whether it has gone on for some time. */
+  readonly isLong: Var = { type: 'i32', local: -1, kept: true };
+  /** Registers where blocks without looks begin. */
+  readonly #starts: ReadonlyMap<Block, Lines>;
+  /** How much more each register is after a time round. */
+  readonly #steps: readonly (bigint | undefined)[];
+  readonly #groups: Group[] = [];
+  /** Fewest instructions of a time round. */
+  readonly #least: number;
+
+  constructor(loop: Loop, way: Block, plain: Copies, fast: Copies) {
+    this.way = way;
+    this.plain = plain.get(loop.head)!;
+    this.fast = fast.get(loop.head)!;
+    this.blocks = new Set([...plain.values(), ...fast.values()]);
+    this.#starts = new Map([...loop.starts].map(([block, lines]) => [fast.get(block)!, lines]));
+    this.#steps = loop.steps;
+    this.#least = loop.least;
+  }
+
+  /** Names what registers are known to be at the start of a block. */
+  name(block: Block, state: State): void {
+    this.#starts.get(block)?.forEach((line, i) => {
+      if (line) state.gprs[i] = { root: this.#nameOf(line.register), delta: line.delta };
+    });
+  }
+
+  #nameOf(register: number): string {
+    return `s${this.way.index}r${register}`;
+  }
+
+  /** What makes an address physical; undefined where it does not go on evenly. */
+  addendOf(place: Place, size: number, write: boolean): Var | undefined {
+    return this.#groupOf(place, size, write)?.addend;
+  }
+
+  /** Whether an address is a multiple of 16 all the time. */
+  isAligned(place: Place, size: number, write: boolean): boolean {
+    const group = this.#groupOf(place, size, write);
+    if (!group || group.step % 16n !== 0n) return false;
+    group.aligned ??= place.delta;
+    return (group.aligned - place.delta) % 16n === 0n;
+  }
+
+  #groupOf({ root, delta }: Place, size: number, write: boolean): Group | undefined {
+    const high = delta + BigInt(size);
+    for (const group of this.#groups) {
+      if (group.root !== root) continue;
+      const [from, to] = [
+        delta < group.low ? delta : group.low,
+        high > group.high ? high : group.high,
+      ];
+      // What is no larger than a step, and aligned, is never in two pages.
+      const step = group.step < 0n ? -group.step : group.step;
+      if (to - from > (step > 16n ? step : 16n)) continue;
+      Object.assign(group, { low: from, high: to, write: group.write || write });
+      return group;
+    }
+    if (this.#groups.length === MOST_GROUPS) return undefined;
+    const terms = this.#termsOf(root);
+    if (!terms) return undefined;
+    const step = terms.reduce(
+      (sum, { register, shift }) => sum + (this.#steps[register]! << BigInt(shift)),
+      0n,
+    );
+    if (step > MOST_STEP || step < -MOST_STEP) return undefined;
+    const addend: Var = { type: 'i32', local: -1, kept: true };
+    const group = { root, terms, step, low: delta, high, write, aligned: undefined, addend };
+    this.#groups.push(group);
+    return group;
+  }
+
+  #termsOf(root: string): Term[] | undefined {
+    if (root === 'zero') return [];
+    const terms: Term[] = [];
+    for (const part of root.split('+')) {
+      const [name, shift = '0'] = part.split('<<');
+      const register = this.#steps.findIndex((_, i) => this.#nameOf(i) === name);
+      if (register < 0 || this.#steps[register] === undefined) return undefined;
+      terms.push({ register, shift: Number(shift) });
+    }
+    return terms;
+  }
+
+  /** What the way does, and the registers that it needs. @param longest instructions before the next look at the fuel */
+  build(frame: Frame, longest: number): { nodes: Builder; use: Use } {
+    const use = new Use(this.way);
+    frame.use = use;
+    const b = new Builder(new Tier0Target(undefined));
+    const count: Var = b.var(b.i32(PROBED));
+    const isFast: Var = b.var(b.i32(0));
+    b.if(
+      b.value(this.isLong),
+      () => {
+        b.assign(count, b.i32(LONGEST));
+        for (const group of this.#groups) this.#look(b, frame, group, count);
+        b.assign(isFast, b.op('i32.ge_s', b.value(count), b.i32(SHORTEST)));
+        b.if(b.eqz(b.value(isFast)), () => {
+          const times = b.select(b.value(count), b.value(count), b.i32(REFUSED));
+          b.assign(count, b.select(b.ltS(times, b.i32(0)), b.i32(RESIGNED), times));
+        });
+      },
+      () => b.assign(this.isLong, b.i32(1)),
+    );
+    const stop = b.var(b.sub(b.value(frame.fuel), b.mul(b.value(count), b.i32(this.#least))));
+    b.assign(
+      this.stop,
+      b.select(b.ltS(b.value(stop), b.i32(longest)), b.i32(longest), b.value(stop)),
+    );
+    const goto = (to: Block): void => {
+      const edge: Edge = { from: this.way, to, state: undefined };
+      b.node('goto', undefined, 'effect', [], edge);
+    };
+    b.if(b.value(isFast), () => goto(this.fast));
+    goto(this.plain);
+    return { nodes: b, use };
+  }
+
+  /** Looks up where a group is, and for how many times round it stays in its page: not once where it is in none. */
+  #look(b: Builder, frame: Frame, group: Group, count: Var): void {
+    const { terms, low, high, step, write, aligned, addend } = group;
+    const { gprs } = frame;
+    const va = b.var(
+      terms.reduce(
+        (sum, { register, shift }) =>
+          b.add(sum, b.shl(frame.read(b, gprs[register]!), b.i64(shift))),
+        b.i64(low) as Node,
+      ),
+    );
+    const size = Number(high - low);
+    const at = b.and(b.wrap(b.value(va)), b.i32(4095));
+    const entry = b.var(tlbEntry(b, b.value(va), b.param(2, 'i32')));
+    b.assign(addend, b.load('i32.load', b.value(entry), TLB_ADDEND));
+    const last = b.add(b.value(va), b.i64(size - 1));
+    const misses = missesTlb(b, b.value(entry), last, write);
+    b.assign(count, b.select(misses, leastOf(b, b.value(count), b.i32(0)), b.value(count)));
+    if (aligned !== undefined) {
+      const isOdd = b.and(b.add(at, b.i32(Number(aligned - low))), b.i32(15));
+      b.assign(count, b.select(isOdd, b.i32(NEVER), b.value(count)));
+    }
+    if (step === 0n) return;
+    const farthest = b.i32(4096 - size);
+    const room = step > 0n ? b.sub(farthest, leastOf(b, at, farthest)) : at;
+    const length = Number(step > 0n ? step : -step);
+    const times = b.add(b.op('i32.div_u', room, b.i32(length)), b.i32(1));
+    b.assign(count, leastOf(b, times, b.value(count)));
+  }
+}
+
+const leastOf = (b: Builder, x: Node, y: Node): Node => b.select(b.ltS(x, y), x, y);
+
+/** A loop that may be there twice. */
+interface Loop {
+  readonly head: Block;
+  readonly members: readonly Block[];
+  /** Registers where its blocks begin. */
+  readonly starts: ReadonlyMap<Block, Lines>;
+  readonly steps: readonly (bigint | undefined)[];
+  readonly least: number;
+}
+
+/** A region in which loops are there twice. */
+export interface Stripped {
+  readonly region: Region;
+  readonly strips: readonly Strip[];
+}
+
+export function stripLoops(region: Region, structure: Structure): Stripped {
+  const loops = loopsOf(region, structure);
+  if (loops.length === 0) return { region, strips: [] };
+  const blocks: Block[] = [];
+  const clone = (block: Block): Block => {
+    const made = { ...block, index: blocks.length, targets: [] };
+    blocks.push(made);
+    return made;
+  };
+  const clones = new Map(region.blocks.map((block) => [block, clone(block)]));
+  const ways = new Map<Block, Block>();
+  const outside = (to: Block): Block => ways.get(to) ?? clones.get(to)!;
+  const made = loops.map((loop) => {
+    const { head, members } = loop;
+    const copies = [
+      new Map(members.map((block) => [block, clones.get(block)!])),
+      new Map(members.map((block) => [block, clone(block)])),
+    ] as const;
+    const way = clone({ ...head, code: nothingOf(head.code) });
+    ways.set(head, way);
+    return { loop, copies, way };
+  });
+  for (const [block, one] of clones) link(block, one, outside);
+  for (const { copies, way, loop } of made) {
+    const [plain, fast] = copies.map((some) => some.get(loop.head)!);
+    Object.assign(way, { taken: fast, next: plain });
+    for (const some of copies)
+      for (const [block, one] of some) {
+        link(block, one, (to) => some.get(to) ?? outside(to));
+        if (jumpsOf(block).includes(loop.head)) one.again = way;
+      }
+  }
+  return {
+    region: {
+      ...region,
+      blocks,
+      entries: region.entries.map(outside),
+      hub: region.hub.map(outside),
+    },
+    strips: made.map(({ loop, copies, way }) => new Strip(loop, way, ...copies)),
+  };
+}
+
+/** Code without instructions. */
+const nothingOf = (code: BlockCode): BlockCode => ({
+  ...code,
+  insns: [],
+  live: new Uint8Array(0),
+  records: code.records.slice(0, 1),
+  addresses: [code.va],
+});
+
+/** Has a copy of a block go on where copies of the others are. */
+function link(block: Block, made: Block, copyOf: (to: Block) => Block): void {
+  const to = (one: Block | undefined): Block | undefined => one && copyOf(one);
+  Object.assign(made, { taken: to(block.taken), next: to(block.next), behind: to(block.behind) });
+  made.targets.splice(0, Infinity, ...block.targets.map(copyOf));
+}
+
+function loopsOf({ blocks }: Region, structure: Structure): Loop[] {
+  const { isLoop, order, indirect } = structure;
+  if (!isLoop.includes(1)) return [];
+  const before = blocks.map((): Block[] => []);
+  for (const from of blocks)
+    for (const to of successors(from))
+      if (order[from.index]! >= 0 && !indirect.has(edgeKey(from, to))) before[to.index]!.push(from);
+  return blocks.flatMap((head) => {
+    if (!isLoop[head.index]) return [];
+    const back = before[head.index]!.filter((from) => order[from.index]! >= order[head.index]!);
+    // Loops around one another may have the same head: ways back are left out, the longest first, until those left are of one loop.
+    const sizes = new Map(back.map((from) => [from, bodyOf(head, [from], before).size]));
+    const ways = back.toSorted((x, y) => sizes.get(x)! - sizes.get(y)!);
+    for (; ways.length > 0; ways.pop()) {
+      const body = [...bodyOf(head, ways, before)];
+      const members = body.toSorted((x, y) => order[x.index]! - order[y.index]!);
+      const loop = canBeTwice(members, isLoop) ? loopOf(head, members) : undefined;
+      if (loop) return [loop];
+    }
+    return [];
+  });
+}
+
+/** @param members the head and what comes behind it */
+function canBeTwice([head, ...others]: readonly Block[], isLoop: Uint8Array): boolean {
+  const insns = [head!, ...others].flatMap(({ code }) => code.insns);
+  return (
+    insns.length <= MOST_INSNS &&
+    isOfNumbers(insns) &&
+    ![head!, ...others].some(({ behind, usesHub }) => behind || usesHub) &&
+    !others.some(({ index }) => isLoop[index])
+  );
+}
+
+/** The blocks of a loop that goes back from some to its head. @param before where jumps to each block come from */
+function bodyOf(
+  head: Block,
+  back: readonly Block[],
+  before: readonly (readonly Block[])[],
+): Set<Block> {
+  const body = new Set([head]);
+  const left = [...back];
+  for (let one = left.pop(); one; one = left.pop()) {
+    if (body.has(one)) continue;
+    body.add(one);
+    left.push(...before[one.index]!);
+  }
+  return body;
+}
+
+/** @param members the blocks of a loop, each behind those that lead to it */
+function loopOf(head: Block, members: readonly Block[]): Loop | undefined {
+  const starts = new Map<Block, Lines>([[head, AT_HEAD]]);
+  const fewest = new Map<Block, number>([[head, 0]]);
+  let end: Lines | undefined;
+  let least = Infinity;
+  const used: Lines[] = [];
+  for (const block of members) {
+    let lines = starts.get(block)!;
+    for (const insn of block.code.insns) {
+      if (accessesMemory(insn))
+        used.push(
+          [insn.base, insn.index].filter((one) => one !== SLOT_ZERO).map((one) => lines[one]),
+        );
+      lines = linesAfter(insn, lines);
+    }
+    const length = fewest.get(block)! + block.code.insns.length;
+    for (const to of jumpsOf(block)) {
+      if (to === head) {
+        end = end ? meet(end, lines) : lines;
+        least = Math.min(least, length);
+      } else if (members.includes(to)) {
+        const known = starts.get(to);
+        starts.set(to, known ? meet(known, lines) : lines);
+        fewest.set(to, Math.min(fewest.get(to) ?? Infinity, length));
+      }
+    }
+  }
+  if (!end) return undefined;
+  const steps = end.map((line, i) => (line?.register === i ? line.delta : undefined));
+  const stepOf = (line: Line | undefined): bigint | undefined => line && steps[line.register];
+  const goesOn = (lines: Lines): boolean =>
+    lines.every((line) => stepOf(line) !== undefined) && lines.some((line) => stepOf(line) !== 0n);
+  if (!used.some(goesOn)) return undefined;
+  return { head, members, starts, steps, least };
+}
+
+/** Whether an instruction accesses memory, but for the stack. */
+const accessesMemory = ({ row, isReg, base }: Insn): boolean =>
+  !isReg &&
+  base !== RSP &&
+  row.sem !== 'lea' &&
+  row.operands.some(({ code }) => 'EMWQ'.includes(code));
