@@ -79,8 +79,18 @@ function isStrange(b: Builder): Node {
 
 /** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
 function needExact(b: Builder, fits: Node, exact: () => Node): void {
-  b.unlikely(b.or(b.eqz(fits), isAltered(b)), () => {
-    b.unlikely(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
+  b.unlikely(b.or(b.eqz(fits), isAltered(b)), () => deferUnlessExact(b, fits, exact));
+}
+
+function deferUnlessExact(b: Builder, fits: Node, exact: () => Node): void {
+  b.unlikely(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
+}
+
+/** The same for all lanes, of which those that fit are all ones. */
+function needExactLanes(b: Builder, fitting: Node, exact: () => Node): void {
+  const others = b.xor(b.op('i32x4.bitmask', fitting), b.i32(0xf));
+  b.unlikely(b.ne(others, b.target.usual!.lanes(b)), () => {
+    deferUnlessExact(b, b.eqz(others), () => b.op('i32x4.all_true', exact()));
   });
 }
 
@@ -327,10 +337,10 @@ const SPREAD_LANES = {
   f64: (b: Builder, v: Node): Node => spreadLanes(b, 'f64', v),
 } as const;
 
-/** All of the highest bits that are 0 in the middle, of each lane, in its highest one. */
+/** The highest bits that are 0 in the middle, of each lane, in its highest one: one of a float's, either of two of a double's. */
 function outside(b: Builder, f: Float, spreads: Node): Node {
   if (f === 'f32') return spreads;
-  return b.op('v128.or', spreads, b.op('i64x2.shl', spreads, b.i32(1)));
+  return b.op('i16x8.add_sat_u', spreads, splat(b, f, 0x4000n << 48n));
 }
 
 /** As {@link isUnusual}, of every lane. */
@@ -526,18 +536,16 @@ const toIntPacked =
     const x = b.get(src!);
     const whole = truncate ? x : b.op('f32x4.nearest', x);
     const limit = splat(b, 'f32', 0x4f00_0000n);
-    const fits = b.op('i32x4.all_true', b.op('f32x4.lt', abs(b, 'f32', whole), limit));
-    needExact(b, fits, () => b.op('i32x4.all_true', b.op('f32x4.eq', b.op('f32x4.trunc', x), x)));
+    const fitting = b.op('f32x4.lt', abs(b, 'f32', whole), limit);
+    needExactLanes(b, fitting, () => b.op('f32x4.eq', b.op('f32x4.trunc', x), x));
     b.set(dst!, b.op('i32x4.trunc_sat_f32x4_s', whole));
   };
 
 const fromIntPacked: Semantics = (b, [dst, src]) => {
   const x = b.get(src!);
   const r = b.op('f32x4.convert_i32x4_s', x);
-  const below = b.op('i32x4.all_true', b.op('f32x4.lt', r, splat(b, 'f32', 0x4f00_0000n)));
-  needExact(b, below, () =>
-    b.op('i32x4.all_true', b.op('i32x4.eq', b.op('i32x4.trunc_sat_f32x4_s', r), x)),
-  );
+  const fitting = b.op('f32x4.lt', r, splat(b, 'f32', 0x4f00_0000n));
+  needExactLanes(b, fitting, () => b.op('i32x4.eq', b.op('i32x4.trunc_sat_f32x4_s', r), x));
   b.target.usual!.know(r, 'f32', { lo: 0, hi: 31 }, false);
   b.set(dst!, r);
 };

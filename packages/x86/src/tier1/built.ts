@@ -57,6 +57,7 @@ function buildBlock(
   const target = new Tier1Target(frame, block, state, isTight, stream, strip, unwritten, goesOn);
   const b = new Builder(target);
   const { insns, live } = block.code;
+  if (strip?.fast === block) strip.begin(b, frame, state);
   target.enter(b);
   for (let i = 0; i < insns.length; i++) {
     const insn = target.begin(i);
@@ -160,6 +161,7 @@ export class Built {
         return forward && !isMerge[to.index] && !isLoop[to.index];
       },
     );
+    if (block.again && !around) this.strips.find(({ way }) => way === block.again)!.ends(start);
     this.blocks.set(block, root);
     this.uses.set(block, this.frame.use);
     const edges = this.#note(root);
@@ -173,7 +175,9 @@ export class Built {
   #buildWay(strip: Strip): void {
     const { way } = strip;
     const { children, longest } = this.structure;
-    for (const child of children[way.index]!) this.#build(child, new State(), false);
+    const isFast = (block: Block): number => Number(block === strip.fast);
+    for (const child of children[way.index]!.toSorted((x, y) => isFast(x) - isFast(y)))
+      this.#build(child, new State(), false);
     const { nodes, use } = strip.build(this.frame, longest[way.index]!);
     this.blocks.set(way, nodes.root);
     this.uses.set(way, use);

@@ -274,7 +274,7 @@ class Writer {
 
   /** Goes by the hub to an address that is on the stack, with enough fuel. */
   #goToHub(depth: number): void {
-    const { frame, longest, structure } = this.#built;
+    const { frame, longest, structure, region, strips } = this.#built;
     const code = this.#code;
     const aim = this.#local(frame.aim);
     code.set(aim).get(frame.fuel.local).i32(longest).op('i32.le_s').enterUnlikely();
@@ -282,6 +282,7 @@ class Writer {
     const b = new Builder(new Tier0Target(undefined));
     const slot = this.#slots.indexOf(b, b.value(frame.aim));
     b.assign(frame.block, b.add(slot, b.i32(structure.dispatched.length)));
+    for (const { way, isLong } of strips) if (region.hub.includes(way)) b.assign(isLong, b.i32(0));
     emit(b.root, code, this.#linker, depth);
     code.br(depth - DISPATCH);
   }

@@ -44,13 +44,6 @@ export const NOWHERE: bigint = 1n << 62n;
 /** Neighbours within this distance are looked for in the same page. */
 const NEAR = 2048n;
 
-/** A physical address in a page that is known. */
-function inStrip(b: Builder, va: Node, addend: Var): Node {
-  const [base, offset] = va.op === 'i64.add' && va.args[1]!.op === 'i64.const' ? va.args : [va];
-  const physical = b.add(b.wrap(base!), b.value(addend));
-  return offset ? b.add(physical, b.wrap(offset)) : physical;
-}
-
 /** Translates the addresses of a block's accesses, with as few looks at the TLB as what is known of them allows. */
 export class Memory {
   readonly #frame: Frame;
@@ -86,22 +79,26 @@ export class Memory {
     return place !== undefined && this.#strip?.isAligned(place, size, write) === true;
   }
 
-  /** @param miss leaves to where the access is carried out */
+  /**
+   * @param placeOf what is known of an address, and of what it is the sum of
+   * @param miss leaves to where the access is carried out
+   */
   translate(
     b: Builder,
     va: Node,
-    place: Place | undefined,
+    placeOf: (node: Node) => Place | undefined,
     size: number,
     write: boolean,
     miss: () => void,
   ): Node {
     const physical: Var = { type: 'i32', local: -1 };
+    const place = placeOf(va);
     if (place?.root === BASE) {
       const found = this.#frame.stack.at(b, this.#block, place.delta, size, write);
       if (found) return found;
     }
-    const addend = place && this.#strip?.addendOf(place, size, write);
-    if (addend) return inStrip(b, va, addend);
+    const known = place && this.#strip?.physicalOf(b, va, placeOf, size, write);
+    if (known) return known;
     const near = place && this.#near(place, write);
     if (near) this.#besides(b, va, place, size, write, near, physical, miss);
     else this.#lookUp(b, va, place, size, write, physical, miss);

@@ -31,6 +31,8 @@ export interface KnownLow {
 export interface KeptOperation {
   readonly operation: Operation;
   readonly width: Width;
+  /** The second operand, if it is a constant. */
+  readonly second?: bigint | undefined;
 }
 
 let names = 0;

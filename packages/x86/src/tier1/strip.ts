@@ -11,7 +11,7 @@ import type { Node, Var } from '../ir/node.ts';
 import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
 import { missesTlb, tlbEntry } from '../mmu.ts';
 import { Tier0Target } from '../tier0/target.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, kindOf } from './frame.ts';
 import { AT_HEAD, type Line, type Lines, linesAfter, meet } from './lines.ts';
 import { Use } from './liveness.ts';
 import type { Block, BlockCode, Region } from './region.ts';
@@ -56,7 +56,7 @@ interface Group {
   write: boolean;
   /** How far from the root it has to be a multiple of 16. */
   aligned: bigint | undefined;
-  /** Makes addresses physical. */
+  /** Makes addresses physical, as far as they are the sum of what goes on. */
   readonly addend: Var;
 }
 
@@ -88,6 +88,8 @@ export class Strip {
   readonly #groups: Group[] = [];
   /** Fewest instructions of a time round. */
   readonly #least: number;
+  /** What the flags are of behind each way round: it has gone round before it does without looks. */
+  readonly #flags: State['flags'][] = [];
 
   constructor(loop: Loop, way: Block, plain: Copies, fast: Copies) {
     this.way = way;
@@ -106,13 +108,52 @@ export class Strip {
     });
   }
 
+  /** The loop as it is goes round here. */
+  ends({ flags }: State): void {
+    this.#flags.push(flags);
+  }
+
+  /** Says what the flags are of where the loop without looks begins, so that its round need not keep it. */
+  begin(b: Builder, frame: Frame, state: State): void {
+    const [flags, ...others] = this.#flags;
+    if (typeof flags !== 'object') return;
+    const { operation, width, second } = flags;
+    const isSame = (other: State['flags']): boolean =>
+      typeof other === 'object' && other.operation === operation && other.width === width;
+    if (!others.every(isSame)) return;
+    state.flags = { operation, width };
+    b.assign(frame.kind, b.i32(kindOf(operation, width)));
+    if (second !== undefined && others.length === 0) b.assign(frame.y, b.i64(second));
+  }
+
   #nameOf(register: number): string {
     return `s${this.way.index}r${register}`;
   }
 
-  /** What makes an address physical; undefined where it does not go on evenly. */
-  addendOf(place: Place, size: number, write: boolean): Var | undefined {
-    return this.#groupOf(place, size, write)?.addend;
+  /** The physical address of an access; undefined where it does not go on evenly. */
+  physicalOf(
+    b: Builder,
+    va: Node,
+    placeOf: (node: Node) => Place | undefined,
+    size: number,
+    write: boolean,
+  ): Node | undefined {
+    const group = this.#groupOf(placeOf(va)!, size, write);
+    if (!group) return undefined;
+    let offset = 0n;
+    const add = (sum: Node | undefined, part: Node): Node | undefined => {
+      const place = placeOf(part);
+      const [term, ...others] = (place && this.#termsOf(place.root)) ?? [];
+      const isFixed = place && others.length === 0 && (!term || this.#stepOf(term) === 0n);
+      if (isFixed) offset += place.delta;
+      else if (part.op === 'i64.add') return part.args.reduce(add, sum);
+      if (isFixed) return sum;
+      return sum ? b.add(sum, b.wrap(part)) : b.wrap(part);
+    };
+    const sum = add(undefined, va);
+    const addend = b.value(group.addend);
+    const physical = sum ? b.add(sum, addend) : addend;
+    return b.add(physical, b.i32(Number(BigInt.asIntN(32, offset))));
   }
 
   /** Whether an address is a multiple of 16 all the time. */
@@ -140,15 +181,16 @@ export class Strip {
     if (this.#groups.length === MOST_GROUPS) return undefined;
     const terms = this.#termsOf(root);
     if (!terms) return undefined;
-    const step = terms.reduce(
-      (sum, { register, shift }) => sum + (this.#steps[register]! << BigInt(shift)),
-      0n,
-    );
+    const step = terms.reduce((sum, term) => sum + this.#stepOf(term), 0n);
     if (step > MOST_STEP || step < -MOST_STEP) return undefined;
     const addend: Var = { type: 'i32', local: -1, kept: true };
     const group = { root, terms, step, low: delta, high, write, aligned: undefined, addend };
     this.#groups.push(group);
     return group;
+  }
+
+  #stepOf({ register, shift }: Term): bigint {
+    return this.#steps[register]! << BigInt(shift);
   }
 
   #termsOf(root: string): Term[] | undefined {
@@ -200,18 +242,24 @@ export class Strip {
   /** Looks up where a group is, and for how many times round it stays in its page: not once where it is in none. */
   #look(b: Builder, frame: Frame, group: Group, count: Var): void {
     const { terms, low, high, step, write, aligned, addend } = group;
-    const { gprs } = frame;
-    const va = b.var(
-      terms.reduce(
-        (sum, { register, shift }) =>
-          b.add(sum, b.shl(frame.read(b, gprs[register]!), b.i64(shift))),
-        b.i64(low) as Node,
+    const sumOf = (some: readonly Term[], first: Node): Node =>
+      some.reduce((sum, { register, shift }) => {
+        const value = frame.read(b, frame.gprs[register]!);
+        return b.add(sum, b.shl(value, b.i64(shift)));
+      }, first);
+    const fixed = b.var(
+      sumOf(
+        terms.filter((term) => this.#stepOf(term) === 0n),
+        b.i64(0),
       ),
     );
+    const goingOn = terms.filter((term) => this.#stepOf(term) !== 0n);
+    const va = b.var(sumOf(goingOn, b.add(b.value(fixed), b.i64(low))));
     const size = Number(high - low);
     const at = b.and(b.wrap(b.value(va)), b.i32(4095));
     const entry = b.var(tlbEntry(b, b.value(va), b.param(2, 'i32')));
-    b.assign(addend, b.load('i32.load', b.value(entry), TLB_ADDEND));
+    const found = b.load('i32.load', b.value(entry), TLB_ADDEND);
+    b.assign(addend, b.add(found, b.wrap(b.value(fixed))));
     const last = b.add(b.value(va), b.i64(size - 1));
     const misses = missesTlb(b, b.value(entry), last, write);
     b.assign(count, b.select(misses, leastOf(b, b.value(count), b.i32(0)), b.value(count)));

@@ -316,9 +316,10 @@ export class Tier1Target implements Target {
   }
 
   keepOperands(b: Builder, operation: Operation, width: Width, x: Node, y: Node): boolean {
-    const wide = (node: Node): Node => b.extendU(node);
-    this.#frame.keepFlags(b, kindOf(operation, width), wide(x), wide(secondOf(b, operation, x, y)));
-    this.state.flags = b.nested ? undefined : { operation, width };
+    const second = b.extendU(secondOf(b, operation, x, y));
+    this.#frame.keepFlags(b, kindOf(operation, width), b.extendU(x), second);
+    const constant = second.op === 'i64.const' ? (second.imm as bigint) : undefined;
+    this.state.flags = b.nested ? undefined : { operation, width, second: constant };
     return true;
   }
 
@@ -380,9 +381,8 @@ export class Tier1Target implements Target {
       this.#stores ||= write;
       return this.#memory.translateInside(b, va, size, write, () => this.#exitHere(b, EXIT_FAULT));
     }
-    const physical = this.#memory.translate(b, va, this.#placeOf(va), size, write, () =>
-      this.#leaveOff(b),
-    );
+    const placeOf = (node: Node): Place | undefined => this.#placeOf(node);
+    const physical = this.#memory.translate(b, va, placeOf, size, write, () => this.#leaveOff(b));
     this.#progress.accesses(physical);
     return physical;
   }

@@ -45,10 +45,11 @@
     local 5 i32
     local 1 i64
     local 1 f64
+    local 1 i64
     local 1 i32
     local 3 i64
     local 2 i32
-    local 9 i64
+    local 8 i64
     local.get 1
     i32.const 15
     i32.le_s
@@ -358,17 +359,19 @@
                 i32.const 16384
                 local.set 23
                 i64.const 0
+                local.set 24
+                local.get 24
                 local.get 8
                 i64.const 0
                 i64.shl
                 i64.add
-                local.set 24
-                local.get 24
+                local.set 10
+                local.get 10
                 i32.wrap_i64
                 i32.const 4095
                 i32.and
                 local.set 25
-                local.get 24
+                local.get 10
                 i32.wrap_i64
                 i32.const 8
                 i32.shr_u
@@ -379,6 +382,9 @@
                 local.set 26
                 local.get 26
                 i32.load offset=8 align=1
+                local.get 24
+                i32.wrap_i64
+                i32.add
                 local.set 27
                 local.get 23
                 local.set 28
@@ -389,7 +395,7 @@
                 i32.lt_s
                 select
                 local.get 23
-                local.get 24
+                local.get 10
                 i64.const 15
                 i64.add
                 i64.const -4096
@@ -488,6 +494,8 @@
                 i64.load offset=2416 align=1
                 local.set 30
                 loop
+                  i32.const 23
+                  local.set 20
                   local.get 8
                   i32.wrap_i64
                   local.get 27
@@ -588,12 +596,12 @@
                   local.get 31
                   local.set 15
                   local.get 8
-                  local.set 10
-                  local.get 10
+                  local.set 32
+                  local.get 32
                   i64.const 8
                   i64.add
                   local.set 8
-                  local.get 10
+                  local.get 32
                   local.set 18
                   i64.const 8
                   local.set 19
@@ -603,8 +611,7 @@
                   i32.wrap_i64
                   local.get 27
                   i32.add
-                  i64.const -8
-                  i32.wrap_i64
+                  i32.const -8
                   i32.add
                   local.get 15
                   f64.store align=1
@@ -614,38 +621,38 @@
                   local.get 25
                   i32.const -1
                   i32.add
-                  local.set 32
-                  local.get 32
+                  local.set 33
+                  local.get 33
                   i64.extend_i32_u
                   local.set 7
                   local.get 18
-                  local.set 10
+                  local.set 32
                   local.get 19
-                  local.set 33
-                  local.get 10
-                  local.get 33
+                  local.set 34
+                  local.get 32
+                  local.get 34
                   i64.and
-                  local.get 10
-                  local.get 33
+                  local.get 32
+                  local.get 34
                   i64.or
-                  local.get 10
-                  local.get 33
+                  local.get 32
+                  local.get 34
                   i64.add
                   i64.const -1
                   i64.xor
                   i64.and
                   i64.or
-                  local.set 33
+                  local.set 34
                   local.get 25
                   i64.extend_i32_u
                   local.set 18
-                  local.get 33
+                  local.get 34
                   i64.const 32
                   i64.shr_u
                   i32.wrap_i64
                   i32.const -1073741824
                   i32.and
-                  local.get 33
+                  local.get 34
                   i32.wrap_i64
                   i32.const 8
                   i32.and
@@ -658,7 +665,7 @@
                   i32.const -6
                   i32.add
                   local.set 1
-                  local.get 32
+                  local.get 33
                   i32.eqz
                   i32.eqz
                   if
@@ -779,18 +786,18 @@
               i64.store offset=2416 align=1
               i32.const 0
               i64.load offset=2416 align=1
-              local.set 34
+              local.set 35
               loop
                 local.get 8
-                local.set 33
-                local.get 33
+                local.set 34
+                local.get 34
                 i32.const 0
                 i64.load offset=2320 align=1
                 i64.sub
                 i64.const 4080
                 i64.gt_u
                 if
-                  local.get 33
+                  local.get 34
                   i32.wrap_i64
                   i32.const 8
                   i32.shr_u
@@ -798,11 +805,11 @@
                   i32.and
                   local.get 2
                   i32.add
-                  local.set 32
-                  local.get 33
+                  local.set 33
+                  local.get 34
                   i64.const 15
                   i64.add
-                  local.get 32
+                  local.get 33
                   i64.load align=1
                   i64.xor
                   i64.const 4096
@@ -832,27 +839,27 @@
                     i32.store8 offset=832
                     return_call 0
                   end
-                  local.get 32
-                  i32.load offset=8 align=1
-                  local.set 32
-                  i32.const 0
                   local.get 33
+                  i32.load offset=8 align=1
+                  local.set 33
+                  i32.const 0
+                  local.get 34
                   i64.const -4096
                   i64.and
                   i64.store offset=2320 align=1
                   i32.const 0
-                  local.get 32
+                  local.get 33
                   i32.store offset=2328 align=1
                 end
-                local.get 33
+                local.get 34
                 i32.wrap_i64
                 i32.const 0
                 i32.load offset=2328 align=1
                 i32.add
-                local.set 32
-                local.get 33
                 local.set 33
-                local.get 32
+                local.get 34
+                local.set 34
+                local.get 33
                 v128.load align=1
                 local.set 14
                 local.get 9
@@ -871,7 +878,7 @@
                 i64.shl
                 i64.const -6917529027641081856
                 i64.add
-                local.get 34
+                local.get 35
                 i64.or
                 i32.const 0
                 i64.load offset=2304 align=1
@@ -949,31 +956,31 @@
                 local.get 16
                 local.set 31
                 local.get 8
-                local.set 10
-                local.get 10
+                local.set 32
+                local.get 32
                 i64.const 8
                 i64.add
                 local.set 8
-                local.get 10
+                local.get 32
                 local.set 18
                 i64.const 8
                 local.set 19
                 i32.const 4
                 local.set 20
                 local.get 8
-                local.set 10
-                local.get 10
+                local.set 32
+                local.get 32
                 i64.const -8
                 i64.add
-                local.set 35
-                local.get 35
+                local.set 36
+                local.get 36
                 i32.const 0
                 i64.load offset=2336 align=1
                 i64.sub
                 i64.const 4088
                 i64.gt_u
                 if
-                  local.get 35
+                  local.get 36
                   i32.wrap_i64
                   i32.const 8
                   i32.shr_u
@@ -982,7 +989,7 @@
                   local.get 2
                   i32.add
                   local.set 25
-                  local.get 10
+                  local.get 32
                   i64.const -1
                   i64.add
                   i64.const -4096
@@ -994,18 +1001,18 @@
                     global.get 9
                     i32.const 40
                     i32.add
-                    local.set 36
-                    local.get 36
-                    i32.load16_u align=1
                     local.set 37
+                    local.get 37
+                    i32.load16_u align=1
+                    local.set 38
                     local.get 14
                     local.get 31
                     f64x2.replace_lane 0
                     local.set 14
-                    local.get 36
+                    local.get 37
                     local.get 1
                     local.get 2
-                    local.get 37
+                    local.get 38
                     i32.const 0
                     local.get 7
                     i64.store offset=8 align=1
@@ -1030,7 +1037,7 @@
                   i32.load offset=8 align=1
                   local.set 25
                   i32.const 0
-                  local.get 35
+                  local.get 36
                   i64.const -4096
                   i64.and
                   i64.store offset=2336 align=1
@@ -1038,55 +1045,55 @@
                   local.get 25
                   i32.store offset=2344 align=1
                 end
-                local.get 35
+                local.get 36
                 i32.wrap_i64
                 i32.const 0
                 i32.load offset=2344 align=1
                 i32.add
                 local.set 25
-                local.get 35
-                local.set 35
+                local.get 36
+                local.set 36
                 local.get 25
                 local.get 31
                 f64.store align=1
                 local.get 7
                 i32.wrap_i64
-                local.set 37
-                local.get 37
+                local.set 38
+                local.get 38
                 i32.const -1
                 i32.add
-                local.set 36
-                local.get 36
+                local.set 37
+                local.get 37
                 i64.extend_i32_u
                 local.set 7
                 local.get 18
-                local.set 10
+                local.set 32
                 local.get 19
-                local.set 38
-                local.get 10
-                local.get 38
+                local.set 39
+                local.get 32
+                local.get 39
                 i64.and
-                local.get 10
-                local.get 38
+                local.get 32
+                local.get 39
                 i64.or
-                local.get 10
-                local.get 38
+                local.get 32
+                local.get 39
                 i64.add
                 i64.const -1
                 i64.xor
                 i64.and
                 i64.or
-                local.set 38
-                local.get 37
+                local.set 39
+                local.get 38
                 i64.extend_i32_u
                 local.set 18
-                local.get 38
+                local.get 39
                 i64.const 32
                 i64.shr_u
                 i32.wrap_i64
                 i32.const -1073741824
                 i32.and
-                local.get 38
+                local.get 39
                 i32.wrap_i64
                 i32.const 8
                 i32.and
@@ -1099,7 +1106,7 @@
                 i32.const -6
                 i32.add
                 local.set 1
-                local.get 36
+                local.get 37
                 i32.eqz
                 i32.eqz
                 if
@@ -1216,21 +1223,21 @@
       local.get 20
       local.set 12
       local.get 18
-      local.set 24
+      local.set 10
       local.get 19
-      local.set 35
+      local.set 24
       local.get 20
       local.set 28
       local.get 18
-      local.set 33
+      local.set 36
       local.get 19
-      local.set 38
+      local.set 34
       local.get 20
       local.set 26
       local.get 18
-      local.set 10
-      local.get 19
       local.set 39
+      local.get 19
+      local.set 32
       local.get 20
       local.set 11
       local.get 18
@@ -1250,12 +1257,12 @@
       local.get 19
       local.set 45
       local.get 20
-      local.set 32
+      local.set 33
       local.get 20
       local.get 18
       local.get 19
       call 1
-      local.set 36
+      local.set 37
       i64.const 4194334
       local.set 7
       local.get 22
@@ -1266,13 +1273,13 @@
       i32.const 31
       i32.shr_u
       local.get 28
+      local.get 10
       local.get 24
-      local.get 35
       call 2
       i32.wrap_i64
       local.get 26
-      local.get 33
-      local.get 38
+      local.get 36
+      local.get 34
       call 1
       i32.const 8
       i32.shr_u
@@ -1288,8 +1295,8 @@
       i32.shl
       i32.or
       local.get 11
-      local.get 10
       local.get 39
+      local.get 32
       call 1
       i32.const 3
       i32.shr_u
@@ -1313,7 +1320,7 @@
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 32
+      local.get 33
       local.get 44
       local.get 45
       call 1
@@ -1322,8 +1329,8 @@
       i32.xor
       i32.const 7
       i32.shl
-      local.get 36
-      local.get 36
+      local.get 37
+      local.get 37
       i32.const 1
       i32.shl
       i32.xor
