@@ -136,10 +136,10 @@ export const MOST_RETURNS = 48;
 export const ORDINARY_F64 = 0x900;
 export const ORDINARY_F32 = 0x908;
 export const ORDINARY_LANES = 0x90c;
-/** Pages that the accesses of a loop were in last, each with what makes an address physical behind (tier1/stream.ts). */
+/** Pages that the accesses of a loop were in last (tier1/stream.ts). */
 export const STREAMS = 0x910;
 /** What a loop has computed of registers that it only reads (tier1/unwritten.ts). */
-export const UNWRITTEN = 0x970;
+export const UNWRITTEN = 0x9d0;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low

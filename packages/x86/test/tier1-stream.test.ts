@@ -1,7 +1,7 @@
 /** Loops of numbers that go through arrays: their accesses keep pages (tier1/stream.ts). */
 import { expect, test } from 'vitest';
 import { FAULT_ADDRESS } from '../src/layout.ts';
-import { TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL } from '../src/cpu.ts';
+import { TRAP_EXCEPTION, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL } from '../src/cpu.ts';
 import { assemble, DATA, FlatMachine } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
@@ -77,4 +77,21 @@ test('the same page at two addresses', () => {
   };
   const [plain, ...others] = stopsOf(loop(SUMS, 0x800), 777, TRAP_SYSCALL, alias);
   for (const stops of others) expect(stops).toEqual(plain);
+});
+
+test('an address that is not canonical, in a loop that is known', () => {
+  const nowhere = 2n ** 62n;
+  const source = `mov r13d, 3; mov rsi, ${DATA}
+2: mov rdx, rsi; mov ecx, 200; jmp 1f
+1: movsd xmm0, [rdx]; addsd xmm1, xmm0; lea rdx, [rdx+rbx]; dec ecx; jnz 1b
+   cmp r13d, 2; jne 3f; mov rsi, ${nowhere}; 3: dec r13d; jnz 2b; syscall`.replaceAll('\n', ';');
+  const stops = MODES.map((jit) => {
+    const { cpu } = new FlatMachine(RAM, jit).load(assemble(source));
+    cpu.gpr[3] = 8n;
+    const traps: number[] = [];
+    for (let trap = TRAP_FUEL; trap === TRAP_FUEL;) traps.push((trap = cpu.run(777)));
+    return [traps, [...cpu.gpr], cpu.rip];
+  });
+  expect(stops[0]![0]).toContain(TRAP_EXCEPTION);
+  for (const one of stops) expect(one).toEqual(stops[0]);
 });

@@ -32,10 +32,10 @@ import { Imports } from './imports.ts';
 import { guardOf } from './known-pages.ts';
 import { Exits } from './leave.ts';
 import type { Leaving } from './liveness.ts';
-import { NOWHERE } from './memory.ts';
 import { entryExport, regionExport, handlerGlobal, notesGlobal, recGlobal, ownHandlerGlobal, guardGlobal, NOTES } from './names.ts'; // prettier-ignore
 import { noteAtTimes } from './notes.ts';
 import type { Block, Region } from './region.ts';
+import { KEPT_LIMIT } from './stream.ts';
 import type { Strip } from './strip.ts';
 import { edgeKey } from './structure.ts';
 import { laneOf } from './vectors.ts';
@@ -361,7 +361,10 @@ class Writer {
 
   #beginStream({ index }: Block): void {
     for (const page of this.#built.streams.get(index)?.pages ?? [])
-      this.#code.i32(0).i64(NOWHERE).mem('i64.store', page);
+      this.#code
+        .i32(0)
+        .i64(0n)
+        .mem('i64.store', page + KEPT_LIMIT);
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Frame } from './frame.ts';
 import type { Block } from './region.ts';
 import { BASE } from './stack.ts';
 import type { Place, State, Translated } from './state.ts';
-import { KEPT_ADDEND, type Stream } from './stream.ts';
+import { KEPT_ADDEND, KEPT_LIMIT, type Stream } from './stream.ts';
 import type { Strip } from './strip.ts';
 
 /** Reads of the stack, which is written all the time. */
@@ -39,7 +39,7 @@ const writesMemory = ({ row: { operands } }: Insn): boolean =>
   operands.some(({ code, access }) => 'EMWQ'.includes(code) && access !== 'r');
 
 /** No canonical address is near it. */
-export const NOWHERE: bigint = 1n << 62n;
+const NOWHERE: bigint = 1n << 62n;
 
 /** Neighbours within this distance are looked for in the same page. */
 const NEAR = 2048n;
@@ -229,9 +229,11 @@ export class Memory {
   ): void {
     const sure = write || (place !== undefined && this.#writesLater());
     const distance = b.sub(va, b.load('i64.load', b.i32(0), page));
-    b.unlikely(b.op('i64.gt_u', distance, b.i64(4096 - size)), () => {
+    const limit = b.load('i64.load', b.i32(0), page + KEPT_LIMIT);
+    b.unlikely(b.op('i64.ge_u', distance, limit), () => {
       const found = this.#addendOf(b, va, size, sure, miss);
       b.store('i64.store', b.i32(0), b.and(va, b.i64(-4096)), page);
+      b.store('i64.store', b.i32(0), b.i64(4097 - size), page + KEPT_LIMIT);
       b.store('i32.store', b.i32(0), found, page + KEPT_ADDEND);
     });
     b.assign(physical, b.add(b.wrap(va), b.load('i32.load', b.i32(0), page + KEPT_ADDEND)));

@@ -18,9 +18,10 @@ const STRINGS = /^(pmovmskb|pcmp[ie]str.*)$/;
 /** Accesses of a loop that have a page each. */
 const MOST_PAGES = 6;
 
-/** Bytes of a page that is kept: its address, and what makes addresses physical. */
-const KEPT_SIZE = 16;
-export const KEPT_ADDEND = 8;
+/** Bytes of a page that is kept: its address, how much of it an access may begin in (0 while there is none), and what makes addresses physical. */
+const KEPT_SIZE = 32;
+export const KEPT_LIMIT = 8;
+export const KEPT_ADDEND = 16;
 
 export class Stream {
   #taken = 0;

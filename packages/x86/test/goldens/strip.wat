@@ -489,9 +489,9 @@
                 i64.shl
                 i64.const -6917529027641081856
                 i64.add
-                i64.store offset=2416 align=1
+                i64.store offset=2512 align=1
                 i32.const 0
-                i64.load offset=2416 align=1
+                i64.load offset=2512 align=1
                 local.set 30
                 loop
                   i32.const 23
@@ -770,11 +770,11 @@
               i32.load8_u offset=832
               local.set 20
               i32.const 0
-              i64.const 4611686018427387904
-              i64.store offset=2320 align=1
+              i64.const 0
+              i64.store offset=2328 align=1
               i32.const 0
-              i64.const 4611686018427387904
-              i64.store offset=2336 align=1
+              i64.const 0
+              i64.store offset=2360 align=1
               i32.const 0
               local.get 9
               f64x2.extract_lane 0
@@ -783,9 +783,9 @@
               i64.shl
               i64.const -6917529027641081856
               i64.add
-              i64.store offset=2416 align=1
+              i64.store offset=2512 align=1
               i32.const 0
-              i64.load offset=2416 align=1
+              i64.load offset=2512 align=1
               local.set 35
               loop
                 local.get 8
@@ -794,8 +794,9 @@
                 i32.const 0
                 i64.load offset=2320 align=1
                 i64.sub
-                i64.const 4080
-                i64.gt_u
+                i32.const 0
+                i64.load offset=2328 align=1
+                i64.ge_u
                 if
                   local.get 34
                   i32.wrap_i64
@@ -848,13 +849,16 @@
                   i64.and
                   i64.store offset=2320 align=1
                   i32.const 0
+                  i64.const 4081
+                  i64.store offset=2328 align=1
+                  i32.const 0
                   local.get 33
-                  i32.store offset=2328 align=1
+                  i32.store offset=2336 align=1
                 end
                 local.get 34
                 i32.wrap_i64
                 i32.const 0
-                i32.load offset=2328 align=1
+                i32.load offset=2336 align=1
                 i32.add
                 local.set 33
                 local.get 34
@@ -975,10 +979,11 @@
                 local.set 36
                 local.get 36
                 i32.const 0
-                i64.load offset=2336 align=1
+                i64.load offset=2352 align=1
                 i64.sub
-                i64.const 4088
-                i64.gt_u
+                i32.const 0
+                i64.load offset=2360 align=1
+                i64.ge_u
                 if
                   local.get 36
                   i32.wrap_i64
@@ -1040,15 +1045,18 @@
                   local.get 36
                   i64.const -4096
                   i64.and
-                  i64.store offset=2336 align=1
+                  i64.store offset=2352 align=1
+                  i32.const 0
+                  i64.const 4089
+                  i64.store offset=2360 align=1
                   i32.const 0
                   local.get 25
-                  i32.store offset=2344 align=1
+                  i32.store offset=2368 align=1
                 end
                 local.get 36
                 i32.wrap_i64
                 i32.const 0
-                i32.load offset=2344 align=1
+                i32.load offset=2368 align=1
                 i32.add
                 local.set 25
                 local.get 36
