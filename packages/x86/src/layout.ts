@@ -140,6 +140,8 @@ export const ORDINARY_LANES = 0x90c;
 export const STREAMS = 0x910;
 /** What a loop has computed of registers that it only reads (tier1/unwritten.ts). */
 export const UNWRITTEN = 0x9d0;
+/** A constant on its way into a variable (tier1/generate.ts). */
+export const HIDDEN = 0xa30;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low

@@ -38,13 +38,15 @@ const bitsOf = (b: Builder, f: Float, x: Node): Node =>
   b.op(f === 'f64' ? 'i64.reinterpret_f64' : 'i32.reinterpret_f32', x);
 
 /** What an exponent at the low end of {@link MIDDLE} is, with the sign shifted out: it is taken off. */
-const LOWEST = { f32: -(64n << 24n), f64: -(768n << 53n) } as const;
+export const LOWEST: Readonly<Record<Float, bigint>> = { f32: -(64n << 24n), f64: -(768n << 53n) };
 /** Then what is in the middle is below this. */
 const LIMIT = { f32: 1n << 31n, f64: 1n << 62n } as const;
 
 /** The exponent's distance from the low end of the middle, in the highest bits. */
-const spread = (b: Builder, f: Float, x: Node): Node =>
-  b.add(magnitude(b, f, x), int(b, f, LOWEST[f]));
+const spread = (b: Builder, f: Float, x: Node): Node => b.add(magnitude(b, f, x), lowest(b, f));
+
+const lowest = (b: Builder, f: Float): Node =>
+  (f === 'f64' && b.target.usual?.lowest(b)) || int(b, f, LOWEST[f]);
 
 const SPREAD = {
   f32: (b: Builder, x: Node): Node => spread(b, 'f32', x),

@@ -9,6 +9,8 @@ import type { Slot, Width } from './operand.ts';
 export interface Usual {
   /** Numbers are expected in the middle of their range: others are deferred. */
   readonly isTame: boolean;
+  /** What is added to doubled doubles (`LOWEST`): since V8 takes it for a variable, it doubles and adds in one instruction. */
+  lowest(b: Builder): Node;
   /** 2 to the 62 as an i64 for doubles, 2 to the 31 as an i32 for floats; 0 when MXCSR is not as it usually is. */
   limit(b: Builder, f: 'f32' | 'f64'): Node;
   /** 0 as an i32; all ones when MXCSR is not as it usually is. */

@@ -166,7 +166,9 @@ export class Frame {
   readonly aim: Var = local('i64');
   /** Not 0 when a store of this instruction has missed the TLB and may have changed code. */
   readonly missed: Var = local('i32');
-  /** It needs {@link noteOrdinary}. */
+  /** {@link LOWEST} of doubles. */
+  readonly lowest: Var = local('i64');
+  /** It needs {@link noteOrdinary}, and the constant above. */
   usesFloat = false;
   /** What the block at hand does with registers. */
   use!: Use;

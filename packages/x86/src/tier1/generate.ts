@@ -2,12 +2,14 @@
 import type { Code } from '@vitrine/wasm/code.ts';
 import { ModuleWriter } from '@vitrine/wasm/module.ts';
 import { RSP } from '../cpu.ts';
+import { LOWEST } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
 import { emit, type Linker } from '../ir/emit.ts';
 import type { Helper, Node, Var } from '../ir/node.ts';
 import {
   CODE_GUARDS,
   EXIT_LOOKUP,
+  HIDDEN,
   FLAGS_RESULT,
   KEPT_KIND,
   KEPT_Y,
@@ -173,6 +175,13 @@ class Writer {
     for (const { isLong } of this.#built.strips) this.#local(isLong);
     this.#begin();
     this.#noteOrdinary();
+    if (frame.usesFloat) this.#hide(LOWEST.f64, frame.lowest);
+  }
+
+  /** Keeps a constant that V8 is to take for a variable. */
+  #hide(value: bigint, variable: Var): void {
+    this.#code.i32(0).i64(value).mem('i64.store', HIDDEN);
+    this.#code.i32(0).mem('i64.load', HIDDEN).set(this.#local(variable));
   }
 
   /** Counts the entry; with too little fuel, the record goes by the handler that tier 0 would take. */

@@ -399,6 +399,10 @@ export class Tier1Target implements Target {
   #usualNumbers(): Usual {
     return {
       isTame: this.#frame.isTame,
+      lowest: (b) => {
+        this.#frame.usesFloat = true;
+        return b.value(this.#frame.lowest);
+      },
       limit: (b, f) => {
         this.#frame.usesFloat = true;
         return f === 'f64'

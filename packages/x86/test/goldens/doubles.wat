@@ -26,7 +26,7 @@
   (export "e0.0" (func 6))
   (func (type 0)
     local 1 i32
-    local 2 i64
+    local 3 i64
     local 2 v128
     local 1 i64
     local 2 i32
@@ -68,26 +68,32 @@
       i32.store offset=512 align=1
     end
     call 4
+    i32.const 0
+    i64.const -6917529027641081856
+    i64.store offset=2608 align=1
+    i32.const 0
+    i64.load offset=2608 align=1
+    local.set 5
     block
       block
         br 0
       end
       i32.const 0
       i64.load offset=24 align=1
-      local.set 5
-      i32.const 0
-      i64.load offset=32 align=1
       local.set 6
       i32.const 0
-      v128.load offset=272 align=1
+      i64.load offset=32 align=1
       local.set 7
       i32.const 0
-      v128.load offset=288 align=1
+      v128.load offset=272 align=1
       local.set 8
+      i32.const 0
+      v128.load offset=288 align=1
+      local.set 9
       block
-        local.get 5
-        local.set 9
-        local.get 9
+        local.get 6
+        local.set 10
+        local.get 10
         i32.wrap_i64
         i32.const 8
         i32.shr_u
@@ -95,19 +101,19 @@
         i32.and
         local.get 2
         i32.add
-        local.set 10
-        local.get 9
-        i32.wrap_i64
+        local.set 11
         local.get 10
+        i32.wrap_i64
+        local.get 11
         i32.load offset=8 align=1
         i32.add
-        local.set 11
-        local.get 9
         local.set 12
-        local.get 9
+        local.get 10
+        local.set 13
+        local.get 10
         i64.const 7
         i64.add
-        local.get 10
+        local.get 11
         i64.load align=1
         i64.xor
         i64.const 4096
@@ -115,57 +121,57 @@
         if
           br 1
         end
-        local.get 11
+        local.get 12
         v128.load64_zero align=1
-        local.set 13
-        local.get 7
-        f64x2.extract_lane 0
         local.set 14
-        local.get 13
+        local.get 8
         f64x2.extract_lane 0
         local.set 15
-        local.get 15
         local.get 14
-        f64.mul
+        f64x2.extract_lane 0
         local.set 16
+        local.get 16
+        local.get 15
+        f64.mul
+        local.set 17
+        local.get 16
+        i64.reinterpret_f64
+        i64.const 1
+        i64.shl
+        local.get 5
+        i64.add
         local.get 15
         i64.reinterpret_f64
         i64.const 1
         i64.shl
-        i64.const -6917529027641081856
-        i64.add
-        local.get 14
-        i64.reinterpret_f64
-        i64.const 1
-        i64.shl
-        i64.const -6917529027641081856
+        local.get 5
         i64.add
         i64.or
         i32.const 0
         i64.load offset=2304 align=1
         i64.ge_u
         if
-          local.get 15
+          local.get 16
           i64.reinterpret_f64
           i64.const 1
           i64.shl
-          i64.const -6917529027641081856
+          local.get 5
           i64.add
           i64.const 4611686018427387904
           i64.lt_u
-          local.get 15
+          local.get 16
           f64.const 0
           f64.eq
           i32.or
-          local.get 14
+          local.get 15
           i64.reinterpret_f64
           i64.const 1
           i64.shl
-          i64.const -6917529027641081856
+          local.get 5
           i64.add
           i64.const 4611686018427387904
           i64.lt_u
-          local.get 14
+          local.get 15
           f64.const 0
           f64.eq
           i32.or
@@ -177,9 +183,9 @@
           i32.or
           if
             global.get 8
-            local.set 10
-            local.get 10
-            local.get 10
+            local.set 11
+            local.get 11
+            local.get 11
             i32.load offset=536 align=1
             i32.const 1
             i32.add
@@ -187,46 +193,46 @@
             global.get 6
             i32.const 16
             i32.add
-            local.set 10
-            local.get 10
+            local.set 11
+            local.get 11
             local.get 1
             local.get 2
-            local.get 10
+            local.get 11
             i32.load16_u align=1
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
         end
-        local.get 16
-        local.set 15
-        local.get 8
+        local.get 17
+        local.set 16
+        local.get 9
         f64x2.extract_lane 0
-        local.set 17
-        local.get 17
-        local.get 15
-        f64.add
         local.set 18
-        local.get 17
+        local.get 18
+        local.get 16
+        f64.add
+        local.set 19
+        local.get 18
         i64.reinterpret_f64
         i64.const 1
         i64.shl
-        i64.const -6917529027641081856
+        local.get 5
         i64.add
         i32.const 0
         i64.load offset=2304 align=1
         i64.ge_u
         if
-          local.get 17
+          local.get 18
           i64.reinterpret_f64
           i64.const 1
           i64.shl
-          i64.const -6917529027641081856
+          local.get 5
           i64.add
           i64.const 4611686018427387904
           i64.lt_u
-          local.get 17
+          local.get 18
           f64.const 0
           f64.eq
           i32.or
@@ -237,9 +243,9 @@
           i32.or
           if
             global.get 8
-            local.set 10
-            local.get 10
-            local.get 10
+            local.set 11
+            local.get 11
+            local.get 11
             i32.load offset=536 align=1
             i32.const 1
             i32.add
@@ -247,159 +253,159 @@
             global.get 6
             i32.const 24
             i32.add
-            local.set 10
-            local.get 10
+            local.set 11
+            local.get 11
             i32.load16_u align=1
-            local.set 19
-            local.get 13
-            local.get 15
+            local.set 20
+            local.get 14
+            local.get 16
             f64x2.replace_lane 0
-            local.set 13
-            local.get 10
+            local.set 14
+            local.get 11
             local.get 1
             local.get 2
-            local.get 19
+            local.get 20
             i32.const 0
-            local.get 13
+            local.get 14
             v128.store offset=256 align=1
             return_call 0
           end
         end
+        local.get 19
+        local.set 18
         local.get 18
-        local.set 17
-        local.get 17
-        local.get 14
+        local.get 15
         f64.eq
         i32.const 6
         i32.shl
-        local.get 17
-        local.get 14
+        local.get 18
+        local.get 15
         f64.lt
         i32.or
-        local.set 19
-        local.get 19
-        i64.extend_i32_u
         local.set 20
-        local.get 19
+        local.get 20
+        i64.extend_i32_u
+        local.set 21
+        local.get 20
         i32.const 31
         i32.shl
         i64.extend_i32_u
-        local.set 21
-        i32.const 15
         local.set 22
+        i32.const 15
+        local.set 23
         local.get 1
         i32.const -5
         i32.add
         local.set 1
-        local.get 13
-        local.get 15
+        local.get 14
+        local.get 16
         f64x2.replace_lane 0
-        local.set 13
-        local.get 8
-        local.get 17
+        local.set 14
+        local.get 9
+        local.get 18
         f64x2.replace_lane 0
-        local.set 8
+        local.set 9
         i32.const 0
-        local.get 13
+        local.get 14
         v128.store offset=256 align=1
         i32.const 0
-        local.get 8
+        local.get 9
         v128.store offset=288 align=1
         i32.const 0
-        local.get 20
+        local.get 21
         i64.store offset=176 align=1
         i32.const 0
-        local.get 21
+        local.get 22
         i64.store offset=184 align=1
         i32.const 0
-        local.get 22
+        local.get 23
         i32.store8 offset=832
-        local.get 17
-        local.get 14
+        local.get 18
+        local.get 15
         f64.gt
         i32.eqz
         if
           i32.const 0
           i32.load offset=196 align=1
-          local.set 19
-          local.get 20
+          local.set 20
+          local.get 21
           i32.wrap_i64
-          local.set 10
-          local.get 10
+          local.set 11
+          local.get 11
           i32.const 0
           i32.shr_u
           i32.const 1
           i32.and
-          local.set 23
-          local.get 20
-          local.set 9
-          local.get 20
-          i32.wrap_i64
           local.set 24
-          local.get 24
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
+          local.get 21
+          local.set 10
+          local.get 21
+          i32.wrap_i64
           local.set 25
-          local.get 20
-          i32.wrap_i64
+          local.get 25
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
           local.set 26
-          local.get 26
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
+          local.get 21
+          i32.wrap_i64
           local.set 27
-          local.get 20
+          local.get 27
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
           local.set 28
-          local.get 20
+          local.get 21
           local.set 29
-          local.get 20
-          i32.wrap_i64
+          local.get 21
           local.set 30
-          local.get 30
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 31
-          local.get 20
+          local.get 21
           i32.wrap_i64
-          local.set 32
-          local.get 32
+          local.set 31
+          local.get 31
           i32.const 0
           i32.shr_u
           i32.const 1
           i32.and
+          local.set 32
+          local.get 21
+          i32.wrap_i64
           local.set 33
           local.get 33
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 34
+          local.get 34
           i32.const 31
           i32.shl
-          local.get 32
+          local.get 33
           i32.const 11
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.get 34
+          i32.xor
+          i32.const 30
+          i32.shl
+          i32.or
+          local.get 33
+          i32.const 4
+          i32.shr_u
+          i32.const 1
+          i32.and
+          i32.const 3
+          i32.shl
+          i32.or
+          local.get 33
+          i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
           local.get 33
-          i32.xor
-          i32.const 30
-          i32.shl
-          i32.or
-          local.get 32
-          i32.const 4
-          i32.shr_u
-          i32.const 1
-          i32.and
-          i32.const 3
-          i32.shl
-          i32.or
-          local.get 32
-          i32.const 2
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.get 32
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -411,31 +417,31 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 32
+          local.get 33
           i32.const 7
           i32.shr_u
           i32.const 1
           i32.and
           i32.or
           i32.or
-          local.set 32
+          local.set 33
           i64.const 4194328
-          local.set 34
-          local.get 19
-          local.get 23
+          local.set 35
+          local.get 20
+          local.get 24
           i32.const 31
           i32.shl
-          local.get 10
+          local.get 11
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 23
+          local.get 24
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 10
+          local.get 11
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -443,12 +449,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 10
+          local.get 11
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 10
+          local.get 11
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -460,7 +466,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 10
+          local.get 11
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -469,7 +475,7 @@
           i32.or
           i32.const 31
           i32.shr_u
-          local.get 9
+          local.get 10
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -479,20 +485,20 @@
           i32.xor
           i64.extend_i32_u
           i32.wrap_i64
-          local.get 25
+          local.get 26
           i32.const 31
           i32.shl
-          local.get 24
+          local.get 25
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 25
+          local.get 26
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 24
+          local.get 25
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -500,12 +506,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 24
+          local.get 25
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 24
+          local.get 25
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -517,7 +523,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 24
+          local.get 25
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -537,20 +543,20 @@
           i32.const 2
           i32.shl
           i32.or
-          local.get 27
+          local.get 28
           i32.const 31
           i32.shl
-          local.get 26
+          local.get 27
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 27
+          local.get 28
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 26
+          local.get 27
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -558,12 +564,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 26
+          local.get 27
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 26
+          local.get 27
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -575,7 +581,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 26
+          local.get 27
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -588,7 +594,7 @@
           i32.and
           i32.const 4
           i32.shl
-          local.get 28
+          local.get 29
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -602,7 +608,7 @@
           i32.shl
           i32.or
           i32.or
-          local.get 29
+          local.get 30
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -614,20 +620,20 @@
           i64.const 63
           i64.shr_u
           i32.wrap_i64
-          local.get 31
+          local.get 32
           i32.const 31
           i32.shl
-          local.get 30
+          local.get 31
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 31
+          local.get 32
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 30
+          local.get 31
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -635,12 +641,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 30
+          local.get 31
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 30
+          local.get 31
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -652,7 +658,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 30
+          local.get 31
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -664,8 +670,8 @@
           i32.xor
           i32.const 7
           i32.shl
-          local.get 32
-          local.get 32
+          local.get 33
+          local.get 33
           i32.const 1
           i32.shl
           i32.xor
@@ -677,16 +683,16 @@
           i32.or
           i32.or
           i64.extend_i32_u
-          local.set 35
+          local.set 36
           local.get 1
           i32.const -1
           i32.add
           local.set 1
           i32.const 0
-          local.get 34
+          local.get 35
           i64.store offset=8 align=1
           i32.const 0
-          local.get 35
+          local.get 36
           i64.store offset=88 align=1
           i64.const 4194328
           local.get 1
@@ -694,11 +700,11 @@
           return_call 1
         end
         block
-          local.get 8
-          local.set 36
-          local.get 5
-          local.set 29
-          local.get 29
+          local.get 9
+          local.set 37
+          local.get 6
+          local.set 30
+          local.get 30
           i32.wrap_i64
           i32.const 8
           i32.shr_u
@@ -706,147 +712,98 @@
           i32.and
           local.get 2
           i32.add
-          local.set 32
-          local.get 29
+          local.set 33
+          local.get 30
           i32.wrap_i64
-          local.get 32
+          local.get 33
           i32.load offset=8 align=1
           i32.add
-          local.set 30
-          local.get 29
-          local.set 28
-          local.get 29
+          local.set 31
+          local.get 30
+          local.set 29
+          local.get 30
           i64.const 7
           i64.add
           i64.const -4096
           i64.and
-          local.get 32
+          local.get 33
           i64.load align=1
           i64.ne
           if
             br 1
           end
-          local.get 30
-          local.get 36
+          local.get 31
+          local.get 37
           i64x2.extract_lane 0
           i64.store align=1
           i32.const 0
           i32.load offset=196 align=1
+          local.set 33
+          local.get 21
+          i32.wrap_i64
           local.set 32
-          local.get 20
-          i32.wrap_i64
-          local.set 31
-          local.get 31
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 26
-          local.get 20
-          local.set 29
-          local.get 20
-          i32.wrap_i64
-          local.set 27
-          local.get 27
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 24
-          local.get 20
-          i32.wrap_i64
-          local.set 25
-          local.get 25
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 10
-          local.get 20
-          local.set 9
-          local.get 20
-          local.set 37
-          local.get 20
-          i32.wrap_i64
-          local.set 23
-          local.get 23
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 19
-          local.get 20
-          i32.wrap_i64
-          local.set 33
-          local.get 33
-          i32.const 0
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.set 38
-          local.get 38
-          i32.const 31
-          i32.shl
-          local.get 33
-          i32.const 11
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.get 38
-          i32.xor
-          i32.const 30
-          i32.shl
-          i32.or
-          local.get 33
-          i32.const 4
-          i32.shr_u
-          i32.const 1
-          i32.and
-          i32.const 3
-          i32.shl
-          i32.or
-          local.get 33
-          i32.const 2
-          i32.shr_u
-          i32.const 1
-          i32.and
-          local.get 33
-          i32.const 6
-          i32.shr_u
-          i32.const 1
-          i32.and
-          i32.const 1
-          i32.xor
-          i32.xor
-          i32.const 1
-          i32.xor
-          i32.const 8
-          i32.shl
-          local.get 33
-          i32.const 7
-          i32.shr_u
-          i32.const 1
-          i32.and
-          i32.or
-          i32.or
-          local.set 33
-          i64.const 4194328
-          local.set 34
           local.get 32
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 27
+          local.get 21
+          local.set 30
+          local.get 21
+          i32.wrap_i64
+          local.set 28
+          local.get 28
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 25
+          local.get 21
+          i32.wrap_i64
+          local.set 26
           local.get 26
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 11
+          local.get 21
+          local.set 10
+          local.get 21
+          local.set 38
+          local.get 21
+          i32.wrap_i64
+          local.set 24
+          local.get 24
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 20
+          local.get 21
+          i32.wrap_i64
+          local.set 34
+          local.get 34
+          i32.const 0
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.set 39
+          local.get 39
           i32.const 31
           i32.shl
-          local.get 31
+          local.get 34
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 26
+          local.get 39
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 31
+          local.get 34
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -854,12 +811,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 31
+          local.get 34
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 31
+          local.get 34
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -871,7 +828,56 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 31
+          local.get 34
+          i32.const 7
+          i32.shr_u
+          i32.const 1
+          i32.and
+          i32.or
+          i32.or
+          local.set 34
+          i64.const 4194328
+          local.set 35
+          local.get 33
+          local.get 27
+          i32.const 31
+          i32.shl
+          local.get 32
+          i32.const 11
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.get 27
+          i32.xor
+          i32.const 30
+          i32.shl
+          i32.or
+          local.get 32
+          i32.const 4
+          i32.shr_u
+          i32.const 1
+          i32.and
+          i32.const 3
+          i32.shl
+          i32.or
+          local.get 32
+          i32.const 2
+          i32.shr_u
+          i32.const 1
+          i32.and
+          local.get 32
+          i32.const 6
+          i32.shr_u
+          i32.const 1
+          i32.and
+          i32.const 1
+          i32.xor
+          i32.xor
+          i32.const 1
+          i32.xor
+          i32.const 8
+          i32.shl
+          local.get 32
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -880,7 +886,7 @@
           i32.or
           i32.const 31
           i32.shr_u
-          local.get 29
+          local.get 30
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -890,20 +896,20 @@
           i32.xor
           i64.extend_i32_u
           i32.wrap_i64
-          local.get 24
+          local.get 25
           i32.const 31
           i32.shl
-          local.get 27
+          local.get 28
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 24
+          local.get 25
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 27
+          local.get 28
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -911,12 +917,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 27
+          local.get 28
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 27
+          local.get 28
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -928,7 +934,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 27
+          local.get 28
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -948,20 +954,20 @@
           i32.const 2
           i32.shl
           i32.or
-          local.get 10
+          local.get 11
           i32.const 31
           i32.shl
-          local.get 25
+          local.get 26
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 10
+          local.get 11
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 25
+          local.get 26
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -969,12 +975,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 25
+          local.get 26
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 25
+          local.get 26
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -986,7 +992,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 25
+          local.get 26
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -999,7 +1005,7 @@
           i32.and
           i32.const 4
           i32.shl
-          local.get 9
+          local.get 10
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -1013,7 +1019,7 @@
           i32.shl
           i32.or
           i32.or
-          local.get 37
+          local.get 38
           i32.wrap_i64
           i32.const 6
           i32.shr_u
@@ -1025,20 +1031,20 @@
           i64.const 63
           i64.shr_u
           i32.wrap_i64
-          local.get 19
+          local.get 20
           i32.const 31
           i32.shl
-          local.get 23
+          local.get 24
           i32.const 11
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 19
+          local.get 20
           i32.xor
           i32.const 30
           i32.shl
           i32.or
-          local.get 23
+          local.get 24
           i32.const 4
           i32.shr_u
           i32.const 1
@@ -1046,12 +1052,12 @@
           i32.const 3
           i32.shl
           i32.or
-          local.get 23
+          local.get 24
           i32.const 2
           i32.shr_u
           i32.const 1
           i32.and
-          local.get 23
+          local.get 24
           i32.const 6
           i32.shr_u
           i32.const 1
@@ -1063,7 +1069,7 @@
           i32.xor
           i32.const 8
           i32.shl
-          local.get 23
+          local.get 24
           i32.const 7
           i32.shr_u
           i32.const 1
@@ -1075,8 +1081,8 @@
           i32.xor
           i32.const 7
           i32.shl
-          local.get 33
-          local.get 33
+          local.get 34
+          local.get 34
           i32.const 1
           i32.shl
           i32.xor
@@ -1088,16 +1094,16 @@
           i32.or
           i32.or
           i64.extend_i32_u
-          local.set 35
+          local.set 36
           local.get 1
           i32.const -2
           i32.add
           local.set 1
           i32.const 0
-          local.get 34
+          local.get 35
           i64.store offset=8 align=1
           i32.const 0
-          local.get 35
+          local.get 36
           i64.store offset=88 align=1
           i64.const 4194328
           local.get 1

@@ -30,7 +30,7 @@
   (export "e0.0" (func 8))
   (func (type 0)
     local 2 i32
-    local 3 i64
+    local 4 i64
     local 1 v128
     local 1 i64
     local 2 i32
@@ -76,33 +76,39 @@
       i32.store offset=512 align=1
     end
     call 6
+    i32.const 0
+    i64.const -6917529027641081856
+    i64.store offset=2608 align=1
+    i32.const 0
+    i64.load offset=2608 align=1
+    local.set 6
     block
       block
         br 0
       end
       i32.const 0
       i64.load offset=32 align=1
-      local.set 6
-      i64.const 9
       local.set 7
+      i64.const 9
+      local.set 8
       local.get 1
       i32.const -2
       i32.add
       local.set 1
       i32.const 0
-      local.get 7
+      local.get 8
       i64.store offset=8 align=1
       i32.const 0
       i64.load offset=24 align=1
-      local.set 8
+      local.set 9
       i32.const 0
       v128.load offset=272 align=1
-      local.set 9
+      local.set 10
       block
         block
-          local.get 8
-          local.set 10
-          local.get 10
+          local.get 9
+          local.set 11
+          local.get 11
           i32.wrap_i64
           i32.const 8
           i32.shr_u
@@ -110,19 +116,19 @@
           i32.and
           local.get 2
           i32.add
-          local.set 11
-          local.get 10
-          i32.wrap_i64
+          local.set 12
           local.get 11
+          i32.wrap_i64
+          local.get 12
           i32.load offset=8 align=1
           i32.add
-          local.set 12
-          local.get 10
           local.set 13
-          local.get 10
+          local.get 11
+          local.set 14
+          local.get 11
           i64.const 7
           i64.add
-          local.get 11
+          local.get 12
           i64.load align=1
           i64.xor
           i64.const 4096
@@ -130,57 +136,57 @@
           if
             br 1
           end
-          local.get 12
+          local.get 13
           v128.load64_zero align=1
-          local.set 14
-          local.get 9
-          f64x2.extract_lane 0
           local.set 15
-          local.get 14
+          local.get 10
           f64x2.extract_lane 0
           local.set 16
-          local.get 16
           local.get 15
-          f64.mul
+          f64x2.extract_lane 0
           local.set 17
+          local.get 17
+          local.get 16
+          f64.mul
+          local.set 18
+          local.get 17
+          i64.reinterpret_f64
+          i64.const 1
+          i64.shl
+          local.get 6
+          i64.add
           local.get 16
           i64.reinterpret_f64
           i64.const 1
           i64.shl
-          i64.const -6917529027641081856
-          i64.add
-          local.get 15
-          i64.reinterpret_f64
-          i64.const 1
-          i64.shl
-          i64.const -6917529027641081856
+          local.get 6
           i64.add
           i64.or
           i32.const 0
           i64.load offset=2304 align=1
           i64.ge_u
           if
-            local.get 16
+            local.get 17
             i64.reinterpret_f64
             i64.const 1
             i64.shl
-            i64.const -6917529027641081856
+            local.get 6
             i64.add
             i64.const 4611686018427387904
             i64.lt_u
-            local.get 16
+            local.get 17
             f64.const 0
             f64.eq
             i32.or
-            local.get 15
+            local.get 16
             i64.reinterpret_f64
             i64.const 1
             i64.shl
-            i64.const -6917529027641081856
+            local.get 6
             i64.add
             i64.const 4611686018427387904
             i64.lt_u
-            local.get 15
+            local.get 16
             f64.const 0
             f64.eq
             i32.or
@@ -192,9 +198,9 @@
             i32.or
             if
               global.get 8
-              local.set 11
-              local.get 11
-              local.get 11
+              local.set 12
+              local.get 12
+              local.get 12
               i32.load offset=536 align=1
               i32.const 1
               i32.add
@@ -202,39 +208,39 @@
               global.get 6
               i32.const 16
               i32.add
-              local.set 11
-              local.get 11
+              local.set 12
+              local.get 12
               local.get 1
               local.get 2
-              local.get 11
+              local.get 12
               i32.load16_u align=1
               i32.const 0
-              local.get 14
+              local.get 15
               v128.store offset=256 align=1
               return_call 0
             end
           end
-          local.get 17
-          local.set 15
-          local.get 8
-          local.set 10
-          local.get 10
+          local.get 18
+          local.set 16
+          local.get 9
+          local.set 11
+          local.get 11
           i64.const 8
           i64.add
-          local.set 8
-          local.get 10
-          local.set 18
-          i64.const 8
+          local.set 9
+          local.get 11
           local.set 19
-          i32.const 4
+          i64.const 8
           local.set 20
-          local.get 8
-          local.set 10
-          local.get 10
+          i32.const 4
+          local.set 21
+          local.get 9
+          local.set 11
+          local.get 11
           i64.const -8
           i64.add
-          local.set 21
-          local.get 21
+          local.set 22
+          local.get 22
           i32.wrap_i64
           i32.const 8
           i32.shr_u
@@ -242,102 +248,102 @@
           i32.and
           local.get 2
           i32.add
-          local.set 11
-          local.get 21
+          local.set 12
+          local.get 22
           i32.wrap_i64
-          local.get 11
+          local.get 12
           i32.load offset=8 align=1
           i32.add
+          local.set 23
+          local.get 22
           local.set 22
-          local.get 21
-          local.set 21
-          local.get 10
+          local.get 11
           i64.const -1
           i64.add
           i64.const -4096
           i64.and
-          local.get 11
+          local.get 12
           i64.load align=1
           i64.ne
           if
             br 1
           end
-          local.get 22
-          local.get 15
+          local.get 23
+          local.get 16
           f64.store align=1
-          local.get 7
+          local.get 8
           i32.wrap_i64
-          local.set 11
-          local.get 11
+          local.set 12
+          local.get 12
           i32.const -1
           i32.add
-          local.set 23
-          local.get 23
-          i64.extend_i32_u
-          local.set 7
-          local.get 18
-          local.set 10
-          local.get 19
           local.set 24
-          local.get 10
           local.get 24
+          i64.extend_i32_u
+          local.set 8
+          local.get 19
+          local.set 11
+          local.get 20
+          local.set 25
+          local.get 11
+          local.get 25
           i64.and
-          local.get 10
-          local.get 24
+          local.get 11
+          local.get 25
           i64.or
-          local.get 10
-          local.get 24
+          local.get 11
+          local.get 25
           i64.add
           i64.const -1
           i64.xor
           i64.and
           i64.or
-          local.set 24
-          local.get 11
+          local.set 25
+          local.get 12
           i64.extend_i32_u
-          local.set 18
-          local.get 24
+          local.set 19
+          local.get 25
           i64.const 32
           i64.shr_u
           i32.wrap_i64
           i32.const -1073741824
           i32.and
-          local.get 24
+          local.get 25
           i32.wrap_i64
           i32.const 8
           i32.and
           i32.or
           i64.extend_i32_u
-          local.set 19
-          i32.const 23
           local.set 20
+          i32.const 23
+          local.set 21
           local.get 1
           i32.const -6
           i32.add
           local.set 1
-          local.get 14
           local.get 15
+          local.get 16
           f64x2.replace_lane 0
-          local.set 14
-          i32.const 0
-          local.get 7
-          i64.store offset=8 align=1
+          local.set 15
           i32.const 0
           local.get 8
+          i64.store offset=8 align=1
+          i32.const 0
+          local.get 9
           i64.store offset=24 align=1
           i32.const 0
-          local.get 14
+          local.get 15
           v128.store offset=256 align=1
           i32.const 0
-          local.get 18
+          local.get 19
           i64.store offset=176 align=1
           i32.const 0
-          local.get 19
+          local.get 20
           i64.store offset=184 align=1
           i32.const 0
-          local.get 20
+          local.get 21
           i32.store8 offset=832
-          local.get 23
+          local.get 24
           i32.eqz
           i32.eqz
           if
@@ -346,32 +352,32 @@
             loop
               i32.const 0
               i64.load offset=24 align=1
-              local.set 8
+              local.set 9
               i32.const 0
               i64.load offset=32 align=1
-              local.set 6
+              local.set 7
               i32.const 16
-              local.set 23
+              local.set 24
               i32.const 0
-              local.set 11
+              local.set 12
               local.get 5
               if
                 i32.const 16384
-                local.set 23
-                i64.const 0
                 local.set 24
-                local.get 24
-                local.get 8
+                i64.const 0
+                local.set 25
+                local.get 25
+                local.get 9
                 i64.const 0
                 i64.shl
                 i64.add
-                local.set 10
-                local.get 10
+                local.set 11
+                local.get 11
                 i32.wrap_i64
                 i32.const 4095
                 i32.and
-                local.set 25
-                local.get 10
+                local.set 26
+                local.get 11
                 i32.wrap_i64
                 i32.const 8
                 i32.shr_u
@@ -379,36 +385,36 @@
                 i32.and
                 local.get 2
                 i32.add
-                local.set 26
-                local.get 26
+                local.set 27
+                local.get 27
                 i32.load offset=8 align=1
-                local.get 24
+                local.get 25
                 i32.wrap_i64
                 i32.add
-                local.set 27
-                local.get 23
                 local.set 28
-                local.get 28
+                local.get 24
+                local.set 29
+                local.get 29
                 i32.const 0
-                local.get 28
+                local.get 29
                 i32.const 0
                 i32.lt_s
                 select
-                local.get 23
-                local.get 10
+                local.get 24
+                local.get 11
                 i64.const 15
                 i64.add
                 i64.const -4096
                 i64.and
-                local.get 26
+                local.get 27
                 i64.load align=1
                 i64.ne
                 select
-                local.set 23
+                local.set 24
                 i32.const 4080
-                local.get 25
+                local.get 26
                 i32.const 4080
-                local.get 25
+                local.get 26
                 i32.const 4080
                 i32.lt_s
                 select
@@ -417,72 +423,72 @@
                 i32.div_u
                 i32.const 1
                 i32.add
-                local.set 25
-                local.get 23
-                local.set 28
-                local.get 25
-                local.get 28
-                local.get 25
-                local.get 28
+                local.set 26
+                local.get 24
+                local.set 29
+                local.get 26
+                local.get 29
+                local.get 26
+                local.get 29
                 i32.lt_s
                 select
-                local.set 23
-                local.get 23
+                local.set 24
+                local.get 24
                 i32.const 4
                 i32.ge_s
-                local.set 11
-                local.get 11
+                local.set 12
+                local.get 12
                 i32.eqz
                 if
-                  local.get 23
+                  local.get 24
                   i32.const 4
-                  local.get 23
+                  local.get 24
                   select
-                  local.set 28
+                  local.set 29
                   i32.const 1024
-                  local.get 28
-                  local.get 28
+                  local.get 29
+                  local.get 29
                   i32.const 0
                   i32.lt_s
                   select
-                  local.set 23
+                  local.set 24
                 end
               else
                 i32.const 1
                 local.set 5
               end
               local.get 1
-              local.get 23
+              local.get 24
               i32.const 6
               i32.mul
               i32.sub
-              local.set 28
+              local.set 29
               i32.const 7
-              local.get 28
-              local.get 28
+              local.get 29
+              local.get 29
               i32.const 7
               i32.lt_s
               select
-              local.set 29
-              local.get 11
+              local.set 30
+              local.get 12
               if
                 i32.const 0
                 i64.load offset=8 align=1
-                local.set 7
+                local.set 8
                 i32.const 0
                 v128.load offset=272 align=1
-                local.set 9
+                local.set 10
                 i32.const 0
                 i64.load offset=176 align=1
-                local.set 18
-                i32.const 0
-                i64.load offset=184 align=1
                 local.set 19
                 i32.const 0
-                i32.load8_u offset=832
+                i64.load offset=184 align=1
                 local.set 20
                 i32.const 0
-                local.get 9
+                i32.load8_u offset=832
+                local.set 21
+                i32.const 0
+                local.get 10
                 f64x2.extract_lane 0
                 i64.reinterpret_f64
                 i64.const 1
@@ -492,59 +498,59 @@
                 i64.store offset=2512 align=1
                 i32.const 0
                 i64.load offset=2512 align=1
-                local.set 30
+                local.set 31
                 loop
                   i32.const 23
-                  local.set 20
-                  local.get 8
+                  local.set 21
+                  local.get 9
                   i32.wrap_i64
-                  local.get 27
+                  local.get 28
                   i32.add
                   v128.load align=1
-                  local.set 14
-                  local.get 9
-                  f64x2.extract_lane 0
                   local.set 15
-                  local.get 14
+                  local.get 10
                   f64x2.extract_lane 0
                   local.set 16
-                  local.get 16
                   local.get 15
-                  f64.mul
-                  local.set 31
+                  f64x2.extract_lane 0
+                  local.set 17
+                  local.get 17
                   local.get 16
+                  f64.mul
+                  local.set 32
+                  local.get 17
                   i64.reinterpret_f64
                   i64.const 1
                   i64.shl
-                  i64.const -6917529027641081856
+                  local.get 6
                   i64.add
-                  local.get 30
+                  local.get 31
                   i64.or
                   i32.const 0
                   i64.load offset=2304 align=1
                   i64.ge_u
                   if
-                    local.get 16
+                    local.get 17
                     i64.reinterpret_f64
                     i64.const 1
                     i64.shl
-                    i64.const -6917529027641081856
+                    local.get 6
                     i64.add
                     i64.const 4611686018427387904
                     i64.lt_u
-                    local.get 16
+                    local.get 17
                     f64.const 0
                     f64.eq
                     i32.or
-                    local.get 15
+                    local.get 16
                     i64.reinterpret_f64
                     i64.const 1
                     i64.shl
-                    i64.const -6917529027641081856
+                    local.get 6
                     i64.add
                     i64.const 4611686018427387904
                     i64.lt_u
-                    local.get 15
+                    local.get 16
                     f64.const 0
                     f64.eq
                     i32.or
@@ -556,9 +562,9 @@
                     i32.or
                     if
                       global.get 8
-                      local.set 25
-                      local.get 25
-                      local.get 25
+                      local.set 26
+                      local.get 26
+                      local.get 26
                       i32.load offset=536 align=1
                       i32.const 1
                       i32.add
@@ -566,115 +572,115 @@
                       global.get 9
                       i32.const 16
                       i32.add
-                      local.set 25
-                      local.get 25
+                      local.set 26
+                      local.get 26
                       local.get 1
                       local.get 2
-                      local.get 25
+                      local.get 26
                       i32.load16_u align=1
                       i32.const 0
-                      local.get 7
+                      local.get 8
                       i64.store offset=8 align=1
                       i32.const 0
-                      local.get 8
+                      local.get 9
                       i64.store offset=24 align=1
                       i32.const 0
-                      local.get 14
+                      local.get 15
                       v128.store offset=256 align=1
                       i32.const 0
-                      local.get 18
+                      local.get 19
                       i64.store offset=176 align=1
                       i32.const 0
-                      local.get 19
+                      local.get 20
                       i64.store offset=184 align=1
                       i32.const 0
-                      local.get 20
+                      local.get 21
                       i32.store8 offset=832
                       return_call 0
                     end
                   end
-                  local.get 31
-                  local.set 15
-                  local.get 8
-                  local.set 32
                   local.get 32
+                  local.set 16
+                  local.get 9
+                  local.set 33
+                  local.get 33
                   i64.const 8
                   i64.add
-                  local.set 8
-                  local.get 32
-                  local.set 18
-                  i64.const 8
+                  local.set 9
+                  local.get 33
                   local.set 19
-                  i32.const 4
+                  i64.const 8
                   local.set 20
-                  local.get 8
+                  i32.const 4
+                  local.set 21
+                  local.get 9
                   i32.wrap_i64
-                  local.get 27
+                  local.get 28
                   i32.add
                   i32.const -8
                   i32.add
-                  local.get 15
+                  local.get 16
                   f64.store align=1
-                  local.get 7
+                  local.get 8
                   i32.wrap_i64
-                  local.set 25
-                  local.get 25
+                  local.set 26
+                  local.get 26
                   i32.const -1
                   i32.add
-                  local.set 33
-                  local.get 33
-                  i64.extend_i32_u
-                  local.set 7
-                  local.get 18
-                  local.set 32
-                  local.get 19
                   local.set 34
-                  local.get 32
                   local.get 34
+                  i64.extend_i32_u
+                  local.set 8
+                  local.get 19
+                  local.set 33
+                  local.get 20
+                  local.set 35
+                  local.get 33
+                  local.get 35
                   i64.and
-                  local.get 32
-                  local.get 34
+                  local.get 33
+                  local.get 35
                   i64.or
-                  local.get 32
-                  local.get 34
+                  local.get 33
+                  local.get 35
                   i64.add
                   i64.const -1
                   i64.xor
                   i64.and
                   i64.or
-                  local.set 34
-                  local.get 25
+                  local.set 35
+                  local.get 26
                   i64.extend_i32_u
-                  local.set 18
-                  local.get 34
+                  local.set 19
+                  local.get 35
                   i64.const 32
                   i64.shr_u
                   i32.wrap_i64
                   i32.const -1073741824
                   i32.and
-                  local.get 34
+                  local.get 35
                   i32.wrap_i64
                   i32.const 8
                   i32.and
                   i32.or
                   i64.extend_i32_u
-                  local.set 19
-                  i32.const 23
                   local.set 20
+                  i32.const 23
+                  local.set 21
                   local.get 1
                   i32.const -6
                   i32.add
                   local.set 1
-                  local.get 33
+                  local.get 34
                   i32.eqz
                   i32.eqz
                   if
-                    local.get 14
                     local.get 15
+                    local.get 16
                     f64x2.replace_lane 0
-                    local.set 14
+                    local.set 15
                     local.get 1
-                    local.get 29
+                    local.get 30
                     i32.le_s
                     if
                       local.get 1
@@ -685,90 +691,90 @@
                         local.get 1
                         local.get 2
                         i32.const 0
-                        local.get 7
+                        local.get 8
                         i64.store offset=8 align=1
                         i32.const 0
-                        local.get 8
+                        local.get 9
                         i64.store offset=24 align=1
                         i32.const 0
-                        local.get 14
+                        local.get 15
                         v128.store offset=256 align=1
                         i32.const 0
-                        local.get 18
+                        local.get 19
                         i64.store offset=176 align=1
                         i32.const 0
-                        local.get 19
+                        local.get 20
                         i64.store offset=184 align=1
                         i32.const 0
-                        local.get 20
+                        local.get 21
                         i32.store8 offset=832
                         return_call 5
                       end
                       i32.const 0
-                      local.get 7
+                      local.get 8
                       i64.store offset=8 align=1
                       i32.const 0
-                      local.get 8
+                      local.get 9
                       i64.store offset=24 align=1
                       i32.const 0
-                      local.get 14
+                      local.get 15
                       v128.store offset=256 align=1
                       i32.const 0
-                      local.get 18
+                      local.get 19
                       i64.store offset=176 align=1
                       i32.const 0
-                      local.get 19
+                      local.get 20
                       i64.store offset=184 align=1
                       i32.const 0
-                      local.get 20
+                      local.get 21
                       i32.store8 offset=832
                       br 4
                     end
                     br 1
                   end
-                  local.get 14
                   local.get 15
+                  local.get 16
                   f64x2.replace_lane 0
-                  local.set 14
-                  i32.const 0
-                  local.get 7
-                  i64.store offset=8 align=1
+                  local.set 15
                   i32.const 0
                   local.get 8
+                  i64.store offset=8 align=1
+                  i32.const 0
+                  local.get 9
                   i64.store offset=24 align=1
                   i32.const 0
-                  local.get 14
+                  local.get 15
                   v128.store offset=256 align=1
                   i32.const 0
-                  local.get 18
+                  local.get 19
                   i64.store offset=176 align=1
                   i32.const 0
-                  local.get 19
+                  local.get 20
                   i64.store offset=184 align=1
                   i32.const 0
-                  local.get 20
+                  local.get 21
                   i32.store8 offset=832
                   br 5
                 end
               end
               i32.const 0
               i64.load offset=8 align=1
-              local.set 7
+              local.set 8
               i32.const 0
               v128.load offset=256 align=1
-              local.set 14
+              local.set 15
               i32.const 0
               v128.load offset=272 align=1
-              local.set 9
+              local.set 10
               i32.const 0
               i64.load offset=176 align=1
-              local.set 18
-              i32.const 0
-              i64.load offset=184 align=1
               local.set 19
               i32.const 0
-              i32.load8_u offset=832
+              i64.load offset=184 align=1
               local.set 20
+              i32.const 0
+              i32.load8_u offset=832
+              local.set 21
               i32.const 0
               i64.const 0
               i64.store offset=2328 align=1
@@ -776,7 +782,7 @@
               i64.const 0
               i64.store offset=2360 align=1
               i32.const 0
-              local.get 9
+              local.get 10
               f64x2.extract_lane 0
               i64.reinterpret_f64
               i64.const 1
@@ -786,11 +792,11 @@
               i64.store offset=2512 align=1
               i32.const 0
               i64.load offset=2512 align=1
-              local.set 35
+              local.set 36
               loop
-                local.get 8
-                local.set 34
-                local.get 34
+                local.get 9
+                local.set 35
+                local.get 35
                 i32.const 0
                 i64.load offset=2320 align=1
                 i64.sub
@@ -798,7 +804,7 @@
                 i64.load offset=2328 align=1
                 i64.ge_u
                 if
-                  local.get 34
+                  local.get 35
                   i32.wrap_i64
                   i32.const 8
                   i32.shr_u
@@ -806,11 +812,11 @@
                   i32.and
                   local.get 2
                   i32.add
-                  local.set 33
-                  local.get 34
+                  local.set 34
+                  local.get 35
                   i64.const 15
                   i64.add
-                  local.get 33
+                  local.get 34
                   i64.load align=1
                   i64.xor
                   i64.const 4096
@@ -821,30 +827,30 @@
                     local.get 2
                     global.get 10
                     i32.const 0
-                    local.get 7
+                    local.get 8
                     i64.store offset=8 align=1
                     i32.const 0
-                    local.get 8
+                    local.get 9
                     i64.store offset=24 align=1
                     i32.const 0
-                    local.get 14
+                    local.get 15
                     v128.store offset=256 align=1
                     i32.const 0
-                    local.get 18
+                    local.get 19
                     i64.store offset=176 align=1
                     i32.const 0
-                    local.get 19
+                    local.get 20
                     i64.store offset=184 align=1
                     i32.const 0
-                    local.get 20
+                    local.get 21
                     i32.store8 offset=832
                     return_call 0
                   end
-                  local.get 33
-                  i32.load offset=8 align=1
-                  local.set 33
-                  i32.const 0
                   local.get 34
+                  i32.load offset=8 align=1
+                  local.set 34
+                  i32.const 0
+                  local.get 35
                   i64.const -4096
                   i64.and
                   i64.store offset=2320 align=1
@@ -852,63 +858,63 @@
                   i64.const 4081
                   i64.store offset=2328 align=1
                   i32.const 0
-                  local.get 33
+                  local.get 34
                   i32.store offset=2336 align=1
                 end
-                local.get 34
+                local.get 35
                 i32.wrap_i64
                 i32.const 0
                 i32.load offset=2336 align=1
                 i32.add
-                local.set 33
-                local.get 34
                 local.set 34
-                local.get 33
+                local.get 35
+                local.set 35
+                local.get 34
                 v128.load align=1
-                local.set 14
-                local.get 9
-                f64x2.extract_lane 0
-                local.set 31
-                local.get 14
-                f64x2.extract_lane 0
                 local.set 15
+                local.get 10
+                f64x2.extract_lane 0
+                local.set 32
                 local.get 15
-                local.get 31
-                f64.mul
+                f64x2.extract_lane 0
                 local.set 16
-                local.get 15
+                local.get 16
+                local.get 32
+                f64.mul
+                local.set 17
+                local.get 16
                 i64.reinterpret_f64
                 i64.const 1
                 i64.shl
-                i64.const -6917529027641081856
+                local.get 6
                 i64.add
-                local.get 35
+                local.get 36
                 i64.or
                 i32.const 0
                 i64.load offset=2304 align=1
                 i64.ge_u
                 if
-                  local.get 15
+                  local.get 16
                   i64.reinterpret_f64
                   i64.const 1
                   i64.shl
-                  i64.const -6917529027641081856
+                  local.get 6
                   i64.add
                   i64.const 4611686018427387904
                   i64.lt_u
-                  local.get 15
+                  local.get 16
                   f64.const 0
                   f64.eq
                   i32.or
-                  local.get 31
+                  local.get 32
                   i64.reinterpret_f64
                   i64.const 1
                   i64.shl
-                  i64.const -6917529027641081856
+                  local.get 6
                   i64.add
                   i64.const 4611686018427387904
                   i64.lt_u
-                  local.get 31
+                  local.get 32
                   f64.const 0
                   f64.eq
                   i32.or
@@ -920,9 +926,9 @@
                   i32.or
                   if
                     global.get 8
-                    local.set 25
-                    local.get 25
-                    local.get 25
+                    local.set 26
+                    local.get 26
+                    local.get 26
                     i32.load offset=536 align=1
                     i32.const 1
                     i32.add
@@ -930,54 +936,54 @@
                     global.get 9
                     i32.const 16
                     i32.add
-                    local.set 25
-                    local.get 25
+                    local.set 26
+                    local.get 26
                     local.get 1
                     local.get 2
-                    local.get 25
+                    local.get 26
                     i32.load16_u align=1
                     i32.const 0
-                    local.get 7
+                    local.get 8
                     i64.store offset=8 align=1
                     i32.const 0
-                    local.get 8
+                    local.get 9
                     i64.store offset=24 align=1
                     i32.const 0
-                    local.get 14
+                    local.get 15
                     v128.store offset=256 align=1
                     i32.const 0
-                    local.get 18
+                    local.get 19
                     i64.store offset=176 align=1
                     i32.const 0
-                    local.get 19
+                    local.get 20
                     i64.store offset=184 align=1
                     i32.const 0
-                    local.get 20
+                    local.get 21
                     i32.store8 offset=832
                     return_call 0
                   end
                 end
-                local.get 16
-                local.set 31
-                local.get 8
+                local.get 17
                 local.set 32
-                local.get 32
+                local.get 9
+                local.set 33
+                local.get 33
                 i64.const 8
                 i64.add
-                local.set 8
-                local.get 32
-                local.set 18
-                i64.const 8
+                local.set 9
+                local.get 33
                 local.set 19
-                i32.const 4
+                i64.const 8
                 local.set 20
-                local.get 8
-                local.set 32
-                local.get 32
+                i32.const 4
+                local.set 21
+                local.get 9
+                local.set 33
+                local.get 33
                 i64.const -8
                 i64.add
-                local.set 36
-                local.get 36
+                local.set 37
+                local.get 37
                 i32.const 0
                 i64.load offset=2352 align=1
                 i64.sub
@@ -985,7 +991,7 @@
                 i64.load offset=2360 align=1
                 i64.ge_u
                 if
-                  local.get 36
+                  local.get 37
                   i32.wrap_i64
                   i32.const 8
                   i32.shr_u
@@ -993,56 +999,56 @@
                   i32.and
                   local.get 2
                   i32.add
-                  local.set 25
-                  local.get 32
+                  local.set 26
+                  local.get 33
                   i64.const -1
                   i64.add
                   i64.const -4096
                   i64.and
-                  local.get 25
+                  local.get 26
                   i64.load align=1
                   i64.ne
                   if
                     global.get 9
                     i32.const 40
                     i32.add
-                    local.set 37
-                    local.get 37
-                    i32.load16_u align=1
                     local.set 38
-                    local.get 14
-                    local.get 31
+                    local.get 38
+                    i32.load16_u align=1
+                    local.set 39
+                    local.get 15
+                    local.get 32
                     f64x2.replace_lane 0
-                    local.set 14
-                    local.get 37
+                    local.set 15
+                    local.get 38
                     local.get 1
                     local.get 2
-                    local.get 38
-                    i32.const 0
-                    local.get 7
-                    i64.store offset=8 align=1
+                    local.get 39
                     i32.const 0
                     local.get 8
+                    i64.store offset=8 align=1
+                    i32.const 0
+                    local.get 9
                     i64.store offset=24 align=1
                     i32.const 0
-                    local.get 14
+                    local.get 15
                     v128.store offset=256 align=1
                     i32.const 0
-                    local.get 18
+                    local.get 19
                     i64.store offset=176 align=1
                     i32.const 0
-                    local.get 19
+                    local.get 20
                     i64.store offset=184 align=1
                     i32.const 0
-                    local.get 20
+                    local.get 21
                     i32.store8 offset=832
                     return_call 0
                   end
-                  local.get 25
+                  local.get 26
                   i32.load offset=8 align=1
-                  local.set 25
+                  local.set 26
                   i32.const 0
-                  local.get 36
+                  local.get 37
                   i64.const -4096
                   i64.and
                   i64.store offset=2352 align=1
@@ -1050,80 +1056,80 @@
                   i64.const 4089
                   i64.store offset=2360 align=1
                   i32.const 0
-                  local.get 25
+                  local.get 26
                   i32.store offset=2368 align=1
                 end
-                local.get 36
+                local.get 37
                 i32.wrap_i64
                 i32.const 0
                 i32.load offset=2368 align=1
                 i32.add
-                local.set 25
-                local.get 36
-                local.set 36
-                local.get 25
-                local.get 31
+                local.set 26
+                local.get 37
+                local.set 37
+                local.get 26
+                local.get 32
                 f64.store align=1
-                local.get 7
+                local.get 8
                 i32.wrap_i64
-                local.set 38
-                local.get 38
+                local.set 39
+                local.get 39
                 i32.const -1
                 i32.add
-                local.set 37
-                local.get 37
+                local.set 38
+                local.get 38
                 i64.extend_i32_u
-                local.set 7
-                local.get 18
-                local.set 32
+                local.set 8
                 local.get 19
-                local.set 39
-                local.get 32
-                local.get 39
+                local.set 33
+                local.get 20
+                local.set 40
+                local.get 33
+                local.get 40
                 i64.and
-                local.get 32
-                local.get 39
+                local.get 33
+                local.get 40
                 i64.or
-                local.get 32
-                local.get 39
+                local.get 33
+                local.get 40
                 i64.add
                 i64.const -1
                 i64.xor
                 i64.and
                 i64.or
-                local.set 39
-                local.get 38
-                i64.extend_i32_u
-                local.set 18
+                local.set 40
                 local.get 39
+                i64.extend_i32_u
+                local.set 19
+                local.get 40
                 i64.const 32
                 i64.shr_u
                 i32.wrap_i64
                 i32.const -1073741824
                 i32.and
-                local.get 39
+                local.get 40
                 i32.wrap_i64
                 i32.const 8
                 i32.and
                 i32.or
                 i64.extend_i32_u
-                local.set 19
-                i32.const 23
                 local.set 20
+                i32.const 23
+                local.set 21
                 local.get 1
                 i32.const -6
                 i32.add
                 local.set 1
-                local.get 37
+                local.get 38
                 i32.eqz
                 i32.eqz
                 if
-                  local.get 14
-                  local.get 31
+                  local.get 15
+                  local.get 32
                   f64x2.replace_lane 0
-                  local.set 14
+                  local.set 15
                   local.get 1
-                  local.get 29
+                  local.get 30
                   i32.le_s
                   if
                     local.get 1
@@ -1134,68 +1140,68 @@
                       local.get 1
                       local.get 2
                       i32.const 0
-                      local.get 7
+                      local.get 8
                       i64.store offset=8 align=1
                       i32.const 0
-                      local.get 8
+                      local.get 9
                       i64.store offset=24 align=1
                       i32.const 0
-                      local.get 14
+                      local.get 15
                       v128.store offset=256 align=1
                       i32.const 0
-                      local.get 18
+                      local.get 19
                       i64.store offset=176 align=1
                       i32.const 0
-                      local.get 19
+                      local.get 20
                       i64.store offset=184 align=1
                       i32.const 0
-                      local.get 20
+                      local.get 21
                       i32.store8 offset=832
                       return_call 5
                     end
                     i32.const 0
-                    local.get 7
+                    local.get 8
                     i64.store offset=8 align=1
                     i32.const 0
-                    local.get 8
+                    local.get 9
                     i64.store offset=24 align=1
                     i32.const 0
-                    local.get 14
+                    local.get 15
                     v128.store offset=256 align=1
                     i32.const 0
-                    local.get 18
+                    local.get 19
                     i64.store offset=176 align=1
                     i32.const 0
-                    local.get 19
+                    local.get 20
                     i64.store offset=184 align=1
                     i32.const 0
-                    local.get 20
+                    local.get 21
                     i32.store8 offset=832
                     br 3
                   end
                   br 1
                 end
-                local.get 14
-                local.get 31
+                local.get 15
+                local.get 32
                 f64x2.replace_lane 0
-                local.set 14
-                i32.const 0
-                local.get 7
-                i64.store offset=8 align=1
+                local.set 15
                 i32.const 0
                 local.get 8
+                i64.store offset=8 align=1
+                i32.const 0
+                local.get 9
                 i64.store offset=24 align=1
                 i32.const 0
-                local.get 14
+                local.get 15
                 v128.store offset=256 align=1
                 i32.const 0
-                local.get 18
+                local.get 19
                 i64.store offset=176 align=1
                 i32.const 0
-                local.get 19
+                local.get 20
                 i64.store offset=184 align=1
                 i32.const 0
-                local.get 20
+                local.get 21
                 i32.store8 offset=832
                 br 4
               end
@@ -1211,83 +1217,83 @@
       end
       i32.const 0
       i64.load offset=32 align=1
-      local.set 6
+      local.set 7
       i32.const 0
       i64.load offset=176 align=1
-      local.set 18
-      i32.const 0
-      i64.load offset=184 align=1
       local.set 19
       i32.const 0
-      i32.load8_u offset=832
+      i64.load offset=184 align=1
       local.set 20
       i32.const 0
-      i32.load offset=196 align=1
-      local.set 22
-      local.get 18
+      i32.load8_u offset=832
       local.set 21
+      i32.const 0
+      i32.load offset=196 align=1
+      local.set 23
       local.get 19
+      local.set 22
+      local.get 20
+      local.set 14
+      local.get 21
       local.set 13
-      local.get 20
-      local.set 12
-      local.get 18
-      local.set 10
       local.get 19
-      local.set 24
-      local.get 20
-      local.set 28
-      local.get 18
-      local.set 36
-      local.get 19
-      local.set 34
-      local.get 20
-      local.set 26
-      local.get 18
-      local.set 39
-      local.get 19
-      local.set 32
-      local.get 20
       local.set 11
-      local.get 18
+      local.get 20
+      local.set 25
+      local.get 21
+      local.set 29
+      local.get 19
+      local.set 37
+      local.get 20
+      local.set 35
+      local.get 21
+      local.set 27
+      local.get 19
       local.set 40
+      local.get 20
+      local.set 33
+      local.get 21
+      local.set 12
       local.get 19
       local.set 41
       local.get 20
-      local.set 23
-      local.get 18
       local.set 42
+      local.get 21
+      local.set 24
       local.get 19
       local.set 43
       local.get 20
-      local.set 25
-      local.get 18
       local.set 44
+      local.get 21
+      local.set 26
       local.get 19
       local.set 45
       local.get 20
-      local.set 33
-      local.get 20
-      local.get 18
-      local.get 19
-      call 1
-      local.set 37
-      i64.const 4194334
-      local.set 7
-      local.get 22
-      local.get 12
+      local.set 46
       local.get 21
+      local.set 34
+      local.get 21
+      local.get 19
+      local.get 20
+      call 1
+      local.set 38
+      i64.const 4194334
+      local.set 8
+      local.get 23
       local.get 13
+      local.get 22
+      local.get 14
       call 1
       i32.const 31
       i32.shr_u
-      local.get 28
-      local.get 10
-      local.get 24
+      local.get 29
+      local.get 11
+      local.get 25
       call 2
       i32.wrap_i64
-      local.get 26
-      local.get 36
-      local.get 34
+      local.get 27
+      local.get 37
+      local.get 35
       call 1
       i32.const 8
       i32.shr_u
@@ -1302,9 +1308,9 @@
       i32.const 2
       i32.shl
       i32.or
-      local.get 11
-      local.get 39
-      local.get 32
+      local.get 12
+      local.get 40
+      local.get 33
       call 1
       i32.const 3
       i32.shr_u
@@ -1312,33 +1318,33 @@
       i32.and
       i32.const 4
       i32.shl
-      local.get 23
-      local.get 40
+      local.get 24
       local.get 41
+      local.get 42
       call 2
       i64.eqz
       i32.const 6
       i32.shl
       i32.or
       i32.or
-      local.get 25
-      local.get 42
+      local.get 26
       local.get 43
+      local.get 44
       call 2
       i64.const 63
       i64.shr_u
       i32.wrap_i64
-      local.get 33
-      local.get 44
+      local.get 34
       local.get 45
+      local.get 46
       call 1
       i32.const 1
       i32.and
       i32.xor
       i32.const 7
       i32.shl
-      local.get 37
-      local.get 37
+      local.get 38
+      local.get 38
       i32.const 1
       i32.shl
       i32.xor
@@ -1350,16 +1356,16 @@
       i32.or
       i32.or
       i64.extend_i32_u
-      local.set 46
+      local.set 47
       local.get 1
       i32.const -1
       i32.add
       local.set 1
       i32.const 0
-      local.get 7
+      local.get 8
       i64.store offset=8 align=1
       i32.const 0
-      local.get 46
+      local.get 47
       i64.store offset=88 align=1
       i64.const 4194334
       local.get 1
