@@ -4,24 +4,19 @@
  * an access or is not in the TLB, by the loop as it is; then, since it goes on for long, by one that has no looks, for as many times
  * round as all of its accesses stay in their pages.
  */
-import { RSP } from '../cpu.ts';
-import type { Insn } from '../decode.ts';
 import { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
+import { TLB_ADDEND } from '../layout.ts';
 import { missesTlb, tlbEntry } from '../mmu.ts';
 import { Tier0Target } from '../tier0/target.ts';
 import { type Frame, kindOf } from './frame.ts';
-import { AT_HEAD, type Line, type Lines, linesAfter, meet } from './lines.ts';
+import type { Lines } from './lines.ts';
 import { Use } from './liveness.ts';
+import { type Loop, loopsOf } from './loops.ts';
 import type { Block, BlockCode, Region } from './region.ts';
 import type { Place, State } from './state.ts';
-import { isOfNumbers } from './stream.ts';
-import { edgeKey, jumpsOf, type Structure, successors } from './structure.ts';
+import { jumpsOf, type Structure } from './structure.ts';
 import type { Edge } from './target.ts';
-
-/** Instructions of a loop that is worth being there twice. */
-const MOST_INSNS = 100;
 
 /** Times round before a loop is taken to be a long one. */
 const PROBED = 16;
@@ -148,7 +143,8 @@ export class Strip {
       if (isFixed) offset += place.delta;
       else if (part.op === 'i64.add') return part.args.reduce(add, sum);
       if (isFixed) return sum;
-      return sum ? b.add(sum, b.wrap(part)) : b.wrap(part);
+      const low = lowOf(b, part);
+      return sum ? b.add(sum, low) : low;
     };
     const sum = add(undefined, va);
     const addend = b.value(group.addend);
@@ -276,17 +272,14 @@ export class Strip {
   }
 }
 
-const leastOf = (b: Builder, x: Node, y: Node): Node => b.select(b.ltS(x, y), x, y);
-
-/** A loop that may be there twice. */
-interface Loop {
-  readonly head: Block;
-  readonly members: readonly Block[];
-  /** Registers where its blocks begin. */
-  readonly starts: ReadonlyMap<Block, Lines>;
-  readonly steps: readonly (bigint | undefined)[];
-  readonly least: number;
+/** The low half of a part of an address: shifted as one of 32 bits, it is added by the same instruction. */
+function lowOf(b: Builder, part: Node): Node {
+  const [value, by] = part.args;
+  if (part.op !== 'i64.shl' || by!.op !== 'i64.const') return b.wrap(part);
+  return b.shl(b.wrap(value!), b.wrap(by!));
 }
+
+const leastOf = (b: Builder, x: Node, y: Node): Node => b.select(b.ltS(x, y), x, y);
 
 /** A region in which loops are there twice. */
 export interface Stripped {
@@ -352,97 +345,3 @@ function link(block: Block, made: Block, copyOf: (to: Block) => Block): void {
   Object.assign(made, { taken: to(block.taken), next: to(block.next), behind: to(block.behind) });
   made.targets.splice(0, Infinity, ...block.targets.map(copyOf));
 }
-
-function loopsOf({ blocks }: Region, structure: Structure): Loop[] {
-  const { isLoop, order, indirect } = structure;
-  if (!isLoop.includes(1)) return [];
-  const before = blocks.map((): Block[] => []);
-  for (const from of blocks)
-    for (const to of successors(from))
-      if (order[from.index]! >= 0 && !indirect.has(edgeKey(from, to))) before[to.index]!.push(from);
-  return blocks.flatMap((head) => {
-    if (!isLoop[head.index]) return [];
-    const back = before[head.index]!.filter((from) => order[from.index]! >= order[head.index]!);
-    // Loops around one another may have the same head: ways back are left out, the longest first, until those left are of one loop.
-    const sizes = new Map(back.map((from) => [from, bodyOf(head, [from], before).size]));
-    const ways = back.toSorted((x, y) => sizes.get(x)! - sizes.get(y)!);
-    for (; ways.length > 0; ways.pop()) {
-      const body = [...bodyOf(head, ways, before)];
-      const members = body.toSorted((x, y) => order[x.index]! - order[y.index]!);
-      const loop = canBeTwice(members, isLoop) ? loopOf(head, members) : undefined;
-      if (loop) return [loop];
-    }
-    return [];
-  });
-}
-
-/** @param members the head and what comes behind it */
-function canBeTwice([head, ...others]: readonly Block[], isLoop: Uint8Array): boolean {
-  const insns = [head!, ...others].flatMap(({ code }) => code.insns);
-  return (
-    insns.length <= MOST_INSNS &&
-    isOfNumbers(insns) &&
-    ![head!, ...others].some(({ behind, usesHub }) => behind || usesHub) &&
-    !others.some(({ index }) => isLoop[index])
-  );
-}
-
-/** The blocks of a loop that goes back from some to its head. @param before where jumps to each block come from */
-function bodyOf(
-  head: Block,
-  back: readonly Block[],
-  before: readonly (readonly Block[])[],
-): Set<Block> {
-  const body = new Set([head]);
-  const left = [...back];
-  for (let one = left.pop(); one; one = left.pop()) {
-    if (body.has(one)) continue;
-    body.add(one);
-    left.push(...before[one.index]!);
-  }
-  return body;
-}
-
-/** @param members the blocks of a loop, each behind those that lead to it */
-function loopOf(head: Block, members: readonly Block[]): Loop | undefined {
-  const starts = new Map<Block, Lines>([[head, AT_HEAD]]);
-  const fewest = new Map<Block, number>([[head, 0]]);
-  let end: Lines | undefined;
-  let least = Infinity;
-  const used: Lines[] = [];
-  for (const block of members) {
-    let lines = starts.get(block)!;
-    for (const insn of block.code.insns) {
-      if (accessesMemory(insn))
-        used.push(
-          [insn.base, insn.index].filter((one) => one !== SLOT_ZERO).map((one) => lines[one]),
-        );
-      lines = linesAfter(insn, lines);
-    }
-    const length = fewest.get(block)! + block.code.insns.length;
-    for (const to of jumpsOf(block)) {
-      if (to === head) {
-        end = end ? meet(end, lines) : lines;
-        least = Math.min(least, length);
-      } else if (members.includes(to)) {
-        const known = starts.get(to);
-        starts.set(to, known ? meet(known, lines) : lines);
-        fewest.set(to, Math.min(fewest.get(to) ?? Infinity, length));
-      }
-    }
-  }
-  if (!end) return undefined;
-  const steps = end.map((line, i) => (line?.register === i ? line.delta : undefined));
-  const stepOf = (line: Line | undefined): bigint | undefined => line && steps[line.register];
-  const goesOn = (lines: Lines): boolean =>
-    lines.every((line) => stepOf(line) !== undefined) && lines.some((line) => stepOf(line) !== 0n);
-  if (!used.some(goesOn)) return undefined;
-  return { head, members, starts, steps, least };
-}
-
-/** Whether an instruction accesses memory, but for the stack. */
-const accessesMemory = ({ row, isReg, base }: Insn): boolean =>
-  !isReg &&
-  base !== RSP &&
-  row.sem !== 'lea' &&
-  row.operands.some(({ code }) => 'EMWQ'.includes(code));
