@@ -174,10 +174,15 @@ export const GUARD_COUNT = 4096;
 export const EXECUTED: number = CODE_GUARDS + GUARD_COUNT;
 export const EXECUTED_MAP: number = EXECUTED + 64;
 export const EXECUTED_BITS = 0x1_0000;
-/** Offset of the stack's window in a context (stack-window.ts): its address and its size, of 64 bits, and what makes an address physical. */
+/**
+ * Offset of the stack's window in a context (stack-window.ts): its address and its size, of 64 bits, what makes an address physical, and
+ * for each of {@link WINDOW_CLASSES} in how much of it so many bytes may begin: nothing where it is empty.
+ */
 export const WINDOW_START: number = EXECUTED_MAP + EXECUTED_BITS / 8;
 export const WINDOW_SIZE: number = WINDOW_START + 8;
 export const WINDOW_ADDEND: number = WINDOW_SIZE + 8;
+export const WINDOW_LIMITS: number = WINDOW_ADDEND + 8;
+export const WINDOW_CLASSES: readonly number[] = [128, 512, 4096];
 /**
  * Offset of a context's map of what its TLB may hold: a byte, not 0, for each {@link TLB_GROUP} entries of which one was filled. Most
  * spaces are small, and those that are emptied or looked through need not be whole.

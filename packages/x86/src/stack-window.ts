@@ -12,6 +12,8 @@ import {
   TLB_ADDEND,
   TLB_READ_ONLY,
   WINDOW_ADDEND,
+  WINDOW_CLASSES,
+  WINDOW_LIMITS,
   WINDOW_SIZE,
   WINDOW_START,
 } from './layout.ts';
@@ -20,16 +22,10 @@ import { FAULT, fill, missesTlb, PAGE, peek, READ, returnIfFault, tlbEntry, WRIT
 /** Pages that are looked at on either side. */
 const REACH = 4;
 
-/** An empty window is where no canonical address is, and larger than what is looked for in it. */
-const NOWHERE_HIGH = 1 << 30;
-const EMPTY_SIZE = 4096;
-
 /** Empties the window of an address space. @param context where its TLB is */
 export function emptyWindow(u32: Uint32Array, context: number): void {
-  u32[(context + WINDOW_START) >> 2] = 0;
-  u32[(context + WINDOW_START + 4) >> 2] = NOWHERE_HIGH;
-  u32[(context + WINDOW_SIZE) >> 2] = EMPTY_SIZE;
-  u32[(context + WINDOW_SIZE + 4) >> 2] = 0;
+  const end = WINDOW_LIMITS + WINDOW_CLASSES.length * 8;
+  u32.fill(0, (context + WINDOW_START) >> 2, (context + end) >> 2);
 }
 
 /** Whether a page is in the window of an address space. */
@@ -39,10 +35,11 @@ export function inWindow(u32: Uint32Array, context: number, page: number): boole
   return distance >= 0 && distance < u32[(context + WINDOW_SIZE) >> 2]!;
 }
 
-/** Whether memory of some size, a page at most, is not all in the window. */
-export function isOutsideWindow(b: Builder, va: Node, size: Node, tlb: Node): Node {
+/** Whether memory of some size, a page at most, is not all in the window; or so close to its end that it may not be. */
+export function isOutsideWindow(b: Builder, va: Node, size: number, tlb: Node): Node {
   const distance = b.sub(va, b.load('i64.load', tlb, WINDOW_START));
-  return b.op('i64.gt_u', distance, b.sub(b.load('i64.load', tlb, WINDOW_SIZE), size));
+  const place = WINDOW_CLASSES.findIndex((most) => size <= most);
+  return b.op('i64.ge_u', distance, b.load('i64.load', tlb, WINDOW_LIMITS + place * 8));
 }
 
 /** Where an address in the window is. */
@@ -89,7 +86,11 @@ const makeWindow: Helper = {
     const below = edge(-4096);
     const above = edge(4096);
     b.store('i64.store', tlb, b.add(page, b.extendS(below)), WINDOW_START);
-    b.store('i64.store', tlb, b.extendU(b.add(b.sub(above, below), b.i32(4096))), WINDOW_SIZE);
+    const size = b.var(b.extendU(b.add(b.sub(above, below), b.i32(4096))));
+    b.store('i64.store', tlb, b.value(size), WINDOW_SIZE);
+    WINDOW_CLASSES.forEach((most, place) => {
+      b.store('i64.store', tlb, b.sub(b.value(size), b.i64(most - 1)), WINDOW_LIMITS + place * 8);
+    });
     b.store('i32.store', tlb, b.sub(middle, b.wrap(page)), WINDOW_ADDEND);
     return middle;
   },
@@ -130,8 +131,10 @@ export const windowAt: Helper = {
   body(b, va, size, written, tlb) {
     const middle = b.call(makeWindow, b.and(va, b.i64(PAGE)), tlb);
     b.if(b.ne(middle, b.i32(FAULT)), () => {
-      const isOutside = isOutsideWindow(b, va, b.extendU(size), tlb);
-      b.if(b.eqz(isOutside), () => b.return(placeInWindow(b, va, tlb)));
+      const distance = b.sub(va, b.load('i64.load', tlb, WINDOW_START));
+      const farthest = b.sub(b.load('i64.load', tlb, WINDOW_SIZE), b.extendU(size));
+      const fits = b.eqz(b.op('i64.gt_u', distance, farthest));
+      b.if(fits, () => b.return(placeInWindow(b, va, tlb)));
     });
     const first = b.call(knownAt, va, b.ne(written, b.i32(0)), tlb);
     returnIfFault(b, first);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL } from '../src/cpu.ts';
 import type { Machine } from '../src/machine.ts';
-import { assemble, FlatMachine, STACK_TOP } from '../../../tests/cpu/flat.ts';
+import { assemble, CODE, FlatMachine, STACK_TOP } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
 /** Tier 0 alone; tier 1 for every block; tier 1 for what is hot. */
@@ -52,6 +52,20 @@ describe('the window of the stack', () => {
         const machine = start(mode, 20_000, room);
         prepare(machine);
         return finish(machine.cpu);
+      });
+      for (const other of others) expect(other).toEqual(reference);
+    }
+  });
+
+  test('RSP is no canonical address, where an empty window might be', () => {
+    for (const above of [0x100n, 0x800n, 0xf00n]) {
+      const [reference, ...others] = MODES.map((mode) => {
+        const { cpu } = start(mode, 20_000, 0);
+        finish(cpu);
+        for (const page of [LOWER, UPPER]) cpu.invlpg(page);
+        cpu.gpr[4] = 2n ** 62n + above;
+        cpu.rip = CODE + 7;
+        return finish(cpu);
       });
       for (const other of others) expect(other).toEqual(reference);
     }

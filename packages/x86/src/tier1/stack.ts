@@ -247,7 +247,7 @@ export class Stack {
     const va = b.add(base, b.i64(this.#low));
     const lowest = b.i32(LOWEST - this.#low);
     b.assign(this.#physical, b.add(placeInWindow(b, va, tlb), lowest));
-    b.unlikely(isOutsideWindow(b, va, b.i64(size), tlb), () => {
+    b.unlikely(isOutsideWindow(b, va, size, tlb), () => {
       const written = b.i32(Math.max(this.#written - this.#low, 0));
       const found = b.call(windowAt, va, b.i32(size), written, tlb);
       b.unlikely(b.eq(found, b.i32(FAULT)), fail);

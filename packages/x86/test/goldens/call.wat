@@ -81,10 +81,8 @@
     i64.load offset=536640 align=1
     i64.sub
     local.get 2
-    i64.load offset=536648 align=1
-    i64.const -8
-    i64.add
-    i64.gt_u
+    i64.load offset=536664 align=1
+    i64.ge_u
     if
       local.get 5
       i32.const 8
