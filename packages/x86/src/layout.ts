@@ -182,12 +182,12 @@ export const WINDOW_START: number = EXECUTED_MAP + EXECUTED_BITS / 8;
 export const WINDOW_SIZE: number = WINDOW_START + 8;
 export const WINDOW_ADDEND: number = WINDOW_SIZE + 8;
 export const WINDOW_LIMITS: number = WINDOW_ADDEND + 8;
-export const WINDOW_CLASSES: readonly number[] = [128, 512, 4096];
+export const WINDOW_CLASSES: readonly number[] = [...Array.from({ length: 16 }, (_, i) => 64 * (i + 1)), 1536, 2048, 3072, 4096]; // prettier-ignore
 /**
  * Offset of a context's map of what its TLB may hold: a byte, not 0, for each {@link TLB_GROUP} entries of which one was filled. Most
  * spaces are small, and those that are emptied or looked through need not be whole.
  */
-export const TLB_FILLED: number = WINDOW_START + 64;
+export const TLB_FILLED: number = Math.ceil((WINDOW_LIMITS + WINDOW_CLASSES.length * 8) / 64) * 64;
 export const TLB_GROUP = 256;
 export const TLB_GROUPS: number = TLB_ENTRIES / TLB_GROUP;
 export const CONTEXT_STRIDE: number = TLB_FILLED + TLB_GROUPS;
