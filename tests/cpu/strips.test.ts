@@ -103,6 +103,11 @@ const DIRECTED = [
     0,
     'test cl, 1; jz 2f; lea rdi, [rdi+24]; movss [rdi-8], xmm7; dec rcx; jnz 1b; 2: add rdi, 4',
   ),
+  // MOV SIL, DIL, though a prefix says 64 bits.
+  directed(
+    0,
+    'add rdi, 8; .byte 0x48, 0x88, 0xfe; test cl, 3; jz 2f; nop; 2: movss [rsi], xmm7; movss [rdi], xmm7',
+  ),
   // Back, and with an index.
   directed(0xfff8, 'movsd [rdi], xmm7; lea rdi, [rdi-8]'),
   directed(0, 'movsd [rdi+rcx*8-4], xmm7; movsd xmm1, [rsi+rcx*8]'),

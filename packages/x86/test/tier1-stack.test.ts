@@ -57,6 +57,17 @@ describe('the window of the stack', () => {
     }
   });
 
+  test('an addition to the low byte of RSP, though a prefix says 64 bits', () => {
+    const source = `mov ecx, 20000; mov rbx, rsp
+1: mov [rsp+16], rcx; .byte 0x48, 0x80, 0xc4, 0xf8; jmp 2f; 2: mov rdx, [rsp]; mov [rsp+8], rdx; add rax, [rsp+24]; mov rsp, rbx; dec ecx; jnz 1b; syscall`;
+    const [reference, ...others] = MODES.map((mode) => {
+      const { cpu } = new FlatMachine(RAM, mode).load(assemble(source.replaceAll('\n', ';')));
+      cpu.gpr[4] = BigInt(UPPER + 0x180);
+      return finish(cpu);
+    });
+    for (const other of others) expect(other).toEqual(reference);
+  });
+
   test('RSP is no canonical address, where an empty window might be', () => {
     for (const above of [0x100n, 0x800n, 0xf00n]) {
       const [reference, ...others] = MODES.map((mode) => {

@@ -80,7 +80,7 @@ export function linesAfter(insn: Insn, lines: Lines): Lines {
     const [, other] = operands;
     const second = other?.kind === 'gpr' ? registerOf(insn, other.slot) : undefined;
     after ??= [...lines];
-    after[to] = opsize === 64 && i === 0 ? computed(insn, to, second, lines) : undefined;
+    after[to] = operand.width === 64 && i === 0 ? computed(insn, to, second, lines) : undefined;
   });
   if (after) after[RSP] = undefined;
   return after ?? lines;

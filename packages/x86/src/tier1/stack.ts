@@ -96,7 +96,9 @@ function after(insn: Insn, at: Depth): Depth {
   }
   const [first] = row.operands;
   const register = first ? registerOf(insn, first.code) : -1;
-  if (COMPUTED.has(row.sem) && opsize === 64 && (register === RSP || register === RBP))
+  // Operands of a byte are so whatever a prefix says.
+  const isWhole = opsize === 64 && first?.size !== 'b';
+  if (COMPUTED.has(row.sem) && isWhole && (register === RSP || register === RBP))
     return withRegister(at, register, computed(insn, at));
   return operandsWritten(insn, at);
 }
