@@ -34,7 +34,8 @@ function bitsOf(size: string, opsize: number): number {
   }
 }
 
-const FIXED: Record<string, number> = { AL: RAX, rAX: RAX, CL: RCX, DX: RDX };
+/** General registers that rows name. */
+export const FIXED: Readonly<Record<string, number>> = { AL: RAX, rAX: RAX, CL: RCX, DX: RDX };
 
 /** The operands of a row as semantics see them. Works for every tier: slots name instruction fields. */
 export function operandsOf(

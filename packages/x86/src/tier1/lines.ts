@@ -1,8 +1,9 @@
 /** How the general registers change within a loop: each as one that the loop's head has found, plus a constant. */
 import { RSP } from '../cpu.ts';
-import { type Insn, SEG_NONE } from '../decode.ts';
+import type { Insn } from '../decode.ts';
 import { SLOT_ZERO } from '../layout.ts';
-import { operandsOf } from '../tier0/operands.ts';
+import type { OperandSpec } from '../opcodes.ts';
+import { FIXED } from '../tier0/operands.ts';
 import { regSlot, rmSlot } from '../tier0/translate.ts';
 
 /** A register at the loop's head, and how much more it is. */
@@ -30,38 +31,41 @@ const STRINGS = /^(pcmp[ei]str.|maskmov.*)$/;
 const isPlain = ({ sem, operands }: Insn['row']): boolean =>
   PLAIN.test(sem) || (operands.some(({ code }) => VECTORS.includes(code)) && !STRINGS.test(sem));
 
-function registerOf(insn: Insn, slot: number | 'reg' | 'rm' | 'vvvv'): number {
-  if (typeof slot === 'number') return slot;
-  return (slot === 'reg' ? regSlot(insn) : rmSlot(insn)) >> 3;
+/** What an instruction leaves in a register: another, or itself, plus a constant. */
+export interface Sum {
+  readonly register: number;
+  readonly delta: number;
 }
 
-const plus = (line: Line | undefined, delta: bigint): Line | undefined =>
-  line && { ...line, delta: line.delta + delta };
+/** The general register that an operand is, or -1. */
+export function registerOf(insn: Insn, { code, text }: OperandSpec): number {
+  if (code === 'G' || code === 'Z') return regSlot(insn) >> 3;
+  if (code === 'fixed') return FIXED[text]!;
+  return (code === 'E' && insn.isReg) || code === 'R' ? rmSlot(insn) >> 3 : -1;
+}
 
-/** What an instruction of 64 bits leaves in its first operand. */
-function computed(
-  insn: Insn,
-  to: number,
-  second: number | undefined,
-  lines: Lines,
-): Line | undefined {
-  const { row, base, index, address32, disp, dispHigh, imm, ripRelative, segment } = insn;
+/** What MOV, LEA, ADD, SUB, INC and DEC leave in their first operand, if it is of 64 bits and that is a sum. */
+export function sumOf(insn: Insn): Sum | undefined {
+  const { row, opsize, base, index, address32, disp, dispHigh, imm } = insn;
+  const [first, second] = row.operands;
+  // Operands of a byte are so whatever a prefix says.
+  if (opsize !== 64 || first?.size === 'b') return undefined;
+  const plus = (delta: number): Sum => ({ register: registerOf(insn, first!), delta });
   switch (row.sem) {
     case 'mov':
-      return second === undefined ? undefined : lines[second];
+      return { register: registerOf(insn, second!), delta: 0 };
     case 'lea': {
-      const isSum = index !== SLOT_ZERO || base === SLOT_ZERO || address32 || ripRelative;
-      return isSum || dispHigh !== disp >> 31 || segment !== SEG_NONE
-        ? undefined
-        : plus(lines[base], BigInt(disp));
+      const isSum = index === SLOT_ZERO && !address32 && dispHigh === disp >> 31;
+      return isSum ? { register: base, delta: disp } : undefined;
     }
     case 'add':
+      return second!.code === 'I' ? plus(imm) : undefined;
     case 'sub':
-      if (row.operands[1]?.code !== 'I') return undefined;
-      return plus(lines[to], BigInt(row.sem === 'add' ? imm : -imm));
+      return second!.code === 'I' ? plus(-imm) : undefined;
     case 'inc':
+      return plus(1);
     case 'dec':
-      return plus(lines[to], row.sem === 'inc' ? 1n : -1n);
+      return plus(-1);
     default:
       return undefined;
   }
@@ -69,18 +73,16 @@ function computed(
 
 /** The registers behind an instruction. */
 export function linesAfter(insn: Insn, lines: Lines): Lines {
-  const { row, opsize, isReg } = insn;
-  if (!isPlain(row)) return NOTHING;
-  const operands = operandsOf(row.operands, opsize, isReg);
+  if (!isPlain(insn.row)) return NOTHING;
+  const sum = sumOf(insn);
+  const from = sum && lines[sum.register];
+  const computed = from && { ...from, delta: from.delta + BigInt(sum.delta) };
   let after: (Line | undefined)[] | undefined;
-  row.operands.forEach(({ access }, i) => {
-    const operand = operands[i];
-    if (access === 'r' || operand?.kind !== 'gpr') return;
-    const to = registerOf(insn, operand.slot);
-    const [, other] = operands;
-    const second = other?.kind === 'gpr' ? registerOf(insn, other.slot) : undefined;
+  insn.row.operands.forEach((operand, i) => {
+    const to = operand.access === 'r' ? -1 : registerOf(insn, operand);
+    if (to < 0) return;
     after ??= [...lines];
-    after[to] = operand.width === 64 && i === 0 ? computed(insn, to, second, lines) : undefined;
+    after[to] = i === 0 ? computed : undefined;
   });
   if (after) after[RSP] = undefined;
   return after ?? lines;

@@ -7,10 +7,9 @@ import { RBP, RSP } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { SLOT_ZERO } from '../layout.ts';
 import { FAULT } from '../mmu.ts';
 import { isOutsideWindow, placeInWindow, windowAt } from '../stack-window.ts';
-import { regSlot, rmSlot } from '../tier0/translate.ts';
+import { registerOf, sumOf } from './lines.ts';
 import type { Block, Region } from './region.ts';
 import { jumpsOf, successors } from './structure.ts';
 
@@ -38,35 +37,13 @@ function withRegister(at: Depth, register: number, depth: number | undefined): D
   return register === RBP ? { ...at, rbp: depth } : at;
 }
 
-/** The general register that an operand of an instruction is, or -1. */
-function registerOf(insn: Insn, code: string): number {
-  if (code === 'G' || code === 'Z') return regSlot(insn) >> 3;
-  return (code === 'E' && insn.isReg) || code === 'R' ? rmSlot(insn) >> 3 : -1;
-}
-
 /** The same after an instruction that changes neither but by its operands. */
 function operandsWritten(insn: Insn, at: Depth): Depth {
   let after = at;
-  for (const { code, access } of insn.row.operands)
-    if (access !== 'r') after = withRegister(after, registerOf(insn, code), undefined);
+  for (const operand of insn.row.operands)
+    if (operand.access !== 'r') after = withRegister(after, registerOf(insn, operand), undefined);
   return after;
 }
-
-/** MOV, LEA, ADD and SUB of 64 bits, where they give one of the two a known distance. */
-function computed(insn: Insn, at: Depth): number | undefined {
-  const { row, base, index, address32, disp, dispHigh, imm } = insn;
-  const [first, second] = row.operands;
-  if (row.sem === 'mov') return depthOf(at, registerOf(insn, second!.code));
-  if (row.sem === 'lea') {
-    const isSimple = index === SLOT_ZERO && !address32 && dispHigh === disp >> 31;
-    return isSimple ? moved(depthOf(at, base), disp) : undefined;
-  }
-  if (second?.code !== 'I') return undefined;
-  const from = depthOf(at, registerOf(insn, first!.code));
-  return moved(from, row.sem === 'add' ? imm : -imm);
-}
-
-const COMPUTED: ReadonlySet<string> = new Set(['mov', 'lea', 'add', 'sub']);
 
 /** Where RSP and RBP are after an instruction. */
 function after(insn: Insn, at: Depth): Depth {
@@ -95,11 +72,9 @@ function after(insn: Insn, at: Depth): Depth {
       return { rsp: undefined, rbp: undefined };
   }
   const [first] = row.operands;
-  const register = first ? registerOf(insn, first.code) : -1;
-  // Operands of a byte are so whatever a prefix says.
-  const isWhole = opsize === 64 && first?.size !== 'b';
-  if (COMPUTED.has(row.sem) && isWhole && (register === RSP || register === RBP))
-    return withRegister(at, register, computed(insn, at));
+  const register = first ? registerOf(insn, first) : -1;
+  const sum = register === RSP || register === RBP ? sumOf(insn) : undefined;
+  if (sum) return withRegister(at, register, moved(depthOf(at, sum.register), sum.delta));
   return operandsWritten(insn, at);
 }
 

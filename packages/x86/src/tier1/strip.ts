@@ -138,11 +138,11 @@ export class Strip {
     let offset = 0n;
     const add = (sum: Node | undefined, part: Node): Node | undefined => {
       const place = placeOf(part);
-      const [term, ...others] = (place && this.#termsOf(place.root)) ?? [];
-      const isFixed = place && others.length === 0 && (!term || this.#stepOf(term) === 0n);
-      if (isFixed) offset += place.delta;
-      else if (part.op === 'i64.add') return part.args.reduce(add, sum);
-      if (isFixed) return sum;
+      if (place && this.#isFixed(place)) {
+        offset += place.delta;
+        return sum;
+      }
+      if (part.op === 'i64.add') return part.args.reduce(add, sum);
       const low = lowOf(b, part);
       return sum ? b.add(sum, low) : low;
     };
@@ -187,6 +187,11 @@ export class Strip {
 
   #stepOf({ register, shift }: Term): bigint {
     return this.#steps[register]! << BigInt(shift);
+  }
+
+  /** Whether it is the same each time round. */
+  #isFixed({ root }: Place): boolean {
+    return this.#termsOf(root)?.every((term) => this.#stepOf(term) === 0n) ?? false;
   }
 
   #termsOf(root: string): Term[] | undefined {
