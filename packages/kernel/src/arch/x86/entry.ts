@@ -18,8 +18,6 @@ import { RESTORED, setResult } from './result.ts';
 import { syscall_name, syscallTable } from './syscall_table.ts';
 import { exc_page_fault, handle_exception } from './traps.ts';
 
-/** Instructions between two looks at the clock and the run queue. */
-const FUEL = 100_000;
 /** What one system call counts for against a turn's fuel. */
 const CALL_FUEL = 300;
 
@@ -36,7 +34,7 @@ const ARGS = [RDI, RSI, RDX, R10, R8, R9].map((reg) => reg * 2);
  */
 export function run_task(kernel: Kernel, task: Task): void {
   const { cpu, sched, host } = kernel;
-  let fuel = FUEL;
+  let fuel = sched.turn_instructions(task);
   const end = Math.min(kernel.slice_end, host.monotonic() + TURN);
   for (let turns = 1; fuel > 0; turns++) {
     if (task.resume === RESUME_SYSCALL) {

@@ -30,6 +30,11 @@ const HOST_DEBT = 4e6;
 const NS_PER_INSTRUCTION = 5;
 /** More than a system call takes, but for a few. */
 const MAX_NS_PER_CALL = 20_000;
+/** A turn has so many instructions at least; more while they take less than so many nanoseconds, and nobody waits. */
+const TURN_INSTRUCTIONS = 100_000;
+const TURN_NS = 100_000;
+/** Code may become slower within a turn than it was before. */
+const MOST_TURN_INSTRUCTIONS = 1_000_000;
 /** So many instructions tell what one takes. */
 const MEASURABLE = 10_000;
 const NS_PER_CALL = 500;
@@ -417,6 +422,16 @@ export class Scheduler {
     // What takes longer than calls do is the translation of the program.
     const least = ns - calls * MAX_NS_PER_CALL;
     return Math.round(Math.min(ns, Math.max(instructions * this.ns_per_instruction, least)));
+  }
+
+  /**
+   * Instructions of a turn, after which the clock and the run queues are looked at: that takes as long as some 20,000 of a loop.
+   * With a virtual clock, by which each takes a nanosecond, a turn is always the same.
+   */
+  turn_instructions(task: Task): number {
+    const isAlone = task.dl === null && task.rt_effective === 0 && this.rqs.every((rq) => rq.waiting === 0); // prettier-ignore
+    const fitting = Math.floor(TURN_NS / this.ns_per_instruction);
+    return isAlone ? Math.max(TURN_INSTRUCTIONS, Math.min(fitting, MOST_TURN_INSTRUCTIONS)) : TURN_INSTRUCTIONS; // prettier-ignore
   }
 
   /** Counts what the current task executed, and looks whether its turn is over. */
