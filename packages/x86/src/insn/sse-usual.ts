@@ -24,7 +24,11 @@ import {
   STORE,
   type Float,
 } from './sse-float.ts';
+import type { Fails, Looking, Of } from './gathered.ts';
 import type { Semantics } from './semantics.ts';
+
+/** What is computed of a value to be looked at. */
+type Compute = (b: Builder, value: Node) => Node;
 
 const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
 const INT_VECTOR = { f32: 'i32x4', f64: 'i64x2' } as const;
@@ -56,12 +60,14 @@ const SPREAD = {
 const isMiddle = (b: Builder, f: Float, x: Node): Node =>
   b.ltU(spread(b, f, x), int(b, f, LIMIT[f]));
 
-/** Not 0 unless MXCSR is as it usually is and every exponent is in the middle. One look serves all values of an instruction. */
-function isUnusual(b: Builder, f: Float, values: readonly Node[]): Node {
-  const { usual } = b.target;
-  const spreads = values.map((x) => usual!.spreadOf(b, x, SPREAD[f]));
-  const all = spreads.reduce((x, y) => b.or(x, y));
-  return b.op(`${all.type}.ge_u`, all, usual!.limit(b, f));
+/** What is looked at of some values. */
+const spreadsOf = (b: Builder, values: readonly Node[], of: Of, compute: Compute): Node[] =>
+  values.map((x) => b.target.usual!.kept(b, x, compute) ?? compute(b, of(x)));
+
+/** Not 0 unless MXCSR is as it usually is and every exponent is in the middle: one look serves all values of an instruction. */
+function areUnusual(b: Builder, f: Float, values: readonly Node[], of: Of): Node {
+  const all = spreadsOf(b, values, of, SPREAD[f]).reduce((x, y) => b.or(x, y));
+  return b.op(`${all.type}.ge_u`, all, b.target.usual!.limit(b, f));
 }
 
 /** Not 0 when an exponent is so close to an end (below 2, or above 0x7fd, of a double's) that the result may be inexact. */
@@ -79,21 +85,61 @@ function isStrange(b: Builder): Node {
   return b.ne(control, b.i32(0x1f80));
 }
 
-/** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
-function needExact(b: Builder, fits: Node, exact: () => Node): void {
-  b.unlikely(b.or(b.eqz(fits), isAltered(b)), () => deferUnlessExact(b, fits, exact));
+/** Leaves an instruction to tier 0. */
+const defer = (b: Builder): void => b.target.usual!.defer(b);
+
+/** The same for numbers that are not in the middle though they are expected there. */
+function deferWild(b: Builder): void {
+  b.target.usual!.countWild(b);
+  defer(b);
 }
 
-function deferUnlessExact(b: Builder, fits: Node, exact: () => Node): void {
-  b.unlikely(b.or(b.eqz(b.and(fits, exact())), isStrange(b)), () => b.target.usual!.defer(b));
+const itself: Of = (node) => node;
+
+/** Where something is unusual, leaves if it fails a closer look; or has it looked at together with other instructions' numbers. */
+function when(
+  b: Builder,
+  isUnusual: Node,
+  fails: Fails,
+  leave: (b: Builder) => void = defer,
+): void {
+  const { gathered } = b.target.usual!;
+  if (gathered) gathered.addCondition(isUnusual, fails);
+  else b.unlikely(isUnusual, () => b.unlikely(fails(b, itself), () => leave(b)));
 }
+
+/** The same where some values are. @param fails takes the place of the look at each of them */
+function whenUnusual(
+  b: Builder,
+  f: Float,
+  looks: Looks,
+  values: readonly Node[],
+  fails: Fails | undefined,
+  leave: (b: Builder) => void = defer,
+): void {
+  const { gathered } = b.target.usual!;
+  const looking = looks.looking[f];
+  if (gathered) return gathered.add(looking, values, fails);
+  const closer: Fails = fails ?? ((into, of) => looking.closer(into, values, of));
+  when(b, looking.first(b, values, itself), closer, leave);
+}
+
+/** Defers unless `fits`, and the result is `exact` where inexact ones would show in MXCSR. */
+function needExact(b: Builder, fits: Node, exact: Fails): void {
+  when(b, b.or(b.eqz(fits), isAltered(b)), (into, of) =>
+    isInexact(into, of(fits), exact(into, of)),
+  );
+}
+
+const isInexact = (b: Builder, fits: Node, exact: Node): Node =>
+  b.or(b.eqz(b.and(fits, exact)), isStrange(b));
 
 /** The same for all lanes, of which those that fit are all ones. */
-function needExactLanes(b: Builder, fitting: Node, exact: () => Node): void {
+function needExactLanes(b: Builder, fitting: Node, exact: Fails): void {
   const others = b.xor(b.op('i32x4.bitmask', fitting), b.i32(0xf));
-  b.unlikely(b.ne(others, b.target.usual!.lanes(b)), () => {
-    deferUnlessExact(b, b.eqz(others), () => b.op('i32x4.all_true', exact()));
-  });
+  when(b, b.ne(others, b.target.usual!.lanes(b)), (into, of) =>
+    isInexact(into, into.eqz(of(others)), into.op('i32x4.all_true', exact(into, of))),
+  );
 }
 
 /** Not 0 for a normal number or zero. */
@@ -121,19 +167,13 @@ const seen = (b: Builder, f: Float): Range => (b.target.usual!.isTame ? MIDDLE[f
 const unknownOf = (b: Builder, f: Float, values: readonly Node[]): Node[] =>
   [...new Set(values)].filter((x) => !b.target.usual!.known(x, f));
 
-/** Leaves an instruction to tier 0, for numbers that are not in the middle though they are expected there. */
-function deferWild(b: Builder): void {
-  b.target.usual!.countWild(b);
-  b.target.usual!.defer(b);
-}
-
 /** Defers unless every value compares without an exception. */
 function needComparable(b: Builder, f: Float, values: readonly Node[]): void {
   const unknown = unknownOf(b, f, values);
   if (unknown.length === 0) return;
-  b.unlikely(isUnusual(b, f, unknown), () => {
-    const fine = unknown.map((x) => isComparable(b, f, x)).reduce((x, y) => b.and(x, y));
-    b.unlikely(b.or(b.eqz(fine), isStrange(b)), () => b.target.usual!.defer(b));
+  whenUnusual(b, f, SCALAR, unknown, (into, of) => {
+    const fine = unknown.map((x) => isComparable(into, f, of(x))).reduce((x, y) => into.and(x, y));
+    return into.or(into.eqz(fine), isStrange(into));
   });
 }
 
@@ -143,7 +183,7 @@ function know(b: Builder, f: Float, values: readonly Node[], range: Range): void
 
 /** How the numbers of one format are looked at: one, or all lanes of a vector. Conditions are not 0, or all ones in a lane. */
 interface Looks {
-  isUnusual(b: Builder, f: Float, values: readonly Node[]): Node;
+  readonly looking: Readonly<Record<Float, Looking>>;
   isMiddle(b: Builder, f: Float, x: Node): Node;
   isPlain(b: Builder, f: Float, x: Node): Node;
   isZero(b: Builder, f: Float, x: Node): Node;
@@ -156,8 +196,23 @@ interface Looks {
   always(b: Builder): Node;
 }
 
+/** How scalars are looked at, and vectors of them. */
+const lookingAt = (f: Float): Looking => ({
+  first: (b, values, of) => areUnusual(b, f, values, of),
+  closer: (b, values, of) => areUnseen(b, f, SCALAR, values.map(of)),
+  wide: {
+    first: (b, values, of) =>
+      hasUnusualLane(
+        b,
+        f,
+        values.map((x) => SPREAD_LANES[f](b, of.vectorOf!(x))),
+      ),
+    closer: (b, values, of) => areUnseen(b, f, PACKED_LOOKS, values.map(of.vectorOf!)),
+  },
+});
+
 const SCALAR: Looks = {
-  isUnusual,
+  looking: { f32: lookingAt('f32'), f64: lookingAt('f64') },
   isMiddle,
   isPlain,
   isZero,
@@ -172,12 +227,14 @@ const SCALAR: Looks = {
 function needSeen(b: Builder, f: Float, looks: Looks, values: readonly Node[]): void {
   const unknown = unknownOf(b, f, values);
   if (unknown.length === 0) return;
-  b.unlikely(looks.isUnusual(b, f, unknown), () => needEach(b, f, looks, unknown));
+  whenUnusual(b, f, looks, unknown, undefined, deferUnseen);
   know(b, f, unknown, seen(b, f));
 }
 
-/** The same, looked at one by one. */
-function needEach(b: Builder, f: Float, looks: Looks, values: readonly Node[]): void {
+const deferUnseen = (b: Builder): void => (b.target.usual!.isTame ? deferWild(b) : defer(b));
+
+/** Not 0 unless they are, looked at one by one. */
+function areUnseen(b: Builder, f: Float, looks: Looks, values: readonly Node[]): Node {
   const { isTame } = b.target.usual!;
   const each = values.map((x) => {
     if (!isTame) return looks.isPlain(b, f, x);
@@ -188,8 +245,7 @@ function needEach(b: Builder, f: Float, looks: Looks, values: readonly Node[]): 
     f,
     each.length > 0 ? each.reduce((x, y) => looks.and(b, x, y)) : looks.always(b),
   );
-  const strange = isTame ? isAltered(b) : isStrange(b);
-  b.unlikely(b.or(b.eqz(fine), strange), () => (isTame ? deferWild(b) : b.target.usual!.defer(b)));
+  return b.or(b.eqz(fine), isTame ? isAltered(b) : isStrange(b));
 }
 
 type Operation = 'add' | 'sub' | 'mul' | 'div' | 'sqrt';
@@ -259,16 +315,23 @@ function calculate(
   const { operands, result, ranges, range } = planOf(b, f, op, x, y);
   const r = b.var(value);
   const looked = result ? [...operands, b.value(r)] : operands;
-  const exactZero = (): Node => {
-    if (op !== 'mul' && op !== 'div') return looks.always(b);
-    const zero = looks.isZero(b, f, x);
-    return op === 'mul' ? looks.or(b, zero, looks.isZero(b, f, y)) : zero;
+  const exactZero: Fails = (into, of) => {
+    if (op !== 'mul' && op !== 'div') return looks.always(into);
+    const zero = looks.isZero(into, f, of(x));
+    return op === 'mul' ? looks.or(into, zero, looks.isZero(into, f, of(y))) : zero;
   };
-  if (looked.length > 0)
-    b.unlikely(looks.isUnusual(b, f, looked), () => {
-      if (!b.target.usual!.isTame) b.target.usual!.countWild(b);
-      needEach(b, f, looks, [...ranges.keys()]);
-      if (result) needResult(b, f, looks, r, exactZero, full);
+  const areWrong: Fails = (into, of) => areUnseen(into, f, looks, [...ranges.keys()].map(of));
+  const isWrong: Fails = (into, of) =>
+    isNotAs(into, f, looks, of(looked.at(-1)!), exactZero(into, of));
+  const { isTame, gathered } = b.target.usual!;
+  if (looked.length > 0 && (isTame || gathered)) {
+    const fails: Fails = (into, of) => into.or(areWrong(into, of), isWrong(into, of));
+    whenUnusual(b, f, looks, looked, result ? fails : undefined, deferWild);
+  } else if (looked.length > 0)
+    b.unlikely(looks.looking[f].first(b, looked, itself), () => {
+      b.target.usual!.countWild(b);
+      b.unlikely(areWrong(b, itself), () => defer(b));
+      if (result) b.unlikely(isWrong(b, itself), () => correct(b, f, looks, r, full));
     });
   for (const [node, known] of ranges) know(b, f, [node], known);
   const calculated = b.value(r);
@@ -276,28 +339,24 @@ function calculate(
   return calculated;
 }
 
-function needResult(
-  b: Builder,
-  f: Float,
-  looks: Looks,
-  r: Var,
-  exactZero: () => Node,
-  full: (() => Node) | undefined,
-): void {
+/** Not 0 unless a result is as expected, or zero where that is exact. */
+function isNotAs(b: Builder, f: Float, looks: Looks, r: Node, exactZero: Node): Node {
+  const zero = looks.and(b, looks.isZero(b, f, r), exactZero);
+  const inner = b.target.usual!.isTame ? looks.isMiddle : looks.isInner;
+  const fine = looks.all(b, f, looks.or(b, inner(b, f, r), zero));
+  return b.or(b.eqz(fine), isAltered(b));
+}
+
+/** Has the full semantics say what a result is, where only the inexact flag is not as usual. */
+function correct(b: Builder, f: Float, looks: Looks, r: Var, full: (() => Node) | undefined): void {
   const usual = b.target.usual!;
-  const zero = looks.and(b, looks.isZero(b, f, b.value(r)), exactZero());
-  const inner = usual.isTame ? looks.isMiddle : looks.isInner;
-  const fine = looks.all(b, f, looks.or(b, inner(b, f, b.value(r)), zero));
-  b.unlikely(b.or(b.eqz(fine), isAltered(b)), () => {
-    if (usual.isTame) return deferWild(b);
-    b.unlikely(b.eqz(isAltered(b)), () => usual.defer(b));
-    if (!full) return usual.defer(b);
-    b.assign(r, full());
-    usual.refresh(b);
-    // Doing it again changes nothing: flags stay once they are set.
-    const plain = looks.all(b, f, looks.isPlain(b, f, b.value(r)));
-    b.unlikely(b.eqz(plain), () => usual.defer(b));
-  });
+  b.unlikely(b.eqz(isAltered(b)), () => defer(b));
+  if (!full) return defer(b);
+  b.assign(r, full());
+  usual.refresh(b);
+  // Doing it again changes nothing: flags stay once they are set.
+  const plain = looks.all(b, f, looks.isPlain(b, f, b.value(r)));
+  b.unlikely(b.eqz(plain), () => defer(b));
 }
 
 const arithmetic =
@@ -345,16 +404,10 @@ function outside(b: Builder, f: Float, spreads: Node): Node {
   return b.op('i16x8.add_sat_u', spreads, splat(b, f, 0x4000n << 48n));
 }
 
-/** As {@link isUnusual}, of every lane. */
-function hasUnusualLane(b: Builder, f: Float, values: readonly Node[]): Node {
-  const { usual } = b.target;
-  const spreads = values.map((v) => usual!.spreadOf(b, v, SPREAD_LANES[f]));
-  const all = outside(
-    b,
-    f,
-    spreads.reduce((x, y) => b.op('v128.or', x, y)),
-  );
-  return b.ne(b.op(`${INT_VECTOR[f]}.bitmask`, all), usual!.lanes(b));
+/** As {@link areUnusual}, of every lane. */
+function hasUnusualLane(b: Builder, f: Float, spreads: readonly Node[]): Node {
+  const all = spreads.reduce((x, y) => b.op('v128.or', x, y));
+  return b.ne(b.op(`${INT_VECTOR[f]}.bitmask`, outside(b, f, all)), b.target.usual!.lanes(b));
 }
 
 /** All ones in lanes whose highest bit is 0. */
@@ -374,8 +427,13 @@ const between = (b: Builder, f: Float, v: Node, from: bigint, below: bigint): No
 /** The exponents of infinity. */
 const TOP = { f32: 0xffn, f64: 0x7ffn } as const;
 
+const lookingAtLanes = (f: Float): Looking => ({
+  first: (b, values, of) => hasUnusualLane(b, f, spreadsOf(b, values, of, SPREAD_LANES[f])),
+  closer: (b, values, of) => areUnseen(b, f, PACKED_LOOKS, values.map(of)),
+});
+
 const PACKED_LOOKS: Looks = {
-  isUnusual: hasUnusualLane,
+  looking: { f32: lookingAtLanes('f32'), f64: lookingAtLanes('f64') },
   isMiddle: (b, f, v) => areClear(b, f, outside(b, f, spreadLanes(b, f, v))),
   isPlain(b, f, v) {
     return this.or(b, between(b, f, v, 1n, TOP[f]), this.isZero(b, f, v));
@@ -493,7 +551,7 @@ const fromInt =
       needExact(
         b,
         b.op(`${f}.lt`, r, constant(b, f, value.type === 'i64' ? 2 ** 63 : 2 ** 31)),
-        () => b.eq(b.op(`${value.type}.trunc_sat_${f}_s`, r), value),
+        (into, of) => into.eq(into.op(`${value.type}.trunc_sat_${f}_s`, of(r)), of(value)),
       );
     // It says nothing of MXCSR.
     usual!.know(r, f, { lo: 0, hi: value.type === 'i64' ? 63 : 31 }, false);
@@ -507,7 +565,7 @@ const toInt =
     const whole = truncate ? x : b.op(`${f}.nearest`, x);
     const limit = b.width === 64 ? 2 ** 63 : 2 ** 31;
     const fits = b.op(`${f}.lt`, b.op(`${f}.abs`, whole), constant(b, f, limit));
-    needExact(b, fits, () => b.op(`${f}.eq`, b.op(`${f}.trunc`, x), x));
+    needExact(b, fits, (into, of) => into.op(`${f}.eq`, into.op(`${f}.trunc`, of(x)), of(x)));
     b.set(dst!, b.op(`${b.width === 64 ? 'i64' : 'i32'}.trunc_sat_${f}_s`, whole));
   };
 
@@ -524,9 +582,10 @@ const narrow: Semantics = (b, [dst, src]) => {
   needSeen(b, 'f64', SCALAR, [x]);
   const r = b.op('f32.demote_f64', x);
   // An exact result is as it was: the other one is deferred.
-  b.unlikely(isUnusual(b, 'f32', [r]), () => {
-    const exact = b.and(b.op('f64.eq', b.op('f64.promote_f32', r), x), isPlain(b, 'f32', r));
-    b.unlikely(b.or(b.eqz(exact), isStrange(b)), () => b.target.usual!.defer(b));
+  whenUnusual(b, 'f32', SCALAR, [r], (into, of) => {
+    const isSame = into.op('f64.eq', into.op('f64.promote_f32', of(r)), of(x));
+    const exact = into.and(isSame, isPlain(into, 'f32', of(r)));
+    return into.or(into.eqz(exact), isStrange(into));
   });
   know(b, 'f32', [r], NORMAL.f32);
   b.setAs(dst!, 'f32.store', r);
@@ -539,7 +598,9 @@ const toIntPacked =
     const whole = truncate ? x : b.op('f32x4.nearest', x);
     const limit = splat(b, 'f32', 0x4f00_0000n);
     const fitting = b.op('f32x4.lt', abs(b, 'f32', whole), limit);
-    needExactLanes(b, fitting, () => b.op('f32x4.eq', b.op('f32x4.trunc', x), x));
+    needExactLanes(b, fitting, (into, of) =>
+      into.op('f32x4.eq', into.op('f32x4.trunc', of(x)), of(x)),
+    );
     b.set(dst!, b.op('i32x4.trunc_sat_f32x4_s', whole));
   };
 
@@ -547,7 +608,9 @@ const fromIntPacked: Semantics = (b, [dst, src]) => {
   const x = b.get(src!);
   const r = b.op('f32x4.convert_i32x4_s', x);
   const fitting = b.op('f32x4.lt', r, splat(b, 'f32', 0x4f00_0000n));
-  needExactLanes(b, fitting, () => b.op('i32x4.eq', b.op('i32x4.trunc_sat_f32x4_s', r), x));
+  needExactLanes(b, fitting, (into, of) =>
+    into.op('i32x4.eq', into.op('i32x4.trunc_sat_f32x4_s', of(r)), of(x)),
+  );
   b.target.usual!.know(r, 'f32', { lo: 0, hi: 31 }, false);
   b.set(dst!, r);
 };

@@ -1,5 +1,6 @@
 import type { ValType } from '@vitrine/wasm/instructions.ts';
 import type { Known, Range } from '../insn/exponents.ts';
+import type { Gathered } from '../insn/gathered.ts';
 import type { Builder } from './builder.ts';
 import type { Operation } from './flags.ts';
 import type { Node } from './node.ts';
@@ -17,8 +18,10 @@ export interface Usual {
   lanes(b: Builder): Node;
   known(node: Node, f: 'f32' | 'f64'): Known | undefined;
   know(node: Node, f: 'f32' | 'f64', range: Range, proved: boolean): void;
-  /** What is looked at of a value (`compute`), or what has been kept of that. */
-  spreadOf(b: Builder, value: Node, compute: (b: Builder, value: Node) => Node): Node;
+  /** What is looked at of a value (`compute`), where that has been kept. */
+  kept(b: Builder, value: Node, compute: (b: Builder, value: Node) => Node): Node | undefined;
+  /** Where numbers are looked at together, before anything is done: what is unusual is not deferred by instruction. */
+  readonly gathered: Gathered | undefined;
   /** An exception may have been noted in MXCSR. */
   refresh(b: Builder): void;
   /** MXCSR was written. */

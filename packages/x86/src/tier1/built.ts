@@ -1,6 +1,7 @@
 /** What a region means: nodes for each of its blocks, and what is known of them as a whole. */
 import { RSP } from '../cpu.ts';
 import { wraps } from '../decode.ts';
+import { Gathered } from '../insn/gathered.ts';
 import { semantics } from '../insn/index.ts';
 import { sseUsual } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
@@ -21,9 +22,11 @@ import type { Block, Region } from './region.ts';
 import { Stack } from './stack.ts';
 import { State } from './state.ts';
 import { type Stream, streamsOf } from './stream.ts';
-import { type Strip, stripLoops } from './strip.ts';
+import { Straight } from './straight.ts';
+import type { Strip } from './strip.ts';
 import { edgeKey, jumpsOf, structureOf, type Structure } from './structure.ts';
-import { Tier1Target, type Edge } from './target.ts';
+import { type Around, Tier1Target, type Edge } from './target.ts';
+import { stripLoops } from './twice.ts';
 import { type Unwritten, unwrittenOf } from './unwritten.ts';
 
 /** Semantics that could not be compiled, with why: the caller leaves them to tier 0. */
@@ -43,43 +46,75 @@ function widthOf({ id }: Row, opsize: Width): Width {
 }
 
 /** The meaning of one block. */
-function buildBlock(
+function buildBlock(frame: Frame, block: Block, state: State, around: Around): Builder {
+  frame.use = new Use(block);
+  const { strip } = around;
+  const target = new Tier1Target(frame, block, state, around);
+  const b = new Builder(target);
+  if (strip?.fast === block) strip.begin(b, frame, state);
+  target.enter(b);
+  block.code.insns.forEach((_, i) => buildInsn(b, target, block, i));
+  if (!target.ended) target.fallThrough(b);
+  return b;
+}
+
+/** The meaning of several times round a loop at once (straight.ts); undefined if they cannot be. */
+function buildAtOnce(
   frame: Frame,
   block: Block,
   state: State,
-  isTight: boolean,
-  stream: Stream | undefined,
-  strip: Strip | undefined,
-  unwritten: Unwritten | undefined,
-  goesOn: (to: Block) => boolean,
-): Builder {
+  around: Around,
+  strip: Strip,
+): Builder | undefined {
   frame.use = new Use(block);
-  const target = new Tier1Target(frame, block, state, isTight, stream, strip, unwritten, goesOn);
+  // It may be left where it begins.
+  frame.use.leave(false);
+  const gathered = new Gathered();
+  const target = new Tier1Target(frame, block, state, { ...around, gathered });
   const b = new Builder(target);
-  const { insns, live } = block.code;
-  if (strip?.fast === block) strip.begin(b, frame, state);
   target.enter(b);
-  for (let i = 0; i < insns.length; i++) {
-    const insn = target.begin(i);
-    const { row, opsize, isReg, rep } = insn;
-    b.width = widthOf(row, opsize);
-    b.rep = row.rep ? rep : 0;
-    b.address32 = wraps(insn);
-    b.opcode = row.opcode;
-    b.flags.live = live[i] === 1 || !(row.writes | row.writesSometimes);
-    try {
-      (sseUsual[row.sem] ?? semantics[row.sem]!)(
-        b,
-        operandsOf(row.operands, b.width, isReg) as Operand[],
-      );
-    } catch (error) {
-      throw new Unsupported(row.sem, error);
-    }
-    b.flags.settle();
-    target.finish(b);
+  const { length } = block.code.insns;
+  const round = length / strip.groups.atOnce;
+  for (let i = 0; i < length; i++) {
+    strip.groups.round = Math.floor(i / round);
+    // It is known that the branch at the end goes on.
+    if ((i + 1) % round === 0) target.begin(i);
+    else buildInsn(b, target, block, i);
   }
-  if (!target.ended) target.fallThrough(b);
-  return b;
+  target.endRounds(b);
+  const straight = Straight.of(b, strip.groups.locate(frame));
+  return straight?.write(
+    (into, of) => {
+      const flags = [frame.kind, frame.x, frame.y].map(
+        (one) => [one, straight.again(one)] as const,
+      );
+      gathered.look(into, of, () => {
+        for (const [one, value] of flags) if (value) into.assign(one, value);
+        strip.refuse(into);
+      });
+    },
+    (into) => strip.goRound(into),
+  );
+}
+
+function buildInsn(b: Builder, target: Tier1Target, { code }: Block, i: number): void {
+  const insn = target.begin(i);
+  const { row, opsize, isReg, rep } = insn;
+  b.width = widthOf(row, opsize);
+  b.rep = row.rep ? rep : 0;
+  b.address32 = wraps(insn);
+  b.opcode = row.opcode;
+  b.flags.live = code.live[i] === 1 || !(row.writes | row.writesSometimes);
+  try {
+    (sseUsual[row.sem] ?? semantics[row.sem]!)(
+      b,
+      operandsOf(row.operands, b.width, isReg) as Operand[],
+    );
+  } catch (error) {
+    throw new Unsupported(row.sem, error);
+  }
+  b.flags.settle();
+  target.finish(b);
 }
 
 /** A region's meaning: nodes for each of its blocks. */
@@ -148,19 +183,16 @@ export class Built {
     around?.name(block, start);
     start.begin(this.stack.startOf(block), anew);
     const { order, indirect } = this.structure;
-    const { root } = buildBlock(
-      this.frame,
-      block,
-      start,
-      tight[block.index]! >= 0,
-      around ? undefined : this.streams.get(tight[block.index]!),
-      around,
-      this.unwritten.get(tight[block.index]!),
-      (to) => {
+    const root = this.#buildOwn(block, start, {
+      isTight: tight[block.index]! >= 0,
+      stream: around ? undefined : this.streams.get(tight[block.index]!),
+      strip: around,
+      unwritten: this.unwritten.get(tight[block.index]!),
+      goesOn: (to) => {
         const forward = order[to.index]! > order[block.index]! && !indirect.has(edgeKey(block, to));
         return forward && !isMerge[to.index] && !isLoop[to.index];
       },
-    );
+    });
     if (block.again && !around) this.strips.find(({ way }) => way === block.again)!.ends(start);
     this.blocks.set(block, root);
     this.uses.set(block, this.frame.use);
@@ -169,6 +201,16 @@ export class Built {
       const edge = isMerge[child.index] ? undefined : edges.find(({ to }) => to === child);
       this.#build(child, edge?.state ?? new State(), this.stack.isApart(block, child));
     }
+  }
+
+  #buildOwn(block: Block, start: State, around: Around): Nodes {
+    const { strip } = around;
+    if (strip && strip.groups.atOnce > 1) {
+      const found = buildAtOnce(this.frame, block, new State(start), around, strip);
+      if (found) return found.root;
+      strip.giveUpCounting();
+    }
+    return buildBlock(this.frame, block, start, around).root;
   }
 
   /** Says how a loop goes on that is there twice: what it has to look up is known when that is built. */

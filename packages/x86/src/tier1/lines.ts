@@ -44,19 +44,22 @@ export function registerOf(insn: Insn, { code, text }: OperandSpec): number {
   return (code === 'E' && insn.isReg) || code === 'R' ? rmSlot(insn) >> 3 : -1;
 }
 
-/** What MOV, LEA, ADD, SUB, INC and DEC leave in their first operand, if it is of 64 bits and that is a sum. */
-export function sumOf(insn: Insn): Sum | undefined {
+/**
+ * What MOV, LEA, ADD, SUB, INC and DEC leave in their first operand, if that is a sum.
+ * @param width the low bits that it is to be right in: 64, or 32
+ */
+export function sumOf(insn: Insn, width = 64): Sum | undefined {
   const { row, opsize, base, index, address32, disp, dispHigh, imm } = insn;
   const [first, second] = row.operands;
   // Operands of a byte are so whatever a prefix says.
-  if (opsize !== 64 || first?.size === 'b') return undefined;
+  if (opsize < width || first?.size === 'b') return undefined;
   const plus = (delta: number): Sum => ({ register: registerOf(insn, first!), delta });
   switch (row.sem) {
     case 'mov':
       return { register: registerOf(insn, second!), delta: 0 };
     case 'lea': {
-      const isSum = index === SLOT_ZERO && !address32 && dispHigh === disp >> 31;
-      return isSum ? { register: base, delta: disp } : undefined;
+      const isWhole = width === 32 || (!address32 && dispHigh === disp >> 31);
+      return isWhole && index === SLOT_ZERO ? { register: base, delta: disp } : undefined;
     }
     case 'add':
       return second!.code === 'I' ? plus(imm) : undefined;
@@ -71,10 +74,10 @@ export function sumOf(insn: Insn): Sum | undefined {
   }
 }
 
-/** The registers behind an instruction. */
-export function linesAfter(insn: Insn, lines: Lines): Lines {
+/** The registers behind an instruction, or the low bits of all. */
+export function linesAfter(insn: Insn, lines: Lines, width = 64): Lines {
   if (!isPlain(insn.row)) return NOTHING;
-  const sum = sumOf(insn);
+  const sum = sumOf(insn, width);
   const from = sum && lines[sum.register];
   const computed = from && { ...from, delta: from.delta + BigInt(sum.delta) };
   let after: (Line | undefined)[] | undefined;

@@ -2,6 +2,7 @@
 import { RSP } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import { SLOT_ZERO } from '../layout.ts';
+import { type Count, countOf } from './counted.ts';
 import { AT_HEAD, type Line, type Lines, linesAfter, meet } from './lines.ts';
 import type { Block, Region } from './region.ts';
 import { isOfNumbers } from './stream.ts';
@@ -20,6 +21,8 @@ export interface Loop {
   readonly steps: readonly (bigint | undefined)[];
   /** Fewest instructions of a time round. */
   readonly least: number;
+  /** Where that is known: how many times it goes round. */
+  readonly count: Count | undefined;
 }
 
 /** Innermost loops with accesses that go on evenly. */
@@ -107,7 +110,8 @@ function loopOf(head: Block, members: readonly Block[]): Loop | undefined {
   const goesOn = (lines: Lines): boolean =>
     lines.every((line) => stepOf(line) !== undefined) && lines.some((line) => stepOf(line) !== 0n);
   if (!used.some(goesOn)) return undefined;
-  return { head, members, starts, steps, least };
+  const count = members.length === 1 ? countOf(head) : undefined;
+  return { head, members, starts, steps, least, count };
 }
 
 /** Whether an instruction accesses memory, but for the stack. */

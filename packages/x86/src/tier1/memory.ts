@@ -76,7 +76,7 @@ export class Memory {
 
   /** Whether an address is known to be a multiple of 16. */
   isAligned(place: Place | undefined, size: number, write: boolean): boolean {
-    return place !== undefined && this.#strip?.isAligned(place, size, write) === true;
+    return place !== undefined && this.#strip?.groups.isAligned(place, size, write) === true;
   }
 
   /**

@@ -3,23 +3,33 @@
  * looked up. Such a loop is there twice. In front of both a *way* says how it goes on: the first times, and where a page ends within
  * an access or is not in the TLB, by the loop as it is; then, since it goes on for long, by one that has no looks, for as many times
  * round as all of its accesses stay in their pages.
+ *
+ * Where it is known how many times a loop of one block goes round (counted.ts), the one without looks goes round several times at
+ * once: then numbers are looked at together, before anything of these rounds is done (straight.ts).
  */
 import { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { TLB_ADDEND } from '../layout.ts';
-import { missesTlb, tlbEntry } from '../mmu.ts';
 import { Tier0Target } from '../tier0/target.ts';
+import { type Count, timesRound } from './counted.ts';
 import { type Frame, kindOf } from './frame.ts';
+import { Groups } from './groups.ts';
 import type { Lines } from './lines.ts';
 import { Use } from './liveness.ts';
-import { type Loop, loopsOf } from './loops.ts';
-import type { Block, BlockCode, Region } from './region.ts';
+import type { Loop } from './loops.ts';
+import type { Block, BlockCode } from './region.ts';
 import type { Place, State } from './state.ts';
-import { jumpsOf, type Structure } from './structure.ts';
+import { SPOT, type Spot } from './straight.ts';
 import type { Edge } from './target.ts';
 
 /** Times round before a loop is taken to be a long one. */
 const PROBED = 16;
+
+/** The same where it is known how long it is: the flags are then what it leaves. */
+const PROBED_COUNTED = 2;
+
+/** Times round at once, and instructions of all of them. */
+const MOST_AT_ONCE = 4;
+const MOST_INSNS_AT_ONCE = 64;
 
 /** Strips of fewer times round are not worth what they take; longer ones need not be. */
 const SHORTEST = 4;
@@ -28,38 +38,8 @@ const LONGEST = 0x4000;
 /** Times round before another look where there is none for now: a page ends within an access. */
 const REFUSED = 4;
 
-/** And where there will be none: something is not aligned. The count is below 0 then. */
-const NEVER = -1;
+/** And where there will be none ({@link NEVER}). */
 const RESIGNED = 1024;
-
-/** Bytes from one time round to the next: a page has several. */
-const MOST_STEP = 256n;
-
-/** Groups of a loop. */
-const MOST_GROUPS = 8;
-
-/** Accesses that are made alike and near to one another. */
-interface Group {
-  readonly root: string;
-  /** What the address is the sum of. */
-  readonly terms: readonly Term[];
-  /** How far it goes each time round. */
-  readonly step: bigint;
-  /** The bytes that are accessed, as distances from the root. */
-  low: bigint;
-  high: bigint;
-  write: boolean;
-  /** How far from the root it has to be a multiple of 16. */
-  aligned: bigint | undefined;
-  /** Makes addresses physical, as far as they are the sum of what goes on. */
-  readonly addend: Var;
-}
-
-/** A register at the loop's head, shifted. */
-interface Term {
-  readonly register: number;
-  readonly shift: number;
-}
 
 /** Copies of a loop's blocks. */
 type Copies = ReadonlyMap<Block, Block>;
@@ -78,11 +58,11 @@ export class Strip {
   readonly isLong: Var = { type: 'i32', local: -1, kept: true };
   /** Registers where blocks without looks begin. */
   readonly #starts: ReadonlyMap<Block, Lines>;
-  /** How much more each register is after a time round. */
-  readonly #steps: readonly (bigint | undefined)[];
-  readonly #groups: Group[] = [];
+  readonly groups: Groups;
   /** Fewest instructions of a time round. */
   readonly #least: number;
+  /** Where the loop without looks goes round several times at once. */
+  #count: Count | undefined;
   /** What the flags are of behind each way round: it has gone round before it does without looks. */
   readonly #flags: State['flags'][] = [];
 
@@ -92,8 +72,36 @@ export class Strip {
     this.fast = fast.get(loop.head)!;
     this.blocks = new Set([...plain.values(), ...fast.values()]);
     this.#starts = new Map([...loop.starts].map(([block, lines]) => [fast.get(block)!, lines]));
-    this.#steps = loop.steps;
+    this.groups = new Groups(loop.steps, (register) => this.#nameOf(register));
     this.#least = loop.least;
+    const times = loop.count ? timesAtOnce(loop) : 1;
+    if (times === 1) return;
+    this.#count = loop.count;
+    this.groups.atOnce = times;
+    this.fast.code = repeated(this.plain.code, times);
+  }
+
+  /** The loop without looks goes round once at a time, since its block does something that cannot be done for several. */
+  giveUpCounting(): void {
+    this.#count = undefined;
+    this.groups.forget();
+    this.fast.code = this.plain.code;
+  }
+
+  /** Of rounds at once nothing has been done, since there are unusual numbers: some go the other way. */
+  refuse(b: Builder): void {
+    b.assign(this.isLong, b.i32(0));
+    this.#goto(b, this.way);
+  }
+
+  /** Rounds at once have been done. */
+  goRound(b: Builder): void {
+    this.#goto(b, this.fast);
+  }
+
+  #goto(b: Builder, to: Block): void {
+    const edge: Edge = { from: this.fast, to, state: undefined };
+    b.node('goto', undefined, 'effect', [], edge);
   }
 
   /** Names what registers are known to be at the start of a block. */
@@ -133,12 +141,17 @@ export class Strip {
     size: number,
     write: boolean,
   ): Node | undefined {
-    const group = this.#groupOf(placeOf(va)!, size, write);
+    const place = placeOf(va)!;
+    const group = this.groups.of(place, size, write);
     if (!group) return undefined;
+    if (this.groups.atOnce > 1) {
+      const spot: Spot = { from: group, at: place.delta };
+      return b.node(SPOT, 'i32', 'pure', [], spot);
+    }
     let offset = 0n;
     const add = (sum: Node | undefined, part: Node): Node | undefined => {
       const place = placeOf(part);
-      if (place && this.#isFixed(place)) {
+      if (place && this.groups.isFixed(place)) {
         offset += place.delta;
         return sum;
       }
@@ -152,78 +165,19 @@ export class Strip {
     return b.add(physical, b.i32(Number(BigInt.asIntN(32, offset))));
   }
 
-  /** Whether an address is a multiple of 16 all the time. */
-  isAligned(place: Place, size: number, write: boolean): boolean {
-    const group = this.#groupOf(place, size, write);
-    if (!group || group.step % 16n !== 0n) return false;
-    group.aligned ??= place.delta;
-    return (group.aligned - place.delta) % 16n === 0n;
-  }
-
-  #groupOf({ root, delta }: Place, size: number, write: boolean): Group | undefined {
-    const high = delta + BigInt(size);
-    for (const group of this.#groups) {
-      if (group.root !== root) continue;
-      const [from, to] = [
-        delta < group.low ? delta : group.low,
-        high > group.high ? high : group.high,
-      ];
-      // What is no larger than a step, and aligned, is never in two pages.
-      const step = group.step < 0n ? -group.step : group.step;
-      if (to - from > (step > 16n ? step : 16n)) continue;
-      Object.assign(group, { low: from, high: to, write: group.write || write });
-      return group;
-    }
-    if (this.#groups.length === MOST_GROUPS) return undefined;
-    const terms = this.#termsOf(root);
-    if (!terms) return undefined;
-    const step = terms.reduce((sum, term) => sum + this.#stepOf(term), 0n);
-    if (step > MOST_STEP || step < -MOST_STEP) return undefined;
-    const addend: Var = { type: 'i32', local: -1, kept: true };
-    const group = { root, terms, step, low: delta, high, write, aligned: undefined, addend };
-    this.#groups.push(group);
-    return group;
-  }
-
-  #stepOf({ register, shift }: Term): bigint {
-    return this.#steps[register]! << BigInt(shift);
-  }
-
-  /** Whether it is the same each time round. */
-  #isFixed({ root }: Place): boolean {
-    return this.#termsOf(root)?.every((term) => this.#stepOf(term) === 0n) ?? false;
-  }
-
-  #termsOf(root: string): Term[] | undefined {
-    if (root === 'zero') return [];
-    const terms: Term[] = [];
-    for (const part of root.split('+')) {
-      const [name, shift = '0'] = part.split('<<');
-      const register = this.#steps.findIndex((_, i) => this.#nameOf(i) === name);
-      if (register < 0 || this.#steps[register] === undefined) return undefined;
-      terms.push({ register, shift: Number(shift) });
-    }
-    return terms;
-  }
-
   /** What the way does, and the registers that it needs. @param longest instructions before the next look at the fuel */
   build(frame: Frame, longest: number): { nodes: Builder; use: Use } {
     const use = new Use(this.way);
     frame.use = use;
     const b = new Builder(new Tier0Target(undefined));
-    const count: Var = b.var(b.i32(PROBED));
+    const count: Var = b.var(b.i32(this.#count ? PROBED_COUNTED : PROBED));
     const isFast: Var = b.var(b.i32(0));
     b.if(
       b.value(this.isLong),
-      () => {
-        b.assign(count, b.i32(LONGEST));
-        for (const group of this.#groups) this.#look(b, frame, group, count);
-        b.assign(isFast, b.op('i32.ge_s', b.value(count), b.i32(SHORTEST)));
-        b.if(b.eqz(b.value(isFast)), () => {
-          const times = b.select(b.value(count), b.value(count), b.i32(REFUSED));
-          b.assign(count, b.select(b.ltS(times, b.i32(0)), b.i32(RESIGNED), times));
-        });
-      },
+      () =>
+        this.#count
+          ? this.#goOnCounted(b, frame, count, isFast)
+          : this.#goOn(b, frame, count, isFast),
       () => b.assign(this.isLong, b.i32(1)),
     );
     const stop = b.var(b.sub(b.value(frame.fuel), b.mul(b.value(count), b.i32(this.#least))));
@@ -240,40 +194,29 @@ export class Strip {
     return { nodes: b, use };
   }
 
-  /** Looks up where a group is, and for how many times round it stays in its page: not once where it is in none. */
-  #look(b: Builder, frame: Frame, group: Group, count: Var): void {
-    const { terms, low, high, step, write, aligned, addend } = group;
-    const sumOf = (some: readonly Term[], first: Node): Node =>
-      some.reduce((sum, { register, shift }) => {
-        const value = frame.read(b, frame.gprs[register]!);
-        return b.add(sum, b.shl(value, b.i64(shift)));
-      }, first);
-    const fixed = b.var(
-      sumOf(
-        terms.filter((term) => this.#stepOf(term) === 0n),
-        b.i64(0),
-      ),
+  /** For how many times round, and without looks if that are enough. */
+  #goOn(b: Builder, frame: Frame, count: Var, isFast: Var): void {
+    b.assign(count, b.i32(LONGEST));
+    this.groups.look(b, frame, count);
+    b.assign(isFast, b.op('i32.ge_s', b.value(count), b.i32(SHORTEST)));
+    b.if(b.eqz(b.value(isFast)), () => b.assign(count, refused(b, b.value(count))));
+  }
+
+  /** The same where it is known how many there are: the last ones, fewer than go at once, are left to the loop as it is. */
+  #goOnCounted(b: Builder, frame: Frame, count: Var, isFast: Var): void {
+    const read = (register: number): Node => frame.read(b, frame.gprs[register]!);
+    b.assign(count, timesRound(b, this.#count!, read, LONGEST));
+    b.if(
+      b.ltS(b.value(count), b.i32(SHORTEST * this.groups.atOnce)),
+      () => b.assign(count, b.i32(LONGEST)),
+      () => {
+        this.groups.look(b, frame, count);
+        const rest = b.op('i32.rem_s', b.value(count), b.i32(this.groups.atOnce));
+        const whole = b.var(b.sub(b.value(count), rest));
+        b.assign(isFast, b.op('i32.gt_s', b.value(whole), b.i32(0)));
+        b.assign(count, b.select(b.value(isFast), b.value(whole), refused(b, b.value(count))));
+      },
     );
-    const goingOn = terms.filter((term) => this.#stepOf(term) !== 0n);
-    const va = b.var(sumOf(goingOn, b.add(b.value(fixed), b.i64(low))));
-    const size = Number(high - low);
-    const at = b.and(b.wrap(b.value(va)), b.i32(4095));
-    const entry = b.var(tlbEntry(b, b.value(va), b.param(2, 'i32')));
-    const found = b.load('i32.load', b.value(entry), TLB_ADDEND);
-    b.assign(addend, b.add(found, b.wrap(b.value(fixed))));
-    const last = b.add(b.value(va), b.i64(size - 1));
-    const misses = missesTlb(b, b.value(entry), last, write);
-    b.assign(count, b.select(misses, leastOf(b, b.value(count), b.i32(0)), b.value(count)));
-    if (aligned !== undefined) {
-      const isOdd = b.and(b.add(at, b.i32(Number(aligned - low))), b.i32(15));
-      b.assign(count, b.select(isOdd, b.i32(NEVER), b.value(count)));
-    }
-    if (step === 0n) return;
-    const farthest = b.i32(4096 - size);
-    const room = step > 0n ? b.sub(farthest, leastOf(b, at, farthest)) : at;
-    const length = Number(step > 0n ? step : -step);
-    const times = b.add(b.op('i32.div_u', room, b.i32(length)), b.i32(1));
-    b.assign(count, leastOf(b, times, b.value(count)));
   }
 }
 
@@ -284,69 +227,25 @@ function lowOf(b: Builder, part: Node): Node {
   return b.shl(b.wrap(value!), b.wrap(by!));
 }
 
-const leastOf = (b: Builder, x: Node, y: Node): Node => b.select(b.ltS(x, y), x, y);
-
-/** A region in which loops are there twice. */
-export interface Stripped {
-  readonly region: Region;
-  readonly strips: readonly Strip[];
+/** How many times round a loop goes as it is, when it cannot go on without looks for more than `count`. */
+function refused(b: Builder, count: Node): Node {
+  const times = b.select(count, count, b.i32(REFUSED));
+  return b.select(b.ltS(count, b.i32(0)), b.i32(RESIGNED), times);
 }
 
-export function stripLoops(region: Region, structure: Structure): Stripped {
-  const loops = loopsOf(region, structure);
-  if (loops.length === 0) return { region, strips: [] };
-  const blocks: Block[] = [];
-  const clone = (block: Block): Block => {
-    const made = { ...block, index: blocks.length, targets: [] };
-    blocks.push(made);
-    return made;
-  };
-  const clones = new Map(region.blocks.map((block) => [block, clone(block)]));
-  const ways = new Map<Block, Block>();
-  const outside = (to: Block): Block => ways.get(to) ?? clones.get(to)!;
-  const made = loops.map((loop) => {
-    const { head, members } = loop;
-    const copies = [
-      new Map(members.map((block) => [block, clones.get(block)!])),
-      new Map(members.map((block) => [block, clone(block)])),
-    ] as const;
-    const way = clone({ ...head, code: nothingOf(head.code) });
-    ways.set(head, way);
-    return { loop, copies, way };
-  });
-  for (const [block, one] of clones) link(block, one, outside);
-  for (const { copies, way, loop } of made) {
-    const [plain, fast] = copies.map((some) => some.get(loop.head)!);
-    Object.assign(way, { taken: fast, next: plain });
-    for (const some of copies)
-      for (const [block, one] of some) {
-        link(block, one, (to) => some.get(to) ?? outside(to));
-        if (jumpsOf(block).includes(loop.head)) one.again = way;
-      }
-  }
+/** How many times a loop goes round at once. */
+const timesAtOnce = ({ head }: Loop): number =>
+  Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(MOST_INSNS_AT_ONCE / head.code.insns.length)));
+
+/** Code of several times round. */
+function repeated(code: BlockCode, times: number): BlockCode {
+  const each = <T>(some: readonly T[]): T[] => Array<readonly T[]>(times).fill(some).flat();
+  const { addresses } = code;
   return {
-    region: {
-      ...region,
-      blocks,
-      entries: region.entries.map(outside),
-      hub: region.hub.map(outside),
-    },
-    strips: made.map(({ loop, copies, way }) => new Strip(loop, way, ...copies)),
+    ...code,
+    insns: each(code.insns),
+    records: each(code.records),
+    addresses: [...each(addresses.slice(0, -1)), addresses.at(-1)!],
+    live: Uint8Array.from(each([...code.live])),
   };
-}
-
-/** Code without instructions. */
-const nothingOf = (code: BlockCode): BlockCode => ({
-  ...code,
-  insns: [],
-  live: new Uint8Array(0),
-  records: code.records.slice(0, 1),
-  addresses: [code.va],
-});
-
-/** Has a copy of a block go on where copies of the others are. */
-function link(block: Block, made: Block, copyOf: (to: Block) => Block): void {
-  const to = (one: Block | undefined): Block | undefined => one && copyOf(one);
-  Object.assign(made, { taken: to(block.taken), next: to(block.next), behind: to(block.behind) });
-  made.targets.splice(0, Infinity, ...block.targets.map(copyOf));
 }

@@ -1,4 +1,5 @@
 import { SEG_NONE, type Insn } from '../decode.ts';
+import type { Gathered } from '../insn/gathered.ts';
 import { type Builder, fits } from '../ir/builder.ts';
 import { flagWords, type Operation } from '../ir/flags.ts';
 import type { Node } from '../ir/node.ts';
@@ -57,6 +58,22 @@ export interface Edge {
   readonly state: State | undefined;
 }
 
+/** What a block is in, and behind it. */
+export interface Around {
+  /** Whether registers that the block has written are left in locals at its end. */
+  readonly isTight: boolean;
+  /** The loop that it is in, when that keeps pages. */
+  readonly stream: Stream | undefined;
+  /** The same, when it stays in the pages that it is in. */
+  readonly strip: Strip | undefined;
+  /** What a tight loop around leaves alone. */
+  readonly unwritten: Unwritten | undefined;
+  /** Takes what is looked at of numbers, when that is done for the whole block. */
+  readonly gathered?: Gathered;
+  /** Whether what is known here holds at the start of a block that this one jumps to. */
+  readonly goesOn: (to: Block) => boolean;
+}
+
 const BITWISE: ReadonlySet<string> = new Set(['i32.and', 'i32.or', 'i32.xor']);
 
 /**
@@ -82,26 +99,13 @@ export class Tier1Target implements Target {
   /** The instruction contains a store whose TLB miss was dealt with here. */
   #stores = false;
   readonly #progress: Progress;
+  readonly #gathered: Gathered | undefined;
   ended = false;
   readonly usual: Usual;
 
-  /**
-   * @param goesOn whether what is known here holds at the start of a block that this one jumps to
-   * @param isTight whether registers that the block has written are left in locals at its end
-   * @param stream the loop that it is in, when that keeps pages
-   * @param strip the same, when it stays in the pages that it is in
-   * @param unwritten what a tight loop around leaves alone
-   */
-  constructor(
-    frame: Frame,
-    block: Block,
-    state: State,
-    isTight: boolean,
-    stream: Stream | undefined,
-    strip: Strip | undefined,
-    unwritten: Unwritten | undefined,
-    goesOn: (to: Block) => boolean,
-  ) {
+  constructor(frame: Frame, block: Block, state: State, around: Around) {
+    const { isTight, stream, strip, unwritten, gathered, goesOn } = around;
+    this.#gathered = gathered;
     this.#isTight = isTight;
     this.#progress = new Progress(!isTight);
     this.#goesOn = goesOn;
@@ -399,6 +403,7 @@ export class Tier1Target implements Target {
   #usualNumbers(): Usual {
     return {
       isTame: this.#frame.isTame,
+      gathered: this.#gathered,
       lowest: (b) => {
         this.#frame.usesFloat = true;
         return b.value(this.#frame.lowest);
@@ -415,8 +420,7 @@ export class Tier1Target implements Target {
       },
       known: (node, f) => this.#vectors.numbers.known(node, f),
       know: (node, f, range, proved) => this.#vectors.numbers.know(node, f, range, proved),
-      spreadOf: (b, value, compute) =>
-        this.#vectors.ofUnwritten(b, value, compute) ?? compute(b, value),
+      kept: (b, value, compute) => this.#vectors.ofUnwritten(b, value, compute),
       refresh: (b) => b.call(noteOrdinary),
       reload: (b) => {
         this.#vectors.forget();
@@ -518,6 +522,12 @@ export class Tier1Target implements Target {
     const { taken, behind } = this.#block;
     if (taken || !behind) this.#goto(b, taken, this.#targetVa);
     else this.#callTo(b, this.#va(b, this.#targetVa));
+  }
+
+  /** Ends a block that is several times round a loop. */
+  endRounds(b: Builder): void {
+    this.#spendBlock(b);
+    this.#vectors.flush(b);
   }
 
   /** Ends a block that no branch ends. */
