@@ -3,6 +3,7 @@ import { RSP } from '../cpu.ts';
 import { wraps } from '../decode.ts';
 import { Gathered } from '../insn/gathered.ts';
 import { semantics } from '../insn/index.ts';
+import type { Semantics } from '../insn/semantics.ts';
 import { sseUsual } from '../insn/sse-usual.ts';
 import { Builder } from '../ir/builder.ts';
 import type { Helper, Region as Nodes } from '../ir/node.ts';
@@ -14,6 +15,7 @@ import { operandsOf } from '../tier0/operands.ts';
 import { interpret } from '../tier0/target.ts';
 import { exitTo, exitToRecord, exitWith, linkTo, unwound } from './exits.ts';
 import { type Exit, Frame, noteOrdinary, type Restart, type ToHub } from './frame.ts';
+import { upperLoads } from './halves.ts';
 import type { Imports } from './imports.ts';
 import { KnownPages, pagesOf } from './known-pages.ts';
 import { Liveness, Use } from './liveness.ts';
@@ -53,7 +55,8 @@ function buildBlock(frame: Frame, block: Block, state: State, around: Around): B
   const b = new Builder(target);
   if (strip?.fast === block) strip.begin(b, frame, state);
   target.enter(b);
-  block.code.insns.forEach((_, i) => buildInsn(b, target, block, i));
+  const upper = upperLoads(block.code.insns);
+  block.code.insns.forEach((_, i) => buildInsn(b, target, block, i, upper.has(i)));
   if (!target.ended) target.fallThrough(b);
   return b;
 }
@@ -97,7 +100,20 @@ function buildAtOnce(
   );
 }
 
-function buildInsn(b: Builder, target: Tier1Target, { code }: Block, i: number): void {
+/** Reads the upper half of a vector, and has it as the lower one, too. */
+const loadUpper: Semantics = (b, [dst, src]) => {
+  // The address is that of the whole.
+  b.get(src!);
+  b.set(dst!, b.getAs(src!, 'v128.load64_splat', 8));
+};
+
+function buildInsn(
+  b: Builder,
+  target: Tier1Target,
+  { code }: Block,
+  i: number,
+  isUpper = false,
+): void {
   const insn = target.begin(i);
   const { row, opsize, isReg, rep } = insn;
   b.width = widthOf(row, opsize);
@@ -106,10 +122,8 @@ function buildInsn(b: Builder, target: Tier1Target, { code }: Block, i: number):
   b.opcode = row.opcode;
   b.flags.live = code.live[i] === 1 || !(row.writes | row.writesSometimes);
   try {
-    (sseUsual[row.sem] ?? semantics[row.sem]!)(
-      b,
-      operandsOf(row.operands, b.width, isReg) as Operand[],
-    );
+    const meaning = isUpper ? loadUpper : (sseUsual[row.sem] ?? semantics[row.sem]!);
+    meaning(b, operandsOf(row.operands, b.width, isReg) as Operand[]);
   } catch (error) {
     throw new Unsupported(row.sem, error);
   }
