@@ -24,6 +24,9 @@ const SINGLE: ReadonlyMap<string, string> = new Map([
   ['f32x4.extract_lane', 'v128.load32_zero'],
 ]);
 
+/** Vectors of numbers. */
+const SHAPES: Readonly<Record<Format, string>> = { f32: 'f32x4', f64: 'f64x2' };
+
 interface Bytes extends Spot {
   readonly size: number;
 }
@@ -47,6 +50,12 @@ export interface Access extends Bytes {
   readonly node: Node;
 }
 
+/** A store of a vector: of a pack, or of one number in all lanes. */
+interface Wide {
+  readonly stores: readonly Access[];
+  readonly isPack: boolean;
+}
+
 export class Straight {
   /** Whether the block can be put into that order. */
   readonly isStraight: boolean;
@@ -62,8 +71,8 @@ export class Straight {
   /** All that is read, by names and places. */
   readonly #read = new Map<object, Map<string, Access>>();
   readonly #stores: Access[] = [];
-  /** Stores of one number that one of a vector stands for, by that of its first lane. */
-  readonly #wide = new Map<Access, readonly Access[]>();
+  /** Stores of numbers that one of a vector stands for, by the first of them. */
+  readonly #wide = new Map<Access, Wide>();
   readonly #copies = new Map<Node, Node>();
   readonly #starts = new Map<Var, Node>();
   readonly #bases = new Map<string, readonly [Node, number]>();
@@ -163,14 +172,9 @@ export class Straight {
   write(look: (b: Builder, of: (node: Node) => Node) => void, jump: (b: Builder) => void): Builder {
     const b = this.#b;
     const of = this.#of();
-    const narrow = new Set([...this.#wide.values()].flatMap((some) => some.slice(1)));
+    const narrow = new Set([...this.#wide.values()].flatMap((wide) => wide.stores.slice(1)));
     const stores = this.#stores.filter((store) => !narrow.has(store));
-    const stored = stores.map((store) => {
-      const value = this.#resolve(store.node.args[1]!);
-      return this.#wide.has(store)
-        ? this.#vectorOf(value, store.node.op.slice(0, 3) as Format)
-        : this.#value(value);
-    });
+    const stored = stores.map((store) => this.#stored(store));
     const ends = [...this.#ends].filter(([variable, end]) => variable.kept && end !== variable);
     const values = ends.map(([, end]) => this.#value(end));
     look(b, of);
@@ -183,6 +187,15 @@ export class Straight {
     ends.forEach(([variable], i) => b.assign(variable, values[i]!));
     jump(b);
     return b;
+  }
+
+  #stored(store: Access): Node {
+    const { node } = store;
+    const value = this.#resolve(node.args[1]!);
+    const wide = this.#wide.get(store);
+    if (!wide) return this.#value(value);
+    const format = node.op.slice(0, 3) as Format;
+    return wide.isPack ? this.#vectorOf(value, format) : this.#splat(value, format);
   }
 
   /**
@@ -236,27 +249,29 @@ export class Straight {
       const values = some.map(({ node }) => this.#resolve(node.args[1]!));
       const others = this.#stores.filter((store) => !some.includes(store));
       if (others.some((other) => some.some((one) => overlap(one, other)))) continue;
-      if (this.#packs.isPack(values) || values.every((value) => value === values[0]))
-        this.#wide.set(some[0]!, some);
+      const isPack = this.#packs.isPack(values);
+      if (isPack || values.every((value) => value === values[0]))
+        this.#wide.set(some[0]!, { stores: some, isPack });
     }
   }
 
-  /** A vector whose lanes are those of a pack, or all the same value. */
+  #splat(value: Node | Var, format: Format): Node {
+    return this.#b.op(`${SHAPES[format]}.splat`, this.#value(value));
+  }
+
+  /** The pack that a value is in as a vector; or one whose lanes are all that value, if it is in none. */
   #vectorOf(value: Node | Var, format: Format): Node {
     const lane = isVar(value) ? undefined : this.#packs.laneOf(value);
     const key = lane?.pack ?? value;
     let vector = this.#vectors.get(key);
     if (!vector) {
-      const shape = format === 'f64' ? 'f64x2' : 'f32x4';
-      vector = lane
-        ? this.#vector(lane.pack, shape)
-        : this.#b.op(`${shape}.splat`, this.#value(value));
+      vector = lane ? this.#vector(lane.pack) : this.#splat(value, format);
       this.#vectors.set(key, vector);
     }
     return vector;
   }
 
-  #vector({ lanes, format }: Pack, shape: string): Node {
+  #vector({ lanes, format }: Pack): Node {
     const b = this.#b;
     const { op, args } = lanes[0]!;
     const load = this.#numbers.get(lanes[0]!);
@@ -265,7 +280,7 @@ export class Straight {
       return b.node('v128.load', 'v128', 'read', [base], distance);
     }
     const vectors = args.map((arg) => this.#vectorOf(this.#resolve(arg), format));
-    return b.op(`${shape}.${op.slice(4)}`, ...vectors);
+    return b.op(`${SHAPES[format]}.${op.slice(4)}`, ...vectors);
   }
 
   #copy(node: Node): Node {
@@ -273,9 +288,8 @@ export class Straight {
     const { op, type, kind, imm } = node;
     const lane = this.#packs.laneOf(node);
     if (lane) {
-      const shape = type === 'f64' ? 'f64x2' : 'f32x4';
-      const vector = this.#vectorOf(node, lane.pack.format);
-      return b.lane(`${shape}.extract_lane`, [vector], lane.number);
+      const { format } = lane.pack;
+      return b.lane(`${SHAPES[format]}.extract_lane`, [this.#vectorOf(node, format)], lane.number);
     }
     const load = this.#loads.get(node);
     const number = this.#numbers.get(node);
