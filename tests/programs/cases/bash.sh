@@ -19,8 +19,8 @@ cat <<'END' | wc -c
 $not expanded
 END
 set -o pipefail; true | false | true; echo pipe $? "${PIPESTATUS[*]}"
-sleep 0.2 & p=$!; jobs; wait $p; echo waited $?
-for i in 1 2 3 4 5; do (sleep 0.0$((6 - i)); exit $i) & done; sum=0; while wait -n; s=$?; ((s != 127)); do ((sum += s)); done; echo sum $sum
+sleep 0.2 & p=$!; jobs | grep -c Running.*sleep; wait $p; echo waited $?
+for i in 1 2 3 4 5; do (sleep 0.$((11 - 2 * i)); exit $i) & done; sum=0; while wait -n; s=$?; ((s != 127)); do ((sum += s)); done; echo sum $sum
 select x in alpha beta; do echo "chose $x"; break; done <<< 2 2>/dev/null
 IFS=: read -r user _ uid _ < <(grep ^daemon: /etc/passwd); echo $user $uid
 shopt -s extglob nullglob globstar
