@@ -113,12 +113,15 @@ const DIRECTED = [
     'add rdi, 8; .byte 0x48, 0x88, 0xfe; test cl, 3; jz 2f; nop; 2: movss [rsi], xmm7; movss [rdi], xmm7',
   ),
   // Of a vector that is read, the upper half is all that is wanted; or so it seems.
-  directed(0, 'movupd xmm0, [rdi]; movapd xmm1, xmm0; unpckhpd xmm1, xmm0; unpckhpd xmm0, xmm0; addpd xmm2, xmm1; addpd xmm3, xmm0; add rdi, 8'), // prettier-ignore
-  directed(0, 'movups xmm0, [rdi]; unpckhpd xmm0, xmm7; movaps xmm4, xmm0; addsd xmm5, xmm4; add rdi, 24'), // prettier-ignore
-  directed(0, 'movups xmm0, [rdi]; unpckhpd xmm1, xmm0; movsd [rsi], xmm0; add rdi, 8'),
-  directed(0, 'movups xmm0, [rdi]; punpcklqdq xmm1, xmm0; unpckhpd xmm0, xmm0; add rdi, 8; movups [rsi], xmm1'), // prettier-ignore
-  directed(0, 'movups xmm0, [rdi]; movaps xmm1, xmm0; unpckhpd xmm0, xmm0; addsd xmm2, xmm1; add rdi, 8'), // prettier-ignore
-  directed(0, 'movups xmm0, [rdi]; movaps xmm1, xmm0; punpcklqdq xmm1, xmm0; unpckhpd xmm0, xmm0; addpd xmm2, xmm1; add rdi, 8'), // prettier-ignore
+  directed(0, 'movupd xmm0, [rdi]; movapd xmm1, xmm0; unpckhpd xmm1, xmm0; unpckhpd xmm0, xmm0; addpd xmm2, xmm1; addpd xmm3, xmm0; add rdi, 8; test cl, 3; jz 2f; nop; 2: nop'), // prettier-ignore
+  directed(0, 'movups xmm0, [rdi]; unpckhpd xmm0, xmm7; movaps xmm4, xmm0; addsd xmm5, xmm4; add rdi, 24; test cl, 3; jz 2f; nop; 2: nop'), // prettier-ignore
+  directed(
+    0,
+    'movups xmm0, [rdi]; unpckhpd xmm1, xmm0; movsd [rsi], xmm0; add rdi, 8; test cl, 3; jz 2f; nop; 2: nop',
+  ),
+  directed(0, 'movups xmm0, [rdi]; punpcklqdq xmm1, xmm0; unpckhpd xmm0, xmm0; add rdi, 8; movups [rsi], xmm1; test cl, 3; jz 2f; nop; 2: nop'), // prettier-ignore
+  directed(0, 'movups xmm0, [rdi]; movaps xmm1, xmm0; unpckhpd xmm0, xmm0; addsd xmm2, xmm1; add rdi, 8; test cl, 3; jz 2f; nop; 2: nop'), // prettier-ignore
+  directed(0, 'movups xmm0, [rdi]; movaps xmm1, xmm0; punpcklqdq xmm1, xmm0; unpckhpd xmm0, xmm0; addpd xmm2, xmm1; add rdi, 8; test cl, 3; jz 2f; nop; 2: nop'), // prettier-ignore
   directed(0x800, 'movaps xmm0, [rdx]; mov rax, rcx; unpckhpd xmm0, xmm0; add rdx, 16; movsd [rsi], xmm0; test cl, 3; jz 2f; movups xmm1, [rsi+4]; unpckhpd xmm1, xmm1; 2: nop'), // prettier-ignore
   // Back, and with an index.
   directed(0xfff8, 'movsd [rdi], xmm7; lea rdi, [rdi-8]'),
