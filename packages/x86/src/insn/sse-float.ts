@@ -486,7 +486,7 @@ const widen: Helper = {
 export const LOAD = { f32: 'f32.load', f64: 'f64.load' } as const;
 export const STORE = { f32: 'f32.store', f64: 'f64.store' } as const;
 export const LANES = { f32: 4, f64: 2 } as const;
-const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
+export const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
 
 /** dst[low] = helper(dst[low], src[low]) */
 function scalar(f: Float, helper: Helper): Semantics {

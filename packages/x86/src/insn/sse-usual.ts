@@ -22,6 +22,7 @@ import {
   PACKED,
   SQRT,
   STORE,
+  VECTOR,
   type Float,
 } from './sse-float.ts';
 import type { Fails, Looking, Of } from './gathered.ts';
@@ -30,7 +31,6 @@ import type { Semantics } from './semantics.ts';
 /** What is computed of a value to be looked at. */
 type Compute = (b: Builder, value: Node) => Node;
 
-const VECTOR = { f32: 'f32x4', f64: 'f64x2' } as const;
 const INT_VECTOR = { f32: 'i32x4', f64: 'i64x2' } as const;
 /** Smallest normal number. */
 const MIN = { f32: 2 ** -126, f64: 2 ** -1022 } as const;

@@ -5,7 +5,7 @@ import { TLB_ADDEND } from '../layout.ts';
 import { missesTlb, tlbEntry } from '../mmu.ts';
 import type { Frame } from './frame.ts';
 import type { Place } from './state.ts';
-import type { Locate } from './straight.ts';
+import type { Locate, Near } from './straight.ts';
 
 /** Bytes from one time round to the next: a page has several. */
 const MOST_STEP = 256n;
@@ -17,8 +17,7 @@ const MOST_GROUPS = 8;
 export const NEVER = -1;
 
 /** Accesses that are made alike and near to one another. */
-export interface Group {
-  readonly root: string;
+export interface Group extends Near {
   /** What the address is the sum of. */
   readonly terms: readonly Term[];
   /** How far it goes each time round. */
@@ -100,18 +99,17 @@ export class Groups {
     return this.#termsOf(root)?.every((term) => this.#stepOf(term) === 0n) ?? false;
   }
 
-  /** Where accesses of rounds at once are. */
+  /** Where what rounds at once access is. */
   locate(frame: Frame): Locate {
-    return (b, { from, at }, read) => {
-      const group = from as Group;
-      const base = group.terms
+    return (b, near, read) => {
+      const { terms, addend } = near as Group;
+      return terms
         .filter((term) => this.#stepOf(term) !== 0n)
         .map(({ register, shift }) => {
           const value = b.wrap(read(frame.gprs[register]!.variable));
           return shift > 0 ? b.shl(value, b.i32(shift)) : value;
         })
-        .reduce((x, y) => b.add(x, y), b.value(group.addend));
-      return [base, Number(at - group.low)];
+        .reduce((x, y) => b.add(x, y), b.value(addend));
     };
   }
 
@@ -145,8 +143,7 @@ export class Groups {
   /** What is written must not be what others access that go at once. */
   #lookApart(b: Builder, frame: Frame, count: Var): void {
     const locate = this.locate(frame);
-    const startOf = (group: Group): Node =>
-      locate(b, { from: group, at: group.low }, (of) => b.value(of))[0];
+    const startOf = (group: Group): Node => locate(b, group, (of) => b.value(of));
     this.#groups.forEach((one, i) => {
       for (const other of this.#groups.slice(i + 1)) {
         if ((!one.write && !other.write) || one.root === other.root) continue;

@@ -2,14 +2,13 @@
  * Numbers of several times round a loop that are computed alike, as lanes of vectors: beginning with what is read side by side, then
  * what is computed of that in the same way, and what is written side by side.
  */
+import { type Float, LANES } from '../insn/sse-float.ts';
 import type { Node, Var } from '../ir/node.ts';
 import type { Access } from './straight.ts';
 
-export type Format = 'f32' | 'f64';
-
 /** Values that are the lanes of a vector. */
 export interface Pack {
-  readonly format: Format;
+  readonly format: Float;
   /** The first of them says what the vector is. */
   readonly lanes: readonly Node[];
 }
@@ -19,8 +18,6 @@ export interface Lane {
   readonly pack: Pack;
   readonly number: number;
 }
-
-const LANES: Readonly<Record<Format, number>> = { f32: 4, f64: 2 };
 
 /** What vectors have as well. */
 const OPERATION = /^(f32|f64)\.(add|sub|mul|div|sqrt|abs|neg)$/;
@@ -55,7 +52,7 @@ export class Packs {
   }
 
   #add(lanes: readonly Node[]): void {
-    const pack: Pack = { format: lanes[0]!.type as Format, lanes };
+    const pack: Pack = { format: lanes[0]!.type as Float, lanes };
     lanes.forEach((node, number) => this.#lanes.set(node, { pack, number }));
   }
 
@@ -79,7 +76,7 @@ export class Packs {
       alike.set(key, some);
       // Where there are several with the same operands, one is a lane; the others are computed by themselves.
       some[number] ??= node;
-      const count = LANES[node.type as Format];
+      const count = LANES[node.type as Float];
       if (Array.from({ length: count }, (_, i) => some[i]).some((lane) => !lane)) continue;
       this.#add(some);
       alike.delete(key);
@@ -93,17 +90,17 @@ export class Packs {
 export function sideBySide(accesses: Iterable<Access>): Access[][] {
   const found: Access[][] = [];
   const byName = new Map<object, Map<string, Access>>();
-  const nameOf = (format: Format, at: bigint): string => `${format} ${at}`;
+  const nameOf = (format: Float, at: bigint): string => `${format} ${at}`;
   for (const access of accesses) {
     const near = byName.get(access.from) ?? new Map<string, Access>();
     byName.set(access.from, near);
-    const name = nameOf(formatOf(access), access.at);
+    const name = nameOf(floatOf(access), access.at);
     if (!near.has(name)) near.set(name, access);
   }
   for (const near of byName.values()) {
     const left = new Set([...near.values()].toSorted((x, y) => (x.at < y.at ? -1 : 1)));
     for (const first of left) {
-      const format = formatOf(first);
+      const format = floatOf(first);
       const some = Array.from({ length: LANES[format] }, (_, i) =>
         near.get(nameOf(format, first.at + BigInt(i * first.size))),
       );
@@ -116,4 +113,4 @@ export function sideBySide(accesses: Iterable<Access>): Access[][] {
 }
 
 /** Of what is read, or written. */
-const formatOf = ({ node: { op } }: Access): Format => (op.startsWith('f32') ? 'f32' : 'f64');
+const floatOf = ({ node: { op } }: Access): Float => (op.startsWith('f32') ? 'f32' : 'f64');

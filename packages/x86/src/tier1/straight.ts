@@ -3,29 +3,33 @@
  * the look, all stores, and then the registers.
  */
 import type { Of } from '../insn/gathered.ts';
+import { type Float, VECTOR } from '../insn/sse-float.ts';
 import { accessSize, Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { type Format, type Pack, Packs, sideBySide } from './packs.ts';
+import { type Pack, Packs, sideBySide } from './packs.ts';
+
+/** What is near to one another: the lowest of it is so far from an address that is known by name. */
+export interface Near {
+  readonly root: string;
+  readonly low: bigint;
+}
 
 /** Where an access is: so far from an address that is known by name. It is the address of loads and stores until that is physical. */
 export interface Spot {
-  readonly from: { readonly root: string };
+  readonly from: Near;
   readonly at: bigint;
 }
 
 export const SPOT = 'spot';
 
-/** The physical address of what is accessed that is near to a spot, and how far the spot is from there. */
-export type Locate = (b: Builder, spot: Spot, read: (of: Var) => Node) => readonly [Node, number];
+/** The physical address of the lowest of what is near to one another. */
+export type Locate = (b: Builder, near: Near, read: (of: Var) => Node) => Node;
 
 /** What takes a number from a vector, and how that is loaded if there is only one in it. */
 const SINGLE: ReadonlyMap<string, string> = new Map([
   ['f64x2.extract_lane', 'v128.load64_zero'],
   ['f32x4.extract_lane', 'v128.load32_zero'],
 ]);
-
-/** Vectors of numbers. */
-const SHAPES: Readonly<Record<Format, string>> = { f32: 'f32x4', f64: 'f64x2' };
 
 interface Bytes extends Spot {
   readonly size: number;
@@ -42,9 +46,11 @@ const overlap = (x: Bytes, y: Bytes): boolean =>
 const APART = 0x400;
 
 const ACCESS = /\.(load|store)/;
+const NUMBER_LOAD = /^f(32|64)\.load$/;
+const NUMBER_STORE = /^f(32|64)\.store$/;
 
 /** The processor's own state has addresses that are constants. */
-const NUMBER: ReadonlySet<string> = new Set(['i32.const', 'i64.const']);
+const CONSTANT: ReadonlySet<string> = new Set(['i32.const', 'i64.const']);
 
 export interface Access extends Bytes {
   readonly node: Node;
@@ -75,8 +81,11 @@ export class Straight {
   readonly #wide = new Map<Access, Wide>();
   readonly #copies = new Map<Node, Node>();
   readonly #starts = new Map<Var, Node>();
-  readonly #bases = new Map<string, readonly [Node, number]>();
-  readonly #names = new Map<object, number>();
+  /** Addresses that accesses add an offset to, and how much less they are than those of {@link Near.low}. */
+  readonly #bases = {
+    load: new Map<Near, readonly [Node, number]>(),
+    store: new Map<Near, readonly [Node, number]>(),
+  };
   readonly #packs: Packs;
   readonly #vectors = new Map<Pack | Node | Var, Node>();
 
@@ -104,7 +113,7 @@ export class Straight {
       const value = this.#resolve(node);
       return isVar(value) ? undefined : this.#packs.laneOf(value)?.pack.lanes[0];
     };
-    const vectorOf = (node: Node): Node => this.#vectorOf(this.#resolve(node), node.type as Format);
+    const vectorOf = (node: Node): Node => this.#vectorOf(this.#resolve(node), node.type as Float);
     return Object.assign(of, { firstOf, vectorOf });
   }
 
@@ -114,7 +123,7 @@ export class Straight {
     if (op === SPOT) return true;
     if (op === 'var.set') this.#ends.set(imm as Var, this.#resolve(args[0]!));
     else if (op === 'var.get') this.#resolved.set(node, this.#ends.get(imm as Var) ?? (imm as Var));
-    else if (ACCESS.test(op) && !NUMBER.has(args[0]!.op)) return this.#access(node);
+    else if (ACCESS.test(op) && !CONSTANT.has(args[0]!.op)) return this.#access(node);
     else if (SINGLE.has(op)) this.#readSingle(node);
     else return kind !== 'effect';
     return true;
@@ -139,7 +148,7 @@ export class Straight {
       return true;
     }
     if (this.#stores.some((store) => overlap(store, access))) return false;
-    if (/^f(32|64).load$/.test(op)) this.#readNumber(access);
+    if (NUMBER_LOAD.test(op)) this.#readNumber(access);
     else this.#loads.set(node, this.#once(op, access));
     return true;
   }
@@ -169,7 +178,7 @@ export class Straight {
    * @param look looks at numbers before anything is done: a value of the block is got by `of`, in the builder that it is given
    * @param jump ends the block
    */
-  write(look: (b: Builder, of: (node: Node) => Node) => void, jump: (b: Builder) => void): Builder {
+  write(look: (b: Builder, of: Of) => void, jump: (b: Builder) => void): Builder {
     const b = this.#b;
     const of = this.#of();
     const narrow = new Set([...this.#wide.values()].flatMap((wide) => wide.stores.slice(1)));
@@ -194,7 +203,7 @@ export class Straight {
     const value = this.#resolve(node.args[1]!);
     const wide = this.#wide.get(store);
     if (!wide) return this.#value(value);
-    const format = node.op.slice(0, 3) as Format;
+    const format = node.op.slice(0, 3) as Float;
     return wide.isPack ? this.#vectorOf(value, format) : this.#splat(value, format);
   }
 
@@ -205,7 +214,7 @@ export class Straight {
   again(variable: Var): Node | undefined {
     const end = this.#ends.get(variable);
     if (!end || isVar(end)) return end && this.#before(end, 0n);
-    if (NUMBER.has(end.op)) return end;
+    if (CONSTANT.has(end.op)) return end;
     const sum = this.#sumOf(end);
     return sum && this.#before(...sum);
   }
@@ -243,9 +252,7 @@ export class Straight {
 
   /** Stores of packs side by side are one, unless others write the same bytes. */
   #packStores(): void {
-    for (const some of sideBySide(
-      this.#stores.filter(({ node }) => /^f(32|64).store$/.test(node.op)),
-    )) {
+    for (const some of sideBySide(this.#stores.filter(({ node }) => NUMBER_STORE.test(node.op)))) {
       const values = some.map(({ node }) => this.#resolve(node.args[1]!));
       const others = this.#stores.filter((store) => !some.includes(store));
       if (others.some((other) => some.some((one) => overlap(one, other)))) continue;
@@ -255,12 +262,12 @@ export class Straight {
     }
   }
 
-  #splat(value: Node | Var, format: Format): Node {
-    return this.#b.op(`${SHAPES[format]}.splat`, this.#value(value));
+  #splat(value: Node | Var, format: Float): Node {
+    return this.#b.op(`${VECTOR[format]}.splat`, this.#value(value));
   }
 
   /** The pack that a value is in as a vector; or one whose lanes are all that value, if it is in none. */
-  #vectorOf(value: Node | Var, format: Format): Node {
+  #vectorOf(value: Node | Var, format: Float): Node {
     const lane = isVar(value) ? undefined : this.#packs.laneOf(value);
     const key = lane?.pack ?? value;
     let vector = this.#vectors.get(key);
@@ -280,7 +287,7 @@ export class Straight {
       return b.node('v128.load', 'v128', 'read', [base], distance);
     }
     const vectors = args.map((arg) => this.#vectorOf(this.#resolve(arg), format));
-    return b.op(`${SHAPES[format]}.${op.slice(4)}`, ...vectors);
+    return b.op(`${VECTOR[format]}.${op.slice(4)}`, ...vectors);
   }
 
   #copy(node: Node): Node {
@@ -289,13 +296,13 @@ export class Straight {
     const lane = this.#packs.laneOf(node);
     if (lane) {
       const { format } = lane.pack;
-      return b.lane(`${SHAPES[format]}.extract_lane`, [this.#vectorOf(node, format)], lane.number);
+      return b.lane(`${VECTOR[format]}.extract_lane`, [this.#vectorOf(node, format)], lane.number);
     }
-    const load = this.#loads.get(node);
     const number = this.#numbers.get(node);
-    if (load ?? number) {
-      const [base, distance] = this.#place((load ?? number)!, 'load');
-      return b.node(load ? op : `${type}.load`, type, 'read', [base], distance);
+    const load = number ?? this.#loads.get(node);
+    if (load) {
+      const [base, distance] = this.#place(load, 'load');
+      return b.node(number ? `${type}.load` : op, type, 'read', [base], distance);
     }
     if (op === 'f64x2.replace_lane' || op === 'f32x4.replace_lane') {
       const [whole, value] = node.args.map((arg) => this.#resolve(arg));
@@ -311,16 +318,15 @@ export class Straight {
   /** The address of an access, and the offset that it adds. */
   #place({ from, at }: Spot, kind: 'load' | 'store'): readonly [Node, number] {
     const b = this.#b;
-    if (!this.#names.has(from)) this.#names.set(from, this.#names.size);
-    const name = `${kind} ${this.#names.get(from)!}`;
-    const [base, distance] = this.#locate(b, { from, at }, (of) => this.#start(of));
-    let known = this.#bases.get(name);
-    if (!known) {
-      const apart = APART * (1 + this.#bases.size);
-      known = [b.sub(base, b.i32(apart)), apart];
-      this.#bases.set(name, known);
+    const { load, store } = this.#bases;
+    let base = this.#bases[kind].get(from);
+    if (!base) {
+      const apart = APART * (1 + load.size + store.size);
+      const lowest = this.#locate(b, from, (of) => this.#start(of));
+      base = [b.sub(lowest, b.i32(apart)), apart];
+      this.#bases[kind].set(from, base);
     }
-    return [known[0], known[1] + distance];
+    return [base[0], base[1] + Number(at - from.low)];
   }
 }
 

@@ -91,17 +91,12 @@ export class Strip {
   /** Of rounds at once nothing has been done, since there are unusual numbers: some go the other way. */
   refuse(b: Builder): void {
     b.assign(this.isLong, b.i32(0));
-    this.#goto(b, this.way);
+    goto(b, this.fast, this.way);
   }
 
   /** Rounds at once have been done. */
   goRound(b: Builder): void {
-    this.#goto(b, this.fast);
-  }
-
-  #goto(b: Builder, to: Block): void {
-    const edge: Edge = { from: this.fast, to, state: undefined };
-    b.node('goto', undefined, 'effect', [], edge);
+    goto(b, this.fast, this.fast);
   }
 
   /** Names what registers are known to be at the start of a block. */
@@ -185,12 +180,8 @@ export class Strip {
       this.stop,
       b.select(b.ltS(b.value(stop), b.i32(longest)), b.i32(longest), b.value(stop)),
     );
-    const goto = (to: Block): void => {
-      const edge: Edge = { from: this.way, to, state: undefined };
-      b.node('goto', undefined, 'effect', [], edge);
-    };
-    b.if(b.value(isFast), () => goto(this.fast));
-    goto(this.plain);
+    b.if(b.value(isFast), () => goto(b, this.way, this.fast));
+    goto(b, this.way, this.plain);
     return { nodes: b, use };
   }
 
@@ -218,6 +209,11 @@ export class Strip {
       },
     );
   }
+}
+
+function goto(b: Builder, from: Block, to: Block): void {
+  const edge: Edge = { from, to, state: undefined };
+  b.node('goto', undefined, 'effect', [], edge);
 }
 
 /** The low half of a part of an address: shifted as one of 32 bits, it is added by the same instruction. */

@@ -1,4 +1,5 @@
 import type { Builder } from '../ir/builder.ts';
+import { VECTOR } from '../insn/sse-float.ts';
 import type { Node } from '../ir/node.ts';
 import { XMM_BASE } from '../layout.ts';
 import type { Frame, Kept } from './frame.ts';
@@ -99,8 +100,11 @@ export class Vectors {
     const low = this.#lows.get(register);
     if (!low || low.settled) return;
     const kept = this.#kept(register);
-    const type = low.type === 'f64' ? 'f64x2' : 'f32x4';
-    const whole = b.lane(`${type}.replace_lane`, [this.#frame.read(b, kept), low.value], 0);
+    const whole = b.lane(
+      `${VECTOR[low.type]}.replace_lane`,
+      [this.#frame.read(b, kept), low.value],
+      0,
+    );
     this.#frame.write(b, kept, whole);
     if (!b.nested) low.settled = true;
   }

@@ -429,9 +429,10 @@ export class Scheduler {
    * With a virtual clock, by which each takes a nanosecond, a turn is always the same.
    */
   turn_instructions(task: Task): number {
-    const isAlone = task.dl === null && task.rt_effective === 0 && this.rqs.every((rq) => rq.waiting === 0); // prettier-ignore
+    const isFair = task.dl === null && task.rt_effective === 0;
+    if (!isFair || this.rqs.some((rq) => rq.waiting > 0)) return TURN_INSTRUCTIONS;
     const fitting = Math.floor(TURN_NS / this.ns_per_instruction);
-    return isAlone ? Math.max(TURN_INSTRUCTIONS, Math.min(fitting, MOST_TURN_INSTRUCTIONS)) : TURN_INSTRUCTIONS; // prettier-ignore
+    return Math.max(TURN_INSTRUCTIONS, Math.min(fitting, MOST_TURN_INSTRUCTIONS));
   }
 
   /** Counts what the current task executed, and looks whether its turn is over. */
