@@ -32,10 +32,13 @@ export interface Kind {
   readonly coreAfter: number;
 }
 
-/** What is compiled expects tame numbers, or any (insn/sse-usual.ts); what is not is executed in the core where it can be, or never. */
+/**
+ * What is compiled expects tame numbers, or any (insn/sse-usual.ts), and accesses have extents at hand, or have not; what is not is executed
+ * in the core where it can be, or never.
+ */
 const MACHINES: readonly Kind[] = FORCED
   ? [
-      { jit: { threshold: 0, wild: false }, coreAfter: 0 },
+      { jit: { threshold: 0, extents: true }, coreAfter: 0 },
       { jit: { threshold: 0, wild: true }, coreAfter: Infinity },
     ]
   : [{ coreAfter: 0 }, { coreAfter: Infinity }];

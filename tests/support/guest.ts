@@ -24,7 +24,7 @@ function jitOption(): BootOptions['jit'] {
   const choice = process.env['JIT'];
   if (choice === undefined) return true;
   if (choice === 'off') return false;
-  return { threshold: choice === 'force' ? 0 : Number(choice), advance: 10_000 };
+  return { threshold: choice === 'force' ? 0 : Number(choice), advance: 10_000, extents: true };
 }
 
 const TIMEOUT = process.env['JIT'] === 'force' ? 120_000 : 30_000;

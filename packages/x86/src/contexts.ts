@@ -18,6 +18,7 @@ import {
   TLB_READ_ONLY,
   WINDOW_START,
 } from './layout.ts';
+import { emptyExtents } from './extents.ts';
 import { tlbIndex } from './mmu.ts';
 import { emptyWindow, inWindow } from './stack-window.ts';
 import { handlerCount } from './tier0/handlers.ts';
@@ -63,6 +64,7 @@ export class Contexts {
       this.#clear(context);
     }
     context.lastUse = ++this.#clock;
+    if (this.current !== context) emptyExtents(this.#ram.u32);
     this.current = context;
     return context;
   }
@@ -83,6 +85,7 @@ export class Contexts {
   #clear(context: Context): void {
     this.#emptyTlb(context);
     emptyWindow(this.#ram.u32, context.address);
+    emptyExtents(this.#ram.u32);
     this.#clearJumps(context);
   }
 
@@ -201,6 +204,7 @@ export class Contexts {
     const { address } = this.current;
     this.#emptyTlbEntry(this.current, tlbIndex(va | 0));
     if (inWindow(u32, address, page)) emptyWindow(u32, address);
+    emptyExtents(u32);
     if (this.#ram.u8[this.#executedByte(page)]! & (1 << (page & 7))) this.#clearJumps(this.current);
   }
 
@@ -216,6 +220,7 @@ export class Contexts {
   /** Makes the next guest write to a frame miss, because code was just decoded from it. */
   protect(pfn: number): void {
     const { u32 } = this.#ram;
+    emptyExtents(u32);
     for (const context of this.#all) {
       emptyWindow(u32, context.address);
       for (const group of this.#filledGroups(context))

@@ -142,6 +142,11 @@ export const STREAMS = 0x910;
 export const UNWRITTEN = 0x9d0;
 /** A constant on its way into a variable (tier1/generate.ts). */
 export const HIDDEN = 0xa30;
+/** The extent that is to be filled, 1 more where it is to be written, or 0; and the address that was accessed (extents.ts). */
+export const EXTENT_WANTED = 0xa40;
+export const EXTENT_VA = 0xa48;
+/** How many extents are filled. */
+export const EXTENTS_FILLED = 0xa50;
 
 /**
  * One context per cached address space: a TLB of {@link TLB_ENTRIES} entries of 16 bytes (the page's address, in whose low
@@ -201,8 +206,23 @@ export const FRAME_CODE = 1;
 /** Some TLB has held a write tag for this frame since it last had code. */
 export const FRAME_WRITTEN = 2;
 
+/**
+ * Extents (extents.ts), by turns for reading and for writing: the first page's address; how much of it an access may begin in, 0 where it
+ * is empty; what makes an address physical; accesses elsewhere until it is filled again; and how many there are in between.
+ */
+export const EXTENTS: number = FRAME_FLAGS + 0x10_0000;
+export const EXTENT_COUNT = 4096;
+export const EXTENT_SIZE = 32;
+export const EXTENT_START = 0;
+export const EXTENT_LIMIT = 8;
+export const EXTENT_ADDEND = 16;
+export const EXTENT_LEFT = 20;
+export const EXTENT_PERIOD = 24;
+/** The addresses of those that are filled, of 32 bits. */
+export const EXTENTS_LISTED: number = EXTENTS + EXTENT_COUNT * EXTENT_SIZE;
+
 /** For each handler of tier 1 a word: where other regions go on instead (the jump cache's). */
-export const LINKS: number = FRAME_FLAGS + 0x10_0000;
+export const LINKS: number = EXTENTS_LISTED + EXTENT_COUNT * 4;
 
 /** Decoded records, up to the known blocks (tier0/known-blocks.ts), which end at `Ram.base`. */
 export const ARENA: number = LINKS + 4 * (LINK_PLACE + 1);

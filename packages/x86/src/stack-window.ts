@@ -47,7 +47,7 @@ export const placeInWindow = (b: Builder, va: Node, tlb: Node): Node =>
   b.add(b.wrap(va), b.load('i32.load', tlb, WINDOW_ADDEND));
 
 /** Where an address is whose page has been written before and has no code, or FAULT. */
-const writtenAt: Helper = {
+export const writtenAt: Helper = {
   name: 'written_at',
   params: ['i64'],
   result: 'i32',

@@ -3,6 +3,7 @@
  * fetched); V8's own tests do, by functions of its runtime. Bytes begin with a digest of V8's version, of its settings and of the
  * processor's features: what another engine made is refused, and compiled anew.
  */
+import { MEMORY_LIMITS } from '@vitrine/x86/tier1/imports.ts';
 import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -105,7 +106,10 @@ class V8NativeCode implements NativeCode {
   /** undefined as well where there is no room for an instance. */
   #exportOf(module: WebAssembly.Module, name: string): unknown {
     try {
-      this.#memory ??= new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+      this.#memory ??= new WebAssembly.Memory({
+        initial: MEMORY_LIMITS.min,
+        maximum: MEMORY_LIMITS.max,
+      });
       return new WebAssembly.Instance(module, imports(module, this.#memory)).exports[name];
     } catch {
       return undefined;

@@ -300,7 +300,7 @@ export function shapeOf(handler: number): Shape {
 }
 
 /** Changes with what handlers and JavaScript agree on beyond the table of instructions: layouts, hashes, exports. */
-const LAYOUT = 31 << 16;
+const LAYOUT = 32 << 16;
 
 /** Names this set of handlers; a stored module of another one must not be used. */
 export function fingerprint(v3 = false): number {

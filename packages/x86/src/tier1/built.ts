@@ -168,7 +168,7 @@ export class Built {
     const { children, dispatched, longest, order } = this.structure;
     const reached = region.blocks.filter(({ index }) => order[index]! >= 0);
     this.stack = new Stack(region, reached.sort((x, y) => order[x.index]! - order[y.index]!)); // prettier-ignore
-    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries), region.tame);
+    this.frame = new Frame(this.stack, new KnownPages(region.blocks, region.entries), region);
     this.longest = Math.max(...dispatched.map((block) => longest[block.index]!));
     for (const block of children[region.blocks.length]!) this.#build(block, new State(), false);
     this.#readStack(verified);

@@ -1,7 +1,7 @@
 /** The ways out of a region, once its registers are written back: tail calls of the interpreter's module. */
 import type { Builder } from '../ir/builder.ts';
 import type { Helper, Node } from '../ir/node.ts';
-import { EXIT_FUEL_LEFT, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LEFT_TO, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNED, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
+import { EXIT_FUEL_LEFT, EXTENT_WANTED, EXIT_REC, FUEL_BEYOND, FUEL_SHARE, LEFT_TO, LINK_ENTRY_SHIFT, LINK_PLACE, MOST_RETURNS, REGION_NOTES, REGIONS_RETIRED, RETURN_FUEL, RETURN_TO, RETURN_TOP, RETURNED, RETURNS, RIP_CELL, TOO_DEEP } from '../layout.ts'; // prettier-ignore
 import {
   continueAt,
   hashOf,
@@ -11,6 +11,7 @@ import {
   secondHashOf,
   settleFlags,
 } from '../tier0/target.ts';
+import { fillExtent } from '../extents.ts';
 import { NOTES } from './names.ts';
 
 /**
@@ -27,10 +28,13 @@ export const NOTES_REFUSED: number = NOTES_EXECUTED + 8;
 /** And how often it was left for numbers that are not tame, or has looked at some that may not be (insn/sse-usual.ts). */
 export const NOTES_WILD: number = NOTES_REFUSED + 8;
 
-/** Counts one more in the region's notes. */
-export function countIn(b: Builder, offset: number): void {
+/** And how often accesses were not in their extents (extents.ts), as far as that was found to be too often. */
+export const NOTES_STRAYED: number = NOTES_WILD + 8;
+
+/** Counts one more in the region's notes, or several. */
+export function countIn(b: Builder, offset: number, times: Node = b.i32(1)): void {
   const notes = b.node('global.get', 'i32', 'pure', [], NOTES);
-  b.store('i32.store', notes, b.add(b.load('i32.load', notes, offset), b.i32(1)), offset);
+  b.store('i32.store', notes, b.add(b.load('i32.load', notes, offset), times), offset);
 }
 
 /** Adds what the region has executed since it was entered to its notes. */
@@ -148,6 +152,7 @@ export const exitToRecord: Helper = {
   result: 'i32',
   pure: false,
   body(b, rec, fuel, tlb, handler) {
+    b.if(b.load('i32.load', b.i32(EXTENT_WANTED)), () => b.call(fillExtent));
     b.node(
       'return_call',
       undefined,

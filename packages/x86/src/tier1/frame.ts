@@ -7,7 +7,7 @@ import { FLAGS_RESULT, KEPT_KIND, KEPT_Y, MXCSR_CELL, ORDINARY_F32, ORDINARY_F64
 import type { KnownPages } from './known-pages.ts';
 import { type Leaving, Use } from './liveness.ts';
 import type { Stack } from './stack.ts';
-import type { Block } from './region.ts';
+import type { Block, Region } from './region.ts';
 import type { Edge } from './target.ts';
 
 /** The dispatcher's loop, as a label counted from the outermost. */
@@ -176,11 +176,18 @@ export class Frame {
   readonly pages: KnownPages;
   /** Numbers are expected in the middle of their range (insn/sse-usual.ts). */
   readonly isTame: boolean;
+  /** Accesses have extents at hand. */
+  readonly hasExtents: boolean;
 
-  constructor(stack: Stack, pages: KnownPages, isTame: boolean) {
+  constructor(
+    stack: Stack,
+    pages: KnownPages,
+    { tame, extents }: Pick<Region, 'tame' | 'extents'>,
+  ) {
     this.stack = stack;
     this.pages = pages;
-    this.isTame = isTame;
+    this.isTame = tame;
+    this.hasExtents = extents;
   }
 
   read(b: Builder, kept: Kept): Node {

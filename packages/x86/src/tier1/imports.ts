@@ -1,6 +1,10 @@
 import type { ModuleWriter } from '@vitrine/wasm/module.ts';
 import type { Helper } from '../ir/node.ts';
+import { LINKS } from '../layout.ts';
 import { helperExport } from '../tier0/generate.ts';
+
+/** Of what is known to be there V8 does not look whether it is, and an instruction may have it as its operand: all of extents.ts. */
+export const MEMORY_LIMITS: { readonly min: number; readonly max: number } = { min: LINKS >> 16, max: 65536 }; // prettier-ignore
 
 /**
  * Imports of a module, numbered as they are first asked for. Of globals the code sees copies that could be written, though nobody does:
@@ -26,7 +30,7 @@ export class Imports {
 
   /** Declares all that has been asked for; there is nothing else from now on. */
   declare(module: ModuleWriter): void {
-    module.importMemory('env', 'memory', { min: 1, max: 65536 });
+    module.importMemory('env', 'memory', MEMORY_LIMITS);
     for (const { name, params, result } of this.helpers.keys())
       module.importFunc('tier0', helperExport(name), params, result ? [result] : []);
     for (const name of this.globals.keys()) module.importGlobal('globals', name, 'i32', false);

@@ -3,7 +3,13 @@ import { GUARD_COUNT, LINK_ENTRY_SHIFT } from '../layout.ts';
 import { CHUNK, type CodePage, type CodePages } from '../tier0/code-pages.ts';
 import { handlerCount } from '../tier0/handlers.ts';
 import { wasm, type WasmMemory, type WasmModule, type WasmTable } from '../wasm-api.ts';
-import { NOTES_ENTERED, NOTES_EXECUTED, NOTES_REFUSED, NOTES_WILD } from './exits.ts';
+import {
+  NOTES_ENTERED,
+  NOTES_EXECUTED,
+  NOTES_REFUSED,
+  NOTES_STRAYED,
+  NOTES_WILD,
+} from './exits.ts';
 import { entryExport, guardGlobal, handlerGlobal, notesGlobal, ownHandlerGlobal, recGlobal, regionExport } from './names.ts'; // prettier-ignore
 import type { Found } from './region.ts';
 import { type Bundle, footprintOf, type Places, type Translation } from './translation.ts';
@@ -167,6 +173,11 @@ export class Installer {
   /** How often it could not be entered for want of the stack's window. */
   timesRefused({ notes }: Installed): number {
     return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_REFUSED) >> 2]!;
+  }
+
+  /** How often accesses were not in their extents, as far as that was found to be too often. */
+  timesStrayed({ notes }: Installed): number {
+    return notes === 0 ? 0 : this.#host.ram.u32[(notes + NOTES_STRAYED) >> 2]!;
   }
 
   /** How often a region was left for numbers that are not tame. */

@@ -19,6 +19,7 @@ import { pageDigest } from './page-digest.ts';
 import {
   type Found,
   NO_WINDOW,
+  HAS_EXTENTS,
   WILD,
   regionAt,
   type Region,
@@ -51,6 +52,8 @@ export interface JitOptions {
   readonly generator?: RemoteGenerator | undefined;
   /** Numbers are not expected in the middle of their range from the first (tests). */
   readonly wild?: boolean;
+  /** Regions have extents from the first. */
+  readonly extents?: boolean;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;
   /** Told of each module that is installed: the address that its region was made for, and its bytes. */
@@ -106,6 +109,13 @@ const REFUSED_SHARE = 32;
 /** Numbers that are not tame are many when there is one in so many instructions; and how often a region is tried again then. */
 const OFTEN = 1000;
 const MOST_TAMED = 2;
+/**
+ * A region's accesses get extents when it has executed so many instructions, and one in so many of all: to make it again takes long, and
+ * takes it out of its bundle. They lose them when more than one instruction in so many has found its own elsewhere.
+ */
+const LONG = 2 ** 24;
+const SHARE = 32;
+const STRAYED = 256;
 
 /** Instructions of a loop's region that is made again because it is left for a block that was not seen before. */
 const MOST_GROWING = 200;
@@ -138,6 +148,8 @@ interface Root {
   since: number;
   /** How often it was made again since numbers had become tame. */
   tamed: number;
+  /** Its accesses were found to be all over memory: it has no extents any more. */
+  strays: boolean;
   /** Its region is being made by another thread. */
   ordered: boolean;
 }
@@ -475,10 +487,11 @@ export class Jit {
           page,
           va,
           hot: va,
-          effort: this.#options.wild ? WILD : 0,
+          effort: (this.#options.wild ? WILD : 0) | (this.#options.extents ? HAS_EXTENTS : 0),
           installed: undefined,
           since: 0,
           tamed: 0,
+          strays: false,
           ordered: false,
         }),
       );
@@ -513,22 +526,28 @@ export class Jit {
       if (effort === root.effort || root.ordered || !this.#isServed) continue;
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
       const isLess = effort < root.effort;
-      if (isLess) root.tamed++;
+      if (root.effort & ~effort & WILD) root.tamed++;
+      if (root.effort & ~effort & HAS_EXTENTS) root.strays = true;
       root.effort = effort;
       if (isLess || !this.#recallBetter(root)) this.#compile(root);
     }
   }
 
-  #adapted({ effort, installed, tamed }: Live): number {
+  #adapted({ effort, installed, tamed, strays, since }: Live): number {
     const often = this.#installer.timesEntered(installed) / REFUSED_SHARE;
     const isRefused = this.#installer.timesRefused(installed) >= Math.max(REFUSED, often);
     if (isRefused && !(effort & NO_WINDOW)) return effort | NO_WINDOW;
     const wild = this.#installer.timesWild(installed);
     const executed = this.#installer.executed(installed);
-    if (!(effort & WILD))
-      return wild >= Math.max(REFUSED, executed / OFTEN) ? effort | WILD : effort;
+    if (!(effort & WILD) && wild >= Math.max(REFUSED, executed / OFTEN)) return effort | WILD;
     const isTame = executed > PERIOD && wild < executed / OFTEN / 4;
-    return isTame && tamed < MOST_TAMED ? effort & ~WILD : effort;
+    if (effort & WILD && isTame && tamed < MOST_TAMED) return effort & ~WILD;
+    if (!(effort & HAS_EXTENTS)) {
+      const isMuch = executed >= Math.max(LONG, (this.#clock - since) / SHARE);
+      return isMuch && !strays ? effort | HAS_EXTENTS : effort;
+    }
+    const strayed = this.#installer.timesStrayed(installed);
+    return strayed > Math.max(REFUSED, executed / STRAYED) ? effort & ~HAS_EXTENTS : effort;
   }
 
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */

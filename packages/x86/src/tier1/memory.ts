@@ -2,9 +2,11 @@ import { RSP } from '../cpu.ts';
 import type { Insn } from '../decode.ts';
 import type { Builder } from '../ir/builder.ts';
 import type { Node, Var } from '../ir/node.ts';
-import { SLOT_ZERO, TLB_ADDEND } from '../layout.ts';
+import { EXTENT_ADDEND, EXTENT_LEFT, EXTENT_LIMIT, EXTENT_PERIOD, EXTENT_START, EXTENT_VA, EXTENT_WANTED, SLOT_ZERO, TLB_ADDEND } from '../layout.ts'; // prettier-ignore
 import { FAULT, missesTlb, readMiss, tlbEntry, writeMiss } from '../mmu.ts';
+import { extentOf, WIDEST } from '../extents.ts';
 import { regSlot, rmSlot } from '../tier0/translate.ts';
+import { countIn, NOTES_STRAYED } from './exits.ts';
 import type { Frame } from './frame.ts';
 import type { Block } from './region.ts';
 import { BASE } from './stack.ts';
@@ -191,11 +193,13 @@ export class Memory {
     const streamed = this.#stream?.take();
     if (streamed !== undefined)
       return this.#inStream(b, va, place, size, write, physical, streamed, miss);
+    const sure = write || (place !== undefined && this.#writesLater());
+    const writable = sure || (place !== undefined && this.#readsStack());
+    if (this.#frame.hasExtents && writable === sure && size <= WIDEST && va.op !== 'i64.const')
+      return this.#inExtent(b, va, place, size, sure, physical, miss);
     const { last, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
-    const sure = write || (place !== undefined && this.#writesLater());
-    const writable = sure || (place !== undefined && this.#readsStack());
     const kept: Translated | undefined = place && {
       delta: place.delta,
       size,
@@ -214,6 +218,35 @@ export class Memory {
 
   #keep({ root }: Place, kept: Translated): void {
     this.#state.translated.set(root, [...(this.#state.translated.get(root) ?? []), kept]);
+  }
+
+  /** Looks an address up where it is not in the extent of this access, which is filled when that has been so for some time. */
+  #inExtent(
+    b: Builder,
+    va: Node,
+    place: Place | undefined,
+    size: number,
+    write: boolean,
+    physical: Var,
+    miss: () => void,
+  ): void {
+    const extent = extentOf(this.#block.code.addresses[this.index]!, write);
+    const cell = (load: string, offset: number): Node => b.load(load, b.i32(0), extent + offset);
+    const distance = b.sub(va, cell('i64.load', EXTENT_START));
+    b.assign(physical, b.add(b.wrap(va), cell('i32.load', EXTENT_ADDEND)));
+    b.unlikely(b.op('i64.ge_u', distance, cell('i64.load', EXTENT_LIMIT)), () => {
+      b.assign(physical, b.add(b.wrap(va), this.#addendOf(b, va, size, write, miss)));
+      const left = b.var(b.sub(cell('i32.load', EXTENT_LEFT), b.i32(1)));
+      b.store('i32.store', b.i32(0), b.value(left), extent + EXTENT_LEFT);
+      b.unlikely(b.ltS(b.value(left), b.i32(0)), () => {
+        countIn(b, NOTES_STRAYED, cell('i32.load', EXTENT_PERIOD));
+        b.store('i32.store', b.i32(0), b.i32(extent + Number(write)), EXTENT_WANTED);
+        b.store('i64.store', b.i32(0), va, EXTENT_VA);
+        miss();
+      });
+    });
+    if (place)
+      this.#keep(place, { delta: place.delta, size, write, sure: write, va: b.var(va), physical });
   }
 
   /** Looks an address up where it is not in the page that this access was in last. */

@@ -30,6 +30,7 @@ export interface PackedRegion {
   readonly size: number;
   readonly window: boolean;
   readonly tame: boolean;
+  readonly extents: boolean;
 }
 
 const CODE_FIELDS = 5;
@@ -87,6 +88,7 @@ export function packRegion(region: Region, source: readonly SourceBlock[]): Pack
     size: region.size,
     window: region.window,
     tame: region.tame,
+    extents: region.extents,
   };
 }
 
@@ -113,8 +115,8 @@ export function unpackRegion(packed: PackedRegion): Region {
   });
   const entries = packed.entries.map((entry) => blocks[entry]!);
   const hub = packed.hub.map((target) => blocks[target]!);
-  const { instructions, size, window, tame } = packed;
-  return { blocks, entries, hub, instructions, size, window, tame };
+  const { instructions, size, window, tame, extents } = packed;
+  return { blocks, entries, hub, instructions, size, window, tame, extents };
 }
 
 function unpackCodes({ isa, pages, codes, records, bytes }: PackedRegion): BlockCode[] {

@@ -26,6 +26,9 @@ export const NO_WINDOW = 8;
 /** And this where too many numbers were not in the middle of their range (insn/sse-usual.ts). */
 export const WILD = 16;
 
+/** And this where accesses have extents at hand (extents.ts). */
+export const HAS_EXTENTS = 32;
+
 /** How often a region has been made again, because it is entered and left all the time. */
 export const timesMade = (effort: number): number => effort & (NO_WINDOW - 1);
 
@@ -121,6 +124,8 @@ export interface Region {
   readonly window: boolean;
   /** Whether numbers are expected in the middle of their range. */
   readonly tame: boolean;
+  /** Whether accesses have extents at hand. */
+  readonly extents: boolean;
 }
 
 /** Of a branch that a block does not have. */
@@ -144,7 +149,7 @@ export interface Surroundings {
   targets(page: CodePage, site: number): Iterable<number>;
   /** The pointer at an address. */
   pointerAt(va: number): number | undefined;
-  /** How often the region has been made before, with {@link NO_WINDOW} and {@link WILD}. */
+  /** How often the region has been made before, with {@link NO_WINDOW}, {@link WILD} and {@link HAS_EXTENTS}. */
   readonly effort: number;
   /** How often the jumps were taken that the region follows. */
   readonly warm: number;
@@ -455,13 +460,14 @@ export function regionAt(
   if (entries.length === 0) return undefined;
   const window = (around.effort & NO_WINDOW) === 0;
   const tame = (around.effort & WILD) === 0;
+  const extents = (around.effort & HAS_EXTENTS) !== 0;
   const hub = finder.hub();
   // The loop around a hub goes through the dispatcher anyhow, and is entered by what the hub leads to.
   if (hub.length === 0) finder.enterLoops();
   const instructions = blocks.reduce((sum, { code }) => sum + code.insns.length, 0);
   const jumps = blocks.reduce((sum, block) => sum + jumpsOf(block).length, 0);
   const size = blocks.length + jumps;
-  return { blocks, entries, hub, instructions, size, window, tame };
+  return { blocks, entries, hub, instructions, size, window, tame, extents };
 }
 
 /** As Translator decodes it; undefined for what stays with tier 0. */

@@ -3,6 +3,7 @@ import { wasm, type WasmMemory, type WasmModule } from '../wasm-api.ts';
 import { bundle } from './bundle.ts';
 import { Unsupported } from './built.ts';
 import { type Generated, generateRegions } from './generate.ts';
+import { MEMORY_LIMITS } from './imports.ts';
 import { entryExport, regionExport } from './names.ts';
 import { type PackedRegion, unpackRegion } from './packed.ts';
 
@@ -83,7 +84,7 @@ const anything = (value: unknown): Record<string, unknown> => new Proxy({}, { ge
  * a region leaves at once.
  */
 function exportsOf(module: WasmModule, entries: readonly number[]): unknown[] {
-  memory ??= new wasm.Memory({ initial: 1, maximum: 65536 });
+  memory ??= new wasm.Memory({ initial: MEMORY_LIMITS.min, maximum: MEMORY_LIMITS.max });
   const { exports } = new wasm.Instance(module, {
     env: { memory },
     tier0: anything(() => 0),

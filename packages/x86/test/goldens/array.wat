@@ -5,7 +5,7 @@
   (type 2 (func (param i32 i64 i64) (result i64)))
   (type 3 (func (param i64 i32 i32) (result i32)))
   (type 4 (func (param i32 i32 i32) (result i32)))
-  (import "env" "memory" (memory 1 65536))
+  (import "env" "memory" (memory 151 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
   (import "tier0" "h:kept_aux" (func (type 1)))
   (import "tier0" "h:kept_result" (func (type 2)))

@@ -4,7 +4,7 @@
   (type 1 (func (param i64 i32 i32) (result i32)))
   (type 2 (func))
   (type 3 (func (param i32 i32 i32) (result i32)))
-  (import "env" "memory" (memory 1 65536))
+  (import "env" "memory" (memory 151 65536))
   (import "tier0" "h:exit_to_record" (func (type 0)))
   (import "tier0" "h:exit_with" (func (type 1)))
   (import "tier0" "h:interpret" (func (type 0)))
