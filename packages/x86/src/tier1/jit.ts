@@ -52,7 +52,7 @@ export interface JitOptions {
   readonly generator?: RemoteGenerator | undefined;
   /** Numbers are not expected in the middle of their range from the first (tests). */
   readonly wild?: boolean;
-  /** Regions have extents from the first. */
+  /** Regions have extents from the first (tests). */
   readonly extents?: boolean;
   /** Milliseconds of some clock, for the counters. */
   readonly now?: () => number;

@@ -191,12 +191,16 @@ export class Memory {
     miss: () => void,
   ): void {
     const streamed = this.#stream?.take();
-    if (streamed !== undefined)
-      return this.#inStream(b, va, place, size, write, physical, streamed, miss);
     const sure = write || (place !== undefined && this.#writesLater());
     const writable = sure || (place !== undefined && this.#readsStack());
-    if (this.#frame.hasExtents && writable === sure && size <= WIDEST && va.op !== 'i64.const')
-      return this.#inExtent(b, va, place, size, sure, physical, miss);
+    const isMoving = writable === sure && size <= WIDEST && va.op !== 'i64.const';
+    if (streamed !== undefined || (this.#frame.hasExtents && isMoving)) {
+      if (streamed === undefined) this.#inExtent(b, va, size, sure, physical, miss);
+      else this.#inStream(b, va, size, sure, physical, streamed, miss);
+      if (place)
+        this.#keep(place, { delta: place.delta, size, write: sure, sure, va: b.var(va), physical });
+      return;
+    }
     const { last, entry } = this.#entryOf(b, va, size);
     const addend = b.load('i32.load', entry, TLB_ADDEND);
     b.assign(physical, b.add(b.wrap(va), addend));
@@ -224,7 +228,6 @@ export class Memory {
   #inExtent(
     b: Builder,
     va: Node,
-    place: Place | undefined,
     size: number,
     write: boolean,
     physical: Var,
@@ -235,7 +238,7 @@ export class Memory {
     const distance = b.sub(va, cell('i64.load', EXTENT_START));
     b.assign(physical, b.add(b.wrap(va), cell('i32.load', EXTENT_ADDEND)));
     b.unlikely(b.op('i64.ge_u', distance, cell('i64.load', EXTENT_LIMIT)), () => {
-      b.assign(physical, b.add(b.wrap(va), this.#addendOf(b, va, size, write, miss)));
+      this.#elsewhere(b, va, size, write, physical, miss);
       const left = b.var(b.sub(cell('i32.load', EXTENT_LEFT), b.i32(1)));
       b.store('i32.store', b.i32(0), b.value(left), extent + EXTENT_LEFT);
       b.unlikely(b.ltS(b.value(left), b.i32(0)), () => {
@@ -245,33 +248,27 @@ export class Memory {
         miss();
       });
     });
-    if (place)
-      this.#keep(place, { delta: place.delta, size, write, sure: write, va: b.var(va), physical });
   }
 
   /** Looks an address up where it is not in the page that this access was in last. */
   #inStream(
     b: Builder,
     va: Node,
-    place: Place | undefined,
     size: number,
     write: boolean,
     physical: Var,
     page: number,
     miss: () => void,
   ): void {
-    const sure = write || (place !== undefined && this.#writesLater());
     const distance = b.sub(va, b.load('i64.load', b.i32(0), page));
     const limit = b.load('i64.load', b.i32(0), page + KEPT_LIMIT);
     b.unlikely(b.op('i64.ge_u', distance, limit), () => {
-      const found = this.#addendOf(b, va, size, sure, miss);
+      const found = this.#addendOf(b, va, size, write, miss);
       b.store('i64.store', b.i32(0), b.and(va, b.i64(-4096)), page);
       b.store('i64.store', b.i32(0), b.i64(4097 - size), page + KEPT_LIMIT);
       b.store('i32.store', b.i32(0), found, page + KEPT_ADDEND);
     });
     b.assign(physical, b.add(b.wrap(va), b.load('i32.load', b.i32(0), page + KEPT_ADDEND)));
-    if (place)
-      this.#keep(place, { delta: place.delta, size, write: sure, sure, va: b.var(va), physical });
   }
 
   /** Looks an address up that is not where its neighbour is. */
