@@ -103,6 +103,10 @@ const CORE_ROUNDS = 1000;
 const YMM_BYTES = 256;
 
 const STATUS = 0x8d5;
+
+/** Its number as a segment register. */
+const SS = 2;
+
 const REST_WRITABLE: number = TF | DF | NT | RF | AC | ID;
 /** Bit 1 is always set, and so is IF in user mode. */
 const REST_FIXED = 0x202;
@@ -402,7 +406,9 @@ export class Machine implements Cpu {
       }
       const trap = rest & TF ? this.#stepIteration() : this.#step();
       if (trap !== TRAP_FUEL) return trap;
-      if (rest & TF) {
+      // A move to SS holds the trap behind it back, so that RSP can be set with it.
+      const { row, reg } = this.#insn;
+      if (rest & TF && !(row.sem === 'mov_to_segment' && (reg & 7) === SS)) {
         this.vector = VECTOR_DB;
         this.dr6 = DR6_BS;
         this.errorCode = 0;

@@ -58,6 +58,14 @@ FE paddd
 `;
 
 const others = `
+NP.0F2A/r cvtpi2ps =Vq,Nq
+NP.0F2A/m cvtpi2ps =Vq,Mq sem=cvtpi2ps_mem
+66.0F2A/r cvtpi2pd =Vdq,Nq
+66.0F2A/m cvtpi2pd =Vdq,Mq sem=cvtpi2pd_mem
+NP.0F2C cvttps2pi =Pq,Wq
+66.0F2C cvttpd2pi =Pq,Wdq
+NP.0F2D cvtps2pi =Pq,Wq
+66.0F2D cvtpd2pi =Pq,Wdq
 NP.0F60 punpcklbw +Pq,Qd sem=mmx_punpcklbw
 NP.0F61 punpcklwd +Pq,Qd sem=mmx_punpcklwd
 NP.0F62 punpckldq +Pq,Qd sem=mmx_punpckldq

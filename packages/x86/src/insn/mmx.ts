@@ -3,6 +3,7 @@ import { VECTOR_MF } from '../cpu.ts';
 import type { Builder } from '../ir/builder.ts';
 import { FSW_CELL, FTW_CELL } from '../layout.ts';
 import type { Semantics } from './semantics.ts';
+import { mmxConversions } from './sse-float.ts';
 import { sseInteger } from './sse-integer.ts';
 import { ssse3 } from './ssse3.ts';
 import { sseMoves } from './sse-moves.ts';
@@ -45,8 +46,18 @@ const renamed = Object.entries({ ...sseInteger, ...ssse3, ...moves }).map(
   ([name, meaning]): [string, Semantics] => [`mmx_${name}`, mmxForm(meaning)],
 );
 
+const conversions = Object.entries(mmxConversions(useRegisters)).map(
+  ([name, meaning]): [string, Semantics] => [
+    name,
+    (b, o) => {
+      if (!name.endsWith('_mem')) checkPending(b);
+      meaning(b, o);
+    },
+  ],
+);
+
 export const mmx: Record<string, Semantics> = {
-  ...Object.fromEntries(renamed),
+  ...Object.fromEntries([...renamed, ...conversions]),
   movq2dq: mmxForm((b, [dst, src]) =>
     b.setAs(dst!, 'v128.store', b.getAs(src!, 'v128.load64_zero')),
   ),

@@ -753,33 +753,74 @@ const cvtss2sd: Semantics = (b, [dst, src]) => {
   b.setAs(dst!, 'f64.store', r);
 };
 
-/** A conversion of a whole vector: the source's lanes of `from`, each through `each`, into lanes of `to`. */
-function convert(
+/** Lanes of `from`, each through `each`, as lanes of `to`. */
+function conversion(
   name: string,
   from: string,
   to: string,
   count: number,
   each: (b: Builder, x: Node) => Node,
-): Semantics {
-  const helper = guarded(name, ['v128'], (b, x) => {
+): Helper {
+  return guarded(name, ['v128'], (b, x) => {
     const values = Array.from({ length: count }, (_, i) =>
       each(b, b.lane(`${from}.extract_lane`, [x!], i)),
     );
     return values.reduce((v, lane, i) => b.lane(`${to}.replace_lane`, [v, lane], i), zeroVector(b));
   });
-  return (b, [dst, src]) => {
-    const half = src!.kind === 'mem' && src!.size === 64;
-    const r = b.call(helper, b.getAs(src!, half ? 'v128.load64_zero' : 'v128.load'));
-    trapIfUnmasked(b);
-    b.setAs(dst!, 'v128.store', r);
-  };
 }
 
-const toIntPacked = (f: Float, truncate: boolean): Semantics =>
-  convert(`cvt${truncate ? 't' : ''}_${f}_dq`, VECTOR[f], 'i32x4', LANES[f], (b, x) => {
+/**
+ * A conversion of a whole vector.
+ * @param half only the lower half of the destination is written
+ * @param use what comes before exceptions are reported
+ */
+const converted =
+  (helper: Helper, half = false, use?: (b: Builder) => void): Semantics =>
+  (b, [dst, src]) => {
+    const isHalf = src!.kind === 'mmx' || (src!.kind === 'mem' && src!.size === 64);
+    const r = b.call(helper, b.getAs(src!, isHalf ? 'v128.load64_zero' : 'v128.load'));
+    use?.(b);
+    trapIfUnmasked(b);
+    if (half) b.setAs(dst!, 'i64.store', b.lane('i64x2.extract_lane', [r], 0));
+    else b.setAs(dst!, 'v128.store', r);
+  };
+
+const convert = (...args: Parameters<typeof conversion>): Semantics =>
+  converted(conversion(...args));
+
+const toInt32 =
+  (f: Float, truncate: boolean) =>
+  (b: Builder, x: Node): Node => {
     const rc = truncate ? b.i32(3) : currentRc(b);
     return b.wrap(b.call(toInt, asDouble(b, f, x), b.i32(32), rc));
-  });
+  };
+
+const toIntPacked = (f: Float, truncate: boolean): Semantics =>
+  convert(`cvt${truncate ? 't' : ''}_${f}_dq`, VECTOR[f], 'i32x4', LANES[f], toInt32(f, truncate));
+
+const fromInt32 = (b: Builder, x: Node): Node => b.call(FROM_INT.f32, b.extendS(x));
+const toDoubles = conversion('cvtdq2pd', 'i32x4', 'f64x2', 2, (b, x) =>
+  b.op('f64.convert_i32_s', x),
+);
+
+/** Conversions from and to MMX registers. @param use makes these valid, which what reads memory leaves alone */
+export function mmxConversions(use: (b: Builder) => void): Record<string, Semantics> {
+  const toInts = (f: Float, truncate: boolean): Semantics => {
+    const name = `cvt${truncate ? 't' : ''}_${f}_pi`;
+    return converted(conversion(name, VECTOR[f], 'i32x4', 2, toInt32(f, truncate)), true, use);
+  };
+  const toSingles = conversion('cvtpi2ps', 'i32x4', 'f32x4', 2, fromInt32);
+  return {
+    cvtps2pi: toInts('f32', false),
+    cvttps2pi: toInts('f32', true),
+    cvtpd2pi: toInts('f64', false),
+    cvttpd2pi: toInts('f64', true),
+    cvtpi2ps: converted(toSingles, true, use),
+    cvtpi2ps_mem: converted(toSingles, true),
+    cvtpi2pd: converted(toDoubles, false, use),
+    cvtpi2pd_mem: converted(toDoubles),
+  };
+}
 
 function forBoth(make: (f: Float) => Record<string, Semantics>): Record<string, Semantics> {
   return { ...make('f32'), ...make('f64') };
@@ -824,6 +865,6 @@ export const sseFloat: Record<string, Semantics> = {
   cvtss2sd,
   cvtps2pd: convert('cvtps2pd', 'f32x4', 'f64x2', 2, (b, x) => b.call(widen, x)),
   cvtpd2ps: convert('cvtpd2ps', 'f64x2', 'f32x4', 2, (b, x) => b.call(narrow, x)),
-  cvtdq2ps: convert('cvtdq2ps', 'i32x4', 'f32x4', 4, (b, x) => b.call(FROM_INT.f32, b.extendS(x))),
-  cvtdq2pd: convert('cvtdq2pd', 'i32x4', 'f64x2', 2, (b, x) => b.op('f64.convert_i32_s', x)),
+  cvtdq2ps: convert('cvtdq2ps', 'i32x4', 'f32x4', 4, fromInt32),
+  cvtdq2pd: converted(toDoubles),
 };
