@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { PTE_A, PTE_D, PTE_W, TRAP_FUEL, TRAP_PAGE_FAULT, TRAP_SYSCALL } from '../src/cpu.ts';
 import { EXTENT_ADDEND, EXTENT_LIMIT, EXTENT_SIZE, EXTENT_START, EXTENTS, EXTENTS_FILLED, EXTENTS_LISTED, FAULT_ADDRESS, FRAME_FLAGS, FRAME_WRITTEN } from '../src/layout.ts'; // prettier-ignore
+import { HAS_EXTENTS, STRAYS } from '../src/tier1/region.ts';
 import { assemble, CODE, DATA, FlatMachine } from '../../../tests/cpu/flat.ts';
 
 const RAM = 64 * 2 ** 20;
@@ -186,4 +187,26 @@ test('an address space in which the same addresses are elsewhere', () => {
     return [kept, Buffer.from(cpu.ram.u8.slice(cpu.ram.base)).toString('base64')];
   });
   for (const one of others) expect(one).toEqual(plain);
+});
+
+test('a region has extents when it has executed for long, and no more once its accesses are all over memory', () => {
+  // By turns in two pages whose frames are no neighbours; in the first half of the time in one of them.
+  const machine = new FlatMachine(RAM, { threshold: 1, advance: 10_000 }).load(
+    assemble(
+      oneLine(`
+      mov rsi, ${DATA}; xor edx, edx; mov ecx, 10000000
+      1: mov rax, [rsi]; xor rsi, rdx; add rbx, rax; dec ecx; jnz 1b; mov edx, 0x1000
+      mov ecx, 10000000; jmp 1b`),
+    ),
+    PAGES,
+  );
+  swap(1, 7)(machine);
+  const { cpu } = machine;
+  const efforts: number[] = [];
+  for (let run = 0; run < 80; run++) {
+    expect(cpu.run(2_000_000)).toBe(TRAP_FUEL);
+    const [loop] = cpu.jit!.entered().sort((a, b) => b.executed - a.executed);
+    if (loop && loop.grown !== efforts.at(-1)) efforts.push(loop.grown);
+  }
+  expect(efforts).toEqual([0, HAS_EXTENTS, STRAYS]);
 });

@@ -5,6 +5,9 @@ import {
   Account,
   bundlingPays,
   COLD,
+  extentsPay,
+  growthSeeks,
+  growthTakes,
   joins,
   lostIn,
   type Readiness,
@@ -20,6 +23,7 @@ import {
   type Found,
   NO_WINDOW,
   HAS_EXTENTS,
+  STRAYS,
   WILD,
   regionAt,
   type Region,
@@ -148,8 +152,8 @@ interface Root {
   since: number;
   /** How often it was made again since numbers had become tame. */
   tamed: number;
-  /** Its accesses were found to be all over memory: it has no extents any more. */
-  strays: boolean;
+  /** What must have been lost by its entries before it is made larger, where that is known. */
+  price: number;
   /** Its region is being made by another thread. */
   ordered: boolean;
 }
@@ -190,6 +194,11 @@ export class Jit {
   readonly #roots = new Map<CodePage, Map<number, Root>>();
   /** Where indirect jumps and calls in regions of a page have gone, by the low bits of their addresses. */
   readonly #targets = new Map<CodePage, Map<number, Set<number>>>();
+  /**
+   * Blocks for which nothing gets extents, by their offsets: accesses around them were found to be all over memory, or a region there
+   * would be smaller with them, since it was made by a process that knew more.
+   */
+  readonly #unsuited = new Map<CodePage, Set<number>>();
   readonly #excluded = new Set<string>();
   readonly #flows = new Flows();
   /** Translations that had to make room. */
@@ -331,7 +340,7 @@ export class Jit {
     this.#lookUp(page, samples);
     if (this.#recall(page, va, (translation) => this.#stateOf(translation) !== 'evicted')) return;
     const found = this.#rootAround(page, offset);
-    if (found) this.#compile(found.root, 0, found.region);
+    if (found) this.#compile(found.root, false, found.region);
   }
 
   /**
@@ -491,7 +500,7 @@ export class Jit {
           installed: undefined,
           since: 0,
           tamed: 0,
-          strays: false,
+          price: 0,
           ordered: false,
         }),
       );
@@ -510,10 +519,10 @@ export class Jit {
     const remote = this.#generator !== undefined;
     for (const root of roots) {
       if (!isLive(root)) continue;
-      const { installed, effort } = root;
-      if (timesMade(effort) >= MAX_EFFORT) continue;
-      const lost = lostIn(installed.translation, this.#installer.timesEntered(installed), remote);
-      if (lost > 0) found.push({ root, lost });
+      const { installed } = root;
+      const lost = lostIn(this.#installer.timesEntered(installed));
+      const price = Math.max(root.price, growthSeeks(installed.translation, remote));
+      if (lost > price) found.push({ root, lost });
     }
     return found.sort((a, b) => b.lost - a.lost);
   }
@@ -525,15 +534,29 @@ export class Jit {
       const effort = this.#adapted(root);
       if (effort === root.effort || root.ordered || !this.#isServed) continue;
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
-      const isLess = effort < root.effort;
-      if (root.effort & ~effort & WILD) root.tamed++;
-      if (root.effort & ~effort & HAS_EXTENTS) root.strays = true;
+      const before = root.effort;
+      if (before & ~effort & WILD) root.tamed++;
+      if (effort & ~before & STRAYS) this.#noteUnsuited(root);
       root.effort = effort;
-      if (isLess || !this.#recallBetter(root)) this.#compile(root);
+      if (effort > before && this.#recallBetter(root)) continue;
+      const region = regionAt(this.#surroundings(root), root.va, root.hot);
+      if (
+        effort & ~before & HAS_EXTENTS &&
+        !(region && region.size >= root.installed.translation.size)
+      ) {
+        root.effort = before;
+        this.#noteUnsuited(root);
+      } else this.#compile(root, false, region);
     }
   }
 
-  #adapted({ effort, installed, tamed, strays, since }: Live): number {
+  #noteUnsuited({ page, installed }: Live): void {
+    let offsets = this.#unsuited.get(page);
+    if (!offsets) this.#unsuited.set(page, (offsets = new Set()));
+    for (const va of installed.blocks) offsets.add(va - page.va);
+  }
+
+  #adapted({ page, va, effort, installed, tamed, since }: Live): number {
     const often = this.#installer.timesEntered(installed) / REFUSED_SHARE;
     const isRefused = this.#installer.timesRefused(installed) >= Math.max(REFUSED, often);
     if (isRefused && !(effort & NO_WINDOW)) return effort | NO_WINDOW;
@@ -544,10 +567,13 @@ export class Jit {
     if (effort & WILD && isTame && tamed < MOST_TAMED) return effort & ~WILD;
     if (!(effort & HAS_EXTENTS)) {
       const isMuch = executed >= Math.max(LONG, (this.#clock - since) / SHARE);
-      return isMuch && !strays ? effort | HAS_EXTENTS : effort;
+      if (!isMuch || effort & STRAYS || this.#unsuited.get(page)?.has(va - page.va)) return effort;
+      const pays = extentsPay(installed.translation, executed, this.#generator !== undefined);
+      return pays ? effort | HAS_EXTENTS : effort;
     }
     const strayed = this.#installer.timesStrayed(installed);
-    return strayed > Math.max(REFUSED, executed / STRAYED) ? effort & ~HAS_EXTENTS : effort;
+    if (strayed <= Math.max(REFUSED, executed / STRAYED)) return effort;
+    return (effort & ~HAS_EXTENTS) | STRAYS;
   }
 
   /** Looks at times for regions that are left and entered all the time. @param retired instructions executed so far */
@@ -562,15 +588,28 @@ export class Jit {
     this.#adapt(roots);
     const restless = this.#restless(roots);
     for (const { root } of restless) this.#gather(root.installed);
-    for (const { root } of restless.slice(0, AT_ONCE)) {
+    for (const { root, lost } of restless.slice(0, AT_ONCE)) {
       if (!this.#isServed) break;
       // Another process may have other code at the address.
       if (this.#host.find(root.va, false)?.page !== root.page) continue;
-      if (root.ordered) continue;
-      root.effort++;
-      if (!this.#recallBetter(root)) this.#compile(root, WORTHWHILE);
+      if (!root.ordered) this.#grow(root, lost);
     }
     this.#bundle(roots);
+  }
+
+  /** Makes a region larger, unless that costs more than has been lost so far; with what its jumps have led to since, at least. */
+  #grow(root: Live, lost: number): void {
+    const { effort } = root;
+    const isMost = timesMade(effort) >= MAX_EFFORT;
+    if (!isMost) root.effort++;
+    if (this.#recallBetter(root)) return;
+    const region = regionAt(this.#surroundings(root), root.va, root.hot);
+    if (!region) return;
+    root.price = growthTakes(region.instructions, this.#generator !== undefined);
+    if (root.price > lost) root.effort = effort;
+    else if (region.size >= root.installed.translation.size * WORTHWHILE)
+      this.#compile(root, true, region);
+    else if (isMost) root.price = 2 * lost;
   }
 
   /** Has another thread put regions that are entered all the time into one module, if that pays. */
@@ -617,16 +656,15 @@ export class Jit {
   }
 
   /**
-   * @param factor how much larger than before the region must be
+   * @param isPaid it is paid for by what is lost without it
    * @param known the region, where it has been found already
    */
-  #compile(root: Root, factor = 0, known?: Region): void {
+  #compile(root: Root, isPaid = false, known?: Region): void {
     if (root.ordered) return;
     const region = known ?? regionAt(this.#surroundings(root), root.va, root.hot);
-    const before = root.installed?.live ? root.installed.translation : undefined;
-    if (!region || (before && region.size < before.size * factor)) return;
+    if (!region) return;
     const remote = this.#generator;
-    if (factor === 0) this.#account.compiles(region.instructions, remote !== undefined);
+    if (!isPaid) this.#account.compiles(region.instructions, remote !== undefined);
     if (remote) return this.#order(remote, root, region);
     this.#make(root, region);
   }
@@ -794,6 +832,7 @@ export class Jit {
     this.#samples.delete(page);
     this.#roots.delete(page);
     this.#targets.delete(page);
+    this.#unsuited.delete(page);
     this.#installer.drop(page);
   }
 

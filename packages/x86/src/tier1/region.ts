@@ -29,6 +29,9 @@ export const WILD = 16;
 /** And this where accesses have extents at hand (extents.ts). */
 export const HAS_EXTENTS = 32;
 
+/** And this where they had them, and accesses were found to be all over memory. */
+export const STRAYS = 64;
+
 /** How often a region has been made again, because it is entered and left all the time. */
 export const timesMade = (effort: number): number => effort & (NO_WINDOW - 1);
 
@@ -149,7 +152,7 @@ export interface Surroundings {
   targets(page: CodePage, site: number): Iterable<number>;
   /** The pointer at an address. */
   pointerAt(va: number): number | undefined;
-  /** How often the region has been made before, with {@link NO_WINDOW}, {@link WILD} and {@link HAS_EXTENTS}. */
+  /** How often the region has been made before, with {@link NO_WINDOW}, {@link WILD}, {@link HAS_EXTENTS} and {@link STRAYS}. */
   readonly effort: number;
   /** How often the jumps were taken that the region follows. */
   readonly warm: number;

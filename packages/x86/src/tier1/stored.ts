@@ -1,5 +1,5 @@
 /** Translations of one page as bytes: a header in JSON, then the code, the modules and what engines made of them, in its order. */
-import { HAS_EXTENTS } from './region.ts';
+import { STRAYS } from './region.ts';
 import { type Bundle, bundleOf, type SourceBlock, type Translation } from './translation.ts';
 
 const HEADER = 4;
@@ -141,7 +141,7 @@ function checkTranslation(stored: unknown): asserts stored is StoredTranslation 
   const { page, root, effort, instructions, size, executed, entries, blocks } = stored as Record<string, unknown>; // prettier-ignore
   check(typeof page === 'string' && PAGE.test(page), 'page');
   check(
-    isCount(effort, 2 * HAS_EXTENTS) && isCount(instructions, 2 ** 20) && isCount(size, 2 ** 20),
+    isCount(effort, 2 * STRAYS) && isCount(instructions, 2 ** 20) && isCount(size, 2 ** 20),
     'counts',
   );
   check(isCount(executed, Number.MAX_SAFE_INTEGER), 'counts');
