@@ -78,7 +78,7 @@ const SHRUNK = 0.75;
 /** Instructions between two looks at how often regions are entered, and how many more for each of them. */
 const PERIOD = 10_000_000;
 const LOOK = 20_000;
-/** How often a region that is entered all the time is made anew, and how much larger it must become. */
+/** With how much effort a region that is entered all the time is made anew at most, and how much larger it must become each time. */
 const MAX_EFFORT = 3;
 const WORTHWHILE = 1.2;
 /** Regions made anew at one look. */
@@ -606,10 +606,14 @@ export class Jit {
     const region = regionAt(this.#surroundings(root), root.va, root.hot);
     if (!region) return;
     root.price = growthTakes(region.instructions, this.#generator !== undefined);
-    if (root.price > lost) root.effort = effort;
-    else if (region.size >= root.installed.translation.size * WORTHWHILE)
+    if (root.price > lost) {
+      root.effort = effort;
+      return;
+    }
+    // Whether there is more by then is seen when twice as much is lost.
+    if (isMost) root.price = 2 * lost;
+    if (region.size >= root.installed.translation.size * WORTHWHILE)
       this.#compile(root, true, region);
-    else if (isMost) root.price = 2 * lost;
   }
 
   /** Has another thread put regions that are entered all the time into one module, if that pays. */
