@@ -50,7 +50,7 @@ const conversions = Object.entries(mmxConversions(useRegisters)).map(
   ([name, meaning]): [string, Semantics] => [
     name,
     (b, o) => {
-      if (!name.endsWith('_mem')) checkPending(b);
+      checkPending(b);
       meaning(b, o);
     },
   ],

@@ -803,22 +803,21 @@ const toDoubles = conversion('cvtdq2pd', 'i32x4', 'f64x2', 2, (b, x) =>
   b.op('f64.convert_i32_s', x),
 );
 
-/** Conversions from and to MMX registers. @param use makes these valid, which what reads memory leaves alone */
+const toSingles = conversion('cvtpi2ps', 'i32x4', 'f32x4', 2, fromInt32);
+
+/** Conversions from and to MMX registers. @param use makes these valid */
 export function mmxConversions(use: (b: Builder) => void): Record<string, Semantics> {
   const toInts = (f: Float, truncate: boolean): Semantics => {
     const name = `cvt${truncate ? 't' : ''}_${f}_pi`;
     return converted(conversion(name, VECTOR[f], 'i32x4', 2, toInt32(f, truncate)), true, use);
   };
-  const toSingles = conversion('cvtpi2ps', 'i32x4', 'f32x4', 2, fromInt32);
   return {
     cvtps2pi: toInts('f32', false),
     cvttps2pi: toInts('f32', true),
     cvtpd2pi: toInts('f64', false),
     cvttpd2pi: toInts('f64', true),
     cvtpi2ps: converted(toSingles, true, use),
-    cvtpi2ps_mem: converted(toSingles, true),
     cvtpi2pd: converted(toDoubles, false, use),
-    cvtpi2pd_mem: converted(toDoubles),
   };
 }
 
@@ -867,4 +866,7 @@ export const sseFloat: Record<string, Semantics> = {
   cvtpd2ps: convert('cvtpd2ps', 'f64x2', 'f32x4', 2, (b, x) => b.call(narrow, x)),
   cvtdq2ps: convert('cvtdq2ps', 'i32x4', 'f32x4', 4, fromInt32),
   cvtdq2pd: converted(toDoubles),
+  // What reads memory has nothing to do with MMX.
+  cvtpi2ps_mem: converted(toSingles, true),
+  cvtpi2pd_mem: converted(toDoubles),
 };
