@@ -24,13 +24,18 @@ function useRegisters(b: Builder): void {
   b.setCell(FTW_CELL, 'i32.store8', b.i32(0xff));
 }
 
-const mmxForm =
+const afterPending =
   (meaning: Semantics): Semantics =>
   (b, o) => {
     checkPending(b);
     meaning(b, o);
-    useRegisters(b);
   };
+
+const mmxForm = (meaning: Semantics): Semantics =>
+  afterPending((b, o) => {
+    meaning(b, o);
+    useRegisters(b);
+  });
 
 const moves: Record<string, Semantics> = {
   movq: (b, [dst, src]) => b.set(dst!, b.get(src!)),
@@ -47,13 +52,7 @@ const renamed = Object.entries({ ...sseInteger, ...ssse3, ...moves }).map(
 );
 
 const conversions = Object.entries(mmxConversions(useRegisters)).map(
-  ([name, meaning]): [string, Semantics] => [
-    name,
-    (b, o) => {
-      checkPending(b);
-      meaning(b, o);
-    },
-  ],
+  ([name, meaning]): [string, Semantics] => [name, afterPending(meaning)],
 );
 
 export const mmx: Record<string, Semantics> = {
@@ -62,9 +61,8 @@ export const mmx: Record<string, Semantics> = {
     b.setAs(dst!, 'v128.store', b.getAs(src!, 'v128.load64_zero')),
   ),
   movdq2q: mmxForm((b, [dst, src]) => b.set(dst!, b.getAs(src!, 'i64.load'))),
-  emms: (b) => {
-    checkPending(b);
+  emms: afterPending((b) => {
     useRegisters(b);
     b.setCell(FTW_CELL, 'i32.store8', b.i32(0));
-  },
+  }),
 };

@@ -546,7 +546,7 @@ export class Jit {
       ) {
         root.effort = before;
         this.#noteUnsuited(root);
-      } else this.#compile(root, false, region);
+      } else if (region) this.#compile(root, false, region);
     }
   }
 
